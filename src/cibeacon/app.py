@@ -1,0 +1,127 @@
+"""From environment to report: survey, plan, carry, and the one firebreak. The build goes on whatever happens here."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from cibeacon import __version__
+from cibeacon.call import Dialogue
+from cibeacon.outcome import Outcome
+from cibeacon.plan import Ready, Step, plan
+from cibeacon.rehearsal import Rehearsal
+from cibeacon.report import Notice, Report
+from cibeacon.settings import Settings, settle
+from cibeacon.sinks import SINKS
+from cibeacon.situation import Situation
+from cibeacon.survey import Survey, survey
+from cibeacon.world import World
+
+
+class Carrier(Protocol):
+    """A courier, or its rehearsal."""
+
+    def carry(self, dialogue: Dialogue, row: Outcome) -> Outcome:
+        """The row of a signal once its dialogue was carried."""
+        ...
+
+
+def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Survey]:
+    """Plans every signal that the run and the settings call for, and sends it."""
+    found = survey(world, flags)
+    steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
+    outcomes = _carried(world, found, steps)
+    return _report(found, tuple(outcomes)), found
+
+
+def changed_services(
+    world: World, flags: Mapping[str, str], paths: Sequence[str] | None = None
+) -> tuple[Report, Survey]:
+    """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
+    found = survey(world, flags, acts=True, paths=paths)
+    return _report(replace(found, rehearsed=False), ()), found
+
+
+def _report(found: Survey, outcomes: tuple[Outcome, ...]) -> Report:
+    notices = found.notices
+    if found.map_fault and not outcomes:
+        notices = (*notices, Notice("trouble", found.map_fault))
+    return Report(
+        context=found.context,
+        changes=found.changes,
+        outcomes=outcomes,
+        notices=notices,
+        strict=found.settings.output.strict,
+        rehearsed=found.rehearsed,
+        host_title=found.host.TITLE,
+    )
+
+
+def _situation(world: World, found: Survey) -> Situation:
+    landed = found.landing
+    return Situation(
+        context=found.context,
+        settings=found.settings,
+        stage=world.stage,
+        now=int(world.now()),
+        rehearsed=found.rehearsed,
+        host_title=found.host.TITLE,
+        final_words=found.host.FINAL_WORDS,
+        changes=found.changes,
+        map_fault=found.map_fault,
+        landed=landed.pull_request,
+        unlanded=(landed.word, landed.reason) if landed.reason else None,
+    )
+
+
+def _permitted(step: Step, settings: Settings) -> Step:
+    """A signal that breaks its sink's rules is invalid before anything is sent."""
+    method = SINKS["dx"].METHODS[settings.dx.dx_api][step.kind if isinstance(step, Outcome) else step.row.kind]
+    if isinstance(step, Outcome):
+        return replace(step, method=method)
+    row = replace(step.row, method=method)
+    fault = SINKS[row.sink].faults(step.signal)
+    return replace(row, word="invalid", reason=fault) if fault else Ready(step.signal, row)
+
+
+def _carried(world: World, found: Survey, steps: list[Step]) -> list[Outcome]:
+    """Every step's outcome. The courier, and with it the network stack, exists only when something is to be sent."""
+    if not any(isinstance(step, Ready) for step in steps):
+        return [step for step in steps if isinstance(step, Outcome)]
+    dx = found.settings.dx
+    if found.rehearsed:
+        return _each(Rehearsal({"dx": dx.dx_url} if dx.dx_url else {}), steps, dx.dx_api)
+    from cibeacon.courier import Courier, Endpoint  # requests takes 0.1 s to import
+
+    courier = Courier(
+        {"dx": Endpoint(dx.dx_url or "", dx.dx_token or "")},
+        found.budget,
+        random=world.random,
+        now=world.now,
+        user_agent=f"cibeacon/{__version__}",
+        allow_http=found.settings.core.allow_http,
+    )
+    try:
+        return _each(courier, steps, dx.dx_api)
+    finally:
+        courier.close()
+
+
+def _each(carrier: Carrier, steps: list[Step], form: str) -> list[Outcome]:
+    return [
+        carrier.carry(SINKS[step.row.sink].tell(step.signal, form), step.row) if isinstance(step, Ready) else step
+        for step in steps
+    ]
+
+
+def broken(error: Exception, world: World, flags: Mapping[str, str]) -> Report:
+    """What the firebreak makes of a failure of our own: a report like any other, that obeys `strict`."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = (
+        f"cibeacon failed unexpectedly; this is our fault: {type(error).__name__} in {where.name} "
+        f"(line {where.lineno}). Please report it with this line; verbose shows more."
+    )
+    strict = settle(flags, world.environ, {}).output.strict
+    return Report(context=None, notices=(Notice("trouble", what),), strict=strict)

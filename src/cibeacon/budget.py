@@ -1,0 +1,25 @@
+"""Knows how much time is left for everything together. Does not know the clock: it is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A span of wall-clock time, shared by all who are given it."""
+
+    seconds: float
+    clock: Callable[[], float]
+    """A monotonic clock, in seconds."""
+    sleep: Callable[[float], None]
+    started: float
+
+    def remaining(self) -> float:
+        """Seconds left; never negative."""
+        return max(0.0, self.started + self.seconds - self.clock())
+
+    def share(self, fraction: float) -> Budget:
+        """A part of the whole span, from the same start: for work that must leave time for what follows."""
+        return Budget(self.seconds * fraction, self.clock, self.sleep, self.started)

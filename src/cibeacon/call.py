@@ -1,0 +1,60 @@
+"""The only words a sink may use: it yields a `Call`, is sent a `Reply`, and returns a `Verdict`. Knows no network.
+
+A sink's `tell` is a generator: it does no I/O and has no clock, so a courier can carry it and a rehearsal can show it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. The host and the credential are the courier's: a call can be kept and sent later from elsewhere."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    """Path below the sink's base URL, starting with a slash."""
+    body: Mapping[str, Any] | None = None
+    """Sent as JSON; the key order is the order on the wire."""
+    auth: Literal["bearer"] = "bearer"
+    """How the courier signs the request; it signs again at each attempt."""
+
+    def content(self) -> bytes | None:
+        """The exact bytes of the body: ASCII JSON, identical at every attempt and every replay."""
+        return None if self.body is None else json.dumps(self.body, separators=(",", ":")).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One response, its body cut at the courier's limit."""
+
+    status: int
+    content: bytes = b""
+    content_type: str = ""
+    location: str | None = None
+    """Where a redirect points; it is never followed."""
+
+    def json(self) -> Any:
+        """The body as JSON, or None when it is none."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a sink makes of the replies: `sent`, `duplicate` (it was there already) or `failed`."""
+
+    outcome: Literal["sent", "duplicate", "failed"]
+    reason: str | None = None
+    """A sentence for people, with the next step when it failed."""
+    error: str | None = None
+    """The vendor's own code or message."""
+
+
+Dialogue: TypeAlias = Generator[Call, Reply, Verdict]

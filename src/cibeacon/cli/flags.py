@@ -1,0 +1,45 @@
+"""The command line flags of the settings, generated from their declaration. A secret never gets a flag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from cibeacon.options import Option
+from cibeacon.settings import all_options
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SPELLED_TOO: Mapping[str, tuple[str, ...]] = {"pr_number": ("--pr",)}
+
+
+def flags(*groups: str) -> Callable[[Command], Command]:
+    """Adds the flags of these settings groups to a command; it receives them as keyword arguments."""
+
+    def decorate(command: Command) -> Command:
+        declared = all_options()
+        for name in reversed(groups):
+            for each in reversed(declared[name]):
+                if not each.secret:
+                    command = _flag(each)(command)
+        return command
+
+    return decorate
+
+
+def _flag(each: Option) -> Callable[[Command], Command]:
+    help = f"{each.help} Default: {each.shown_default}." if each.shown_default else each.help
+    if each.flag:
+        return click.option(f"{each.dashed}/--no-{each.dashed[2:]}", each.name, default=None, help=help)
+    return click.option(each.dashed, *_SPELLED_TOO.get(each.name, ()), each.name, metavar="TEXT", help=help)
+
+
+def given(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The flags that were given, as text: the same form that every other source has."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in arguments.items()
+        if value is not None
+    }

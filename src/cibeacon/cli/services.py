@@ -1,0 +1,43 @@
+"""`cibeacon services`: which services changed, and why."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from cibeacon import app, logtext
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.present import present
+from cibeacon.settings import settle
+from cibeacon.world import World
+
+UNKNOWN = 3
+"""Exit code for unknown services, where the caller asked for one."""
+
+
+@click.command("services")
+@flags("core", "output", "change")
+@click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
+@click.pass_obj
+def command(world: World, /, files_from: str | None, **arguments: str | bool | None) -> int:
+    """Show which services changed between two commits, with the reason for each. Sends nothing."""
+    told = given(arguments)
+    paths = _paths(world, files_from) if files_from else None
+    report = present(world, told, lambda: app.changed_services(world, told, paths), logtext.services)
+    unknown = report.changes is not None and report.changes.status == "unknown"
+    if unknown and settle(told, world.environ, {}).change.on_unknown == "fail":
+        return UNKNOWN
+    return report.exit_code
+
+
+def _paths(world: World, source: str) -> list[str]:
+    """The paths in a list that some other tool wrote."""
+    if source == "-":
+        text = world.stdin.read()
+    else:
+        try:
+            text = (world.cwd / source).read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise click.FileError(source, error.strerror) from error
+    return [path for path in re.split(r"\0" if "\0" in text else r"\r?\n", text) if path]

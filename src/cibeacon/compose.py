@@ -1,0 +1,142 @@
+"""Knows what is in each signal: which status, which SHA, which ids. Does not know whether it goes, or to whom.
+
+Ids are made from the run, so that a retry, a replay and a second step of the same attempt name the same fact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from cibeacon.context import PullRequest
+from cibeacon.signals import Deployment, PipelineRun, PullServices, reference
+from cibeacon.situation import Situation
+
+FINAL = frozenset({"success", "failure", "cancelled"})
+
+
+def pull_services(situation: Situation, pull_request: PullRequest, services: tuple[str, ...]) -> PullServices:
+    """The services of a merged pull request. Only GitHub's ids are `github_pull_id`s."""
+    context, settings = situation.context, situation.settings
+    return PullServices(
+        services=services,
+        github_pull_id=settings.change.github_pull_id or (pull_request.id if context.host == "github" else None),
+        repository=context.repository,
+        pr_number=pull_request.number,
+        replace=settings.dx.replace_services,
+    )
+
+
+def deployment(situation: Situation, service: str, *, alone: bool) -> Deployment:
+    """One service's deployment; an id that a person chose is told apart by service where there are several."""
+    context, settings = situation.context, situation.settings
+    deploy, own = settings.deploy, settings.deploy.reference_id
+    sha = _deployed_sha(situation)
+    made = _deployment_reference(situation, service, sha or ",".join(deploy.merge_commit_shas))
+    return Deployment(
+        service=service,
+        deployed_at=deploy.deployed_at or situation.now,
+        reference_id=(own if alone else f"{own}:{service}") if own else made,
+        own_reference=own is not None,
+        repository=context.repository,
+        commit_sha=sha,
+        merge_commit_shas=deploy.merge_commit_shas,
+        integration_branch=deploy.integration_branch,
+        environment=deploy.environment,
+        success=deploy.deploy_success,
+        source_name=deploy.source_name or situation.host_title,
+        source_url=settings.change.source_url or context.run_url,
+        metadata=deploy.metadata,
+    )
+
+
+def _deployed_sha(situation: Situation) -> str | None:
+    """The SHA to attribute by; a given one always stands, so that giving both kinds is noticed."""
+    context, settings = situation.context, situation.settings
+    if settings.deploy.attribution == "repository":
+        return None
+    if settings.deploy.merge_commit_shas or settings.change.commit_sha:
+        return settings.change.commit_sha
+    merged = context.pull_request and context.pull_request.merge_commit_sha
+    return merged or context.commit_sha
+
+
+def pipeline_run(situation: Situation) -> PipelineRun:
+    """How the run stands now."""
+    context, settings = situation.context, situation.settings
+    change, run = settings.change, settings.run
+    status = _run_status(situation)
+    of_a_pull_request = context.pull_request and (context.about_pull_request or settings.given("pr_number"))
+    name = run.pipeline_name or context.pipeline or context.repository or "pipeline"
+    by_job = change.run_scope == "job" and context.job and not run.pipeline_name
+    return PipelineRun(
+        pipeline_name=f"{name} / {context.job}" if by_job else name,
+        pipeline_source=run.pipeline_source or situation.host_title,
+        reference_id=_run_reference(situation),
+        started_at=run.started_at or context.started_at or situation.now,
+        status=None if status == "unknown" else status,
+        finished_at=(run.finished_at or situation.now) if status in FINAL else None,
+        repository=context.repository,
+        commit_sha=context.commit_sha if context.repository else None,
+        pr_number=context.pull_request.number if of_a_pull_request and context.pull_request else None,
+        source_url=change.source_url or context.run_url,
+        head_branch=context.branch,
+        email=run.email or (context.email if run.send_email else None),
+        github_username=run.github_username or (context.actor if context.host == "github" else None),
+        gitlab_username=run.gitlab_username or (context.actor if context.host == "gitlab" else None),
+    )
+
+
+def job_status(situation: Situation) -> str | None:
+    """The job's status in our words, where it was handed in."""
+    word = situation.settings.run.job_status
+    return situation.final_words.get(word, word) if word else None
+
+
+def _run_status(situation: Situation) -> str:
+    """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word there is."""
+    run = situation.settings.run
+    if situation.stage == "main":
+        return "running"
+    if situation.stage == "post":
+        return job_status(situation) or "unknown"
+    host = situation.final_words.get(situation.context.status or "")
+    return run.status or job_status(situation) or host or "running"
+
+
+def _leg(situation: Situation) -> str:
+    """A short name of the matrix leg; empty outside a matrix."""
+    matrix = situation.settings.change.matrix
+    if not matrix:
+        return ""
+    canonical = json.dumps(matrix, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _attempt_parts(situation: Situation) -> tuple[object, ...]:
+    context = situation.context
+    return ("runs", context.run_id or "", *(("attempts", context.run_attempt) if context.run_attempt else ()))
+
+
+def _job_parts(situation: Situation) -> tuple[object, ...]:
+    context, leg = situation.context, _leg(situation)
+    job = context.job_id or context.job
+    return (*(("jobs", job) if job else ()), *(("matrix", leg) if leg else ()))
+
+
+def _run_reference(situation: Situation) -> str:
+    context = situation.context
+    job = _job_parts(situation) if situation.settings.change.run_scope == "job" else ()
+    return reference(context.server or context.host, context.repository or "", *_attempt_parts(situation), *job)
+
+
+def _deployment_reference(situation: Situation, service: str, sha: str) -> str:
+    context, environment = situation.context, situation.settings.deploy.environment
+    where = ("deployments", service, environment or "", sha)
+    return reference(
+        context.server or context.host,
+        context.repository or "",
+        *where,
+        *_attempt_parts(situation),
+        *_job_parts(situation),
+    )

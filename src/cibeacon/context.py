@@ -1,0 +1,140 @@
+"""Knows what one CI run is: who, what, where, for which commit and pull request. Does not know which host said so.
+
+The values are read by `hosts/*`; everything later is a pure function of them. Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A GitHub pull request or a GitLab merge request, as the event or the host's API describes it."""
+
+    number: int
+    """The number people see: GitHub's `number`, GitLab's `iid`."""
+    id: int | None = None
+    """GitHub's database id, DX's `github_pull_id`. None on GitLab: an MR id must never be sent as one."""
+    merged: bool = False
+    closed: bool = False
+    merge_commit_sha: str | None = None
+    """The commit that landed on the base branch; None unless `merged` (an open PR's is a test merge)."""
+    base_ref: str | None = None
+    base_sha: str | None = None
+    """Tip of the base branch when the PR was opened or last synchronised: stale, never a diff base by itself."""
+    head_ref: str | None = None
+    head_sha: str | None = None
+    diff_base_sha: str | None = None
+    """The merge base, where the host knows it (GitLab's `diff_refs.base_sha`)."""
+    squashed: bool = False
+    """True when the host says that the PR landed as one squashed commit (GitLab only)."""
+    commits: int | None = None
+    """How many commits the PR holds, where the host says so."""
+    fork: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push to a branch or tag: the ref moved from `before` to `after`. None stands for git's all-zero id."""
+
+    before: str | None
+    after: str | None
+    created: bool = False
+    deleted: bool = False
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What a repository says of itself, where no CI host does."""
+
+    remote_url: str | None
+    head: str | None
+    branch: str | None
+    default_branch: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One CI run. `None` always means that the host did not say."""
+
+    host: str
+    """`github`, `gitlab` or `local`."""
+    server: str | None
+    """Host name of the forge (`github.com`, `gitlab.example.com`); part of every generated id."""
+    repository: str | None
+    """Full name of the base (target) repository: `owner/name`, `group/sub/name`."""
+    event: str | None
+    """GitHub's event name, GitLab's `CI_PIPELINE_SOURCE`."""
+    action: str | None = None
+    """GitHub's activity type (`closed`, `synchronize`, …)."""
+    commit_sha: str | None = None
+    """The commit that people wrote: a PR's head, never its test merge."""
+    checkout_sha: str | None = None
+    """The commit that the CI checked out: for an open PR the test merge."""
+    ref: str | None = None
+    """The full ref the run is for: `refs/heads/…`, `refs/tags/…`, `refs/pull/…`."""
+    branch: str | None = None
+    """The branch whose code runs: a PR's head branch; None for tags."""
+    default_branch: str | None = None
+    pull_request: PullRequest | None = None
+    push: Push | None = None
+    merge_group: Push | None = None
+    """A merge queue entry: `before` is its base, `after` its head."""
+    run_id: str | None = None
+    run_attempt: int | None = None
+    """GitHub's attempt number; None on GitLab, which has none."""
+    run_url: str | None = None
+    pipeline: str | None = None
+    """What people call the pipeline: GitHub's workflow name, GitLab's pipeline name or project path."""
+    job: str | None = None
+    """GitHub's job id in the workflow file, GitLab's job name."""
+    job_id: str | None = None
+    """GitLab's unique job id. GitHub gives none to the job itself."""
+    actor: str | None = None
+    email: str | None = None
+    """Email address of the actor, where the host gives it. Personal data: sent only when asked for."""
+    status: str | None = None
+    """The host's own word for how the run stands, when it says so (`success`, `failed`, `timed_out`, …)."""
+    started_at: int | None = None
+    deployment_state: str | None = None
+    """State in a GitHub `deployment_status` event."""
+    ci: bool = False
+    """True inside any CI system, also an unknown one."""
+    secrets_withheld: bool = False
+    """True where the host withholds secrets by policy: a fork's or Dependabot's pull request."""
+    base_config: bool = False
+    """True when the checkout may be a stranger's: repository configuration is read from the base tree only."""
+
+    @property
+    def tag(self) -> str | None:
+        """The tag's name when the run is for a tag."""
+        prefix = "refs/tags/"
+        return self.ref.removeprefix(prefix) if self.ref and self.ref.startswith(prefix) else None
+
+    @property
+    def on_default_branch(self) -> bool:
+        """True when the run is for a commit on the default branch."""
+        return self.branch is not None and self.branch == self.default_branch
+
+    @property
+    def about_pull_request(self) -> bool:
+        """True when the event is a pull request's own, not a push that merged one."""
+        return self.event in ("pull_request", "pull_request_target", "merge_request_event")
+
+    def with_pull_request(self, pull_request: PullRequest) -> Context:
+        """The same run, now known to belong to `pull_request`."""
+        return replace(self, pull_request=pull_request)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form: the fields as they are, with the PR's number and id beside the run's."""
+        pull_request = self.pull_request
+        flat = {name: value for name, value in asdict(self).items() if name not in ("pull_request", "email")}
+        return {
+            **flat,
+            "pr_number": pull_request.number if pull_request else None,
+            "github_pull_id": pull_request.id if pull_request else None,
+            "pull_request": asdict(pull_request) if pull_request else None,
+        }

@@ -1,0 +1,81 @@
+"""Finds the CI host and reads the run's context from it. What a person said of the run wins over what the host says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from cibeacon.context import Context, PullRequest
+from cibeacon.errors import CheckoutError, EventError
+from cibeacon.git import Repository
+from cibeacon.hosts import github, gitlab, local
+from cibeacon.report import Notice
+from cibeacon.settings import Settings
+
+
+class Host(Protocol):
+    """What every host module offers besides its `read`."""
+
+    NAME: str
+    TITLE: str
+    FINAL_WORDS: Mapping[str, str]
+
+
+_HOSTS: tuple[Host, ...] = (github, gitlab, local)
+HOSTS: Mapping[str, Host] = {host.NAME: host for host in _HOSTS}
+"""Every host, in the order of detection: a GitHub runner can run inside a GitLab job, and then speaks for itself."""
+
+Found = tuple[Context, tuple[Notice, ...]]
+
+
+def context(settings: Settings, environ: Mapping[str, str], repository: Repository) -> Found:
+    """The run's context, and what is worth knowing about how it was found."""
+    name, notices = (settings.core.host, ()) if settings.core.host else detected(environ)
+    if name == github.NAME:
+        found, more = _from_github(environ)
+    elif name == gitlab.NAME:
+        found, more = gitlab.read(environ), ()
+    else:
+        found, more = _from_checkout(environ, repository)
+    return found, (*notices, *more)
+
+
+def detected(environ: Mapping[str, str]) -> tuple[str, tuple[Notice, ...]]:
+    """The name of the host that the environment shows."""
+    if not github.here(environ):
+        return (gitlab.NAME if gitlab.here(environ) else local.NAME), ()
+    both = "the environment shows GitHub Actions and GitLab CI; GitHub is taken (set host to choose)"
+    return github.NAME, (Notice("remark", both),) if gitlab.here(environ) else ()
+
+
+def as_told(found: Context, settings: Settings) -> Context:
+    """The context with what a person said of it."""
+    change, known = settings.change, found.pull_request
+    told = replace(
+        found,
+        repository=change.repository or found.repository,
+        commit_sha=change.commit_sha or found.commit_sha,
+        branch=settings.run.head_branch or found.branch,
+        run_id=change.run_id or found.run_id,
+    )
+    if change.pr_number and (known is None or known.number != change.pr_number):
+        return told.with_pull_request(PullRequest(change.pr_number, id=change.github_pull_id))
+    return told
+
+
+def _from_github(environ: Mapping[str, str]) -> Found:
+    event: Mapping[str, Any] = {}
+    notices: tuple[Notice, ...] = ()
+    try:
+        event = github.load_event(environ)
+    except EventError as error:
+        notices = (Notice("trouble", str(error)),)
+    return github.read(environ, event), notices
+
+
+def _from_checkout(environ: Mapping[str, str], repository: Repository) -> Found:
+    try:
+        return local.read(environ, repository.checkout()), ()
+    except CheckoutError as error:
+        return local.read(environ, local.NO_CHECKOUT), (Notice("remark", str(error)),)

@@ -1,0 +1,189 @@
+"""Knows how GitHub Actions describes a run: variables and event payload. Does not call GitHub's API or write files.
+
+Variables: https://docs.github.com/actions/reference/workflows-and-actions/variables. Events:
+https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cibeacon.context import Context, PullRequest, Push
+from cibeacon.errors import EventError
+from cibeacon.reading import at, commit, number, seconds, server, variable, words
+
+NAME = "github"
+TITLE = "GitHub Actions"
+FINAL_WORDS: Mapping[str, str] = {
+    "success": "success",
+    "failure": "failure",
+    "cancelled": "cancelled",
+    "timed_out": "failure",
+    "startup_failure": "failure",
+    "action_required": "cancelled",
+    "stale": "cancelled",
+    "neutral": "success",
+    "skipped": "cancelled",
+}
+"""GitHub's conclusions as statuses that everybody knows."""
+
+_WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
+_WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
+_DEPENDABOT = "dependabot[bot]"
+_LARGEST_EVENT = 32 << 20
+
+
+def here(environ: Mapping[str, str]) -> bool:
+    """True inside GitHub Actions."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The event payload that the runner left in a file."""
+    path = variable(environ, "GITHUB_EVENT_PATH")
+    try:
+        if path is None:
+            raise ValueError("GITHUB_EVENT_PATH is not set")
+        with Path(path).open("rb") as file:
+            event = json.loads(file.read(_LARGEST_EVENT))
+        if not isinstance(event, dict):
+            raise ValueError("it is not a JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise EventError(
+            "GitHub's event payload cannot be read",
+            str(error),
+            "Run cibeacon as a step of the workflow, or in a container with /github/workflow mounted.",
+        ) from error
+    return event
+
+
+def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
+    """The run as GitHub describes it. `event` may be empty or lack any key."""
+    name = variable(environ, "GITHUB_EVENT_NAME")
+    pull_request = _pull_request(event)
+    fork = pull_request is not None and pull_request.fork
+    dependabot = variable(environ, "GITHUB_ACTOR") == _DEPENDABOT and name not in _WITH_SECRETS
+    deleted = name == "push" and at(event, "deleted") is True
+    built = None if deleted else commit(variable(environ, "GITHUB_SHA"))
+    ref = variable(environ, "GITHUB_REF")
+    run_id, attempt = variable(environ, "GITHUB_RUN_ID"), number(variable(environ, "GITHUB_RUN_ATTEMPT"))
+    server_url = variable(environ, "GITHUB_SERVER_URL") or "https://github.com"
+    repository = variable(environ, "GITHUB_REPOSITORY")
+    context = Context(
+        host=NAME,
+        server=server(server_url),
+        repository=repository,
+        event=name,
+        action=words(event, "action"),
+        commit_sha=_commit(name, event, pull_request, built),
+        checkout_sha=built,
+        ref=ref,
+        branch=_branch(event, ref),
+        default_branch=words(event, "repository", "default_branch"),
+        pull_request=pull_request,
+        push=_push(event) if name == "push" else None,
+        merge_group=_merge_group(event) if name == "merge_group" else None,
+        run_id=run_id,
+        run_attempt=attempt,
+        run_url=f"{server_url}/{repository}/actions/runs/{run_id}/attempts/{attempt or 1}" if run_id else None,
+        pipeline=variable(environ, "GITHUB_WORKFLOW"),
+        job=variable(environ, "GITHUB_JOB"),
+        actor=variable(environ, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
+        started_at=number(variable(environ, "STATE_started_at")),
+        deployment_state=words(event, "deployment_status", "state"),
+        ci=True,
+        secrets_withheld=(fork and name in _WITHOUT_SECRETS) or dependabot,
+        base_config=fork or name == "pull_request_target",
+    )
+    return _about_upstream(context, event) if name == "workflow_run" else context
+
+
+def _commit(
+    name: str | None, event: Mapping[str, Any], pull_request: PullRequest | None, built: str | None
+) -> str | None:
+    """The commit that people wrote. Without a payload a pull request's is not known: GITHUB_SHA is a test merge."""
+    if pull_request:
+        return pull_request.head_sha
+    if name in ("pull_request", "pull_request_target"):
+        return None
+    named = words(event, "merge_group", "head_sha") or words(event, "deployment", "sha")
+    return commit(named) or built
+
+
+def _branch(event: Mapping[str, Any], ref: str | None) -> str | None:
+    heads = "refs/heads/"
+    if branch := words(event, "pull_request", "head", "ref"):
+        return branch
+    if queued := words(event, "merge_group", "head_ref"):
+        return queued.removeprefix(heads)
+    if ref and ref.startswith(heads):
+        return ref.removeprefix(heads)
+    return words(event, "deployment", "ref")
+
+
+def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
+    """The payload's pull request. Its merge commit counts only once merged: before, it is a test merge."""
+    found = at(event, "pull_request")
+    pr_number = number(at(found, "number")) or number(at(event, "number"))
+    if not isinstance(found, dict) or pr_number is None:
+        return None
+    merged = at(found, "merged") is True
+    return PullRequest(
+        number=pr_number,
+        id=number(at(found, "id")),
+        merged=merged,
+        closed=at(found, "state") == "closed",
+        merge_commit_sha=commit(at(found, "merge_commit_sha")) if merged else None,
+        base_ref=words(found, "base", "ref"),
+        base_sha=commit(at(found, "base", "sha")),
+        head_ref=words(found, "head", "ref"),
+        head_sha=commit(at(found, "head", "sha")),
+        commits=number(at(found, "commits")),
+        fork=_from_fork(found),
+    )
+
+
+def _from_fork(pull_request: Mapping[str, Any]) -> bool:
+    """True when the head lives in another repository, or in one that was deleted since."""
+    head, base = at(pull_request, "head"), at(pull_request, "base")
+    if not isinstance(head, dict) or not isinstance(base, dict) or ("repo" not in head and "repo" not in base):
+        return False
+    return words(head, "repo", "full_name") != words(base, "repo", "full_name")
+
+
+def _push(event: Mapping[str, Any]) -> Push:
+    return Push(
+        before=commit(at(event, "before")),
+        after=commit(at(event, "after")),
+        created=at(event, "created") is True,
+        deleted=at(event, "deleted") is True,
+        forced=at(event, "forced") is True,
+    )
+
+
+def _merge_group(event: Mapping[str, Any]) -> Push:
+    return Push(before=commit(at(event, "merge_group", "base_sha")), after=commit(at(event, "merge_group", "head_sha")))
+
+
+def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
+    """A `workflow_run` event is about the run that it names: that is how a dead runner's record gets closed."""
+    run = at(event, "workflow_run")
+    head_branch = words(run, "head_branch")
+    return replace(
+        context,
+        commit_sha=commit(at(run, "head_sha")),
+        ref=f"refs/heads/{head_branch}" if head_branch else None,
+        branch=head_branch,
+        run_id=str(at(run, "id")) if number(at(run, "id")) else context.run_id,
+        run_attempt=number(at(run, "run_attempt")),
+        run_url=words(run, "html_url") or context.run_url,
+        pipeline=words(run, "name") or context.pipeline,
+        job=None,
+        actor=words(run, "triggering_actor", "login") or words(run, "actor", "login"),
+        status=words(run, "conclusion"),
+        started_at=seconds(at(run, "run_started_at")),
+    )

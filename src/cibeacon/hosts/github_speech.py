@@ -1,0 +1,65 @@
+"""Knows how one speaks to GitHub Actions: annotations, step summary, outputs, state. Writes nothing itself.
+
+Grammar: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Each output stands in a
+heredoc with a fresh delimiter, since a value with a line break could otherwise set another output.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+
+from cibeacon import outputs, summary
+from cibeacon.outcome import Outcome
+from cibeacon.report import Report
+from cibeacon.sanitise import command_data, command_property
+from cibeacon.speech import Speech, Writing
+
+_MOST_ANNOTATIONS = 10
+"""What the runner keeps of each kind a step."""
+
+
+def speak(report: Report, environ: Mapping[str, str], token: Callable[[], str], state: Mapping[str, str]) -> Speech:
+    """Annotations for what went wrong, the summary, the outputs and, for the stages to come, the state."""
+    folder = environ.get("RUNNER_TEMP")
+    path = f"{folder}/cibeacon/report.json" if folder else ""
+    writings = [Writing(path, json.dumps(report.document(), indent=2) + "\n")] if path else []
+    for variable, text in (
+        ("GITHUB_OUTPUT", _assignments(outputs.values(report, path), token)),
+        ("GITHUB_STATE", _assignments(state, token)),
+        ("GITHUB_STEP_SUMMARY", summary.markdown(report)),
+    ):
+        if environ.get(variable) and text:
+            writings.append(Writing(environ[variable], text, append=True))
+    return Speech(tuple(_annotations(report))[:_MOST_ANNOTATIONS], tuple(writings))
+
+
+def mask(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Commands that make the runner mask secrets which are none of its own."""
+    return tuple(f"::add-mask::{command_data(secret)}" for secret in secrets if secret.strip())
+
+
+def _annotations(report: Report) -> Iterator[str]:
+    """An error where it costs the build, a warning where it does not; nothing for what was merely skipped."""
+    level = "error" if report.exit_code else "warning"
+    for row in report.outcomes:
+        if row.word in ("failed", "invalid", "spooled"):
+            yield f"::{level} title={command_property(f'cibeacon: {row.kind} {row.word}')}::{command_data(_words(row))}"
+    for notice in report.notices:
+        if notice.weight == "trouble":
+            yield f"::{level} title=cibeacon::{command_data(notice.text)}"
+
+
+def _words(row: Outcome) -> str:
+    return ": ".join(part for part in (row.subject, row.error, row.reason) if part)
+
+
+def _assignments(values: Mapping[str, str], token: Callable[[], str]) -> str:
+    """Name and value pairs in the file commands' heredoc form."""
+    lines: list[str] = []
+    for name, value in values.items():
+        delimiter = f"cibeacon_{token()}"
+        if delimiter in value:
+            raise ValueError("a heredoc delimiter stands in its value")
+        lines += [f"{name}<<{delimiter}", value, delimiter, ""]
+    return "\n".join(lines)

@@ -1,0 +1,35 @@
+"""Knows how one speaks to GitLab CI: a dotenv report and a JSON artifact. Writes nothing itself.
+
+Limits: https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv (5 KB, keys of letters, digits and
+underscores, one line a value). The keys begin with CIBEACON_OUT_: a plain CIBEACON_ key would be a setting of later jobs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from cibeacon import outputs
+from cibeacon.report import Report
+from cibeacon.sanitise import line
+from cibeacon.speech import Speech, Writing
+
+PREFIX = "CIBEACON_OUT_"
+DOTENV = "cibeacon.env"
+REPORT = "cibeacon-report.json"
+_LARGEST_DOTENV = 5000
+
+
+def speak(report: Report, environ: Mapping[str, str]) -> Speech:
+    """The outputs as variables of later jobs, and the whole report as a file to keep."""
+    folder = environ.get("CI_PROJECT_DIR") or "."
+    values = outputs.values(report, REPORT)
+    text = _dotenv(values)
+    if len(text.encode()) > _LARGEST_DOTENV:
+        text = _dotenv({name: value for name, value in values.items() if not value.startswith("[")})
+    document = json.dumps(report.document(), indent=2) + "\n"
+    return Speech((), (Writing(f"{folder}/{DOTENV}", text), Writing(f"{folder}/{REPORT}", document)))
+
+
+def _dotenv(values: Mapping[str, str]) -> str:
+    return "".join(f"{PREFIX}{name.upper()}={line(value)}\n" for name, value in values.items())

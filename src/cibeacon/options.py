@@ -1,0 +1,120 @@
+"""Knows how an option is declared, spelled on each surface, and resolved from its sources. Does not know any option.
+
+One declaration (a dataclass field made by `option`) gives the command line flag, the action input, the GitLab input,
+the environment variable and the row of the reference. Precedence: flag > action input > variable > well-known variable
+> repository configuration > default. Empty text means unset.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+Group = TypeVar("Group")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting, as declared."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+    shown_default: str = ""
+    """The default in words, where the value itself would not explain it."""
+    secret: bool = False
+    """A secret has no flag and no GitLab input: process lists and merged YAML are public."""
+    flag: bool = False
+    """True for a boolean that the command line spells `--name/--no-name`."""
+    also: tuple[str, ...] = ()
+    """Well-known variable names that are accepted after our own."""
+    in_repository: bool = False
+    """True for a reporting choice that `report:` in the repository's configuration may make."""
+    expression: str = ""
+    """Default of the action input: an expression only the runner can evaluate."""
+
+    @property
+    def dashed(self) -> str:
+        """The command line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def input_variable(self) -> str:
+        """The variable in which GitHub's runner hands over the action input."""
+        return "INPUT_" + self.name.upper()
+
+    @property
+    def variable(self) -> str:
+        """Our own environment variable."""
+        return "CIBEACON_" + self.name.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: the words for the log, and whether somebody gave it at all."""
+
+    words: str
+    given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A value that cannot be used, as a paragraph. `group` names the settings group whose signals it spoils."""
+
+    group: str
+    option: str
+    message: str
+
+
+def option(parse: Callable[[str], Any], default: Any, help: str, **more: Any) -> Any:
+    """A dataclass field that declares an option; its name is the field's."""
+    declared = {"parse": parse, "default": default, "help": help, **more}
+    return field(default=default, metadata={"option": declared})
+
+
+def declared(group: type) -> Iterator[Option]:
+    """The options of a group, in the order of their declaration."""
+    for each in fields(group):
+        yield Option(name=each.name, **each.metadata["option"])
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything a value may come from, best first, as text."""
+
+    flags: Mapping[str, str]
+    environ: Mapping[str, str]
+    repository: Mapping[str, Any]
+
+    def candidates(self, each: Option) -> Iterator[tuple[str, str]]:
+        """(words, text) of every source that names the option, best first; empty text included."""
+        if not each.secret:
+            yield each.dashed, self.flags.get(each.name, "")
+        if self.environ.get("GITHUB_ACTIONS") == "true":
+            yield f"input {each.name}", self.environ.get(each.input_variable, "")
+        for variable in (each.variable, *each.also):
+            yield variable, self.environ.get(variable, "")
+        if each.in_repository and each.name in self.repository:
+            given = self.repository[each.name]
+            yield "repository configuration", given if isinstance(given, str) else json.dumps(given)
+
+
+def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:
+    """The group's values with their origins. A value that cannot be used is a Problem and leaves the default."""
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    problems: list[Problem] = []
+    for each in declared(group):
+        words, given = next(((w, t) for w, t in sources.candidates(each) if t.strip()), ("default", ""))
+        origins[each.name] = Origin(words, bool(given))
+        if not given:
+            continue
+        try:
+            values[each.name] = each.parse(given.strip())
+        except ValueError as error:
+            shown = "" if each.secret else f" {json.dumps(given[:80])}"
+            problems.append(Problem(name, each.name, f"{each.name}{shown} cannot be used because it {error} ({words})"))
+    return group(**values), origins, tuple(problems)

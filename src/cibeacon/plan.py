@@ -1,0 +1,167 @@
+"""Knows which signals a run gives and what is in them: the trigger table. Does not know hosts, sinks' wire, or I/O.
+
+Each kind of signal is judged in the same order: a setting of its group that cannot be used, the event, the sink's
+settings, and then the signal itself. Whoever does not pass becomes an `Outcome` at once, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from cibeacon import compose
+from cibeacon.context import PullRequest
+from cibeacon.outcome import Outcome, Word
+from cibeacon.settings import SIGNAL_KINDS
+from cibeacon.signals import Deployment, PipelineRun, Signal
+from cibeacon.situation import Situation
+
+_SPOILS: Mapping[str, tuple[str, ...]] = {
+    "core": SIGNAL_KINDS,
+    "change": SIGNAL_KINDS,
+    "dx": SIGNAL_KINDS,
+    "deploy": ("deployment",),
+    "run": ("pipeline-run",),
+}
+"""Settings group → the kinds of signal that a bad value in it makes invalid."""
+_DX = ("dx_url", "dx_token", "dx_api", "replace_services")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A signal that may go, and its row in the report so far."""
+
+    signal: Signal
+    row: Outcome
+
+
+Step: TypeAlias = Ready | Outcome
+
+
+class _Settled(Exception):
+    """A kind of signal that does not go: how it ends, and why."""
+
+    def __init__(self, word: Word, reason: str) -> None:
+        self.word, self.reason = word, reason
+
+
+def plan(situation: Situation) -> tuple[Step, ...]:
+    """Every signal of the run in sending order, ready to go or settled already."""
+    named = situation.settings.core.signals
+    kinds = SIGNAL_KINDS if "auto" in named else tuple(kind for kind in SIGNAL_KINDS if kind in named)
+    if situation.stage == "post":
+        kinds = tuple(kind for kind in kinds if kind != "pull-services")
+    return tuple(step for kind in kinds for step in _steps(kind, situation))
+
+
+def _steps(kind: str, situation: Situation) -> Iterator[Step]:
+    blank = Outcome(kind=kind, sink="dx", word="skipped")
+    try:
+        _unspoiled(kind, situation)
+        prepared: dict[str, Callable[[Situation], tuple[Signal, ...]]] = {
+            "pull-services": _pull_services,
+            "deployment": _deployments,
+            "pipeline-run": lambda known: (compose.pipeline_run(known),),
+        }
+        signals = prepared[kind](situation)
+        _reachable(kind, situation)
+    except _Settled as settled:
+        yield replace(blank, word=settled.word, reason=settled.reason)
+        return
+    for signal in signals:
+        own = signal.reference_id if isinstance(signal, Deployment | PipelineRun) else None
+        yield Ready(signal, replace(blank, subject=signal.subject, key=signal.key, reference_id=own))
+
+
+def _unspoiled(kind: str, situation: Situation) -> None:
+    for problem in situation.settings.problems:
+        if kind in _SPOILS.get(problem.group, ()):
+            raise _Settled("invalid", f"{problem.message}.")
+
+
+def _reachable(kind: str, situation: Situation) -> None:
+    """Not configured is a choice, configured wrong is a fault, and a host that withholds secrets is neither."""
+    dx, given = situation.settings.dx, situation.settings.given(*_DX)
+    if situation.rehearsed or (dx.dx_url and dx.dx_token):
+        return
+    if situation.context.secrets_withheld and not dx.dx_token:
+        raise _Settled("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
+    if not given:
+        word: Word = "invalid" if situation.asked_by_name(kind) else "skipped"
+        raise _Settled(word, "DX is not configured: set dx_url and the secret dx_token")
+    if not dx.dx_token:
+        raise _Settled("invalid", "DX's token is missing or empty: set the secret dx_token (variable DX_API_TOKEN)")
+    raise _Settled("invalid", "DX's address is missing: set dx_url to the instance name or https://INSTANCE.getdx.net")
+
+
+def _pull_services(situation: Situation) -> tuple[Signal, ...]:
+    pull_request = _told_pull_request(situation)
+    return (compose.pull_services(situation, pull_request, _changed_services(situation, "pull-services")),)
+
+
+def _told_pull_request(situation: Situation) -> PullRequest:
+    """The merged pull request that the run is about."""
+    context, pull_request = situation.context, situation.context.pull_request
+    if pull_request and context.about_pull_request:
+        if not pull_request.merged:
+            raise _Settled("skipped", f"pull request #{pull_request.number} is not merged")
+        if context.host == "github" and context.action != "closed":
+            raise _Settled("skipped", f"pull request #{pull_request.number} was merged earlier")
+        return pull_request
+    if pull_request:
+        return pull_request
+    if context.about_pull_request:
+        raise _Settled("failed", "the event does not say which pull request it is about")
+    if situation.landed:
+        return situation.landed
+    if situation.settings.change.github_pull_id:
+        return PullRequest(number=0)
+    word, reason = situation.unlanded or ("skipped", "this run is not about a merged pull request")
+    raise _Settled(word, reason)
+
+
+def _changed_services(situation: Situation, kind: str) -> tuple[str, ...]:
+    changes = situation.changes
+    if situation.map_fault:
+        raise _Settled("invalid", situation.map_fault)
+    if changes is None:
+        word: Word = "invalid" if situation.asked_by_name(kind) else "skipped"
+        raise _Settled(word, "no service map is drawn: add .cibeacon.yml or set services, such as services/{service}/")
+    if changes.status == "unknown":
+        raise _Settled("failed", f"services unknown: {changes.unknown}")
+    if not changes.services:
+        raise _Settled("skipped", "no service changed")
+    return changes.services
+
+
+def _deployments(situation: Situation) -> tuple[Signal, ...]:
+    deploy = situation.settings.deploy
+    if not deploy.deploy_services:
+        word: Word = "invalid" if situation.asked_by_name("deployment") else "skipped"
+        raise _Settled(word, "deploy_services is not set")
+    _deployed(situation)
+    wanted = [name for name in deploy.deploy_services if name != "changed"]
+    if "changed" in deploy.deploy_services:
+        wanted += _changed_services(situation, "deployment")
+    services = tuple(dict.fromkeys(wanted))
+    return tuple(compose.deployment(situation, service, alone=len(services) == 1) for service in services)
+
+
+def _deployed(situation: Situation) -> None:
+    """A deployment is never announced before it happened."""
+    context, deploy = situation.context, situation.settings.deploy
+    pull_request = context.pull_request
+    if situation.stage == "main":
+        raise _Settled("skipped", "it is announced when the job has ended")
+    unmerged = context.about_pull_request and pull_request and not pull_request.merged
+    if unmerged and pull_request and not situation.asked_by_name("deployment"):
+        raise _Settled("skipped", f"pull request #{pull_request.number} is not merged")
+    if deploy.deploy_success is not None:
+        return
+    if context.deployment_state not in (None, "success"):
+        raise _Settled("skipped", f"the deployment's state is {context.deployment_state}")
+    if situation.stage == "post" and compose.job_status(situation) != "success":
+        raise _Settled(
+            "skipped", f"the job ended as {compose.job_status(situation) or 'unknown'}, so nothing was deployed"
+        )

@@ -1,0 +1,57 @@
+"""How any host's variables and payloads are read: empty is absent, an all-zero id is none. Does not know a host.
+
+Payloads are strangers' JSON with keys missing at times: every step down may find nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+
+
+def variable(environ: Mapping[str, str], *names: str) -> str | None:
+    """The first of the variables that holds anything."""
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def number(text: object) -> int | None:
+    """A whole number from a variable or payload."""
+    if isinstance(text, bool) or not isinstance(text, int | str):
+        return None
+    return int(text) if str(text).isascii() and str(text).isdecimal() and len(str(text)) < 19 else None
+
+
+def commit(value: object) -> str | None:
+    """A full commit id; None for anything else, git's all-zero id included."""
+    return value if isinstance(value, str) and _SHA.fullmatch(value) and value.strip("0") else None
+
+
+def server(url: str | None) -> str | None:
+    """Host name and port of a forge's URL."""
+    return urlsplit(url).netloc.rpartition("@")[2] or None if url else None
+
+
+def seconds(text: object) -> int | None:
+    """Unix seconds from a host's ISO 8601 time."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def at(value: Any, *path: str) -> Any:
+    """What stands at a path of keys in a payload, or None."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def words(value: Any, *path: str) -> str | None:
+    """The text at a path of keys, or None when there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, str) and found else None

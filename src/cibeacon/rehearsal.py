@@ -1,0 +1,23 @@
+"""The courier's dry-run twin: shows the calls of a dialogue and sends nothing. Opens no socket, needs no token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cibeacon.call import Dialogue
+from cibeacon.outcome import Outcome, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Carries nothing anywhere. A base URL that nobody set is shown as a hole, such as `{dx_url}`."""
+
+    base_urls: Mapping[str, str]
+
+    def carry(self, dialogue: Dialogue, row: Outcome) -> Outcome:
+        """The signal's row with the request that would be made."""
+        call = next(dialogue)
+        dialogue.close()
+        request = Request.of(call, self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
+        return replace(row, word="rehearsed", request=request)

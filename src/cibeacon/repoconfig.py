@@ -1,0 +1,76 @@
+"""Reads the repository's configuration from where it can be trusted: the checkout, or for a fork the base commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cibeacon import configfile
+from cibeacon.changes import Unknown
+from cibeacon.context import Context
+from cibeacon.errors import CheckoutError, ServiceMapError
+from cibeacon.git import Repository
+from cibeacon.options import Problem
+from cibeacon.report import Notice
+from cibeacon.services import configuration
+from cibeacon.services.configuration import Configuration
+from cibeacon.services.service_map import PLACEHOLDER, ServiceMap
+from cibeacon.settings import all_options
+
+REPORTABLE = frozenset(each.name for group in all_options().values() for each in group if each.in_repository)
+_OUT_OF_REACH = Unknown(
+    "the configuration of a fork's pull request is read from the base commit, which is not here",
+    "check out the base with fetch-depth: 0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryConfig:
+    """What came of reading the configuration."""
+
+    read: Configuration = field(default_factory=Configuration)
+    name: str = ""
+    problems: tuple[Problem, ...] = ()
+    """A file that cannot be read at all may hold any setting: nothing is sent with guessed values."""
+    unknown: Unknown | None = None
+    """Why the file of the base tree is out of reach."""
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What is wrong in the file."""
+        return tuple(Notice("trouble", f"{self.name}: {fault}") for fault in self.read.faults)
+
+
+def find(given: str | None, context: Context, repository: Repository, root: Path) -> RepositoryConfig:
+    """The configuration for this run; `given` is a path that a person named."""
+    try:
+        if not context.base_config:
+            found = configfile.in_folder(root, given)
+        else:
+            base = context.pull_request.base_sha if context.pull_request else None
+            if not base or repository.commit(base) is None:
+                return RepositoryConfig(unknown=_OUT_OF_REACH)
+            found = configfile.in_tree(lambda path: repository.text(base, path), given)
+        if found is None:
+            return RepositoryConfig()
+        name, content = found
+        return RepositoryConfig(configuration.read(configfile.parse(name, content), REPORTABLE), name)
+    except ServiceMapError as error:
+        return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),))
+    except CheckoutError as error:
+        return RepositoryConfig(unknown=Unknown(error.what, error.fix))
+
+
+def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:
+    """The service map, or why there is none to trust. Templates in the setting stand in for a missing map."""
+    if config.read.map_faulty:
+        return None, f"{config.name}: {config.read.faults[0]}"
+    templates = tuple(text for text in services if PLACEHOLDER in text)
+    if not templates or config.read.service_map:
+        return config.read.service_map, None
+    if len(templates) < len(services):
+        return None, "services mixes names and templates; give one kind."
+    try:
+        return configuration.from_templates(templates), None
+    except ValueError as error:
+        return None, f"services {error}."

@@ -1,0 +1,1 @@
+"""Which service a path belongs to, and how a repository says so."""

@@ -1,0 +1,225 @@
+"""Knows DX's Data Cloud API: wire format, rules and error codes, in both forms. Does not know HTTP, clocks or tokens.
+
+`classic` is the form of the Deployments and Pipelines API articles: services are strings, times are Unix seconds, and
+the run method is `pipelineRuns.sync`. `current` is docs.getdx.com's: services are objects, times ISO 8601, methods
+`.upsert`. Articles: https://help.getdx.com/en/articles/7669458-deployments-api and 8691575-pipelines-api.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cibeacon.call import Call, Dialogue, Reply, Verdict
+from cibeacon.signals import Deployment, PipelineRun, PullServices, Signal
+
+NAME = "dx"
+
+METHODS: Mapping[str, Mapping[str, str]] = {
+    "classic": {
+        "pull-services": "deployments.setPullServices",
+        "deployment": "deployments.create",
+        "pipeline-run": "pipelineRuns.sync",
+    },
+    "current": {
+        "pull-services": "deployments.setPullServices",
+        "deployment": "deployments.upsert",
+        "pipeline-run": "pipelineRuns.upsert",
+    },
+}
+
+ADVICE: Mapping[str, str] = {
+    "not_authed": "The request carried no API key: set the secret dx_token (DX_API_TOKEN).",
+    "invalid_auth": "The API key is wrong or expired: make a new Data Cloud API key in DX and update the secret "
+    "dx_token (a Web API token does not work here).",
+    "account_inactive": "The account behind the API key is deactivated or suspended: make a key from an active account.",
+    "required_params_missing": "DX misses a required field: compare the request in the JSON report with docs/reference.md.",
+    "invalid_json": "DX could not parse the request: something between here and DX changed it; check the proxy.",
+    "invalid_arguments": "DX refuses a field: try the other form of the API with dx_api.",
+    "repository_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
+    "repo_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
+    "commit_sha_invalid": "DX refuses the commit id: give 7 to 40 hexadecimal digits (setting commit_sha).",
+    "reference_id_exists": "This reference_id was used before with other values: choose a unique one, or leave it unset.",
+    "metadata_invalid": "DX refuses the metadata: it must be a JSON object; keys are letters, digits, dashes, underscores.",
+    "integration_branch_not_valid": "integration_branch must be a branch that pull requests target, and not the default branch.",
+    "ambiguous_commit_sha_arguments": "Give either commit_sha or merge_commit_shas, not both.",
+    "merge_commit_shas_blank": "merge_commit_shas is empty: name at least one commit, or leave it unset.",
+    "merge_commit_shas_invalid": "A commit in merge_commit_shas is shorter than 7 digits.",
+    "merge_commit_shas_not_found": "DX does not know a commit in merge_commit_shas yet: it may not have imported it; send again later.",
+    "deployment_not_found": "DX has no deployment with this reference_id.",
+}
+"""DX's error codes, each with the next step."""
+
+_HTTP_ADVICE: Mapping[int, str] = {
+    401: ADVICE["invalid_auth"],
+    403: "The API key may not use this method: check its scopes in DX, and that dx_url is the Data Cloud host "
+    "(https://INSTANCE.getdx.net).",
+    404: "There is no such method at this address: check dx_url, and whether dx_api should be the other form.",
+    429: "DX asks to slow down: it goes through when sent again later.",
+}
+_SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII | re.IGNORECASE)
+
+
+def faults(signal: Signal) -> str | None:
+    """The first of DX's rules that the signal breaks, as a sentence, or None."""
+    match signal:
+        case PullServices():
+            return _pull_services_faults(signal)
+        case Deployment():
+            return _deployment_faults(signal)
+        case PipelineRun():
+            return _run_faults(signal)
+
+
+def _pull_services_faults(signal: PullServices) -> str | None:
+    if not signal.services:
+        return "No service is named; an empty list could wipe what DX knows."
+    if signal.github_pull_id is None and not (signal.repository and signal.pr_number):
+        return "DX needs the pull request's GitHub id, or its repository and number: set pr_number and repository."
+    return None
+
+
+def _deployment_faults(signal: Deployment) -> str | None:
+    if signal.commit_sha and signal.merge_commit_shas:
+        return ADVICE["ambiguous_commit_sha_arguments"]
+    if bad := [sha for sha in (signal.commit_sha, *signal.merge_commit_shas) if sha and not _SHA.fullmatch(sha)]:
+        return f"{bad[0]} is not a commit id of 7 to 40 hexadecimal digits."
+    if not signal.repository and not signal.merge_commit_shas:
+        return "DX attributes a deployment by its repository: set repository."
+    return None
+
+
+def _run_faults(signal: PipelineRun) -> str | None:
+    if signal.commit_sha and not _SHA.fullmatch(signal.commit_sha):
+        return f"{signal.commit_sha} is not a commit id of 7 to 40 hexadecimal digits."
+    if not signal.repository and (signal.commit_sha or signal.pr_number):
+        return "DX needs the repository when a commit or pull request is named: set repository."
+    return None
+
+
+def tell(signal: Signal, form: str) -> Dialogue:
+    """The one call that tells `signal`, and what DX's reply means."""
+    call = Call("POST", f"/api/{METHODS[form][signal.kind]}", _body(signal, current=form == "current"))
+    reply = yield call
+    repeated_by_us = isinstance(signal, Deployment) and not signal.own_reference
+    return judge(reply, repeated_by_us=repeated_by_us)
+
+
+def _body(signal: Signal, *, current: bool) -> Mapping[str, Any]:
+    match signal:
+        case PullServices():
+            return _pull_services_body(signal, current=current)
+        case Deployment():
+            return _deployment_body(signal, current=current)
+        case PipelineRun():
+            return _run_body(signal, current=current)
+
+
+def _pull_services_body(signal: PullServices, *, current: bool) -> Mapping[str, Any]:
+    by_id = signal.github_pull_id is not None
+    return _filled(
+        github_pull_id=signal.github_pull_id,
+        repository=None if by_id else signal.repository,
+        pull_number=None if by_id else signal.pr_number,
+        services=[_service(name, current=current) for name in signal.services],
+        replace=signal.replace,
+    )
+
+
+def _deployment_body(signal: Deployment, *, current: bool) -> Mapping[str, Any]:
+    return _filled(
+        reference_id=signal.reference_id,
+        deployed_at=_iso(signal.deployed_at) if current else signal.deployed_at,
+        service=_service(signal.service, current=current),
+        repository=signal.repository,
+        commit_sha=signal.commit_sha,
+        merge_commit_shas=list(signal.merge_commit_shas) or None,
+        integration_branch=signal.integration_branch,
+        source_name=signal.source_name,
+        source_url=signal.source_url,
+        metadata=signal.metadata,
+        environment=signal.environment,
+        success=signal.success,
+    )
+
+
+def _run_body(signal: PipelineRun, *, current: bool) -> Mapping[str, Any]:
+    time = _iso if current else str
+    return _filled(
+        pipeline_name=signal.pipeline_name,
+        pipeline_source=signal.pipeline_source,
+        reference_id=signal.reference_id,
+        started_at=time(signal.started_at),
+        finished_at=None if signal.finished_at is None else time(signal.finished_at),
+        status=signal.status,
+        repository=signal.repository,
+        commit_sha=signal.commit_sha,
+        pr_number=signal.pr_number,
+        source_url=signal.source_url,
+        head_branch=signal.head_branch,
+        email=signal.email,
+        github_username=signal.github_username,
+        gitlab_username=signal.gitlab_username,
+    )
+
+
+def _filled(**fields: Any) -> Mapping[str, Any]:
+    """The fields that have a value: DX takes an empty one for a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _service(name: str, *, current: bool) -> Any:
+    return {"identifier": name} if current else name
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def judge(reply: Reply, *, repeated_by_us: bool = False) -> Verdict:
+    """What a reply means. Success is a 2xx status and a JSON object whose `ok` is not false."""
+    if 300 <= reply.status < 400:
+        where = f" to {reply.location}" if reply.location else ""
+        return Verdict(
+            "failed",
+            f"DX answered with a redirect{where}; redirects are not followed, for the token's sake: set dx_url to the final address.",
+            f"redirect {reply.status}",
+        )
+    document = reply.json()
+    if not isinstance(document, dict):
+        return _unreadable(reply)
+    if 200 <= reply.status < 300 and document.get("ok", True) is not False:
+        return Verdict("sent")
+    code = document.get("error") if isinstance(document.get("error"), str) else None
+    if code == "reference_id_exists" and repeated_by_us:
+        return Verdict("duplicate", "DX has this deployment already.", code)
+    known = ADVICE.get(code) if code else None
+    advice = known or _HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
+    return Verdict("failed", advice, _message(document, code) or f"HTTP {reply.status}")
+
+
+def _message(document: Mapping[str, Any], code: str | None) -> str | None:
+    """DX's own words, where the documents say they stand, with the code in front."""
+    details = document.get("error_details")
+    places = (details.get("message") if isinstance(details, dict) else None, document.get("message"), code)
+    words = next((text for text in places if isinstance(text, str) and text), None)
+    return f"{code}: {words}" if code and words and words != code else words
+
+
+def _unreadable(reply: Reply) -> Verdict:
+    if reply.status in _HTTP_ADVICE or reply.status >= 500:
+        return Verdict("failed", _HTTP_ADVICE.get(reply.status) or _unknown(reply.status), f"HTTP {reply.status}")
+    kind = reply.content_type.partition(";")[0] or "no content type"
+    return Verdict(
+        "failed",
+        f"The answer is not DX's ({kind} instead of JSON): check dx_url, and whether a proxy or login page stands between.",
+        f"HTTP {reply.status} without JSON",
+    )
+
+
+def _unknown(status: int) -> str:
+    if status >= 500:
+        return "DX has trouble of its own: send again later."
+    return "DX refused the request; its own words are above."

@@ -1,0 +1,185 @@
+"""Knows how the text of a setting becomes a value, and what to say when it cannot. Does not know any setting.
+
+Each parser takes the text as given and returns the value, or raises `ValueError` with a clause that completes
+"… because it". Syntax: booleans, lists, times and durations as in docs/reference.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
+_INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII | re.IGNORECASE)
+_METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_MILLISECONDS_FROM = 100_000_000_000
+"""A Unix time at or above this (the year 5138 in seconds) is taken as milliseconds (from 1973 on)."""
+
+
+def text(given: str) -> str:
+    """Any text without a line break or another control character."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in given):
+        raise ValueError("holds a control character")
+    return given
+
+
+def token(given: str) -> str:
+    """A credential: printable ASCII without spaces, so that a pasted line break or quote is found here."""
+    if not given.isascii() or not given.isprintable() or " " in given:
+        raise ValueError("holds a space or a character that no token has; paste it again, alone")
+    return given
+
+
+def boolean(given: str) -> bool:
+    """`true/1/yes/on` or `false/0/no/off`, in any case."""
+    word = given.lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError("is none of true, false, yes, no, on, off, 1, 0")
+
+
+def integer(given: str) -> int:
+    """A whole number above zero: numbers and ids of pull requests."""
+    if not re.fullmatch(r"[0-9]{1,18}", given, re.ASCII) or int(given) == 0:
+        raise ValueError("is not a whole number above zero")
+    return int(given)
+
+
+def words(given: str) -> tuple[str, ...]:
+    """A list: a JSON array of strings, or words separated by commas or line breaks. Order kept, repeats dropped."""
+    if given.lstrip().startswith("["):
+        try:
+            items = json.loads(given)
+        except ValueError as error:
+            raise ValueError("starts like a JSON array but is none") from error
+        if not all(isinstance(item, str) for item in items):
+            raise ValueError("is a JSON array that holds something other than strings")
+    else:
+        items = re.split(r"[,\n]", given)
+    return tuple(dict.fromkeys(text(item.strip()) for item in items if item.strip()))
+
+
+def duration(given: str) -> float:
+    """A number of seconds above zero, decimals allowed."""
+    try:
+        seconds = float(given)
+    except ValueError as error:
+        raise ValueError("is not a number of seconds") from error
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise ValueError("is not a number of seconds above zero")
+    return seconds
+
+
+def moment(given: str) -> int:
+    """A time as Unix seconds: from Unix seconds, Unix milliseconds, or ISO 8601 with a zone."""
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", given, re.ASCII):
+        number = int(given.partition(".")[0])
+        return number // 1000 if number >= _MILLISECONDS_FROM else number
+    try:
+        parsed = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise ValueError("is neither a Unix time nor an ISO 8601 time") from error
+    if parsed.tzinfo is None:
+        raise ValueError("is a time without a zone; end it with Z or +hh:mm")
+    return int(parsed.timestamp())
+
+
+def sha(given: str) -> str:
+    """A commit id of 7 to 40 hexadecimal digits, in lower case (the length that DX's documents name)."""
+    lower = given.strip().lower()
+    if not _SHA.fullmatch(lower):
+        raise ValueError("is not a commit id of 7 to 40 hexadecimal digits")
+    return lower
+
+
+def shas(given: str) -> tuple[str, ...]:
+    """A list of commit ids; never empty."""
+    found = tuple(sha(item) for item in words(given))
+    if not found:
+        raise ValueError("is an empty list")
+    return found
+
+
+def json_value(given: str) -> Any:
+    """Any JSON value; the runner's `null` for "no matrix" counts as nothing."""
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        raise ValueError("is not JSON") from error
+
+
+def metadata(given: str) -> Mapping[str, Any]:
+    """A JSON object whose keys are letters, digits, dashes and underscores (DX's `metadata_invalid` otherwise)."""
+    value = json_value(given)
+    if not isinstance(value, dict):
+        raise ValueError("is not a JSON object")
+    for key in value:
+        if not _METADATA_KEY.fullmatch(key):
+            raise ValueError(f"has the key {json.dumps(key)}; keys are letters, digits, dashes and underscores")
+    return value
+
+
+def url(given: str) -> str:
+    """An http(s) URL without credentials, query or fragment; a trailing slash is dropped."""
+    try:
+        parts = urlsplit(text(given))
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        raise ValueError("is not a URL") from error
+    if not usable:
+        raise ValueError("is not a URL that starts with https://")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password; give the token as its own setting")
+    if parts.query or parts.fragment:
+        raise ValueError("holds a query or fragment; give the base URL alone")
+    return given.rstrip("/")
+
+
+def link(given: str) -> str:
+    """A web address to show to people: http(s), anything after the host allowed."""
+    parts = urlsplit(text(given))
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("is not a web address that starts with https://")
+    return given
+
+
+def dx_url(given: str) -> str:
+    """DX's base URL, or an instance name: `acme` stands for `https://acme.getdx.net`."""
+    if "://" in given:
+        return url(given).removesuffix("/api")
+    if not _INSTANCE.fullmatch(given):
+        raise ValueError("is neither a URL nor the name of a DX instance such as acme")
+    return f"https://{given.lower()}.getdx.net"
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of the given words, in any case."""
+
+    def parse(given: str) -> str:
+        if given.lower() not in allowed:
+            raise ValueError(f"is none of {', '.join(allowed)}")
+        return given.lower()
+
+    return parse
+
+
+def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """A list of the given words, in any case; never empty."""
+    one = choice(*allowed)
+
+    def parse(given: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(one(word) for word in words(given)))
+        if not found:
+            raise ValueError(f"names none of {', '.join(allowed)}")
+        return found
+
+    return parse

@@ -1,0 +1,34 @@
+"""What a process is given: environment, streams, clocks, chance. Handed down by `__main__`, so nothing reaches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO, TypeAlias
+
+Stage: TypeAlias = Literal["whole", "main", "post"]
+"""`main` and `post` are the stages of the GitHub action; `whole` is everything at once: the CLI, a GitLab job."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The process around a command."""
+
+    environ: Mapping[str, str]
+    cwd: Path
+    stdin: TextIO
+    out: TextIO
+    err: TextIO
+    now: Callable[[], float]
+    """Wall clock, Unix seconds."""
+    clock: Callable[[], float]
+    """Monotonic clock, seconds."""
+    started: float
+    """The monotonic clock when the process began: the time budget counts from here."""
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+    """A number from 0 to 1, for jitter."""
+    token: Callable[[], str]
+    """A fresh unguessable word, for delimiters."""
+    stage: Stage = "whole"
