@@ -9,8 +9,9 @@ from typing import Protocol
 
 from cibeacon import __version__
 from cibeacon.call import Dialogue
+from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready, Step, plan
+from cibeacon.plan import Ready, Step, plan, spoiled_kinds
 from cibeacon.rehearsal import Rehearsal
 from cibeacon.report import Notice, Report
 from cibeacon.settings import Settings, settle
@@ -33,7 +34,8 @@ def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Survey]:
     found = survey(world, flags)
     steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
     outcomes = _carried(world, found, steps)
-    return _report(found, tuple(outcomes)), found
+    unsaid = tuple(_notice(problem) for problem in found.settings.problems if not spoiled_kinds(problem))
+    return _report(found, tuple(outcomes), unsaid), found
 
 
 def changed_services(
@@ -41,18 +43,23 @@ def changed_services(
 ) -> tuple[Report, Survey]:
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
     found = survey(world, flags, acts=True, paths=paths)
-    return _report(replace(found, rehearsed=False), ()), found
+    unsaid = [_notice(problem) for problem in found.settings.problems]
+    if found.map_fault:
+        unsaid.append(Notice("trouble", found.map_fault))
+    return _report(replace(found, rehearsed=False), (), tuple(unsaid)), found
 
 
-def _report(found: Survey, outcomes: tuple[Outcome, ...]) -> Report:
-    notices = found.notices
-    if found.map_fault and not outcomes:
-        notices = (*notices, Notice("trouble", found.map_fault))
+def _notice(problem: Problem) -> Notice:
+    """A value that cannot be used and whose signals cannot say so. How to print is no reason to fail."""
+    return Notice("remark" if problem.group == "output" else "trouble", f"{problem.message}.")
+
+
+def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, ...]) -> Report:
     return Report(
         context=found.context,
         changes=found.changes,
         outcomes=outcomes,
-        notices=notices,
+        notices=(*found.notices, *unsaid),
         strict=found.settings.output.strict,
         rehearsed=found.rehearsed,
         host_title=found.host.TITLE,

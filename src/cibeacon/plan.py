@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from cibeacon import compose
 from cibeacon.context import PullRequest
+from cibeacon.options import Problem
 from cibeacon.outcome import Outcome, Word
 from cibeacon.settings import SIGNAL_KINDS
 from cibeacon.signals import Deployment, PipelineRun, Signal
@@ -59,12 +60,7 @@ def _steps(kind: str, situation: Situation) -> Iterator[Step]:
     blank = Outcome(kind=kind, sink="dx", word="skipped")
     try:
         _unspoiled(kind, situation)
-        prepared: dict[str, Callable[[Situation], tuple[Signal, ...]]] = {
-            "pull-services": _pull_services,
-            "deployment": _deployments,
-            "pipeline-run": lambda known: (compose.pipeline_run(known),),
-        }
-        signals = prepared[kind](situation)
+        signals = _COMPOSED[kind](situation)
         _reachable(kind, situation)
     except _Settled as settled:
         yield replace(blank, word=settled.word, reason=settled.reason)
@@ -74,9 +70,14 @@ def _steps(kind: str, situation: Situation) -> Iterator[Step]:
         yield Ready(signal, replace(blank, subject=signal.subject, key=signal.key, reference_id=own))
 
 
+def spoiled_kinds(problem: Problem) -> tuple[str, ...]:
+    """The kinds of signal that a value which cannot be used makes invalid."""
+    return _SPOILS.get(problem.group, ())
+
+
 def _unspoiled(kind: str, situation: Situation) -> None:
     for problem in situation.settings.problems:
-        if kind in _SPOILS.get(problem.group, ()):
+        if kind in spoiled_kinds(problem):
             raise _Settled("invalid", f"{problem.message}.")
 
 
@@ -165,3 +166,15 @@ def _deployed(situation: Situation) -> None:
         raise _Settled(
             "skipped", f"the job ended as {compose.job_status(situation) or 'unknown'}, so nothing was deployed"
         )
+
+
+def _pipeline_run(situation: Situation) -> tuple[Signal, ...]:
+    return (compose.pipeline_run(situation),)
+
+
+_COMPOSED: Mapping[str, Callable[[Situation], tuple[Signal, ...]]] = {
+    "pull-services": _pull_services,
+    "deployment": _deployments,
+    "pipeline-run": _pipeline_run,
+}
+"""Kind of signal → its signals in a situation, or `_Settled`."""

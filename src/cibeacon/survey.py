@@ -56,7 +56,7 @@ def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths:
     settings = replace(settings, problems=(*settings.problems, *config.problems))
     context = detect.as_told(context, settings)
     rehearsed = _rehearsed(settings, context, acts=acts)
-    notices = (*notices, *config.notices, *_problems(settings), *_unknown_ci(settings, context, acts=acts))
+    notices = (*notices, *config.notices, *_unknown_ci(settings, context, acts=acts))
     landed = Landing()
     if world.stage != "post":
         landed = landing.landing(context, settings, world.environ, looking, rehearsed=rehearsed)
@@ -100,11 +100,3 @@ def _unknown_ci(settings: Settings, context: Context, *, acts: bool) -> tuple[No
     if context.host != "local" or not context.ci or acts or settings.core.dry_run is not None:
         return ()
     return (Notice("remark", "this CI system is not known, so this is a dry run: set dry_run to false to send"),)
-
-
-def _problems(settings: Settings) -> tuple[Notice, ...]:
-    """Values that cannot be used. A bad `strict` only warns: it counts as false."""
-    return tuple(
-        Notice("remark" if problem.option == "strict" else "trouble", f"{problem.message}.")
-        for problem in settings.problems
-    )
