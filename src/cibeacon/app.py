@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from cibeacon import __version__
@@ -46,7 +44,7 @@ def changed_services(
     unsaid = [_notice(problem) for problem in found.settings.problems]
     if found.map_fault:
         unsaid.append(Notice("trouble", found.map_fault))
-    return _report(replace(found, rehearsed=False), (), tuple(unsaid)), found
+    return _report(found._replace(rehearsed=False), (), tuple(unsaid)), found
 
 
 def _notice(problem: Problem) -> Notice:
@@ -87,10 +85,10 @@ def _permitted(step: Step, settings: Settings) -> Step:
     """A signal that breaks its sink's rules is invalid before anything is sent."""
     method = SINKS["dx"].METHODS[settings.dx.dx_api][step.kind if isinstance(step, Outcome) else step.row.kind]
     if isinstance(step, Outcome):
-        return replace(step, method=method)
-    row = replace(step.row, method=method)
+        return step._replace(method=method)
+    row = step.row._replace(method=method)
     fault = SINKS[row.sink].faults(step.signal)
-    return replace(row, word="invalid", reason=fault) if fault else Ready(step.signal, row)
+    return row._replace(word="invalid", reason=fault) if fault else Ready(step.signal, row)
 
 
 def _carried(world: World, found: Survey, steps: list[Step]) -> list[Outcome]:
@@ -125,10 +123,12 @@ def _each(carrier: Carrier, steps: list[Step], form: str) -> list[Outcome]:
 
 def broken(error: Exception, world: World, flags: Mapping[str, str]) -> Report:
     """What the firebreak makes of a failure of our own: a report like any other, that obeys `strict`."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_qualname} line {place.tb_lineno}" if place else "an unknown place"
     what = (
-        f"cibeacon failed unexpectedly; this is our fault: {type(error).__name__} in {where.name} "
-        f"(line {where.lineno}). Please report it with this line; verbose shows more."
+        f"cibeacon failed unexpectedly; this is our fault: {type(error).__name__} in {where}. Please report this line."
     )
     strict = settle(flags, world.environ, {}).output.strict
     return Report(context=None, notices=(Notice("trouble", what),), strict=strict)

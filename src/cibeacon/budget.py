@@ -1,13 +1,10 @@
 """Knows how much time is left for everything together. Does not know the clock: it is handed in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """A span of wall-clock time, shared by all who are given it."""
 
     seconds: float
@@ -20,6 +17,6 @@ class Budget:
         """Seconds left; never negative."""
         return max(0.0, self.started + self.seconds - self.clock())
 
-    def share(self, fraction: float) -> Budget:
+    def share(self, fraction: float) -> Self:
         """A part of the whole span, from the same start: for work that must leave time for what follows."""
-        return Budget(self.seconds * fraction, self.clock, self.sleep, self.started)
+        return self._replace(seconds=self.seconds * fraction)

@@ -3,16 +3,12 @@
 A sink's `tell` is a generator: it does no I/O and has no clock, so a courier can carry it and a rehearsal can show it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request. The host and the credential are the courier's: a call can be kept and sent later from elsewhere."""
 
     method: Literal["GET", "POST"]
@@ -28,8 +24,7 @@ class Call:
         return None if self.body is None else json.dumps(self.body, separators=(",", ":")).encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One response, its body cut at the courier's limit."""
 
     status: int
@@ -46,8 +41,7 @@ class Reply:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a sink makes of the replies: `sent`, `duplicate` (it was there already) or `failed`."""
 
     outcome: Literal["sent", "duplicate", "failed"]

@@ -5,17 +5,13 @@ its merge brought to the base branch, an open one is what its merge would bring.
 asked of a repository. Paths are text with undecodable bytes escaped (`surrogateescape`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from cibeacon.context import Context, PullRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The two commits to compare, and the rule that chose them, in words."""
 
     base: str
@@ -23,8 +19,7 @@ class Span:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(NamedTuple):
     """Why the changes cannot be told, and the next step. Never to be read as "nothing" or "everything"."""
 
     why: str
@@ -34,8 +29,7 @@ class Unknown:
         return f"{self.why}; {self.fix}" if self.fix else self.why
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """The services that changed, with one reason each; or that we do not know."""
 
     status: Literal["ok", "none", "unknown"]

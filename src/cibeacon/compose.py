@@ -13,6 +13,8 @@ from cibeacon.signals import Deployment, PipelineRun, PullServices, reference
 from cibeacon.situation import Situation
 
 FINAL = frozenset({"success", "failure", "cancelled"})
+_OTHER_SPELLINGS = {"failed": "failure", "canceled": "cancelled"}
+"""Words of `job_status` that a person can give on a host which does not use them."""
 
 
 def pull_services(situation: Situation, pull_request: PullRequest, services: tuple[str, ...]) -> PullServices:
@@ -90,7 +92,7 @@ def pipeline_run(situation: Situation) -> PipelineRun:
 def job_status(situation: Situation) -> str | None:
     """The job's status in our words, where it was handed in."""
     word = situation.settings.run.job_status
-    return situation.final_words.get(word, word) if word else None
+    return situation.final_words.get(word, _OTHER_SPELLINGS.get(word, word)) if word else None
 
 
 def _run_status(situation: Situation) -> str:

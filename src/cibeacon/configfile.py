@@ -6,7 +6,6 @@ The file is a stranger's: it must be a regular file inside the checkout (no link
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,13 @@ from typing import Any
 from cibeacon.errors import ServiceMapError
 
 NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
+_TOO_DEEP = "it is nested too deeply"
 LARGEST = 4 << 20
 """Bytes; 2,000 services written out take a quarter of a megabyte."""
+DEEPEST = 50
+"""Levels of nesting; the format needs four. The C composer of YAML would run off the stack at some ten thousand."""
+_MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
+"""What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
 
 
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
@@ -40,20 +44,60 @@ def parse(name: str, content: bytes) -> Any:
         raise _unusable(name, f"it is over {LARGEST >> 20} MiB")
     try:
         text = content.decode("utf-8-sig")
-        if name.endswith(".json"):
-            return json.loads(text)
-        return tomllib.loads(text) if name.endswith(".toml") else _yaml(text)
+        reader = json.loads if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
+        document = reader(text)
+        if _written_out(document, 0, {}) > LARGEST:
+            raise ValueError(f"its aliases stand for over {LARGEST >> 20} MiB")
     except (ValueError, RecursionError) as error:
-        raise _unusable(name, str(error) or "it is nested too deeply") from error
+        raise _unusable(name, _TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
+    return document
+
+
+def _toml(text: str) -> Any:
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _yaml(text: str) -> Any:
     import yaml  # 15 ms that only a YAML file costs
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth, descend, ascend = 0, loader.descend_resolver, loader.ascend_resolver
+
+    class Bounded(loader):  # type: ignore[misc, valid-type]
+        """Stops before the composer, which recurses in C for each level."""
+
+        def descend_resolver(self, *where: Any) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > DEEPEST:
+                raise ValueError(_TOO_DEEP)
+            descend(self, *where)
+
+        def ascend_resolver(self) -> None:
+            nonlocal depth
+            depth -= 1
+            ascend(self)
+
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        return yaml.load(text, Loader=Bounded)  # noqa: S506 - both loaders are safe ones
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
+    except _MISSHAPEN as error:
+        raise ValueError("a tag does not fit its value") from error
+
+
+def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:
+    """About how many characters the value takes when every alias in it is written out. Raises when it has no end."""
+    if depth > DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    if isinstance(value, dict | list | set | tuple):
+        if id(value) not in known:
+            parts = (*value, *value.values()) if isinstance(value, dict) else value
+            known[id(value)] = 1 + sum(_written_out(part, depth + 1, known) for part in parts)
+        return known[id(value)]
+    return 1 + len(value) if isinstance(value, str | bytes) else 1
 
 
 def _content(root: Path, path: Path) -> bytes:

@@ -3,14 +3,10 @@
 The values are read by `hosts/*`; everything later is a pure function of them. Times are Unix seconds.
 """
 
-from __future__ import annotations
-
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(NamedTuple):
     """A GitHub pull request or a GitLab merge request, as the event or the host's API describes it."""
 
     number: int
@@ -35,8 +31,7 @@ class PullRequest:
     fork: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(NamedTuple):
     """A push to a branch or tag: the ref moved from `before` to `after`. None stands for git's all-zero id."""
 
     before: str | None
@@ -46,8 +41,7 @@ class Push:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(NamedTuple):
     """What a repository says of itself, where no CI host does."""
 
     remote_url: str | None
@@ -56,8 +50,7 @@ class Checkout:
     default_branch: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One CI run. `None` always means that the host did not say."""
 
     host: str
@@ -124,17 +117,19 @@ class Context:
         """True when the event is a pull request's own, not a push that merged one."""
         return self.event in ("pull_request", "pull_request_target", "merge_request_event")
 
-    def with_pull_request(self, pull_request: PullRequest) -> Context:
+    def with_pull_request(self, pull_request: PullRequest) -> Self:
         """The same run, now known to belong to `pull_request`."""
-        return replace(self, pull_request=pull_request)
+        return self._replace(pull_request=pull_request)
 
     def document(self) -> dict[str, Any]:
         """The JSON form: the fields as they are, with the PR's number and id beside the run's."""
-        pull_request = self.pull_request
-        flat = {name: value for name, value in asdict(self).items() if name not in ("pull_request", "email")}
+        pull_request, push, merge_group = self.pull_request, self.push, self.merge_group
+        flat = {name: value for name, value in self._asdict().items() if name != "email"}
         return {
             **flat,
+            "push": push._asdict() if push else None,
+            "merge_group": merge_group._asdict() if merge_group else None,
             "pr_number": pull_request.number if pull_request else None,
             "github_pull_id": pull_request.id if pull_request else None,
-            "pull_request": asdict(pull_request) if pull_request else None,
+            "pull_request": pull_request._asdict() if pull_request else None,
         }

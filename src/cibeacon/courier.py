@@ -5,13 +5,11 @@ is honoured when it fits the budget, and otherwise ends the attempts. A coded 4x
 followed, since a credential would travel along; plain http goes to this machine only, unless allowed; netrc is off.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -33,8 +31,7 @@ _CHUNK = 1 << 16
 _TRANSIENT = frozenset({408, 425, 429})
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a sink's calls go, and the credential that signs them."""
 
     base_url: str
@@ -46,8 +43,7 @@ class Endpoint:
         return urlsplit(self.base_url).netloc
 
 
-@dataclass(frozen=True, slots=True)
-class _Lost:
+class _Lost(NamedTuple):
     """An attempt without a usable reply: the short error, advice, and whether another attempt may do better."""
 
     error: str
@@ -115,18 +111,18 @@ class Courier:
         endpoint = self._endpoints[row.sink]
         call = next(dialogue)
         while True:
-            row = replace(row, request=Request.of(call, endpoint.base_url))
+            row = row._replace(request=Request.of(call, endpoint.base_url))
             reply, attempts = self._exchange(call, endpoint)
-            row = replace(row, attempts=row.attempts + attempts)
+            row = row._replace(attempts=row.attempts + attempts)
             if isinstance(reply, _Lost):
                 dialogue.close()
-                return replace(row, word="failed", reason=reply.advice, error=reply.error)
-            row = replace(row, http_status=reply.status)
+                return row._replace(word="failed", reason=reply.advice, error=reply.error)
+            row = row._replace(http_status=reply.status)
             try:
                 call = dialogue.send(reply)
             except StopIteration as end:
                 verdict = end.value
-                return replace(row, word=verdict.outcome, reason=verdict.reason, error=verdict.error)
+                return row._replace(word=verdict.outcome, reason=verdict.reason, error=verdict.error)
 
     def _exchange(self, call: Call, endpoint: Endpoint) -> tuple[Reply | _Lost, int]:
         """The last reply (or why there is none) and the number of attempts made."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from cibeacon.context import Context, PullRequest
@@ -52,8 +51,7 @@ def detected(environ: Mapping[str, str]) -> tuple[str, tuple[Notice, ...]]:
 def as_told(found: Context, settings: Settings) -> Context:
     """The context with what a person said of it."""
     change, known = settings.change, found.pull_request
-    told = replace(
-        found,
+    told = found._replace(
         repository=change.repository or found.repository,
         commit_sha=change.commit_sha or found.commit_sha,
         branch=settings.run.head_branch or found.branch,

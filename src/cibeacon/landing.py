@@ -1,10 +1,7 @@
 """Asks the host which merged pull request a push belongs to. Commit messages are never parsed for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cibeacon.budget import Budget
 from cibeacon.context import Context, PullRequest
@@ -13,8 +10,7 @@ from cibeacon.hosts import github, gitlab
 from cibeacon.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(NamedTuple):
     """The pull request that a push merged, or why none is known. Neither, where nothing was asked."""
 
     pull_request: PullRequest | None = None
@@ -22,8 +18,7 @@ class Landing:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(NamedTuple):
     """Where to ask, and with which credential."""
 
     url: str

@@ -76,7 +76,10 @@ def _changes(changes: Changes | None, most: int | None = _MOST_REASONS) -> Itera
     if changes.status == "unknown":
         yield f"services    unknown: {changes.unknown}"
         return
-    files = f"{changes.changed_files} files changed, {changes.unmatched} in no service; " if changes.base else ""
+    files = ""
+    if changes.changed_files is not None:
+        plural = "" if changes.changed_files == 1 else "s"
+        files = f"{changes.changed_files} file{plural} changed, {changes.unmatched} in no service; "
     yield f"services    {len(changes.services) or 'none'} changed ({files}{changes.how})"
     shown = changes.services if most is None else changes.services[:most]
     width = max((len(name) for name in shown), default=0)

@@ -1,22 +1,21 @@
 """Knows how an option is declared, spelled on each surface, and resolved from its sources. Does not know any option.
 
-One declaration (a dataclass field made by `option`) gives the command line flag, the action input, the GitLab input,
+One declaration (a field made by `option`) gives the command line flag, the action input, the GitLab input,
 the environment variable and the row of the reference. Precedence: flag > action input > variable > well-known variable
 > repository configuration > default. Empty text means unset.
 """
 
-from __future__ import annotations
-
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Group = TypeVar("Group")
+_CREDENTIALS = re.compile(r"//\S*@")
+"""User name and password in a URL that somebody gave for an address: a secret that nobody declared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One setting, as declared."""
 
     name: str
@@ -52,16 +51,14 @@ class Option:
         return "CIBEACON_" + self.name.upper()
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value came from: the words for the log, and whether somebody gave it at all."""
 
     words: str
     given: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A value that cannot be used, as a paragraph. `group` names the settings group whose signals it spoils."""
 
     group: str
@@ -70,19 +67,17 @@ class Problem:
 
 
 def option(parse: Callable[[str], Any], default: Any, help: str, **more: Any) -> Any:
-    """A dataclass field that declares an option; its name is the field's."""
-    declared = {"parse": parse, "default": default, "help": help, **more}
-    return field(default=default, metadata={"option": declared})
+    """Declares an option as a field of a group, a NamedTuple. The field's name is the option's."""
+    return Option("", parse, default, help, **more)
 
 
 def declared(group: type) -> Iterator[Option]:
     """The options of a group, in the order of their declaration."""
-    for each in fields(group):
-        yield Option(name=each.name, **each.metadata["option"])
+    fields: Mapping[str, Option] = getattr(group, "_field_defaults", {})
+    return (each._replace(name=name) for name, each in fields.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """Everything a value may come from, best first, as text."""
 
     flags: Mapping[str, str]
@@ -99,12 +94,13 @@ class Sources:
             yield variable, self.environ.get(variable, "")
         if each.in_repository and each.name in self.repository:
             given = self.repository[each.name]
-            yield "repository configuration", given if isinstance(given, str) else json.dumps(given)
+            text = "" if given is None else given if isinstance(given, str) else json.dumps(given)
+            yield "repository configuration", text
 
 
 def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:
     """The group's values with their origins. A value that cannot be used is a Problem and leaves the default."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {each.name: each.default for each in declared(group)}
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
     for each in declared(group):
@@ -115,6 +111,6 @@ def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dic
         try:
             values[each.name] = each.parse(given.strip())
         except ValueError as error:
-            shown = "" if each.secret else f" {json.dumps(given[:80])}"
+            shown = "" if each.secret else f" {json.dumps(_CREDENTIALS.sub('//***@', given)[:80])}"
             problems.append(Problem(name, each.name, f"{each.name}{shown} cannot be used because it {error} ({words})"))
     return group(**values), origins, tuple(problems)

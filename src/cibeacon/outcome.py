@@ -4,11 +4,8 @@
 → exit code is in docs/reference.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from cibeacon.call import Call
 
@@ -19,8 +16,7 @@ TROUBLE: frozenset[Word] = frozenset({"failed", "invalid", "spooled"})
 """Outcomes that make a strict run exit 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request as it is shown: never a header."""
 
     method: str
@@ -28,13 +24,12 @@ class Request:
     body: Any
 
     @classmethod
-    def of(cls, call: Call, base_url: str) -> Request:
+    def of(cls, call: Call, base_url: str) -> Self:
         """The request that `call` makes below `base_url`."""
         return cls(call.method, base_url + call.path, call.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one signal at one sink."""
 
     kind: str

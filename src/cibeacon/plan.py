@@ -4,11 +4,8 @@ Each kind of signal is judged in the same order: a setting of its group that can
 settings, and then the signal itself. Whoever does not pass becomes an `Outcome` at once, with the reason.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cibeacon import compose
 from cibeacon.context import PullRequest
@@ -29,8 +26,7 @@ _SPOILS: Mapping[str, tuple[str, ...]] = {
 _DX = ("dx_url", "dx_token", "dx_api", "replace_services")
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """A signal that may go, and its row in the report so far."""
 
     signal: Signal
@@ -63,11 +59,11 @@ def _steps(kind: str, situation: Situation) -> Iterator[Step]:
         signals = _COMPOSED[kind](situation)
         _reachable(kind, situation)
     except _Settled as settled:
-        yield replace(blank, word=settled.word, reason=settled.reason)
+        yield blank._replace(word=settled.word, reason=settled.reason)
         return
     for signal in signals:
         own = signal.reference_id if isinstance(signal, Deployment | PipelineRun) else None
-        yield Ready(signal, replace(blank, subject=signal.subject, key=signal.key, reference_id=own))
+        yield Ready(signal, blank._replace(subject=signal.subject, key=signal.key, reference_id=own))
 
 
 def spoiled_kinds(problem: Problem) -> tuple[str, ...]:
@@ -104,7 +100,7 @@ def _pull_services(situation: Situation) -> tuple[Signal, ...]:
 def _told_pull_request(situation: Situation) -> PullRequest:
     """The merged pull request that the run is about."""
     context, pull_request = situation.context, situation.context.pull_request
-    if pull_request and context.about_pull_request:
+    if pull_request and (context.about_pull_request or _described(pull_request)):
         if not pull_request.merged:
             raise _Settled("skipped", f"pull request #{pull_request.number} is not merged")
         if context.host == "github" and context.action != "closed":
@@ -120,6 +116,11 @@ def _told_pull_request(situation: Situation) -> PullRequest:
         return PullRequest(number=0)
     word, reason = situation.unlanded or ("skipped", "this run is not about a merged pull request")
     raise _Settled(word, reason)
+
+
+def _described(pull_request: PullRequest) -> bool:
+    """True when the host told of it; of a pull request that a person named, only the number is known."""
+    return pull_request.merged or pull_request.head_sha is not None
 
 
 def _changed_services(situation: Situation, kind: str) -> tuple[str, ...]:
@@ -143,7 +144,8 @@ def _deployments(situation: Situation) -> tuple[Signal, ...]:
         raise _Settled(word, "deploy_services is not set")
     _deployed(situation)
     wanted = [name for name in deploy.deploy_services if name != "changed"]
-    if "changed" in deploy.deploy_services:
+    nothing_more = wanted and situation.changes and situation.changes.status == "none"
+    if "changed" in deploy.deploy_services and not nothing_more:
         wanted += _changed_services(situation, "deployment")
     services = tuple(dict.fromkeys(wanted))
     return tuple(compose.deployment(situation, service, alone=len(services) == 1) for service in services)
@@ -155,8 +157,8 @@ def _deployed(situation: Situation) -> None:
     pull_request = context.pull_request
     if situation.stage == "main":
         raise _Settled("skipped", "it is announced when the job has ended")
-    unmerged = context.about_pull_request and pull_request and not pull_request.merged
-    if unmerged and pull_request and not situation.asked_by_name("deployment"):
+    told = pull_request and (context.about_pull_request or _described(pull_request))
+    if pull_request and told and not pull_request.merged and not situation.asked_by_name("deployment"):
         raise _Settled("skipped", f"pull request #{pull_request.number} is not merged")
     if deploy.deploy_success is not None:
         return

@@ -19,8 +19,10 @@ _SHORTEST = 4
 def _spellings(secret: str) -> Iterable[str]:
     raw = secret.encode("utf-8", "surrogateescape")
     yield secret
-    yield quote(secret, safe="", errors="replace")
-    yield quote_plus(secret, errors="replace")
+    for encoded in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")):
+        yield encoded
+        yield re.sub("%..", lambda match: match[0].lower(), encoded)
+        yield encoded.replace("%2F", "/")
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     for encode in (base64.b64encode, base64.urlsafe_b64encode):

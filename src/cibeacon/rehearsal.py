@@ -1,16 +1,13 @@
 """The courier's dry-run twin: shows the calls of a dialogue and sends nothing. Opens no socket, needs no token."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cibeacon.call import Dialogue
 from cibeacon.outcome import Outcome, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Rehearsal(NamedTuple):
     """Carries nothing anywhere. A base URL that nobody set is shown as a hole, such as `{dx_url}`."""
 
     base_urls: Mapping[str, str]
@@ -20,4 +17,4 @@ class Rehearsal:
         call = next(dialogue)
         dialogue.close()
         request = Request.of(call, self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
-        return replace(row, word="rehearsed", request=request)
+        return row._replace(word="rehearsed", request=request)

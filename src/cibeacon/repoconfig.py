@@ -1,9 +1,7 @@
 """Reads the repository's configuration from where it can be trusted: the checkout, or for a fork the base commit."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from cibeacon import configfile
 from cibeacon.changes import Unknown
@@ -24,11 +22,10 @@ _OUT_OF_REACH = Unknown(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryConfig:
+class RepositoryConfig(NamedTuple):
     """What came of reading the configuration."""
 
-    read: Configuration = field(default_factory=Configuration)
+    read: Configuration = Configuration()
     name: str = ""
     problems: tuple[Problem, ...] = ()
     """A file that cannot be read at all may hold any setting: nothing is sent with guessed values."""

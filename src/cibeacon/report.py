@@ -1,9 +1,6 @@
 """The record of one command: everything that was found, sent and noticed. The text, JSON and summary all come from it."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cibeacon import outcome
 from cibeacon.changes import Changes
@@ -14,16 +11,14 @@ VERSION = 1
 """Version of the JSON document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Something to know that belongs to no signal. A `trouble` makes a strict run exit 1; a `remark` never does."""
 
     weight: Literal["remark", "trouble"]
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What one command found and did."""
 
     context: Context | None

@@ -4,11 +4,8 @@
 generated from it. Below `app`, `cli` and `plan` nobody sees a group: a function takes the values it needs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cibeacon import values
 from cibeacon.options import Option, Origin, Problem, Sources, declared, option, resolve
@@ -17,8 +14,7 @@ SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run")
 """Every kind of signal, in sending order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Core:
+class Core(NamedTuple):
     """What it does"""
 
     signals: tuple[str, ...] = option(
@@ -60,8 +56,7 @@ class Core:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What it prints and exits with"""
 
     strict: bool = option(
@@ -86,8 +81,7 @@ class Output:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Which run, commit and services this is about"""
 
     repository: str | None = option(
@@ -145,8 +139,7 @@ class Change:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Deploy:
+class Deploy(NamedTuple):
     """Deployments"""
 
     deploy_services: tuple[str, ...] = option(
@@ -194,8 +187,7 @@ class Deploy:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Pipeline runs"""
 
     pipeline_name: str | None = option(
@@ -244,8 +236,7 @@ class Run:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Dx:
+class Dx(NamedTuple):
     """DX"""
 
     dx_url: str | None = option(
@@ -266,8 +257,7 @@ class Dx:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Forge:
+class Forge(NamedTuple):
     """GitHub and GitLab"""
 
     github_token: str | None = option(
@@ -298,8 +288,7 @@ GROUPS: Mapping[str, type] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Every value, where it came from, and what could not be used."""
 
     core: Core

@@ -4,12 +4,9 @@ A key names the fact, not the attempt to tell it: a retry, a replay and a rerun 
 Times are Unix seconds.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 _LONGEST = 255
@@ -20,24 +17,27 @@ def reference(*parts: object) -> str:
 
     Parts are percent-encoded, so no part can pretend to be two; what would be too long ends in a hash of the whole.
     """
-    whole = "/".join(quote(str(part), safe="", errors="surrogateescape") or "%" for part in parts)
+    whole = "/".join(quote(str(part), safe="", errors="surrogatepass") or "%" for part in parts)
     if len(whole) <= _LONGEST:
         return whole
     digest = hashlib.sha256(whole.encode()).hexdigest()
-    return f"{whole[: _LONGEST - len(digest) - 1]}~{digest}"
+    return f"{whole[: _LONGEST - len(digest) - 1]}+{digest}"  # no encoded part holds a plus
 
 
-@dataclass(frozen=True, slots=True)
-class PullServices:
+class PullServices(NamedTuple):
     """Which services a merged pull request changed. Named by `github_pull_id`, or by repository and number."""
 
-    kind: ClassVar[str] = "pull-services"
     services: tuple[str, ...]
     github_pull_id: int | None = None
     repository: str | None = None
     pr_number: int | None = None
     replace: bool | None = None
     """True: these are all the services; None: the system's default (add to what is known)."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "pull-services"
 
     @property
     def key(self) -> str:
@@ -53,11 +53,9 @@ class PullServices:
         return f"{name}: {', '.join(self.services)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(NamedTuple):
     """One service reached one environment."""
 
-    kind: ClassVar[str] = "deployment"
     service: str
     deployed_at: int
     reference_id: str
@@ -74,6 +72,11 @@ class Deployment:
     metadata: Mapping[str, Any] | None = None
 
     @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "deployment"
+
+    @property
     def key(self) -> str:
         """The reference id is the key."""
         return f"{self.kind}/{self.reference_id}"
@@ -84,11 +87,9 @@ class Deployment:
         return f"{self.service} → {self.environment}" if self.environment else self.service
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineRun:
+class PipelineRun(NamedTuple):
     """How one run of a pipeline stands. Several statements with one reference id are one record."""
 
-    kind: ClassVar[str] = "pipeline-run"
     pipeline_name: str
     pipeline_source: str
     reference_id: str
@@ -104,6 +105,11 @@ class PipelineRun:
     email: str | None = None
     github_username: str | None = None
     gitlab_username: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "pipeline-run"
 
     @property
     def key(self) -> str:

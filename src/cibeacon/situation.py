@@ -1,9 +1,7 @@
 """Everything that the plan of a run depends on, as one frozen value. Knows no rule."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cibeacon.changes import Changes
 from cibeacon.context import Context, PullRequest
@@ -12,8 +10,7 @@ from cibeacon.settings import Settings
 from cibeacon.world import Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """Everything the plan depends on."""
 
     context: Context

@@ -1,12 +1,9 @@
 """What a host wants said where: lines for the log, text for files. A host returns it; only `app` prints and writes."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
+class Writing(NamedTuple):
     """Text for one file."""
 
     path: str
@@ -14,8 +11,7 @@ class Writing:
     append: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
+class Speech(NamedTuple):
     """Lines for the log (the host's own commands), and files."""
 
     lines: tuple[str, ...] = ()

@@ -3,11 +3,9 @@
 What cannot be found out becomes a notice, a problem or an `Unknown`: the report goes on with what is known.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cibeacon import comparison, detect, landing, repoconfig
 from cibeacon.budget import Budget
@@ -20,15 +18,14 @@ from cibeacon.settings import Settings, settle
 from cibeacon.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What was found out about a run."""
 
     settings: Settings
     context: Context
     rehearsed: bool
     budget: Budget
-    landing: Landing = field(default_factory=Landing)
+    landing: Landing = Landing()
     changes: Changes | None = None
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
@@ -53,7 +50,7 @@ def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths:
     context, notices = detect.context(settings, world.environ, repository)
     config = repoconfig.find(settings.core.config, context, repository, root)
     settings = settle(flags, world.environ, config.read.report or {})
-    settings = replace(settings, problems=(*settings.problems, *config.problems))
+    settings = settings._replace(problems=(*settings.problems, *config.problems))
     context = detect.as_told(context, settings)
     rehearsed = _rehearsed(settings, context, acts=acts)
     notices = (*notices, *config.notices, *_unknown_ci(settings, context, acts=acts))
@@ -73,20 +70,20 @@ def _with_changes(
 ) -> Survey:
     change = found.settings.change
     if by_name := comparison.named(change.services):
-        return replace(found, changes=by_name)
+        return found._replace(changes=by_name)
     drawn, map_fault = repoconfig.service_map(change.services, config)
     if map_fault:
-        return replace(found, map_fault=map_fault)
+        return found._replace(map_fault=map_fault)
     unknown = config.unknown or (None if (root / ".git").exists() or paths else comparison.NO_REPOSITORY)
     if unknown:
-        return replace(found, changes=Changes("unknown", unknown=unknown))
+        return found._replace(changes=Changes("unknown", unknown=unknown))
     if drawn is None:
         return found
     if paths is not None:
-        return replace(found, changes=comparison.owned(drawn, paths, None, "files as given"))
+        return found._replace(changes=comparison.owned(drawn, paths, None, "files as given"))
     landed = found.landing.pull_request
     context = found.context.with_pull_request(landed) if landed else found.context
-    return replace(found, changes=comparison.between_commits(context, change, drawn, repository))
+    return found._replace(changes=comparison.between_commits(context, change, drawn, repository))
 
 
 def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:

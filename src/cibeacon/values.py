@@ -21,6 +21,8 @@ _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII | re.IGNORECASE)
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MILLISECONDS_FROM = 100_000_000_000
 """A Unix time at or above this (the year 5138 in seconds) is taken as milliseconds (from 1973 on)."""
+_LAST_MOMENT = 253_402_300_799
+"""The last second of the year 9999, the last that ISO 8601 can write."""
 
 
 def text(given: str) -> str:
@@ -59,7 +61,7 @@ def words(given: str) -> tuple[str, ...]:
     if given.lstrip().startswith("["):
         try:
             items = json.loads(given)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError("starts like a JSON array but is none") from error
         if not all(isinstance(item, str) for item in items):
             raise ValueError("is a JSON array that holds something other than strings")
@@ -83,14 +85,20 @@ def moment(given: str) -> int:
     """A time as Unix seconds: from Unix seconds, Unix milliseconds, or ISO 8601 with a zone."""
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", given, re.ASCII):
         number = int(given.partition(".")[0])
-        return number // 1000 if number >= _MILLISECONDS_FROM else number
+        return _representable(number // 1000 if number >= _MILLISECONDS_FROM else number)
     try:
         parsed = datetime.fromisoformat(given)
     except ValueError as error:
         raise ValueError("is neither a Unix time nor an ISO 8601 time") from error
     if parsed.tzinfo is None:
         raise ValueError("is a time without a zone; end it with Z or +hh:mm")
-    return int(parsed.timestamp())
+    return _representable(int(parsed.timestamp()))
+
+
+def _representable(seconds: int) -> int:
+    if not 0 < seconds <= _LAST_MOMENT:
+        raise ValueError("is a time outside the years 1970 to 9999")
+    return seconds
 
 
 def sha(given: str) -> str:
@@ -112,9 +120,11 @@ def shas(given: str) -> tuple[str, ...]:
 def json_value(given: str) -> Any:
     """Any JSON value; the runner's `null` for "no matrix" counts as nothing."""
     try:
-        return json.loads(given)
-    except ValueError as error:
+        value = json.loads(given)
+        json.dumps(value, allow_nan=False)  # NaN, Infinity and 1e999 are Python's JSON alone
+    except (ValueError, RecursionError) as error:
         raise ValueError("is not JSON") from error
+    return value
 
 
 def metadata(given: str) -> Mapping[str, Any]:
@@ -139,14 +149,17 @@ def url(given: str) -> str:
         raise ValueError("is not a URL that starts with https://")
     if "@" in parts.netloc:
         raise ValueError("holds a user name or password; give the token as its own setting")
-    if parts.query or parts.fragment:
+    if "?" in given or "#" in given:
         raise ValueError("holds a query or fragment; give the base URL alone")
     return given.rstrip("/")
 
 
 def link(given: str) -> str:
     """A web address to show to people: http(s), anything after the host allowed."""
-    parts = urlsplit(text(given))
+    try:
+        parts = urlsplit(text(given))
+    except ValueError as error:
+        raise ValueError("is not a URL") from error
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("is not a web address that starts with https://")
     return given

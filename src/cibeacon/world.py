@@ -1,18 +1,14 @@
 """What a process is given: environment, streams, clocks, chance. Handed down by `__main__`, so nothing reaches for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO, TypeAlias
+from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 Stage: TypeAlias = Literal["whole", "main", "post"]
 """`main` and `post` are the stages of the GitHub action; `whole` is everything at once: the CLI, a GitLab job."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """The process around a command."""
 
     environ: Mapping[str, str]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +119,8 @@ def _branch(event: Mapping[str, Any], ref: str | None) -> str | None:
         return branch
     if queued := words(event, "merge_group", "head_ref"):
         return queued.removeprefix(heads)
-    if ref and ref.startswith(heads):
-        return ref.removeprefix(heads)
+    if ref:
+        return ref.removeprefix(heads) if ref.startswith(heads) else None
     return words(event, "deployment", "ref")
 
 
@@ -173,8 +172,7 @@ def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
     """A `workflow_run` event is about the run that it names: that is how a dead runner's record gets closed."""
     run = at(event, "workflow_run")
     head_branch = words(run, "head_branch")
-    return replace(
-        context,
+    return context._replace(
         commit_sha=commit(at(run, "head_sha")),
         ref=f"refs/heads/{head_branch}" if head_branch else None,
         branch=head_branch,

@@ -4,20 +4,15 @@ A repository's file may draw the service map and make reporting choices. It can 
 or a path outside: a pull request could otherwise send the token elsewhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from cibeacon.services.service_map import NAME, ServiceMap, Template, root_of
 
 KEYS = ("version", "services", "discover", "report")
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """What the repository says: its service map (None when it draws none), its reporting choices, what is wrong."""
 
     service_map: ServiceMap | None = None
@@ -110,6 +105,8 @@ def _report(section: Any, reportable: Collection[str], faults: list[str]) -> Map
 
 
 def _unknown(key: Any, known: Collection[str], where: str) -> str:
+    from difflib import get_close_matches  # only a faulty file needs it
+
     near = get_close_matches(str(key), known, 1)
     hint = f" Did you mean {near[0]}?" if near else f" It may hold {', '.join(known)}."
     return f"{where} may not hold {str(key)[:80]!r}; it is not used.{hint}"

@@ -4,11 +4,9 @@ A root owns everything below its folder. A template (`services/*/{service}/`) is
 themselves, so new and deleted services are seen alike. Ownership is worked out once a folder and remembered.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
 """What a service may be called. Folder names come from strangers' branches; others are no services."""
@@ -16,15 +14,14 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
 PLACEHOLDER = "{service}"
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A folder template: literal segments, `*` for any one segment, and `{service}` for the name."""
 
     text: str
     segments: tuple[str, ...]
 
     @classmethod
-    def parse(cls, text: str) -> Template:
+    def parse(cls, text: str) -> Self:
         """The template, or `ValueError` with what is wrong with it."""
         segments = tuple(root_of(text).split("/"))
         if segments.count(PLACEHOLDER) != 1:
@@ -47,8 +44,7 @@ class Template:
         return (len(self.segments), name) if NAME.fullmatch(name) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """Services that own at least one of the paths, with the first such path of each; and how many belong to none."""
 
     why: Mapping[str, str]
@@ -56,13 +52,12 @@ class Assignment:
     unmatched: int
 
 
-@dataclass(frozen=True, slots=True)
 class ServiceMap:
-    """Roots by folder (without the trailing slash), and templates in the order they were written."""
+    """Who owns what: roots by folder (without the trailing slash), and templates in the order they were written."""
 
-    roots: Mapping[str, str]
-    templates: tuple[Template, ...] = ()
-    _owners: dict[str, str | None] = field(default_factory=dict, repr=False, compare=False)
+    def __init__(self, roots: Mapping[str, str], templates: tuple[Template, ...] = ()) -> None:
+        self.roots, self.templates = roots, templates
+        self._owners: dict[str, str | None] = {}
 
     def owner(self, path: str) -> str | None:
         """The service whose root is the deepest above `path`; an explicit root beats a template of equal depth."""

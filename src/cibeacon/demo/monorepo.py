@@ -1,0 +1,105 @@
+"""Builds a small real monorepo and merges pull requests in it, by each method that forges offer. Knows no CI host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Dana Dev",
+    "GIT_AUTHOR_EMAIL": "dana@shop.example",
+    "GIT_COMMITTER_NAME": "Dana Dev",
+    "GIT_COMMITTER_EMAIL": "dana@shop.example",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+_CONFIG = """\
+version: 1
+services:
+  storefront: apps/storefront/
+discover:
+  - root: services/{service}/
+"""
+_START = {
+    ".cibeacon.yml": _CONFIG,
+    "README.md": "shop\n",
+    "apps/storefront/index.ts": "export {}\n",
+    **{f"services/{name}/main.py": f"{name}\n" for name in ("payments", "orders", "catalog", "search", "mail")},
+    "services/catalog/legacy.py": "old\n",
+    "tooling/lint.cfg": "strict\n",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A pull request after it was merged."""
+
+    number: int
+    method: str
+    base_sha: str
+    """Where the base branch stood when the pull request was opened: stale by the time of the merge."""
+    head_sha: str
+    merge_sha: str
+    head_ref: str
+    services: tuple[str, ...]
+    """The truth, known from how it was made."""
+
+
+class Monorepo:
+    """A checkout with its history."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self._environ = {"PATH": environ.get("PATH", os.defpath), "HOME": str(root), **_IDENTITY}
+        root.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("remote", "add", "origin", "https://github.com/acme/shop.git")
+        self.commit("Start the shop", _START)
+
+    def git(self, *arguments: str) -> str:
+        """What a git command prints."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, env=self._environ, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str, files: Mapping[str, str | None]) -> str:
+        """A commit that writes files, or deletes those given as None; returns its id."""
+        for name, content in files.items():
+            path = self.root / name
+            if content is None:
+                path.unlink()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content, encoding="utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def pull_request(
+        self, number: int, method: str, commits: list[dict[str, str | None]], services: tuple[str, ...]
+    ) -> Merged:
+        """A branch with these commits, merged by `merge`, `squash` or `rebase` after main has moved on."""
+        branch, base = f"change-{number}", self.git("rev-parse", "HEAD")
+        self.git("switch", "--quiet", "--create", branch)
+        for count, files in enumerate(commits, start=1):
+            self.commit(f"Change {number}, part {count}", files)
+        head = self.git("rev-parse", "HEAD")
+        self.git("switch", "--quiet", "main")
+        self.commit(f"Meanwhile on main, before {number}", {"services/mail/main.py": f"mail {number}\n"})
+        getattr(self, f"_{method}")(number, branch, head)
+        merge = self.git("rev-parse", "HEAD")
+        return Merged(number, method, base, head, merge, branch, services)
+
+    def _merge(self, number: int, branch: str, head: str) -> None:
+        self.git("merge", "--quiet", "--no-ff", "--message", f"Merge pull request #{number}", branch)
+
+    def _squash(self, number: int, branch: str, head: str) -> None:
+        self.git("merge", "--quiet", "--squash", branch)
+        self.git("commit", "--quiet", "--message", f"Change {number} (#{number})")
+
+    def _rebase(self, number: int, branch: str, head: str) -> None:
+        self.git("cherry-pick", f"main..{branch}")

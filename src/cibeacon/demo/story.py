@@ -1,0 +1,150 @@
+"""Tells the story act by act and checks it against the truth that its making knows. Prints nothing itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cibeacon.demo import runs
+from cibeacon.demo.monorepo import Merged, Monorepo
+from cibeacon.sandbox.forge import Forge
+from cibeacon.sandbox.server import Sandbox
+
+TOKEN = "demo-token"  # noqa: S105 - the sandbox's own
+_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One run of cibeacon: what it stands for, what it printed, how it ended."""
+
+    title: str
+    lines: tuple[str, ...]
+    code: int
+
+
+class Story:
+    """A sandbox, a forge and a monorepo in `folder`, and the runs that happen there."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox) -> None:
+        self._folder, self._environ, self._sandbox = folder, environ, sandbox
+        self._repository = Monorepo(folder / "shop", environ)
+        self._truth: dict[str, tuple[str, ...]] = {}
+        self._deployed: list[str] = []
+
+    def acts(self) -> Iterator[Act]:
+        """Every act, each told when it is asked for."""
+        yield from self._merged_on_github()
+        yield self._pushed_on_gitlab()
+        yield self._on_a_laptop()
+        yield self._failing()
+
+    def faults(self) -> list[str]:
+        """Where the sandbox's ledger differs from the truth; empty when all is well."""
+        ledger = self._sandbox.ledger.document()
+        found = [
+            f"{pull}: DX believes {ledger['pull_services'].get(pull)}, the truth is {list(services)}"
+            for pull, services in self._truth.items()
+            if ledger["pull_services"].get(pull) != list(services)
+        ]
+        told = sorted(deployment["service"] for deployment in ledger["deployments"].values())
+        if told != sorted(self._deployed):
+            found.append(f"deployments of {told}, the truth is {sorted(self._deployed)}")
+        statuses = sorted(run["status"] for run in ledger["pipeline_runs"].values())
+        if statuses != ["failure", *["success"] * 4]:
+            found.append(f"pipeline runs ended as {statuses}, the truth is four successes and one failure")
+        return found + [f"{entry['path']}: {entry['error']}" for entry in ledger["requests"] if entry["error"]]
+
+    def _merged_on_github(self) -> Iterator[Act]:
+        changes: dict[str, list[dict[str, str | None]]] = {
+            "merge": [{"services/payments/main.py": "retry\n", "tooling/lint.cfg": "loose\n"}],
+            "squash": [{"services/orders/main.py": "v2\n"}, {"apps/storefront/index.ts": "v2\n"}],
+            "rebase": [{"services/search/main.py": "v2\n"}, {"services/catalog/legacy.py": None}],
+        }
+        truth = {"merge": ("payments",), "squash": ("orders", "storefront"), "rebase": ("catalog", "search")}
+        for number, (method, commits) in enumerate(changes.items(), start=1):
+            merged = self._repository.pull_request(number, method, commits, truth[method])
+            self._truth[str(runs.PULL_ID_BASE + number)] = merged.services
+            yield self._github_merge(merged)
+
+    def _github_merge(self, merged: Merged) -> Act:
+        folder = self._folder / f"github-{merged.number}"
+        environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + merged.number, folder)
+        self._deployed += merged.services
+        title = f"GitHub: pull request #{merged.number} was merged by {merged.method}; the job deploys what changed"
+        return self._run(title, environ, "--deploy-services=changed", "--environment=production", "--status=success")
+
+    def _pushed_on_gitlab(self) -> Act:
+        merged = self._repository.pull_request(4, "merge", [{"services/mail/smtp.py": "new\n"}], ("mail",))
+        self._truth[f"{runs.REPOSITORY}#4"] = merged.services
+        record = {
+            "iid": 4,
+            "state": "merged",
+            "merge_commit_sha": merged.merge_sha,
+            "sha": merged.head_sha,
+            "diff_refs": {"base_sha": merged.base_sha, "head_sha": merged.head_sha, "start_sha": merged.base_sha},
+        }
+        with Forge(merge_requests={runs.REPOSITORY: [record]}) as forge:
+            before = self._repository.git("rev-parse", "HEAD^1")
+            environ = runs.gitlab(before, merged.merge_sha, 8001, forge.url, self._folder / "gitlab")
+            return self._run("GitLab: a push to main, after merge request !4 was merged", environ)
+
+    def _on_a_laptop(self) -> Act:
+        self._repository.git("switch", "--quiet", "--create", "draft")
+        self._repository.commit("Try something", {"services/payments/idea.py": "draft\n"})
+        act = self._run("A laptop: a dry run on a branch, nothing is sent", {}, "--pr-number=5")
+        self._repository.git("switch", "--quiet", "main")
+        return act
+
+    def _failing(self) -> Act:
+        before = self._repository.git("rev-parse", "HEAD")
+        after = self._repository.commit("Break the build", {"services/orders/main.py": "oops\n"})
+        environ = runs.github("push", runs.pushed(before, after), after, 7100, self._folder / "github-failing")
+        return self._run("GitHub: a push whose job fails", environ, "--job-status=failure")
+
+    def _run(self, title: str, environ: Mapping[str, str], *flags: str) -> Act:
+        """One real process, with the environment that the host would give it and no other."""
+        kept = {name: self._environ[name] for name in ("PATH", "SYSTEMROOT", "PYTHONPATH") if name in self._environ}
+        dx = {"CIBEACON_DX_URL": self._sandbox.url, "DX_API_TOKEN": TOKEN}
+        done = subprocess.run(
+            [sys.executable, "-m", "cibeacon", "report", *flags],
+            cwd=self._repository.root,
+            env={**kept, **dx, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=_SECONDS,
+            check=False,
+        )
+        return Act(title, tuple(done.stdout.splitlines()), done.returncode)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One kind of thing that the sandbox holds, as a table."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def holdings(ledger: Mapping[str, Any]) -> tuple[Holding, ...]:
+    """Everything that the sandbox holds."""
+    pulls = tuple((pull, ", ".join(services)) for pull, services in ledger["pull_services"].items())
+    deployments = tuple(
+        (deployment["service"], deployment.get("environment", ""), deployment.get("commit_sha", "")[:9], reference)
+        for reference, deployment in ledger["deployments"].items()
+    )
+    pipeline_runs = tuple(
+        (run["pipeline_name"], run["status"], reference) for reference, run in ledger["pipeline_runs"].items()
+    )
+    return (
+        Holding("pull requests and their services", ("pull request", "services"), pulls),
+        Holding("deployments", ("service", "environment", "commit", "reference id"), deployments),
+        Holding("pipeline runs", ("pipeline", "status", "reference id"), pipeline_runs),
+    )

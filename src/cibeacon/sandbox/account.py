@@ -1,0 +1,20 @@
+"""Knows what the imaginary DX account has on record before the first request. Does not know what was told since."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What DX knows already; None means that anything is taken."""
+
+    token: str | None = field(default=None, repr=False)
+    """The only API key that is good."""
+    repositories: Collection[str] | None = None
+    """Full names."""
+    commits: Collection[str] | None = None
+    """Full lower-case ids of the commits that merge_commit_shas may name, in whole or by their first digits."""
+    default_branch: str = "main"
+    """The branch that no integration_branch may equal."""

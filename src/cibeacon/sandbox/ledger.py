@@ -1,0 +1,104 @@
+"""Knows every request that came and what DX would hold after it, in memory. Does not know rules, HTTP or tokens.
+
+How the notifications of a run become one record: https://help.getdx.com/en/articles/8691575-pipelines-api.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+LADDER = ("unknown", "running", "success", "cancelled", "failure")
+"""A run's status only climbs."""
+
+
+def fold(notifications: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The run that notifications of one reference_id add up to.
+
+    Start, finish and status do not depend on the order of arrival. Of other fields the notification with the latest
+    `started_at` has the last word, and among equals the one that arrived last.
+    """
+    in_order = sorted(notifications, key=lambda notification: int(notification["started_at"]))
+    run: dict[str, Any] = {}
+    for notification in in_order:
+        run |= notification
+    started = in_order[0]["started_at"]
+    finished = max((one["finished_at"] for one in in_order if "finished_at" in one), default=None)
+    return run | {
+        "started_at": started,
+        "finished_at": finished,
+        "duration": None if finished is None else finished - started,
+        "status": max((one.get("status", "unknown") for one in in_order), key=LADDER.index),
+        "notifications": len(in_order),
+    }
+
+
+class Ledger:
+    """What was asked and what is believed since; safe to use from many threads.
+
+    `clock` tells the Unix time in seconds. The last `kept` requests are remembered, the state whole.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time, *, kept: int = 1000) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._received = 0
+        self._requests: deque[dict[str, Any]] = deque(maxlen=kept)
+        self._pull_services: dict[str, list[str]] = {}
+        self._deployments: dict[str, dict[str, Any]] = {}
+        self._runs: dict[str, list[Mapping[str, Any]]] = {}
+
+    def note(
+        self, *, method: str, path: str, body: object, status: int, error: str | None, message: str | None
+    ) -> dict[str, Any]:
+        """Remember a request and how it was answered; return the entry. Headers have no place in it."""
+        with self._lock:
+            self._received += 1
+            entry = {
+                "seq": self._received,
+                "time": self._clock(),
+                "method": method,
+                "path": path,
+                "body": body,
+                "status": status,
+                "error": error,
+                "message": message,
+            }
+            self._requests.append(entry)
+            return entry
+
+    def add_services(self, pull: str, services: Iterable[str]) -> None:
+        """Add to the services of a pull request; `pull` is its id, or repository#number."""
+        with self._lock:
+            self._pull_services[pull] = sorted({*self._pull_services.get(pull, ()), *services})
+
+    def replace_services(self, pull: str, services: Iterable[str]) -> None:
+        """Set the services of a pull request; none means that any service may claim it."""
+        with self._lock:
+            self._pull_services[pull] = sorted({*services})
+
+    def change_deployment(
+        self, reference_id: str, change: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
+    ) -> None:
+        """Hold what `change` makes of the deployment held, None at first; nothing moves when it raises."""
+        with self._lock:
+            self._deployments[reference_id] = dict(change(self._deployments.get(reference_id)))
+
+    def notify(self, reference_id: str, notification: Mapping[str, Any]) -> None:
+        """Add a notification to a run; times are Unix seconds as integers."""
+        with self._lock:
+            self._runs.setdefault(reference_id, []).append(notification)
+
+    def document(self) -> dict[str, Any]:
+        """Everything as one JSON object; `received` counts requests that are no longer kept too."""
+        with self._lock:
+            return {
+                "received": self._received,
+                "requests": list(self._requests),
+                "pull_services": dict(self._pull_services),
+                "deployments": dict(self._deployments),
+                "pipeline_runs": {reference: fold(told) for reference, told in self._runs.items()},
+            }
