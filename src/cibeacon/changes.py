@@ -146,8 +146,10 @@ def _merged(context: Context, pull_request: PullRequest, history: History) -> An
         return Unknown(f"the merge commit {merge[:12]} has no parent")
     if merge == head:
         return _fast_forwarded(context, pull_request, history)
-    if len(parents) > 1 and parents[1] == head:
+    if parents[1:] == (head,):
         return _between(parents[0], merge, "merge commit, first parent")
+    if len(parents) == 2 and parents[0] == head:  # the base branch was merged into the head and pushed as itself
+        return _between(parents[1], merge, "merge commit, second parent")
     if pull_request.squashed or pull_request.commits == 1:
         return _between(parents[0], merge, "single commit, its parent")
     if pull_request.diff_base_sha and head:
@@ -160,8 +162,10 @@ def _landed_elsewhere(history: History, merge: str, head: str | None, parent: st
     if not head or history.commit(head) is None:
         return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", DEEPEN)
     held = history.is_ancestor(head, merge)
-    if held:
+    if held and history.is_ancestor(head, parent) is False:
         return _between(parent, merge, "merge commit, first parent")
+    if held:
+        return Unknown(f"commit {merge[:12]} came after the merge, or cannot be told from it here", "give base and head")
     base = history.merge_base(merge, head) if held is False else None
     if base is None:
         return Unknown("the merge base of the pull request cannot be told in a shallow checkout", DEEPEN)
@@ -193,10 +197,12 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Answ
         return _between(pull_request.diff_base_sha, head, "merge request's diff base")
     if not head or history.commit(head) is None:
         return Unknown("the pull request's head is not in this checkout", DEEPEN)
-    known = [pull_request.base_sha, history.commit(f"refs/remotes/origin/{pull_request.base_ref}")]
-    tips = [sha for sha in known if sha and history.commit(sha)]
+    seen = history.commit(pull_request.base_sha) if pull_request.base_sha else None
+    tips = [sha for sha in (seen, history.commit(f"refs/remotes/origin/{pull_request.base_ref}")) if sha]
     base = history.merge_base(head, *tips) if tips else None
-    if base is None:
+    if base == head and seen:  # it was merged while the job waited
+        base = history.merge_base(head, seen)
+    if base is None or base == head:
         return Unknown("the merge base of the pull request cannot be told in this checkout", DEEPEN)
     return _between(base, head, "merge base to head")
 
@@ -205,15 +211,27 @@ def _pushed(context: Context, history: History) -> Answer:
     push = context.push
     if push is None or push.deleted or not push.after:
         return Unknown("the branch was deleted")
-    if push.before and not push.forced:
-        return _between(push.before, push.after, "push, before to after")
+    if push.before:
+        moved = Span(push.before, push.after, "push, before to after")
+        if _advanced(context, moved, history):
+            return moved
     if push.before and history.commit(push.before):
         base = history.merge_base(push.after, push.before)
         if base:
             return _between(base, push.after, "force push, merge base to after")
+    if context.on_default_branch and push.before:
+        return Unknown(f"the force push took away commit {push.before[:12]}, which cannot be compared with here", DEEPEN)
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
     return _since_default_branch(context, history, push.after, "new branch" if push.created else "force push")
+
+
+def _advanced(context: Context, moved: Span, history: History) -> bool:
+    """Whether a push added to the branch. GitLab does not tell a force push, and a runner may keep the old commits."""
+    if context.host != "gitlab":
+        return not (context.push and context.push.forced)
+    held = history.is_ancestor(moved.base, moved.head)
+    return held or (held is None and missing(moved, history) is not None)
 
 
 def _since_default_branch(context: Context, history: History, head: str, what: str) -> Answer:

@@ -55,7 +55,7 @@ class Repository:
         text = self._ask("cat-file", "commit", sha)
         if text is None:
             return None
-        headers = text.partition("\n\n")[0].splitlines()
+        headers = text.partition("\n\n")[0].split("\n")
         return tuple(line.removeprefix("parent ") for line in headers if line.startswith("parent "))
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:

@@ -36,7 +36,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret.strip() for secret in secrets}
-        spellings = {text for secret in known for text in _spellings(secret) if len(text) >= _SHORTEST}
+        spellings = {text for secret in known if len(secret) >= _SHORTEST for text in _spellings(secret)}
         ordered = sorted(spellings, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 

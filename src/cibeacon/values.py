@@ -92,7 +92,7 @@ def moment(given: str) -> int:
         raise ValueError("is neither a Unix time nor an ISO 8601 time") from error
     if parsed.tzinfo is None:
         raise ValueError("is a time without a zone; end it with Z or +hh:mm")
-    return _representable(int(parsed.timestamp()))
+    return _representable(int(parsed.replace(microsecond=0).timestamp()))
 
 
 def _representable(seconds: int) -> int:

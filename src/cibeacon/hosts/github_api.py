@@ -14,17 +14,17 @@ from cibeacon.budget import Budget
 from cibeacon.context import PullRequest
 from cibeacon.errors import HostError
 
-_LONGEST_CALL = 10.0
+_LONGEST_CALL = 10
 
 
 def landed(api_url: str, token: str, repository: str, sha: str, budget: Budget) -> PullRequest | None:
     """The merged pull request whose merge commit is `sha`; None when there is none. Raises `HostError`."""
-    seconds = max(1.0, min(_LONGEST_CALL, budget.remaining()))
+    seconds = max(1, int(min(_LONGEST_CALL, budget.remaining())))  # PyGithub takes whole seconds only
     retry = GithubRetry(total=2, backoff_factor=0.5, secondary_rate_wait=1, max_rate_limit_wait=2, retry_after_max=2)
     client = Github(
         base_url=api_url,
         auth=Auth.Token(token),
-        timeout=seconds,  # type: ignore[arg-type]  # requests takes fractions of a second
+        timeout=seconds,
         retry=retry,
         lazy=True,
         seconds_between_requests=0,
@@ -34,7 +34,7 @@ def landed(api_url: str, token: str, repository: str, sha: str, budget: Budget) 
         return next((_pull_request(pull) for pull in pulls if pull.merged_at and pull.merge_commit_sha == sha), None)
     except GithubException as error:
         raise _refused(error, api_url) from error
-    except (RequestException, AssertionError, OSError, ValueError) as error:
+    except (RequestException, AssertionError, OSError, ValueError, KeyError, TypeError) as error:
         raise HostError(
             "GitHub could not be asked which pull request the push belongs to",
             f"{api_url} gave no usable answer ({type(error).__name__})",
@@ -53,7 +53,9 @@ def _refused(error: GithubException, api_url: str) -> HostError:
 
 
 def _pull_request(pull: Pull) -> PullRequest:
-    head, base = pull.raw_data["head"], pull.raw_data["base"]
+    """The whole record, which costs one more request: the list of a commit's pull requests leaves out `commits`."""
+    record = pull.raw_data
+    head, base = record["head"], record["base"]
     return PullRequest(
         number=pull.number,
         id=pull.id,
@@ -64,4 +66,5 @@ def _pull_request(pull: Pull) -> PullRequest:
         base_sha=base["sha"],
         head_ref=head["ref"],
         head_sha=head["sha"],
+        commits=record.get("commits"),
     )

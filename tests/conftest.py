@@ -1,0 +1,42 @@
+"""What every test may ask for: the stories of pull requests, told once a session. Tests only read them, or copy them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+import repositories
+
+
+@pytest.fixture(scope="session")
+def stories(tmp_path_factory):
+    """The story of a merged pull request, by merge method and by what the base branch did meanwhile."""
+    folder = tmp_path_factory.mktemp("stories")
+    return cache(lambda method, course: repositories.told(folder / f"{method}-{course}", method, course))
+
+
+@pytest.fixture(scope="session")
+def open_stories(stories):
+    """The same before the merge."""
+    return lambda course: stories("open", course)
+
+
+@pytest.fixture(scope="session")
+def clone_of(tmp_path_factory):
+    """A story's clone as a CI host makes it, by git's options and the ref that is fetched."""
+    folder = tmp_path_factory.mktemp("clones")
+
+    @cache
+    def clone(story, *options, ref="refs/heads/main"):
+        name = "-".join((story.root.name, *options, ref)).replace("/", "-").replace("=", "-").replace(":", "-")
+        return repositories.cloned(story.root, folder / name, *options, ref=ref)
+
+    return clone
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A story's clone with every branch and all history."""
+    folder = tmp_path_factory.mktemp("whole")
+    return cache(lambda story: repositories.whole_clone(story.root, folder / story.root.name))

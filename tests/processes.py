@@ -1,0 +1,47 @@
+"""Runs the command as a process would be run, in this process: an environment, a folder, streams that can be read."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from cibeacon.cli.main import run
+from cibeacon.world import World
+
+
+class Ended(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self):
+        """Its JSON document."""
+        return json.loads(self.out)
+
+
+def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", now=lambda: 1_700_000_000.0):
+    """The end of `cibeacon ARGV` in `cwd`. Nothing of the test's own environment is seen."""
+    numbers = itertools.count(1)
+    out, err = io.StringIO(), io.StringIO()
+    world = World(
+        environ={"PATH": "/usr/local/bin:/usr/bin:/bin", **(environ or {})},
+        cwd=Path(cwd),
+        stdin=io.StringIO(stdin),
+        out=out,
+        err=err,
+        now=now,
+        clock=time.monotonic,
+        started=time.monotonic(),
+        sleep=time.sleep,
+        random=lambda: 0.0,
+        token=lambda: f"token{next(numbers)}",
+        stage=stage,
+    )
+    return Ended(run(argv, world), out.getvalue(), err.getvalue())

@@ -1,0 +1,25 @@
+"""A sandbox for each test, at a still clock, whose own faults fail the test."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from cibeacon.sandbox.server import Sandbox
+
+NOON = 1_700_000_000.0
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(clock=lambda: NOON) as running:
+        yield running
+        assert running.faults == []
+
+
+@pytest.fixture
+def http():
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = "Bearer key"
+        yield session

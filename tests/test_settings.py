@@ -1,0 +1,180 @@
+"""The declaration of every option: what the repository may set, what is secret, and what reaches which signal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cibeacon.plan import spoiled_kinds
+from cibeacon.settings import GROUPS, SIGNAL_KINDS, all_options, secret_values, settle
+
+OPTIONS = {each.name: each for group in all_options().values() for each in group}
+REPORTABLE = {"signals", "deploy_services", "environment", "pipeline_name", "source_name", "run_scope", "metadata"}
+"""Everything that a repository's configuration may set: a pull request can change it."""
+SECRETS = {"dx_token", "github_token", "gitlab_token"}
+SPELLED = {
+    "signals", "strict", "dry_run", "timeout", "config", "format", "job_status", "repository", "commit_sha",
+    "pr_number", "github_pull_id", "base", "head", "services", "dx_url", "dx_token", "dx_api", "replace_services",
+    "deploy_services", "deployed_at", "environment", "deploy_success", "integration_branch", "merge_commit_shas",
+    "reference_id", "source_name", "source_url", "metadata", "pipeline_name", "pipeline_source", "run_scope",
+    "status", "started_at", "finished_at", "send_email", "github_token", "gitlab_token", "host", "matrix",
+    "attribution", "allow_http", "on_unknown", "email",
+}  # fmt: skip
+"""Names that people have in their pipelines: a renamed option is silently unset."""
+GIVEN = {
+    "signals": "deployment", "dry_run": "true", "timeout": "7", "config": "other.yml", "host": "gitlab",
+    "allow_http": "true", "strict": "true", "format": "json", "verbose": "true", "repository": "evil/repo",
+    "commit_sha": "d1a34f0", "pr_number": "9", "github_pull_id": "9", "base": "a", "head": "b", "services": "x",
+    "on_unknown": "fail", "run_id": "9", "run_scope": "job", "matrix": "[1]", "source_url": "https://evil.example",
+    "deploy_services": "x", "deployed_at": "9", "environment": "x", "deploy_success": "true",
+    "attribution": "repository", "integration_branch": "x", "merge_commit_shas": "d1a34f0", "reference_id": "x",
+    "source_name": "x", "metadata": "{}", "pipeline_name": "x", "pipeline_source": "x", "status": "success",
+    "job_status": "success", "started_at": "9", "finished_at": "9", "head_branch": "x", "github_username": "x",
+    "gitlab_username": "x", "email": "x", "send_email": "true", "dx_url": "evil", "dx_token": "stolen",
+    "dx_api": "current", "replace_services": "true", "github_token": "stolen", "gitlab_token": "stolen",
+}  # fmt: skip
+"""For every option a value that is usable and not the default."""
+
+
+def value(settings, name):
+    return next(getattr(getattr(settings, group), name) for group in GROUPS if hasattr(getattr(settings, group), name))
+
+
+def test_names_are_spelled_as_people_have_them_in_their_pipelines():
+    assert set(OPTIONS) >= SPELLED
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_name_is_snake_case_so_that_one_spelling_fits_every_surface(name):
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", name)
+
+
+def test_no_two_options_share_a_name_or_a_variable():
+    names = [each.name for group in all_options().values() for each in group]
+    variables = [text for each in OPTIONS.values() for text in (each.variable, each.input_variable, *each.also)]
+    assert len(set(names)) == len(names)
+    assert len(set(variables)) == len(variables)
+
+
+def test_every_option_is_tried_here():
+    assert set(GIVEN) == set(OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_repository_sets_reporting_choices_and_nothing_else(name):
+    settings, plain = settle({}, {}, {name: GIVEN[name]}), settle({}, {}, {})
+    assert settings.origins[name].given is (name in REPORTABLE)
+    assert (value(settings, name) != value(plain, name)) is (name in REPORTABLE)
+    assert OPTIONS[name].in_repository is (name in REPORTABLE)
+
+
+def test_the_repository_can_never_redirect_the_token_or_loosen_a_rule():
+    given = {name: GIVEN[name] for name in OPTIONS if name not in REPORTABLE}
+    assert settle({}, {}, given) == settle({}, {}, {})
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_can_be_given_as_our_own_variable(name):
+    settings = settle({}, {OPTIONS[name].variable: GIVEN[name]}, {})
+    assert value(settings, name) != value(settle({}, {}, {}), name)
+    assert (settings.origins[name].words, settings.given(name)) == (OPTIONS[name].variable, True)
+    assert settings.problems == ()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_secrets_alone_have_no_flag(name):
+    settings = settle({name: GIVEN[name]}, {}, {})
+    assert settings.given(name) is (name not in SECRETS)
+    assert OPTIONS[name].secret is (name in SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [("DX_API_TOKEN", "dx_token"), ("GITHUB_TOKEN", "github_token"), ("GITLAB_TOKEN", "gitlab_token")],
+)
+def test_well_known_names_are_accepted_after_our_own(variable, name):
+    settings = settle({}, {variable: "well-known"}, {})
+    assert (value(settings, name), settings.origins[name].words) == ("well-known", variable)
+    assert value(settle({}, {variable: "well-known", OPTIONS[name].variable: "own"}, {}), name) == "own"
+
+
+def test_every_secret_of_the_environment_is_known_wherever_it_stands():
+    names = [
+        text for each in OPTIONS.values() if each.secret for text in (each.input_variable, each.variable, *each.also)
+    ]
+    environ = {name: f"secret-in-{name}" for name in (*names, "CI_JOB_TOKEN")}
+    assert set(secret_values(environ | {"HOME": "/root", "CIBEACON_DX_URL": "acme"})) == set(environ.values())
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_an_empty_secret_is_nothing_to_mask(blank):
+    assert secret_values({"DX_API_TOKEN": blank, "CI_JOB_TOKEN": blank}) == ()
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_bad_secret_is_a_problem_that_does_not_show_it(name):
+    settings = settle({}, {OPTIONS[name].variable: "top secret \n"}, {})
+    assert [problem.option for problem in settings.problems] == [name]
+    assert "top" not in str(settings.problems)
+    assert value(settings, name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "spoiled"),
+    [
+        ("timeout", "abc", SIGNAL_KINDS),
+        ("signals", "pul-services", SIGNAL_KINDS),
+        ("host", "circle", SIGNAL_KINDS),
+        ("commit_sha", "main", SIGNAL_KINDS),
+        ("dx_url", "http s://", SIGNAL_KINDS),
+        ("dx_api", "newest", SIGNAL_KINDS),
+        ("deployed_at", "2025-01-01", ("deployment",)),
+        ("metadata", "[]", ("deployment",)),
+        ("merge_commit_shas", "[]", ("deployment",)),
+        ("started_at", "noon", ("pipeline-run",)),
+        ("status", "green", ("pipeline-run",)),
+        ("strict", "maybe", ()),
+        ("format", "xml", ()),
+    ],
+)
+def test_a_bad_value_spoils_the_signals_of_its_group(name, bad, spoiled):
+    (problem,) = settle({name: bad}, {}, {}).problems
+    assert problem.option == name
+    assert spoiled_kinds(problem) == spoiled
+
+
+def test_a_bad_strict_is_false():
+    assert settle({"strict": "maybe"}, {}, {}).output.strict is False
+
+
+def test_nothing_given_is_the_default_everywhere():
+    settings = settle({}, {}, {})
+    assert not settings.given(*OPTIONS)
+    assert {origin.words for origin in settings.origins.values()} == {"default"}
+    assert {name: value(settings, name) for name in OPTIONS} == {name: each.default for name, each in OPTIONS.items()}
+    assert settings.problems == ()
+
+
+def test_the_defaults_that_people_rely_on():
+    settings = settle({}, {}, {})
+    assert (settings.core.signals, settings.core.timeout, settings.core.dry_run) == (("auto",), 30.0, None)
+    assert (settings.output.strict, settings.run.send_email, settings.core.allow_http) == (False, False, False)
+    assert (settings.dx.dx_api, settings.deploy.attribution, settings.change.run_scope) == (
+        "classic",
+        "commit",
+        "workflow",
+    )
+
+
+@pytest.mark.parametrize("name", ["deploy_success", "replace_services", "dry_run"])
+def test_a_choice_nobody_made_is_not_a_no(name):
+    assert value(settle({}, {}, {}), name) is None
+    assert value(settle({name: "false"}, {}, {}), name) is False
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_says_what_it_is_for(name):
+    each = OPTIONS[name]
+    assert each.help.strip()
+    assert "${{" not in each.help + each.shown_default, "an expression in a description breaks the action's manifest"

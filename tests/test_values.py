@@ -1,0 +1,143 @@
+"""Every syntax of a setting, as tables: `parser`, `why` and `cases` of `given` and the `value`, or a part of the `error`."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cibeacon import values
+
+TABLES = [json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "values").glob("*.json"))]
+ROWS = [
+    pytest.param(table["parser"], case, id=f"{table['parser']} {case['given']!a}")
+    for table in TABLES
+    for case in table["cases"]
+]
+PARSERS = {
+    "text", "token", "boolean", "integer", "words", "duration", "moment", "sha", "shas", "json_value", "metadata", "url",
+    "link", "dx_url",
+}  # fmt: skip
+NOUNS = (
+    st.text(st.characters(exclude_characters=",\n[", exclude_categories=["C"]), min_size=1).map(str.strip).filter(bool)
+)
+ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@pytest.mark.parametrize(("parser", "case"), ROWS)
+def test_a_setting_is_read_or_refused_as_its_table_says(parser, case):
+    parse = getattr(values, parser)
+    if "error" in case:
+        with pytest.raises(ValueError, match=re.escape(case["error"])):
+            parse(case["given"])
+    else:
+        value = parse(case["given"])
+        found = list(value) if isinstance(value, tuple) else value
+        assert (found, type(found)) == (case["value"], type(case["value"]))
+
+
+def test_every_parser_has_a_table_with_both_kinds_of_case():
+    assert {table["parser"] for table in TABLES} == PARSERS
+    for table in TABLES:
+        kinds = {"value" in case for case in table["cases"]}
+        assert kinds == {True, False}, table["parser"]
+
+
+@pytest.mark.parametrize("parser", sorted(PARSERS))
+@given(text=st.text())
+@example(text="[" * 100_000)
+@example(text='{"a":' * 100_000)
+@example(text="9" * 5_000)
+@example(text="[" + "9" * 5_000 + "]")
+@example(text="\udcff\ud800")
+def test_whatever_is_given_ends_in_a_value_or_a_clause(parser, text):
+    clause = "is so"
+    try:
+        getattr(values, parser)(text)
+    except ValueError as error:
+        clause = str(error)
+    assert clause.split()[0] in ("is", "has", "holds", "starts")
+
+
+@given(seconds=st.integers(1, 99_999_999_999))
+def test_unix_seconds_are_taken_as_they_are(seconds):
+    assert values.moment(str(seconds)) == seconds
+
+
+@given(seconds=st.integers(100_000_000, 253_402_300_799), rest=st.integers(0, 999))
+def test_unix_milliseconds_lose_their_thousandths(seconds, rest):
+    assert values.moment(str(seconds * 1000 + rest)) == seconds
+
+
+@given(when=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9999, 12, 30)), zone=ZONES)
+def test_a_time_with_a_zone_is_the_same_moment_everywhere(when, zone):
+    there = when.replace(tzinfo=UTC).astimezone(zone)
+    assert values.moment(there.isoformat()) == int(when.replace(microsecond=0, tzinfo=UTC).timestamp())
+
+
+@given(when=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9999, 12, 30)))
+def test_a_time_without_a_zone_is_never_guessed(when):
+    with pytest.raises(ValueError, match="without a zone"):
+        values.moment(when.isoformat())
+
+
+@given(text=st.text(st.characters(codec="ascii", exclude_categories=["C"])))
+def test_every_moment_can_be_written_as_iso_time_again(text):
+    try:
+        moment = values.moment(text)
+    except ValueError:
+        return
+    assert values.moment(datetime.fromtimestamp(moment, UTC).isoformat()) == moment
+
+
+@given(items=st.lists(NOUNS))
+def test_a_list_is_the_same_however_it_is_written(items):
+    once = tuple(dict.fromkeys(items))
+    assert values.words(json.dumps(items)) == once
+    assert values.words(",".join(items)) == once
+    assert values.words("\n".join(items)) == once
+    assert values.words("".join(f"  {item} ,\r\n" for item in items)) == once
+
+
+@given(text=st.text())
+def test_no_word_of_a_list_is_blank_or_repeated_or_holds_a_line_break(text):
+    try:
+        found = values.words(text)
+    except ValueError:
+        return
+    assert len(set(found)) == len(found)
+    assert all(word.strip() == word != "" and "\n" not in word for word in found)
+
+
+@given(text=st.text(max_size=6))
+def test_only_eight_words_are_booleans(text):
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    try:
+        assert values.boolean(text) is known[text.lower()]
+    except ValueError:
+        assert text.lower() not in known
+
+
+@pytest.mark.parametrize("word", ["auto", "AUTO", "Auto"])
+def test_a_choice_is_taken_in_any_case(word):
+    assert values.choice("auto", "never")(word) == "auto"
+
+
+def test_a_word_that_is_no_choice_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="is none of auto, never"):
+        values.choice("auto", "never")("always")
+
+
+def test_choices_keep_their_order_and_drop_repeats():
+    assert values.choices("a", "b", "c")("c,A,c") == ("c", "a")
+
+
+@pytest.mark.parametrize("text", [",", "[]", "\n"])
+def test_choices_are_never_none_at_all(text):
+    with pytest.raises(ValueError, match="names none of a, b"):
+        values.choices("a", "b")(text)
