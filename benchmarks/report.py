@@ -1,7 +1,8 @@
 """`cibeacon report` with three signals, beside the least that could send them. Run: .venv/bin/python benchmarks/report.py
 
 In one run, in turn, each as a whole process against the same sandbox on loopback:
-  ours   cibeacon report: a merged pull request (git comparison, service map, three POSTs)
+  ours   cibeacon report: a merged pull request (git comparison, service map, three POSTs), with the map
+         given as a template in the workflow, and with the map in .cibeacon.yml
   (a)    a minimal script: the same three POSTs with requests, bodies given
   (b)    the documented shell way written correctly: git diff-tree, jq for the bodies, curl for the POSTs
 Wall time is the median; memory is the largest resident set of the process and its children. The last lines are the
@@ -86,8 +87,11 @@ def contenders(folder: Path, merged: Merged, root: Path, url: str) -> dict[str, 
     (folder / "minimal.py").write_text(MINIMAL)
     (folder / "shell.sh").write_text(SHELL)
     ours = [str(Path(sys.executable).with_name("cibeacon")), "report", "--deploy-services=payments", "--status=success"]
+    (root / "empty.json").write_text("{}")
+    template = {"CIBEACON_CONFIG": "empty.json", "CIBEACON_SERVICES": "services/{service}/"}
     found = {
-        "ours": (ours, {**dx, **github}),
+        "ours, template": (ours, {**dx, **github, **template}),
+        "ours, .cibeacon.yml": (ours, {**dx, **github}),
         "(a) minimal requests": ([sys.executable, str(folder / "minimal.py"), str(folder / "bodies.json")], dx),
     }
     if shutil.which("curl") and shutil.which("jq"):

@@ -28,11 +28,11 @@ def clone_of(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clones")
 
     @cache
-    def clone(story, *options, ref="refs/heads/main"):
-        name = "-".join((story.root.name, *options, ref)).replace("/", "-").replace("=", "-").replace(":", "-")
+    def clone(story, options, ref):
+        name = "-".join((story.root.name, *options, ref)).replace("/", "-")
         return repositories.cloned(story.root, folder / name, *options, ref=ref)
 
-    return clone
+    return lambda story, *options, ref="refs/heads/main": clone(story, options, ref)
 
 
 @pytest.fixture(scope="session")

@@ -156,7 +156,18 @@ def test_clock_sleep_and_chance_are_handed_in():
 
 def test_settings_stop_at_the_top():
     readers = {room(path) for path in FILES if "settings" in set(own_imports(path))}
-    assert readers <= {"app", "cli", "comparison", "compose", "detect", "landing", "plan", "repoconfig", "situation", "survey"}
+    assert readers <= {
+        "app",
+        "cli",
+        "comparison",
+        "compose",
+        "detect",
+        "landing",
+        "plan",
+        "repoconfig",
+        "situation",
+        "survey",
+    }
 
 
 def test_there_is_one_firebreak():

@@ -7,7 +7,7 @@ import pytest
 from cibeacon.changes import Span, Unknown, missing, span
 from cibeacon.comparison import between_commits
 from cibeacon.context import Context, PullRequest, Push
-from cibeacon.settings import Change
+from cibeacon.settings import settle
 from repositories import CHANGED, COURSES, PLOTS, SERVICES, Story, Worktree, copied, fingerprint, repository
 
 
@@ -492,7 +492,7 @@ def test_a_hostile_revision_names_no_commit_and_does_nothing(revision, side, pus
     tree, _ = pushed
     before, around = fingerprint(tree.root), sorted(map(str, tmp_path.rglob("stolen*")))
 
-    told = Change()._replace(**{"base": "main", "head": "topic"} | {side: revision})
+    told = settle({}, {}, {}).change._replace(**{"base": "main", "head": "topic"} | {side: revision})
     found = between_commits(laptop(), told, SERVICES, repository(tree.root))
 
     assert found.status == "unknown"

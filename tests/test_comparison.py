@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from cibeacon.comparison import between_commits, named
-from cibeacon.settings import Change
+from cibeacon.settings import settle
 from repositories import (
     CHANGED,
     CHANGED_SERVICES,
@@ -34,6 +34,7 @@ from test_changes import (
     push,
 )
 
+CHANGE = settle({}, {}, {}).change
 CLONES = {
     "depth 1": ("--depth=1",),
     "depth 2": ("--depth=2",),
@@ -44,7 +45,7 @@ CLONES = {
 
 
 def compared(context, root, **told):
-    return between_commits(context, Change()._replace(**told), SERVICES, repository(root))
+    return between_commits(context, CHANGE._replace(**told), SERVICES, repository(root))
 
 
 def right(found) -> bool:
@@ -232,7 +233,7 @@ def test_git_missing_is_unknown(stories, tmp_path):
     story = stories("merge", "still")
     reader = repository(story.root, PATH=str(tmp_path))
 
-    found = between_commits(closed_event(story), Change(), SERVICES, reader)
+    found = between_commits(closed_event(story), CHANGE, SERVICES, reader)
 
     assert found.status == "unknown"
     assert "git cannot be run" in str(found.unknown)

@@ -214,10 +214,11 @@ def test_paths_are_read_from_a_linked_worktree(tree, tmp_path):
 
 def test_a_replaced_object_does_not_replace_the_answer(tree):
     """Replacement refs can be fetched from anybody."""
-    tree.commit({"c": "1"})
-    tree.git("replace", tree.tip(), tree.tip("HEAD^"))
+    first, second = tree.tip(), tree.commit({"c": "1"})
+    tree.git("replace", second, first)
 
-    assert repository(tree.root).paths(tree.tip("HEAD^"), "HEAD") == ["c"]
+    assert repository(tree.root).paths(first, second) == ["c"]
+    assert repository(tree.root).parents(second) == (first,)
 
 
 # Commits ------------------------------------------------------------------------------------------------------------

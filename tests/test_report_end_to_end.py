@@ -6,12 +6,12 @@ import json
 import socket
 
 import pytest
-from processes import cibeacon
 
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from processes import cibeacon
 
 NOW = 1_700_000_000
 TOKEN = "sandbox-token-1"
@@ -26,7 +26,9 @@ def shop(tmp_path_factory):
 @pytest.fixture(scope="module")
 def merged(shop):
     return {
-        "merge": shop.pull_request(1, "merge", [{"services/payments/main.py": "1\n", "README.md": "1\n"}], ("payments",)),
+        "merge": shop.pull_request(
+            1, "merge", [{"services/payments/main.py": "1\n", "README.md": "1\n"}], ("payments",)
+        ),
         "squash": shop.pull_request(
             2, "squash", [{"services/orders/a.py": "2\n"}, {"apps/storefront/b.ts": "2\n"}], ("orders", "storefront")
         ),
@@ -326,7 +328,10 @@ class TestFailures:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (("--commit-sha=abcdef1", "--merge-commit-shas=abcdef12,abcdef34"), "Give either commit_sha or merge_commit_shas"),
+        (
+            ("--commit-sha=abcdef1", "--merge-commit-shas=abcdef12,abcdef34"),
+            "Give either commit_sha or merge_commit_shas",
+        ),
         (("--commit-sha=abcdef",), "commit id of 7 to 40"),
         (('--metadata={"a key":1}',), 'the key "a key"'),
         (("--metadata=[1]",), "is not a JSON object"),
@@ -436,7 +441,10 @@ class TestGitHubMouths:
 
     def test_a_failure_is_a_warning_and_with_strict_an_error(self, shop, github):
         environ = github(DX_API_TOKEN="wrong-token")
-        assert "::warning title=cibeacon%3A pull-services failed::" in cibeacon("report", environ=environ, cwd=shop.root).out
+        assert (
+            "::warning title=cibeacon%3A pull-services failed::"
+            in cibeacon("report", environ=environ, cwd=shop.root).out
+        )
         assert "::error title=" in cibeacon("report", "--strict", environ=environ, cwd=shop.root).out
 
     def test_a_normal_run_takes_at_most_fifteen_lines(self, shop, github):

@@ -10,12 +10,9 @@ import pytest
 HEAVY = ("requests", "urllib3", "github", "gitlab", "rich", "yaml", "jq", "cibeacon.courier", "cibeacon.sandbox.server")
 PROGRAM = """
 import sys
-from cibeacon.__main__ import console
+from cibeacon.__main__ import main
 sys.argv = ["cibeacon", *{argv!r}]
-try:
-    console()
-except SystemExit as end:
-    assert end.code in (None, 0), end.code
+assert main() == 0
 print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
 """
 
@@ -23,7 +20,12 @@ print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
 def loaded(tmp_path, *argv):
     program = PROGRAM.format(argv=argv, heavy=HEAVY)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"}
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin"},
     )
     return done.stdout.splitlines()[-1].split()[1:]
 

@@ -68,7 +68,9 @@ def test_the_action_calls_commands_that_the_package_installs(action):
 
 def test_the_component_has_every_option_but_secrets_and_what_only_github_hands_over(component):
     inputs = component[0]["spec"]["inputs"]
-    assert set(inputs) - {"image", "job_prefix"} == {each.name for each in OPTIONS if not each.secret and not each.expression}
+    assert set(inputs) - {"image", "job_prefix"} == {
+        each.name for each in OPTIONS if not each.secret and not each.expression
+    }
 
 
 def test_no_input_of_the_component_can_stop_a_pipeline(component):

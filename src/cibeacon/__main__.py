@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -9,6 +10,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from cibeacon.world import Stage, World
 
@@ -35,26 +37,35 @@ def _world(stage: Stage) -> World:
     )
 
 
-def _main(stage: Stage) -> int:
+def main(stage: Stage = "whole") -> int:
+    """Runs the command line of this process and returns its exit code."""
     gc.set_threshold(50_000, 20, 100)  # start-up makes little garbage and much that stays: collect less often
     from cibeacon.cli.main import run
 
     return run(sys.argv[1:], _world(stage))
 
 
-def console() -> None:
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once. Tearing down a thousand modules would cost as much as a tenth of the whole run."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def console() -> NoReturn:
     """The command `cibeacon`."""
-    sys.exit(_main("whole"))
+    _leave(main())
 
 
-def action_main() -> None:
+def action_main() -> NoReturn:
     """The GitHub action's main stage."""
-    sys.exit(_main("main"))
+    _leave(main("main"))
 
 
-def action_post() -> None:
+def action_post() -> NoReturn:
     """The GitHub action's post stage."""
-    sys.exit(_main("post"))
+    _leave(main("post"))
 
 
 if __name__ == "__main__":

@@ -165,7 +165,9 @@ def _landed_elsewhere(history: History, merge: str, head: str | None, parent: st
     if held and history.is_ancestor(head, parent) is False:
         return _between(parent, merge, "merge commit, first parent")
     if held:
-        return Unknown(f"commit {merge[:12]} came after the merge, or cannot be told from it here", "give base and head")
+        return Unknown(
+            f"commit {merge[:12]} came after the merge, or cannot be told from it here", "give base and head"
+        )
     base = history.merge_base(merge, head) if held is False else None
     if base is None:
         return Unknown("the merge base of the pull request cannot be told in a shallow checkout", DEEPEN)
@@ -220,7 +222,9 @@ def _pushed(context: Context, history: History) -> Answer:
         if base:
             return _between(base, push.after, "force push, merge base to after")
     if context.on_default_branch and push.before:
-        return Unknown(f"the force push took away commit {push.before[:12]}, which cannot be compared with here", DEEPEN)
+        return Unknown(
+            f"the force push took away commit {push.before[:12]}, which cannot be compared with here", DEEPEN
+        )
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
     return _since_default_branch(context, history, push.after, "new branch" if push.created else "force push")

@@ -16,7 +16,9 @@ NO_REPOSITORY = Unknown("there is no git repository here", "check out before thi
 
 def named(services: tuple[str, ...]) -> Changes | None:
     """The services that a person named, as if they had been found."""
-    names = tuple(sorted(name for name in services if PLACEHOLDER not in name))
+    if any(PLACEHOLDER in name for name in services):
+        return None
+    names = tuple(sorted(services))
     why = dict.fromkeys(names, "named in the setting services")
     return Changes("ok", names, why, how="given by the setting services") if names else None
 

@@ -68,7 +68,6 @@ def pipeline_run(situation: Situation) -> PipelineRun:
     context, settings = situation.context, situation.settings
     change, run = settings.change, settings.run
     status = _run_status(situation)
-    of_a_pull_request = context.pull_request and (context.about_pull_request or settings.given("pr_number"))
     name = run.pipeline_name or context.pipeline or context.repository or "pipeline"
     by_job = change.run_scope == "job" and context.job and not run.pipeline_name
     return PipelineRun(
@@ -80,7 +79,7 @@ def pipeline_run(situation: Situation) -> PipelineRun:
         finished_at=(run.finished_at or situation.now) if status in FINAL else None,
         repository=context.repository,
         commit_sha=context.commit_sha if context.repository else None,
-        pr_number=context.pull_request.number if of_a_pull_request and context.pull_request else None,
+        pr_number=context.pull_request.number if context.pull_request else None,
         source_url=change.source_url or context.run_url,
         head_branch=context.branch,
         email=run.email or (context.email if run.send_email else None),

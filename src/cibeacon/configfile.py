@@ -89,15 +89,17 @@ def _yaml(text: str) -> Any:
 
 
 def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:
-    """About how many characters the value takes when every alias in it is written out. Raises when it has no end."""
+    """About how many characters the value takes with every alias written out. Raises for what JSON could not say."""
     if depth > DEEPEST:
         raise ValueError(_TOO_DEEP)
-    if isinstance(value, dict | list | set | tuple):
+    if isinstance(value, dict | list):
         if id(value) not in known:
             parts = (*value, *value.values()) if isinstance(value, dict) else value
             known[id(value)] = 1 + sum(_written_out(part, depth + 1, known) for part in parts)
         return known[id(value)]
-    return 1 + len(value) if isinstance(value, str | bytes) else 1
+    if value is None or isinstance(value, str | int | float):
+        return 1 + len(value) if isinstance(value, str) else 1
+    raise ValueError(f"it holds a {type(value).__name__}; if that is meant as text, put it in quotes")
 
 
 def _content(root: Path, path: Path) -> bytes:

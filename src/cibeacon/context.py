@@ -25,7 +25,7 @@ class PullRequest(NamedTuple):
     diff_base_sha: str | None = None
     """The merge base, where the host knows it (GitLab's `diff_refs.base_sha`)."""
     squashed: bool = False
-    """True when the host says that the PR landed as one squashed commit (GitLab only)."""
+    """True when the host says that the PR was squashed, whether that commit landed itself or by a merge (GitLab only)."""
     commits: int | None = None
     """How many commits the PR holds, where the host says so."""
     fork: bool = False

@@ -5,7 +5,6 @@ Every line has passed the sanitiser; a normal run takes at most fifteen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
@@ -15,7 +14,7 @@ from cibeacon.context import Context
 from cibeacon.options import Origin
 from cibeacon.outcome import Outcome
 from cibeacon.report import Report
-from cibeacon.sanitise import clipped
+from cibeacon.sanitise import clipped, json_text
 
 _MARKS = {
     "sent": "✓",
@@ -113,7 +112,7 @@ def _requests(report: Report) -> Iterator[str]:
     for row in report.outcomes:
         if report.rehearsed and row.request:
             yield clipped(f"            {row.request.method} {row.request.url}", _WIDTH)
-            yield f"            {json.dumps(row.request.body)}"
+            yield f"            {json_text(row.request.body)}"
 
 
 def _notices(report: Report) -> Iterator[str]:

@@ -59,15 +59,14 @@ def find(given: str | None, context: Context, repository: Repository, root: Path
 
 
 def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:
-    """The service map, or why there is none to trust. Templates in the setting stand in for a missing map."""
-    if config.read.map_faulty:
-        return None, f"{config.name}: {config.read.faults[0]}"
+    """The service map, or why there is none to trust. Templates in the setting stand in where no file draws one."""
     templates = tuple(text for text in services if PLACEHOLDER in text)
-    if not templates or config.read.service_map:
-        return config.read.service_map, None
-    if len(templates) < len(services):
+    if templates and len(templates) < len(services):
         return None, "services mixes names and templates; give one kind."
     try:
-        return configuration.from_templates(templates), None
+        from_setting = configuration.from_templates(templates) if templates else None
     except ValueError as error:
         return None, f"services {error}."
+    if config.read.map_faulty:
+        return None, f"{config.name}: {config.read.faults[0]}"
+    return config.read.service_map or from_setting, None

@@ -7,7 +7,9 @@ and the carriage return that hides a line.
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
@@ -30,6 +32,11 @@ def clipped(text: object, limit: int) -> str:
     """`line`, at most `limit` characters long, with an ellipsis where it was cut."""
     safe = line(text)
     return safe if len(safe) <= limit else f"{safe[: limit - 1]}…"
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON for a log: ASCII, and with the one marker that a runner obeys inside a line spelled as an escape."""
+    return json.dumps(value, indent=indent).replace("##[", "\\u0023#[")
 
 
 def cell(text: object, limit: int = 300) -> str:

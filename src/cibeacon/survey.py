@@ -54,11 +54,11 @@ def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths:
     context = detect.as_told(context, settings)
     rehearsed = _rehearsed(settings, context, acts=acts)
     notices = (*notices, *config.notices, *_unknown_ci(settings, context, acts=acts))
-    landed = Landing()
-    if world.stage != "post":
-        landed = landing.landing(context, settings, world.environ, looking, rehearsed=rehearsed)
-    found = Survey(settings, context, rehearsed, budget, landed, notices=notices)
-    return _with_changes(found, config, repository, root, paths)
+    found = Survey(settings, context, rehearsed, budget, notices=notices)
+    if world.stage == "post" and "changed" not in settings.deploy.deploy_services:
+        return found
+    landed = landing.landing(context, settings, world.environ, looking, rehearsed=rehearsed)
+    return _with_changes(found._replace(landing=landed), config, repository, root, paths)
 
 
 def _with_changes(
@@ -96,4 +96,6 @@ def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:
 def _unknown_ci(settings: Settings, context: Context, *, acts: bool) -> tuple[Notice, ...]:
     if context.host != "local" or not context.ci or acts or settings.core.dry_run is not None:
         return ()
-    return (Notice("remark", "this CI system is not known, so this is a dry run: set dry_run to false to send"),)
+    return (
+        Notice("remark", "warning: this CI system is not known, so this is a dry run: set dry_run to false to send"),
+    )

@@ -5,7 +5,6 @@ Every word goes through the redactor on its way out. What cannot be written is s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from cibeacon.hosts import github, github_speech, gitlab, gitlab_speech
 from cibeacon.options import Origin
 from cibeacon.redact import Redactor
 from cibeacon.report import Report
-from cibeacon.sanitise import clipped
+from cibeacon.sanitise import clipped, json_text
 from cibeacon.settings import secret_values, settle
 from cibeacon.speech import Speech, Writing
 from cibeacon.survey import Survey
@@ -39,7 +38,7 @@ def present(world: World, flags: Mapping[str, str], work: Work, lines: Lines = l
     text = [*logtext.origins(origins), *lines(report), *speech.lines]
     _print(world, redactor, text, to_stderr=as_json)
     if as_json:
-        world.out.write(redactor(json.dumps(report.document(), indent=2)) + "\n")
+        world.out.write(redactor(json_text(report.document(), indent=2)) + "\n")
     for writing in speech.writings:
         _write(world, redactor, writing)
     return report

@@ -6,13 +6,12 @@ heredoc with a fresh delimiter, since a value with a line break could otherwise 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 
 from cibeacon import outputs, summary
 from cibeacon.outcome import Outcome
 from cibeacon.report import Report
-from cibeacon.sanitise import command_data, command_property
+from cibeacon.sanitise import command_data, command_property, json_text
 from cibeacon.speech import Speech, Writing
 
 _MOST_ANNOTATIONS = 10
@@ -23,7 +22,7 @@ def speak(report: Report, environ: Mapping[str, str], token: Callable[[], str], 
     """Annotations for what went wrong, the summary, the outputs and, for the stages to come, the state."""
     folder = environ.get("RUNNER_TEMP")
     path = f"{folder}/cibeacon/report.json" if folder else ""
-    writings = [Writing(path, json.dumps(report.document(), indent=2) + "\n")] if path else []
+    writings = [Writing(path, json_text(report.document(), indent=2) + "\n")] if path else []
     for variable, text in (
         ("GITHUB_OUTPUT", _assignments(outputs.values(report, path), token)),
         ("GITHUB_STATE", _assignments(state, token)),

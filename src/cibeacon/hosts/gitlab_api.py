@@ -76,6 +76,6 @@ def _merge_request(found: dict[str, Any]) -> PullRequest:
         head_ref=found.get("source_branch"),
         head_sha=head,
         diff_base_sha=refs.get("base_sha"),
-        squashed=bool(squash) and merge in (None, squash),
+        squashed=bool(squash),
         fork=found.get("source_project_id") != found.get("target_project_id"),
     )

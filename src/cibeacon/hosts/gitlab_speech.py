@@ -6,12 +6,11 @@ underscores, one line a value). The keys begin with CIBEACON_OUT_: a plain CIBEA
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from cibeacon import outputs
 from cibeacon.report import Report
-from cibeacon.sanitise import line
+from cibeacon.sanitise import json_text, line
 from cibeacon.speech import Speech, Writing
 
 PREFIX = "CIBEACON_OUT_"
@@ -27,7 +26,7 @@ def speak(report: Report, environ: Mapping[str, str]) -> Speech:
     text = _dotenv(values)
     if len(text.encode()) > _LARGEST_DOTENV:
         text = _dotenv({name: value for name, value in values.items() if not value.startswith("[")})
-    document = json.dumps(report.document(), indent=2) + "\n"
+    document = json_text(report.document(), indent=2) + "\n"
     return Speech((), (Writing(f"{folder}/{DOTENV}", text), Writing(f"{folder}/{REPORT}", document)))
 
 

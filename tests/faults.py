@@ -1,0 +1,213 @@
+"""A server on this machine that does to its clients what networks do: real sockets, and one fault for each connection."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from typing import TypeAlias
+
+Fault: TypeAlias = Callable[[socket.socket, "FaultServer"], None]
+"""What is done with a connection, once it is accepted. It may wait for `server.over`."""
+
+DRIP_SECONDS = 0.05
+
+
+class FaultServer:
+    """Treats every connection to a free port of this machine with one fault; a context manager.
+
+    Args:
+        fault: what is done with a connection.
+        tls: wraps every connection.
+    """
+
+    def __init__(self, fault: Fault, tls: ssl.SSLContext | None = None) -> None:
+        self._fault, self._tls = fault, tls
+        self._lock = Lock()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self._threads = [Thread(target=self._accept)]
+        self.over = Event()
+        """Set when the server stops."""
+        self.requests: list[bytes] = []
+        """Every request that was read, head and body."""
+        self.accepted = 0
+
+    @property
+    def port(self) -> int:
+        return self._socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> FaultServer:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes accept
+        self._threads[0].join()
+        self._socket.close()
+        with self._lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join()
+
+    def _accept(self) -> None:
+        while not self.over.is_set():
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.accepted += 1
+                self._connections.append(connection)
+            thread = Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(10)
+        with contextlib.suppress(OSError), connection:  # clients of a faulty server leave as they like
+            if self._tls:
+                with self._tls.wrap_socket(connection, server_side=True) as secure:
+                    self._fault(secure, self)
+            else:
+                self._fault(connection, self)
+
+    def read(self, connection: socket.socket) -> bytes:
+        """One request, head and body as its Content-Length says; remembered in `requests`."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                return data
+            data += piece
+        head, _, body = data.partition(b"\r\n\r\n")
+        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        length = int(lengths[0].partition(b":")[2]) if lengths else 0
+        while len(body) < length:
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            body += piece
+        with self._lock:
+            self.requests.append(head + b"\r\n\r\n" + body)
+        return self.requests[-1]
+
+
+class Refusing:
+    """A port of this machine where nobody listens, kept from others."""
+
+    def __enter__(self) -> Refusing:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def answers(*raw: bytes) -> Fault:
+    """Each connection is answered with the next of the given bytes (the last one for ever) and closed."""
+    left = list(raw)
+
+    def fault(connection: socket.socket, server: FaultServer) -> None:
+        server.read(connection)
+        connection.sendall(left.pop(0) if len(left) > 1 else left[0])
+
+    return fault
+
+
+def response(body: bytes, *, status: str = "200 OK", kind: str = "application/json", **headers: str) -> bytes:
+    """A whole response; `headers` with underscores for dashes."""
+    fields = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"}
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields.items() if value), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def hangs_unread(connection: socket.socket, server: FaultServer) -> None:
+    """Accepts, and neither reads nor answers."""
+    server.over.wait()
+
+
+def hangs(connection: socket.socket, server: FaultServer) -> None:
+    """Reads the request and never answers."""
+    server.read(connection)
+    server.over.wait()
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def resets_unread(connection: socket.socket, server: FaultServer) -> None:
+    """Resets before it reads."""
+    _reset(connection)
+
+
+def resets(connection: socket.socket, server: FaultServer) -> None:
+    """Reads the whole request, then resets: the client cannot know whether it was done."""
+    server.read(connection)
+    _reset(connection)
+
+
+def resets_in_the_body(connection: socket.socket, server: FaultServer) -> None:
+    """Resets in the middle of an answer."""
+    server.read(connection)
+    connection.sendall(response(b"{" + b" " * 1000)[:-500])
+    _reset(connection)
+
+
+def closes(connection: socket.socket, server: FaultServer) -> None:
+    """Reads the request and closes in good order."""
+    server.read(connection)
+
+
+def half_closes(connection: socket.socket, server: FaultServer) -> None:
+    """Closes its own side only: the client may still write, and hears nothing."""
+    connection.shutdown(socket.SHUT_WR)
+    server.read(connection)
+    server.over.wait()
+
+
+def _drips(connection: socket.socket, server: FaultServer, data: bytes) -> None:
+    for number in range(len(data)):
+        if server.over.wait(DRIP_SECONDS):
+            return
+        connection.sendall(data[number : number + 1])
+
+
+def drips(connection: socket.socket, server: FaultServer) -> None:
+    """A body that comes byte by byte, each well within every read timeout."""
+    server.read(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+    _drips(connection, server, b" " * 100_000)
+
+
+def drips_chunks(connection: socket.socket, server: FaultServer) -> None:
+    """The same in chunks of one byte, without an end."""
+    server.read(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not server.over.wait(DRIP_SECONDS):
+        connection.sendall(b"1\r\n \r\n")
+
+
+def drips_compressed(connection: socket.socket, server: FaultServer) -> None:
+    """A compressed body of which no byte ever comes out: empty blocks without an end."""
+    server.read(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.sendall(b"a\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\r\n")
+    while not server.over.wait(DRIP_SECONDS):
+        connection.sendall(b"5\r\n\x00\x00\x00\xff\xff\r\n")

@@ -1,0 +1,166 @@
+"""What a repository may say of itself, and what it is told when it says something else."""
+
+from __future__ import annotations
+
+import pytest
+
+from cibeacon.repoconfig import REPORTABLE
+from cibeacon.services.configuration import from_templates, read
+from cibeacon.services.service_map import Template
+
+GOOD = {
+    "version": 1,
+    "services": {"payments": "services/payments/", "web": ["apps/web/", "proto/web"], "pay@eu/1": "eu"},
+    "discover": [{"root": "teams/*/{service}/"}],
+    "report": {"environment": "production", "signals": ["pull-services"], "metadata": {"tier": 1}},
+}
+
+
+def drawn(services):
+    return read({"services": services}, REPORTABLE)
+
+
+def test_a_whole_configuration_is_read():
+    found = read(GOOD, REPORTABLE)
+    assert found.faults == ()
+    assert not found.map_faulty
+    assert found.service_map.roots == {
+        "services/payments": "payments",
+        "apps/web": "web",
+        "proto/web": "web",
+        "eu": "pay@eu/1",
+    }
+    assert found.service_map.templates == (Template.parse("teams/*/{service}/"),)
+    assert found.report == GOOD["report"]
+
+
+@pytest.mark.parametrize("empty", [None, {}, {"version": 1}, {"report": {}}, {"report": None}])
+def test_an_empty_file_draws_no_map_and_is_no_fault(empty):
+    found = read(empty, REPORTABLE)
+    assert found.service_map is None
+    assert (found.faults, found.map_faulty, found.report or {}) == ((), False, {})
+
+
+@pytest.mark.parametrize("drawn_empty", [{"services": {}}, {"discover": []}])
+def test_a_map_without_services_is_a_map(drawn_empty):
+    """No service changed is then an answer, and not a question nobody asked."""
+    found = read(drawn_empty, REPORTABLE)
+    assert found.service_map.roots == {}
+    assert found.service_map.assign(["a/b"]).unmatched == 1
+
+
+@pytest.mark.parametrize("document", ["services", 7, True, ["services"], [], ""])
+def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
+    found = read(document, REPORTABLE)
+    assert found.faults == ("The file must be a mapping with keys such as services.",)
+    assert found.map_faulty
+
+
+@pytest.mark.parametrize(
+    ("document", "fault"),
+    [
+        ({"service": {}}, "The file may not hold 'service'; it is not used. Did you mean services?"),
+        ({"discovery": []}, "The file may not hold 'discovery'; it is not used. Did you mean discover?"),
+        ({"reports": {}}, "The file may not hold 'reports'; it is not used. Did you mean report?"),
+        ({"zzz": 1}, "The file may not hold 'zzz'; it is not used. It may hold version, services, discover, report."),
+        ({1: 1}, "The file may not hold '1'; it is not used."),
+        ({"version": 2}, "version must be 1."),
+        ({"version": "1"}, "version must be 1."),
+        ({"services": ["a"]}, "services must map names to folders."),
+        ({"services": None}, "services must map names to folders."),
+        ({"services": {"a": None}}, "services: a: 'None' is not text."),
+        ({"services": {"a": 7}}, "services: a: '7' is not text."),
+        ({"services": {"a": {"paths": ["b"]}}}, "services: a: \"{'paths': ['b']}\" is not text."),
+        ({"services": {"a": ["b", None]}}, "services: a: 'None' is not text."),
+        ({"services": {"a": "**/*.py"}}, "services: a: '**/*.py' is a pattern; a service is a folder here."),
+        ({"services": {"a": "!docs/"}}, "services: a: '!docs/' is a pattern; a service is a folder here."),
+        ({"services": {"a": "services/{service}/"}}, "services: a: 'services/{service}/' is a pattern"),
+        ({"services": {"a": "../other"}}, "services: a: '../other' is not a folder below the top of the repository."),
+        ({"services": {"a": "/etc"}}, "services: a: '/etc' is not a folder below the top of the repository."),
+        ({"services": {"a": "."}}, "services: a: '.' is not a folder below the top of the repository."),
+        ({"services": {"a": ""}}, "services: a: '' is not a folder below the top of the repository."),
+        ({"services": {"$(id)": "a"}}, "services: '$(id)' is no service name"),
+        ({"services": {"-a": "a"}}, "services: '-a' is no service name"),
+        ({"services": {"": "a"}}, "services: '' is no service name"),
+        ({"services": {7: "a"}}, "services: '7' is no service name"),
+        ({"services": {"a\n": "a"}}, "services: 'a\\n' is no service name"),
+        ({"services": {"a": "x", "b": "./x/"}}, "services: x belongs to both a and b."),
+        ({"discover": {"root": "{service}/"}}, "discover must be a list of rules such as"),
+        ({"discover": "{service}/"}, "discover must be a list of rules such as"),
+        ({"discover": ["{service}/"]}, "discover: {service}/ is not of the form {root: 'services/{service}/'}."),
+        ({"discover": [{"root": "a/"}]}, "discover: {'root': 'a/'} must hold the folder {service} once."),
+        ({"discover": [{"root": 7}]}, "discover: {'root': 7} is not of the form"),
+        ({"discover": [{"root": "{service}/", "name": "x"}]}, "is not of the form {root: 'services/{service}/'}."),
+        ({"discover": [{"marker": "Dockerfile"}]}, "is not of the form {root: 'services/{service}/'}."),
+        ({"discover": [{}]}, "discover: {} is not of the form"),
+    ],
+)
+def test_a_fault_says_what_is_wrong_and_takes_the_map_away(document, fault):
+    """A wrong service is worse than none."""
+    found = read({"services": {"good": "good/"}} | document, REPORTABLE)
+    assert [text for text in found.faults if fault in text], found.faults
+    assert found.map_faulty
+    assert found.service_map is None
+
+
+def test_every_fault_is_told_at_once():
+    found = read({"service": 1, "services": {"-": "a", "b": "*"}, "discover": [1], "report": {"strict": 1}}, REPORTABLE)
+    assert len(found.faults) == 5
+
+
+def test_a_fault_of_the_map_leaves_the_reporting_choices():
+    assert read({"zzz": 1, "report": {"environment": "x"}}, REPORTABLE).report == {"environment": "x"}
+
+
+@pytest.mark.parametrize(
+    ("section", "report", "faults"),
+    [
+        (
+            {"environment": "x", "enviroment": "y"},
+            {"environment": "x"},
+            ["report may not hold 'enviroment'; it is not used. Did you mean environment?"],
+        ),
+        ({"dx_url": "https://evil.example"}, {}, ["report may not hold 'dx_url'; it is not used."]),
+        ({"strict": True, "dx_token": "x"}, {}, ["report may not hold 'strict'", "report may not hold 'dx_token'"]),
+        ({"zzz": 1}, {}, ["deploy_services, environment, metadata, pipeline_name, run_scope, signals, source_name."]),
+        ({1: 1}, {}, ["report may not hold '1'"]),
+        (["environment"], {}, ["report must map settings to values."]),
+        ("environment", {}, ["report must map settings to values."]),
+    ],
+)
+def test_a_fault_of_the_reporting_choices_leaves_the_map_and_the_good_choices(section, report, faults):
+    found = read(GOOD | {"report": section}, REPORTABLE)
+    assert found.report == report
+    assert len(found.faults) == len(faults)
+    for text, part in zip(found.faults, faults, strict=True):
+        assert part in text
+    assert not found.map_faulty
+    assert found.service_map.owner("services/payments/a") == "payments"
+
+
+def test_what_is_reportable_is_the_allowlist():
+    assert {
+        "signals", "deploy_services", "environment", "pipeline_name", "source_name", "run_scope", "metadata",
+    } == REPORTABLE  # fmt: skip
+
+
+def test_a_huge_value_is_shown_in_part():
+    found = read(
+        {"x" * 9999: 1, "services": {"y" * 9999: "a", "b": "/" + "z" * 9999}, "discover": ["w" * 9999]}, REPORTABLE
+    )
+    assert len(found.faults) == 4
+    assert max(map(len, found.faults)) < 300
+
+
+def test_a_folder_named_twice_for_one_service_is_no_conflict():
+    assert drawn({"a": ["x", "x/"]}).faults == ()
+
+
+def test_templates_alone_draw_a_map():
+    found = from_templates(("services/{service}/", "libs/{service}"))
+    assert [found.owner(path) for path in ("services/a/x", "libs/b/x", "docs/c/x")] == ["a", "b", None]
+
+
+def test_a_template_that_is_none_raises():
+    with pytest.raises(ValueError, match="must hold the folder"):
+        from_templates(("services/",))

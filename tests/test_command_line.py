@@ -1,0 +1,161 @@
+"""The other verbs: services, sandbox, demo, and the command line itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from cibeacon.demo.monorepo import Monorepo
+from processes import cibeacon
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    return Monorepo(tmp_path_factory.mktemp("cli") / "shop", {"PATH": "/usr/local/bin:/usr/bin:/bin"})
+
+
+@pytest.fixture(scope="module")
+def merged(shop):
+    return shop.pull_request(1, "merge", [{"services/payments/main.py": "1\n", "apps/storefront/x": ""}], ("payments",))
+
+
+def test_services_between_two_commits_are_shown_with_reasons(shop, merged):
+    ended = cibeacon("services", "--base", f"{merged.merge_sha}^1", "--head", merged.merge_sha, cwd=shop.root)
+    assert ended.code == 0
+    assert "payments    services/payments/main.py" in ended.out
+    assert "storefront  apps/storefront/x" in ended.out
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--on-unknown=fail",), 3), (("--on-unknown=skip",), 0)])
+def test_unknown_services_are_said_plainly_and_fail_only_where_asked(shop, flags, code):
+    ended = cibeacon("services", "--base=0123456789", "--head=HEAD", *flags, cwd=shop.root)
+    assert ended.code == code
+    assert "unknown: 0123456789 names no commit in this checkout" in ended.out
+
+
+def test_no_changed_service_is_an_answer_and_not_unknown(shop):
+    ended = cibeacon("services", "--base=HEAD", "--head=HEAD", "--on-unknown=fail", "--format=json", cwd=shop.root)
+    assert ended.code == 0
+    assert ended.document["changes"]["status"] == "none"
+
+
+def test_services_works_from_a_folder_below_the_top(shop, merged):
+    ended = cibeacon("services", "--base=HEAD^1", "--head=HEAD", cwd=shop.root / "services" / "payments")
+    assert "payments" in ended.out
+
+
+def test_paths_can_come_from_another_tool_by_line_or_by_nul(shop, tmp_path):
+    for text in ("services/mail/a\nservices/search/b\n", "services/mail/a\0services/search/b\0"):
+        ended = cibeacon("services", "--files-from=-", "--format=json", stdin=text, cwd=shop.root)
+        assert ended.document["changes"]["services"] == ["mail", "search"]
+    (tmp_path / "list").write_text("services/mail/a\n")
+    ended = cibeacon("services", f"--files-from={tmp_path / 'list'}", "--format=json", cwd=shop.root)
+    assert ended.document["changes"]["services"] == ["mail"]
+
+
+def test_a_list_of_paths_that_cannot_be_read_is_the_callers_mistake(shop):
+    ended = cibeacon("services", "--files-from=/nowhere/list", cwd=shop.root)
+    assert ended.code == 1
+    assert "/nowhere/list" in ended.err
+
+
+def test_templates_in_the_setting_stand_in_for_a_configuration_file(tmp_path):
+    flags = ("--services=services/{service}/", "--files-from=-", "--format=json")
+    ended = cibeacon("services", *flags, stdin="services/mail/a\nREADME.md\n", cwd=tmp_path)
+    assert ended.document["changes"]["services"] == ["mail"]
+
+
+@pytest.mark.parametrize(
+    ("services", "says"),
+    [("services/{service}/,mail", "mixes names and templates"), ("{service}/{service}/", "must hold the folder")],
+)
+def test_templates_that_cannot_be_right_are_invalid(shop, services, says):
+    ended = cibeacon("services", f"--services={services}", "--strict", cwd=shop.root)
+    if "mixes" in says:
+        ended = cibeacon(
+            "report", f"--services={services}", "--pr-number=1", "--signals=pull-services", "--strict", cwd=shop.root
+        )
+    assert (ended.code, says in ended.out) == (1, True), ended.out
+
+
+def test_verbose_shows_the_source_of_each_setting_and_no_value(shop):
+    environ = {"CIBEACON_DX_URL": "acme", "DX_API_TOKEN": "very-secret-token", "CIBEACON_CONFIG": ".cibeacon.yml"}
+    ended = cibeacon("report", "--verbose", "--timeout=3", environ=environ, cwd=shop.root)
+    assert "setting     timeout from --timeout" in ended.out
+    assert "setting     dx_token from DX_API_TOKEN" in ended.out
+    assert "setting     dx_url from CIBEACON_DX_URL" in ended.out
+    assert "very-secret-token" not in ended.out
+
+
+@pytest.mark.parametrize("argv", [("nonsense",), ("report", "--nonsense"), ("report", "--dx-token=x")])
+def test_an_unknown_verb_or_flag_exits_2(tmp_path, argv):
+    assert cibeacon(*argv, cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize("word", ["maybe", "2"])
+def test_a_bad_strict_is_false_with_a_warning(shop, word):
+    ended = cibeacon("report", environ={"CIBEACON_STRICT": word, "CIBEACON_TIMEOUT": "abc"}, cwd=shop.root)
+    assert ended.code == 0
+    assert f'strict "{word}" cannot be used' in ended.out
+
+
+def process(*argv, cwd, **more):
+    environ = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cibeacon", *argv],
+        cwd=cwd,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+
+
+def test_the_sandbox_prints_the_settings_to_export_and_takes_a_report(shop, tmp_path):
+    with process("sandbox", "--port=0", cwd=tmp_path) as running:
+        try:
+            exported = dict(re.fullmatch(r"export (\w+)=(.*)\n", running.stdout.readline()).groups() for _ in range(2))
+            ended = cibeacon("report", "--no-dry-run", environ=exported, cwd=shop.root)
+            assert "✓ sent      pipeline-run" in ended.out
+            with urllib.request.urlopen(f"{exported['CIBEACON_DX_URL']}/ledger") as reply:
+                assert len(json.load(reply)["pipeline_runs"]) == 1
+        finally:
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert "200 /api/pipelineRuns.sync" in err
+
+
+def test_a_port_that_is_taken_is_said_plainly(tmp_path):
+    from cibeacon.sandbox.server import Sandbox
+
+    with Sandbox() as taken:
+        ended = cibeacon("sandbox", f"--port={taken.url.rpartition(':')[2]}", cwd=tmp_path)
+    assert ended.code == 1
+    assert "Choose another with --port" in ended.err
+
+
+def test_the_demo_tells_the_whole_story_and_proves_it(tmp_path):
+    ended = cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path)
+    assert ended.code == 0, ended.out
+    assert "The sandbox holds exactly what is true." in ended.out
+    for method in ("merge", "squash", "rebase"):
+        assert f"was merged by {method}" in ended.out
+
+
+def test_the_demo_notices_when_the_truth_is_missed(tmp_path):
+    from cibeacon.demo.story import TOKEN, Story
+    from cibeacon.sandbox.server import Sandbox
+
+    with Sandbox(token=TOKEN) as sandbox:
+        story = Story(tmp_path / "story", {"PATH": os.environ["PATH"]}, sandbox)
+        next(story.acts())
+        assert story.faults()

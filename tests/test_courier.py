@@ -1,0 +1,746 @@
+"""What the courier puts on the wire, what it tries again and when it stops; and that no fault of a network gets past it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import ssl
+import subprocess
+import time
+from email.utils import formatdate
+
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+
+import faults
+from cibeacon.budget import Budget
+from cibeacon.courier import (
+    LARGEST_REPLY,
+    TRIES,
+    Courier,
+    Endpoint,
+    HardenedSession,
+    plain_http_refused,
+    retry_after,
+)
+from cibeacon.outcome import Outcome
+from cibeacon.signals import PullServices
+from cibeacon.sinks import dx
+from faults import FaultServer, Refusing, answers, response
+
+TOKEN = "tok-c2VjcmV0"
+DX = "https://acme.getdx.net"
+PATH = "/api/deployments.setPullServices"
+BODY = b'{"repository":"acme/sh\\u00f6p","pull_number":7,"services":["cart","payments"]}'
+SIGNAL = PullServices(("cart", "payments"), repository="acme/shöp", pr_number=7)
+NOW = 1_700_000_000.0
+QUICK = 1.0
+"""Seconds that a fault may cost."""
+
+
+class StillClock:
+    """A clock that only sleeping moves; it remembers the pauses."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.pauses: list[float] = []
+
+    def __call__(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.time += seconds
+
+
+@pytest.fixture
+def clock():
+    return StillClock()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """The machine's own proxies, certificates and netrc stay outside."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def wire():
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def hire():
+    """Makes a courier, by default one with a still clock, and lets it go at the end."""
+    hired = []
+
+    def make(url=DX, *, clock=None, seconds=30.0, chance=0.0, **told):
+        clock = clock or StillClock()
+        courier = Courier(
+            {"dx": Endpoint(url, TOKEN)} | told.pop("endpoints", {}),
+            Budget(seconds, clock, clock.sleep, clock()),
+            random=lambda: chance,
+            now=lambda: NOW,
+            user_agent="cibeacon/1.2.3",
+            **told,
+        )
+        hired.append(courier)
+        return courier
+
+    yield make
+    for courier in hired:
+        courier.close()
+
+
+class WallClock:
+    def __call__(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def carried(courier, sink="dx") -> Outcome:
+    """The row of one signal."""
+    return courier.carry(dx.tell(SIGNAL, "classic"), Outcome("pull-services", sink, "skipped"))
+
+
+def answered(wire, *answers, url=DX) -> None:
+    """The answers that come one after the other; a number is a status, an exception is raised."""
+    for answer in answers:
+        if isinstance(answer, int):
+            wire.post(url + PATH, status=answer, json={"ok": answer < 300})
+        elif isinstance(answer, Exception):
+            wire.post(url + PATH, body=answer)
+        else:
+            wire.post(url + PATH, **answer)
+
+
+# The wire -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_request_is_exactly_this(hire):
+    with FaultServer(answers(response(b'{"ok": true}'))) as server:
+        row = carried(hire(server.url))
+
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    line, *fields = head.decode("ascii").split("\r\n")
+    headers = dict(field.split(": ", 1) for field in fields)
+    assert row.word == "sent"
+    assert line == f"POST {PATH} HTTP/1.1"
+    assert body == BODY
+    assert headers.pop("Accept-Encoding")
+    assert headers == {
+        "Host": server.url.removeprefix("http://"),
+        "User-Agent": "cibeacon/1.2.3",
+        "Accept": "application/json",
+        "Connection": "keep-alive",
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {TOKEN}",
+        "Content-Length": str(len(BODY)),
+    }
+
+
+def test_every_attempt_is_the_same_to_the_byte(wire, hire):
+    answered(wire, 503, requests.ConnectionError("reset"), 429, 200)
+
+    row = carried(hire())
+
+    sent = [call.request for call in wire.calls]
+    assert (row.word, row.attempts, row.http_status) == ("sent", 4, 200)
+    assert {request.body for request in sent} == {BODY}
+    assert {request.headers["Authorization"] for request in sent} == {f"Bearer {TOKEN}"}
+    assert {request.headers["Content-Type"] for request in sent} == {"application/json"}
+
+
+def test_the_row_shows_the_request_and_never_a_header(wire, hire):
+    answered(wire, 200)
+
+    row = carried(hire())
+
+    shown = row.document()["request"]
+    assert shown == {"method": "POST", "url": DX + PATH, "body": json.loads(BODY)}
+    assert TOKEN not in json.dumps(row.document())
+
+
+def test_a_failed_row_never_shows_the_token(wire, hire):
+    answered(wire, *[requests.ConnectionError(f"Bearer {TOKEN} refused")] * TRIES)
+
+    assert TOKEN not in json.dumps(carried(hire()).document())
+
+
+def test_several_signals_share_one_connection(hire):
+    def serve(connection, server):
+        while server.read(connection):
+            connection.sendall(response(b'{"ok": true}', Connection="keep-alive"))
+
+    with FaultServer(serve) as server:
+        courier = hire(server.url)
+        rows = [carried(courier) for _ in range(3)]
+
+        assert [row.word for row in rows] == ["sent"] * 3
+        assert server.accepted == 1
+
+
+def test_a_connection_that_the_server_closed_meanwhile_costs_no_signal(hire):
+    with FaultServer(answers(response(b'{"ok": true}', Connection="keep-alive"))) as server:
+        courier = hire(server.url)
+        rows = [carried(courier) for _ in range(3)]
+
+    assert [row.word for row in rows] == ["sent"] * 3
+    assert len(server.requests) == 3
+
+
+# What is tried again ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 502, 503, 504, 507, 599])
+def test_a_status_that_may_pass_is_tried_again(status, wire, hire):
+    answered(wire, status, 200)
+
+    row = carried(hire())
+
+    assert (row.word, row.attempts, row.http_status) == ("sent", 2, 200)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 409, 410, 413, 422, 451])
+def test_a_status_that_will_not_pass_is_final(status, wire, hire, clock):
+    answered(wire, status)
+
+    row = carried(hire(clock=clock))
+
+    assert (row.word, row.attempts, row.http_status) == ("failed", 1, status)
+    assert row.reason
+    assert row.error
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError("Connection refused"),
+        requests.ConnectionError("Connection reset by peer"),
+        requests.ConnectTimeout("timed out"),
+        requests.ReadTimeout("timed out"),
+        requests.exceptions.ProxyError("no"),
+        requests.exceptions.ChunkedEncodingError("cut"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_network_that_may_recover_is_tried_again(error, wire, hire):
+    answered(wire, error, 200)
+
+    row = carried(hire())
+
+    assert (row.word, row.attempts) == ("sent", 2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.SSLError("certificate verify failed"),
+        requests.exceptions.InvalidURL("no host"),
+        requests.exceptions.InvalidSchema("no adapter"),
+        requests.exceptions.InvalidHeader("line break"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_no_repetition_mends_is_tried_once(error, wire, hire, clock):
+    answered(wire, error)
+
+    row = carried(hire(clock=clock))
+
+    assert (row.word, row.attempts, row.http_status) == ("failed", 1, None)
+    assert row.reason
+    assert clock.pauses == []
+
+
+def test_the_tries_are_counted_and_the_pauses_double_to_a_limit(wire, hire, clock):
+    answered(wire, *[503] * TRIES)
+
+    row = carried(hire(clock=clock, chance=1.0))
+
+    assert (row.word, row.attempts, row.http_status) == ("failed", 5, 503)
+    assert clock.pauses == [0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25, 1.0])
+def test_the_jitter_is_full(chance, wire, hire, clock):
+    answered(wire, *[requests.ConnectionError("x")] * TRIES)
+
+    carried(hire(clock=clock, chance=chance))
+
+    assert clock.pauses == [chance * pause for pause in (0.5, 1.0, 2.0, 4.0)]
+
+
+def test_no_pause_is_begun_that_outlives_the_budget(wire, hire, clock):
+    answered(wire, 503, 503, 503)
+
+    row = carried(hire(clock=clock, seconds=2.0, chance=1.0))
+
+    assert (row.word, row.attempts) == ("failed", 3)
+    assert clock.pauses == [0.5, 1.0]
+
+
+def test_no_pause_is_slept_after_the_last_try(wire, hire, clock):
+    answered(wire, *[500] * TRIES)
+
+    carried(hire(clock=clock, chance=1.0))
+
+    assert len(clock.pauses) == TRIES - 1
+
+
+def test_without_time_nothing_is_sent(wire, hire, clock):
+    courier = hire(clock=clock, seconds=1.0)
+    clock.time = 1.0
+
+    row = carried(courier)
+
+    assert (row.word, row.attempts, row.error) == ("failed", 0, "no time left")
+    assert "acme.getdx.net" in row.reason
+
+
+# Retry-After --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [
+        ("3", 3.0),
+        (" 3 ", 3.0),
+        ("0", 0.5),
+        (formatdate(NOW + 7, usegmt=True), 7.0),
+        (formatdate(NOW - 7, usegmt=True), 0.5),
+        ("-3", 0.5),
+        ("soon", 0.5),
+        ("", 0.5),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_that_the_server_asks_for_is_kept(status, header, pause, wire, hire, clock):
+    answered(wire, {"status": status, "headers": {"Retry-After": header}}, 200)
+
+    row = carried(hire(clock=clock, chance=1.0))
+
+    assert row.word == "sent"
+    assert clock.pauses == [pause]
+
+
+@pytest.mark.parametrize("header", ["30", "31", "9" * 400, formatdate(NOW + 86400, usegmt=True)])
+def test_a_wait_beyond_the_budget_ends_the_tries_at_once(header, wire, hire, clock):
+    answered(wire, {"status": 429, "headers": {"Retry-After": header}})
+
+    row = carried(hire(clock=clock))
+
+    assert (row.word, row.attempts, row.http_status) == ("failed", 1, 429)
+    assert clock.pauses == []
+
+
+@given(
+    st.text(max_size=40) | st.from_regex(r"[A-Za-z]{3}, [0-9]{1,9} [A-Za-z]{3} [0-9]{1,9} [0-9:+-]{1,12} ?[A-Z+0-9-]*")
+)
+def test_no_header_whatever_makes_the_wait_negative_or_raises(header):
+    assert retry_after(header, NOW) >= 0.0
+
+
+# Giving up ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_once_given_up_gets_one_try_a_signal(wire, hire):
+    answered(wire, *[503] * TRIES, 503, 503)
+    courier = hire()
+
+    rows = [carried(courier) for _ in range(3)]
+
+    assert [row.attempts for row in rows] == [TRIES, 1, 1]
+    assert {row.word for row in rows} == {"failed"}
+
+
+def test_the_one_try_may_succeed(wire, hire):
+    answered(wire, *[503] * TRIES, 200)
+    courier = hire()
+
+    assert [carried(courier).word for _ in range(2)] == ["failed", "sent"]
+
+
+def test_a_refusal_is_no_reason_to_give_up(wire, hire):
+    answered(wire, 400, 503, 200)
+    courier = hire()
+
+    assert [carried(courier).attempts for _ in range(2)] == [1, 2]
+
+
+def test_another_endpoint_keeps_its_tries(wire, hire):
+    other = "https://other.example"
+    answered(wire, *[503] * TRIES)
+    answered(wire, 503, 200, url=other)
+    courier = hire(endpoints={"other": Endpoint(other, "other-token")})
+
+    assert carried(courier).attempts == TRIES
+    row = carried(courier, "other")
+
+    assert (row.word, row.attempts) == ("sent", 2)
+    assert [call.request.headers["Authorization"] for call in wire.calls][-2:] == ["Bearer other-token"] * 2
+
+
+# Credentials --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_a_redirect_is_not_followed_and_the_other_server_hears_nothing(status, hire):
+    with FaultServer(faults.closes) as other:
+        away = response(b"", status=status, Location=f"{other.url}/steal")
+        with FaultServer(answers(away)) as server:
+            row = carried(hire(server.url))
+
+        assert (row.word, row.attempts) == ("failed", 1)
+        assert other.url in row.reason
+        assert other.accepted == 0
+
+
+@pytest.mark.parametrize(
+    "entry", ["machine 127.0.0.1 login mallory password stolen", "default login mallory password x"]
+)
+def test_a_netrc_changes_no_header(entry, hire, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text(entry + "\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert requests.utils.get_netrc_auth("http://127.0.0.1/"), "requests would not read it: no test"
+
+    with FaultServer(answers(response(b'{"ok": true}'))) as server:
+        assert carried(hire(server.url)).word == "sent"
+
+    assert f"Authorization: Bearer {TOKEN}".encode() in server.requests[0]
+    assert b"Basic" not in server.requests[0]
+
+
+def test_a_proxy_is_asked_for_a_tunnel_and_never_sees_the_token(hire, monkeypatch):
+    with FaultServer(answers(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        row = carried(hire("https://dx.invalid"))
+
+        assert (row.word, row.error) == ("failed", "the proxy does not answer")
+        assert proxy.requests
+        assert all(request.startswith(b"CONNECT dx.invalid:443") for request in proxy.requests)
+        assert all(TOKEN.encode() not in request for request in proxy.requests)
+
+
+def test_a_proxy_that_nobody_runs_is_named_as_the_fault(hire, monkeypatch):
+    with Refusing() as nobody:
+        monkeypatch.setenv("HTTPS_PROXY", nobody.url)
+        row = carried(hire("https://dx.invalid"))
+
+    assert (row.word, row.error) == ("failed", "the proxy does not answer")
+    assert "HTTPS_PROXY" in row.reason
+
+
+@pytest.mark.parametrize("path", ["", "/other"])
+def test_a_session_lent_to_a_library_takes_no_credential_to_another_place(path):
+    """PRIVATE-TOKEN would travel: requests itself takes off `Authorization` alone."""
+    with FaultServer(answers(response(b"{}"))) as other, HardenedSession() as session:
+        away = response(b"", status="302 Found", Location=f"{other.url}{path}")
+        with FaultServer(answers(away)) as server:
+            credentials = {
+                "PRIVATE-TOKEN": TOKEN,
+                "JOB-TOKEN": TOKEN,
+                "Authorization": f"Bearer {TOKEN}",
+                "Cookie": "a=b",
+            }
+            session.get(server.url, headers=credentials, timeout=5)
+
+        assert len(other.requests) == 1
+        assert TOKEN.encode() not in other.requests[0]
+        assert b"a=b" not in other.requests[0]
+
+
+# Plain http ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080",
+        "http://127.9.9.9",
+        "http://[::1]:80",
+        "http://localhost",
+        "http://LOCALHOST:1",
+        "http://localhost.",
+        "http://dx.localhost",
+        "https://acme.getdx.net",
+        "https://10.0.0.1",
+    ],
+)
+def test_a_place_that_may_be_spoken_to(url):
+    assert not plain_http_refused(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://acme.getdx.net",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "http://128.0.0.1",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://notlocalhost",
+        "http://127.0.0.1@evil.example",
+        "http://[::ffff:10.0.0.1]",
+        "http://2130706433",
+        "http://0x7f.1",
+        "ftp://evil.example",
+        "http://",
+        "",
+        "//evil.example",
+        "http://[",
+    ],
+)
+def test_a_place_where_a_token_would_travel_in_the_open(url):
+    assert plain_http_refused(url)
+
+
+def test_plain_http_to_elsewhere_is_refused_before_a_connection(wire, hire):
+    row = carried(hire("http://dx.example"))
+
+    assert (row.word, row.attempts, row.error) == ("failed", 0, "plain http refused")
+    assert "allow_http" in row.reason
+    assert len(wire.calls) == 0
+
+
+def test_plain_http_to_elsewhere_may_be_allowed(wire, hire):
+    answered(wire, 200, url="http://dx.example")
+
+    assert carried(hire("http://dx.example", allow_http=True)).word == "sent"
+
+
+# Bodies -------------------------------------------------------------------------------------------------------------
+
+
+def sized(length: int) -> bytes:
+    frame = b'{"ok": true, "x": ""}'
+    return frame.replace(b'""', b'"' + b"a" * (length - len(frame)) + b'"')
+
+
+def test_a_body_of_the_largest_size_is_read(hire):
+    with FaultServer(answers(response(sized(LARGEST_REPLY)))) as server:
+        assert carried(hire(server.url)).word == "sent"
+
+
+@pytest.mark.parametrize("length", [LARGEST_REPLY + 1, 10 * LARGEST_REPLY])
+def test_a_larger_body_is_refused_once_and_not_fetched_again(length, hire):
+    with FaultServer(answers(response(sized(length)))) as server:
+        row = carried(hire(server.url))
+
+    assert (row.word, row.attempts, row.error) == ("failed", 1, "answer too large")
+    assert len(server.requests) == 1
+
+
+def test_a_small_body_that_unfolds_to_a_large_one_is_refused(hire):
+    bomb = gzip.compress(b" " * (64 * LARGEST_REPLY))
+    with FaultServer(answers(response(bomb, Content_Encoding="gzip"))) as server:
+        row = carried(hire(server.url))
+
+    assert (row.word, row.attempts, row.error) == ("failed", 1, "answer too large")
+
+
+def test_a_compressed_body_is_read(hire):
+    with FaultServer(answers(response(gzip.compress(b'{"ok": true}'), Content_Encoding="gzip"))) as server:
+        assert carried(hire(server.url)).word == "sent"
+
+
+def test_a_body_in_chunks_is_read(hire):
+    chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"ok"\r\n7\r\n: true}\r\n0\r\n\r\n'
+    with FaultServer(answers(chunked)) as server:
+        assert carried(hire(server.url)).word == "sent"
+
+
+def test_an_interim_answer_is_passed_over(hire):
+    with FaultServer(answers(b"HTTP/1.1 100 Continue\r\n\r\n" + response(b'{"ok": true}'))) as server:
+        assert carried(hire(server.url)).word == "sent"
+
+
+# Faults -------------------------------------------------------------------------------------------------------------
+
+NETWORK = {
+    "accepts and hangs": (faults.hangs_unread, "timed out"),
+    "reads and hangs": (faults.hangs, "timed out"),
+    "half-closed": (faults.half_closes, "connection failed"),
+    "resets before reading": (faults.resets_unread, "connection failed"),
+    "resets after reading": (faults.resets, "connection failed"),
+    "resets in the body": (faults.resets_in_the_body, "connection failed"),
+    "closes after reading": (faults.closes, "connection failed"),
+    "drips": (faults.drips, "timed out"),
+    "drips chunks": (faults.drips_chunks, "timed out"),
+    "drips compressed": (faults.drips_compressed, "timed out"),
+}
+
+OK = b"HTTP/1.1 200 OK\r\n"
+GARBAGE = {
+    "html": response(b"<!doctype html><title>Log in</title>", kind="text/html"),
+    "html with an error status": response(b"<h1>Bad Gateway</h1>", status="502 Bad Gateway", kind="text/html"),
+    "invalid json": response(b'{"ok": tru'),
+    "json of another kind": response(b'[{"ok": true}]'),
+    "bare true": response(b"true"),
+    "not false but no object": response(b'"ok"'),
+    "empty": response(b""),
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "not utf-8": response(b'{"ok": "\xff"}'),
+    "utf-16 cut": response(b"\xff\xfe{\x00\x22"),
+    "nul": response(b"\x00" * 100),
+    "a number too long": response(b"1" * 10_000),
+    "chunk size is no number": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "chunk size is negative": OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n",
+    "chunk is cut": OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{}",
+    "chunks without an end": OK + b'Transfer-Encoding: chunked\r\n\r\nc\r\n{"ok": true}\r\n',
+    "body is cut": OK + b'Content-Length: 1000\r\n\r\n{"ok": true}',
+    "length is no number": OK + b"Content-Length: many\r\n\r\n",
+    "length is negative": OK + b"Content-Length: -5\r\n\r\n",
+    "two lengths": OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    "gzip that is none": response(b"not gzip at all", Content_Encoding="gzip"),
+    "gzip that is cut": response(gzip.compress(b'{"ok": true}' * 100)[:-20], Content_Encoding="gzip"),
+    "unknown encoding": response(b"\x00\x01", Content_Encoding="surprise"),
+    "no http": b"SSH-2.0-OpenSSH_9.9\r\n",
+    "binary": bytes(range(256)) * 4,
+    "status is no number": b"HTTP/1.1 OK fine\r\n\r\n",
+    "status out of range": b"HTTP/1.1 9999 Strange\r\n\r\n",
+    "header without an end": OK + b"X-Long: " + b"a" * 70_000,
+    "header line too long": OK + b"X-Long: " + b"a" * 70_000 + b"\r\n\r\n",
+    "too many headers": OK + b"".join(b"X-%d: 1\r\n" % number for number in range(200)) + b"\r\n",
+    "header is no header": OK + b"\x00\xff garbage\r\n\r\n{}",
+    "redirect to nowhere": response(b"", status="302 Found", Location="http://[bad"),
+    "redirect to a file": response(b"", status="302 Found", Location="file:///etc/passwd"),
+    "redirect in bytes": OK.replace(b"200 OK", b"302 Found")
+    + b"Location: http://\xff\xfe/\r\nContent-Length: 0\r\n\r\n",
+    "redirect without a place": response(b"", status="302 Found"),
+    "error without a word": response(b"{}", status="400 Bad Request"),
+    "error of other types": response(b'{"ok": false, "error": {"a": 1}, "message": [1], "error_details": 3}'),
+    "ok is false": response(b'{"ok": false, "error": "invalid_auth"}'),
+}
+
+
+def failed(row) -> None:
+    """A row that a person can do something with."""
+    assert row.word == "failed"
+    assert row.reason
+    assert row.error
+    for text in (row.reason, row.error):
+        assert len(text) < 400
+        assert text.isprintable()
+        assert "Traceback" not in text
+        assert "object at 0x" not in text
+        assert "HTTPConnectionPool" not in text
+        assert TOKEN not in text
+
+
+@pytest.mark.parametrize(("fault", "error"), NETWORK.values(), ids=NETWORK.keys())
+def test_a_fault_of_the_network_is_a_failed_signal(fault, error, hire):
+    with FaultServer(fault) as server:
+        row = carried(hire(server.url, clock=WallClock(), seconds=QUICK))
+
+    failed(row)
+    assert row.error == error
+    assert server.url.removeprefix("http://") in row.reason or "timeout" in row.reason
+
+
+@pytest.mark.parametrize("raw", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_is_a_failed_signal_and_never_success(raw, hire):
+    with FaultServer(answers(raw)) as server:
+        failed(carried(hire(server.url)))
+
+
+def test_where_nobody_listens_the_signal_fails_and_says_so(hire):
+    with Refusing() as nobody:
+        row = carried(hire(nobody.url))
+
+    failed(row)
+    assert (row.attempts, row.error) == (TRIES, "connection refused")
+
+
+def test_a_host_that_does_not_exist_is_named(hire):
+    row = carried(hire("https://no-such-host.invalid", clock=WallClock(), seconds=QUICK))
+
+    failed(row)
+    assert row.error in ("host name not found", "timed out", "connection failed")
+    assert "no-such-host.invalid" in row.reason
+
+
+@pytest.mark.parametrize("token", ["line\nbreak", "carriage\rreturn", "café", "snow☃man", " leading", "nul\0", ""])
+def test_a_token_that_no_header_can_hold_is_a_failed_signal_and_is_not_told(token, wire, clock):
+    wire.assert_all_requests_are_fired = False
+    answered(wire, 401)
+    courier = Courier(
+        {"dx": Endpoint(DX, token)},
+        Budget(30.0, clock, clock.sleep, 0.0),
+        random=lambda: 0.0,
+        now=lambda: NOW,
+        user_agent="cibeacon/1",
+    )
+    row = carried(courier)
+    courier.close()
+
+    failed(row)
+    assert row.attempts == 1
+    assert not token.strip() or token not in json.dumps(row.document(), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://", "https://[", "https://a b", "https://" + "a" * 300 + ".example", "https://x:99999"]
+)
+def test_an_address_that_is_none_is_a_failed_signal(url, hire):
+    failed(carried(hire(url, clock=WallClock(), seconds=QUICK)))
+
+
+# TLS ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that nobody trusts, and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not here to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    made, key = folder / "made.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    return made, key
+
+
+@pytest.fixture
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def test_a_certificate_that_nobody_trusts_is_refused_once_and_nothing_is_sent(tls, hire):
+    with FaultServer(answers(response(b'{"ok": true}')), tls) as server:
+        row = carried(hire(server.url))
+
+    failed(row)
+    assert (row.attempts, row.error) == (1, "TLS certificate or handshake refused")
+    assert "REQUESTS_CA_BUNDLE" in row.reason
+    assert server.requests == []
+
+
+def test_an_authority_of_ones_own_is_trusted(tls, certificate, hire, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+
+    with FaultServer(answers(response(b'{"ok": true}')), tls) as server:
+        assert carried(hire(server.url)).word == "sent"
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.hangs_unread, answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), faults.resets_unread]
+)
+def test_a_server_that_does_not_speak_tls_is_a_failed_signal(fault, hire):
+    with FaultServer(fault) as server:
+        failed(carried(hire(server.url.replace("http:", "https:"), clock=WallClock(), seconds=QUICK)))

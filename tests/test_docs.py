@@ -1,0 +1,104 @@
+"""What the documents say is true: every example is read by what it is meant for, every link leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cibeacon.cli.main import VERBS
+from cibeacon.repoconfig import REPORTABLE
+from cibeacon.services import configuration
+from cibeacon.settings import all_options, settle
+from processes import cibeacon
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.S | re.M)
+
+
+def blocks(language):
+    return [
+        pytest.param(match["text"], id=f"{path.name}:{path.read_text()[: match.start()].count(chr(10)) + 1}")
+        for path in DOCUMENTS
+        for match in BLOCK.finditer(path.read_text())
+        if match["language"] == language
+    ]
+
+
+def kind_of(document):
+    if "jobs" in document:
+        return "workflow"
+    return "pipeline" if "include" in document else "configuration"
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_every_yaml_example_is_understood_by_what_it_is_for(text):
+    document = yaml.safe_load(text)
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    component = next(yaml.safe_load_all((ROOT / "templates/report.yml").read_text()))
+    if kind_of(document) == "workflow":
+        steps = [step for job in document["jobs"].values() for step in job["steps"]]
+        ours = [step for step in steps if step["uses"].startswith("cibeacon/")]
+        assert ours
+        for step in ours:
+            assert set(step["with"]) <= set(action["inputs"])
+            plain = {name: value for name, value in step["with"].items() if "${{" not in str(value)}
+            environ = {f"CIBEACON_{name.upper()}": str(value) for name, value in plain.items()}
+            assert settle({}, environ, {}).problems == ()
+    elif kind_of(document) == "pipeline":
+        for include in document["include"]:
+            assert set(include["inputs"]) <= set(component["spec"]["inputs"])
+    else:
+        read = configuration.read(document, REPORTABLE)
+        assert read.faults == ()
+        assert read.service_map
+
+
+def test_the_documents_hold_an_example_of_each_kind():
+    kinds = [kind_of(yaml.safe_load(each.values[0])) for each in blocks("yaml")]
+    assert {"workflow", "pipeline", "configuration"} == set(kinds)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_there(path):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("text", blocks("sh"))
+def test_every_command_in_a_shell_example_exists(text):
+    for line in text.splitlines():
+        assert (ROOT / line.split()[0]).is_file(), line
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_verb_and_setting_that_is_named_exists(path):
+    text = path.read_text()
+    for verb in re.findall(r"`cibeacon ([a-z]+)", text):
+        assert verb in VERBS
+    flags = {each.dashed for group in all_options().values() for each in group}
+    negated = {each.dashed.replace("--", "--no-", 1) for group in all_options().values() for each in group if each.flag}
+    for flag in re.findall(r"(?:cibeacon[^`\n]* |`)(--[a-z-]+)", text):
+        assert flag in flags | negated | {"--format"}
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_changelog_has_a_place_for_what_comes():
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_example_configuration_gives_the_services_that_the_readme_promises(tmp_path):
+    text = next(each.values[0] for each in blocks("yaml") if each.values[0].startswith("services:"))
+    (tmp_path / ".cibeacon.yml").write_text(text)
+    paths = "apps/storefront/index.ts\nservices/payments/api.py\nREADME.md\n"
+    ended = cibeacon("services", "--files-from=-", "--format=json", stdin=paths, cwd=tmp_path)
+    assert ended.document["changes"]["services"] == ["payments", "storefront"]
+    assert ended.document["changes"]["unmatched"] == 1
+    assert json.loads(ended.out)["signals"] == []
