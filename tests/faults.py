@@ -14,6 +14,7 @@ Fault: TypeAlias = Callable[[socket.socket, "FaultServer"], None]
 """What is done with a connection, once it is accepted. It may wait for `server.over`."""
 
 DRIP_SECONDS = 0.05
+DRIPPING_HEADERS_SECONDS = 3.5
 
 
 class FaultServer:
@@ -35,14 +36,7 @@ class FaultServer:
         self.requests: list[bytes] = []
         """Every request that was read, head and body."""
         self.accepted = 0
-
-    @property
-    def port(self) -> int:
-        return self._socket.getsockname()[1]
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> FaultServer:
         self._threads[0].start()
@@ -194,6 +188,13 @@ def drips(connection: socket.socket, server: FaultServer) -> None:
     server.read(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
     _drips(connection, server, b" " * 100_000)
+
+
+def drips_headers(connection: socket.socket, server: FaultServer) -> None:
+    """A header that comes byte by byte, for longer than anybody would wait and then no more."""
+    server.read(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    _drips(connection, server, b"a" * round(DRIPPING_HEADERS_SECONDS / DRIP_SECONDS))
 
 
 def drips_chunks(connection: socket.socket, server: FaultServer) -> None:

@@ -26,7 +26,7 @@ class Ended(NamedTuple):
         return json.loads(self.out)
 
 
-def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", now=lambda: 1_700_000_000.0):
+def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", began=1_700_000_000):
     """The end of `cibeacon ARGV` in `cwd`. Nothing of the test's own environment is seen."""
     numbers = itertools.count(1)
     out, err = io.StringIO(), io.StringIO()
@@ -36,7 +36,8 @@ def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", now=lambda: 1_70
         stdin=io.StringIO(stdin),
         out=out,
         err=err,
-        now=now,
+        now=lambda: float(began),
+        began=began,
         clock=time.monotonic,
         started=time.monotonic(),
         sleep=time.sleep,

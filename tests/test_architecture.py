@@ -15,7 +15,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 PURE = {
     "budget", "call", "changes", "compose", "context", "errors", "logtext", "options", "outcome", "outputs", "plan",
-    "reading", "redact", "report", "sanitise", "services", "settings", "signals", "situation", "speech", "summary",
+    "reading", "redact", "report", "sanitise", "services", "settings", "signals", "situation", "span", "speech", "summary",
     "values", "world",
 }  # fmt: skip
 EDGES = {"configfile", "courier", "git", "hosts", "rehearsal", "sinks"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.changes import Span, Unknown, missing, span
+from cibeacon.changes import Span, Unknown
 from cibeacon.comparison import between_commits
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.settings import settle
+from cibeacon.span import missing, span
 from repositories import CHANGED, COURSES, PLOTS, SERVICES, Story, Worktree, copied, fingerprint, repository
 
 

@@ -136,11 +136,11 @@ def test_the_request_is_exactly_this(hire):
     assert row.word == "sent"
     assert line == f"POST {PATH} HTTP/1.1"
     assert body == BODY
-    assert headers.pop("Accept-Encoding")
     assert headers == {
         "Host": server.url.removeprefix("http://"),
         "User-Agent": "cibeacon/1.2.3",
         "Accept": "application/json",
+        "Accept-Encoding": "identity",
         "Connection": "keep-alive",
         "Content-Type": "application/json",
         "Authorization": f"Bearer {TOKEN}",
@@ -543,17 +543,14 @@ def test_a_larger_body_is_refused_once_and_not_fetched_again(length, hire):
     assert len(server.requests) == 1
 
 
-def test_a_small_body_that_unfolds_to_a_large_one_is_refused(hire):
+def test_no_compression_is_asked_for_so_none_is_unfolded(hire):
+    """64 MiB of blanks in 64 KiB: what comes compressed all the same is no answer."""
     bomb = gzip.compress(b" " * (64 * LARGEST_REPLY))
     with FaultServer(answers(response(bomb, Content_Encoding="gzip"))) as server:
         row = carried(hire(server.url))
 
-    assert (row.word, row.attempts, row.error) == ("failed", 1, "answer too large")
-
-
-def test_a_compressed_body_is_read(hire):
-    with FaultServer(answers(response(gzip.compress(b'{"ok": true}'), Content_Encoding="gzip"))) as server:
-        assert carried(hire(server.url)).word == "sent"
+    assert b"Accept-Encoding: identity" in server.requests[0]
+    assert (row.word, row.attempts) == ("failed", 1)
 
 
 def test_a_body_in_chunks_is_read(hire):
@@ -596,6 +593,7 @@ GARBAGE = {
     "utf-16 cut": response(b"\xff\xfe{\x00\x22"),
     "nul": response(b"\x00" * 100),
     "a number too long": response(b"1" * 10_000),
+    "deep": response(b"[" * 100_000),
     "chunk size is no number": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "chunk size is negative": OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n",
     "chunk is cut": OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{}",
@@ -614,7 +612,7 @@ GARBAGE = {
     "header without an end": OK + b"X-Long: " + b"a" * 70_000,
     "header line too long": OK + b"X-Long: " + b"a" * 70_000 + b"\r\n\r\n",
     "too many headers": OK + b"".join(b"X-%d: 1\r\n" % number for number in range(200)) + b"\r\n",
-    "header is no header": OK + b"\x00\xff garbage\r\n\r\n{}",
+    "header is no header": OK + b"\x00\xff garbage\r\n\r\nx",
     "redirect to nowhere": response(b"", status="302 Found", Location="http://[bad"),
     "redirect to a file": response(b"", status="302 Found", Location="file:///etc/passwd"),
     "redirect in bytes": OK.replace(b"200 OK", b"302 Found")
@@ -648,6 +646,15 @@ def test_a_fault_of_the_network_is_a_failed_signal(fault, error, hire):
     failed(row)
     assert row.error == error
     assert server.url.removeprefix("http://") in row.reason or "timeout" in row.reason
+
+
+@pytest.mark.xfail(strict=True, reason="every byte starts the read timeout anew; only a whole request's deadline helps")
+def test_headers_that_drip_do_not_outlive_the_budget(hire):
+    began = time.monotonic()
+    with FaultServer(faults.drips_headers) as server:
+        failed(carried(hire(server.url, clock=WallClock(), seconds=QUICK)))
+
+    assert time.monotonic() - began < QUICK + 2.0, "a watchdog, not a measure"
 
 
 @pytest.mark.parametrize("raw", GARBAGE.values(), ids=GARBAGE.keys())
@@ -691,9 +698,7 @@ def test_a_token_that_no_header_can_hold_is_a_failed_signal_and_is_not_told(toke
     assert not token.strip() or token not in json.dumps(row.document(), ensure_ascii=False)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://", "https://[", "https://a b", "https://" + "a" * 300 + ".example", "https://x:99999"]
-)
+@pytest.mark.parametrize("url", ["https://", "https://a b", "https://" + "a" * 300 + ".example", "https://x:99999"])
 def test_an_address_that_is_none_is_a_failed_signal(url, hire):
     failed(carried(hire(url, clock=WallClock(), seconds=QUICK)))
 
@@ -738,9 +743,7 @@ def test_an_authority_of_ones_own_is_trusted(tls, certificate, hire, monkeypatch
         assert carried(hire(server.url)).word == "sent"
 
 
-@pytest.mark.parametrize(
-    "fault", [faults.hangs_unread, answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), faults.resets_unread]
-)
+@pytest.mark.parametrize("fault", [faults.hangs_unread, answers(b"HTTP/1.1 400 Bad Request\r\n\r\n")])
 def test_a_server_that_does_not_speak_tls_is_a_failed_signal(fault, hire):
     with FaultServer(fault) as server:
         failed(carried(hire(server.url.replace("http:", "https:"), clock=WallClock(), seconds=QUICK)))

@@ -127,7 +127,7 @@ def test_the_same_attempt_has_the_same_ids_and_another_attempt_has_others(shop, 
     def ids(attempt, now):
         environ = github(GITHUB_RUN_ATTEMPT=attempt)
         document = cibeacon(
-            "report", "--deploy-services=payments", "--format=json", environ=environ, cwd=shop.root, now=lambda: now
+            "report", "--deploy-services=payments", "--format=json", environ=environ, cwd=shop.root, began=now
         ).document
         return [signal["request"]["body"].get("reference_id") for signal in document["signals"]], document
 
@@ -231,8 +231,10 @@ class TestStages:
         assert not bodies(dx, "deployments.setPullServices")
 
     def test_main_leaves_the_start_time_for_post(self, shop, dx, github, tmp_path):
-        cibeacon("report", environ=github(GITHUB_STATE=str(tmp_path / "state")), cwd=shop.root, stage="main")
-        assert f"\n{NOW}\n" in (tmp_path / "state").read_text()
+        environ = github(GITHUB_STATE=str(tmp_path / "state"))
+        cibeacon("report", environ=environ, cwd=shop.root, stage="main", began=NOW + 3)
+        state = heredocs((tmp_path / "state").read_text())
+        assert state == {"started_at": bodies(dx, "pipelineRuns.sync")[0]["started_at"]} == {"started_at": str(NOW + 3)}
 
     def test_an_unknown_flag_costs_nothing_inside_the_action(self, shop, github):
         assert cibeacon("report", "--nonsense", environ=github(), cwd=shop.root, stage="main").code == 0
@@ -287,8 +289,16 @@ class TestFailures:
         environ = github(DX_API_TOKEN="")
         event = runs.closed(merged["merge"])
         event["pull_request"]["head"]["repo"] = {"full_name": "stranger/shop"}
-        (tmp_path / "event.json").write_text(json.dumps(event))
-        self.both(environ=environ, cwd=shop.root, says="the host withholds secrets", strict_code=0)
+        for base in (event["pull_request"]["base"]["sha"], "0123456789" * 4):  # here, and out of reach
+            event["pull_request"]["base"]["sha"] = base
+            (tmp_path / "event.json").write_text(json.dumps(event))
+            self.both(
+                "--deploy-services=changed",
+                environ=environ,
+                cwd=shop.root,
+                says="the host withholds secrets",
+                strict_code=0,
+            )
         lenient = cibeacon("report", environ=environ, cwd=shop.root)
         assert "::warning" not in lenient.out
 
@@ -300,29 +310,9 @@ class TestFailures:
         environ = github(DX_API_TOKEN="", CIBEACON_DX_URL="")
         self.both("--signals=pipeline-run", environ=environ, cwd=shop.root, says="DX is not configured", strict_code=1)
 
-    def test_an_unexpected_failure_of_our_own_is_a_report_too(self, shop, github, tmp_path):
-        class Exploding(dict):
-            def get(self, name, default=None):
-                if name == "GITHUB_SHA":
-                    raise ZeroDivisionError("boom")
-                return super().get(name, default)
-
-        for argv, code in (((), 0), (("--strict",), 1)):
-            from cibeacon.cli import main
-            from cibeacon.world import World
-
-            ended = cibeacon("report", *argv, environ=github(), cwd=shop.root)
-            assert ended.code == 0
-            import io
-            from pathlib import Path
-
-            out = io.StringIO()
-            world = World(
-                Exploding(github()), Path(shop.root), io.StringIO(), out, out, lambda: 0.0, lambda: 0.0, 0.0,
-                lambda _: None, lambda: 0.0, lambda: "token",
-            )  # fmt: skip
-            assert main.run(["report", *argv], world) == code
-            assert "this is our fault: ZeroDivisionError" in out.getvalue()
+    def test_an_unexpected_failure_of_our_own_is_a_report_too(self, shop, github, monkeypatch):
+        monkeypatch.setattr("cibeacon.app.survey", lambda *_: 1 / 0)
+        self.both(environ=github(), cwd=shop.root, says="this is our fault: ZeroDivisionError")
 
 
 @pytest.mark.parametrize(
@@ -471,3 +461,21 @@ def heredocs(text):
             value.append(inner)
         found[name] = "\n".join(value)
     return found
+
+
+def test_a_components_empty_input_does_not_hide_a_variable_and_a_given_one_wins(shop, dx, tmp_path, merged):
+    pull = merged["merge"]
+    environ = runs.gitlab(pull.base_sha, pull.merge_sha, 8001, "http://127.0.0.1:9", tmp_path)
+    environ |= {"CI_JOB_TOKEN": "", "DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": dx.url, "CIBEACON_INPUT_DX_URL": ""}
+    environ |= {"CIBEACON_PIPELINE_NAME": "theirs", "CIBEACON_INPUT_PIPELINE_NAME": "ours"}
+    assert cibeacon("report", "--strict", environ=environ, cwd=shop.root).code == 0
+    assert bodies(dx, "pipelineRuns.sync")[0]["pipeline_name"] == "ours"
+
+
+def test_a_gitlab_pipeline_cannot_be_told_job_by_job_from_outside_the_jobs(shop, dx, tmp_path, merged):
+    pull = merged["merge"]
+    environ = runs.gitlab(pull.base_sha, pull.merge_sha, 8001, "http://127.0.0.1:9", tmp_path)
+    environ |= {"DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": dx.url, "CIBEACON_RUN_SCOPE": "job"}
+    ended = cibeacon("report", "--signals=pipeline-run", environ=environ, cwd=shop.root, stage="main")
+    assert "call cibeacon report in the job itself" in ended.out
+    assert cibeacon("report", "--signals=pipeline-run", environ=environ, cwd=shop.root).out.count("✓ sent") == 1

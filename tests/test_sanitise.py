@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import unicodedata
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.sanitise import cell, clipped, command_data, command_property, line
+from cibeacon.sanitise import cell, clipped, command_data, command_property, json_text, line
 from log_grammar import Command, commands, sections
 
 ESC = "\x1b"
@@ -188,6 +189,25 @@ def test_an_annotation_fits_what_the_runner_keeps():
     (command,) = commands(f"::error title={command_property('%' * 9999)}::{command_data('%' * 9999)}")
     assert len(command.data) <= 4096
     assert len(command.properties["title"]) <= 200
+
+
+JSON = st.recursive(
+    ANYTHING | st.sampled_from(HOSTILE) | st.none() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANYTHING, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(value=JSON, indent=st.sampled_from([None, 2]))
+@example(value="##[error]", indent=None)
+@example(value="\\##[error]\\", indent=None)
+def test_json_in_a_log_obeys_nobody_and_says_the_same(value, indent):
+    shown = json_text(value, indent)
+    assert commands(shown) == [] == sections(shown)
+    assert "##[" not in shown
+    assert shown.isascii()
+    assert json.loads(shown) == value
+    assert len(json_text(value).splitlines()) == 1
 
 
 @given(text=ANYTHING)

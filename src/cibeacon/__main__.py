@@ -7,6 +7,7 @@ import gc
 import io
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ def _world(stage: Stage) -> World:
         out=sys.stdout,
         err=sys.stderr,
         now=time.time,
+        began=int(time.time()),
         clock=time.monotonic,
         started=time.monotonic(),
         sleep=time.sleep,
@@ -40,6 +42,8 @@ def _world(stage: Stage) -> World:
 def main(stage: Stage = "whole") -> int:
     """Runs the command line of this process and returns its exit code."""
     gc.set_threshold(50_000, 20, 100)  # start-up makes little garbage and much that stays: collect less often
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as process 1 of a container nothing would happen without a handler
+        signal.signal(number, signal.default_int_handler)
     from cibeacon.cli.main import run
 
     return run(sys.argv[1:], _world(stage))

@@ -70,7 +70,7 @@ def _situation(world: World, found: Survey) -> Situation:
         context=found.context,
         settings=found.settings,
         stage=world.stage,
-        now=int(world.now()),
+        now=world.began,
         rehearsed=found.rehearsed,
         host_title=found.host.TITLE,
         final_words=found.host.FINAL_WORDS,

@@ -37,7 +37,7 @@ class Reply(NamedTuple):
         """The body as JSON, or None when it is none."""
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 

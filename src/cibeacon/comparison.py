@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cibeacon.changes import Changes, Span, Unknown, missing, span
+from cibeacon.changes import Changes, Span, Unknown
 from cibeacon.context import Context
 from cibeacon.errors import CheckoutError
 from cibeacon.git import Repository
 from cibeacon.services.service_map import PLACEHOLDER, ServiceMap
 from cibeacon.settings import Change
+from cibeacon.span import missing, span
 
 NO_REPOSITORY = Unknown("there is no git repository here", "check out before this step (actions/checkout)")
 

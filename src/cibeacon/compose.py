@@ -60,7 +60,12 @@ def _deployed_sha(situation: Situation) -> str | None:
     if settings.deploy.merge_commit_shas or settings.change.commit_sha:
         return settings.change.commit_sha
     merged = context.pull_request and context.pull_request.merge_commit_sha
-    return merged or context.commit_sha
+    return _sha(merged or context.commit_sha)
+
+
+def _sha(found: str | None) -> str | None:
+    """A commit id of at most 40 digits: the longer ones of SHA-256 repositories are cut, which still names the commit."""
+    return found[:40] if found else None
 
 
 def pipeline_run(situation: Situation) -> PipelineRun:
@@ -78,7 +83,7 @@ def pipeline_run(situation: Situation) -> PipelineRun:
         status=None if status == "unknown" else status,
         finished_at=(run.finished_at or situation.now) if status in FINAL else None,
         repository=context.repository,
-        commit_sha=context.commit_sha if context.repository else None,
+        commit_sha=_sha(context.commit_sha) if context.repository else None,
         pr_number=context.pull_request.number if context.pull_request else None,
         source_url=change.source_url or context.run_url,
         head_branch=context.branch,

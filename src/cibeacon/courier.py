@@ -29,6 +29,8 @@ BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
 _CHUNK = 1 << 16
 _TRANSIENT = frozenset({408, 425, 429})
+_ALWAYS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+"""A compressed body could unfold without end, or drip for ever without a byte of it coming out."""
 
 
 class Endpoint(NamedTuple):
@@ -53,7 +55,10 @@ class _Lost(NamedTuple):
 
 def plain_http_refused(url: str) -> bool:
     """True when `url` would carry a credential unencrypted over a network."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
     if parts.scheme == "https":
         return False
     host = (parts.hostname or "").rstrip(".")
@@ -69,6 +74,7 @@ class HardenedSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.auth = _signed_already
+        self.max_redirects = 2
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Takes every credential off a redirected request; requests itself would take off `Authorization` only."""
@@ -98,7 +104,7 @@ class Courier:
         self._allow_http = allow_http
         self._given_up: set[str] = set()
         self._session = HardenedSession()
-        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._session.headers.update({**_ALWAYS, "User-Agent": user_agent})
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=0))
 
@@ -161,7 +167,7 @@ class Courier:
             lost = _lost(error, endpoint)
             return lost, (0.0 if lost.transient else None)
         if isinstance(reply, _Lost):
-            return reply, 0.0
+            return reply, (0.0 if reply.transient else None)
         if reply.status in _TRANSIENT or reply.status >= 500:
             return reply, retry_after(response.headers.get("Retry-After"), self._now())
         return reply, None
@@ -170,7 +176,7 @@ class Courier:
         """The reply, read piece by piece: a body that drips must not outlive the budget."""
         content = bytearray()
         while len(content) <= LARGEST_REPLY:
-            chunk = response.raw.read1(_CHUNK, decode_content=True)
+            chunk = response.raw.read1(_CHUNK, decode_content=False)
             if not chunk:
                 headers = response.headers
                 return Reply(
@@ -222,4 +228,9 @@ def _lost(error: Exception, endpoint: Endpoint) -> _Lost:
     return _Lost(f"the request cannot be made ({type(error).__name__})", "Check the URL.", transient=False)
 
 
-_NEVER_RETRIED = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)
+_NEVER_RETRIED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)

@@ -73,4 +73,5 @@ def _asked(question: _Question, context: Context, budget: Budget, *, allow_http:
         return github_api.landed(question.url, question.credential["token"], repository, sha, budget)
     from cibeacon.hosts import gitlab_api
 
-    return gitlab_api.landed(question.url, question.credential, repository, sha, HardenedSession(), budget)
+    with HardenedSession() as session:
+        return gitlab_api.landed(question.url, question.credential, repository, sha, session, budget)

@@ -46,6 +46,11 @@ class Option(NamedTuple):
         return "INPUT_" + self.name.upper()
 
     @property
+    def component_variable(self) -> str:
+        """The variable in which the GitLab component hands over its input; empty ones must not hide the user's own."""
+        return "CIBEACON_INPUT_" + self.name.upper()
+
+    @property
     def variable(self) -> str:
         """Our own environment variable."""
         return "CIBEACON_" + self.name.upper()
@@ -90,6 +95,8 @@ class Sources(NamedTuple):
             yield each.dashed, self.flags.get(each.name, "")
         if self.environ.get("GITHUB_ACTIONS") == "true":
             yield f"input {each.name}", self.environ.get(each.input_variable, "")
+        if not each.secret:
+            yield f"input {each.name}", self.environ.get(each.component_variable, "")
         for variable in (each.variable, *each.also):
             yield variable, self.environ.get(variable, "")
         if each.in_repository and each.name in self.repository:

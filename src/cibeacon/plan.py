@@ -56,8 +56,9 @@ def _steps(kind: str, situation: Situation) -> Iterator[Step]:
     blank = Outcome(kind=kind, sink="dx", word="skipped")
     try:
         _unspoiled(kind, situation)
-        signals = _COMPOSED[kind](situation)
+        _CALLED_FOR[kind](situation)
         _reachable(kind, situation)
+        signals = _COMPOSED[kind](situation)
     except _Settled as settled:
         yield blank._replace(word=settled.word, reason=settled.reason)
         return
@@ -139,10 +140,6 @@ def _changed_services(situation: Situation, kind: str) -> tuple[str, ...]:
 
 def _deployments(situation: Situation) -> tuple[Signal, ...]:
     deploy = situation.settings.deploy
-    if not deploy.deploy_services:
-        word: Word = "invalid" if situation.asked_by_name("deployment") else "skipped"
-        raise _Settled(word, "deploy_services is not set")
-    _deployed(situation)
     wanted = [name for name in deploy.deploy_services if name != "changed"]
     nothing_more = wanted and situation.changes and situation.changes.status == "none"
     if "changed" in deploy.deploy_services and not nothing_more:
@@ -155,6 +152,9 @@ def _deployed(situation: Situation) -> None:
     """A deployment is never announced before it happened."""
     context, deploy = situation.context, situation.settings.deploy
     pull_request = context.pull_request
+    if not deploy.deploy_services:
+        word: Word = "invalid" if situation.asked_by_name("deployment") else "skipped"
+        raise _Settled(word, "deploy_services is not set")
     if situation.stage == "main":
         raise _Settled("skipped", "it is announced when the job has ended")
     told = pull_request and (context.about_pull_request or _described(pull_request))
@@ -170,9 +170,26 @@ def _deployed(situation: Situation) -> None:
         )
 
 
+def _running(situation: Situation) -> None:
+    """A run has a record in any event; by job only where one job sees all of it."""
+    staged = situation.context.host == "gitlab" and situation.stage != "whole"
+    if staged and situation.settings.change.run_scope == "job":
+        raise _Settled(
+            "invalid",
+            "run_scope job cannot be told from jobs before and after the pipeline: call cibeacon report in the job itself",
+        )
+
+
 def _pipeline_run(situation: Situation) -> tuple[Signal, ...]:
     return (compose.pipeline_run(situation),)
 
+
+_CALLED_FOR: Mapping[str, Callable[[Situation], object]] = {
+    "pull-services": _told_pull_request,
+    "deployment": _deployed,
+    "pipeline-run": _running,
+}
+"""Kind of signal → whether the event calls for it; `_Settled` when it does not."""
 
 _COMPOSED: Mapping[str, Callable[[Situation], tuple[Signal, ...]]] = {
     "pull-services": _pull_services,

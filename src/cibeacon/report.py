@@ -1,6 +1,7 @@
 """The record of one command: everything that was found, sent and noticed. The text, JSON and summary all come from it."""
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Self
 
 from cibeacon import outcome
 from cibeacon.changes import Changes
@@ -49,6 +50,19 @@ class Report(NamedTuple):
         """The ids under which deployments were announced."""
         told = [row for row in self.outcomes if row.kind == "deployment" and row.word in ("sent", "duplicate")]
         return tuple(row.reference_id for row in told if row.reference_id)
+
+    def cleaned(self, clean: Callable[[str], str]) -> Self:
+        """The report with every text of others passed through `clean`, before anything is clipped."""
+        outcomes = tuple(
+            row._replace(
+                reason=row.reason and clean(row.reason),
+                error=row.error and clean(row.error),
+                subject=clean(row.subject),
+            )
+            for row in self.outcomes
+        )
+        notices = tuple(notice._replace(text=clean(notice.text)) for notice in self.notices)
+        return self._replace(outcomes=outcomes, notices=notices)
 
     def document(self) -> dict[str, Any]:
         """The JSON document; every key is always present."""

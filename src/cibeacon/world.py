@@ -18,6 +18,8 @@ class World(NamedTuple):
     err: TextIO
     now: Callable[[], float]
     """Wall clock, Unix seconds."""
+    began: int
+    """The wall clock when the process began: the one moment that everything it says is dated by."""
     clock: Callable[[], float]
     """Monotonic clock, seconds."""
     started: float

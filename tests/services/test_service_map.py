@@ -25,7 +25,7 @@ def drawn(roots=None, *templates):
         (PAY, (), "services/pay/workers/main.py", "pay"),
         (PAY, (), "services/payments/api.py", None),
         (PAY, (), "services/pa/y", None),
-        (PAY, (), "services/pay", None),
+        (PAY, (), "services/pay", "pay"),
         (PAY, (), "services/README.md", None),
         (PAY, (), "README.md", None),
         (PAY, (), "web/index.html", "web"),
@@ -132,7 +132,7 @@ def naive_owner(roots, texts, path):
     folders = path.split("/")[:-1]
     candidates = []
     for root, name in roots.items():
-        if path.startswith(f"{root}/"):
+        if path == root or path.startswith(f"{root}/"):
             candidates.append((root.count("/") + 1, 1, 0, name))
     for order, text in enumerate(texts):
         segments = text.strip("/").split("/")

@@ -27,12 +27,16 @@ Work = Callable[[], tuple[Report, Survey]]
 def present(world: World, flags: Mapping[str, str], work: Work, lines: Lines = logtext.lines) -> Report:
     """Does the work of a verb behind the firebreak, shows what came of it, and returns it."""
     redactor = Redactor(secret_values(world.environ))
+    if world.stage == "main":
+        for writing in github_speech.state({"started_at": str(world.began)}, world.environ, world.token):
+            _write(world, redactor, writing)  # before anything is sent: what comes later may be interrupted
     origins: Mapping[str, Origin] = {}
     try:
         report, found = work()
         origins = found.settings.origins if found.settings.output.verbose else {}
     except Exception as error:
         report = broken(error, world, flags)
+    report = report.cleaned(redactor)
     as_json = settle(flags, world.environ, {}).output.format == "json"
     speech = _speech(report, world)
     text = [*logtext.origins(origins), *lines(report), *speech.lines]
@@ -48,10 +52,9 @@ def _speech(report: Report, world: World) -> Speech:
     """What the host wants said where; a report without a context speaks to the host that the environment shows."""
     name = report.context.host if report.context else None
     if name == github.NAME or (name is None and github.here(world.environ)):
-        state = {"started_at": str(int(world.now()))} if world.stage == "main" else {}
-        return github_speech.speak(report, world.environ, world.token, state)
+        return github_speech.speak(report, world.environ, world.token)
     if name == gitlab.NAME or (name is None and gitlab.here(world.environ)):
-        return gitlab_speech.speak(report, world.environ)
+        return gitlab_speech.speak(report, world.environ, world.stage)
     return Speech()
 
 

@@ -18,14 +18,13 @@ _MOST_ANNOTATIONS = 10
 """What the runner keeps of each kind a step."""
 
 
-def speak(report: Report, environ: Mapping[str, str], token: Callable[[], str], state: Mapping[str, str]) -> Speech:
-    """Annotations for what went wrong, the summary, the outputs and, for the stages to come, the state."""
+def speak(report: Report, environ: Mapping[str, str], token: Callable[[], str]) -> Speech:
+    """Annotations for what went wrong, the summary and the outputs."""
     folder = environ.get("RUNNER_TEMP")
     path = f"{folder}/cibeacon/report.json" if folder else ""
     writings = [Writing(path, json_text(report.document(), indent=2) + "\n")] if path else []
     for variable, text in (
         ("GITHUB_OUTPUT", _assignments(outputs.values(report, path), token)),
-        ("GITHUB_STATE", _assignments(state, token)),
         ("GITHUB_STEP_SUMMARY", summary.markdown(report)),
     ):
         if environ.get(variable) and text:
@@ -33,9 +32,10 @@ def speak(report: Report, environ: Mapping[str, str], token: Callable[[], str], 
     return Speech(tuple(_annotations(report))[:_MOST_ANNOTATIONS], tuple(writings))
 
 
-def mask(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Commands that make the runner mask secrets which are none of its own."""
-    return tuple(f"::add-mask::{command_data(secret)}" for secret in secrets if secret.strip())
+def state(values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]) -> tuple[Writing, ...]:
+    """What the same step's later stages get to know."""
+    path = environ.get("GITHUB_STATE")
+    return (Writing(path, _assignments(values, token), append=True),) if path else ()
 
 
 def _annotations(report: Report) -> Iterator[str]:

@@ -29,7 +29,6 @@ def landed(
     """
     client = Gitlab(
         server_url,
-        timeout=max(1.0, min(_LONGEST_CALL, budget.remaining())),
         session=session,
         keep_base_url=True,
         retry_transient_errors=False,
@@ -38,23 +37,32 @@ def landed(
     )
     try:
         project = client.projects.get(repository, lazy=True)
-        found = project.commits.get(sha, lazy=True).merge_requests(obey_rate_limit=False, per_page=100)
+        found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(budget))
         numbers = [each["iid"] for each in found if _brought(each, sha)]
         if not numbers:
             return None
-        return _merge_request(project.mergerequests.get(numbers[0], obey_rate_limit=False).attributes)
+        return _merge_request(project.mergerequests.get(numbers[0], **_once(budget)).attributes)
     except GitlabError as error:
         raise HostError(
             "GitLab would not say which merge request the push belongs to",
             f"{server_url} answered {error.response_code or 'nothing usable'}",
             "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number.",
         ) from error
-    except (RequestException, OSError, ValueError, KeyError, TypeError) as error:
+    except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise HostError(
             "GitLab could not be asked which merge request the push belongs to",
             f"{server_url} gave no usable answer ({type(error).__name__})",
             "Run again later, or set pr_number.",
         ) from error
+
+
+def _once(budget: Budget) -> dict[str, Any]:
+    """How a call is made: in the time that is left, and not again when GitLab asks to slow down."""
+    if budget.remaining() <= 0:
+        raise HostError(
+            "GitLab was not asked", "the time for it was used up", "Give a larger timeout, or set pr_number."
+        )
+    return {"timeout": min(_LONGEST_CALL, budget.remaining()), "obey_rate_limit": False}
 
 
 def _brought(merge_request: dict[str, Any], sha: str) -> bool:

@@ -12,6 +12,7 @@ from cibeacon import outputs
 from cibeacon.report import Report
 from cibeacon.sanitise import json_text, line
 from cibeacon.speech import Speech, Writing
+from cibeacon.world import Stage
 
 PREFIX = "CIBEACON_OUT_"
 DOTENV = "cibeacon.env"
@@ -19,10 +20,10 @@ REPORT = "cibeacon-report.json"
 _LARGEST_DOTENV = 5000
 
 
-def speak(report: Report, environ: Mapping[str, str]) -> Speech:
+def speak(report: Report, environ: Mapping[str, str], stage: Stage) -> Speech:
     """The outputs as variables of later jobs, and the whole report as a file to keep."""
     folder = environ.get("CI_PROJECT_DIR") or "."
-    values = outputs.values(report, REPORT)
+    values = outputs.values(report, "" if stage == "main" else REPORT)  # the first job of a pipeline keeps no artifact
     text = _dotenv(values)
     if len(text.encode()) > _LARGEST_DOTENV:
         text = _dotenv({name: value for name, value in values.items() if not value.startswith("[")})

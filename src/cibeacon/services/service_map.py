@@ -61,6 +61,8 @@ class ServiceMap:
 
     def owner(self, path: str) -> str | None:
         """The service whose root is the deepest above `path`; an explicit root beats a template of equal depth."""
+        if path in self.roots:  # a submodule or a link stands where the service's folder would
+            return self.roots[path]
         folder = path.rpartition("/")[0]
         if folder not in self._owners:
             self._owners[folder] = self._owner_of_folder(folder)

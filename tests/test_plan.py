@@ -1,0 +1,320 @@
+"""Which signals a run gives and what is in them: tables of situations under `plan/`, and what ids depend on.
+
+A row has `why`, the host's situation (`on`, changed by `context` and `pull_request`), `settings`, and the `plan`: for a
+kind of signal its fields, "word: part of the reason", "refused: part of DX's rule", or null where none is planned.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cibeacon.changes import Changes, Unknown
+from cibeacon.context import Context, PullRequest, Push
+from cibeacon.hosts import github, gitlab, local
+from cibeacon.outcome import Outcome
+from cibeacon.plan import Ready, plan
+from cibeacon.settings import SIGNAL_KINDS, settle
+from cibeacon.sinks import dx
+from cibeacon.situation import Situation
+
+ROWS = [
+    pytest.param(row, id=f"{path.stem}: {row['why']}")
+    for path in sorted((Path(__file__).parent / "plan").glob("*.json"))
+    for row in json.loads(path.read_text("utf-8"))
+]
+HEAD, MERGE, OLD = "a" * 40, "b" * 40, "c" * 40
+NOW = 1_700_000_000
+HOSTS = {host.NAME: host for host in (github, gitlab, local)}
+GITHUB = {
+    "host": "github", "server": "github.com", "repository": "acme/shop", "default_branch": "main", "run_id": "901",
+    "run_attempt": 1, "run_url": "https://github.com/acme/shop/actions/runs/901/attempts/1", "pipeline": "CI",
+    "job": "build", "actor": "octo", "ci": True,
+}  # fmt: skip
+GITLAB = {
+    "host": "gitlab", "server": "gitlab.com", "repository": "group/sub/shop", "default_branch": "main",
+    "run_id": "5001", "pipeline": "group/sub/shop", "job": "build", "job_id": "77", "actor": "tanuki", "ci": True,
+}  # fmt: skip
+MERGED = {
+    "number": 7, "id": 1497468863, "merged": True, "closed": True, "merge_commit_sha": MERGE, "base_ref": "main",
+    "head_ref": "feature", "head_sha": HEAD,
+}  # fmt: skip
+OPEN = MERGED | {"merged": False, "closed": False, "merge_commit_sha": None}
+OF_A_BRANCH = {"commit_sha": HEAD, "branch": "feature"}
+PUSHED = {
+    "event": "push",
+    "commit_sha": MERGE,
+    "checkout_sha": MERGE,
+    "branch": "main",
+    "push": {"before": OLD, "after": MERGE},
+}
+CONTEXTS = {
+    "github merged": GITHUB
+    | OF_A_BRANCH
+    | {"event": "pull_request", "action": "closed", "checkout_sha": MERGE, "pull_request": MERGED},
+    "github open": GITHUB
+    | OF_A_BRANCH
+    | {"event": "pull_request", "action": "synchronize", "checkout_sha": OLD, "pull_request": OPEN},
+    "github push": GITHUB | PUSHED,
+    "gitlab push": GITLAB | PUSHED,
+    "gitlab merge request": GITLAB
+    | OF_A_BRANCH
+    | {"event": "merge_request_event", "pull_request": {"number": 12, "head_sha": HEAD}},
+    "local": {
+        "host": "local",
+        "server": "github.com",
+        "repository": "acme/shop",
+        "event": None,
+        "commit_sha": MERGE,
+        "branch": "main",
+        "run_id": f"local-{MERGE}",
+        "pipeline": "acme/shop",
+    },
+}
+CHANGED = {"status": "ok", "services": ["payments", "web"]}
+
+
+def context_of(row):
+    fields = CONTEXTS[row["on"]] | row.get("context", {})
+    described = fields.get("pull_request")
+    fields["pull_request"] = PullRequest(**described | row.get("pull_request", {})) if described else None
+    fields["push"] = Push(**fields["push"]) if fields.get("push") else None
+    found = Context(**fields)
+    return found.with_pull_request(PullRequest(**row["told"])) if "told" in row else found
+
+
+def changes_of(given):
+    if given is None:
+        return None
+    unknown = Unknown(given["unknown"]) if "unknown" in given else None
+    return Changes(given["status"], tuple(given.get("services", ())), unknown=unknown)
+
+
+def situation(row):
+    environ = {"CIBEACON_DX_URL": "acme", "DX_API_TOKEN": "token"}
+    kept = {"url": "CIBEACON_DX_URL", "token": "DX_API_TOKEN"}
+    environ = {kept[name]: environ[kept[name]] for name in row.get("dx", kept)}
+    host = HOSTS[CONTEXTS[row["on"]]["host"]]
+    return Situation(
+        context=context_of(row),
+        settings=settle(row.get("settings", {}), environ, {}),
+        stage=row.get("stage", "whole"),
+        now=row.get("now", NOW),
+        rehearsed=row.get("rehearsed", False),
+        host_title=host.TITLE,
+        final_words=host.FINAL_WORDS,
+        changes=changes_of(row.get("changes", CHANGED)),
+        map_fault=row.get("map_fault"),
+        landed=PullRequest(**row["landed"]) if "landed" in row else None,
+        unlanded=tuple(row["unlanded"]) if "unlanded" in row else None,
+    )
+
+
+def kind_of(step):
+    return step.kind if isinstance(step, Outcome) else step.row.kind
+
+
+def as_told(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def planned(kind, **row):
+    return [step.signal for step in plan(situation(row)) if isinstance(step, Ready) and step.row.kind == kind]
+
+
+def assert_settled(step, expected):
+    word, _, part = expected.partition(": ")
+    if word == "refused":
+        assert part in dx.faults(step.signal)
+    else:
+        assert isinstance(step, Outcome), step
+        assert (step.word, step.attempts, step.request) == (word, 0, None)
+        assert part in step.reason
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_situation_gives_the_signals_of_its_row(row):
+    steps = plan(situation(row))
+    for kind, expected in row["plan"].items():
+        found = [step for step in steps if kind_of(step) == kind]
+        if isinstance(expected, str):
+            (step,) = found
+            assert_settled(step, expected)
+            continue
+        wanted = [] if expected is None else expected if isinstance(expected, list) else [expected]
+        assert len(found) == len(wanted), found
+        for step, fields in zip(found, wanted, strict=True):
+            assert isinstance(step, Ready), step
+            assert {name: as_told(getattr(step.signal, name)) for name in fields} == fields
+            assert dx.faults(step.signal) is None
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_signals_stand_in_sending_order_with_their_rows(row):
+    steps = plan(situation(row))
+    assert [kind_of(step) for step in steps] == sorted(map(kind_of, steps), key=SIGNAL_KINDS.index)
+    for step in steps:
+        if isinstance(step, Ready):
+            signal, line = step.signal, step.row
+            assert (line.kind, line.key, line.subject) == (signal.kind, signal.key, signal.subject)
+            assert line.reference_id == (None if signal.kind == "pull-services" else signal.reference_id)
+        else:
+            assert step.reason
+            assert (step.key, step.reference_id) == (None, None)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_two_runs_on_the_same_inputs_say_the_same(row):
+    assert plan(situation(row)) == plan(situation(row))
+
+
+def test_github_is_told_by_its_id_alone():
+    (signal,) = planned("pull-services", on="github merged")
+    assert next(dx.tell(signal, "classic")).body == {"github_pull_id": 1497468863, "services": ["payments", "web"]}
+
+
+def test_gitlab_is_told_by_project_and_iid():
+    (signal,) = planned("pull-services", on="gitlab push", landed={"number": 12, "id": 999, "merged": True})
+    body = {"repository": "group/sub/shop", "pull_number": 12, "services": ["payments", "web"]}
+    assert next(dx.tell(signal, "classic")).body == body
+
+
+def deployment_id(settings=None, **row):
+    wanted = {"deploy_services": "web"} | (settings or {})
+    (signal,) = planned("deployment", **{"on": "github push", "settings": wanted, **row})
+    return signal.reference_id
+
+
+def run_id(**row):
+    (signal,) = planned("pipeline-run", **{"on": "github push", **row})
+    return signal.reference_id
+
+
+JOB = {"run_scope": "job"}
+
+
+@pytest.mark.parametrize(
+    ("made", "reference"),
+    [
+        (lambda: run_id(), "github.com/acme%2Fshop/runs/901/attempts/1"),
+        (lambda: run_id(settings=JOB), "github.com/acme%2Fshop/runs/901/attempts/1/jobs/build"),
+        (lambda: run_id(on="gitlab push"), "gitlab.com/group%2Fsub%2Fshop/runs/5001"),
+        (lambda: run_id(on="gitlab push", settings=JOB), "gitlab.com/group%2Fsub%2Fshop/runs/5001/jobs/77"),
+        (lambda: run_id(context={"server": None, "repository": None, "run_id": None}), "github/%/runs/%/attempts/1"),
+        (
+            lambda: deployment_id(settings={"environment": "production"}),
+            f"github.com/acme%2Fshop/deployments/web/production/{MERGE}/runs/901/attempts/1/jobs/build",
+        ),
+        (
+            lambda: deployment_id(on="gitlab push"),
+            f"gitlab.com/group%2Fsub%2Fshop/deployments/web/%/{MERGE}/runs/5001/jobs/77",
+        ),
+    ],
+)  # fmt: skip
+def test_ids_stay_what_they_are_from_release_to_release(made, reference):
+    """A run that a release falls into would otherwise have two records."""
+    assert made() == reference
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"context": {"server": "github.example.com"}},
+        {"context": {"repository": "acme/other"}},
+        {"context": {"run_id": "902"}},
+        {"context": {"run_attempt": 2}},
+        {"context": {"job": "other"}},
+        {"context": {"commit_sha": OLD}},
+        {"settings": {"deploy_services": "payments"}},
+        {"settings": {"environment": "staging"}},
+        {"settings": {"matrix": '{"os": "linux"}'}},
+        {"settings": {"merge_commit_shas": "a0e61dfff93b"}},
+    ],
+    ids=str,
+)
+def test_whatever_tells_deployments_apart_changes_their_id(change):
+    assert deployment_id(**change) != deployment_id()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"now": NOW + 60},
+        {"stage": "post", "settings": {"job_status": "success"}},
+        {"settings": {"deployed_at": "1700000001"}},
+        {"settings": {"metadata": '{"a": 1}'}},
+        {"settings": {"source_name": "argoCD"}},
+        {"settings": {"matrix": "null"}},
+        {"settings": {"matrix": "{}"}},
+        {"settings": {"run_scope": "job"}},
+    ],
+    ids=str,
+)
+def test_nothing_else_changes_the_id_of_a_deployment(change):
+    assert deployment_id(**change) == deployment_id()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"context": {"server": "github.example.com"}},
+        {"context": {"repository": "acme/other"}},
+        {"context": {"run_id": "902"}},
+        {"context": {"run_attempt": 2}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("scope", ["workflow", "job"])
+def test_another_run_or_attempt_is_another_record(change, scope):
+    settings = {"run_scope": scope}
+    assert run_id(settings=settings, **change) != run_id(settings=settings)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": "main"},
+        {"stage": "post", "settings": {"job_status": "failure"}},
+        {"now": NOW + 60},
+        {"settings": {"status": "success"}},
+        {"settings": {"pipeline_name": "other"}},
+        {"settings": {"matrix": '{"os": "linux"}'}},
+        {"context": {"job": "other"}},
+        {"context": {"commit_sha": OLD}},
+    ],
+    ids=str,
+)
+def test_every_statement_about_one_run_has_its_id(change):
+    assert run_id(**change) == run_id()
+
+
+def test_job_scope_keeps_jobs_and_matrix_legs_apart():
+    legs = [
+        run_id(settings=JOB),
+        run_id(settings=JOB, context={"job": "other"}),
+        run_id(settings=JOB | {"matrix": '{"os": "linux", "py": 3}'}),
+        run_id(settings=JOB | {"matrix": '{"os": "linux", "py": 4}'}),
+        run_id(settings=JOB | {"matrix": '{"os": "linux", "py": "3"}'}),
+    ]
+    assert len(set(legs)) == len(legs)
+
+
+def test_a_matrix_leg_is_the_same_however_its_values_are_ordered():
+    one, other = '{"os": "linux", "py": 3}', '{ "py":3, "os":"linux" }'
+    assert run_id(settings=JOB | {"matrix": one}) == run_id(settings=JOB | {"matrix": other})
+
+
+def test_a_retried_gitlab_job_is_a_record_of_its_own_in_job_scope_only():
+    retried = {"context": {"job_id": "78"}}
+    assert run_id(on="gitlab push", **retried) == run_id(on="gitlab push")
+    assert run_id(on="gitlab push", settings=JOB, **retried) != run_id(on="gitlab push", settings=JOB)
+
+
+def test_an_id_of_hostile_names_is_still_an_id():
+    hostile = "x\n::error::\ud800" + "é" * 300
+    made = deployment_id(settings={"environment": "prod\udcff"}, context={"job": hostile, "repository": hostile})
+    assert len(made) <= 255
+    assert made.isascii()
+    assert made.isprintable()
