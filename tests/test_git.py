@@ -12,7 +12,7 @@ import pytest
 from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
 from cibeacon.git import Repository, toplevel
-from repositories import CHANGED, Worktree, ample, copied, fingerprint, repository
+from repositories import CHANGED, Worktree, ample, cloned, copied, fingerprint, repository
 
 ODD_PATHS = {
     "accent": "services/é/ü.txt",
@@ -298,6 +298,33 @@ def test_a_shallow_clone_knows_what_it_holds_but_not_what_it_does_not(stories, c
     assert shallow.is_ancestor(story.fork, story.merge) is None
     assert shallow.merge_base(story.base, story.head) is None
     assert shallow.previous_tag(story.merge) is None
+
+
+def test_a_shallow_clone_that_shows_an_older_ancestor_does_not_take_it_for_the_merge_base(tmp_path):
+    """The way to the true merge base is longer than the clone is deep, and another way leads past it."""
+    tree = Worktree.new(tmp_path / "deep")
+    older, base = tree.commit({"a": "1"}), tree.commit({"a": "2"})
+    for number in range(8):
+        tip = tree.commit({"b": str(number)})
+    tree.git("checkout", "--quiet", "-b", "feature", older)
+    tree.commit({"c": "1"})
+    tree.git("merge", "--quiet", "--message=long way", tip)
+    head = tree.tip()
+    tree.git("checkout", "--quiet", "-B", "main", base)
+    main = tree.commit({"a": "3"})
+    root = cloned(tree.root, tmp_path / "shallow", "--depth=5", ref="refs/heads/*")
+    assert Worktree(root).git("merge-base", main, head) == older, "git would not err: no test"
+
+    assert repository(tree.root).merge_base(main, head) == base
+    assert repository(root).merge_base(main, head) is None
+
+
+def test_a_broken_index_is_nobodys_concern(tree):
+    tree.commit({"b": "1"})
+    ends = tree.tip("HEAD^"), tree.tip()
+    (tree.root / ".git/index").write_bytes(b"garbage")
+
+    assert repository(tree.root).paths(*ends) == ["b"]
 
 
 def test_a_whole_clone_can_say_no(stories):
