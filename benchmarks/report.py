@@ -14,19 +14,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Merged, Monorepo
-from cibeacon.sandbox.server import Sandbox
+from processes import Contender, compared, table
 
 ROUNDS = int(os.environ.get("ROUNDS", "21"))
+MINIMAL_TITLE = "(a) minimal requests"
 
 MINIMAL = """
 import json, os, sys, requests
@@ -55,23 +56,8 @@ post pipelineRuns.sync "$(jq -nc --arg now "$now" \
 """
 
 
-def measured(command: list[str], cwd: Path, environ: Mapping[str, str]) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and MiB of one whole process and its children."""
-    started = time.perf_counter()
-    child = subprocess.Popen(command, cwd=cwd, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = child.stdout.read() if child.stdout else b""
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.stdout:
-        child.stdout.close()
-    if child.returncode != 0 or b"failed" in output:
-        raise SystemExit(output.decode())
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def contenders(folder: Path, merged: Merged, root: Path, url: str) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """Command and environment of each."""
+def contenders(folder: Path, merged: Merged, root: Path, url: str) -> list[Contender]:
+    """Who is measured."""
     dx = {"CIBEACON_DX_URL": url, "DX_API_TOKEN": "token", "PATH": os.environ["PATH"], "HOME": str(folder)}
     github = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7001, folder / "run")
     now = int(time.time())
@@ -86,41 +72,39 @@ def contenders(folder: Path, merged: Merged, root: Path, url: str) -> dict[str, 
     (folder / "bodies.json").write_text(json.dumps(bodies))
     (folder / "minimal.py").write_text(MINIMAL)
     (folder / "shell.sh").write_text(SHELL)
-    ours = [str(Path(sys.executable).with_name("cibeacon")), "report", "--deploy-services=payments", "--status=success"]
     (root / "empty.json").write_text("{}")
+    cibeacon = str(Path(sys.executable).with_name("cibeacon"))
+    ours = [cibeacon, "report", "--strict", "--deploy-services=payments", "--status=success"]
     template = {"CIBEACON_CONFIG": "empty.json", "CIBEACON_SERVICES": "services/{service}/"}
-    found = {
-        "ours, template": (ours, {**dx, **github, **template}),
-        "ours, .cibeacon.yml": (ours, {**dx, **github}),
-        "(a) minimal requests": ([sys.executable, str(folder / "minimal.py"), str(folder / "bodies.json")], dx),
-    }
+    found = [
+        Contender("ours, template in the workflow", ours, {**dx, **github, **template}),
+        Contender("ours, .cibeacon.yml", ours, {**dx, **github}),
+        Contender(MINIMAL_TITLE, [sys.executable, str(folder / "minimal.py"), str(folder / "bodies.json")], dx),
+    ]
     if shutil.which("curl") and shutil.which("jq"):
-        found["(b) curl and jq"] = (["sh", str(folder / "shell.sh")], {**dx, "MERGE": merged.merge_sha})
+        found.append(Contender("(b) curl and jq", ["sh", str(folder / "shell.sh")], {**dx, "MERGE": merged.merge_sha}))
     return found
+
+
+@contextmanager
+def sandbox() -> Iterator[str]:
+    """A sandbox in a process of its own: a large parent would count as its children's memory."""
+    command = [sys.executable, "-m", "cibeacon", "sandbox", "--port=0", "--token=token"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout
+        yield running.stdout.readline().strip().partition("=")[2]
+        running.terminate()
 
 
 def main() -> None:
     """Prints the table."""
-    with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
+    with tempfile.TemporaryDirectory() as name, sandbox() as url:
         folder = Path(name).resolve()
         repository = Monorepo(folder / "shop", os.environ)
         merged = repository.pull_request(1, "merge", [{"services/payments/main.py": "retry\n"}], ("payments",))
-        all_contenders = contenders(folder, merged, repository.root, sandbox.url)
-        figures: dict[str, list[tuple[float, float, float]]] = {title: [] for title in all_contenders}
-        for round_number in range(ROUNDS + 1):
-            for title, (command, environ) in all_contenders.items():
-                figure = measured(command, repository.root, environ)
-                if round_number:  # the first is a warm-up
-                    figures[title].append(figure)
-    print(f"{ROUNDS} rounds after a warm-up, whole processes, medians; the ratio to (a) is the median of the pairs")
-    print(f"  {'':<22} {'wall':>10} {'ratio':>6} {'processor':>12} {'ratio':>6} {'memory':>11} {'ratio':>6}")
-    for title, found in figures.items():
-        wall, processor, memory = (statistics.median(column) for column in zip(*found, strict=True))
-        pairs = zip(found, figures["(a) minimal requests"], strict=True)
-        ratios = zip(*([ours / other for ours, other in zip(*pair, strict=True)] for pair in pairs), strict=True)
-        a, b, c = (statistics.median(column) for column in ratios)
-        columns = f"{wall * 1000:7.1f} ms {a:6.2f} {processor * 1000:9.1f} ms {b:6.2f} {memory:7.1f} MiB {c:6.2f}"
-        print(f"  {title:<22} {columns}")
+        figures = compared(contenders(folder, merged, repository.root, url), repository.root, ROUNDS)
+    print(f"{ROUNDS} rounds after a warm-up, whole processes, medians; ratios to (a) pair by pair")
+    print(table(figures, MINIMAL_TITLE))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from faults import FaultServer, answers, hangs, resets, response
 from processes import cibeacon
 
 NOW = 1_700_000_000
@@ -263,6 +264,22 @@ class TestFailures:
 
     def test_dx_refuses_the_token(self, shop, github):
         self.both(environ=github(DX_API_TOKEN="wrong-token"), cwd=shop.root, says="The API key is wrong or expired")
+
+    @pytest.mark.parametrize(
+        ("answer", "says"),
+        [
+            (answers(response(b"{}", status="500 Oops")), "DX has trouble of its own: send again later"),
+            (answers(response(b"<html>", kind="text/html")), "The answer is not DX's (text/html instead of JSON)"),
+            (answers(response(b'{"ok":false,"error":"repo_not_found"}')), "DX does not know the repository"),
+            (answers(response(b"", status="302 Found", Location="http://127.0.0.1:9/")), "redirects are not followed"),
+            (hangs, "timed out"),
+            (resets, "connection failed"),
+        ],
+        ids=["500", "html", "ok-false", "redirect", "hangs", "resets"],
+    )
+    def test_dx_answers_badly_or_not_at_all(self, shop, github, answer, says):
+        with FaultServer(answer) as server:
+            self.both("--timeout=1", environ=github(CIBEACON_DX_URL=server.url), cwd=shop.root, says=says)
 
     def test_the_token_is_missing(self, shop, github):
         self.both(environ=github(DX_API_TOKEN=""), cwd=shop.root, says="set the secret dx_token")
