@@ -27,7 +27,7 @@ RUN apt-get update \
 COPY --from=build /opt/cibeacon /opt/cibeacon
 # The official image leaves the standard library uncompiled, which every start would pay for: compile what is used.
 RUN /opt/cibeacon/bin/python -I -c "import tomllib, cibeacon.cli.report, cibeacon.cli.services, cibeacon.courier, \
-cibeacon.hosts.github_api, cibeacon.hosts.gitlab_api, yaml"
+cibeacon.hosts.github_api, cibeacon.hosts.gitlab_api, cibeacon.reshape, jq, yaml"
 ENV PATH=/opt/cibeacon/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8
 LABEL org.opencontainers.image.title=cibeacon \

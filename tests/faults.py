@@ -36,6 +36,7 @@ class FaultServer:
         self.requests: list[bytes] = []
         """Every request that was read, head and body."""
         self.accepted = 0
+        self._asked = Event()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> FaultServer:
@@ -95,7 +96,12 @@ class FaultServer:
             body += piece
         with self._lock:
             self.requests.append(head + b"\r\n\r\n" + body)
+        self._asked.set()
         return self.requests[-1]
+
+    def waited_for(self) -> None:
+        """Returns once a request was read."""
+        assert self._asked.wait(20), "no request came"
 
 
 class Refusing:

@@ -12,6 +12,9 @@ from typing import NamedTuple
 from cibeacon.cli.main import run
 from cibeacon.world import World
 
+NOWHERE = "http://127.0.0.1:9"
+"""A proxy that does not exist: what a test forgot to keep on this machine fails at once, and stays here."""
+
 
 class Ended(NamedTuple):
     """What a command left behind."""
@@ -31,7 +34,7 @@ def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", began=1_700_000_
     numbers = itertools.count(1)
     out, err = io.StringIO(), io.StringIO()
     world = World(
-        environ={"PATH": "/usr/local/bin:/usr/bin:/bin", **(environ or {})},
+        environ={"PATH": "/usr/local/bin:/usr/bin:/bin", "HTTPS_PROXY": NOWHERE, **(environ or {})},
         cwd=Path(cwd),
         stdin=io.StringIO(stdin),
         out=out,

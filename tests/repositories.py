@@ -50,10 +50,15 @@ class Worktree:
         made.git("init", "--quiet", "--initial-branch=main")
         return made
 
-    def git(self, *arguments: str | bytes, check: bool = True, **extra: str) -> str:
+    def git(self, *arguments: str | bytes, check: bool = True, stdin: bytes = b"", **extra: str) -> str:
         """What a git command printed, without the last line break."""
         done = subprocess.run(
-            ["git", *arguments], cwd=self.root, env=self._environ() | extra, capture_output=True, check=False
+            ["git", *arguments],
+            cwd=self.root,
+            env=self._environ() | extra,
+            input=stdin,
+            capture_output=True,
+            check=False,
         )
         if check and done.returncode:
             raise RuntimeError(f"git {arguments}: {os.fsdecode(done.stdout + done.stderr)}")

@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 
 from cibeacon.demo.monorepo import Monorepo
+from faults import FaultServer, hangs
 from processes import cibeacon
 
 
@@ -123,7 +124,7 @@ def test_the_sandbox_prints_the_settings_to_export_and_takes_a_report(shop, tmp_
     with process("sandbox", "--port=0", cwd=tmp_path) as running:
         try:
             exported = dict(re.fullmatch(r"export (\w+)=(.*)\n", running.stdout.readline()).groups() for _ in range(2))
-            ended = cibeacon("report", "--no-dry-run", environ=exported, cwd=shop.root)
+            ended = cibeacon("report", "--no-dry-run", "--run-id=7", environ=exported, cwd=shop.root)
             assert "✓ sent      pipeline-run" in ended.out
             with urllib.request.urlopen(f"{exported['CIBEACON_DX_URL']}/ledger") as reply:
                 assert len(json.load(reply)["pipeline_runs"]) == 1
@@ -159,3 +160,44 @@ def test_the_demo_notices_when_the_truth_is_missed(tmp_path):
         story = Story(tmp_path / "story", {"PATH": os.environ["PATH"]}, sandbox)
         next(story.acts())
         assert story.faults()
+
+
+@pytest.mark.parametrize(
+    "shell", ["{} >&-", "{} 2>&-", "{} <&-", "{} >/dev/full", "{} | true", "{} --format=json | true"]
+)
+def test_a_closed_or_full_stream_costs_nothing_and_no_output(shop, tmp_path, shell):
+    command = shell.format(f"{sys.executable} -m cibeacon report --dry-run")
+    environ = {"PATH": os.environ["PATH"], "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "output")}
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=shop.root, env=environ, capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert "status<<" in (tmp_path / "output").read_text()
+
+
+def test_a_working_directory_that_is_gone_is_no_checkout(tmp_path):
+    gone = tmp_path / "gone"
+    command = f"mkdir {gone}; cd {gone}; rmdir {gone}; exec {sys.executable} -m cibeacon report"
+    done = subprocess.run(["sh", "-c", command], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "There is no git repository here" in done.stdout
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1)])
+def test_a_termination_is_said_and_obeys_strict(shop, tmp_path, flags, code):
+    with FaultServer(hangs) as server:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "CIBEACON_DX_URL": server.url,
+            "DX_API_TOKEN": "some-token",
+            "CIBEACON_RUN_ID": "7",
+        }
+        command = [sys.executable, "-m", "cibeacon", "report", "--no-dry-run", *flags]
+        with subprocess.Popen(command, cwd=shop.root, env=environ, stdout=subprocess.PIPE, text=True) as running:
+            server.waited_for()
+            running.send_signal(signal.SIGTERM)
+            out, _ = running.communicate(timeout=20)
+    assert "was interrupted before it was done" in out
+    assert running.returncode == code

@@ -24,9 +24,9 @@ from cibeacon.courier import (
     Courier,
     Endpoint,
     HardenedSession,
-    plain_http_refused,
     retry_after,
 )
+from cibeacon.encryption import plain_http_refused
 from cibeacon.outcome import Outcome
 from cibeacon.signals import PullServices
 from cibeacon.sinks import dx

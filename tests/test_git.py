@@ -209,7 +209,7 @@ def test_paths_are_read_from_a_linked_worktree(tree, tmp_path):
     tree.commit({"c": "1"})
     tree.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
 
-    assert repository(tmp_path / "linked").paths(tree.tip("HEAD^"), tree.tip()) == ["c"]
+    assert list(repository(tmp_path / "linked").paths(tree.tip("HEAD^"), tree.tip())) == ["c"]
 
 
 def test_a_replaced_object_does_not_replace_the_answer(tree):
@@ -217,7 +217,7 @@ def test_a_replaced_object_does_not_replace_the_answer(tree):
     first, second = tree.tip(), tree.commit({"c": "1"})
     tree.git("replace", second, first)
 
-    assert repository(tree.root).paths(first, second) == ["c"]
+    assert list(repository(tree.root).paths(first, second)) == ["c"]
     assert repository(tree.root).parents(second) == (first,)
 
 
@@ -324,7 +324,7 @@ def test_a_broken_index_is_nobodys_concern(tree):
     ends = tree.tip("HEAD^"), tree.tip()
     (tree.root / ".git/index").write_bytes(b"garbage")
 
-    assert repository(tree.root).paths(*ends) == ["b"]
+    assert list(repository(tree.root).paths(*ends)) == ["b"]
 
 
 def test_a_whole_clone_can_say_no(stories):

@@ -291,7 +291,8 @@ class TestFailures:
 
     def test_there_is_no_repository(self, github, tmp_path):
         (tmp_path / "empty").mkdir()
-        self.both(environ=github(), cwd=tmp_path / "empty", says="there is no git repository here")
+        environ = github(GITHUB_SERVER_URL="http://127.0.0.1:9")  # where nobody listens either
+        self.both(environ=environ, cwd=tmp_path / "empty", says="there is no git repository here, and")
 
     @pytest.mark.parametrize("content", ["", "{", "[]"])
     def test_the_payload_is_unreadable(self, shop, github, tmp_path, content):

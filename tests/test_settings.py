@@ -19,7 +19,7 @@ SPELLED = {
     "deploy_services", "deployed_at", "environment", "deploy_success", "integration_branch", "merge_commit_shas",
     "reference_id", "source_name", "source_url", "metadata", "pipeline_name", "pipeline_source", "run_scope",
     "status", "started_at", "finished_at", "send_email", "github_token", "gitlab_token", "host", "matrix",
-    "attribution", "allow_http", "on_unknown", "email",
+    "attribution", "allow_http", "on_unknown", "email", "jq", "metadata_jq",
 }  # fmt: skip
 """Names that people have in their pipelines: a renamed option is silently unset."""
 GIVEN = {
@@ -27,6 +27,7 @@ GIVEN = {
     "allow_http": "true", "strict": "true", "format": "json", "verbose": "true", "repository": "evil/repo",
     "commit_sha": "d1a34f0", "pr_number": "9", "github_pull_id": "9", "base": "a", "head": "b", "services": "x",
     "on_unknown": "fail", "run_id": "9", "run_scope": "job", "matrix": "[1]", "source_url": "https://evil.example",
+    "jq": ".status", "metadata_jq": "{}",
     "deploy_services": "x", "deployed_at": "9", "environment": "x", "deploy_success": "true",
     "attribution": "repository", "integration_branch": "x", "merge_commit_shas": "d1a34f0", "reference_id": "x",
     "source_name": "x", "metadata": "{}", "pipeline_name": "x", "pipeline_source": "x", "status": "success",
@@ -132,10 +133,12 @@ def test_a_bad_secret_is_a_problem_that_does_not_show_it(name):
         ("deployed_at", "2025-01-01", ("deployment",)),
         ("metadata", "[]", ("deployment",)),
         ("merge_commit_shas", "[]", ("deployment",)),
+        ("metadata_jq", ".\0", ("deployment",)),
         ("started_at", "noon", ("pipeline-run",)),
         ("status", "green", ("pipeline-run",)),
         ("strict", "maybe", ()),
         ("format", "xml", ()),
+        ("jq", ".\0", ()),
     ],
 )
 def test_a_bad_value_spoils_the_signals_of_its_group(name, bad, spoiled):

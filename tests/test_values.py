@@ -21,7 +21,7 @@ ROWS = [
 ]
 PARSERS = {
     "text", "token", "boolean", "integer", "words", "duration", "moment", "sha", "shas", "json_value", "metadata", "url",
-    "link", "dx_url",
+    "link", "dx_url", "program",
 }  # fmt: skip
 NOUNS = (
     st.text(st.characters(exclude_characters=",\n[", exclude_categories=["C"]), min_size=1).map(str.strip).filter(bool)

@@ -16,7 +16,23 @@ from typing import NoReturn
 from cibeacon.world import Stage, World
 
 
+def _cwd() -> Path:
+    """The working directory; a folder without a checkout where it was deleted under us."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
+
+
+def _open_streams() -> None:
+    """Streams that were closed before the start count as nobody listening."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
+
+
 def _world(stage: Stage) -> World:
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
@@ -24,7 +40,7 @@ def _world(stage: Stage) -> World:
         sys.stdin.reconfigure(errors="surrogateescape")
     return World(
         environ=dict(os.environ),
-        cwd=Path.cwd(),
+        cwd=_cwd(),
         stdin=sys.stdin,
         out=sys.stdout,
         err=sys.stderr,

@@ -1,4 +1,4 @@
-"""From environment to report: survey, plan, carry, and the one firebreak. The build goes on whatever happens here."""
+"""From environment to report: survey, plan, carry. What fails unexpectedly here is caught by whoever shows the report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cibeacon import __version__
 from cibeacon.call import Dialogue
+from cibeacon.metadata import with_metadata
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
 from cibeacon.plan import Ready, Step, plan, spoiled_kinds
@@ -31,6 +32,8 @@ def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Survey]:
     """Plans every signal that the run and the settings call for, and sends it."""
     found = survey(world, flags)
     steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
+    program, left = found.settings.deploy.metadata_jq, found.budget.remaining()
+    steps = with_metadata(steps, program, found.context, world.environ, left / 2)  # the rest is for sending
     outcomes = _carried(world, found, steps)
     unsaid = tuple(_notice(problem) for problem in found.settings.problems if not spoiled_kinds(problem))
     return _report(found, tuple(outcomes), unsaid), found
@@ -119,6 +122,14 @@ def _each(carrier: Carrier, steps: list[Step], form: str) -> list[Outcome]:
         carrier.carry(SINKS[step.row.sink].tell(step.signal, form), step.row) if isinstance(step, Ready) else step
         for step in steps
     ]
+
+
+def stopped(world: World, flags: Mapping[str, str]) -> Report:
+    """What a signal that ends the process makes of a report."""
+    what = "cibeacon was interrupted before it was done; what was not sent yet is lost"
+    return Report(
+        context=None, notices=(Notice("trouble", what),), strict=settle(flags, world.environ, {}).output.strict
+    )
 
 
 def broken(error: Exception, world: World, flags: Mapping[str, str]) -> Report:

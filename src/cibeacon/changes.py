@@ -38,6 +38,8 @@ class Changes(NamedTuple):
     changed_files: int | None = None
     unmatched: int | None = None
     """Changed files that belong to no service."""
+    strays: tuple[str, ...] = ()
+    """The first few of them."""
     unknown: Unknown | None = None
 
     def document(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def deployment(situation: Situation, service: str, *, alone: bool) -> Deployment
     """One service's deployment; an id that a person chose is told apart by service where there are several."""
     context, settings = situation.context, situation.settings
     deploy, own = settings.deploy, settings.deploy.reference_id
-    sha = _deployed_sha(situation)
+    sha = deployed_sha(situation)
     made = _deployment_reference(situation, service, sha or ",".join(deploy.merge_commit_shas))
     return Deployment(
         service=service,
@@ -52,7 +52,7 @@ def deployment(situation: Situation, service: str, *, alone: bool) -> Deployment
     )
 
 
-def _deployed_sha(situation: Situation) -> str | None:
+def deployed_sha(situation: Situation) -> str | None:
     """The SHA to attribute by; a given one always stands, so that giving both kinds is noticed."""
     context, settings = situation.context, situation.settings
     if settings.deploy.attribution == "repository":
@@ -81,7 +81,7 @@ def pipeline_run(situation: Situation) -> PipelineRun:
         reference_id=_run_reference(situation),
         started_at=run.started_at or context.started_at or situation.now,
         status=None if status == "unknown" else status,
-        finished_at=(run.finished_at or situation.now) if status in FINAL else None,
+        finished_at=(run.finished_at or context.finished_at or situation.now) if status in FINAL else None,
         repository=context.repository,
         commit_sha=_sha(context.commit_sha) if context.repository else None,
         pr_number=context.pull_request.number if context.pull_request else None,
@@ -99,9 +99,22 @@ def job_status(situation: Situation) -> str | None:
     return situation.final_words.get(word, _OTHER_SPELLINGS.get(word, word)) if word else None
 
 
+def ending(situation: Situation) -> str:
+    """How the job ended, as far as anybody says: the job's own status, or that of the run which it follows."""
+    upstream = situation.final_words.get(situation.context.status or "")
+    if situation.context.about_upstream and upstream != "success":
+        return upstream or "running"
+    return _run_status(situation) if situation.stage == "whole" else job_status(situation) or "unknown"
+
+
 def _run_status(situation: Situation) -> str:
-    """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word there is."""
+    """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word there is.
+
+    A run that follows another one tells how that one stands, in whatever stage: that closes records of dead runners.
+    """
     run = situation.settings.run
+    if situation.context.about_upstream:
+        return run.status or situation.final_words.get(situation.context.status or "", "running")
     if situation.stage == "main":
         return "running"
     if situation.stage == "post":

@@ -6,6 +6,7 @@ The file is a stranger's: it must be a regular file inside the checkout (no link
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,34 +40,106 @@ def in_tree(read: Callable[[str], bytes | None], given: str | None) -> tuple[str
 
 
 def parse(name: str, content: bytes) -> Any:
-    """The parsed document. A syntax error says where."""
+    """The parsed document. A syntax error says where; a key that stands twice is one, since either may be meant."""
+    document, twice = lenient(name, content)
+    if twice:
+        raise _unusable(name, f"the key {twice[0][:80]!r} stands twice in one place")
+    return document
+
+
+def lenient(name: str, content: bytes) -> tuple[Any, list[str]]:
+    """The parsed document, and the keys in it that stand twice in one place."""
     if len(content) > LARGEST:
         raise _unusable(name, f"it is over {LARGEST >> 20} MiB")
+    twice: list[str] = []
     try:
         text = content.decode("utf-8-sig")
-        reader = json.loads if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
-        document = reader(text)
+        reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
+        document = reader(text, twice)
         if _written_out(document, 0, {}) > LARGEST:
             raise ValueError(f"its aliases stand for over {LARGEST >> 20} MiB")
     except (ValueError, RecursionError) as error:
         raise _unusable(name, _TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
-    return document
+    return document, twice
 
 
-def _toml(text: str) -> Any:
+def documents(name: str, content: bytes) -> list[Any]:
+    """Every document in a file of the repository that is not ours: text where it is no YAML, JSON or TOML.
+
+    What cannot be read, or has no form in JSON, is left out.
+    """
+    text = content.decode("utf-8-sig", "replace")
+    try:
+        if name.endswith((".yml", ".yaml")):
+            found = _yaml_documents(text)
+        else:
+            reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else None
+            found = [reader(text, []) if reader else text]
+    except (ValueError, RecursionError):
+        return []
+    return [each for each in found if _is_json(each)]
+
+
+def yaml_nodes(text: str) -> Any:
+    """The tree of a YAML document with the place of each node, or None where it cannot be read."""
+    import yaml
+
+    try:
+        return yaml.compose(text, Loader=_bounded([]))
+    except (yaml.YAMLError, ValueError, *_MISSHAPEN):
+        return None
+
+
+def _json(text: str, twice: list[str]) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.extend(_repeated([key for key, _ in pairs]))
+        return found
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
+def _toml(text: str, _: list[str]) -> Any:
     import tomllib
 
     return tomllib.loads(text)
 
 
-def _yaml(text: str) -> Any:
+def _yaml(text: str, twice: list[str]) -> Any:
     import yaml  # 15 ms that only a YAML file costs
 
+    try:
+        return yaml.load(text, Loader=_bounded(twice))  # noqa: S506 - it is a safe one
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    except _MISSHAPEN as error:
+        raise ValueError("a tag does not fit its value") from error
+
+
+def _yaml_documents(text: str) -> list[Any]:
+    """Every document, with dates as they are written and nothing for tags that only another program knows."""
+    import yaml
+
+    loader = _bounded([])
+    loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+    loader.add_constructor(None, lambda *_: None)
+    try:
+        return list(yaml.load_all(text, Loader=loader))
+    except (yaml.YAMLError, *_MISSHAPEN) as error:
+        raise ValueError(str(error)) from error
+
+
+def _bounded(twice: list[str]) -> Any:
+    """A safe loader that stops before the composer, which recurses in C for each level, and notes repeated keys."""
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth, descend, ascend = 0, loader.descend_resolver, loader.ascend_resolver
+    depth, descend, ascend, flatten = 0, loader.descend_resolver, loader.ascend_resolver, loader.flatten_mapping
+    flattened: set[int] = set()
 
     class Bounded(loader):  # type: ignore[misc, valid-type]
-        """Stops before the composer, which recurses in C for each level."""
+        """The loader for one text."""
 
         def descend_resolver(self, *where: Any) -> None:
             nonlocal depth
@@ -80,12 +153,25 @@ def _yaml(text: str) -> Any:
             depth -= 1
             ascend(self)
 
+        def flatten_mapping(self, node: Any) -> None:
+            if id(node) not in flattened:  # afterwards it holds what it merges, too
+                flattened.add(id(node))
+                twice.extend(_repeated([key.value for key, _ in node.value if isinstance(key.value, str)]))
+            flatten(self, node)
+
+    return Bounded
+
+
+def _repeated(keys: list[str]) -> list[str]:
+    return [key for key, count in Counter(keys).items() if count > 1] if len(set(keys)) < len(keys) else []
+
+
+def _is_json(value: Any) -> bool:
     try:
-        return yaml.load(text, Loader=Bounded)  # noqa: S506 - both loaders are safe ones
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
-    except _MISSHAPEN as error:
-        raise ValueError("a tag does not fit its value") from error
+        json.dumps(value, allow_nan=False)
+        return _written_out(value, 0, {}) <= LARGEST
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:

@@ -92,6 +92,8 @@ class Context(NamedTuple):
     status: str | None = None
     """The host's own word for how the run stands, when it says so (`success`, `failed`, `timed_out`, …)."""
     started_at: int | None = None
+    finished_at: int | None = None
+    """When the run ended, where the event is about a run that has."""
     deployment_state: str | None = None
     """State in a GitHub `deployment_status` event."""
     ci: bool = False
@@ -111,6 +113,11 @@ class Context(NamedTuple):
     def on_default_branch(self) -> bool:
         """True when the run is for a commit on the default branch."""
         return self.branch is not None and self.branch == self.default_branch
+
+    @property
+    def about_upstream(self) -> bool:
+        """True when the event is about another run, which this one follows."""
+        return self.event == "workflow_run"
 
     @property
     def about_pull_request(self) -> bool:

@@ -5,7 +5,6 @@ is honoured when it fits the budget, and otherwise ends the attempts. A coded 4x
 followed, since a credential would travel along; plain http goes to this machine only, unless allowed; netrc is off.
 """
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from cibeacon.budget import Budget
 from cibeacon.call import Call, Dialogue, Reply
+from cibeacon.encryption import plain_http_refused
 from cibeacon.outcome import Outcome, Request
 
 LARGEST_REPLY = 1 << 20
@@ -44,6 +44,12 @@ class Endpoint(NamedTuple):
         """Host and port, for messages."""
         return urlsplit(self.base_url).netloc
 
+    @property
+    def proxies(self) -> dict[str, str] | None:
+        """None for those of the environment. What stays on this machine never goes through a proxy: it is plain http."""
+        stays = self.base_url.startswith("http://") and not plain_http_refused(self.base_url)
+        return {"http": "", "https": "", "all": ""} if stays else None
+
 
 class _Lost(NamedTuple):
     """An attempt without a usable reply: the short error, advice, and whether another attempt may do better."""
@@ -51,21 +57,6 @@ class _Lost(NamedTuple):
     error: str
     advice: str
     transient: bool = True
-
-
-def plain_http_refused(url: str) -> bool:
-    """True when `url` would carry a credential unencrypted over a network."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return True
-    if parts.scheme == "https":
-        return False
-    host = (parts.hostname or "").rstrip(".")
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost" and not host.endswith(".localhost")
 
 
 class HardenedSession(requests.Session):
@@ -161,6 +152,7 @@ class Courier:
                 timeout=(min(CONNECT_SECONDS, self._budget.remaining()), min(READ_SECONDS, self._budget.remaining())),
                 allow_redirects=False,
                 stream=True,
+                proxies=endpoint.proxies,
             ) as response:
                 reply = self._read(response)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
@@ -216,6 +208,10 @@ def _lost(error: Exception, endpoint: Endpoint) -> _Lost:
             f"{endpoint.name} shows a certificate that is not trusted here: name your CA file in REQUESTS_CA_BUNDLE.",
             transient=False,
         )
+    if "CA certificate bundle" in words:
+        return _Lost("the CA file is missing", "REQUESTS_CA_BUNDLE names a file that is not there.", transient=False)
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        return _Lost("the proxy cannot be used", "HTTPS_PROXY is not the URL of a proxy.", transient=False)
     if isinstance(error, requests.exceptions.ProxyError):
         return _Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.")
     if isinstance(error, requests.Timeout) or "timed out" in words:

@@ -9,6 +9,7 @@ from cibeacon.context import Context, PullRequest
 from cibeacon.errors import CheckoutError, EventError
 from cibeacon.git import Repository
 from cibeacon.hosts import github, gitlab, local
+from cibeacon.remote import Remote
 from cibeacon.report import Notice
 from cibeacon.settings import Settings
 
@@ -19,6 +20,10 @@ class Host(Protocol):
     NAME: str
     TITLE: str
     FINAL_WORDS: Mapping[str, str]
+
+    def remotes(self, environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+        """Where the repository's objects can be fetched, the likeliest place first."""
+        ...
 
 
 _HOSTS: tuple[Host, ...] = (github, gitlab, local)

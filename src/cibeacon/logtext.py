@@ -89,12 +89,13 @@ def _changes(changes: Changes | None, most: int | None = _MOST_REASONS) -> Itera
 
 
 def _outcomes(rows: Iterable[Outcome]) -> Iterator[str]:
-    """A line a signal; neighbours that were not sent for one reason share a line."""
-    for (word, reason, error, subject), group in groupby(
-        rows, key=lambda row: (row.word, row.reason, row.error, row.subject)
+    """A line a kind of signal and what became of it; neighbours that were not sent for one reason share a line too."""
+    for (word, reason, error, _), group in groupby(
+        rows, key=lambda row: (row.word, row.reason, row.error, row.subject and row.kind)
     ):
-        kinds = ", ".join(dict.fromkeys(row.kind for row in group))
-        parts = (kinds, _short(subject), error, reason)
+        alike = list(group)
+        kinds = ", ".join(dict.fromkeys(row.kind for row in alike))
+        parts = (kinds, _short(", ".join(row.subject for row in alike if row.subject)), error, reason)
         yield f"{_MARKS[word]} {word:<9} {': '.join(part for part in parts if part)}"
 
 

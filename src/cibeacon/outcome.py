@@ -67,11 +67,12 @@ class Outcome(NamedTuple):
 
 def status(outcomes: Iterable[Outcome], *, rehearsed: bool, trouble: bool = False) -> Status:
     """One word for the whole run. `trouble` is a problem that belongs to no signal."""
-    words = {outcome.word for outcome in outcomes} - {"skipped"}
+    found = {outcome.word for outcome in outcomes}
+    words = found - {"skipped"}
     if rehearsed:
         return "dry-run"
     if not words:
-        return "failed" if trouble else "skipped"
+        return "failed" if trouble and not found else "skipped"
     if words <= {"sent", "duplicate"}:
         return "sent"
     return "partial" if words & {"sent", "duplicate"} else "failed"

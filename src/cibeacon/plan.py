@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from cibeacon import compose
 from cibeacon.context import PullRequest
+from cibeacon.encryption import plain_http_refused
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome, Word
 from cibeacon.settings import SIGNAL_KINDS
@@ -55,6 +56,7 @@ def plan(situation: Situation) -> tuple[Step, ...]:
 def _steps(kind: str, situation: Situation) -> Iterator[Step]:
     blank = Outcome(kind=kind, sink="dx", word="skipped")
     try:
+        _entrusted(situation)
         _unspoiled(kind, situation)
         _CALLED_FOR[kind](situation)
         _reachable(kind, situation)
@@ -65,6 +67,12 @@ def _steps(kind: str, situation: Situation) -> Iterator[Step]:
     for signal in signals:
         own = signal.reference_id if isinstance(signal, Deployment | PipelineRun) else None
         yield Ready(signal, blank._replace(subject=signal.subject, key=signal.key, reference_id=own))
+
+
+def _entrusted(situation: Situation) -> None:
+    """A host that withholds secrets by policy settles everything: nothing that a stranger wrote can count as a fault."""
+    if not situation.rehearsed and situation.context.secrets_withheld and not situation.settings.dx.dx_token:
+        raise _Settled("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
 
 
 def spoiled_kinds(problem: Problem) -> tuple[str, ...]:
@@ -79,12 +87,15 @@ def _unspoiled(kind: str, situation: Situation) -> None:
 
 
 def _reachable(kind: str, situation: Situation) -> None:
-    """Not configured is a choice, configured wrong is a fault, and a host that withholds secrets is neither."""
+    """Not configured is a choice, configured wrong is a fault; a dry run needs no token, but a right address."""
     dx, given = situation.settings.dx, situation.settings.given(*_DX)
+    if dx.dx_url and not situation.settings.core.allow_http and plain_http_refused(dx.dx_url):
+        raise _Settled(
+            "invalid",
+            f"{dx.dx_url} would carry the token unencrypted: use https, or set allow_http if the network is yours",
+        )
     if situation.rehearsed or (dx.dx_url and dx.dx_token):
         return
-    if situation.context.secrets_withheld and not dx.dx_token:
-        raise _Settled("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
     if not given:
         word: Word = "invalid" if situation.asked_by_name(kind) else "skipped"
         raise _Settled(word, "DX is not configured: set dx_url and the secret dx_token")
@@ -108,6 +119,8 @@ def _told_pull_request(situation: Situation) -> PullRequest:
             raise _Settled("skipped", f"pull request #{pull_request.number} was merged earlier")
         return pull_request
     if pull_request:
+        if context.push and not context.on_default_branch and not situation.asked_by_name("pull-services"):
+            raise _Settled("skipped", "a push to another branch than the default one merges no pull request")
         return pull_request
     if context.about_pull_request:
         raise _Settled("failed", "the event does not say which pull request it is about")
@@ -157,21 +170,57 @@ def _deployed(situation: Situation) -> None:
         raise _Settled(word, "deploy_services is not set")
     if situation.stage == "main":
         raise _Settled("skipped", "it is announced when the job has ended")
+    by_name = situation.asked_by_name("deployment")
     told = pull_request and (context.about_pull_request or _described(pull_request))
-    if pull_request and told and not pull_request.merged and not situation.asked_by_name("deployment"):
+    if pull_request and told and not pull_request.merged and not by_name:
         raise _Settled("skipped", f"pull request #{pull_request.number} is not merged")
+    if context.about_pull_request and not pull_request:
+        raise _Settled("failed", "the event does not say which pull request it is about")
+    if context.about_pull_request and context.host == "github" and context.action != "closed" and not by_name:
+        raise _Settled("skipped", "the pull request was merged earlier")
+    if context.push and context.push.deleted:
+        raise _Settled("skipped", "the branch was deleted")
+    _succeeded(situation)
+    _identified(situation)
+
+
+def _succeeded(situation: Situation) -> None:
+    """What failed was not deployed, unless a person says so."""
+    context, deploy = situation.context, situation.settings.deploy
     if deploy.deploy_success is not None:
         return
     if context.deployment_state not in (None, "success"):
         raise _Settled("skipped", f"the deployment's state is {context.deployment_state}")
-    if situation.stage == "post" and compose.job_status(situation) != "success":
+    ended = compose.ending(situation)
+    if ended in ("failure", "cancelled") or (situation.stage == "post" and ended != "success"):
+        raise _Settled("skipped", f"the job ended as {ended}, so nothing was deployed")
+
+
+def _identified(situation: Situation) -> None:
+    """A deployment needs a commit to be attributed by, and outside a known CI system an id of its run."""
+    settings = situation.settings
+    by_commit = settings.deploy.attribution == "commit" and not settings.deploy.merge_commit_shas
+    if by_commit and not compose.deployed_sha(situation):
         raise _Settled(
-            "skipped", f"the job ended as {compose.job_status(situation) or 'unknown'}, so nothing was deployed"
+            "invalid", "no commit is known to attribute the deployment by: set commit_sha, or attribution: repository"
+        )
+    if not settings.deploy.reference_id:
+        _numbered(situation)
+
+
+def _numbered(situation: Situation) -> None:
+    """Without a run id every run at one commit would be the same run."""
+    if situation.context.host == "local" and not situation.rehearsed and not situation.settings.given("run_id"):
+        raise _Settled(
+            "invalid", "this CI system is not known, so the run has no id: set run_id, such as its build number"
         )
 
 
 def _running(situation: Situation) -> None:
     """A run has a record in any event; by job only where one job sees all of it."""
+    _numbered(situation)
+    if situation.context.about_upstream and situation.stage == "post":
+        raise _Settled("skipped", "the run that this one follows was told at the start")
     staged = situation.context.host == "gitlab" and situation.stage != "whole"
     if staged and situation.settings.change.run_scope == "job":
         raise _Settled(

@@ -33,7 +33,10 @@ def commit(value: object) -> str | None:
 
 def server(url: str | None) -> str | None:
     """Host name and port of a forge's URL."""
-    return urlsplit(url).netloc.rpartition("@")[2] or None if url else None
+    try:
+        return urlsplit(url or "").netloc.rpartition("@")[2] or None
+    except ValueError:
+        return None
 
 
 def seconds(text: object) -> int | None:

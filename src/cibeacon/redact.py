@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
@@ -43,3 +44,11 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """The text without any secret."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def within(self, value: Any) -> Any:
+        """The JSON value with every text in it redacted, names included."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, Mapping):
+            return {self(str(name)): self.within(part) for name, part in value.items()}
+        return [self.within(part) for part in value] if isinstance(value, list | tuple) else value

@@ -28,15 +28,21 @@ def line(text: object) -> str:
     return f"\\{visible}" if visible.lstrip().startswith("::") else visible
 
 
+def block(text: str) -> str:
+    """`line` for text of several lines: line breaks and tabs stay, since whoever printed them meant them."""
+    return "\n".join("\t".join(line(part) for part in row.split("\t")) for row in text.split("\n"))
+
+
 def clipped(text: object, limit: int) -> str:
     """`line`, at most `limit` characters long, with an ellipsis where it was cut."""
     safe = line(text)
     return safe if len(safe) <= limit else f"{safe[: limit - 1]}…"
 
 
-def json_text(value: Any, indent: int | None = None) -> str:
+def json_text(value: Any, indent: int | None = None, *, compact: bool = False) -> str:
     """JSON for a log: ASCII, and with the one marker that a runner obeys inside a line spelled as an escape."""
-    return json.dumps(value, indent=indent).replace("##[", "\\u0023#[")
+    separators = (",", ":") if compact else None
+    return json.dumps(value, indent=indent, separators=separators).replace("##[", "\\u0023#[")
 
 
 def cell(text: object, limit: int = 300) -> str:

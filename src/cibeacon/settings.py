@@ -1,7 +1,7 @@
 """The one declaration of every option: name, syntax, default, help, secrecy. Does not know surfaces or the process.
 
 `scripts/render` writes the action inputs, the GitLab inputs and docs/reference.md from it; the command line is
-generated from it. Below `app`, `cli` and `plan` nobody sees a group: a function takes the values it needs.
+generated from it. Edges and sinks never see a group: they take the values they need.
 """
 
 from collections.abc import Mapping
@@ -71,6 +71,12 @@ class Output(NamedTuple):
         "text",
         "What stdout holds: text for people, or one JSON document (the text then goes to stderr).",
         shown_default="text",
+    )
+    jq: str | None = option(
+        values.program,
+        None,
+        "jq program that filters the JSON document: text is printed as it is, everything else as JSON on one line. "
+        "Implies the format json.",
     )
     verbose: bool = option(
         values.boolean,
@@ -184,6 +190,11 @@ class Deploy(NamedTuple):
     )
     metadata: Mapping[str, Any] | None = option(
         values.metadata, None, "JSON object to keep with the deployment.", in_repository=True
+    )
+    metadata_jq: str | None = option(
+        values.program,
+        None,
+        "jq program that makes such an object from {event, context, services}; what metadata holds wins, key by key.",
     )
 
 

@@ -16,7 +16,7 @@ class History(Protocol):
     """What the rules ask of a repository. None means that the repository here cannot tell."""
 
     def commit(self, revision: str) -> str | None:
-        """The full id of the commit that a SHA or ref names, when its tree is here."""
+        """The full id of the commit that a SHA or ref names, when its tree is here or may be fetched."""
         ...
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
@@ -32,7 +32,7 @@ class History(Protocol):
         ...
 
     def previous_tag(self, sha: str) -> str | None:
-        """The nearest tag before a commit."""
+        """The commit of the nearest tag before a commit."""
         ...
 
 
@@ -56,9 +56,7 @@ def span(context: Context, history: History, base: str | None = None, head: str 
         return _pushed(context, history)
     if context.host == "local" and not context.ci:
         return _here(context, history)
-    return Unknown(
-        f"a {context.event or 'run'} event has no commit to compare with", "give base and head, or pr_number"
-    )
+    return Unknown(f"a {context.event or 'run'} event has no commit to compare with", "give base and head")
 
 
 def _between(base: str | None, head: str | None, how: str) -> Answer:
@@ -141,7 +139,7 @@ def _fast_forwarded(context: Context, pull_request: PullRequest, history: Histor
 def _open(context: Context, pull_request: PullRequest, history: History) -> Answer:
     """What a merge would bring: the test merge's first parent to it, else merge base to head."""
     test_merge, head = context.checkout_sha, pull_request.head_sha
-    if test_merge and test_merge != head:
+    if test_merge and test_merge != head and context.event != "pull_request_target":  # that one checks out the base
         parents = history.parents(test_merge)
         if parents and len(parents) == 2 and parents[1] == head:
             return _between(parents[0], test_merge, "test merge, first parent")
@@ -185,6 +183,8 @@ def _advanced(context: Context, moved: Span, history: History) -> bool:
 
 def _since_default_branch(context: Context, history: History, head: str, what: str) -> Answer:
     name = context.default_branch
+    if history.commit(head) is None:
+        return Unknown(f"commit {head[:12]} is not in this checkout ({what})", DEEPEN)
     tip = (history.commit(f"refs/remotes/origin/{name}") or history.commit(f"refs/heads/{name}")) if name else None
     base = history.merge_base(head, tip) if tip else None
     if base is None:

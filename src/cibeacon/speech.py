@@ -1,4 +1,4 @@
-"""What a host wants said where: lines for the log, text for files. A host returns it; only `app` prints and writes."""
+"""What a host wants said where: lines for the log, text for files. A host returns it; only `cli/present` prints and writes."""
 
 from typing import NamedTuple
 

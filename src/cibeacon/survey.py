@@ -4,16 +4,21 @@ What cannot be found out becomes a notice, a problem or an `Unknown`: the report
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon import comparison, detect, landing, repoconfig
+from cibeacon import comparison, detect, landing, repoconfig, trees
+from cibeacon.asking import Forge
 from cibeacon.budget import Budget
-from cibeacon.changes import Changes
+from cibeacon.changes import Changes, Unknown
 from cibeacon.context import Context
+from cibeacon.errors import HostError
 from cibeacon.git import Repository, toplevel
+from cibeacon.ladder import Ladder
 from cibeacon.landing import Landing
 from cibeacon.report import Notice
+from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, settle
 from cibeacon.world import World
 
@@ -37,6 +42,25 @@ class Survey(NamedTuple):
         return detect.HOSTS[self.context.host]
 
 
+class _Ground(NamedTuple):
+    """Where a run's changes are looked for."""
+
+    root: Path
+    source: Repository | Ladder
+    paths: Sequence[str] | None
+    """Changed paths that somebody else worked out."""
+    forge: Forge | None = None
+    """The host's API, where there is one to ask."""
+
+    def told(self, changes: Changes) -> Changes:
+        """The changes; where they are unknown, with the plainest reason first."""
+        plain = repoconfig.NO_REPOSITORY.why
+        if changes.unknown is None or changes.unknown.why == plain or (self.root / ".git").exists():
+            return changes
+        why = f"{plain}, and {changes.unknown.why}"
+        return changes._replace(unknown=changes.unknown._replace(why=why))
+
+
 def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths: Sequence[str] | None = None) -> Survey:
     """Everything about the run. `acts`: the verb works outside CI too, unless told to rehearse.
 
@@ -48,42 +72,91 @@ def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths:
     root = toplevel(world.cwd)
     repository = Repository(root, world.environ, looking)
     context, notices = detect.context(settings, world.environ, repository)
-    config = repoconfig.find(settings.core.config, context, repository, root)
+    rehearsed = _rehearsed(settings, context, acts=acts)
+    found = Survey(settings, context, rehearsed, budget, notices=(*notices, *_unknown_ci(settings, context, acts=acts)))
+    with ExitStack() as held:
+        ladder = None if rehearsed else _ladder(found, root, repository, world.environ, looking)
+        if ladder:
+            held.callback(ladder.close)
+        return _surveyed(found, _Ground(root, ladder or repository, paths), world, flags, looking)
+
+
+def _surveyed(found: Survey, ground: _Ground, world: World, flags: Mapping[str, str], looking: Budget) -> Survey:
+    config = repoconfig.find(found.settings.core.config, found.context, ground.source, ground.root)
     settings = settle(flags, world.environ, config.read.report or {})
     settings = settings._replace(problems=(*settings.problems, *config.problems))
-    context = detect.as_told(context, settings)
-    rehearsed = _rehearsed(settings, context, acts=acts)
-    notices = (*notices, *config.notices, *_unknown_ci(settings, context, acts=acts))
-    found = Survey(settings, context, rehearsed, budget, notices=notices)
+    context = detect.as_told(found.context, settings)
+    found = found._replace(settings=settings, context=context, notices=(*found.notices, *config.notices))
     if world.stage == "post" and "changed" not in settings.deploy.deploy_services:
         return found
-    landed = landing.landing(context, settings, world.environ, looking, rehearsed=rehearsed)
-    return _with_changes(found._replace(landing=landed), config, repository, root, paths)
+    forge = Forge.of(context, settings, world.environ, looking)
+    landed = landing.landing(context, settings, forge, rehearsed=found.rehearsed)
+    if forge.credential and not found.rehearsed:
+        ground = ground._replace(forge=forge)
+    return _with_changes(found._replace(landing=landed), config, ground)
 
 
-def _with_changes(
-    found: Survey,
-    config: repoconfig.RepositoryConfig,
-    repository: Repository,
-    root: Path,
-    paths: Sequence[str] | None,
-) -> Survey:
+def _ladder(
+    found: Survey, root: Path, repository: Repository, environ: Mapping[str, str], budget: Budget
+) -> Ladder | None:
+    """What goes on where the checkout ends; None where the host names no place to fetch from."""
+    forge, name = found.settings.forge, found.context.host
+    token = {"github": forge.github_token, "gitlab": forge.gitlab_token}.get(name)
+    remotes = found.host.remotes(environ, token, allow_http=found.settings.core.allow_http)
+    local = repository if (root / ".git").exists() else None
+    return Ladder(local, remotes, environ, budget) if remotes else None
+
+
+def _with_changes(found: Survey, config: repoconfig.RepositoryConfig, ground: _Ground) -> Survey:
     change = found.settings.change
     if by_name := comparison.named(change.services):
         return found._replace(changes=by_name)
     drawn, map_fault = repoconfig.service_map(change.services, config)
     if map_fault:
         return found._replace(map_fault=map_fault)
-    unknown = config.unknown or (None if (root / ".git").exists() or paths else comparison.NO_REPOSITORY)
-    if unknown:
-        return found._replace(changes=Changes("unknown", unknown=unknown))
+    if config.unknown and ground.paths is None:
+        return found._replace(changes=ground.told(Changes("unknown", unknown=config.unknown)))
     if drawn is None:
         return found
-    if paths is not None:
-        return found._replace(changes=comparison.owned(drawn, paths, None, "files as given"))
-    landed = found.landing.pull_request
-    context = found.context.with_pull_request(landed) if landed else found.context
-    return found._replace(changes=comparison.between_commits(context, change, drawn, repository))
+    drawn = _asking(drawn, found, ground)
+    changes = _between(found, drawn, ground)
+    return found._replace(changes=changes, notices=(*found.notices, *_strays(changes, drawn)))
+
+
+def _between(found: Survey, drawn: ServiceMap, ground: _Ground) -> Changes:
+    """As given; else by git; of a pull request that git cannot reach, by the host's own list of its files, if that is whole."""
+    if ground.paths is not None:
+        return comparison.given(drawn, ground.paths, ground.source)
+    change, forge, context = found.settings.change, ground.forge, found.context
+    if landed := found.landing.pull_request:
+        context = context.with_pull_request(landed)
+    told = bool(change.base or change.head)
+    pull_request = context.pull_request
+    try:
+        if forge and pull_request and not told and not (pull_request.merged or pull_request.head_sha):
+            context = context.with_pull_request(forge.pull_request(pull_request.number))
+        changes = ground.told(comparison.between_commits(context, change, drawn, ground.source))
+        listable = pull_request and not told and not (drawn.rules.discover or drawn.rules.everywhere)
+        if changes.status != "unknown" or not forge or not pull_request or not listable:
+            return changes
+        listed = comparison.given(drawn, forge.changed_files(pull_request.number), ground.source)
+        return listed._replace(how="the pull request's files, as the host's API lists them")
+    except HostError as error:
+        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.fix))
+
+
+def _asking(drawn: ServiceMap, found: Survey, ground: _Ground) -> ServiceMap:
+    """The map with what its rules may ask. Where the configuration is the base's, so is every file that it names."""
+    pull_request = found.context.pull_request
+    base = pull_request.base_sha if found.context.base_config and pull_request else None
+    if base is None:
+        return trees.asking(drawn, found.budget, trees.checked_out(ground.root))
+    return trees.asking(drawn, found.budget, lambda path: ground.source.text(base, path), "base")
+
+
+def _strays(changes: Changes, drawn: ServiceMap) -> tuple[Notice, ...]:
+    said = comparison.strays(changes, drawn)
+    return (Notice("trouble" if drawn.rules.unmatched == "error" else "remark", said),) if said else ()
 
 
 def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:

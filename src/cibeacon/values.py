@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?", re.ASCII)
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII | re.IGNORECASE)
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MILLISECONDS_FROM = 100_000_000_000
@@ -29,6 +30,15 @@ def text(given: str) -> str:
     """Any text without a line break or another control character."""
     if any(ord(character) < 32 or ord(character) == 127 for character in given):
         raise ValueError("holds a control character")
+    return given
+
+
+def program(given: str) -> str:
+    """A jq program: any text; line breaks and tabs are its only control characters."""
+    if any(ord(character) < 32 and character not in "\t\n\r" for character in given):
+        raise ValueError("holds a control character")
+    if any("\ud800" <= character <= "\udfff" for character in given):
+        raise ValueError("is not UTF-8")
     return given
 
 
@@ -143,6 +153,7 @@ def url(given: str) -> str:
     try:
         parts = urlsplit(text(given))
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        usable = usable and not re.search(r"\s", given)
     except ValueError as error:
         raise ValueError("is not a URL") from error
     if not usable:
@@ -167,8 +178,8 @@ def link(given: str) -> str:
 
 def dx_url(given: str) -> str:
     """DX's base URL, or an instance name: `acme` stands for `https://acme.getdx.net`."""
-    if "://" in given:
-        return url(given).removesuffix("/api")
+    if "://" in given or _HOST.fullmatch(given):
+        return url(given if "://" in given else f"https://{given}").removesuffix("/api")
     if not _INSTANCE.fullmatch(given):
         raise ValueError("is neither a URL nor the name of a DX instance such as acme")
     return f"https://{given.lower()}.getdx.net"

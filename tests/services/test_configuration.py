@@ -62,7 +62,7 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"service": {}}, "The file may not hold 'service'; it is not used. Did you mean services?"),
         ({"discovery": []}, "The file may not hold 'discovery'; it is not used. Did you mean discover?"),
         ({"reports": {}}, "The file may not hold 'reports'; it is not used. Did you mean report?"),
-        ({"zzz": 1}, "The file may not hold 'zzz'; it is not used. It may hold version, services, discover, report."),
+        ({"zzz": 1}, "The file may not hold 'zzz'; it is not used. It may hold version, services, discover, libs,"),
         ({1: 1}, "The file may not hold '1'; it is not used."),
         ({"version": 2}, "version must be 1."),
         ({"version": "1"}, "version must be 1."),
@@ -70,11 +70,37 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"services": None}, "services must map names to folders."),
         ({"services": {"a": None}}, "services: a: 'None' is not text."),
         ({"services": {"a": 7}}, "services: a: '7' is not text."),
-        ({"services": {"a": {"paths": ["b"]}}}, "services: a: \"{'paths': ['b']}\" is not text."),
+        ({"services": {"a": {"path": ["b"]}}}, "services: a may not hold 'path'; it is not used. Did you mean paths?"),
+        ({"services": {"a": {"paths": [{"b": 1}]}}}, "services: a: \"{'b': 1}\" is not text."),
+        ({"services": {"a": {"uses": [1]}}}, "services: a: uses: '1' is not text."),
+        (
+            {"services": {"a": {"uses": "goof"}, "good": "b"}},
+            "services: a: uses: 'goof' is no service and no library. Did you mean good?",
+        ),
+        ({"services": {"a": ["b", "!"]}}, "services: a: '!' is empty."),
+        ({"services": {"a": "b/{c,d}/*"}}, "services: a: 'b/{c,d}/*' holds braces; write one pattern for each"),
+        ({"services": {"a": "b\\*"}}, "holds a backslash; folders are parted by /"),
+        ({"services": {"a": "b/../*"}}, "services: a: 'b/../*' leads outside, or holds an empty folder."),
+        ({"services": {"a": "/b/*"}}, "services: a: '/b/*' begins with a slash"),
+        ({"services": {"a": "b/[z-a]"}}, "services: a: 'b/[z-a]' holds [z-a], which is no range of characters."),
+        ({"services": {"a": "*?" * 9}}, "holds over 16 wildcards."),
+        ({"libs": {"good": "b/"}}, "services: good is one of libs already."),
+        ({"libs": ["a"]}, "libs must map names to folders."),
+        ({"libs": {"a": "b/", "c": "b/"}}, "libs: b belongs to both a and c."),
+        ({"libs": {"a": "good/"}}, "good belongs to both a and good."),
+        ({"global": 7}, "global: '7' is not text."),
+        ({"global": ["!a"]}, "global: '!a' subtracts; only the paths of a service can."),
+        ({"ignore": {"a": 1}}, "ignore: \"{'a': 1}\" is not text."),
+        ({"ignore": ["*.md", ""]}, "ignore: '' is empty."),
+        ({"dependents": "all"}, "dependents must be none, direct, transitive, not 'all'."),
+        ({"dependents": None}, "dependents must be none, direct, transitive, not 'None'."),
+        ({"unmatched": True}, "unmatched must be ignore, warn, error, or a service's name, not 'True'."),
+        ({"unmatched": "$(id)"}, "unmatched must be ignore, warn, error, or a service's name, not '$(id)'."),
         ({"services": {"a": ["b", None]}}, "services: a: 'None' is not text."),
-        ({"services": {"a": "**/*.py"}}, "services: a: '**/*.py' is a pattern; a service is a folder here."),
-        ({"services": {"a": "!docs/"}}, "services: a: '!docs/' is a pattern; a service is a folder here."),
-        ({"services": {"a": "services/{service}/"}}, "services: a: 'services/{service}/' is a pattern"),
+        (
+            {"services": {"a": "services/{service}/"}},
+            "services: a: 'services/{service}/' is a template; it stands under",
+        ),
         ({"services": {"a": "../other"}}, "services: a: '../other' is not a folder below the top of the repository."),
         ({"services": {"a": "/etc"}}, "services: a: '/etc' is not a folder below the top of the repository."),
         ({"services": {"a": "."}}, "services: a: '.' is not a folder below the top of the repository."),
@@ -87,12 +113,22 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"services": {"a": "x", "b": "./x/"}}, "services: x belongs to both a and b."),
         ({"discover": {"root": "{service}/"}}, "discover must be a list of rules such as"),
         ({"discover": "{service}/"}, "discover must be a list of rules such as"),
-        ({"discover": ["{service}/"]}, "discover: {service}/ is not of the form {root: 'services/{service}/'}."),
+        ({"discover": ["{service}/"]}, "discover: {service}/ must hold one of root, marker, codeowners"),
         ({"discover": [{"root": "a/"}]}, "discover: {'root': 'a/'} must hold the folder {service} once."),
-        ({"discover": [{"root": 7}]}, "discover: {'root': 7} is not of the form"),
-        ({"discover": [{"root": "{service}/", "name": "x"}]}, "is not of the form {root: 'services/{service}/'}."),
-        ({"discover": [{"marker": "Dockerfile"}]}, "is not of the form {root: 'services/{service}/'}."),
-        ({"discover": [{}]}, "discover: {} is not of the form"),
+        ({"discover": [{"root": 7}]}, "discover: {'root': 7} has a root that is not text."),
+        (
+            {"discover": [{"root": "{service}/", "marker": "b"}]},
+            "must hold one of root, marker, codeowners, nx, turbo, jq",
+        ),
+        ({"discover": [{"marker": "**/a", "nam": ".x"}]}, "may not hold 'nam'; marker takes name and when."),
+        ({"discover": [{"marker": "**/a", "when": True}]}, "has a when that is not text."),
+        ({"discover": [{"marker": "**/*.yaml"}]}, "must end in the name of a file."),
+        ({"discover": [{"marker": "a/"}]}, "must end in the name of a file."),
+        ({"discover": [{"nx": "dist/*.json"}]}, "must name one file."),
+        ({"discover": [{"codeowners": "../CODEOWNERS"}]}, "leads outside, or holds an empty folder."),
+        ({"discover": [{"jq": ""}]}, "has a jq that is not text."),
+        ({"discover": [{"root": "{service}/", "name": "x"}]}, "may not hold 'name'; root takes nothing else."),
+        ({"discover": [{}]}, "discover: {} must hold one of"),
     ],
 )
 def test_a_fault_says_what_is_wrong_and_takes_the_map_away(document, fault):
@@ -104,7 +140,7 @@ def test_a_fault_says_what_is_wrong_and_takes_the_map_away(document, fault):
 
 
 def test_every_fault_is_told_at_once():
-    found = read({"service": 1, "services": {"-": "a", "b": "*"}, "discover": [1], "report": {"strict": 1}}, REPORTABLE)
+    found = read({"service": 1, "services": {"-": "a", "b": "{"}, "discover": [1], "report": {"strict": 1}}, REPORTABLE)
     assert len(found.faults) == 5
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -15,14 +15,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SPELLED_TOO: Mapping[str, tuple[str, ...]] = {"pr_number": ("--pr",)}
 
 
-def flags(*groups: str) -> Callable[[Command], Command]:
-    """Adds the flags of these settings groups to a command; it receives them as keyword arguments."""
+def flags(*groups: str, only: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Adds the flags of these settings groups to a command; it receives them as keyword arguments.
+
+    `only` names the settings to take, where a command knows few of a group.
+    """
 
     def decorate(command: Command) -> Command:
         declared = all_options()
         for name in reversed(groups):
             for each in reversed(declared[name]):
-                if not each.secret:
+                if not each.secret and (not only or each.name in only):
                     command = _flag(each)(command)
         return command
 

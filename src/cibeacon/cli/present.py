@@ -9,16 +9,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cibeacon import logtext
-from cibeacon.app import broken
+from cibeacon.app import broken, stopped
+from cibeacon.budget import Budget
+from cibeacon.errors import SettingsError
 from cibeacon.hosts import github, github_speech, gitlab, gitlab_speech
 from cibeacon.options import Origin
 from cibeacon.redact import Redactor
-from cibeacon.report import Report
-from cibeacon.sanitise import clipped, json_text
-from cibeacon.settings import secret_values, settle
+from cibeacon.report import Notice, Report
+from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.settings import Settings, secret_values, settle
 from cibeacon.speech import Speech, Writing
 from cibeacon.survey import Survey
 from cibeacon.world import World
+
+_GRACE = 1.0
+"""Seconds that a program has when the budget is spent; the process ends within two."""
 
 Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Survey]]
@@ -34,18 +39,43 @@ def present(world: World, flags: Mapping[str, str], work: Work, lines: Lines = l
     try:
         report, found = work()
         origins = found.settings.origins if found.settings.output.verbose else {}
+    except KeyboardInterrupt:
+        report = stopped(world, flags)
     except Exception as error:
         report = broken(error, world, flags)
     report = report.cleaned(redactor)
-    as_json = settle(flags, world.environ, {}).output.format == "json"
+    settings = settle(flags, world.environ, {})
+    as_json = settings.output.format == "json" or settings.given("jq")
+    report, filtered = _filtered(report, settings, world, redactor)
     speech = _speech(report, world)
     text = [*logtext.origins(origins), *lines(report), *speech.lines]
-    _print(world, redactor, text, to_stderr=as_json)
-    if as_json:
-        world.out.write(redactor(json_text(report.document(), indent=2)) + "\n")
-    for writing in speech.writings:
+    for writing in speech.writings:  # before the log: nobody may be listening there any more
         _write(world, redactor, writing)
+    _print(world, redactor, text, to_stderr=as_json)
+    if filtered is not None:
+        _print(world, redactor, filtered, to_stderr=False)
+    elif as_json:
+        _print(world, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
     return report
+
+
+def _filtered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, list[str] | None]:
+    """What the setting `jq` makes of the document. A program that fails costs a warning, and the document is shown whole."""
+    if settings.output.jq is None:
+        return report, None
+    from cibeacon import reshape  # 5 ms that only a program costs
+
+    left = Budget(settings.core.timeout, world.clock, world.sleep, world.started).remaining()
+    seconds = min(reshape.SECONDS, left + _GRACE)
+    try:
+        results = reshape.run(
+            settings.output.jq, redactor.within(report.document()), seconds=seconds, environ=world.environ
+        )
+    except (SettingsError, KeyboardInterrupt) as error:
+        why = str(error) or "it was interrupted."
+        notice = Notice("remark", redactor(f"warning: jq was not applied: {why}"))
+        return report._replace(notices=(*report.notices, notice)), None
+    return report, [block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results]
 
 
 def _speech(report: Report, world: World) -> Speech:
@@ -58,12 +88,12 @@ def _speech(report: Report, world: World) -> Speech:
     return Speech()
 
 
-def _print(world: World, redactor: Redactor, lines: list[str], *, to_stderr: bool) -> None:
+def _print(world: World, clean: Callable[[str], str], lines: list[str], *, to_stderr: bool) -> None:
     stream = world.err if to_stderr else world.out
     try:
-        stream.write(redactor("".join(f"{line}\n" for line in lines)))
+        stream.write(clean("".join(f"{line}\n" for line in lines)))
         stream.flush()
-    except BrokenPipeError:
+    except (OSError, ValueError):  # closed, full, or nobody reads: that costs no build
         return
 
 

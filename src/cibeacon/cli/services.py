@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 import click
 
@@ -14,14 +15,37 @@ from cibeacon.world import World
 
 UNKNOWN = 3
 """Exit code for unknown services, where the caller asked for one."""
+VIEWS = {"list": "list_services", "which": "which_service", "check": "check_map"}
+"""Verb → its command in `service_map`."""
 
 
-@click.command("services")
+class Views(click.Group):
+    """The verbs about the map itself, imported when they are called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The verbs, in the order of use."""
+        return list(VIEWS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The verb's command."""
+        if name not in VIEWS:
+            return None
+        found: click.Command = getattr(import_module("cibeacon.cli.service_map"), VIEWS[name])
+        return found
+
+
+@click.group("services", cls=Views, invoke_without_command=True)
 @flags("core", "output", "change")
 @click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
-@click.pass_obj
-def command(world: World, /, files_from: str | None, **arguments: str | bool | None) -> int:
-    """Show which services changed between two commits, with the reason for each. Sends nothing."""
+@click.pass_context
+def command(context: click.Context, /, files_from: str | None, **arguments: str | bool | None) -> int:
+    """Show which services changed between two commits, with the reason for each. Sends nothing.
+
+    The commands below look at the service map itself.
+    """
+    if context.invoked_subcommand:
+        return 0
+    world: World = context.obj
     told = given(arguments)
     paths = _paths(world, files_from) if files_from else None
     report = present(world, told, lambda: app.changed_services(world, told, paths), logtext.services)

@@ -14,6 +14,7 @@ from typing import Any
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.errors import EventError
 from cibeacon.reading import at, commit, number, seconds, server, variable, words
+from cibeacon.remote import Remote, remote
 
 NAME = "github"
 TITLE = "GitHub Actions"
@@ -48,7 +49,10 @@ def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
         if path is None:
             raise ValueError("GITHUB_EVENT_PATH is not set")
         with Path(path).open("rb") as file:
-            event = json.loads(file.read(_LARGEST_EVENT))
+            content = file.read(_LARGEST_EVENT + 1)
+        if len(content) > _LARGEST_EVENT:
+            raise ValueError(f"it is over {_LARGEST_EVENT >> 20} MiB")
+        event = json.loads(content)
         if not isinstance(event, dict):
             raise ValueError("it is not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
@@ -58,6 +62,13 @@ def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
             "Run cibeacon as a step of the workflow, or in a container with /github/workflow mounted.",
         ) from error
     return event
+
+
+def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+    """Where the repository's objects are. A fork's are there too: its pull request's commits live in the base's."""
+    server_url = variable(environ, "GITHUB_SERVER_URL")
+    found = remote(server_url, variable(environ, "GITHUB_REPOSITORY"), "x-access-token", token, allow_http=allow_http)
+    return (found,) if found else ()
 
 
 def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
@@ -184,4 +195,5 @@ def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
         actor=words(run, "triggering_actor", "login") or words(run, "actor", "login"),
         status=words(run, "conclusion"),
         started_at=seconds(at(run, "run_started_at")),
+        finished_at=seconds(at(run, "updated_at")) if words(run, "conclusion") else None,
     )

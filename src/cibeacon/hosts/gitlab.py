@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.reading import commit, number, seconds, server, variable
+from cibeacon.remote import Remote, remote
 
 NAME = "gitlab"
 TITLE = "GitLab CI"
@@ -27,6 +28,17 @@ FINAL_WORDS: Mapping[str, str] = {
 def here(environ: Mapping[str, str]) -> bool:
     """True inside GitLab CI, or an emulator of it."""
     return environ.get("GITLAB_CI") == "true" or bool(environ.get("CI_PIPELINE_ID") and environ.get("CI_PROJECT_PATH"))
+
+
+def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+    """Where the objects are: the merge request's target project, then the project whose pipeline this is."""
+    user, secret = ("oauth2", token) if token else ("gitlab-ci-token", variable(environ, "CI_JOB_TOKEN"))
+    projects = (variable(environ, name) for name in ("CI_MERGE_REQUEST_PROJECT_PATH", "CI_PROJECT_PATH"))
+    found = [
+        remote(variable(environ, "CI_SERVER_URL"), path, user, secret, allow_http=allow_http)
+        for path in dict.fromkeys(projects)
+    ]
+    return tuple(each for each in found if each)
 
 
 def read(environ: Mapping[str, str]) -> Context:

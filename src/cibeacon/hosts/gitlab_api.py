@@ -1,4 +1,4 @@
-"""Asks GitLab's REST API, through python-gitlab, what no variable says: which merge request a commit belongs to.
+"""Asks GitLab's REST API, through python-gitlab, what no variable says: a commit's merge request, and its files.
 
 A job token may ask both questions (https://docs.gitlab.com/ci/jobs/ci_job_token/). The library's defaults are mended:
 every call has a timeout, none is repeated without end, and the courier's session lets no credential follow a redirect.
@@ -6,8 +6,10 @@ every call has a timeout, none is repeated without end, and the courier's sessio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
@@ -18,6 +20,7 @@ from cibeacon.context import PullRequest
 from cibeacon.errors import HostError
 
 _LONGEST_CALL = 10.0
+_PAGE = 100
 
 
 def landed(
@@ -27,6 +30,60 @@ def landed(
 
     `credential` is `{"private_token": …}` or `{"job_token": …}`.
     """
+    with _asking(server_url, credential, session, "which merge request the push belongs to") as client:
+        project = client.projects.get(repository, lazy=True)
+        found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(budget))
+        numbers = [each["iid"] for each in found if _brought(each, sha)]
+        if not numbers:
+            return None
+        return _merge_request(project.mergerequests.get(numbers[0], **_once(budget)).attributes)
+
+
+def pull_request(
+    server_url: str, credential: Mapping[str, str], repository: str, number: int, session: Session, budget: Budget
+) -> PullRequest:
+    """A merge request by its number, open or merged. Raises `HostError`."""
+    with _asking(server_url, credential, session, f"what merge request !{number} is") as client:
+        project = client.projects.get(repository, lazy=True)
+        record = project.mergerequests.get(number, **_once(budget)).attributes
+        merged = record["state"] == "merged"
+        found = _merge_request(record)._replace(merged=merged, closed=record["state"] in ("merged", "closed"))
+        return found if merged else found._replace(merge_commit_sha=None)
+
+
+def changed_files(
+    server_url: str, credential: Mapping[str, str], repository: str, number: int, session: Session, budget: Budget
+) -> tuple[str, ...]:
+    """Every path that a merge request changed, both sides of a move. Raises `HostError`, also where GitLab cut the list.
+
+    GitLab counts 1,000 files by default, and says "1000+" where there are more.
+    """
+    with _asking(server_url, credential, session, f"which files merge request !{number} changed") as client:
+        project = client.projects.get(repository, lazy=True)
+        count = str(project.mergerequests.get(number, **_once(budget)).attributes["changes_count"])
+        files: list[dict[str, Any]] = []
+        place = f"/projects/{quote(repository, safe='')}/merge_requests/{number}/diffs"
+        while count.isdecimal() and len(files) < int(count):
+            page = client.http_get(
+                place, query_data={"per_page": _PAGE, "page": len(files) // _PAGE + 1}, **_once(budget)
+            )
+            if not isinstance(page, list):
+                raise ValueError("the answer is no list")
+            files += page
+            if len(page) < _PAGE:
+                break
+        if not count.isdecimal() or len(files) != int(count):
+            raise HostError(
+                "GitLab gives a truncated list of the changed files",
+                f"there are {count[:20]}",
+                "Check out with git instead.",
+            )
+        return tuple(dict.fromkeys(str(file[key]) for file in files for key in ("old_path", "new_path")))
+
+
+@contextmanager
+def _asking(server_url: str, credential: Mapping[str, str], session: Session, what: str) -> Iterator[Gitlab]:
+    """A client for a question; what goes wrong with it becomes a `HostError`."""
     client = Gitlab(
         server_url,
         session=session,
@@ -36,21 +93,16 @@ def landed(
         job_token=credential.get("job_token"),
     )
     try:
-        project = client.projects.get(repository, lazy=True)
-        found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(budget))
-        numbers = [each["iid"] for each in found if _brought(each, sha)]
-        if not numbers:
-            return None
-        return _merge_request(project.mergerequests.get(numbers[0], **_once(budget)).attributes)
+        yield client
     except GitlabError as error:
         raise HostError(
-            "GitLab would not say which merge request the push belongs to",
+            f"GitLab would not say {what}",
             f"{server_url} answered {error.response_code or 'nothing usable'}",
             "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number.",
         ) from error
     except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise HostError(
-            "GitLab could not be asked which merge request the push belongs to",
+            f"GitLab could not be asked {what}",
             f"{server_url} gave no usable answer ({type(error).__name__})",
             "Run again later, or set pr_number.",
         ) from error

@@ -16,19 +16,20 @@ from cibeacon.world import Stage
 
 PREFIX = "CIBEACON_OUT_"
 DOTENV = "cibeacon.env"
-REPORT = "cibeacon-report.json"
+REPORTS = {"main": "cibeacon-report-running.json", "post": "cibeacon-report.json", "whole": "cibeacon-report.json"}
+"""By stage: the first job of a pipeline must not leave its report in the place of the last one's."""
 _LARGEST_DOTENV = 5000
 
 
 def speak(report: Report, environ: Mapping[str, str], stage: Stage) -> Speech:
     """The outputs as variables of later jobs, and the whole report as a file to keep."""
     folder = environ.get("CI_PROJECT_DIR") or "."
-    values = outputs.values(report, "" if stage == "main" else REPORT)  # the first job of a pipeline keeps no artifact
+    values = outputs.values(report, REPORTS[stage])
     text = _dotenv(values)
-    if len(text.encode()) > _LARGEST_DOTENV:
-        text = _dotenv({name: value for name, value in values.items() if not value.startswith("[")})
+    if len(text.encode()) > _LARGEST_DOTENV:  # the report holds them
+        text = _dotenv({name: value for name, value in values.items() if name != "services"})
     document = json_text(report.document(), indent=2) + "\n"
-    return Speech((), (Writing(f"{folder}/{DOTENV}", text), Writing(f"{folder}/{REPORT}", document)))
+    return Speech((), (Writing(f"{folder}/{DOTENV}", text), Writing(f"{folder}/{REPORTS[stage]}", document)))
 
 
 def _dotenv(values: Mapping[str, str]) -> str:

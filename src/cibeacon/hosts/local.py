@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from cibeacon.context import Checkout, Context
 from cibeacon.reading import commit
+from cibeacon.remote import Remote
 
 NAME = "local"
 TITLE = "local"
 FINAL_WORDS: Mapping[str, str] = {}
 NO_CHECKOUT = Checkout(None, None, None, None)
-_SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[^:/\s]+):(?P<path>[^\s]+)")
+_SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^\s]+)")
 
 
 def remote(url: str | None) -> tuple[str | None, str | None]:
@@ -24,7 +25,10 @@ def remote(url: str | None) -> tuple[str | None, str | None]:
     if not url:
         return None, None
     if "://" in url:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None, None
         host, path = parts.hostname, parts.path
     elif match := _SCP.fullmatch(url):
         host, path = match["host"], match["path"]
@@ -32,6 +36,12 @@ def remote(url: str | None) -> tuple[str | None, str | None]:
         return None, None
     repository = path.strip("/").removesuffix(".git")
     return (host, repository) if host and repository else (None, None)
+
+
+def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+    """Nowhere: no host vouches for a place, and a person at a laptop fetches as they please."""
+    del environ, token, allow_http
+    return ()
 
 
 def read(environ: Mapping[str, str], checkout: Checkout) -> Context:

@@ -7,9 +7,11 @@ or a path outside: a pull request could otherwise send the token elsewhere.
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.services.service_map import NAME, ServiceMap, Template, root_of
+from cibeacon.services.drawing import draw
+from cibeacon.services.notation import Finding, Mention, unknown_key
+from cibeacon.services.service_map import ServiceMap, Template
 
-KEYS = ("version", "services", "discover", "report")
+KEYS = ("version", "services", "discover", "libs", "global", "ignore", "dependents", "unmatched", "report")
 
 
 class Configuration(NamedTuple):
@@ -17,10 +19,20 @@ class Configuration(NamedTuple):
 
     service_map: ServiceMap | None = None
     report: Mapping[str, Any] | None = None
-    faults: tuple[str, ...] = ()
-    """Sentences; each spoils the part it is about, which is left out."""
-    map_faulty: bool = False
-    """True when the service map cannot be trusted: a wrong service is worse than none."""
+    findings: tuple[Finding, ...] = ()
+    """Each fault spoils the part it is about, which is left out."""
+    mentions: tuple[Mention, ...] = ()
+    """What ought to be found in the repository."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Every fault as a sentence."""
+        return tuple(finding.text for finding in self.findings if finding.weight == "fault")
+
+    @property
+    def map_faulty(self) -> bool:
+        """True when the service map cannot be trusted: a wrong service is worse than none."""
+        return any(finding.about_map for finding in self.findings if finding.weight == "fault")
 
 
 def read(document: Any, reportable: Collection[str]) -> Configuration:
@@ -28,85 +40,30 @@ def read(document: Any, reportable: Collection[str]) -> Configuration:
     if document is None:
         return Configuration()
     if not isinstance(document, dict):
-        return Configuration(faults=("The file must be a mapping with keys such as services.",), map_faulty=True)
-    map_faults = [_unknown(key, KEYS, "The file") for key in document if key not in KEYS]
-    faults: list[str] = []
+        return Configuration(findings=(Finding((), "The file must be a mapping with keys such as services."),))
+    findings = [Finding((key,), unknown_key(key, KEYS, "The file")) for key in document if key not in KEYS]
     if document.get("version", 1) != 1:
-        map_faults.append("version must be 1.")
-    service_map = _service_map(document, map_faults)
-    report = _report(document.get("report"), reportable, faults)
-    drawn = "services" in document or "discover" in document
-    return Configuration(
-        service_map=service_map if drawn and not map_faults else None,
-        report=report,
-        faults=(*map_faults, *faults),
-        map_faulty=bool(map_faults),
-    )
+        findings.append(Finding(("version",), "version must be 1."))
+    service_map, mentions = draw(document, findings)
+    drawn = not findings and ("services" in document or "discover" in document)
+    report = _report(document.get("report"), reportable, findings)
+    return Configuration(service_map if drawn else None, report, tuple(findings), mentions)
 
 
 def from_templates(texts: tuple[str, ...]) -> ServiceMap:
     """A service map of directory templates alone, as the `services` setting gives them. May raise `ValueError`."""
-    return ServiceMap({}, tuple(Template.parse(text) for text in texts))
+    return ServiceMap({}, tuple(Template.parse(text, order) for order, text in enumerate(texts)))
 
 
-def _service_map(document: Mapping[str, Any], faults: list[str]) -> ServiceMap:
-    roots: dict[str, str] = {}
-    services = document.get("services", {})
-    if not isinstance(services, dict):
-        faults.append("services must map names to folders.")
-        services = {}
-    for name, places in services.items():
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            faults.append(f"services: {str(name)[:80]!r} is no service name (letters, digits, space, . _ / @ -).")
-            continue
-        for place in places if isinstance(places, list) else [places]:
-            _add_root(roots, name, place, faults)
-    return ServiceMap(roots, _templates(document.get("discover", []), faults))
-
-
-def _add_root(roots: dict[str, str], name: str, place: Any, faults: list[str]) -> None:
-    try:
-        if not isinstance(place, str):
-            raise ValueError("is not text")
-        if any(mark in place for mark in "*?[{!"):
-            raise ValueError("is a pattern; a service is a folder here")
-        folder = root_of(place)
-    except ValueError as error:
-        faults.append(f"services: {name}: {str(place)[:80]!r} {error}.")
-        return
-    if roots.get(folder, name) != name:
-        faults.append(f"services: {folder} belongs to both {roots[folder]} and {name}.")
-    roots[folder] = name
-
-
-def _templates(rules: Any, faults: list[str]) -> tuple[Template, ...]:
-    if not isinstance(rules, list):
-        faults.append("discover must be a list of rules such as {root: 'services/{service}/'}.")
-        return ()
-    found = []
-    for rule in rules:
-        try:
-            if not isinstance(rule, dict) or set(rule) != {"root"} or not isinstance(rule["root"], str):
-                raise ValueError("is not of the form {root: 'services/{service}/'}")
-            found.append(Template.parse(rule["root"]))
-        except ValueError as error:
-            faults.append(f"discover: {str(rule)[:80]} {error}.")
-    return tuple(found)
-
-
-def _report(section: Any, reportable: Collection[str], faults: list[str]) -> Mapping[str, Any]:
+def _report(section: Any, reportable: Collection[str], findings: list[Finding]) -> Mapping[str, Any]:
     if section is None:
         return {}
     if not isinstance(section, dict):
-        faults.append("report must map settings to values.")
+        findings.append(Finding(("report",), "report must map settings to values.", about_map=False))
         return {}
-    faults += [_unknown(key, sorted(reportable), "report") for key in section if key not in reportable]
+    findings += [
+        Finding(("report", key), unknown_key(key, sorted(reportable), "report"), about_map=False)
+        for key in section
+        if key not in reportable
+    ]
     return {key: value for key, value in section.items() if key in reportable}
-
-
-def _unknown(key: Any, known: Collection[str], where: str) -> str:
-    from difflib import get_close_matches  # only a faulty file needs it
-
-    near = get_close_matches(str(key), known, 1)
-    hint = f" Did you mean {near[0]}?" if near else f" It may hold {', '.join(known)}."
-    return f"{where} may not hold {str(key)[:80]!r}; it is not used.{hint}"

@@ -1,17 +1,24 @@
-"""Knows which service owns a path: the deepest root wins. Does not know git, files or where the map was written down.
+"""Knows which services a path touches: the deepest root owns it, others may watch it. Does not know git or files.
 
 A root owns everything below its folder. A template (`services/*/{service}/`) is a rule that finds roots in the paths
-themselves, so new and deleted services are seen alike. Ownership is worked out once a folder and remembered.
+themselves, so new and deleted services are seen alike. What can be said of a folder is worked out once and remembered,
+so a service that is known to have changed costs two look-ups for each further file.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple, Self
+
+from cibeacon.services import closure
+from cibeacon.services.patterns import Glob, Patterns, State, below
+from cibeacon.services.rules import LIBRARY, Assignment, Rules, Touch
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
 """What a service may be called. Folder names come from strangers' branches; others are no services."""
 
 PLACEHOLDER = "{service}"
+_MOST_STRAYS = 5
 
 
 class Template(NamedTuple):
@@ -19,9 +26,11 @@ class Template(NamedTuple):
 
     text: str
     segments: tuple[str, ...]
+    order: int = 0
+    """Its place among the rules; the first one wins at equal depth."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, order: int = 0) -> Self:
         """The template, or `ValueError` with what is wrong with it."""
         segments = tuple(root_of(text).split("/"))
         if segments.count(PLACEHOLDER) != 1:
@@ -29,70 +38,187 @@ class Template(NamedTuple):
         for segment in segments:
             if segment not in ("*", PLACEHOLDER) and any(mark in segment for mark in "*?[{}"):
                 raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
-        return cls(text, segments)
+        return cls(text, segments, order)
 
-    def root(self, folders: tuple[str, ...]) -> tuple[int, str] | None:
-        """(depth, service) when the folders of a path begin as the template says."""
-        if len(folders) < len(self.segments):
+    def service(self, folders: list[str]) -> str | None:
+        """The service whose root these folders are, if the template says so."""
+        if len(folders) != len(self.segments):
             return None
         name = ""
-        for wanted, found in zip(self.segments, folders, strict=False):
+        for wanted, found in zip(self.segments, folders, strict=True):
             if wanted == PLACEHOLDER:
                 name = found
             elif wanted not in ("*", found):
                 return None
-        return (len(self.segments), name) if NAME.fullmatch(name) else None
+        return name if NAME.fullmatch(name) else None
 
 
-class Assignment(NamedTuple):
-    """Services that own at least one of the paths, with the first such path of each; and how many belong to none."""
+class _Place(NamedTuple):
+    """What is known of a folder."""
 
-    why: Mapping[str, str]
-    paths: int
-    unmatched: int
+    owners: tuple[str, ...] = ()
+    """Keys of the roots at or above it, the deepest first."""
+    sole: str | None = None
+    """The owner, where a file can mean nothing else."""
+    watchers: tuple[tuple[str, Glob], ...] = ()
+    ignored: State = ()
+    everywhere: State = ()
 
 
 class ServiceMap:
-    """Who owns what: roots by folder (without the trailing slash), and templates in the order they were written."""
+    """Who owns what: roots by folder (without the trailing slash), templates in their order, and the other rules."""
 
-    def __init__(self, roots: Mapping[str, str], templates: tuple[Template, ...] = ()) -> None:
-        self.roots, self.templates = roots, templates
-        self._owners: dict[str, str | None] = {}
+    def __init__(
+        self, roots: Mapping[str, str], templates: tuple[Template, ...] = (), rules: Rules | None = None
+    ) -> None:
+        self.roots, self.templates, self.rules = roots, templates, rules or Rules()
+        self._ignore, self._everywhere = Patterns(self.rules.ignore), Patterns(self.rules.everywhere)
+        self._watches = below((key, glob) for key, globs in self.rules.watches.items() for glob in globs)
+        self._places: dict[str, _Place] = {}
+        self._places[""] = self._place("", _Place())
 
     def owner(self, path: str) -> str | None:
-        """The service whose root is the deepest above `path`; an explicit root beats a template of equal depth."""
-        if path in self.roots:  # a submodule or a link stands where the service's folder would
-            return self.roots[path]
-        folder = path.rpartition("/")[0]
-        if folder not in self._owners:
-            self._owners[folder] = self._owner_of_folder(folder)
-        return self._owners[folder]
+        """The name of what owns the path, a library included."""
+        owners = self.touch(path).owners
+        return owners[0].removeprefix(LIBRARY) if owners else None
+
+    def touch(self, path: str) -> Touch:
+        """Everything that the map says of one path."""
+        folder, _, name = path.rpartition("/")
+        place = self._places.get(folder) or self._explored(folder)
+        if self._ignore.hold(path, name, place.ignored):
+            return Touch(ignored=True)
+        watchers = (key for key, glob in place.watchers if glob.matches(path) and not self._subtracted(key, path))
+        return Touch(
+            owners=self._owners(path, place),
+            watchers=tuple(dict.fromkeys(watchers)),
+            everywhere=self._everywhere.hold(path, name, place.everywhere),
+        )
 
     def assign(self, paths: Iterable[str]) -> Assignment:
-        """The services that own the paths."""
-        why: dict[str, str] = {}
-        total = unmatched = 0
-        for path in paths:
+        """The services that the paths touch, in one pass; only a program that chooses needs the whole list."""
+        own: dict[str, str] = {}
+        total = ignored = unmatched = 0
+        everywhere = ""
+        strays: list[str] = []
+        kept: list[str] = []
+        places, roots, fallback = self._places, self.roots, self._fallback()
+        ignores, suffixes, names = self._ignore, self._ignore.suffixes, self._ignore.names
+        for path in _recorded(paths, kept) if self.rules.chosen else paths:
             total += 1
-            service = self.owner(path)
-            if service is None:
-                unmatched += 1
-            elif service not in why:
-                why[service] = path
-        return Assignment({name: why[name] for name in sorted(why)}, total, unmatched)
+            folder, _, name = path.rpartition("/")
+            place = places.get(folder) or self._explored(folder)
+            if name in names or path.endswith(suffixes) or (place.ignored and ignores.hold(path, name, place.ignored)):
+                ignored += 1
+            elif place.sole not in own or path in roots:
+                touched = self._new(path, place, own)
+                if (not everywhere or not touched) and self._everywhere.hold(path, name, place.everywhere):
+                    everywhere, touched = everywhere or path, True
+                if not touched and fallback:
+                    own.setdefault(fallback, path)
+                elif not touched:
+                    unmatched += 1
+                    strays += [path] if len(strays) < _MOST_STRAYS else []
+        if self.rules.chosen:
+            own = {**self.rules.chosen(kept, sorted(self.services())), **own}
+        return Assignment(self._reasons(own, everywhere), total, unmatched, ignored, tuple(strays))
 
-    def _owner_of_folder(self, folder: str) -> str | None:
-        folders = tuple(folder.split("/")) if folder else ()
-        best, name = -1, None
+    def services(self) -> frozenset[str]:
+        """The name of every service; those that only a template finds, from the folders of both trees."""
+        keys = chain(
+            self.rules.names,
+            self.roots.values(),
+            (key for _, key in self.rules.found.values()),
+            self.rules.owner_names,
+            (name for _, name, _ in self.template_roots()),
+        )
+        return frozenset(key for key in keys if not key.startswith(LIBRARY)) | {*filter(None, [self._fallback()])}
+
+    def template_roots(self) -> Iterator[tuple[str, str, Template]]:
+        """(folder, service, template) for every root that a template finds in the trees and that no other rule claims."""
+        for folder in self.rules.folders() if self.templates and self.rules.folders else ():
+            claim = None if folder in self.roots else self._claim(folder)
+            if claim and claim[2]:
+                yield folder, claim[1], claim[2]
+
+    def _fallback(self) -> str | None:
+        return None if self.rules.unmatched in ("ignore", "warn", "error") else self.rules.unmatched
+
+    def _new(self, path: str, place: _Place, own: dict[str, str]) -> bool:
+        """Notes who is touched by the path, and says whether anybody is. Who is known already is not asked again."""
+        owners = self._owners(path, place)
+        for key in owners:
+            own.setdefault(key, path)
+        touched = bool(owners)
+        for key, glob in place.watchers:
+            if (not touched or key not in own) and glob.matches(path) and not self._subtracted(key, path):
+                own.setdefault(key, path)
+                touched = True
+        return touched
+
+    def _owners(self, path: str, place: _Place) -> tuple[str, ...]:
+        at = self.roots.get(path)  # a submodule or a link stands where the service's folder would
+        for key in place.owners if at is None else (at, *place.owners):
+            if key not in self.rules.minus or not self._subtracted(key, path):
+                return (key,)
+        return self.rules.owners(path) if self.rules.owners else ()
+
+    def _subtracted(self, key: str, path: str) -> bool:
+        return any(glob.matches(path) for glob in self.rules.minus.get(key, ()))
+
+    def _may_subtract(self, key: str, folder: str) -> bool:
+        """Whether a file in the folder may be taken from the service."""
+        within = f"{folder}/"
+        return any(not glob.folder or within.startswith(f"{glob.folder}/") for glob in self.rules.minus.get(key, ()))
+
+    def _reasons(self, own: Mapping[str, str], everywhere: str) -> dict[str, str]:
+        why = dict(own)
+        if everywhere:
+            why = dict.fromkeys(self.services(), f"global: {everywhere}") | why
+        used = closure.reached(why, self.rules.uses, self.rules.dependents)
+        why |= {user: f"uses: {name.removeprefix(LIBRARY)}" for user, name in used.items()}
+        return {name: why[name] for name in sorted(why) if not name.startswith(LIBRARY)}
+
+    def _explored(self, folder: str) -> _Place:
+        """What is known of a folder, worked out from the nearest folder above that is known. A path may be deep."""
+        unknown = []
+        while folder not in self._places:
+            unknown.append(folder)
+            folder = folder.rpartition("/")[0]
+        place = self._places[folder]
+        for folder in reversed(unknown):
+            place = self._places[folder] = self._place(folder, place)
+        return place
+
+    def _place(self, folder: str, above: _Place) -> _Place:
+        key = self.roots.get(folder)
+        if key is None:
+            claim = self._claim(folder)
+            key = claim[1] if claim else None
+        owners = above.owners if key is None else (key, *above.owners)
+        watchers = (*above.watchers, *self._watches.get(folder, ()))
+        everywhere = self._everywhere.at(folder, above.everywhere)
+        sole = owners[0] if owners and not everywhere and not self._everywhere.anywhere else None
+        if sole and (self._may_subtract(sole, folder) or any(key != sole for key, _ in watchers)):
+            sole = None
+        return _Place(owners, sole, watchers, self._ignore.at(folder, above.ignored), everywhere)
+
+    def _claim(self, folder: str) -> tuple[int, str, Template | None] | None:
+        """(place of the rule, key, template) of the discovery whose root the folder is."""
+        found = self.rules.found.get(folder)
+        best: tuple[int, str, Template | None] | None = (*found, None) if found else None
+        folders = folder.split("/") if self.templates else []
         for template in self.templates:
-            found = template.root(folders)
-            if found and found[0] > best:
-                best, name = found
-        for depth in range(len(folders), max(best, 1) - 1, -1):
-            explicit = self.roots.get("/".join(folders[:depth]))
-            if explicit is not None:
-                return explicit
-        return name
+            if best is None or template.order < best[0]:
+                name = template.service(folders)
+                best = (template.order, name, template) if name is not None else best
+        return best
+
+
+def _recorded(paths: Iterable[str], kept: list[str]) -> Iterator[str]:
+    for path in paths:
+        kept.append(path)
+        yield path
 
 
 def root_of(text: str) -> str:

@@ -211,7 +211,7 @@ def _message(document: Mapping[str, Any], code: str | None) -> str | None:
 def _unreadable(reply: Reply) -> Verdict:
     if reply.status in _HTTP_ADVICE or reply.status >= 500:
         return Verdict("failed", _HTTP_ADVICE.get(reply.status) or _unknown(reply.status), f"HTTP {reply.status}")
-    kind = reply.content_type.partition(";")[0] or "no content type"
+    kind = (reply.content_type.partition(";")[0] or "no content type") if reply.content else "an empty body"
     return Verdict(
         "failed",
         f"The answer is not DX's ({kind} instead of JSON): check dx_url, and whether a proxy or login page stands between.",

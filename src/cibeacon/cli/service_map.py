@@ -1,0 +1,122 @@
+"""`cibeacon services list`, `which` and `check`: the service map itself. They exit 2 where it cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from cibeacon.cli.flags import flags, given
+from cibeacon.errors import SettingsError
+from cibeacon.inspection import Inspection, inspected
+from cibeacon.redact import Redactor
+from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.services.atlas import Which
+from cibeacon.settings import secret_values, settle
+from cibeacon.world import World
+
+FAULTY = 2
+"""Exit code for a map that must be mended."""
+_WIDTH = 400
+_TAKEN = ("config", "format", "jq", "services", "timeout")
+
+
+@click.command("list")
+@flags("core", "output", "change", only=_TAKEN)
+@click.pass_obj
+def list_services(world: World, /, **arguments: str | bool | None) -> int:
+    """Show every service with its folders and the rule that makes it one."""
+    found = inspected(world, given(arguments))
+    document = {"services": [each.document() for each in found.services]}
+    widths = [max((len(text) for text in column), default=0) for column in _columns(found)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in _rows(found)]
+    return _shown(world, given(arguments), found, document, lines or ["No service is found."])
+
+
+@click.command("which")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@flags("core", "output", "change", only=_TAKEN)
+@click.pass_obj
+def which_service(world: World, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
+    """Show which service owns each path, by which rule, and who else watches it."""
+    found = inspected(world, given(arguments))
+    answers = [found.which(_from_the_top(world, found, path)) for path in paths]
+    lines = [f"{answer.path}  {_words(answer)}" for answer in answers]
+    return _shown(world, given(arguments), found, {"paths": [each.document() for each in answers]}, lines)
+
+
+@click.command("check")
+@flags("core", "output", "change", only=_TAKEN)
+@click.pass_obj
+def check_map(world: World, /, **arguments: str | bool | None) -> int:
+    """List every fault of the configuration file with its line, and what in it leads nowhere in the repository."""
+    found = inspected(world, given(arguments), against_files=True)
+    good = f"{found.name or 'No configuration file'}: {len(found.services)} services, {len(found.findings)} findings"
+    document = {"services": len(found.services), "findings": [each.document() for each in found.findings]}
+    lines = [f"{each.file}:{each.line}: {each.weight}: {each.text}" for each in found.findings]
+    return _shown(world, given(arguments), found._replace(findings=()), document, [*lines, good], faulty=found.faulty)
+
+
+def _columns(found: Inspection) -> Iterable[tuple[str, ...]]:
+    return zip(*_rows(found), strict=True)
+
+
+def _rows(found: Inspection) -> list[tuple[str, str, str, str]]:
+    return [
+        (each.name, " ".join(each.roots) or "-", each.rule, f"uses: {', '.join(each.uses)}" if each.uses else "")
+        for each in found.services
+    ]
+
+
+def _words(answer: Which) -> str:
+    if answer.ignored:
+        return "ignored"
+    owner = f"{', '.join(answer.owners)} ({answer.rule})" if answer.owners else "no service's"
+    watchers = f"; watched by {', '.join(answer.watchers)}" if answer.watchers else ""
+    return f"{owner}{watchers}{'; global: it changes every service' if answer.everywhere else ''}"
+
+
+def _from_the_top(world: World, found: Inspection, path: str) -> str:
+    """The path as git has it. A folder keeps its slash, and stands for what is in it."""
+    whole = os.path.normpath(world.cwd / path)
+    relative = os.path.relpath(whole, found.root).replace(os.sep, "/")
+    return f"{relative}/" if path.endswith("/") or os.path.isdir(whole) else relative  # noqa: PTH112 - any text
+
+
+def _shown(
+    world: World,
+    told: Mapping[str, str],
+    found: Inspection,
+    document: Mapping[str, Any],
+    lines: list[str],
+    *,
+    faulty: bool = False,
+) -> int:
+    """Prints an answer and returns the exit code. A fault of the map is an answer, too."""
+    redactor = Redactor(secret_values(world.environ))
+    faults = [f"{each.file}:{each.line}: fault: {each.text}" for each in found.findings if each.weight == "fault"]
+    lines = [] if faults and found.service_map is None else lines  # no answer is better than a wrong one
+    settings = settle(told, world.environ, {})
+    if settings.output.format == "json" or settings.output.jq is not None:
+        whole = redactor.within({"version": 1, **document})
+        world.out.write(f"{_filtered(whole, settings.output.jq, world)}\n")
+        lines = []
+    for stream, said in ((world.out, lines), (world.err, faults)):
+        stream.write(redactor("".join(f"{clipped(line.rstrip(), _WIDTH)}\n" for line in said)))
+    return FAULTY if faulty or faults else 0
+
+
+def _filtered(document: Any, program: str | None, world: World) -> str:
+    """The document, or what the program makes of it; one that fails costs a warning."""
+    if program is None:
+        return json_text(document, indent=2)
+    from cibeacon import reshape
+
+    try:
+        results = reshape.run(program, document, seconds=reshape.SECONDS, environ=world.environ)
+    except SettingsError as error:
+        world.err.write(f"{clipped(f'warning: jq was not applied: {error}', _WIDTH)}\n")
+        return json_text(document, indent=2)
+    return "\n".join(block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)

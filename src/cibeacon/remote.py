@@ -1,0 +1,49 @@
+"""Knows where a repository's objects can be fetched, and as whom. Does not fetch; the CI host's variables are its source.
+
+A clone's own configuration never is: a pull request cannot write it, but any earlier step of the job can.
+"""
+
+import re
+from binascii import b2a_base64
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from cibeacon.encryption import plain_http_refused
+
+_PATH = re.compile(r"[\w.+-]+(/[\w.+-]+)+", re.ASCII)
+_SERVER = re.compile(r"https?://[\w.:\[\]~/%-]+", re.ASCII)
+
+
+class Remote(NamedTuple):
+    """A repository behind git's smart HTTP, and the credential that opens it."""
+
+    url: str
+    user: str | None = None
+    secret: str | None = None
+    """None asks as nobody, which public repositories allow."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: the only place that the credential goes to."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}/"
+
+    @property
+    def authorization(self) -> str | None:
+        """The header that signs a request."""
+        if not self.secret:
+            return None
+        pair = b2a_base64(f"{self.user}:{self.secret}".encode(), newline=False).decode("ascii")
+        return f"Authorization: Basic {pair}"
+
+
+def remote(
+    server: str | None, repository: str | None, user: str | None, secret: str | None, *, allow_http: bool
+) -> Remote | None:
+    """The remote of a repository on a forge; None when either is unknown or odd, or the way there is not encrypted."""
+    if not server or not repository or not _SERVER.fullmatch(server) or not _PATH.fullmatch(repository):
+        return None
+    url = f"{server.rstrip('/')}/{repository}.git"  # GitLab redirects without the ending, and no redirect is followed
+    if ".." in repository or (plain_http_refused(url) and not allow_http):
+        return None
+    return Remote(url, user, secret)

@@ -1,0 +1,229 @@
+"""Knows how services are found in a repository: marker files, CODEOWNERS, build graphs, programs. Does no I/O itself.
+
+What must be asked is asked through what is handed in: two trees, a jq, a parser. A service of either tree counts, so
+new and deleted ones are seen alike. Whatever cannot be answered is an error, never fewer services.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from cibeacon.errors import ServiceMapError
+from cibeacon.services import graphs
+from cibeacon.services.codeowners import Owners
+from cibeacon.services.notation import Rule
+from cibeacon.services.patterns import Glob
+from cibeacon.services.rules import LIBRARY, Rules
+from cibeacon.services.service_map import NAME, ServiceMap
+
+Side: TypeAlias = Literal["head", "base"]
+Jq: TypeAlias = Callable[[str, Any], list[Any]]
+
+
+class Place(NamedTuple):
+    """A file in one of the trees."""
+
+    side: Side
+    path: str
+    blob: str = ""
+    """The id of its content, where it is known."""
+
+
+class Trees(Protocol):
+    """The two trees that are compared. Only one of them may be there."""
+
+    @property
+    def commits(self) -> Mapping[Side, str]:
+        """The commit of each tree."""
+        ...
+
+    def named(self, name: str) -> Iterable[Place]:
+        """Every file whose last part is this name."""
+        ...
+
+    def contents(self, places: Sequence[Place]) -> Iterable[bytes | None]:
+        """The content of each file; None where it is not here."""
+        ...
+
+    def text(self, side: Side, path: str) -> bytes | None:
+        """The content of one file by its path."""
+        ...
+
+    def folders(self) -> Iterable[str]:
+        """Every folder of both trees."""
+        ...
+
+
+class Outside(NamedTuple):
+    """What else may be asked."""
+
+    jq: Jq
+    """The results of a program for a value."""
+    documents: Callable[[str, bytes], list[Any]]
+    """The documents in a file, by its name; text where it is no YAML, JSON or TOML. Nothing for what cannot be read."""
+    built: Callable[[str], bytes | None]
+    """The content of a file that a build tool left in the checkout."""
+    sides: tuple[Side, ...] = ("head", "base")
+    """The trees whose CODEOWNERS may be believed, the better one first."""
+
+
+def discovered(drawn: ServiceMap, trees: Trees) -> ServiceMap:
+    """The map with everything found that its rules look for. Raises `ServiceMapError`."""
+    rules = drawn.rules
+    if not rules.discover and not drawn.templates:
+        return drawn
+    found: dict[str, tuple[int, str]] = {}
+    settled = rules._replace(discover=(), folders=trees.folders, found=found)
+    for rule in rules.discover:
+        if rule.kind == "marker":
+            _add(found, rule.order, _marked(rule, rules.outside, trees))
+        elif rule.kind in graphs.READERS:
+            settled = _with_graph(settled, rule, drawn.roots, found)
+        elif rule.kind == "codeowners":
+            settled = _with_owners(settled, rule, trees)
+    programs = tuple(rule for rule in rules.discover if rule.kind == "jq")
+    chosen = _chooser(programs, rules.outside, trees) if programs else None
+    return ServiceMap(drawn.roots, drawn.templates, settled._replace(chosen=chosen))
+
+
+def _add(found: dict[str, tuple[int, str]], order: int, roots: Mapping[str, str]) -> None:
+    for folder, key in roots.items():
+        found.setdefault(folder, (order, key))
+
+
+def _marked(rule: Rule, outside: Outside, trees: Trees) -> dict[str, str]:
+    """Folder → service by marker files. The base tree has a say only where the head makes no service of a folder."""
+    glob = Glob(rule.text)
+    places = [place for place in trees.named(glob.text.rpartition("/")[2]) if glob.matches(place.path)]
+    heads = [place for place in places if place.side == "head"]
+    found = _services(rule, heads, outside, trees)
+    seen = {(place.path, place.blob) for place in heads}
+    older = [
+        place
+        for place in places
+        if place.side == "base" and (place.path, place.blob) not in seen and _folder(place) not in found
+    ]
+    return {**_services(rule, older, outside, trees), **found}
+
+
+def _services(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> dict[str, str]:
+    if rule.name is None and rule.when is None:
+        names: list[Any] = [_folder(place).rpartition("/")[2] for place in places]
+    else:
+        names = _told(rule, places, outside, trees) if places else []
+    pairs = zip(places, names, strict=True)
+    return {_folder(place): name for place, name in pairs if isinstance(name, str) and NAME.fullmatch(name)}
+
+
+def _told(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> list[Any]:
+    """The name that each marker gives, or None. The program runs once, over every document of every file."""
+    documents: list[Any] = []
+    owners: list[int] = []
+    for number, content in enumerate(trees.contents(places)):
+        if content is None:
+            place = places[number]
+            raise ServiceMapError(
+                f"{place.path} cannot be read", f"its content in the {place.side} commit is not here", "Fetch it whole."
+            )
+        read = outside.documents(places[number].path, content)
+        documents += read
+        owners += [number] * len(read)
+    program = f"[.[] | [{_tried(rule.when or 'true')}, {_tried(rule.name or 'null')}]]"
+    names: list[Any] = [None] * len(places)
+    for number, (holds, name) in zip(owners, _one(outside.jq(program, documents), len(documents)), strict=True):
+        if holds and holds[0] not in (None, False) and names[number] is None:
+            own = name[0] if name else None
+            names[number] = own if rule.name else _folder(places[number]).rpartition("/")[2]
+    return names
+
+
+def _tried(program: str) -> str:
+    """A person's program inside one of ours; the line break ends a comment."""
+    return f"[try ({program}\n) catch null]"
+
+
+def _one(results: list[Any], length: int) -> list[Any]:
+    if len(results) != 1 or not isinstance(results[0], list) or len(results[0]) != length:
+        raise ServiceMapError("A jq program of the service map is no filter", "it does more than answer", "Mend it.")
+    return results[0]
+
+
+def _folder(place: Place) -> str:
+    return place.path.rpartition("/")[0]
+
+
+def _with_graph(rules: Rules, rule: Rule, roots: Mapping[str, str], found: dict[str, tuple[int, str]]) -> Rules:
+    """The rules with a build graph's projects. One whose folder is written down goes by the name that it has there."""
+    content = rules.outside.built(rule.text)
+    documents = rules.outside.documents(rule.text, content) if content is not None else []
+    projects = list(graphs.READERS[rule.kind](documents[0])) if documents else []
+    if not projects:
+        raise ServiceMapError(
+            f"{rule.text} cannot be used", f"it is not here, or no graph of {rule.kind}", "Write it in an earlier step."
+        )
+    keys = {
+        each.name: roots.get(each.root) or (LIBRARY if each.library else "") + each.name
+        for each in projects
+        if NAME.fullmatch(each.name)
+    }
+    known = [each for each in projects if each.name in keys]
+    _add(found, rule.order, {each.root: keys[each.name] for each in known if each.root})
+    uses = dict(rules.uses)
+    for each in known:
+        used = tuple(keys[name] for name in each.uses if name in keys)
+        uses[keys[each.name]] = tuple(dict.fromkeys((*uses.get(keys[each.name], ()), *used)))
+    return rules._replace(uses=uses)
+
+
+def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
+    """The rules with a CODEOWNERS file: it speaks where no root does, and the first such rule that knows the path."""
+    contents = (trees.text(side, rule.text) for side in rules.outside.sides if side in trees.commits)
+    content = next((each for each in contents if each is not None), None)
+    if content is None:
+        raise ServiceMapError(f"{rule.text} cannot be used", "it is in neither tree", "Mend the path, or the rule.")
+    owners = Owners(content.decode("utf-8-sig", "surrogateescape"))
+    names = _owner_names(rule, owners.names, rules.outside)
+    first = rules.owners
+
+    def of(path: str) -> tuple[str, ...]:
+        told = first(path) if first else ()
+        return told or tuple(dict.fromkeys(names[owner] for owner in owners.of(path) if owner in names))
+
+    return rules._replace(owners=of, owner_names=(*rules.owner_names, *names.values()))
+
+
+def _owner_names(rule: Rule, owners: tuple[str, ...], outside: Outside) -> dict[str, str]:
+    """Owner → service: what the program makes of it, else the team without its organisation."""
+    if rule.name is None:
+        names: list[Any] = [owner.rpartition("/")[2].removeprefix("@") for owner in owners]
+    else:
+        told = _one(outside.jq(f"[.[] | {_tried(rule.name)}]", list(owners)), len(owners))
+        names = [name[0] if name else None for name in told]
+    pairs = zip(owners, names, strict=True)
+    return {owner: name for owner, name in pairs if isinstance(name, str) and NAME.fullmatch(name)}
+
+
+def _chooser(
+    programs: tuple[Rule, ...], outside: Outside, trees: Trees
+) -> Callable[[list[str], list[str]], Mapping[str, str]]:
+    """What asks the programs of the map, each once with everything."""
+
+    def chosen(paths: list[str], services: list[str]) -> Mapping[str, str]:
+        given = {"files": [{"path": path} for path in paths], "services": services, **_commits(trees)}
+        why: dict[str, str] = {}
+        for rule in programs:
+            for result in outside.jq(rule.text, given):
+                for name in result if isinstance(result, list) else [result]:
+                    if not isinstance(name, str) or not NAME.fullmatch(name):
+                        raise ServiceMapError(
+                            f"discover: jq rule {rule.order + 1} gave what is no service name",
+                            repr(name)[:80],
+                            "Mend it.",
+                        )
+                    why.setdefault(name, f"chosen by jq, discover rule {rule.order + 1}")
+        return why
+
+    return chosen
+
+
+def _commits(trees: Trees) -> dict[str, str | None]:
+    return {"base": trees.commits.get("base"), "head": trees.commits.get("head")}

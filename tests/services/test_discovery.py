@@ -1,0 +1,219 @@
+"""Services that must be found first, with real git and real jq: in both trees, never fewer than there are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cibeacon.services.codeowners import Owners
+from cibeacon.services.graphs import nx, turbo
+from processes import cibeacon
+from repositories import Worktree
+
+
+def told(tmp_path, config, before, after, *flags):
+    """The changes between two commits, as `cibeacon services` tells them."""
+    tree = Worktree.new(tmp_path / "shop")
+    tree.commit({".cibeacon.json": json.dumps(config), "keep": "", **before})
+    tree.commit(after)
+    ended = cibeacon("services", "--base=HEAD^", "--head=HEAD", "--format=json", *flags, cwd=tree.root)
+    assert ended.code == 0, ended.err
+    return ended.document["changes"]
+
+
+def marked(**rule):
+    return {"discover": [{"marker": "**/catalog-info.yaml", **rule}]}
+
+
+COMPONENT = "kind: Component\nmetadata:\n  name: {}\n  created: 2024-01-01\n"
+
+
+def test_a_marker_makes_its_folder_a_service_in_either_tree(tmp_path):
+    before = {"a/pay/catalog-info.yaml": "", "a/pay/x": "", "a/old/catalog-info.yaml": "", "a/old/x": ""}
+    after = {"a/pay/x": "1", "b/new/catalog-info.yaml": "", "a/old/catalog-info.yaml": None, "a/old/x": None, "c/x": ""}
+    found = told(tmp_path, marked(), before, after)
+    assert found["services"] == ["new", "old", "pay"]
+    assert found["unmatched"] == 1
+
+
+def test_a_marker_may_name_its_service_and_say_when_it_is_none(tmp_path):
+    before = {
+        "a/catalog-info.yaml": COMPONENT.format("payments"),
+        "b/catalog-info.yaml": "kind: Location\nmetadata: {name: nothing}\n",
+        "c/catalog-info.yaml": "kind: Location\n---\n" + COMPONENT.format("second"),
+        "d/catalog-info.yaml": COMPONENT.format("'$(id)'"),
+        "e/catalog-info.yaml": "kind: [Component\n",
+    }
+    rule = marked(name=".metadata.name # the name", when='.kind == "Component"')
+    found = told(tmp_path, rule, before, {f"{folder}/x": "" for folder in "abcde"})
+    assert found["why"] == {"payments": "a/x", "second": "c/x"}
+    assert found["unmatched"] == 3
+
+
+def test_a_service_that_stops_being_one_is_seen_in_the_base(tmp_path):
+    rule = marked(name=".metadata.name", when='.kind == "Component"')
+    before = {"a/catalog-info.yaml": COMPONENT.format("gone"), "b/catalog-info.yaml": COMPONENT.format("old")}
+    after = {"a/catalog-info.yaml": "kind: Location\n", "b/catalog-info.yaml": COMPONENT.format("renamed")}
+    assert told(tmp_path, rule, before, after)["services"] == ["gone", "renamed"]
+
+
+def test_explicit_wins_over_a_marker_and_the_first_rule_over_the_second(tmp_path):
+    config = {
+        "services": {"payments": "a/pay/"},
+        "discover": [{"marker": "**/service.yaml"}, {"root": "*/{service}/"}],
+    }
+    before = {"a/pay/service.yaml": "", "b/service.yaml": "", "b/cart/service.yaml": "", "a/web/y": ""}
+    found = told(tmp_path, config, before, {"a/pay/x": "", "b/x": "", "b/cart/x": "", "a/web/x": ""})
+    assert found["services"] == ["b", "cart", "payments", "web"]
+
+
+def test_a_marker_that_is_a_link_is_none(tmp_path):
+    tree = Worktree.new(tmp_path / "shop")
+    (tree.root / "a").mkdir()
+    (tree.root / "a/catalog-info.yaml").symlink_to("/etc/hostname")
+    tree.commit({".cibeacon.json": json.dumps(marked(name="."))})
+    ended = cibeacon("services", "--files-from=-", "--format=json", stdin="a/x\n", cwd=tree.root)
+    assert ended.document["changes"]["services"] == []
+
+
+def test_a_global_file_changes_every_service_of_both_trees(tmp_path):
+    config = {"discover": [{"root": "services/{service}/"}], "global": ["go.work"]}
+    before = {"services/a/x": "", "services/old/x": "", "services/README": ""}
+    found = told(tmp_path, config, before, {"go.work": "1", "services/old/x": None})
+    assert found["why"] == {"a": "global: go.work", "old": "services/old/x"}
+
+
+OWNERS = """
+* @acme/everyone
+/services/pay/ @acme/payments you@example.com
+*.md
+docs/* @writer  # only files there
+"""
+
+
+def test_codeowners_speak_where_no_root_does_and_the_last_match_wins(tmp_path):
+    config = {"services": {"web": "web/"}, "discover": [{"codeowners": ".github/CODEOWNERS"}]}
+    after = {"services/pay/x": "", "web/x": "", "docs/a/b": "", "docs/c": "", "services/pay/r.md": ""}
+    found = told(tmp_path, config, {".github/CODEOWNERS": OWNERS}, after)
+    assert found["why"] == {
+        "everyone": "docs/a/b",
+        "payments": "services/pay/x",
+        "web": "web/x",
+        "writer": "docs/c",
+        "you@example.com": "services/pay/x",
+    }
+    assert found["unmatched"] == 1
+
+
+def test_a_program_may_name_the_owners_service(tmp_path):
+    config = {"discover": [{"codeowners": "CODEOWNERS", "name": 'ltrimstr("@acme/") | "team-" + .'}]}
+    found = told(tmp_path, config, {"CODEOWNERS": "/a/ @acme/pay\n"}, {"a/x": ""})
+    assert found["services"] == ["team-pay"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "owners"),
+    [
+        ("* @a\n*.js @b", "x/y.js", ("@b",)),
+        ("/build/ @a", "x/build/y", ()),
+        ("build/ @a", "x/build/y", ("@a",)),
+        ("docs @a", "x/docs/y/z", ("@a",)),
+        ("/a/b @a", "a/b", ("@a",)),
+        ("a/b @a", "x/a/b", ()),
+        ("**/logs @a", "x/y/logs/z", ("@a",)),
+        ("/a\\ b/ @a", "a b/x", ("@a",)),
+        ("# * @a", "x", ()),
+        ("* @a\n/x", "x", ()),
+        ("[Docs] @d\n/x\n[Code]\n/x @c @e", "x", ("@d", "@c", "@e")),
+        ("[Docs][2] @d @e\n/x\n", "x", ("@d", "@e")),
+        ("^[Docs]\n/x @a\n!/x\n", "x", ()),
+        ("* @a\n/[ab]/{c} @b\n", "a/c", ("@a",)),
+    ],
+)
+def test_codeowners_mean_what_the_hosts_say(text, path, owners):
+    assert Owners(text).of(path) == owners
+
+
+NX = {
+    "graph": {
+        "nodes": {
+            "shop": {"name": "shop", "type": "app", "data": {"root": "apps/shop"}},
+            "ui": {"name": "ui", "type": "lib", "data": {"root": "libs/ui"}},
+        },
+        "dependencies": {"shop": [{"source": "shop", "target": "ui", "type": "static"}], "ui": []},
+    }
+}
+TURBO = {
+    "tasks": [
+        {"taskId": "@acme/web#build", "package": "@acme/web", "directory": "apps/web", "dependencies": ["ui#build"]},
+        {"taskId": "ui#build", "package": "ui", "directory": "packages/ui", "dependencies": []},
+    ]
+}
+
+
+def test_nx_tells_projects_and_who_uses_whom(tmp_path):
+    config = {"discover": [{"nx": "graph.json"}]}
+    found = told(tmp_path, config, {"graph.json": json.dumps(NX)}, {"libs/ui/x": ""})
+    assert found["why"] == {"shop": "uses: ui"}
+
+
+def test_turbo_tells_packages_and_a_folder_that_is_written_down_keeps_its_name(tmp_path):
+    config = {"discover": [{"turbo": "graph.json"}], "libs": {"design": "packages/ui/"}}
+    found = told(tmp_path, config, {"graph.json": json.dumps(TURBO)}, {"packages/ui/x": ""})
+    assert found["why"] == {"acme/web": "uses: design"}
+
+
+def test_graphs_are_read_from_the_checkout_where_the_tool_left_them(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/graph.json").write_text(json.dumps(NX))
+    found = told(tmp_path, {"discover": [{"nx": "graph.json"}]}, {}, {"apps/shop/x": ""})
+    assert found["services"] == ["shop"]
+
+
+@pytest.mark.parametrize("document", [None, 7, [], {"graph": 1}, {"tasks": [1]}, {"nodes": {"a": 1}}, {"packages": {}}])
+def test_a_graph_of_another_shape_is_survived(document):
+    for reader in (nx, turbo):
+        for project in reader(document):
+            assert project.root == ""
+
+
+def test_turbo_also_lists_packages():
+    listed = {"packages": {"items": [{"name": "web", "path": "apps/web"}]}}
+    assert [(each.name, each.root) for each in turbo(listed)] == [("web", "apps/web")]
+
+
+def test_a_program_may_choose_and_is_asked_once_with_everything(tmp_path):
+    program = '[.files[] | select(.path | endswith(".sql")) | "database"] + [.services[] | select(. == "a") | "chosen"]'
+    config = {"services": {"a": "a/"}, "discover": [{"jq": program}]}
+    found = told(tmp_path, config, {}, {"x/1.sql": "", "x/2.sql": ""})
+    assert found["services"] == ["chosen", "database"]
+    assert found["why"]["database"] == "chosen by jq, discover rule 1"
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"codeowners": "CODEOWNERS"}, "CODEOWNERS cannot be used (it is in neither tree)"),
+        ({"nx": "graph.json"}, "graph.json cannot be used (it is not here, or no graph of nx)"),
+        ({"jq": ".nonsense |"}, "The jq program cannot be compiled"),
+        ({"jq": '"$(id)"'}, "gave what is no service name"),
+        ({"marker": "**/keep", "name": ".["}, "The jq program cannot be compiled"),
+    ],
+)
+def test_what_cannot_be_found_out_is_unknown_and_never_fewer_services(tmp_path, rule, says):
+    found = told(tmp_path, {"services": {"a": "a/"}, "discover": [rule]}, {}, {"a/x": ""})
+    assert found["status"] == "unknown"
+    assert says in found["reason"]
+
+
+@pytest.mark.parametrize(("policy", "weight"), [("warn", "remark"), ("error", "trouble"), ("ignore", None)])
+def test_unmatched_files_are_said_as_the_map_wants(tmp_path, policy, weight):
+    tree = Worktree.new(tmp_path / "shop")
+    tree.commit({".cibeacon.json": json.dumps({"services": {"a": "a/"}, "unmatched": policy})})
+    stdin = "".join(f"x{number}\n" for number in range(7))
+    ended = cibeacon("services", "--files-from=-", "--format=json", "--strict", stdin=stdin, cwd=tree.root)
+    said = [notice for notice in ended.document["notices"] if "belong" in notice["text"]]
+    text = "7 changed files belong to no service: x0, x1, x2, x3, x4 and 2 more"
+    assert said == ([{"weight": weight, "text": text}] if weight else [])
+    assert ended.code == (1 if policy == "error" else 0)

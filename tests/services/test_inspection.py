@@ -1,0 +1,239 @@
+"""`services list`, `which` and `check`: the map itself, every fault with its line, and what leads nowhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cibeacon.configlines import lines
+from processes import cibeacon
+from repositories import Worktree
+
+FILES = (
+    "apps/web/x", "services/pay/a", "services/cart/b", "libs/ui/c", "docs/r.md", "go.work", "Apps/Web/x",
+)  # fmt: skip
+GOOD = """\
+services:
+  web:
+    paths: [apps/web/, "**/*.work"]
+    uses: [ui]
+discover:
+  - root: services/{service}/
+libs:
+  ui: libs/ui/
+global: [go.work]
+ignore: ["**/*.md"]
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    tree = Worktree.new(tmp_path / "shop")
+    tree.commit(dict.fromkeys(FILES, ""))
+    return tree
+
+
+def checked(shop, text, name=".cibeacon.yml", *flags):
+    (shop.root / name).write_text(text)
+    return cibeacon("services", "check", *flags, cwd=shop.root)
+
+
+def test_every_service_is_listed_with_its_folders_and_its_rule(shop):
+    (shop.root / ".cibeacon.yml").write_text(GOOD)
+    ended = cibeacon("services", "list", cwd=shop.root)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "cart  services/cart/  discover: root services/{service}/",
+        "pay   services/pay/   discover: root services/{service}/",
+        "web   apps/web/       services                            uses: ui",
+    ]
+
+
+def test_the_list_as_json(shop):
+    (shop.root / ".cibeacon.yml").write_text(GOOD)
+    document = cibeacon("services", "list", "--format=json", cwd=shop.root).document
+    assert document["version"] == 1
+    assert document["services"][2] == {"name": "web", "roots": ["apps/web/"], "rule": "services", "uses": ["ui"]}
+
+
+def test_services_of_markers_graphs_and_codeowners_are_listed(shop):
+    rules = [{"marker": "**/service.yaml"}, {"codeowners": "CODEOWNERS"}]
+    config = {"discover": rules, "unmatched": "platform"}
+    shop.commit({"x/service.yaml": "", "CODEOWNERS": "*.go @acme/gophers\n", ".cibeacon.json": json.dumps(config)})
+    ended = cibeacon("services", "list", "--format=json", cwd=shop.root)
+    assert [(each["name"], each["rule"]) for each in ended.document["services"]] == [
+        ("gophers", "discover: codeowners"),
+        ("platform", "unmatched"),
+        ("x", "discover: marker **/service.yaml"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("apps/web/x", "apps/web/x  web (services)"),
+        ("./apps/web", "apps/web/  web (services)"),
+        ("services/pay/new/file", "services/pay/new/file  pay (discover: root services/{service}/)"),
+        ("services/later/x", "services/later/x  later (discover: root services/{service}/)"),
+        ("libs/ui/c", "libs/ui/c  ui (libs)"),
+        ("docs/r.md", "docs/r.md  ignored"),
+        ("go.work", "go.work  no service's; watched by web; global: it changes every service"),
+        ("libs/ui/go.work", "libs/ui/go.work  ui (libs); watched by web"),
+        ("nowhere", "nowhere  no service's"),
+        ("../outside", "../outside  no service's"),
+    ],
+)
+def test_a_path_is_told_its_owner_and_rule_and_who_else_watches_it(shop, path, words):
+    (shop.root / ".cibeacon.yml").write_text(GOOD)
+    assert cibeacon("services", "which", path, cwd=shop.root).out == f"{words}\n"
+
+
+def test_a_path_is_meant_from_where_one_stands(shop):
+    (shop.root / ".cibeacon.yml").write_text(GOOD)
+    ended = cibeacon("services", "which", "c", "--format=json", cwd=shop.root / "libs/ui")
+    assert ended.document["paths"] == [
+        {
+            "path": "libs/ui/c", "owner": "ui", "owners": ["ui"], "watchers": [], "rule": "libs",
+            "ignored": False, "global": False,
+        }
+    ]  # fmt: skip
+
+
+def test_a_good_map_passes(shop):
+    ended = checked(shop, GOOD)
+    assert (ended.code, ended.out) == (0, ".cibeacon.yml: 3 services, 0 findings\n")
+
+
+FAULTY = """\
+version: 1
+service: {}
+services:
+  web: {paths: apps/web/, uses: [ui, kart]}
+  cart: services/cart/
+  $(id): x/
+  web: apps/
+global:
+  - "[z-a]"
+dependents: all
+report:
+  enviroment: x
+"""
+
+
+def test_every_fault_has_its_line(shop):
+    ended = checked(shop, FAULTY)
+    assert ended.code == 2
+    assert [line.split(": ", 2)[:2] for line in ended.out.splitlines()[:-1]] == [
+        [f".cibeacon.yml:{number}", "fault"] for number in (2, 6, 7, 9, 10, 12)
+    ]
+    assert "Did you mean services?" in ended.out
+    assert "the key 'web' stands twice in one place" in ended.out
+    assert "Did you mean environment?" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("config", "findings"),
+    [
+        ("services:\n  web: apps/web/\n  old:\n    - old/", ["4: warning: old is no folder", "3: warning: services: old owns"]),
+        ("services:\n  web: [apps/web/, 'x/**']", ["2: warning: x/** matches no file."]),
+        ("services:\n  web: [apps/web/, '!apps/web/gen/']", ["2: warning: apps/web/gen/ matches no file."]),
+        ("services:\n  web: apps/web/\nignore:\n- '*.nothing'", ["4: warning: *.nothing matches no file."]),
+        ("discover:\n- root: '{service}/src/'", ["2: warning: the template {service}/src/ finds no service."]),
+        ("discover:\n- marker: '**/nothing.yaml'", ["2: warning: **/nothing.yaml matches no file."]),
+        ("services:\n  a: {paths: apps/, uses: b}\n  b: {paths: docs/, uses: a}", ["circle: a → b → a."]),
+        ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only by case."]),
+        (
+            "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
+            ["3: fault: services: web: uses: 'pai' is no service and no library. Did you mean pay?"],
+        ),
+        ("services: [", ["2: fault: .cibeacon.yml cannot be used."]),
+        ("services:\n\tx: y", ["2: fault: .cibeacon.yml cannot be used."]),
+        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used. it is in neither tree."]),
+    ],
+)  # fmt: skip
+def test_what_leads_nowhere_is_found(shop, config, findings):
+    ended = checked(shop, config)
+    for finding in findings:
+        assert finding in ended.out
+    assert ended.code == (2 if any("fault" in finding for finding in findings) else 0)
+
+
+def test_findings_as_json(shop):
+    document = checked(shop, "services:\n  web: x/", ".cibeacon.yml", "--format=json").document
+    assert document["services"] == 1
+    assert document["findings"][0] == {
+        "file": ".cibeacon.yml", "line": 2, "weight": "warning", "text": "x is no folder of the repository.",
+    }  # fmt: skip
+
+
+def test_a_program_filters_the_answer(shop):
+    (shop.root / ".cibeacon.yml").write_text(GOOD)
+    assert cibeacon("services", "list", "--jq=.services[].name", cwd=shop.root).out == "cart\npay\nweb\n"
+    ended = cibeacon("services", "list", "--jq=.[", cwd=shop.root)
+    assert "warning: jq was not applied" in ended.err
+    assert len(ended.document["services"]) == 3
+
+
+def test_a_map_can_be_checked_outside_a_repository(tmp_path):
+    (tmp_path / ".cibeacon.yml").write_text("services: {web: nowhere/}\n")
+    assert cibeacon("services", "check", cwd=tmp_path).code == 0
+    (tmp_path / ".cibeacon.yml").write_text("servces: {}\n")
+    assert cibeacon("services", "check", cwd=tmp_path).code == 2
+
+
+def test_no_configuration_is_said(shop):
+    assert cibeacon("services", "check", cwd=shop.root).out == "No configuration file: 0 services, 0 findings\n"
+    assert cibeacon("services", "list", cwd=shop.root).out == "No service is found.\n"
+
+
+def test_a_faulty_map_answers_nothing_wrong(shop):
+    (shop.root / ".cibeacon.yml").write_text("servces: {}\n")
+    for verb in (("list",), ("which", "apps/web/x")):
+        ended = cibeacon("services", *verb, cwd=shop.root)
+        assert (ended.code, ended.out) == (2, "")
+        assert ".cibeacon.yml:1: fault: The file may not hold 'servces'" in ended.err
+
+
+def test_names_of_strangers_stay_on_their_line(shop):
+    ended = checked(shop, '{"services": {"a\\n::error::b": "x"}}', ".cibeacon.json")
+    assert ended.code == 2
+    assert not [line for line in ended.out.splitlines() if line.startswith("::")]
+
+
+# Lines --------------------------------------------------------------------------------------------------------------
+
+WRITTEN = {
+    "x.yml": "version: 1\nservices:\n  a: x/\n  b:\n    paths:\n      - y/\n      - z/\ndiscover:\n  - root: r\n",
+    "x.json": '{"version": 1,\n"services": {\n"a": "x/",\n"b": {\n"paths": [\n"y/",\n"z/"]}},\n"discover": [\n{"root": "r"}]}',
+    "x.toml": 'version = 1\n[services]\na = "x/"\n\n[services.b]\npaths = ["y/", "z/"]\n\n[[discover]]\nroot = "r"\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_line_of_a_key_is_known_in_every_form(name):
+    found = lines(name, WRITTEN[name].encode())
+    wanted = {("version",): 1, ("services",): 2, ("services", "a"): 3, ("discover", 0, "root"): 9}
+    assert {where: found.of(where) for where in wanted} == wanted
+    assert found.of(("services", "b", "paths", 1)) == (6 if name == "x.toml" else 7)
+    assert found.of(("nothing", "at", "all")) == 1
+    assert found.twice == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("x.yml", "a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", ("b", "c")),
+        ("x.json", '{"a": 1, "b": {"c": 1,\n\n "d": 2,\n\n "c": "}"}}', ("b", "c")),
+    ],
+)
+def test_a_key_that_stands_twice_is_found_where_it_stands_again(name, text, where):
+    found = lines(name, text.encode())
+    assert found.twice == (where,)
+    assert found.of(where) == 5
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("text", ["", "[", "]]}}", '"', "a: *b", "[[[", "= 1", '{"a": [1, {"b": }', "\0", "&a [*a]"])
+def test_a_broken_file_has_lines_all_the_same(name, text):
+    assert lines(name, text.encode()).of(("a",)) == 1
