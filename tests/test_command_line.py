@@ -63,7 +63,7 @@ def test_paths_can_come_from_another_tool_by_line_or_by_nul(shop, tmp_path):
 
 def test_a_list_of_paths_that_cannot_be_read_is_the_callers_mistake(shop):
     ended = cibeacon("services", "--files-from=/nowhere/list", cwd=shop.root)
-    assert ended.code == 1
+    assert ended.code == 2
     assert "/nowhere/list" in ended.err
 
 

@@ -340,6 +340,7 @@ class TestFailures:
             ("--commit-sha=abcdef1", "--merge-commit-shas=abcdef12,abcdef34"),
             "Give either commit_sha or merge_commit_shas",
         ),
+        (("--attribution=repository", "--merge-commit-shas=abcdef12"), "attribution repository sends no commit"),
         (("--commit-sha=abcdef",), "commit id of 7 to 40"),
         (('--metadata={"a key":1}',), 'the key "a key"'),
         (("--metadata=[1]",), "is not a JSON object"),
@@ -497,3 +498,24 @@ def test_a_gitlab_pipeline_cannot_be_told_job_by_job_from_outside_the_jobs(shop,
     ended = cibeacon("report", "--signals=pipeline-run", environ=environ, cwd=shop.root, stage="main")
     assert "call cibeacon report in the job itself" in ended.out
     assert cibeacon("report", "--signals=pipeline-run", environ=environ, cwd=shop.root).out.count("✓ sent") == 1
+
+
+def test_an_empty_list_of_services_says_that_none_changed(shop, dx, github):
+    document = cibeacon("report", "--services=[]", "--format=json", environ=github(), cwd=shop.root).document
+    assert document["changes"]["status"] == "none"
+    assert not bodies(dx, "deployments.setPullServices")
+
+
+def test_a_misspelt_configuration_file_is_noticed(dx, github, tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / ".cibeacon.yaml").write_text("services: {a: b/}\n")
+    ended = cibeacon("report", environ=github(), cwd=tmp_path / "tree")
+    assert "call it .cibeacon.yml" in ended.out
+
+
+def test_a_token_never_reaches_a_proxy_on_its_way_to_this_machine(shop, dx, github, monkeypatch):
+    with FaultServer(answers(response(b"{}"))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("all_proxy", proxy.url)
+        assert cibeacon("report", "--strict", environ=github(), cwd=shop.root).code == 0
+        assert proxy.accepted == 0

@@ -17,12 +17,12 @@ from cibeacon.trees import settled
 
 
 def named(services: tuple[str, ...]) -> Changes | None:
-    """The services that a person named, as if they had been found."""
+    """The services that a person named, as if they had been found; an empty list says that there are none."""
     if any(PLACEHOLDER in name for name in services):
         return None
     names = tuple(sorted(services))
     why = dict.fromkeys(names, "named in the setting services")
-    return Changes("ok", names, why, how="given by the setting services") if names else None
+    return Changes("ok" if names else "none", names, why, how="given by the setting services")
 
 
 class Source(History, Content, Protocol):

@@ -14,6 +14,7 @@ from typing import Any
 from cibeacon.errors import ServiceMapError
 
 NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
+_MISSPELT = ".cibeacon.yaml"
 _TOO_DEEP = "it is nested too deeply"
 LARGEST = 4 << 20
 """Bytes; 2,000 services written out take a quarter of a megabyte."""
@@ -29,6 +30,8 @@ def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
         return given, _content(root, root / given)
     here = [name for name in NAMES if (root / name).is_symlink() or (root / name).exists()]
     _at_most_one(here)
+    if not here and (root / _MISSPELT).exists():
+        raise _unusable(_MISSPELT, f"it is not read under this name; call it {NAMES[0]}")
     return (here[0], _content(root, root / here[0])) if here else None
 
 

@@ -46,12 +46,12 @@ _NOBODYS_CONFIG = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def reading(environ: Mapping[str, str]) -> dict[str, str]:
-    """For questions about a clone: no prompt, no hook, no fsmonitor, no network.
+    """For questions about a clone: no prompt, no hook, no fsmonitor, no network, no configuration but the clone's own.
 
     A partial clone must not fetch behind our back; `safe.directory` holds for these children alone, since a
     container's checkout belongs to another user.
     """
-    return _kept(environ) | _ALWAYS | _as_variables(_CONFIG)
+    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | _as_variables(_CONFIG)
 
 
 def scratch(environ: Mapping[str, str]) -> dict[str, str]:

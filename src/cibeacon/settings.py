@@ -332,7 +332,20 @@ def settle(flags: Mapping[str, str], environ: Mapping[str, str], repository: Map
         groups[name], found, wrong = resolve(group, name, sources)
         origins |= found
         problems += wrong
+    problems += _contradictions(groups["deploy"], origins)
     return Settings(**groups, origins=origins, problems=problems)
+
+
+def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Problem, ...]:
+    """Settings that cannot both be meant."""
+    if not deploy.merge_commit_shas:
+        return ()
+    if origins["commit_sha"].given:
+        return (Problem("deploy", "merge_commit_shas", "Give either commit_sha or merge_commit_shas, not both"),)
+    if deploy.attribution == "repository":
+        said = "attribution repository sends no commit, but merge_commit_shas names some: give one of them"
+        return (Problem("deploy", "attribution", said),)
+    return ()
 
 
 def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -109,7 +109,8 @@ def _ladder(
 
 def _with_changes(found: Survey, config: repoconfig.RepositoryConfig, ground: _Ground) -> Survey:
     change = found.settings.change
-    if by_name := comparison.named(change.services):
+    by_name = comparison.named(change.services) if found.settings.given("services") else None
+    if by_name:
         return found._replace(changes=by_name)
     drawn, map_fault = repoconfig.service_map(change.services, config)
     if map_fault:

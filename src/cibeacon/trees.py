@@ -40,8 +40,9 @@ class Source(Protocol):
 
 def settled(drawn: ServiceMap, source: Source, base: str | None, head: str | None) -> ServiceMap:
     """The map with everything found that its rules look for in the trees of two commits, of which one may be missing."""
-    if not drawn.rules.discover and not drawn.templates:
-        return drawn
+    if not drawn.rules.discover:
+        looked = drawn.rules._replace(folders=Trees(source, base, head).folders)
+        return ServiceMap(drawn.roots, drawn.templates, looked) if drawn.templates else drawn
     from cibeacon.services import discovery  # most maps discover nothing, or by templates alone
 
     return discovery.discovered(drawn, Trees(source, base, head))

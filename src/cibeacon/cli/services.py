@@ -63,5 +63,5 @@ def _paths(world: World, source: str) -> list[str]:
         try:
             text = (world.cwd / source).read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
-            raise click.FileError(source, error.strerror) from error
+            raise click.BadParameter(f"{source} cannot be read: {error.strerror}") from error
     return [path for path in re.split(r"\0" if "\0" in text else r"\r?\n", text) if path]

@@ -13,6 +13,9 @@ from cibeacon.services.service_map import ServiceMap, Template
 
 KEYS = ("version", "services", "discover", "libs", "global", "ignore", "dependents", "unmatched", "report")
 
+_HUGE = 10**18
+"""No setting holds such a number, and Python refuses to write very long ones."""
+
 
 class Configuration(NamedTuple):
     """What the repository says: its service map (None when it draws none), its reporting choices, what is wrong."""
@@ -66,4 +69,6 @@ def _report(section: Any, reportable: Collection[str], findings: list[Finding]) 
         for key in section
         if key not in reportable
     ]
-    return {key: value for key, value in section.items() if key in reportable}
+    huge = [key for key, value in section.items() if isinstance(value, int) and abs(value) >= _HUGE]
+    findings += [Finding(("report", key), f"report: {key} is too large a number.", about_map=False) for key in huge]
+    return {key: value for key, value in section.items() if key in reportable and key not in huge}
