@@ -14,7 +14,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 PURE = {
-    "budget", "call", "changes", "compose", "context", "encryption", "errors", "gitenv", "logtext", "options",
+    "budget", "call", "changes", "compose", "context", "transport", "errors", "gitenv", "logtext", "options",
     "outcome", "outputs", "plan", "reading", "redact", "remote", "report", "sanitise", "services", "settings",
     "signals", "situation", "span", "speech", "summary", "values", "world",
 }  # fmt: skip

@@ -26,10 +26,10 @@ from cibeacon.courier import (
     HardenedSession,
     retry_after,
 )
-from cibeacon.encryption import plain_http_refused
 from cibeacon.outcome import Outcome
 from cibeacon.signals import PullServices
 from cibeacon.sinks import dx
+from cibeacon.transport import plain_http_refused
 from faults import FaultServer, Refusing, answers, response
 
 TOKEN = "tok-c2VjcmV0"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from cibeacon.budget import Budget
 from cibeacon.context import Context, PullRequest
-from cibeacon.encryption import plain_http_refused
 from cibeacon.errors import HostError
 from cibeacon.hosts import github, gitlab
 from cibeacon.settings import Settings
+from cibeacon.transport import plain_http_refused
 
 
 class Forge(NamedTuple):

@@ -17,8 +17,8 @@ from urllib3.exceptions import HTTPError
 
 from cibeacon.budget import Budget
 from cibeacon.call import Call, Dialogue, Reply
-from cibeacon.encryption import plain_http_refused
 from cibeacon.outcome import Outcome, Request
+from cibeacon.transport import plain_http_refused
 
 LARGEST_REPLY = 1 << 20
 """Bytes of a response body that are read; no API of ours answers with more."""

@@ -9,12 +9,12 @@ from typing import NamedTuple, TypeAlias
 
 from cibeacon import compose
 from cibeacon.context import PullRequest
-from cibeacon.encryption import plain_http_refused
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome, Word
 from cibeacon.settings import SIGNAL_KINDS
 from cibeacon.signals import Deployment, PipelineRun, Signal
 from cibeacon.situation import Situation
+from cibeacon.transport import plain_http_refused
 
 _SPOILS: Mapping[str, tuple[str, ...]] = {
     "core": SIGNAL_KINDS,

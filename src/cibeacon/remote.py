@@ -8,7 +8,7 @@ from binascii import b2a_base64
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from cibeacon.encryption import plain_http_refused
+from cibeacon.transport import plain_http_refused
 
 _PATH = re.compile(r"[\w.+-]+(/[\w.+-]+)+", re.ASCII)
 _SERVER = re.compile(r"https?://[\w.:\[\]~/%-]+", re.ASCII)

@@ -15,7 +15,7 @@ from cibeacon.world import World
 
 @click.command("sandbox")
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
-@click.option("--token", default="sandbox-token", show_default=True, help="The API key that is good here.")
+@click.option("--token", default="sandbox", show_default=True, help="The API key that is good here.")
 @click.pass_obj
 def command(world: World, /, port: int, token: str) -> int:
     """Run the DX API on this machine, strict about everything that DX documents, with a page to look at."""

@@ -131,5 +131,5 @@ async function poll() {
   setTimeout(poll, 1000);
 }
 
-find("settings").textContent = `export CIBEACON_DX_URL=${location.origin}\nexport CIBEACON_DX_TOKEN=sandbox\ncibeacon report --no-dry-run`;
+find("settings").textContent = `export CIBEACON_DX_URL=${location.origin}\nexport CIBEACON_DX_TOKEN=sandbox\ncibeacon report --no-dry-run --run-id=1`;
 poll();
