@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote
 
 from cibeacon.sandbox.exchange import Answer, Request, in_json
@@ -25,7 +25,7 @@ Records: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 """By full name of the project: the fields of each merge request or pull request that matter; the others are made up."""
 
 
-class Forge:
+class Forge(Listener):
     """GitHub and GitLab, read only, on this machine; between `start` and `stop` or as a context manager.
 
     A merge request or pull request must name `iid` or `number`; it belongs to the commits that it names in any of its
@@ -45,30 +45,9 @@ class Forge:
         parents: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._merge_requests, self._pulls, self._parents = merge_requests or {}, pulls or {}, parents or {}
-        self._listener = Listener(self._route)
+        super().__init__(self._route)
         self.seen: list[str] = []
         """Method and path of each request, in order."""
-
-    @property
-    def url(self) -> str:
-        """Base URL without a trailing slash, while started: of GitLab, and of GitHub's API (also below /api/v3)."""
-        return self._listener.url
-
-    def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
-        """Listen on `port`, 0 for any free one. Raises OSError when it is taken."""
-        self._listener.start(port, host)
-        return self
-
-    def stop(self) -> None:
-        """Close every connection; harmless when not started."""
-        self._listener.stop()
-
-    def __enter__(self) -> Self:
-        self._listener.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _route(self, request: Request) -> Answer:
         self.seen.append(f"{request.method} {request.path}")

@@ -26,11 +26,11 @@ class Listener:
     """Serves `route` on a thread for each connection between start and stop; also a context manager."""
 
     def __init__(self, route: Route) -> None:
-        self._route = route
+        self._serves = route
         self._server: _Server | None = None
         self._thread: Thread | None = None
         self.faults: list[BaseException] = []
-        """What `route` raised; the client was answered 500."""
+        """What `route` raised, answered 500; empty unless the server itself has a defect."""
 
     @property
     def url(self) -> str:
@@ -42,7 +42,7 @@ class Listener:
 
     def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
         """Listen on `port`, 0 for any free one. Raises OSError when it is taken."""
-        self._server = _Server((host, port), self._route, self.faults)
+        self._server = _Server((host, port), self._serves, self.faults)
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), name="listener", daemon=True)
         self._thread.start()
         return self

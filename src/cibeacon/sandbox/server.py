@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Self
+from typing import Any
 
 from cibeacon.sandbox import page
 from cibeacon.sandbox.account import Account
@@ -14,7 +14,7 @@ from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
 
 
-class Sandbox:
+class Sandbox(Listener):
     """DX on this machine, between `start` and `stop` or as a context manager.
 
     Args:
@@ -39,33 +39,7 @@ class Sandbox:
         self.ledger = Ledger(clock)
         self._account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self._log = log
-        self._listener = Listener(self._route)
-
-    @property
-    def url(self) -> str:
-        """Base URL without a trailing slash, while started."""
-        return self._listener.url
-
-    @property
-    def faults(self) -> list[BaseException]:
-        """Errors of the sandbox itself, answered 500; empty unless it has a defect."""
-        return self._listener.faults
-
-    def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
-        """Listen on `port`, 0 for any free one. Raises OSError when it is taken."""
-        self._listener.start(port, host)
-        return self
-
-    def stop(self) -> None:
-        """Close every connection; harmless when not started."""
-        self._listener.stop()
-
-    def __enter__(self) -> Self:
-        self._listener.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().__init__(self._route)
 
     def _route(self, request: Request) -> Answer:
         if request.path.startswith("/api/"):
