@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from cibeacon.sandbox.server import Sandbox
+from dci_talk import Talk
 
 NOON = 1_700_000_000.0
 
@@ -23,3 +24,9 @@ def http():
         session.trust_env = False
         session.headers["Authorization"] = "Bearer key"
         yield session
+
+
+@pytest.fixture
+def dci(sandbox):
+    with Talk(sandbox.url) as talk:
+        yield talk

@@ -164,3 +164,101 @@ def test_a_forge_may_be_started_by_hand(http):
     forge = Forge(pulls={"acme/shop": []}).start()
     assert http.get(f"{forge.url}/repos/acme/shop").json()["full_name"] == "acme/shop"
     forge.stop()
+
+
+# Comparisons, and lists in pages --------------------------------------------------------------------------------------
+
+FILES = [f"services/a/{number}" for number in range(45)]
+
+
+@pytest.fixture
+def comparing():
+    """Three commits in a row and one beside them; a request that changed 45 files."""
+    running = Forge(
+        merge_requests={"acme/team/shop": [REQUEST | {"files": FILES}]},
+        pulls={"acme/shop": [PULL | {"files": FILES}]},
+        parents={BASE: [], SQUASH: [BASE], MERGE: [SQUASH], HEAD: [BASE]},
+        trees={BASE: {"a": "1"}, SQUASH: {"a": "2"}, MERGE: {"b": "1"}, HEAD: {"a": "1", "c": "1"}},
+        troubles={"/repos/acme/shop/pulls/8": 502},
+    )
+    with running:
+        yield running
+
+
+@pytest.fixture
+def comparing_hub(comparing):
+    client = github.Github(base_url=comparing.url, auth=github.Auth.Token("t"), retry=None, per_page=20)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def comparing_lab(comparing):
+    with gitlab.Gitlab(comparing.url, keep_base_url=True, private_token="t") as client:
+        yield client.projects.get("acme/team/shop", lazy=True)
+
+
+def test_pygithub_compares_two_commits(comparing_hub):
+    found = comparing_hub.get_repo("acme/shop").compare(BASE, MERGE)
+    assert (found.status, found.ahead_by, found.behind_by, found.total_commits) == ("ahead", 2, 0, 2)
+    assert found.merge_base_commit.sha == BASE
+    assert [commit.sha for commit in found.commits] == [SQUASH, MERGE]
+    assert {file.filename: file.status for file in found.files} == {"a": "removed", "b": "added"}
+
+
+def test_pygithub_hears_that_commits_parted(comparing_hub):
+    found = comparing_hub.get_repo("acme/shop").compare(HEAD, MERGE)
+    assert (found.status, found.ahead_by, found.behind_by) == ("diverged", 2, 1)
+    assert found.merge_base_commit.sha == BASE
+
+
+def test_python_gitlab_compares_two_commits(comparing_lab):
+    told = comparing_lab.repository_compare(BASE, MERGE)
+    assert [commit["id"] for commit in told["commits"]] == [SQUASH, MERGE]
+    assert told["commits"][1]["parent_ids"] == [SQUASH]
+    assert [(diff["new_path"], diff["new_file"], diff["deleted_file"]) for diff in told["diffs"]] == [
+        ("a", False, True),
+        ("b", True, False),
+    ]
+    assert (told["compare_timeout"], told["compare_same_ref"]) == (False, False)
+
+
+def test_python_gitlab_compares_with_the_merge_base_unless_told_otherwise(comparing_lab):
+    assert [diff["new_path"] for diff in comparing_lab.repository_compare(HEAD, MERGE)["diffs"]] == ["a", "b"]
+    straight = comparing_lab.repository_compare(HEAD, MERGE, straight="true")
+    assert [diff["new_path"] for diff in straight["diffs"]] == ["a", "b", "c"]
+
+
+def test_python_gitlab_hears_of_a_merge_base(comparing_lab):
+    assert comparing_lab.repository_merge_base([HEAD, MERGE])["id"] == BASE
+
+
+def test_a_commit_that_a_forge_does_not_know_is_404(comparing_hub, comparing_lab):
+    with pytest.raises(github.UnknownObjectException):
+        comparing_hub.get_repo("acme/shop").compare(BASE, "9" * 40)
+    for ask in (comparing_lab.repository_compare, lambda *refs: comparing_lab.repository_merge_base(list(refs))):
+        with pytest.raises(gitlab.GitlabError) as told:
+            ask(BASE, "9" * 40)
+        assert told.value.response_code == 404
+
+
+def test_the_files_of_a_request_come_in_pages(comparing_hub, comparing_lab, comparing):
+    pull = comparing_hub.get_repo("acme/shop").get_pull(7)
+    assert pull.changed_files == 45
+    assert [file.filename for file in pull.get_files()] == FILES
+    request = comparing_lab.mergerequests.get(7)
+    assert request.changes_count == "45"
+    diffs = comparing_lab.manager.gitlab.http_list("/projects/1/merge_requests/7/diffs", get_all=True)
+    assert [diff["new_path"] for diff in diffs] == FILES
+    assert sum(line.endswith("/files") for line in comparing.seen) == 3
+
+
+def test_a_count_of_more_files_than_gitlab_keeps_is_no_number():
+    request = REQUEST | {"files": [str(number) for number in range(1001)]}
+    with Forge(merge_requests={"acme/shop": [request]}) as forge, gitlab.Gitlab(forge.url, private_token="t") as client:
+        assert client.projects.get("acme/shop", lazy=True).mergerequests.get(7).changes_count == "1000+"
+
+
+def test_trouble_is_answered_where_it_was_ordered(comparing, http):
+    assert http.get(f"{comparing.url}/repos/acme/shop/pulls/8").status_code == 502
+    assert http.get(f"{comparing.url}/repos/acme/shop/pulls/7").status_code != 502

@@ -6,14 +6,13 @@ The envelope: https://docs.getdx.com/datacloudapi/overview; the status of a refu
 from __future__ import annotations
 
 import hmac
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cibeacon.sandbox import rules
 from cibeacon.sandbox.account import Account
+from cibeacon.sandbox.jsonbody import parsed
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.methods import METHODS
 from cibeacon.sandbox.rules import Refusal
@@ -31,9 +30,6 @@ STATUS: Mapping[str, int] = {
 
 INACTIVE = "inactive"
 """The token that plays a deactivated account."""
-
-_DEPTH = 64
-"""Deepest nesting of a body; deeper ones could not be written out again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +54,7 @@ class Answered:
 
 def answer(asked: Asked, account: Account, ledger: Ledger) -> Answered:
     """Judge a request, change the ledger accordingly and note the request in it."""
-    body = _parsed(asked.body)
+    body = parsed(asked.body)
     status = 200
     envelope: dict[str, Any] = {"ok": True}
     try:
@@ -102,23 +98,3 @@ def _authenticate(authorization: str | None, account: Account) -> None:
         raise Refusal("account_inactive", "The account of this API key is deactivated.")
     if account.token is not None and not hmac.compare_digest(token.encode(), account.token.encode()):
         raise Refusal("invalid_auth", "This is not the API key that the sandbox expects.")
-
-
-def _parsed(body: bytes | None) -> object:
-    """The body as JSON, or None when it is none that could be written out again."""
-    try:
-        value: object = json.loads((body or b"").decode(), parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return None
-    return value if _shallow(value, _DEPTH) else None
-
-
-def _finite(digits: str) -> float:
-    if not math.isfinite(value := float(digits)):
-        raise ValueError(digits)
-    return value
-
-
-def _shallow(value: object, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_shallow(one, levels - 1) for one in inner)

@@ -7,6 +7,11 @@ from typing import Any
 from zlib import crc32
 
 _ZERO = "0" * 40
+NOT_IN_THE_PAYLOAD = frozenset({"commits", "introduced", "files"})
+MOST_COMPARED_COMMITS = 250
+MOST_COMPARED_FILES = 300
+MOST_PULL_FILES = 3000
+MOST_MERGE_REQUEST_FILES = 1000
 
 
 def gitlab_project(path: str, number: int, url: str) -> dict[str, Any]:
@@ -19,6 +24,7 @@ def gitlab_project(path: str, number: int, url: str) -> dict[str, Any]:
         "path_with_namespace": path,
         "default_branch": "main",
         "visibility": "private",
+        "created_at": "2025-01-01T00:00:00Z",
         "web_url": f"{url}/{path}",
     }
 
@@ -30,6 +36,9 @@ def gitlab_merge_request(told: Mapping[str, Any], path: str, number: int, url: s
         "project_id": number,
         "title": f"Merge request {told['iid']}",
         "state": "merged",
+        "created_at": "2025-12-31T00:00:00Z",
+        "updated_at": told.get("merged_at") or "2025-12-31T00:00:00Z",
+        "merged_at": None,
         "source_branch": "feature",
         "target_branch": "main",
         "source_project_id": number,
@@ -38,10 +47,54 @@ def gitlab_merge_request(told: Mapping[str, Any], path: str, number: int, url: s
         "merge_commit_sha": None,
         "squash_commit_sha": None,
         "diff_refs": {"base_sha": None, "head_sha": told.get("sha", _ZERO), "start_sha": None},
+        "changes_count": _counted(len(told.get("files", ()))),
         "references": {"full": f"{path}!{told['iid']}"},
         "web_url": f"{url}/{path}/-/merge_requests/{told['iid']}",
     }
-    return made_up | {name: value for name, value in told.items() if name != "commits"}
+    return made_up | {name: value for name, value in told.items() if name not in NOT_IN_THE_PAYLOAD}
+
+
+def gitlab_commit(sha: str, parents: Sequence[str], path: str, url: str) -> dict[str, Any]:
+    """https://docs.gitlab.com/api/commits/"""
+    return {
+        "id": sha,
+        "short_id": sha[:8],
+        "title": f"Commit {sha[:7]}",
+        "message": f"Commit {sha[:7]}",
+        "created_at": "2025-12-31T00:00:00Z",
+        "parent_ids": list(parents),
+        "web_url": f"{url}/{path}/-/commit/{sha}",
+    }
+
+
+def gitlab_diff(path: str, *, old: bool, new: bool, **more: object) -> dict[str, Any]:
+    """https://docs.gitlab.com/api/repositories/#compare-branches-tags-or-commits"""
+    return {
+        "old_path": path,
+        "new_path": path,
+        "a_mode": "100644" if old else "0",
+        "b_mode": "100644" if new else "0",
+        "diff": "@@ -1 +1 @@\n",
+        "new_file": not old,
+        "renamed_file": False,
+        "deleted_file": not new,
+        "collapsed": False,
+        "too_large": False,
+    } | more
+
+
+def gitlab_comparison(
+    commits: Sequence[Mapping[str, Any]], diffs: Sequence[Mapping[str, Any]], url: str
+) -> dict[str, Any]:
+    """https://docs.gitlab.com/api/repositories/#compare-branches-tags-or-commits"""
+    return {
+        "commit": commits[-1] if commits else None,
+        "commits": commits,
+        "diffs": diffs[:MOST_MERGE_REQUEST_FILES],
+        "compare_timeout": len(diffs) > MOST_MERGE_REQUEST_FILES,
+        "compare_same_ref": not commits,
+        "web_url": url,
+    }
 
 
 def github_repository(name: str, url: str) -> dict[str, Any]:
@@ -84,11 +137,52 @@ def github_pull(told: Mapping[str, Any], name: str, url: str) -> dict[str, Any]:
         "state": "closed" if merged else "open",
         "merged": merged is not None,
         "merged_at": merged,
+        "created_at": "2025-12-31T00:00:00Z",
+        "updated_at": merged or "2025-12-31T00:00:00Z",
         "merge_commit_sha": None,
         "commits": len(told.get("commits", ())) or 1,
+        "changed_files": len(told.get("files", ())),
     }
     ends = {
         "base": {"ref": "main", "sha": _ZERO, "repo": repository, **told.get("base", {})},
         "head": {"ref": "feature", "sha": _ZERO, "repo": repository, **told.get("head", {})},
     }
-    return made_up | {field: value for field, value in told.items() if field != "commits"} | ends
+    return made_up | {field: value for field, value in told.items() if field not in NOT_IN_THE_PAYLOAD} | ends
+
+
+def github_file(path: str, *, old: bool, new: bool) -> dict[str, Any]:
+    """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
+    return {
+        "filename": path,
+        "status": "modified" if old and new else "added" if new else "removed",
+        "additions": 1,
+        "deletions": 1,
+        "changes": 2,
+        "patch": "@@ -1 +1 @@",
+    }
+
+
+def github_comparison(
+    base: Mapping[str, Any],
+    merge_base: Mapping[str, Any],
+    commits: Sequence[Mapping[str, Any]],
+    files: Sequence[Mapping[str, Any]],
+    behind_by: int,
+) -> dict[str, Any]:
+    """https://docs.github.com/en/rest/commits/commits#compare-two-commits; without paging, the last of the commits."""
+    words = {(False, False): "identical", (True, False): "ahead", (False, True): "behind", (True, True): "diverged"}
+    return {
+        "base_commit": base,
+        "merge_base_commit": merge_base,
+        "status": words[bool(commits), bool(behind_by)],
+        "ahead_by": len(commits),
+        "behind_by": behind_by,
+        "total_commits": len(commits),
+        "commits": commits[-MOST_COMPARED_COMMITS:],
+        "files": files[:MOST_COMPARED_FILES],
+    }
+
+
+def _counted(files: int) -> str:
+    """GitLab counts as far as it keeps."""
+    return f"{MOST_MERGE_REQUEST_FILES}+" if files > MOST_MERGE_REQUEST_FILES else str(files)

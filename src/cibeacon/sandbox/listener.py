@@ -9,12 +9,15 @@ import contextlib
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from socketserver import TCPServer
 from threading import Lock, Thread
 from typing import Self, TypeAlias
 
-from cibeacon.sandbox.exchange import Answer, Request, Route, in_json
+from cibeacon.sandbox import framing
+from cibeacon.sandbox.exchange import Answer, Receiving, Request, Route, Stream, in_json
 
 LIMIT = 1024 * 1024
 """Largest body in bytes that is kept."""
@@ -23,10 +26,13 @@ _DRAIN = 16 * LIMIT
 
 
 class Listener:
-    """Serves `route` on a thread for each connection between start and stop; also a context manager."""
+    """Serves `route` on a thread for each connection between start and stop; also a context manager.
 
-    def __init__(self, route: Route) -> None:
-        self._serves = route
+    `receives` may have the body of a request streamed, whatever its size.
+    """
+
+    def __init__(self, route: Route, receives: Receiving = lambda _: None) -> None:
+        self._serves, self._receives = route, receives
         self._server: _Server | None = None
         self._thread: Thread | None = None
         self.faults: list[BaseException] = []
@@ -42,7 +48,7 @@ class Listener:
 
     def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
         """Listen on `port`, 0 for any free one. Raises OSError when it is taken."""
-        self._server = _Server((host, port), self._serves, self.faults)
+        self._server = _Server((host, port), self._serves, self._receives, self.faults)
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), name="listener", daemon=True)
         self._thread.start()
         return self
@@ -72,8 +78,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], route: Route, faults: list[BaseException]) -> None:
-        self.route, self.faults = route, faults
+    def __init__(
+        self, address: tuple[str, int], route: Route, receives: Receiving, faults: list[BaseException]
+    ) -> None:
+        self.route, self.receives, self.faults = route, receives, faults
         self._open: set[_Socket] = set()
         self._lock = Lock()
         super().__init__(address, _Connection)
@@ -117,25 +125,37 @@ class _Connection(BaseHTTPRequestHandler):
     error_message_format = '{"ok": false, "error": "bad_request"}'
 
     def _serve(self) -> None:
-        length = self._length()
+        path, _, query = self.path.partition("?")
+        head = Request(method=self.command, path=path, query=query, headers=self.headers)
+        stream = self.server.receives(head)
+        if stream is not None:
+            return self._streamed(head, stream)
+        length = framing.length(self.headers)
         if length is None:
-            self.close_connection = True
-            return self._write(in_json(400, {"ok": False, "error": "bad_request"}))
+            return self._misframed()
         body = self._body(length)
         if body is not None and len(body) < length:
             self.close_connection = True
             return None  # the client hung up in the middle
-        path, _, query = self.path.partition("?")
-        asked = Request(method=self.command, path=path, query=query, headers=self.headers, body=body)
-        return self._write(self.server.route(asked))
+        return self._write(self.server.route(replace(head, body=body)))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
 
-    def _length(self) -> int | None:
-        """Size of the body in bytes; None when the headers leave it open."""
-        told = self.headers.get_all("Content-Length", ["0"])
-        plain = len(told) == 1 and told[0].isascii() and told[0].isdigit() and len(told[0]) < 16
-        return int(told[0]) if plain and "Transfer-Encoding" not in self.headers else None
+    def _streamed(self, head: Request, stream: Stream) -> None:
+        try:
+            framing.pour(self.rfile, self.headers, stream.write)
+        except (ValueError, EOFError) as error:
+            stream.close()
+            self.close_connection = True
+            return None if isinstance(error, EOFError) else self._misframed()
+        except BaseException:
+            stream.close()
+            raise
+        return self._write(self.server.route(replace(head, stream=stream)))
+
+    def _misframed(self) -> None:
+        self.close_connection = True
+        self._write(in_json(400, {"ok": False, "error": "bad_request"}))
 
     def _body(self, length: int) -> bytes | None:
         if length <= LIMIT:
@@ -145,16 +165,34 @@ class _Connection(BaseHTTPRequestHandler):
             self.rfile.read(min(LIMIT, length - start))
         return None
 
-    def _write(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        fixed = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.content))}
+    def _write(self, answer: Answer | None) -> None:
+        if answer is None:
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status)
+        fixed = {"Server": self.version_string(), "Date": self.date_time_string()}
+        fixed |= {"Content-Type": answer.content_type, "Content-Length": str(answer.size)}
         for name, value in {**fixed, **_ALWAYS, **answer.headers}.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.content)
+            self._pour(answer)
+
+    def _pour(self, answer: Answer) -> None:
+        left = answer.size if answer.cut is None else min(answer.cut, answer.size)
+        self.close_connection = self.close_connection or left < answer.size
+        for piece in chain((answer.content,), answer.pieces.each):
+            self.wfile.write(piece[:left])
+            left -= min(left, len(piece))
+            if not left:
+                return
+
+    def handle_expect_100(self) -> bool:
+        go_on = super().handle_expect_100()
+        self.wfile.flush()  # the client waits for it before it sends the body
+        return go_on
 
     def version_string(self) -> str:
         return "sandbox"

@@ -65,10 +65,70 @@ function runRow([reference, run]) {
     cell("number", text(duration(run.duration))), cell("number soft", text(`${run.notifications} ×`)));
 }
 
+const pills = { killed: "cancelled", error: "failure", "pre-run": "running", "post-run": "running" };
+
+function amount(bytes) {
+  return bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / 1048576)} MiB`;
+}
+
+function tests(result) {
+  const odd = [[result.failures, "failed"], [result.errors, "errors"], [result.skips, "skipped"],
+    [result.regressions, "regressions"]].filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`);
+  return [`${result.success} of ${result.total} passed`, ...odd].join(", ");
+}
+
+function jobRow([id, job]) {
+  const name = span("", job.name ?? id);
+  name.title = id;
+  const about = second([job.topic, job.configuration, ...job.tags].filter(Boolean).join(", "));
+  const states = job.states.map(([status, comment]) => {
+    const chip = span("chip", status);
+    chip.title = comment ?? "";
+    return chip;
+  });
+  const files = job.files.map((file) => make("span", "file", text(file.name), second(`${amount(file.size)} ${file.mime ?? ""}`)));
+  const counted = job.results.map((result) => make("span", "file", text(tests(result)), second(result.name)));
+  return make("tr", "", cell("", span(`pill ${pills[job.status] ?? job.status}`, job.status)), cell("", name, about),
+    cell("wrap", ...states), cell("", ...files), cell("", ...counted), cell("number soft", text(job.components.length)));
+}
+
+const words = { failed: "failure", canceled: "cancelled", canceling: "cancelled", manual: "cancelled" };
+const variables = (told) => Object.entries(told).map(([name, value]) => span("file mono", `${name}=${value}`));
+
+function pipelineRow([id, line]) {
+  const name = make("span", "", text(id), second([line.project, line.ref].join(" @ ")));
+  const jobs = line.jobs.map((job) => {
+    const chip = make(job.retried ? "s" : "span", `pill ${words[job.status] ?? job.status}`, text(job.name));
+    chip.title = [job.stage, job.status, job.downstream ? `pipeline ${job.downstream}` : amount(job.log)].join(", ");
+    return chip;
+  });
+  const by = line.parent ? `pipeline ${line.parent}` : line.schedule ? `schedule ${line.schedule}` : line.user;
+  return make("tr", "", cell("", span(`pill ${words[line.status] ?? line.status}`, line.status)), cell("", name),
+    cell("wrap", ...jobs.flatMap((job) => [job, text(" ")])), cell("wrap", ...variables(line.variables)),
+    cell("", text(line.source), second(by)));
+}
+
+function scheduleRow([id, one]) {
+  return make("tr", "", cell("", text(one.description), second(`${id}${one.active ? "" : ", inactive"}`)),
+    cell("mono", text(one.cron), second(one.cron_timezone)), cell("", text(one.ref), second(one.project)),
+    cell("wrap", ...variables(one.variables)));
+}
+
+function flowRow([job, [context, pipelines]]) {
+  const chips = pipelines.map((one) => span("chip", one.name));
+  return make("tr", "", cell("mono", text(job)), cell("", text(context)),
+    cell("wrap", ...(chips.length ? chips : [span("soft", "none")])));
+}
+
+function flowJobs(contexts) {
+  return Object.fromEntries(Object.entries(contexts).flatMap(([context, held]) =>
+    Object.entries(held.jobs).map(([job, pipelines]) => [job, [context, pipelines]])));
+}
+
 function gist(body) {
   const services = Array.isArray(body?.services) ? body.services : [body?.service];
   const named = services.map((service) => service?.identifier ?? service);
-  return [body?.pipeline_name, body?.status, ...named].filter((part) => typeof part === "string").join(", ");
+  return [body?.pipeline_name, body?.name, body?.["DCI-NAME"], body?.status, ...named].filter((part) => typeof part === "string").join(", ");
 }
 
 function requestItem(entry) {
@@ -110,6 +170,16 @@ function show(ledger) {
   fill("pulls", ledger.pull_services, pullRow);
   fill("deployments", ledger.deployments, deploymentRow);
   fill("runs", ledger.pipeline_runs, runRow);
+  fill("jobs", ledger.dci.jobs, jobRow);
+  fill("pipelines", ledger.dataops.pipelines, pipelineRow);
+  fill("schedules", ledger.dataops.schedules, scheduleRow);
+  const asked = ledger.requests.some((entry) => entry.path.endsWith("/jobs/pipelines"));
+  fill("flows", asked ? flowJobs(ledger.flow) : {}, flowRow);
+  const dci = `export DCI_CS_URL=${location.origin}\nexport DCI_CLIENT_ID=${ledger.dci.client_id}`;
+  find("dci").textContent = `${dci}\n# and DCI_API_SECRET as it was printed where the sandbox started`;
+  const files = `# pipeline files:\n${ledger.dataops.files.map((file) => `#   ${file}`).join("\n")}`;
+  find("dataops").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n${files}`;
+  find("flow").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the tokens as they were printed where the sandbox started`;
   list(ledger);
 }
 

@@ -1,4 +1,6 @@
-"""Knows who answers at which address of the sandbox: DX's methods, the ledger, the page. Does not know their rules."""
+"""Knows who answers at which address of the sandbox: DX, DCI, DataOps.live, Instabase, the ledger, the page. Does not know
+their rules.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +8,24 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from cibeacon.sandbox import page
+from cibeacon.sandbox import dataops_routes, page
 from cibeacon.sandbox.account import Account
+from cibeacon.sandbox.dataops import DataOps
+from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox.dci import Dci
+from cibeacon.sandbox.dci_account import DciAccount
+from cibeacon.sandbox.dci_routes import PREFIX
+from cibeacon.sandbox.dci_upload import Upload
 from cibeacon.sandbox.dx import Asked, answer
 from cibeacon.sandbox.exchange import Answer, Request, in_json
+from cibeacon.sandbox.flow import Flow
+from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
 
 
 class Sandbox(Listener):
-    """DX on this machine, between `start` and `stop` or as a context manager.
+    """DX, DCI, DataOps.live and Instabase Flow on this machine, between `start` and `stop` or as a context manager.
 
     Args:
         token: the only API key that is good; None takes any.
@@ -24,6 +34,9 @@ class Sandbox(Listener):
         default_branch: what no integration_branch may equal.
         log: called with the ledger's entry of each API request, on the connection's thread.
         clock: tells the Unix time in seconds.
+        dci: what DCI holds, and whose signatures are good; the example of `dci_account` by default.
+        dataops: what DataOps.live holds; the example of `dataops_account` by default.
+        flow: what Instabase holds; the example of `flow_account` by default.
     """
 
     def __init__(
@@ -35,13 +48,30 @@ class Sandbox(Listener):
         default_branch: str = "main",
         log: Callable[[Mapping[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.time,
+        dci: DciAccount | None = None,
+        dataops: DataOpsAccount | None = None,
+        flow: FlowAccount | None = None,
     ) -> None:
         self.ledger = Ledger(clock)
+        self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
+        self.dataops = DataOps(dataops or DataOpsAccount(), self.ledger, lambda: self.url, clock, log)
+        self.flow = Flow(flow or FlowAccount(), self.ledger, clock, log)
         self._account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self._log = log
-        super().__init__(self._route)
+        super().__init__(self._route, lambda head: self.dci.receives(head) if self._is_dci(head) else None)
 
-    def _route(self, request: Request) -> Answer:
+    def stop(self) -> None:
+        """Close every connection, wait for their threads and forget the files; harmless when not started."""
+        super().stop()
+        self.dci.close()
+
+    def _route(self, request: Request) -> Answer | None:
+        if isinstance(request.stream, Upload):
+            return self.dci.answer(request, request.stream)
+        if request.path.startswith(f"{dataops_routes.PREFIX}/"):
+            return self.dataops.answer(request)
+        if self.flow.receives(request):
+            return self.flow.answer(request)
         if request.path.startswith("/api/"):
             return self._dx(request)
         view = self._views().get(request.path)
@@ -56,9 +86,16 @@ class Sandbox(Listener):
     def _views(self) -> Mapping[str, Callable[[], Answer]]:
         return {
             "/": lambda: Answer(200, page.content(), "text/html; charset=utf-8", page.headers()),
-            "/ledger": lambda: in_json(200, self.ledger.document()),
+            "/ledger": lambda: in_json(200, self._ledger()),
             "/healthz": lambda: in_json(200, {"ok": True}),
         }
+
+    def _ledger(self) -> Mapping[str, Any]:
+        others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
+        return self.ledger.document() | others
+
+    def _is_dci(self, head: Request) -> bool:
+        return head.path.startswith(f"{PREFIX}/") and not self.flow.receives(head)
 
     def _dx(self, request: Request) -> Answer:
         asked = Asked(
