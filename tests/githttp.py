@@ -108,6 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     home: GitServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms for the other side to have seen the headers
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from cibeacon.budget import Budget
 from cibeacon.git import Repository
-from cibeacon.services.service_map import ServiceMap, Template
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import Template
 
 SERVICES = ServiceMap({}, (Template.parse("services/{service}/"),))
 """The map that all stories share: a service is a folder below `services/`."""

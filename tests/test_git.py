@@ -242,6 +242,15 @@ def test_what_is_no_commit_is_none(revision, tree):
     assert repository(tree.root).commit(revision) is None
 
 
+def test_several_revisions_are_named_at_once_and_in_order(tree):
+    first, second = tree.tip(), tree.commit({"b": "1"})
+    odd = ["", "nope", "-", "two\nlines", "main\0", "no bytes \ud800", "a b", "^main", tree.git("rev-parse", "HEAD:a")]
+
+    found = repository(tree.root).commits("main", *odd, first, "HEAD~1", "main")
+
+    assert found == (second, *(None for _ in odd), first, first, second)
+
+
 def test_a_branch_with_the_name_of_another_commit_does_not_stand_for_it(tree):
     first = tree.tip()
     tree.commit({"b": "1"})
@@ -471,6 +480,82 @@ def test_a_missing_tree_of_a_folder_is_an_error_and_never_an_empty_answer(tmp_pa
         repository(tree.root).paths(*ends)
 
 
+# Ahead of the question ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(tree, tmp_path):
+    """A repository, and what its git was asked so far."""
+    (tmp_path / "bin").mkdir()
+    real, log = shutil.which("git"), tmp_path / "log"
+    (tmp_path / "bin/git").write_text(f'#!/bin/sh\necho "$2 $#" >>{log}\nexec {real} "$@"\n')
+    (tmp_path / "bin/git").chmod(0o755)
+    log.touch()
+    made = repository(tree.root, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return made, lambda: [line.split()[0] for line in log.read_text().splitlines()]
+
+
+def test_a_comparison_that_was_begun_is_the_one_that_is_read(tree, counted):
+    tree.commit({"b": "1", "c": "1"})
+    reader, asked = counted
+
+    reader.compare(tree.tip("HEAD^"), tree.tip())
+    reader.compare(tree.tip("HEAD^"), tree.tip())
+
+    assert list(reader.paths(tree.tip("HEAD^"), tree.tip())) == ["b", "c"]
+    assert asked() == ["diff-tree"]
+    assert list(reader.paths(tree.tip("HEAD^"), tree.tip())) == ["b", "c"]
+
+
+def test_another_comparison_than_the_one_that_was_begun_is_right(tree, counted):
+    tree.commit({"b": "1"})
+    tree.commit({"c": "1"})
+    reader, _ = counted
+
+    reader.compare(tree.tip("HEAD^"), tree.tip())
+
+    assert list(reader.paths(tree.tip("HEAD~2"), tree.tip("HEAD^"))) == ["b"]
+    reader.close()
+
+
+def test_a_comparison_that_was_begun_in_vain_fails_when_it_is_asked_for(tree, counted):
+    reader, _ = counted
+    reader.compare("ab" * 20, tree.tip())
+
+    with pytest.raises(CheckoutError, match="could not compare"):
+        reader.paths("ab" * 20, tree.tip())
+
+
+def test_what_was_begun_and_never_read_ends_with_the_repository(tree, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").write_text(f"#!/bin/sh\necho $$ >{tmp_path / 'pid'}\nexec sleep 60\n")
+    (tmp_path / "bin/git").chmod(0o755)
+    os.mkfifo(tmp_path / "pid")
+    reader = repository(tree.root, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    reader.compare("ab" * 20, tree.tip())
+    pid = int((tmp_path / "pid").read_text())
+    reader.close()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_question_is_asked_once(tree, counted):
+    reader, asked = counted
+
+    assert [reader.commit("main"), reader.commit("main"), *reader.commits("main", "HEAD")] == [tree.tip()] * 4
+    assert [reader.parents(tree.tip()), reader.parents(tree.tip())] == [(), ()]
+    assert asked() == ["cat-file", "cat-file", "cat-file"]
+
+
+def test_a_laptop_costs_four_children(counted, tree):
+    reader, asked = counted
+
+    assert reader.checkout().head == tree.tip()
+    assert sorted(asked()) == ["cat-file", "config", "symbolic-ref", "symbolic-ref"]
+
+
 # Clones of all kinds ------------------------------------------------------------------------------------------------
 
 
@@ -512,6 +597,19 @@ def test_a_clone_without_trees_is_an_error_and_fetches_nothing_behind_anybodys_b
     assert reader.commit(story.merge) is None
     assert reader.parents(story.merge) == (story.base, story.head)
     assert fingerprint(clone.root) == before
+
+
+def test_what_a_partial_clone_holds_is_told_beside_what_it_lacks(partial, stories):
+    """git ends at the first object that it may not fetch."""
+    story = stories("merge", "moved")
+    _, clone = partial(story, "tree:0")
+    clone.git("cat-file", "-p", f"{story.base}^{{tree}}")
+
+    found = repository(clone.root).commits(
+        "ab" * 20, story.merge, story.base, "cd" * 20, story.head, "nope", story.base
+    )
+
+    assert found == (None, None, story.base, None, None, None, story.base)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

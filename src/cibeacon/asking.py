@@ -3,15 +3,19 @@
 They take a third of a second, and few runs ask.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from cibeacon.budget import Budget
+from cibeacon.changes import Listed
 from cibeacon.context import Context, PullRequest
+from cibeacon.deadline import within
 from cibeacon.errors import HostError
 from cibeacon.hosts import github, gitlab
 from cibeacon.settings import Settings
 from cibeacon.transport import plain_http_refused
+
+_Answer = TypeVar("_Answer")
 
 
 class Forge(NamedTuple):
@@ -30,50 +34,64 @@ class Forge(NamedTuple):
         url, credential = _place(context.host, settings, environ)
         return cls(context.host, url, credential, context.repository or "", budget, settings.core.allow_http)
 
-    def landed(self, sha: str) -> PullRequest | None:
-        """The merged pull request whose merge commit it is; None when there is none."""
-        self._permitted()
+    def landed(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
+        """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
+        found: tuple[PullRequest, ...] = self._asked("landed", sha, among=among, known=known)
+        return found
+
+    def compared(self, base: str, head: str) -> Listed:
+        """What lies between two commits, as far as the host tells."""
+        found: Listed = self._asked("compared", base, head)
+        return found
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor of two commits."""
         if self.host == github.NAME:
-            from cibeacon.hosts import github_api
-
-            return github_api.landed(self.url, self.credential["token"], self.repository, sha, self.budget)
-        from cibeacon.courier import HardenedSession
-        from cibeacon.hosts import gitlab_api
-
-        with HardenedSession() as session:
-            return gitlab_api.landed(self.url, self.credential, self.repository, sha, session, self.budget)
+            return self.compared(one, other).merge_base
+        found: str | None = self._asked("merge_base", one, other)
+        return found
 
     def pull_request(self, number: int) -> PullRequest:
         """A pull request by its number."""
-        self._permitted()
-        if self.host == github.NAME:
-            from cibeacon.hosts import github_api
-
-            return github_api.pull_request(self.url, self.credential["token"], self.repository, number, self.budget)
-        from cibeacon.courier import HardenedSession
-        from cibeacon.hosts import gitlab_api
-
-        with HardenedSession() as session:
-            return gitlab_api.pull_request(self.url, self.credential, self.repository, number, session, self.budget)
+        found: PullRequest = self._asked("pull_request", number)
+        return found
 
     def changed_files(self, number: int) -> tuple[str, ...]:
         """Every path that a pull request changed; `HostError` where the list is truncated."""
-        self._permitted()
-        if self.host == github.NAME:
-            from cibeacon.hosts import github_api
+        found: tuple[str, ...] = self._asked("changed_files", number)
+        return found
 
-            return github_api.changed_files(self.url, self.credential["token"], self.repository, number, self.budget)
-        from cibeacon.courier import HardenedSession
-        from cibeacon.hosts import gitlab_api
+    def pipeline(self, named: Context) -> Context:
+        """A run that is named by its id alone, as GitLab knows it."""
+        found: Context = self._asked("pipeline", named)
+        return found
 
-        with HardenedSession() as session:
-            return gitlab_api.changed_files(self.url, self.credential, self.repository, number, session, self.budget)
-
-    def _permitted(self) -> None:
+    def _asked(self, question: str, *about: object, **more: object) -> Any:
+        """The answer of the host's module; both have the same questions under the same names."""
         if plain_http_refused(self.url) and not self.allow_http:
             raise HostError(
                 f"{self.url or 'The host'} was not asked", "the token would travel unencrypted", "Use https."
             )
+        if self.host == github.NAME:
+            from cibeacon.hosts import github_api
+
+            on_github = (self.url, self.credential["token"], self.repository, *about, self.budget)
+            return self._in_time(lambda: getattr(github_api, question)(*on_github, **more))
+        from cibeacon.hosts import gitlab_api
+        from cibeacon.session import HardenedSession
+
+        with HardenedSession() as session:
+            on_gitlab = (self.url, self.credential, self.repository, *about, session, self.budget)
+            return self._in_time(lambda: getattr(gitlab_api, question)(*on_gitlab, **more))
+
+    def _in_time(self, ask: Callable[[], _Answer]) -> _Answer:
+        """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
+        try:
+            return within(self.budget.remaining(), ask)
+        except TimeoutError as error:
+            raise HostError(
+                f"{self.url} did not answer", "the time for it was used up", "Give a larger timeout, or set pr_number."
+            ) from error
 
 
 def _place(host: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:

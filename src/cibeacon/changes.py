@@ -3,7 +3,7 @@
 Paths are text with undecodable bytes escaped (`surrogateescape`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 
@@ -15,6 +15,18 @@ class Span(NamedTuple):
     how: str
 
 
+class Listed(NamedTuple):
+    """What a host's API says of two commits where git cannot be asked. None: the host does not tell, or not all."""
+
+    merge_base: str | None = None
+    first_parents: tuple[str, ...] | None = None
+    """What the head holds beyond the base, oldest first, along first parents."""
+    files: tuple[str, ...] | None = None
+    """Every path that differs between their trees."""
+    fault: str = ""
+    """Why `files` is None."""
+
+
 class Unknown(NamedTuple):
     """Why the changes cannot be told, and the next step. Never to be read as "nothing" or "everything"."""
 
@@ -23,6 +35,15 @@ class Unknown(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.why}; {self.fix}" if self.fix else self.why
+
+
+def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:
+    """The commits from `head` down its first parents as far as `parents` names them, oldest first."""
+    found: dict[str, None] = {}
+    while head in parents and head not in found:
+        found[head] = None
+        head = parents[head][0] if parents[head] else ""
+    return tuple(reversed(found))
 
 
 class Changes(NamedTuple):

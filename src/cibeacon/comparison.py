@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
 from cibeacon.changes import Changes, Span, Unknown
 from cibeacon.context import Context
 from cibeacon.errors import CheckoutError, CibeaconError
-from cibeacon.services.service_map import PLACEHOLDER, ServiceMap
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Change
 from cibeacon.span import History, missing, span
 from cibeacon.trees import Source as Content
@@ -38,10 +40,37 @@ class Source(History, Content, Protocol):
         ...
 
 
-def between_commits(context: Context, change: Change, drawn: ServiceMap, source: Source) -> Changes:
-    """The services that changed between the two commits that the event, or a person, names."""
+class Clone(History, Protocol):
+    """A repository on disk, which git can compare in while we do something else."""
+
+    def commits(self, *revisions: str) -> tuple[str | None, ...]:
+        """`commit` of each, at once."""
+        ...
+
+    def compare(self, base: str, head: str) -> None:
+        """Begins what `paths` will ask for."""
+        ...
+
+
+def begin(context: Context, change: Change, clone: Clone) -> None:
+    """Begins the comparison that the clone alone would choose. It may turn out to be another, or that there is none."""
+    with suppress(CheckoutError):
+        if change.base:
+            clone.commits(change.base, change.head or context.checkout_sha or "HEAD")
+        found = span(context, clone, change.base, change.head)
+        if isinstance(found, Span):
+            clone.compare(found.base, found.head)
+
+
+def between_commits(
+    context: Context, change: Change, drawn: ServiceMap, source: Source, history: History | None = None
+) -> Changes:
+    """The services that changed between the two commits that the event, or a person, names.
+
+    `history` may know more of the commits than `source`. Where the two are known and cannot be compared, they are named.
+    """
     try:
-        found = span(context, source, change.base, change.head)
+        found = span(context, history or source, change.base, change.head)
         if isinstance(found, Span):
             return _compared(found, drawn, source)
     except CibeaconError as error:
@@ -94,11 +123,9 @@ def _compared(between: Span, drawn: ServiceMap, source: Source) -> Changes:
             drawn = settled(drawn, source, between.base, between.head)
             paths = chain((first,), paths)
         found = owned(drawn, paths, between, between.how)
-    except CheckoutError:
+    except CheckoutError as error:
         absent = missing(between, source)
-        if absent is None:
-            raise
-        unknown = _with_trouble(absent, source)
+        unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", error.fix)
         return Changes("unknown", base=between.base, head=between.head, how=between.how, unknown=unknown)
     return found._replace(how=f"{between.how}, fetched") if source.fetched else found
 

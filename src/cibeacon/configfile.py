@@ -24,6 +24,11 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 """What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
 
 
+def is_in_folder(root: Path, given: str | None) -> bool:
+    """Whether a checkout seems to have a configuration."""
+    return any((root / name).exists() for name in ((given,) if given else NAMES))
+
+
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     """The name and content of the configuration in a checkout; None when it has none and none was `given`."""
     if given:

@@ -5,6 +5,9 @@ The values are read by `hosts/*`; everything later is a pure function of them. T
 
 from typing import Any, NamedTuple, Self
 
+UPSTREAM = "upstream"
+"""The event of a run that is another one, which was looked up by its id (GitLab)."""
+
 
 class PullRequest(NamedTuple):
     """A GitHub pull request or a GitLab merge request, as the event or the host's API describes it."""
@@ -29,6 +32,8 @@ class PullRequest(NamedTuple):
     commits: int | None = None
     """How many commits the PR holds, where the host says so."""
     fork: bool = False
+    url: str | None = None
+    """Its page, where the host names it."""
 
 
 class Push(NamedTuple):
@@ -39,6 +44,8 @@ class Push(NamedTuple):
     created: bool = False
     deleted: bool = False
     forced: bool = False
+    commits: tuple[str, ...] = ()
+    """Its commits, oldest first, as far as the payload lists them (GitHub only); not part of the JSON form."""
 
 
 class Checkout(NamedTuple):
@@ -94,6 +101,8 @@ class Context(NamedTuple):
     started_at: int | None = None
     finished_at: int | None = None
     """When the run ended, where the event is about a run that has."""
+    dci_job_id: str | None = None
+    """The job of DCI that an earlier stage of the same step made."""
     deployment_state: str | None = None
     """State in a GitHub `deployment_status` event."""
     ci: bool = False
@@ -117,7 +126,12 @@ class Context(NamedTuple):
     @property
     def about_upstream(self) -> bool:
         """True when the event is about another run, which this one follows."""
-        return self.event == "workflow_run"
+        return self.event in ("workflow_run", UPSTREAM)
+
+    @property
+    def closes(self) -> bool:
+        """True when the run is another pipeline, named by a person: its record may lack an end."""
+        return self.event == UPSTREAM
 
     @property
     def about_pull_request(self) -> bool:
@@ -129,14 +143,19 @@ class Context(NamedTuple):
         return self._replace(pull_request=pull_request)
 
     def document(self) -> dict[str, Any]:
-        """The JSON form: the fields as they are, with the PR's number and id beside the run's."""
+        """The JSON form: the fields as they are, with the PR's number and id beside the run's; nothing personal or ours."""
         pull_request, push, merge_group = self.pull_request, self.push, self.merge_group
-        flat = {name: value for name, value in self._asdict().items() if name != "email"}
+        flat = {name: value for name, value in self._asdict().items() if name not in ("email", "dci_job_id")}
         return {
             **flat,
-            "push": push._asdict() if push else None,
-            "merge_group": merge_group._asdict() if merge_group else None,
+            "push": _ends(push),
+            "merge_group": _ends(merge_group),
             "pr_number": pull_request.number if pull_request else None,
             "github_pull_id": pull_request.id if pull_request else None,
             "pull_request": pull_request._asdict() if pull_request else None,
         }
+
+
+def _ends(push: Push | None) -> dict[str, Any] | None:
+    """A push without its commits, of which there may be thousands."""
+    return {name: value for name, value in push._asdict().items() if name != "commits"} if push else None

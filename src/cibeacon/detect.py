@@ -25,6 +25,10 @@ class Host(Protocol):
         """Where the repository's objects can be fetched, the likeliest place first."""
         ...
 
+    def spool_folder(self, environ: Mapping[str, str]) -> str | None:
+        """Where signals are kept that could not leave, unless a person says otherwise; None where nothing lasts."""
+        ...
+
 
 _HOSTS: tuple[Host, ...] = (github, gitlab, local)
 HOSTS: Mapping[str, Host] = {host.NAME: host for host in _HOSTS}

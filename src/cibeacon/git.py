@@ -1,29 +1,26 @@
-"""The only git: reads one repository's objects with plumbing commands. Knows no host and no service; writes nothing.
+"""The only questions to git: reads one repository's objects with plumbing commands. Knows no host and no service.
 
-Every child has an environment of its own (`gitenv`), ends with the time budget, and takes its helpers along.
+It writes nothing; how git is started and ended is `gitchild`'s.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import select
-import signal
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 from cibeacon import gitenv
 from cibeacon.budget import Budget
 from cibeacon.context import Checkout
 from cibeacon.errors import CheckoutError
+from cibeacon.gitchild import Git
 
-_CHUNK = 1 << 16
-_CLIP = 2000
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+_COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
+_HEADS, _ORIGIN = "refs/heads/", "refs/remotes/origin/"
+_DEFAULT_BRANCHES = ("main", "master")
 
 
 def toplevel(start: Path) -> Path:
@@ -31,21 +28,42 @@ def toplevel(start: Path) -> Path:
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
 
 
-class Repository:
-    """One repository on disk. A question that it cannot answer is None; a broken one is a `CheckoutError`."""
+class Repository(Git):
+    """One repository on disk. A question that it cannot answer is None; a broken one is a `CheckoutError`.
+
+    Answers are remembered: nobody changes the repository while we read it.
+    """
 
     fetched = False
     trouble: CheckoutError | None = None
     """A repository on disk asks no server, so it never has trouble with one."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
-        self._root, self._budget = root, budget
-        self._environ = gitenv.reading(environ)
+        super().__init__(root, gitenv.reading(environ), budget)
+        self._commits: dict[str, str | None] = {}
+        self._told: dict[tuple[str, ...], tuple[int, bytes, str]] = {}
 
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, when its tree is here."""
-        found = self.tip(revision)
-        return found if found and self._ask("cat-file", "-e", f"{found}^{{tree}}") is not None else None
+        return self.commits(revision)[0]
+
+    def commits(self, *revisions: str) -> tuple[str | None, ...]:
+        """`commit` of each, by one child. It breaks off at the first object that a partial clone lacks."""
+        self._commits |= {each: None for each in revisions if not _is_line(each)}
+        waiting = [each for each in dict.fromkeys(revisions) if each not in self._commits]
+        while waiting:
+            ids = self._ids([f"{each}^{{{kind}}}" for each in waiting for kind in ("commit", "tree")])
+            pairs = list(zip(ids[::2], ids[1::2], strict=False))
+            found = [commit if tree else None for commit, tree in pairs]
+            answered, waiting = waiting[: len(pairs) + 1], waiting[len(pairs) + 1 :]
+            self._commits |= dict(zip(answered, [*found, None], strict=False))
+        return tuple(self._commits[each] for each in revisions)
+
+    def _ids(self, names: Sequence[str]) -> list[str | None]:
+        """The id of each object, None where there is no such; shorter than the names where git broke off."""
+        given = os.fsencode("".join(f"{name}\n" for name in names))
+        out = self._in_a_repository(self._run("cat-file", "--batch-check=%(objectname)", given=given))[1]
+        return [line if _SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
 
     def tip(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, with or without its tree."""
@@ -65,7 +83,7 @@ class Repository:
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""
-        code, _, _ = self._run("merge-base", "--is-ancestor", older, newer)
+        code, _, _ = self._once("merge-base", "--is-ancestor", older, newer)
         if code == 0:
             return True
         return False if code == 1 and not self.shallow() else None
@@ -73,6 +91,16 @@ class Repository:
     def merge_base(self, one: str, *others: str) -> str | None:
         """The best common ancestor; None in a shallow clone, where a better one may be hidden."""
         return None if self.shallow() else self._ask("merge-base", one, *others)
+
+    def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
+        """What `after` holds beyond `before`, oldest first, along first parents; None where that cannot be told."""
+        if not _SHA.fullmatch(before) or not _SHA.fullmatch(after):
+            return None
+        told = self._ask("rev-list", "--first-parent", "--reverse", after, f"^{before}", "--")
+        found = tuple(told.split()) if told else ()
+        if not found or (self.shallow() and (self.parents(found[0]) or ())[:1] != (before,)):
+            return None
+        return found
 
     def previous_tag(self, sha: str) -> str | None:
         """The commit of the nearest tag before `sha`."""
@@ -88,13 +116,13 @@ class Repository:
 
         They come as git finds them. A comparison that fails raises `CheckoutError` here, or while they are read.
         """
-        found = _names(
-            self._stream(
-                "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none", base, head, "--"
-            )
-        )
+        found = names(self._stream(*_COMPARISON, base, head, "--"))
         first = next(found, None)
         return iter(()) if first is None else chain((first,), found)
+
+    def compare(self, base: str, head: str) -> None:
+        """Lets git find the `paths` that will be asked for. It prints none before it has found them all."""
+        self._begin(*_COMPARISON, base, head, "--")
 
     def text(self, commit: str, path: str) -> bytes | None:
         """The content of a file in a commit's tree."""
@@ -103,7 +131,7 @@ class Repository:
 
     def entries(self, commit: str, *options: str) -> Iterator[str]:
         """A line of `git ls-tree` for every file in a commit's tree; with `-d` for every folder."""
-        return _names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
+        return names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
         """What `git cat-file` says of many objects at once: `--batch` or `--batch-check`."""
@@ -126,115 +154,55 @@ class Repository:
 
     def checkout(self) -> Checkout:
         """The remote, the commit and the branches, for a repository outside CI."""
-        remote_head = self._ask("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
-        names = ("main", "master")
+        url = ("config", "--get", "remote.origin.url")
+        branch, remote_head = (("symbolic-ref", "--quiet", name) for name in ("HEAD", f"{_ORIGIN}HEAD"))
+        for question in (url, branch, remote_head):
+            self._begin(*question)
+        head, *tips = self.commits("HEAD", *(f"{_HEADS}{name}" for name in _DEFAULT_BRANCHES))
+        here = next((name for name, tip in zip(_DEFAULT_BRANCHES, tips, strict=True) if tip), None)
+        default = (self._ask(*remote_head) or "").removeprefix(_ORIGIN)
         return Checkout(
-            remote_url=self._ask("config", "--get", "remote.origin.url"),
-            head=self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
-            branch=self._ask("symbolic-ref", "--quiet", "--short", "HEAD"),
-            default_branch=remote_head.removeprefix("origin/")
-            if remote_head
-            else next((name for name in names if self.commit(f"refs/heads/{name}")), None),
+            remote_url=self._ask(*url),
+            head=head or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
+            branch=(self._ask(*branch) or "").removeprefix(_HEADS) or None,
+            default_branch=default or here,
         )
 
     def _ask(self, *arguments: str) -> str | None:
-        code, out, err = self._run(*arguments)
+        code, out, _ = self._in_a_repository(self._once(*arguments))
+        return os.fsdecode(out).strip() if code == 0 else None
+
+    def _once(self, *arguments: str) -> tuple[int, bytes, str]:
+        """`_run` with the same arguments has the same answer."""
+        if arguments not in self._told:
+            self._told[arguments] = self._run(*arguments)
+        return self._told[arguments]
+
+    def _in_a_repository(self, answer: tuple[int, bytes, str]) -> tuple[int, bytes, str]:
+        """The answer, unless git says that there is nobody to give one."""
+        code, _, err = answer
         if code == 128 and "not a git repository" in err:
             raise CheckoutError(
                 "There is no git repository here",
                 f"git found none in {self._root} or above",
                 "Check out the repository before this step (actions/checkout), or run inside it.",
             )
-        return os.fsdecode(out).strip() if code == 0 else None
-
-    def _run(self, *arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, bytes, str]:
-        """Exit code, stdout and stderr of one git command, inside the budget."""
-        child = self._start(arguments, environ)
-        try:
-            out, err = child.communicate(timeout=self._budget.remaining())
-        except subprocess.TimeoutExpired as error:
-            raise _late(arguments[0]) from error
-        finally:
-            _end(child)
-        return child.returncode, out, os.fsdecode(err).strip()
-
-    def _stream(self, *arguments: str, given: IO[bytes] | None = None) -> Iterator[bytes]:
-        """What one git command prints, as it comes. The child ends when nobody reads on."""
-        child, complaints = self._start(arguments, given=given), bytearray()
-        try:
-            yield from self._chunks(child, complaints, arguments[0])
-            code = child.wait(max(self._budget.remaining(), 0.01))
-        except subprocess.TimeoutExpired as error:
-            raise _late(arguments[0]) from error
-        finally:
-            _end(child)
-        if code != 0:
-            err = os.fsdecode(bytes(complaints)).strip()
-            raise CheckoutError("git could not compare the commits", err, "Check out with the whole history.")
-
-    def _chunks(self, child: subprocess.Popen[bytes], complaints: bytearray, command: str) -> Iterator[bytes]:
-        """A child's output, while its complaints are put aside: a full pipe of either would stop it."""
-        pipes = [pipe for pipe in (child.stdout, child.stderr) if pipe]
-        while pipes:
-            ready, _, _ = select.select(pipes, [], [], self._budget.remaining())
-            if not ready:
-                raise _late(command)
-            for pipe in ready:
-                piece = os.read(pipe.fileno(), _CHUNK)
-                if not piece:
-                    pipes.remove(pipe)
-                elif pipe is child.stdout:
-                    yield piece
-                else:
-                    complaints += piece[: _CLIP - len(complaints)]
-
-    def _start(
-        self,
-        arguments: tuple[str, ...],
-        environ: Mapping[str, str] | None = None,
-        given: IO[bytes] | None = None,
-    ) -> subprocess.Popen[bytes]:
-        if self._budget.remaining() <= 0:
-            raise _late(arguments[0])
-        try:
-            return subprocess.Popen(
-                ["git", "--no-pager", *arguments],
-                cwd=self._root,
-                env=self._environ if environ is None else environ,
-                stdin=given or subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                process_group=0,
-            )
-        except FileNotFoundError as error:
-            raise CheckoutError(
-                "git cannot be run", "it is not installed here, or the folder is gone", "Install git in the image."
-            ) from error
-        except (OSError, ValueError) as error:
-            raise CheckoutError("git cannot be run", str(error), "Check the installation of git.") from error
+        return answer
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Leaves nothing behind: neither the child nor its helper for the network, which would go on alone."""
-    if child.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    for pipe in (child.stdout, child.stderr):
-        if pipe:
-            pipe.close()
+def _is_line(revision: str) -> bool:
+    """Whether git could read it as one: a stranger's JSON may hold what has no bytes."""
+    try:
+        os.fsencode(revision)
+    except UnicodeEncodeError:
+        return False
+    return bool(revision) and not revision.startswith("-") and "\n" not in revision and "\0" not in revision
 
 
-def _names(chunks: Iterator[bytes]) -> Iterator[str]:
-    """The names between NUL bytes."""
+def names(chunks: Iterator[bytes]) -> Iterator[str]:
+    """What stands between the NUL bytes of an answer."""
     rest = b""
     for chunk in chunks:
         whole, found, rest = (rest + chunk).rpartition(b"\0")
         if found:
             yield from os.fsdecode(whole).split("\0")
-
-
-def _late(command: str) -> CheckoutError:
-    return CheckoutError(
-        f"git {command} took too long", "half of the time budget is git's at most", "Give a larger timeout."
-    )

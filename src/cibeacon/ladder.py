@@ -13,11 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from cibeacon.belongings import OwnFolder
 from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
 from cibeacon.git import Repository
 from cibeacon.remote import Remote
-from cibeacon.scratch import SHA, Absent, Borrowed, Scratch, Unfetched, What
+from cibeacon.scratch import SHA, SHA256_DIGITS, Absent, Borrowed, Scratch, Unfetched, What
 
 _NAME = re.compile(r"(?!-|HEAD$)[^\x00-\x20\x7f~^:?*\[\\@+{]{1,250}")
 _HERE = "refs/remotes/origin/"
@@ -85,6 +86,13 @@ class Ladder:
         found = self._here(lambda local: local.merge_base(one, *others))
         return self._fetched(lambda: self._graph(one, *others).merge_base(one, *others)) if found is None else found
 
+    def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
+        """What `after` holds beyond `before`, oldest first, along first parents."""
+        found = self._here(lambda local: local.first_parents(before, after))
+        if found is not None:
+            return found
+        return self._fetched(lambda: self._graph(before, after).first_parents(before, after))
+
     def previous_tag(self, sha: str) -> str | None:
         """The commit of the nearest tag before a commit."""
         found = self._here(lambda local: local.previous_tag(sha))
@@ -138,7 +146,7 @@ class Ladder:
                 found = self._local.batch(form, wanted)
                 if b" missing\n" not in found:
                     return found
-        room = self._room("trees")
+        room = self._room("trees", wanted)
         known = room.batch("--batch-check", wanted).splitlines()
         lost = tuple(line.split(b" ")[0].decode("ascii") for line in known if line.endswith(b" missing"))
         for start in range(0, len(lost), _AT_ONCE):
@@ -191,7 +199,7 @@ class Ladder:
 
     def _filled(self, kind: str, what: What, names: Sequence[str], besides: Sequence[str] = ()) -> Scratch:
         """The scratch repository of a kind, holding all that is named; what is named besides may be absent."""
-        room = self._room(kind)
+        room = self._room(kind, names)
         absent = [name for name in names if not room.has(name, what)]
         wanted = list(dict.fromkeys([*absent, *(name for name in besides if name not in self._refused)]))
         while absent:
@@ -206,7 +214,7 @@ class Ladder:
                     raise
         return room
 
-    def _room(self, kind: str) -> Scratch:
+    def _room(self, kind: str, names: Sequence[str]) -> Scratch:
         if kind not in self._rooms:
             lender = self._here(Borrowed.of) if kind == "trees" else None
             self._rooms[kind] = Scratch(
@@ -216,13 +224,16 @@ class Ladder:
                 self._budget,
                 lender,
                 frank=lender is not None or kind == "graph",
+                wide=self._wide(names),
             )
         return self._rooms[kind]
 
+    def _wide(self, names: Sequence[str]) -> bool:
+        """Whether the objects have SHA-256 ids: as those that are asked for, else as the clone's own."""
+        ids = [name for name in (*names, *self._pending) if SHA.fullmatch(name)]
+        return len(ids[0] if ids else self._here(lambda local: local.tip("HEAD")) or "") == SHA256_DIGITS
+
     def _own_folder(self) -> Path:
         if self.folder is None:
-            from tempfile import TemporaryDirectory  # few runs fetch
-
-            space = TemporaryDirectory(prefix="cibeacon-", ignore_cleanup_errors=True)
-            self.folder = Path(self._space.enter_context(space))
+            self.folder = self._space.enter_context(OwnFolder())
         return self.folder

@@ -11,7 +11,8 @@ from cibeacon.options import Problem
 from cibeacon.report import Notice
 from cibeacon.services import configuration
 from cibeacon.services.configuration import Configuration
-from cibeacon.services.service_map import PLACEHOLDER, ServiceMap
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import all_options
 
 REPORTABLE = frozenset(each.name for group in all_options().values() for each in group if each.in_repository)

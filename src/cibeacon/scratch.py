@@ -36,6 +36,7 @@ _ALWAYS = (
     "--no-recurse-submodules",
     "--refmap=",
 )
+SHA256_DIGITS = 64
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 _ABSENT = re.compile(r"not our ref ([0-9a-f]{40,64})|couldn't find remote ref (\S+)")
 _NO_TREE_FILTER = re.compile(r"filter '?tree|filter-spec", re.IGNORECASE)
@@ -82,13 +83,17 @@ class Scratch(Repository):
         borrowed: Borrowed | None = None,
         *,
         frank: bool = False,
+        wide: bool = False,
     ) -> None:
-        """`frank` tells the server what is here already. Nothing borrowed is not worth that round of questions."""
+        """`frank` tells the server what is here already. Nothing borrowed is not worth that round of questions.
+
+        `wide`: the objects have SHA-256 ids.
+        """
         super().__init__(root, environ, budget)
         self._environ = gitenv.scratch(environ)
         self._job, self._remotes, self._frank = environ, remotes, frank
         self._brought: set[str] = set()
-        _lay_out(root, remotes, borrowed)
+        _lay_out(root, remotes, borrowed, wide=wide)
 
     def named(self, name: str) -> str | None:
         """The commit that was fetched by a name."""
@@ -109,6 +114,8 @@ class Scratch(Repository):
 
         Each is kept under a ref of its own, so that a later fetch can say that it is here.
         """
+        self._commits.clear()
+        self._told.clear()
         specs = names if what == "files" else [f"+{name}:{_kept(name)}" for name in names]
         faults = []
         for number, remote in enumerate(self._remotes):
@@ -139,12 +146,17 @@ def _kept(name: str) -> str:
     return name if name.startswith("refs/") else f"refs/cibeacon/{name}"
 
 
-def _lay_out(root: Path, remotes: Sequence[Remote], borrowed: Borrowed | None) -> None:
-    """An empty bare repository, written by hand: `git init` costs a child and copies somebody's templates."""
+def _lay_out(root: Path, remotes: Sequence[Remote], borrowed: Borrowed | None, *, wide: bool) -> None:
+    """An empty bare repository, written by hand: `git init` costs a child and copies somebody's templates.
+
+    Extensions, such as another form of ids, are read from version 1 on
+    (https://git-scm.com/docs/repository-version).
+    """
     for folder in ("objects/info", "objects/pack", "refs/cibeacon"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "HEAD").write_text("ref: refs/heads/nothing\n")
-    config = "[core]\n\trepositoryFormatVersion = 0\n\tbare = true\n"
+    config = f"[core]\n\trepositoryFormatVersion = {int(wide)}\n\tbare = true\n"
+    config += "[extensions]\n\tobjectFormat = sha256\n" if wide else ""
     for number, remote in enumerate(remotes):
         config += f'[remote "r{number}"]\n\turl = "{remote.url}"\n'
     (root / "config").write_text(config)
@@ -157,7 +169,9 @@ def _lay_out(root: Path, remotes: Sequence[Remote], borrowed: Borrowed | None) -
 def _fault(remote: Remote, names: Sequence[str], complaint: str) -> Unfetched:
     """What git said, as an error of ours: only the end of it, where the reason stands."""
     lines = [line for line in complaint.splitlines() if line.strip()]
-    words = " / ".join(lines[-3:])[-_LONGEST_COMPLAINT:]
+    words = " / ".join(lines[-3:])
+    if len(words) > _LONGEST_COMPLAINT:
+        words = words[-_LONGEST_COMPLAINT:].partition(" ")[2]  # half a word may be half a secret, which nobody knows
     absent = _ABSENT.search(complaint)
     if absent and (name := absent[1] or absent[2]) in names:
         return Absent(name, words)

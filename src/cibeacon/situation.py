@@ -1,6 +1,7 @@
 """Everything that the plan of a run depends on, as one frozen value. Knows no rule."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.changes import Changes
@@ -8,6 +9,29 @@ from cibeacon.context import Context, PullRequest
 from cibeacon.outcome import Word
 from cibeacon.settings import Settings
 from cibeacon.world import Stage
+
+
+class Settled(Exception):
+    """A signal, or a kind of signal, that does not go: how it ends, and why."""
+
+    def __init__(self, word: Word, reason: str, subject: str = "") -> None:
+        self.word, self.reason, self.subject = word, reason, subject
+
+
+class Landed(NamedTuple):
+    """A merged pull request, and what it changed by itself."""
+
+    pull_request: PullRequest
+    changes: Changes | None = None
+
+
+class File(NamedTuple):
+    """A file that is to be sent, found and named."""
+
+    path: Path
+    name: str
+    mime: str
+    size: int
 
 
 class Situation(NamedTuple):
@@ -22,14 +46,22 @@ class Situation(NamedTuple):
     final_words: Mapping[str, str]
     """The host's final statuses as ours."""
     changes: Changes | None = None
-    """None when they were not worked out: no service map is drawn."""
+    """Those of the whole run. None when they were not worked out: no service map is drawn."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
-    landed: PullRequest | None = None
-    """The pull request that a push merged, found by asking the host."""
+    landed: tuple[Landed, ...] = ()
+    """The pull requests that a push merged, found by asking the host; the one that landed first stands first."""
     unlanded: tuple[Word, str] | None = None
-    """Why no such pull request is known: `skipped` or `failed`, and the reason."""
+    """Why no such pull request is known, or not every one: `skipped` or `failed`, and the reason."""
+
+    files: tuple[File, ...] = ()
+    """Those that go along with the end of the job."""
 
     def asked_by_name(self, kind: str) -> bool:
         """True when a person named this signal."""
         return kind in self.settings.core.signals
+
+    @property
+    def numbered(self) -> bool:
+        """False where every run at one commit would be the same run: a CI system that is not known, and no run_id."""
+        return self.context.host != "local" or self.rehearsed or self.settings.given("run_id")

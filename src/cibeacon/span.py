@@ -123,7 +123,10 @@ def _landed_elsewhere(history: History, merge: str, head: str | None, parent: st
 
 
 def _fast_forwarded(context: Context, pull_request: PullRequest, history: History) -> Answer:
-    """The base branch moved to the head itself: only where it stood before can tell."""
+    """The base branch moved to the head itself: only where it stood before can tell.
+
+    A push in the context is known to hold this pull request and nothing else: what others brought is not its change.
+    """
     head = pull_request.head_sha
     if pull_request.diff_base_sha:
         return _between(pull_request.diff_base_sha, head, "fast-forward, merge request's diff base")

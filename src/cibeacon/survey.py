@@ -8,18 +8,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon import comparison, detect, landing, repoconfig, trees
+from cibeacon import comparison, configfile, detect, following, landing, reckoning, repoconfig, trees
 from cibeacon.asking import Forge
 from cibeacon.budget import Budget
 from cibeacon.changes import Changes, Unknown
 from cibeacon.context import Context
-from cibeacon.errors import HostError
+from cibeacon.errors import interruption
+from cibeacon.fallback import Fallback
 from cibeacon.git import Repository, toplevel
 from cibeacon.ladder import Ladder
 from cibeacon.landing import Landing
 from cibeacon.report import Notice
+from cibeacon.sections import interruptible
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, settle
+from cibeacon.situation import Landed
 from cibeacon.world import World
 
 
@@ -32,25 +35,44 @@ class Survey(NamedTuple):
     budget: Budget
     landing: Landing = Landing()
     changes: Changes | None = None
+    parts: tuple[Changes, ...] = ()
+    """Those of each pull request of the landing, where they are not those of the run."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
     notices: tuple[Notice, ...] = ()
+    interrupted: str | None = None
+    """Why the looking stopped early, where it did: nothing is to be sent any more."""
 
     @property
     def host(self) -> detect.Host:
         """The host that the run is on."""
         return detect.HOSTS[self.context.host]
 
+    @property
+    def landed(self) -> tuple[Landed, ...]:
+        """The pull requests that a push merged, with their changes."""
+        return reckoning.landed(self.landing, self.changes, self.parts)
+
+    @property
+    def about(self) -> Context:
+        """The context, with the pull request that a push merged where it was one alone."""
+        merged = self.landing.pull_requests
+        return self.context.with_pull_request(merged[0]) if len(merged) == 1 else self.context
+
 
 class _Ground(NamedTuple):
     """Where a run's changes are looked for."""
 
     root: Path
+    local: Repository
     source: Repository | Ladder
     paths: Sequence[str] | None
     """Changed paths that somebody else worked out."""
+    history: Fallback
     forge: Forge | None = None
     """The host's API, where there is one to ask."""
+    each: bool = True
+    """Whether anybody wants to know of each pull request of a push."""
 
     def told(self, changes: Changes) -> Changes:
         """The changes; where they are unknown, with the plainest reason first."""
@@ -75,25 +97,62 @@ def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths:
     rehearsed = _rehearsed(settings, context, acts=acts)
     found = Survey(settings, context, rehearsed, budget, notices=(*notices, *_unknown_ci(settings, context, acts=acts)))
     with ExitStack() as held:
+        held.callback(repository.close)
         ladder = None if rehearsed else _ladder(found, root, repository, world.environ, looking)
         if ladder:
             held.callback(ladder.close)
-        return _surveyed(found, _Ground(root, ladder or repository, paths), world, flags, looking)
+        try:
+            source = ladder or repository
+            ground = _Ground(root, repository, source, paths, Fallback(source, None), each=world.stage != "post")
+            with interruptible():
+                return _surveyed(found, ground, world, flags, looking)
+        except KeyboardInterrupt as stop:
+            return _cut_short(found, interruption(stop))
+
+
+def _cut_short(found: Survey, why: str) -> Survey:
+    """What was known already, which is enough for some signals to be kept."""
+    unknown = Changes("unknown", unknown=Unknown(why, "Run the job again, or give services."))
+    changes = _by_name(found.settings) or unknown
+    landed = Landing(word="failed", reason=f"not asked which pull request it belongs to: {why}")
+    return found._replace(changes=changes, landing=landed if found.context.push else Landing(), interrupted=why)
+
+
+def _by_name(settings: Settings) -> Changes | None:
+    """The changed services as somebody named them, who then needs no look at the repository."""
+    return comparison.named(settings.change.services) if settings.given("services") else None
 
 
 def _surveyed(found: Survey, ground: _Ground, world: World, flags: Mapping[str, str], looking: Budget) -> Survey:
+    if world.stage != "post" and ground.paths is None:
+        _give_a_head_start(found, ground)
     config = repoconfig.find(found.settings.core.config, found.context, ground.source, ground.root)
     settings = settle(flags, world.environ, config.read.report or {})
     settings = settings._replace(problems=(*settings.problems, *config.problems))
     context = detect.as_told(found.context, settings)
+    another = following.names_another(found.context, context)
     found = found._replace(settings=settings, context=context, notices=(*found.notices, *config.notices))
-    if world.stage == "post" and "changed" not in settings.deploy.deploy_services:
+    if not another and world.stage == "post" and "changed" not in settings.deploy.deploy_services:
         return found
     forge = Forge.of(context, settings, world.environ, looking)
-    landed = landing.landing(context, settings, forge, rehearsed=found.rehearsed)
+    if another:
+        context, said = following.followed(context, forge, rehearsed=found.rehearsed)
+        return found._replace(context=context, notices=(*found.notices, *said))
     if forge.credential and not found.rehearsed:
-        ground = ground._replace(forge=forge)
+        ground = ground._replace(forge=forge, history=Fallback(ground.source, forge))
+    landed = landing.landing(context, settings, forge, ground.history, rehearsed=found.rehearsed)
     return _with_changes(found._replace(landing=landed), config, ground)
+
+
+def _give_a_head_start(found: Survey, ground: _Ground) -> None:
+    """Where a map may be drawn, git compares while we read it."""
+    change, core = found.settings.change, found.settings.core
+    if change.services:
+        drawn = comparison.named(change.services) is None
+    else:
+        drawn = found.context.base_config or configfile.is_in_folder(ground.root, core.config)
+    if drawn and (ground.root / ".git").exists():
+        comparison.begin(detect.as_told(found.context, found.settings), change, ground.local)
 
 
 def _ladder(
@@ -109,8 +168,7 @@ def _ladder(
 
 def _with_changes(found: Survey, config: repoconfig.RepositoryConfig, ground: _Ground) -> Survey:
     change = found.settings.change
-    by_name = comparison.named(change.services) if found.settings.given("services") else None
-    if by_name:
+    if by_name := _by_name(found.settings):
         return found._replace(changes=by_name)
     drawn, map_fault = repoconfig.service_map(change.services, config)
     if map_fault:
@@ -120,30 +178,17 @@ def _with_changes(found: Survey, config: repoconfig.RepositoryConfig, ground: _G
     if drawn is None:
         return found
     drawn = _asking(drawn, found, ground)
-    changes = _between(found, drawn, ground)
-    return found._replace(changes=changes, notices=(*found.notices, *_strays(changes, drawn)))
+    changes, parts = _between(found, drawn, ground)
+    return found._replace(changes=changes, parts=parts, notices=(*found.notices, *_strays(changes, drawn)))
 
 
-def _between(found: Survey, drawn: ServiceMap, ground: _Ground) -> Changes:
-    """As given; else by git; of a pull request that git cannot reach, by the host's own list of its files, if that is whole."""
+def _between(found: Survey, drawn: ServiceMap, ground: _Ground) -> tuple[Changes, tuple[Changes, ...]]:
+    """As given; else worked out, for the run and for each pull request of a push."""
     if ground.paths is not None:
-        return comparison.given(drawn, ground.paths, ground.source)
-    change, forge, context = found.settings.change, ground.forge, found.context
-    if landed := found.landing.pull_request:
-        context = context.with_pull_request(landed)
-    told = bool(change.base or change.head)
-    pull_request = context.pull_request
-    try:
-        if forge and pull_request and not told and not (pull_request.merged or pull_request.head_sha):
-            context = context.with_pull_request(forge.pull_request(pull_request.number))
-        changes = ground.told(comparison.between_commits(context, change, drawn, ground.source))
-        listable = pull_request and not told and not (drawn.rules.discover or drawn.rules.everywhere)
-        if changes.status != "unknown" or not forge or not pull_request or not listable:
-            return changes
-        listed = comparison.given(drawn, forge.changed_files(pull_request.number), ground.source)
-        return listed._replace(how="the pull request's files, as the host's API lists them")
-    except HostError as error:
-        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.fix))
+        return comparison.given(drawn, ground.paths, ground.source), ()
+    about = (found.context, found.settings.change, drawn)
+    searched = reckoning.Ground(*about, ground.source, ground.history, ground.forge, ground.told)
+    return reckoning.reckoned(searched, found.landing, each=ground.each)
 
 
 def _asking(drawn: ServiceMap, found: Survey, ground: _Ground) -> ServiceMap:

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from cibeacon.budget import Budget
-from cibeacon.courier import HardenedSession
 from cibeacon.errors import HostError
 from cibeacon.hosts import github_api, gitlab_api
+from cibeacon.session import HardenedSession
 from filesapi import Api
 
 HEAD, MERGE, BASE = "1" * 40, "2" * 40, "4" * 40

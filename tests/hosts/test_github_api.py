@@ -38,7 +38,8 @@ def budget(seconds: float = 30.0) -> Budget:
 
 
 def asked(url: str, sha: str = MERGE, seconds: float = 30.0):
-    return landed(url, TOKEN, "acme/shop", sha, budget(seconds))
+    found = landed(url, TOKEN, "acme/shop", sha, budget(seconds))
+    return found[0] if found else None
 
 
 def page(*pulls, **headers) -> bytes:

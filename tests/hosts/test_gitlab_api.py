@@ -9,10 +9,10 @@ import pytest
 
 import faults
 from cibeacon.budget import Budget
-from cibeacon.courier import HardenedSession
 from cibeacon.errors import HostError
 from cibeacon.hosts.gitlab_api import landed
 from cibeacon.sandbox.forge import Forge
+from cibeacon.session import HardenedSession
 from faults import FaultServer, Refusing, answers, response
 
 HEAD, MERGE, SQUASH, BASE, OTHER = ("1" * 40, "2" * 40, "3" * 40, "4" * 40, "9" * 40)
@@ -43,7 +43,8 @@ def no_proxy(monkeypatch):
 def asked(url: str, sha: str = MERGE, credential=PRIVATE, seconds: float = 30.0):
     budget = Budget(seconds, time.monotonic, time.sleep, time.monotonic())
     with HardenedSession() as session:
-        return landed(url, credential, PROJECT, sha, session, budget)
+        found = landed(url, credential, PROJECT, sha, session, budget)
+    return found[0] if found else None
 
 
 def of(*requests) -> Forge:

@@ -6,7 +6,7 @@ import pytest
 
 from cibeacon.repoconfig import REPORTABLE
 from cibeacon.services.configuration import from_templates, read
-from cibeacon.services.service_map import Template
+from cibeacon.services.template import Template
 
 GOOD = {
     "version": 1,

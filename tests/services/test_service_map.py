@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.services.service_map import NAME, PLACEHOLDER, ServiceMap, Template, root_of
+from cibeacon.services.rules import Rules
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import NAME, PLACEHOLDER, Template, root_of
 
 PAY = {"services/pay": "pay", "services/pay/worker": "worker", "web": "web"}
 
@@ -111,6 +113,14 @@ def test_no_path_is_no_service():
 def test_one_service_may_have_several_roots():
     found = drawn({"a/pay": "pay", "b/pay": "pay"}).assign(["b/pay/x", "a/pay/x"])
     assert found.why == {"pay": "b/pay/x"}
+
+
+def test_what_was_discovered_below_a_root_is_found_after_the_root_has_changed():
+    found = ServiceMap({"pay": "pay"}, (), Rules(found={"pay/jobs/worker": (0, "worker")}))
+    assert found.assign(["pay/a", "pay/jobs/a", "pay/jobs/worker/b"]).why == {
+        "pay": "pay/a",
+        "worker": "pay/jobs/worker/b",
+    }
 
 
 FOLDERS = st.sampled_from(["a", "b", "c", "ab", "-x", ""])

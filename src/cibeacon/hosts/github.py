@@ -71,6 +71,12 @@ def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool =
     return (found,) if found else ()
 
 
+def spool_folder(environ: Mapping[str, str]) -> str | None:
+    """The runner's folder for the job: later steps see it, and can upload it."""
+    folder = variable(environ, "RUNNER_TEMP")
+    return f"{folder}/cibeacon/spool" if folder else None
+
+
 def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
     """The run as GitHub describes it. `event` may be empty or lack any key."""
     name = variable(environ, "GITHUB_EVENT_NAME")
@@ -104,6 +110,7 @@ def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
         job=variable(environ, "GITHUB_JOB"),
         actor=variable(environ, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
         started_at=number(variable(environ, "STATE_started_at")),
+        dci_job_id=variable(environ, "STATE_dci_job_id"),
         deployment_state=words(event, "deployment_status", "state"),
         ci=True,
         secrets_withheld=(fork and name in _WITHOUT_SECRETS) or dependabot,
@@ -154,6 +161,7 @@ def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
         head_sha=commit(at(found, "head", "sha")),
         commits=number(at(found, "commits")),
         fork=_from_fork(found),
+        url=words(found, "html_url"),
     )
 
 
@@ -172,7 +180,15 @@ def _push(event: Mapping[str, Any]) -> Push:
         created=at(event, "created") is True,
         deleted=at(event, "deleted") is True,
         forced=at(event, "forced") is True,
+        commits=_commits(event),
     )
+
+
+def _commits(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of a push's commits: 2,048 at most, those of merged branches among them."""
+    listed = at(event, "commits")
+    named = [commit(at(each, "id")) for each in listed] if isinstance(listed, list) else []
+    return tuple(sha for sha in named if sha)
 
 
 def _merge_group(event: Mapping[str, Any]) -> Push:

@@ -1,4 +1,4 @@
-"""Asks GitHub's REST API, through PyGithub, what no event says: which pull request a commit belongs to, and its files.
+"""Asks GitHub's REST API, through PyGithub, what neither event nor git says: pull requests of a commit, files, merge bases.
 
 PyGithub takes 0.4 s to import, so this module is imported only where a question is asked. Its own retries are capped:
 by default it would wait out a rate limit. Needs `contents: read` and `pull-requests: read`.
@@ -6,7 +6,7 @@ by default it would wait out a rate limit. Needs `contents: read` and `pull-requ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -15,29 +15,55 @@ from github import Auth, Github, GithubException, GithubRetry
 from requests import RequestException
 
 from cibeacon.budget import Budget
+from cibeacon.changes import Listed, first_parents
 from cibeacon.context import PullRequest
 from cibeacon.errors import HostError
+from cibeacon.reading import commit
 
 _LONGEST_CALL = 10
 _TRIES = 2
 _PAGE = 100
 _MOST_FILES = 3000
+_MOST_COMPARED_FILES = 300
+MISSHAPEN = (
+    RequestException,
+    AssertionError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+)
+"""What PyGithub and requests raise for an answer that is none, and what reading one raises."""
 _Kind = TypeVar("_Kind", dict[str, Any], list[dict[str, Any]])
 
 
-def landed(api_url: str, token: str, repository: str, sha: str, budget: Budget) -> PullRequest | None:
-    """The merged pull request whose merge commit is `sha`; None when there is none. Raises `HostError`."""
-    with _asking(api_url, token, budget, "which pull request the push belongs to") as client:
-        place = f"/repos/{quote(repository)}"
-        pulls: list[dict[str, Any]] = _asked(client, f"{place}/commits/{quote(sha)}/pulls?per_page=100", list)
-        numbers = [int(pull["number"]) for pull in pulls if pull["merged_at"] and pull["merge_commit_sha"] == sha]
-        return _pull_request(_asked(client, f"{place}/pulls/{numbers[0]}", dict)) if numbers else None
+def landed(
+    api_url: str,
+    token: str,
+    repository: str,
+    sha: str,
+    budget: Budget,
+    *,
+    among: Collection[str] = (),
+    known: Mapping[int, PullRequest] | None = None,
+) -> tuple[PullRequest, ...]:
+    """The merged pull requests that `sha` belongs to and whose merge commit is `sha`, or is `among` those of its push.
+
+    Those `known` by number already are not asked for again. Raises `HostError`.
+    """
+    with _asking(api_url, token, budget, f"which pull request commit {sha[:12]} of the push belongs to") as client:
+        place, known, wanted = f"/repos/{quote(repository)}", known or {}, {sha, *among}
+        pulls: list[dict[str, Any]] = asked(client, f"{place}/commits/{quote(sha)}/pulls?per_page=100", list)
+        numbers = [int(pull["number"]) for pull in pulls if pull["merged_at"] and pull["merge_commit_sha"] in wanted]
+        return tuple(known.get(each) or _pull_request(asked(client, f"{place}/pulls/{each}", dict)) for each in numbers)
 
 
 def pull_request(api_url: str, token: str, repository: str, number: int, budget: Budget) -> PullRequest:
     """A pull request by its number, open or merged. Raises `HostError`."""
     with _asking(api_url, token, budget, f"what pull request #{number} is") as client:
-        record: dict[str, Any] = _asked(client, f"/repos/{quote(repository)}/pulls/{number}", dict)
+        record: dict[str, Any] = asked(client, f"/repos/{quote(repository)}/pulls/{number}", dict)
         merged = bool(record["merged"])
         found = _pull_request(record)._replace(merged=merged, closed=record["state"] == "closed")
         return found if merged else found._replace(merge_commit_sha=None)
@@ -49,28 +75,64 @@ def changed_files(api_url: str, token: str, repository: str, number: int, budget
     GitHub lists 3,000 files at most and does not say when there are more.
     """
     with _asking(api_url, token, budget, f"which files pull request #{number} changed") as client:
-        place = f"/repos/{quote(repository)}/pulls/{number}"
-        record: dict[str, Any] = _asked(client, place, dict)
-        wanted, files = int(record["changed_files"]), list[dict[str, Any]]()
-        if wanted >= _MOST_FILES:
-            raise truncated("GitHub", wanted)
-        while len(files) < wanted:
-            if budget.remaining() <= 0:
-                raise _too_late()
-            page: list[dict[str, Any]] = _asked(
-                client, f"{place}/files?per_page={_PAGE}&page={len(files) // _PAGE + 1}", list
-            )
-            files += page
-            if len(page) < _PAGE:
-                break
-        if len(files) != wanted:
-            raise truncated("GitHub", wanted)
-        return tuple(dict.fromkeys(name for file in files for name in _names(file)))
+        return files(client, f"/repos/{quote(repository)}", number, budget)
+
+
+def files(client: Github, repository: str, number: int, budget: Budget | None = None) -> tuple[str, ...]:
+    """`changed_files` by a client; `repository` is its address. What goes wrong is raised as it comes."""
+    place = f"{repository}/pulls/{number}"
+    record: dict[str, Any] = asked(client, place, dict)
+    wanted, found = int(record["changed_files"]), list[dict[str, Any]]()
+    if wanted >= _MOST_FILES:
+        raise truncated("GitHub", wanted)
+    while len(found) < wanted:
+        if budget and budget.remaining() <= 0:
+            raise _too_late()
+        page: list[dict[str, Any]] = asked(
+            client, f"{place}/files?per_page={_PAGE}&page={len(found) // _PAGE + 1}", list
+        )
+        found += page
+        if len(page) < _PAGE:
+            break
+    if len(found) != wanted:
+        raise truncated("GitHub", wanted)
+    return tuple(dict.fromkeys(name for file in found for name in _names(file)))
+
+
+def compared(api_url: str, token: str, repository: str, base: str, head: str, budget: Budget) -> Listed:
+    """Two commits by their full ids. Raises `HostError`, also where they have no common ancestor.
+
+    GitHub compares the merge base with the head, so its files are those between the two only where the base is the
+    merge base. It lists 250 commits and 300 files at most, and says only of the commits when there are more.
+    """
+    with _asking(api_url, token, budget, f"what lies between {base[:12]} and {head[:12]}") as client:
+        return between(client, f"/repos/{quote(repository)}", base, head)
+
+
+def between(client: Github, repository: str, base: str, head: str) -> Listed:
+    """`compared` by a client; `repository` is its address. What goes wrong is raised as it comes."""
+    told: dict[str, Any] = asked(client, f"{repository}/compare/{quote(base)}...{quote(head)}", dict)
+    merge_base, commits, listed = commit(told["merge_base_commit"]["sha"]), told["commits"], told.get("files")
+    parents = {str(each["sha"]): [str(parent["sha"]) for parent in each["parents"]] for each in commits}
+    fault = ""
+    if merge_base != base:
+        fault = f"{head[:12]} does not come after {base[:12]}, and GitHub compares with their merge base"
+    elif listed is None:
+        fault = "GitHub lists no changed files"
+    elif len(listed) >= _MOST_COMPARED_FILES:
+        fault = f"GitHub lists {_MOST_COMPARED_FILES} changed files at most"
+    return Listed(
+        merge_base,
+        first_parents(parents, head) if len(commits) == told["total_commits"] else None,
+        None if fault else tuple(dict.fromkeys(name for file in listed or () for name in _names(file))),
+        fault,
+    )
 
 
 def _names(file: dict[str, Any]) -> list[str]:
-    """The path of a changed file, and the one that it had before."""
-    return [str(file[key]) for key in ("previous_filename", "filename") if file.get(key)]
+    """The path of a changed file, and the one that it had before. What was copied is still there."""
+    sides = ("filename",) if file.get("status") == "copied" else ("previous_filename", "filename")
+    return [str(file[key]) for key in sides if file.get(key)]
 
 
 def truncated(host: str, count: object) -> HostError:
@@ -107,7 +169,7 @@ def _asking(api_url: str, token: str, budget: Budget, what: str) -> Iterator[Git
             f"{api_url} answered {error.status}",
             "Give the job the permissions contents: read and pull-requests: read, or set pr_number.",
         ) from error
-    except (RequestException, AssertionError, RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+    except MISSHAPEN as error:
         raise HostError(
             f"GitHub could not be asked {what}",
             f"{api_url} gave no usable answer ({type(error).__name__})",
@@ -117,8 +179,8 @@ def _asking(api_url: str, token: str, budget: Budget, what: str) -> Iterator[Git
         client.close()
 
 
-def _asked(client: Github, path: str, kind: type[_Kind]) -> _Kind:
-    """The answer to one question. For PyGithub's own lists a redirect or a login page is an empty list."""
+def asked(client: Github, path: str, kind: type[_Kind]) -> _Kind:
+    """The answer to one question, a GET below the API's address. For PyGithub's own lists a redirect or a login page is an empty list."""
     _, found = client.requester.requestJsonAndCheck("GET", path)
     if not isinstance(found, kind):
         raise ValueError(f"the answer is no {kind.__name__}")

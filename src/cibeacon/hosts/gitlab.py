@@ -41,6 +41,12 @@ def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool =
     return tuple(each for each in found if each)
 
 
+def spool_folder(environ: Mapping[str, str]) -> str | None:
+    """Inside the checkout, since only there artifacts and caches reach."""
+    folder = variable(environ, "CI_PROJECT_DIR")
+    return f"{folder}/.cibeacon/spool" if folder else None
+
+
 def read(environ: Mapping[str, str]) -> Context:
     """The run as GitLab describes it."""
     merge_request = _merge_request(environ)
@@ -79,6 +85,7 @@ def _merge_request(environ: Mapping[str, str]) -> PullRequest | None:
     iid = number(variable(environ, "CI_MERGE_REQUEST_IID"))
     if iid is None:
         return None
+    project = variable(environ, "CI_MERGE_REQUEST_PROJECT_URL")
     source, target = (variable(environ, f"CI_MERGE_REQUEST_{side}PROJECT_ID") for side in ("SOURCE_", ""))
     return PullRequest(
         number=iid,
@@ -88,6 +95,7 @@ def _merge_request(environ: Mapping[str, str]) -> PullRequest | None:
         head_sha=commit(variable(environ, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA")),
         diff_base_sha=commit(variable(environ, "CI_MERGE_REQUEST_DIFF_BASE_SHA")),
         fork=source != target,
+        url=f"{project}/-/merge_requests/{iid}" if project else None,
     )
 
 

@@ -44,6 +44,12 @@ def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool =
     return ()
 
 
+def spool_folder(environ: Mapping[str, str]) -> str | None:
+    """The user's folder for state (XDG Base Directory Specification)."""
+    state = environ.get("XDG_STATE_HOME") or (f"{environ['HOME']}/.local/state" if environ.get("HOME") else None)
+    return f"{state}/cibeacon/spool" if state else None
+
+
 def read(environ: Mapping[str, str], checkout: Checkout) -> Context:
     """The run as the checkout shows it. `ci` is true where the environment says CI, of whatever make."""
     server, repository = remote(checkout.remote_url)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from cibeacon.services.drawing import draw
 from cibeacon.services.notation import Finding, Mention, unknown_key
-from cibeacon.services.service_map import ServiceMap, Template
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import Template
 
 KEYS = ("version", "services", "discover", "libs", "global", "ignore", "dependents", "unmatched", "report")
 

@@ -13,7 +13,8 @@ from cibeacon.services.codeowners import Owners
 from cibeacon.services.notation import Rule
 from cibeacon.services.patterns import Glob
 from cibeacon.services.rules import LIBRARY, Rules
-from cibeacon.services.service_map import NAME, ServiceMap
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import NAME
 
 Side: TypeAlias = Literal["head", "base"]
 Jq: TypeAlias = Callable[[str, Any], list[Any]]

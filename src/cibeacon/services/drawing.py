@@ -9,7 +9,8 @@ from typing import Any
 from cibeacon.services.notation import Finding, Mention, Rule, Where, listed, rule, shown, unknown_key, unknown_name
 from cibeacon.services.patterns import Glob, is_plain
 from cibeacon.services.rules import LIBRARY, Rules
-from cibeacon.services.service_map import NAME, PLACEHOLDER, ServiceMap, Template, root_of
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import NAME, PLACEHOLDER, Template, root_of
 
 MODES = ("none", "direct", "transitive")
 POLICIES = ("ignore", "warn", "error")
@@ -56,12 +57,13 @@ def _section(section: str, units: Any, draft: _Draft) -> None:
     if not isinstance(units, dict):
         draft.fault((section,), f"{section} must map names to folders.")
         return
+    libraries = frozenset(draft.names) if section == "services" else frozenset()
     for name, unit in units.items():
         where = (section, name)
         if not isinstance(name, str) or not NAME.fullmatch(name):
             draft.fault(where, f"{section}: {shown(name)} is no service name (letters, digits, space, . _ / @ -).")
             continue
-        if section == "services" and LIBRARY + name in draft.names:
+        if LIBRARY + name in libraries:
             draft.fault(where, f"services: {name} is one of libs already.")
             continue
         key = LIBRARY + name if section == "libs" else name

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cibeacon.services.patterns import Glob, is_plain
-from cibeacon.services.service_map import Template
+from cibeacon.services.template import Template
 
 Where: TypeAlias = tuple[str | int, ...]
 """Keys and positions from the top of the document."""

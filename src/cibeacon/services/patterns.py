@@ -89,9 +89,13 @@ class Patterns:
         self.suffixes = tuple(suffixes)
         self.anywhere = bool(suffixes or self.names)
         """Whether a file in any folder may match."""
+        self.begin = None if self._folder_names else frozenset(self._folders | self._below.keys())
+        """The folders that a pattern begins with, besides those that match anywhere; None where any folder may be one."""
 
     def at(self, folder: str, above: State) -> State:
         """What the patterns say of a folder, given what they said of the one above it."""
+        if self.begin is not None and folder not in self.begin:
+            return above
         if above is True or folder in self._folders or (folder and folder.rpartition("/")[2] in self._folder_names):
             return True
         more = self._below.get(folder)

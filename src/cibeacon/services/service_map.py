@@ -1,56 +1,21 @@
 """Knows which services a path touches: the deepest root owns it, others may watch it. Does not know git or files.
 
 A root owns everything below its folder. A template (`services/*/{service}/`) is a rule that finds roots in the paths
-themselves, so new and deleted services are seen alike. What can be said of a folder is worked out once and remembered,
-so a service that is known to have changed costs two look-ups for each further file.
+themselves, so new and deleted services are seen alike. What can be said of a folder is worked out once and remembered;
+git tells its paths in order, so below a folder that is one service's alone, each further file costs one comparison.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from cibeacon.services import closure
 from cibeacon.services.patterns import Glob, Patterns, State, below
 from cibeacon.services.rules import LIBRARY, Assignment, Rules, Touch
+from cibeacon.services.template import Template
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
-"""What a service may be called. Folder names come from strangers' branches; others are no services."""
-
-PLACEHOLDER = "{service}"
 _MOST_STRAYS = 5
-
-
-class Template(NamedTuple):
-    """A folder template: literal segments, `*` for any one segment, and `{service}` for the name."""
-
-    text: str
-    segments: tuple[str, ...]
-    order: int = 0
-    """Its place among the rules; the first one wins at equal depth."""
-
-    @classmethod
-    def parse(cls, text: str, order: int = 0) -> Self:
-        """The template, or `ValueError` with what is wrong with it."""
-        segments = tuple(root_of(text).split("/"))
-        if segments.count(PLACEHOLDER) != 1:
-            raise ValueError(f"must hold the folder {PLACEHOLDER} once")
-        for segment in segments:
-            if segment not in ("*", PLACEHOLDER) and any(mark in segment for mark in "*?[{}"):
-                raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
-        return cls(text, segments, order)
-
-    def service(self, folders: list[str]) -> str | None:
-        """The service whose root these folders are, if the template says so."""
-        if len(folders) != len(self.segments):
-            return None
-        name = ""
-        for wanted, found in zip(self.segments, folders, strict=True):
-            if wanted == PLACEHOLDER:
-                name = found
-            elif wanted not in ("*", found):
-                return None
-        return name if NAME.fullmatch(name) else None
 
 
 class _Place(NamedTuple):
@@ -63,6 +28,8 @@ class _Place(NamedTuple):
     watchers: tuple[tuple[str, Glob], ...] = ()
     ignored: State = ()
     everywhere: State = ()
+    closed: str = ""
+    """The folder, with its slash, below which everything means the sole owner and only a name could be ignored."""
 
 
 class ServiceMap:
@@ -74,6 +41,7 @@ class ServiceMap:
         self.roots, self.templates, self.rules = roots, templates, rules or Rules()
         self._ignore, self._everywhere = Patterns(self.rules.ignore), Patterns(self.rules.everywhere)
         self._watches = below((key, glob) for key, globs in self.rules.watches.items() for glob in globs)
+        self._deepest = max((len(template.segments) for template in templates), default=0)
         self._places: dict[str, _Place] = {}
         self._places[""] = self._place("", _Place())
 
@@ -103,14 +71,19 @@ class ServiceMap:
         strays: list[str] = []
         kept: list[str] = []
         places, roots, fallback = self._places, self.roots, self._fallback()
-        ignores, suffixes, names = self._ignore, self._ignore.suffixes, self._ignore.names
+        ignores, anywhere = self._ignore, self._ignore.anywhere
+        known = "\0"  # the closed folder of the path before, whose owner is known to have changed
         for path in _recorded(paths, kept) if self.rules.chosen else paths:
             total += 1
+            if path.startswith(known):
+                ignored += anywhere and ignores.hold(path, path.rpartition("/")[2], ())
+                continue
             folder, _, name = path.rpartition("/")
             place = places.get(folder) or self._explored(folder)
-            if name in names or path.endswith(suffixes) or (place.ignored and ignores.hold(path, name, place.ignored)):
+            if (anywhere or place.ignored) and ignores.hold(path, name, place.ignored):
                 ignored += 1
-            elif place.sole not in own or path in roots:
+                continue
+            if place.sole not in own or path in roots:
                 touched = self._new(path, place, own)
                 if (not everywhere or not touched) and self._everywhere.hold(path, name, place.everywhere):
                     everywhere, touched = everywhere or path, True
@@ -119,6 +92,7 @@ class ServiceMap:
                 elif not touched:
                     unmatched += 1
                     strays += [path] if len(strays) < _MOST_STRAYS else []
+            known = place.closed or "\0"
         if self.rules.chosen:
             own = {**self.rules.chosen(kept, sorted(self.services())), **own}
         return Assignment(self._reasons(own, everywhere), total, unmatched, ignored, tuple(strays))
@@ -168,8 +142,10 @@ class ServiceMap:
 
     def _may_subtract(self, key: str, folder: str) -> bool:
         """Whether a file in the folder may be taken from the service."""
+        if key not in self.rules.minus:
+            return False
         within = f"{folder}/"
-        return any(not glob.folder or within.startswith(f"{glob.folder}/") for glob in self.rules.minus.get(key, ()))
+        return any(not glob.folder or within.startswith(f"{glob.folder}/") for glob in self.rules.minus[key])
 
     def _reasons(self, own: Mapping[str, str], everywhere: str) -> dict[str, str]:
         why = dict(own)
@@ -187,7 +163,7 @@ class ServiceMap:
             folder = folder.rpartition("/")[0]
         place = self._places[folder]
         for folder in reversed(unknown):
-            place = self._places[folder] = self._place(folder, place)
+            place = self._places[folder] = place if place.closed else self._place(folder, place)
         return place
 
     def _place(self, folder: str, above: _Place) -> _Place:
@@ -196,12 +172,28 @@ class ServiceMap:
             claim = self._claim(folder)
             key = claim[1] if claim else None
         owners = above.owners if key is None else (key, *above.owners)
-        watchers = (*above.watchers, *self._watches.get(folder, ()))
+        here = self._watches.get(folder)
+        watchers = (*above.watchers, *here) if here else above.watchers
         everywhere = self._everywhere.at(folder, above.everywhere)
         sole = owners[0] if owners and not everywhere and not self._everywhere.anywhere else None
-        if sole and (self._may_subtract(sole, folder) or any(key != sole for key, _ in watchers)):
+        if sole and (self._may_subtract(sole, folder) or (watchers and any(key != sole for key, _ in watchers))):
             sole = None
-        return _Place(owners, sole, watchers, self._ignore.at(folder, above.ignored), everywhere)
+        ignored = self._ignore.at(folder, above.ignored)
+        closed = f"{folder}/" if folder and sole and not ignored and self._is_closed(folder) else ""
+        return _Place(owners, sole, watchers, ignored, everywhere, closed)
+
+    def _is_closed(self, folder: str) -> bool:
+        """Whether no rule begins below a folder."""
+        return self._open is not None and folder not in self._open and folder.count("/") + 1 >= self._deepest
+
+    @cached_property
+    def _open(self) -> frozenset[str] | None:
+        """Every folder below which a rule begins, templates aside; None where one may begin anywhere."""
+        if self._ignore.begin is None or self._everywhere.begin is None:
+            return None
+        begin = chain(self.roots, self.rules.found, self._watches, self._ignore.begin, self._everywhere.begin)
+        minus = (glob.folder for globs in self.rules.minus.values() for glob in globs)
+        return frozenset(above for folder in chain(begin, minus) for above in _folders_above(folder))
 
     def _claim(self, folder: str) -> tuple[int, str, Template | None] | None:
         """(place of the rule, key, template) of the discovery whose root the folder is."""
@@ -221,10 +213,7 @@ def _recorded(paths: Iterable[str], kept: list[str]) -> Iterator[str]:
         yield path
 
 
-def root_of(text: str) -> str:
-    """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
-    folder = text.removeprefix("./").rstrip("/")
-    parts = folder.split("/")
-    if not folder or folder.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise ValueError("is not a folder below the top of the repository")
-    return folder
+def _folders_above(path: str) -> Iterator[str]:
+    """Every folder that a path is in, but for the top."""
+    while path := path.rpartition("/")[0]:
+        yield path

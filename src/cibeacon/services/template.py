@@ -1,0 +1,50 @@
+"""Knows what a folder template means, and what a service may be called. Does not know what else a map holds."""
+
+import re
+from typing import NamedTuple, Self
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
+"""What a service may be called. Folder names come from strangers' branches; others are no services."""
+
+PLACEHOLDER = "{service}"
+
+
+class Template(NamedTuple):
+    """A folder template: literal segments, `*` for any one segment, and `{service}` for the name."""
+
+    text: str
+    segments: tuple[str, ...]
+    order: int = 0
+    """Its place among the rules; the first one wins at equal depth."""
+
+    @classmethod
+    def parse(cls, text: str, order: int = 0) -> Self:
+        """The template, or `ValueError` with what is wrong with it."""
+        segments = tuple(root_of(text).split("/"))
+        if segments.count(PLACEHOLDER) != 1:
+            raise ValueError(f"must hold the folder {PLACEHOLDER} once")
+        for segment in segments:
+            if segment not in ("*", PLACEHOLDER) and any(mark in segment for mark in "*?[{}"):
+                raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
+        return cls(text, segments, order)
+
+    def service(self, folders: list[str]) -> str | None:
+        """The service whose root these folders are, if the template says so."""
+        if len(folders) != len(self.segments):
+            return None
+        name = ""
+        for wanted, found in zip(self.segments, folders, strict=True):
+            if wanted == PLACEHOLDER:
+                name = found
+            elif wanted not in ("*", found):
+                return None
+        return name if NAME.fullmatch(name) else None
+
+
+def root_of(text: str) -> str:
+    """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
+    folder = text.removeprefix("./").rstrip("/")
+    parts = folder.split("/")
+    if not folder or folder.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise ValueError("is not a folder below the top of the repository")
+    return folder

@@ -1,0 +1,56 @@
+"""The session that our HTTP libraries get: no credential leaves it for another place. Knows no vendor."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+_BLOCK = 256 << 10
+"""Bytes that are written at once; of the usual 16 KiB a large file has so many that counting them costs most."""
+
+
+class HardenedSession(requests.Session):
+    """A session from which no credential follows a redirect to another place, and that never reads netrc."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _signed_already
+        self.max_redirects = 2
+        self._merged: dict[tuple[object, ...], Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Proxies and certificates, looked up once for each host: reading all variables is a third of a request's cost."""
+        place = urlsplit(url)[:2]
+        key = (place, tuple(sorted((proxies or {}).items())), stream, verify, cert)
+        if key not in self._merged:
+            self._merged[key] = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        found = self._merged[key]
+        return {**found, "proxies": dict(found["proxies"])}
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Takes every credential off a redirected request; requests itself would take off `Authorization` only."""
+        for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie"):
+            prepared_request.headers.pop(name, None)
+
+
+def _signed_already(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """An auth that changes nothing: with any auth set, requests leaves netrc alone."""
+    return request
+
+
+class UnrepeatingAdapter(HTTPAdapter):
+    """One attempt a request, and a body in large blocks."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """The pool whose connections write so."""
+        super().init_poolmanager(*args, **{**kwargs, "blocksize": _BLOCK})
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """The same through a proxy."""
+        return super().proxy_manager_for(proxy, **{**kwargs, "blocksize": _BLOCK})

@@ -1,0 +1,255 @@
+"""Where git cannot answer, the host's API does: a merge base, and a list of files that is whole. Else it is unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+import githttp
+from cibeacon.fallback import Fallback
+from cibeacon.sandbox.forge import Forge
+from githttp import GitServer
+from processes import cibeacon
+from queues import Queue, clone
+from repositories import Worktree
+
+SHOP = githttp.REPOSITORY
+BY_API = "files as the host's API compares them"
+
+
+@pytest.fixture
+def queue(tmp_path):
+    return Queue.new(tmp_path / "shop")
+
+
+class Asked:
+    """`cibeacon services` on a runner that has the last commit, or what was fetched besides, and no way to git."""
+
+    def __init__(self, queue, tmp_path, *argv, host="github", forge=None, event=None, besides=(), **environ):
+        given = {"pulls": {SHOP: []}, "merge_requests": {SHOP: []}, **queue.known(), **(forge or {})}
+        with Forge(**given) as api, GitServer(queue.tree.root, answer=403) as server:
+            folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+            folder.mkdir()
+            variables = (
+                queue.github(server.url, api.url, folder, **(event or {}))
+                if host == "github"
+                else queue.gitlab(server.url, api.url, folder)
+            )
+            root = clone(queue, folder / "clone", "depth 1")
+            for sha in besides:
+                Worktree(root).git("fetch", "--quiet", "--depth=1", "origin", sha)
+            ended = cibeacon("services", "--format=json", *argv, environ=variables | environ, cwd=root)
+            assert api.faults == []
+            self.compared = [line for line in api.seen if "/compare" in line or "merge_base" in line]
+            self.seen, self.fetches = api.seen, server.requests
+        self.changes = ended.document["changes"]
+
+
+def many(queue, count):
+    """A direct commit that touches as many files."""
+    return queue.tree.commit({f"services/big/{number:04}": "1" for number in range(count)})
+
+
+# A list of files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_a_push_that_git_cannot_compare_is_compared_by_the_host(host, queue, tmp_path):
+    queue.direct("one")
+    queue.tree.git("mv", "services/old/a", "services/one/moved")
+    queue.tree.commit({"README.md": "2"})
+
+    found = Asked(queue, tmp_path, host=host)
+
+    assert (found.changes["status"], found.changes["services"]) == ("ok", ["old", "one"])
+    assert (found.changes["changed_files"], found.changes["unmatched"]) == (4, 1)
+    assert (found.changes["base"], found.changes["head"]) == (queue.before, queue.after)
+    assert found.changes["how"].startswith("push, before to after")
+    assert found.changes["how"].endswith(BY_API)
+    assert len(found.compared) == {"github": 1, "gitlab": 2}[host], "GitLab does not say whether it was a force push"
+
+
+def test_a_comparison_without_a_file_is_none_and_not_unknown(queue, tmp_path):
+    queue.tree.commit({})
+
+    assert Asked(queue, tmp_path).changes["status"] == "none"
+
+
+@pytest.mark.parametrize(("host", "most"), [("github", 299), ("gitlab", 999)])
+def test_a_list_is_taken_as_long_as_it_must_be_whole(host, most, queue, tmp_path):
+    many(queue, most)
+
+    found = Asked(queue, tmp_path, host=host)
+
+    assert (found.changes["services"], found.changes["changed_files"]) == (["big"], most)
+
+
+@pytest.mark.parametrize(("host", "count"), [("github", 300), ("github", 301), ("gitlab", 1000), ("gitlab", 1001)])
+def test_a_list_that_may_be_cut_is_unknown_and_says_so(host, count, queue, tmp_path):
+    many(queue, count)
+
+    found = Asked(queue, tmp_path, host=host)
+
+    assert (found.changes["status"], found.changes["services"]) == ("unknown", [])
+    assert "could not be fetched" in found.changes["reason"]
+    assert {"github": "300 changed files at most", "gitlab": "GitLab"}[host] in found.changes["reason"]
+
+
+def diverged(queue):
+    """A commit beside the branch, and the branch."""
+    queue.tree.git("checkout", "--quiet", "-b", "beside", queue.before)
+    beside = queue.direct("beside")
+    queue.tree.git("checkout", "--quiet", "main")
+    return beside, queue.direct("one")
+
+
+def test_githubs_comparison_of_commits_that_parted_is_not_taken(queue, tmp_path):
+    """It starts at the merge base: what the base's side changed would be missing."""
+    base, head = diverged(queue)
+
+    found = Asked(queue, tmp_path, f"--base={base}", f"--head={head}")
+
+    assert found.changes["status"] == "unknown"
+    assert "compares with their merge base" in found.changes["reason"]
+
+
+def test_gitlabs_comparison_of_commits_that_parted_is_asked_for_straight(queue, tmp_path):
+    base, head = diverged(queue)
+
+    found = Asked(queue, tmp_path, f"--base={base}", f"--head={head}", host="gitlab")
+
+    assert found.changes["services"] == ["beside", "one"]
+
+
+def test_a_force_push_is_compared_from_the_merge_base_that_the_host_tells(queue, tmp_path):
+    beside, _ = diverged(queue)
+    fork, queue.before = queue.before, beside
+
+    found = Asked(queue, tmp_path, event={"forced": True})
+
+    assert (found.changes["base"], found.changes["services"]) == (fork, ["one"])
+    assert found.changes["how"] == f"force push, merge base to after, merge base from the host's API, {BY_API}"
+
+
+def test_a_map_that_must_see_the_trees_takes_no_list(queue, tmp_path):
+    queue.tree.write({".cibeacon.yml": "discover:\n  - marker: '**/service.json'\n"})
+    queue.tree.git("add", "--all")
+    queue.tree.git("commit", "--quiet", "--message=map")
+    queue.before = queue.after
+    queue.tree.commit({"services/one/service.json": "{}"})
+
+    found = Asked(queue, tmp_path, CIBEACON_SERVICES="")
+
+    assert found.changes["status"] == "unknown"
+    assert found.changes["services"] == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 422, 500, 502])
+def test_a_host_that_will_not_compare_leaves_it_unknown_and_is_named(status, queue, tmp_path):
+    queue.direct("one")
+    compare = f"/repos/{SHOP}/compare/{queue.before}...{queue.after}"
+
+    found = Asked(queue, tmp_path, forge={"troubles": {compare: status}})
+
+    assert found.changes["status"] == "unknown"
+    assert "could not be fetched" in found.changes["reason"]
+    assert "GitHub" in found.changes["reason"]
+
+
+@pytest.mark.parametrize("more", [{"GITHUB_TOKEN": ""}, {"CIBEACON_DRY_RUN": "true"}], ids=["no token", "dry run"])
+def test_nobody_is_asked_without_a_token_or_in_a_dry_run(more, queue, tmp_path):
+    queue.direct("one")
+
+    found = Asked(queue, tmp_path, **more)
+
+    assert found.changes["status"] == "unknown"
+    assert found.seen == []
+
+
+# A merge base -------------------------------------------------------------------------------------------------------
+
+
+def test_a_merge_base_that_git_cannot_tell_is_the_hosts_and_git_compares_the_trees(queue, tmp_path):
+    """Both trees are in the checkout; its history is cut, and no other can be fetched."""
+    pull = queue.merge(1, "squash")
+    event = {"pull_request": pull_event(pull), "action": "closed"}
+
+    found = Asked(queue, tmp_path, event=event, besides=(queue.before, pull.head), GITHUB_EVENT_NAME="pull_request")
+
+    assert found.changes["services"] == ["s1"]
+    assert found.changes["how"] == "merge base to head (squash or rebase), merge base from the host's API"
+    assert (found.changes["base"], found.changes["head"]) == (queue.before, pull.head)
+    assert len(found.seen) == 1
+
+
+def pull_event(pull):
+    """The payload's pull request, merged."""
+    repository = {"full_name": SHOP}
+    record = pull.at_github()
+    return {
+        **record,
+        "merged": True,
+        "state": "closed",
+        "commits": len(pull.commits),
+        "head": record["head"] | {"repo": repository},
+        "base": record["base"] | {"repo": repository},
+    }
+
+
+def test_gitlab_tells_a_merge_base_too(queue, tmp_path):
+    beside, _ = diverged(queue)
+    fork, queue.before = queue.before, beside
+
+    found = Asked(queue, tmp_path, host="gitlab", besides=(fork, beside))
+
+    assert (found.changes["base"], found.changes["services"]) == (fork, ["one"])
+    assert found.changes["how"] == "force push, merge base to after, merge base from the host's API"
+    assert f"GET /api/v4/projects/{SHOP.replace('/', '%2F')}/repository/merge_base" in found.compared
+
+
+def test_a_merge_base_that_the_host_does_not_tell_either_is_unknown_and_names_it(queue, tmp_path):
+    pull = queue.merge(1, "squash")
+    event = {"pull_request": pull_event(pull), "action": "closed"}
+    troubles = {f"/repos/{SHOP}/compare/{pull.head}...{pull.merge}": 404}
+    forge = {"troubles": troubles, "pulls": {SHOP: [pull.at_github() | {"changed_files": 3000}]}}
+
+    found = Asked(queue, tmp_path, event=event, besides=(queue.before, pull.head), forge=forge)
+
+    assert found.changes["status"] == "unknown"
+
+
+class Source:
+    """A repository that knows nothing."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+class Host:
+    """An API that counts."""
+
+    def __init__(self):
+        self.asked = []
+
+    def merge_base(self, one, other):
+        self.asked.append((one, other))
+        return min(one, other)
+
+
+def test_each_pair_is_asked_about_once():
+    host = Host()
+    history = Fallback(Source(), host)
+    one, other = "a" * 40, "b" * 40
+
+    assert history.is_ancestor(one, other) is True
+    assert history.is_ancestor(other, one) is False
+    assert history.merge_base(other, one) == one
+    assert len(host.asked) == 1
+    assert history.relied
+
+
+@pytest.mark.parametrize("odd", ["main", "-x", "", "a" * 39, "a" * 41, "../x"])
+def test_only_full_ids_are_asked_about(odd):
+    host = Host()
+
+    assert Fallback(Source(), host).merge_base("a" * 40, odd) is None
+    assert host.asked == []
