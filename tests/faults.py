@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import shutil
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping
 from threading import Event, Lock, Thread
 from typing import TypeAlias
+from urllib.parse import urlsplit
+
+import pytest
 
 Fault: TypeAlias = Callable[[socket.socket, "FaultServer"], None]
 """What is done with a connection, once it is accepted. It may wait for `server.over`."""
 
 DRIP_SECONDS = 0.05
-DRIPPING_HEADERS_SECONDS = 3.5
 
 
 class FaultServer:
@@ -197,10 +202,29 @@ def drips(connection: socket.socket, server: FaultServer) -> None:
 
 
 def drips_headers(connection: socket.socket, server: FaultServer) -> None:
-    """A header that comes byte by byte, for longer than anybody would wait and then no more."""
+    """A header that comes byte by byte, each well within every read timeout."""
     server.read(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    _drips(connection, server, b"a" * round(DRIPPING_HEADERS_SECONDS / DRIP_SECONDS))
+    _drips(connection, server, b"a" * 60_000)
+
+
+def answers_unread(connection: socket.socket, server: FaultServer) -> None:
+    """Answers that all is well before it has read a byte, and resets."""
+    connection.sendall(response(b"{"))
+    _reset(connection)
+
+
+def speaks_first(connection: socket.socket, server: FaultServer) -> None:
+    """Answers before it was asked, and not in TLS."""
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    connection.recv(65536)
+
+
+def continues(connection: socket.socket, server: FaultServer) -> None:
+    """Says `100 Continue` without an end."""
+    server.read(connection)
+    while not server.over.wait(0.001):
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
 
 
 def drips_chunks(connection: socket.socket, server: FaultServer) -> None:
@@ -218,3 +242,95 @@ def drips_compressed(connection: socket.socket, server: FaultServer) -> None:
     connection.sendall(b"a\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\r\n")
     while not server.over.wait(DRIP_SECONDS):
         connection.sendall(b"5\r\n\x00\x00\x00\xff\xff\r\n")
+
+
+def garbles_chunks(connection: socket.socket, server: FaultServer) -> None:
+    """Chunks of which no size is a number."""
+    server.read(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
+
+
+def floods(connection: socket.socket, server: FaultServer) -> None:
+    """A body of 10 MB of JSON."""
+    server.read(connection)
+    connection.sendall(response(json.dumps({"ok": True, "x": "a" * 10_000_000}).encode()))
+
+
+def in_turn(*acts: Fault) -> Fault:
+    """Each connection gets the next of the faults, and the last one for ever."""
+    left, lock = list(acts), Lock()
+
+    def fault(connection: socket.socket, server: FaultServer) -> None:
+        with lock:
+            act = left.pop(0) if len(left) > 1 else left[0]
+        act(connection, server)
+
+    return fault
+
+
+def carried(url: str, then: Fault | None = None) -> Fault:
+    """The request reaches the server at `url` and is done there; then its response is lost in this way, or passed on."""
+
+    def fault(connection: socket.socket, server: FaultServer) -> None:
+        request = server.read(connection)
+        if not request:
+            return
+        reply = _asked(url, request)
+        if then is None:
+            connection.sendall(reply)
+        else:
+            then(_ReadAlready(connection), server)
+
+    return fault
+
+
+class _ReadAlready:
+    """A connection of which nothing is left to read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def recv(self, size: int) -> bytes:
+        return b""
+
+
+def _asked(url: str, request: bytes) -> bytes:
+    """The whole response of another server."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as there:
+        there.sendall(request.replace(b"Connection: keep-alive", b"Connection: close", 1))
+        pieces = []
+        while piece := there.recv(65536):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+PLAYS: Mapping[str, Fault] = {
+    play.__name__: play
+    for play in (
+        answers_unread, closes, continues, drips, drips_chunks, drips_compressed, drips_headers, floods, garbles_chunks,
+        half_closes, hangs, hangs_unread, resets, resets_in_the_body, resets_unread, speaks_first,
+    )
+}  # fmt: skip
+"""Faults by name, for tables."""
+
+
+def self_signed(folder):
+    """A certificate for 127.0.0.1 that nobody trusts, and its key: paths of two files."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not here to make a certificate")
+    made, key = folder / "made.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    return made, key
+
+
+def encrypted(certificate, key) -> ssl.SSLContext:
+    """What a server wraps its connections in."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context

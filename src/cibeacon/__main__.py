@@ -6,13 +6,14 @@ import contextlib
 import gc
 import io
 import os
-import random
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import NoReturn
 
+from cibeacon.belongings import leave_nothing
+from cibeacon.interrupts import Interrupts
+from cibeacon.sections import interruptible
 from cibeacon.world import Stage, World
 
 
@@ -31,7 +32,12 @@ def _open_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
 
 
-def _world(stage: Stage) -> World:
+def _sleep(seconds: float) -> None:
+    with interruptible():
+        time.sleep(seconds)
+
+
+def _world(stage: Stage, interrupts: Interrupts, started: float) -> World:
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -47,22 +53,24 @@ def _world(stage: Stage) -> World:
         now=time.time,
         began=int(time.time()),
         clock=time.monotonic,
-        started=time.monotonic(),
-        sleep=time.sleep,
-        random=random.random,
+        started=started,
+        sleep=_sleep,
+        random=lambda: int.from_bytes(os.urandom(4), "big") / (1 << 32),  # the module random takes longer to import
         token=lambda: os.urandom(16).hex(),
         stage=stage,
+        alarm=interrupts.alarm,
+        closing=interrupts.closing,
     )
 
 
 def main(stage: Stage = "whole") -> int:
     """Runs the command line of this process and returns its exit code."""
+    started, interrupts = time.monotonic(), Interrupts(time.monotonic)
+    interrupts.install()
     gc.set_threshold(50_000, 20, 100)  # start-up makes little garbage and much that stays: collect less often
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as process 1 of a container nothing would happen without a handler
-        signal.signal(number, signal.default_int_handler)
     from cibeacon.cli.main import run
 
-    return run(sys.argv[1:], _world(stage))
+    return run(sys.argv[1:], _world(stage, interrupts, started))
 
 
 def _leave(code: int) -> NoReturn:
@@ -70,6 +78,7 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
+    leave_nothing()
     os._exit(code)
 
 
@@ -84,7 +93,7 @@ def action_main() -> NoReturn:
 
 
 def action_post() -> NoReturn:
-    """The GitHub action's post stage."""
+    """The GitHub action's post stage. The runner starts it also where only the pre stage ran."""
     _leave(main("post"))
 
 

@@ -1,53 +1,43 @@
-"""From environment to report: survey, plan, carry. What fails unexpectedly here is caught by whoever shows the report."""
+"""From environment to report: survey, then sending. What fails unexpectedly here is caught by whoever shows the report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
-from cibeacon import __version__
-from cibeacon.call import Dialogue
-from cibeacon.metadata import with_metadata
+from cibeacon.errors import interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready, Step, plan, spoiled_kinds
-from cibeacon.rehearsal import Rehearsal
 from cibeacon.report import Notice, Report
 from cibeacon.settings import Settings, settle
-from cibeacon.sinks import SINKS
-from cibeacon.situation import Situation
 from cibeacon.survey import Survey, survey
 from cibeacon.world import World
 
 
-class Carrier(Protocol):
-    """A courier, or its rehearsal."""
-
-    def carry(self, dialogue: Dialogue, row: Outcome) -> Outcome:
-        """The row of a signal once its dialogue was carried."""
-        ...
-
-
-def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Survey]:
+def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
     found = survey(world, flags)
-    steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
-    program, left = found.settings.deploy.metadata_jq, found.budget.remaining()
-    steps = with_metadata(steps, program, found.context, world.environ, left / 2)  # the rest is for sending
-    outcomes = _carried(world, found, steps)
-    unsaid = tuple(_notice(problem) for problem in found.settings.problems if not spoiled_kinds(problem))
-    return _report(found, tuple(outcomes), unsaid), found
+    from cibeacon import sending  # half of all our code, which `services` does without
+
+    found, outcomes, notices = sending.sent(world, found)
+    unsaid = tuple(_notice(problem) for problem in sending.unsaid(found.settings.problems))
+    return _report(found, outcomes, (*_stop(found), *notices, *unsaid)), found.settings
 
 
 def changed_services(
     world: World, flags: Mapping[str, str], paths: Sequence[str] | None = None
-) -> tuple[Report, Survey]:
+) -> tuple[Report, Settings]:
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
     found = survey(world, flags, acts=True, paths=paths)
     unsaid = [_notice(problem) for problem in found.settings.problems]
     if found.map_fault:
         unsaid.append(Notice("trouble", found.map_fault))
-    return _report(found._replace(rehearsed=False), (), tuple(unsaid)), found
+    told = _report(found._replace(rehearsed=False), (), (*_stop(found), *unsaid))
+    return told._replace(verb="services"), found.settings
+
+
+def _stop(found: Survey) -> tuple[Notice, ...]:
+    """What became of a run that was told to end while it was still looking."""
+    return (Notice("trouble", f"Looking at the run was cut short: {found.interrupted}."),) if found.interrupted else ()
 
 
 def _notice(problem: Problem) -> Notice:
@@ -57,7 +47,7 @@ def _notice(problem: Problem) -> Notice:
 
 def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, ...]) -> Report:
     return Report(
-        context=found.context,
+        context=found.about,
         changes=found.changes,
         outcomes=outcomes,
         notices=(*found.notices, *unsaid),
@@ -67,66 +57,9 @@ def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, 
     )
 
 
-def _situation(world: World, found: Survey) -> Situation:
-    landed = found.landing
-    return Situation(
-        context=found.context,
-        settings=found.settings,
-        stage=world.stage,
-        now=world.began,
-        rehearsed=found.rehearsed,
-        host_title=found.host.TITLE,
-        final_words=found.host.FINAL_WORDS,
-        changes=found.changes,
-        map_fault=found.map_fault,
-        landed=landed.pull_request,
-        unlanded=(landed.word, landed.reason) if landed.reason else None,
-    )
-
-
-def _permitted(step: Step, settings: Settings) -> Step:
-    """A signal that breaks its sink's rules is invalid before anything is sent."""
-    method = SINKS["dx"].METHODS[settings.dx.dx_api][step.kind if isinstance(step, Outcome) else step.row.kind]
-    if isinstance(step, Outcome):
-        return step._replace(method=method)
-    row = step.row._replace(method=method)
-    fault = SINKS[row.sink].faults(step.signal)
-    return row._replace(word="invalid", reason=fault) if fault else Ready(step.signal, row)
-
-
-def _carried(world: World, found: Survey, steps: list[Step]) -> list[Outcome]:
-    """Every step's outcome. The courier, and with it the network stack, exists only when something is to be sent."""
-    if not any(isinstance(step, Ready) for step in steps):
-        return [step for step in steps if isinstance(step, Outcome)]
-    dx = found.settings.dx
-    if found.rehearsed:
-        return _each(Rehearsal({"dx": dx.dx_url} if dx.dx_url else {}), steps, dx.dx_api)
-    from cibeacon.courier import Courier, Endpoint  # requests takes 0.1 s to import
-
-    courier = Courier(
-        {"dx": Endpoint(dx.dx_url or "", dx.dx_token or "")},
-        found.budget,
-        random=world.random,
-        now=world.now,
-        user_agent=f"cibeacon/{__version__}",
-        allow_http=found.settings.core.allow_http,
-    )
-    try:
-        return _each(courier, steps, dx.dx_api)
-    finally:
-        courier.close()
-
-
-def _each(carrier: Carrier, steps: list[Step], form: str) -> list[Outcome]:
-    return [
-        carrier.carry(SINKS[step.row.sink].tell(step.signal, form), step.row) if isinstance(step, Ready) else step
-        for step in steps
-    ]
-
-
-def stopped(world: World, flags: Mapping[str, str]) -> Report:
-    """What a signal that ends the process makes of a report."""
-    what = "cibeacon was interrupted before it was done; what was not sent yet is lost"
+def stopped(world: World, flags: Mapping[str, str], stop: KeyboardInterrupt) -> Report:
+    """What a signal makes of a run of which nothing is known yet."""
+    what = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
     return Report(
         context=None, notices=(Notice("trouble", what),), strict=settle(flags, world.environ, {}).output.strict
     )

@@ -20,3 +20,8 @@ class Budget(NamedTuple):
     def share(self, fraction: float) -> Self:
         """A part of the whole span, from the same start: for work that must leave time for what follows."""
         return self._replace(seconds=self.seconds * fraction)
+
+    def part(self, fraction: float) -> Self:
+        """A part of what is left, from now on: for one of several who must not wait for each other."""
+        now = self.clock()
+        return self._replace(seconds=self.remaining() * fraction, started=now)

@@ -5,19 +5,26 @@ A sink's `tell` is a generator: it does no I/O and has no clock, so a courier ca
 
 import json
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 
 class Call(NamedTuple):
     """One request. The host and the credential are the courier's: a call can be kept and sent later from elsewhere."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT"]
     path: str
-    """Path below the sink's base URL, starting with a slash."""
+    """Path below the sink's base URL, starting with a slash; the query as it is sent."""
     body: Mapping[str, Any] | None = None
     """Sent as JSON; the key order is the order on the wire."""
-    auth: Literal["bearer"] = "bearer"
+    auth: Literal["bearer", "dci"] = "bearer"
     """How the courier signs the request; it signs again at each attempt."""
+    headers: Mapping[str, str] | None = None
+    """Headers of the call's own; never a credential."""
+    file: Path | None = None
+    """A file that is streamed as the body, as it is."""
+    repeatable: bool = True
+    """False: said twice it is done twice. After a doubtful attempt the sink is told (`Reply.lost`), and looks first."""
 
     def content(self) -> bytes | None:
         """The exact bytes of the body: ASCII JSON, identical at every attempt and every replay."""
@@ -32,6 +39,10 @@ class Reply(NamedTuple):
     content_type: str = ""
     location: str | None = None
     """Where a redirect points; it is never followed."""
+    date: str | None = None
+    """The server's own clock, as its `Date` header has it."""
+    lost: bool = False
+    """Nobody knows whether a call that must not be repeated was done: its answer never came."""
 
     def json(self) -> Any:
         """The body as JSON, or None when it is none."""
@@ -49,6 +60,10 @@ class Verdict(NamedTuple):
     """A sentence for people, with the next step when it failed."""
     error: str | None = None
     """The vendor's own code or message."""
+    keep: bool = False
+    """Of a failure: the same bytes may be accepted later, since not what they say was at fault."""
+    facts: Mapping[str, str] | None = None
+    """What was learned and later steps need, by the name of the output: the id of what was made."""
 
 
 Dialogue: TypeAlias = Generator[Call, Reply, Verdict]

@@ -1,24 +1,31 @@
-"""The only `requests`: carries a sink's dialogue over HTTP with retries inside one time budget. Knows no vendor.
+"""Carries a sink's dialogue over HTTP with retries inside one time budget. Knows no vendor.
 
 Retried: connection errors, timeouts, 408, 425, 429 and 5xx, with exponential backoff and full jitter; a `Retry-After`
-is honoured when it fits the budget, and otherwise ends the attempts. A coded 4xx is never retried. Redirects are not
-followed, since a credential would travel along; plain http goes to this machine only, unless allowed; netrc is off.
+is honoured when it fits the budget, and otherwise ends the attempts. A coded 4xx is never retried. A host that was
+given up is not asked again for a while, so that many signals do not each wait for it. Redirects are not followed,
+since a credential would travel along; plain http goes to this machine only, unless allowed; netrc is off.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from typing import TypeAlias
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from cibeacon import signing
 from cibeacon.budget import Budget
-from cibeacon.call import Call, Dialogue, Reply
-from cibeacon.outcome import Outcome, Request
+from cibeacon.call import Call, Dialogue, Reply, Verdict
+from cibeacon.deadline import within
+from cibeacon.endpoint import Endpoint
+from cibeacon.errors import ScrubError
+from cibeacon.losses import Lost, lost, spent, too_slow
+from cibeacon.outcome import Outcome, Request, Word
+from cibeacon.session import HardenedSession, UnrepeatingAdapter
 from cibeacon.transport import plain_http_refused
+from cibeacon.watching import Watch, watched
 
 LARGEST_REPLY = 1 << 20
 """Bytes of a response body that are read; no API of ours answers with more."""
@@ -27,59 +34,30 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
+REST_SECONDS = 15.0
+"""How long a host that was given up is left alone."""
 _CHUNK = 1 << 16
 _TRANSIENT = frozenset({408, 425, 429})
 _ALWAYS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 """A compressed body could unfold without end, or drip for ever without a byte of it coming out."""
 
 
-class Endpoint(NamedTuple):
-    """Where a sink's calls go, and the credential that signs them."""
-
-    base_url: str
-    token: str
-
-    @property
-    def name(self) -> str:
-        """Host and port, for messages."""
-        return urlsplit(self.base_url).netloc
-
-    @property
-    def proxies(self) -> dict[str, str] | None:
-        """None for those of the environment. What stays on this machine never goes through a proxy: it is plain http."""
-        stays = self.base_url.startswith("http://") and not plain_http_refused(self.base_url)
-        return {"http": "", "https": "", "all": ""} if stays else None
-
-
-class _Lost(NamedTuple):
-    """An attempt without a usable reply: the short error, advice, and whether another attempt may do better."""
-
-    error: str
-    advice: str
-    transient: bool = True
-
-
-class HardenedSession(requests.Session):
-    """A session from which no credential follows a redirect to another place, and that never reads netrc."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = _signed_already
-        self.max_redirects = 2
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Takes every credential off a redirected request; requests itself would take off `Authorization` only."""
-        for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie"):
-            prepared_request.headers.pop(name, None)
-
-
-def _signed_already(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An auth that changes nothing: with any auth set, requests leaves netrc alone."""
-    return request
+Cleaning: TypeAlias = Callable[[Call, float], AbstractContextManager[Call]]
+"""For a call with a file and the seconds left: the call with what may leave of it. Raises `ScrubError`."""
+Attempted: TypeAlias = tuple[Reply | Lost, float | None]
+"""What came back, and the least wait before another attempt; None when another would not help."""
+Within: TypeAlias = Callable[[float, Callable[[], Attempted]], Attempted]
+"""How a request is given up: the seconds it may take, and the request. Raises `TimeoutError`."""
 
 
 class Courier:
-    """Carries dialogues. Everything it does shares one budget; an endpoint once given up gets one try a signal."""
+    """Carries dialogues inside one budget, of which each endpoint has its share: a dead one costs the others nothing.
+
+    Args:
+        bounded: gives a request up when its time is over.
+        slowed: told the seconds of every `Retry-After`, for others who ask the same host.
+        rest: seconds for which a host that was given up is left alone.
+    """
 
     def __init__(
         self,
@@ -90,94 +68,167 @@ class Courier:
         now: Callable[[], float],
         user_agent: str,
         allow_http: bool = False,
+        watch: Watch | None = None,
+        clean: Cleaning | None = None,
+        bounded: Within = within,
+        slowed: Callable[[float], None] | None = None,
+        rest: float = REST_SECONDS,
     ) -> None:
         self._endpoints, self._budget, self._random, self._now = endpoints, budget, random, now
-        self._allow_http = allow_http
-        self._given_up: set[str] = set()
+        self._allow_http, self._watch, self._clean = allow_http, watch, clean
+        self._bounded, self._slowed, self._rest = bounded, slowed, rest
+        self._shares: dict[str, Budget] = {}
+        self._resting: dict[str, float] = {}
         self._session = HardenedSession()
         self._session.headers.update({**_ALWAYS, "User-Agent": user_agent})
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=0))
+            self._session.mount(scheme, UnrepeatingAdapter())
 
     def close(self) -> None:
         """Closes the kept connections."""
         self._session.close()
 
-    def carry(self, dialogue: Dialogue, row: Outcome) -> Outcome:
-        """The signal's row, told: each call sent, each reply handed back, the sink's verdict at the end."""
-        endpoint = self._endpoints[row.sink]
+    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget | None = None) -> Outcome:
+        """The signal's row, told: each call sent, each reply handed back, the sink's verdict at the end.
+
+        `spooled` stands for what could not be delivered and may well be later. A signal may have a budget of its own.
+        """
+        endpoint, budget = self._endpoints[row.sink], budget or self._share(row.sink)
         call = next(dialogue)
         while True:
             row = row._replace(request=Request.of(call, endpoint.base_url))
-            reply, attempts = self._exchange(call, endpoint)
+            reply, attempts = self._cleaned(call, endpoint, budget)
             row = row._replace(attempts=row.attempts + attempts)
-            if isinstance(reply, _Lost):
+            if isinstance(reply, Lost):
                 dialogue.close()
-                return row._replace(word="failed", reason=reply.advice, error=reply.error)
-            row = row._replace(http_status=reply.status)
+                word: Word = "spooled" if reply.transient else "failed"
+                return row._replace(word=word, reason=reply.advice, error=reply.error, keep=True)
+            row = row._replace(http_status=reply.status or None)
             try:
                 call = dialogue.send(reply)
             except StopIteration as end:
-                verdict = end.value
-                return row._replace(word=verdict.outcome, reason=verdict.reason, error=verdict.error)
+                return _judged(row, end.value, reply)
 
-    def _exchange(self, call: Call, endpoint: Endpoint) -> tuple[Reply | _Lost, int]:
+    def _share(self, sink: str) -> Budget:
+        if sink not in self._shares:
+            self._shares[sink] = self._budget.part(1 / (len(self._endpoints) - len(self._shares)))
+        return self._shares[sink]
+
+    def _cleaned(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, int]:
+        """`_exchange`; no file leaves with what must not leave in it."""
+        if call.file is None or self._clean is None:
+            return self._exchange(call, endpoint, budget)
+        try:
+            with self._clean(call, budget.remaining()) as clean:
+                return self._exchange(clean, endpoint, budget)
+        except ScrubError as error:
+            return Lost("not redacted", str(error), transient=False), 0
+
+    def _exchange(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, int]:
         """The last reply (or why there is none) and the number of attempts made."""
         if not self._allow_http and plain_http_refused(endpoint.base_url):
             advice = f"Use https for {endpoint.name}, or set allow_http if the network in between is yours."
-            return _Lost("plain http refused", advice, transient=False), 0
-        tries = 1 if endpoint.name in self._given_up else TRIES
-        last: Reply | _Lost = _spent(endpoint)
-        for attempt in range(tries):
-            if self._budget.remaining() <= 0:
+            return Lost("plain http refused", advice, transient=False), 0
+        if self._resting.get(endpoint.name, 0.0) > budget.clock():
+            return Lost("not tried", f"{endpoint.name} did not take the signal before this one: send again later."), 0
+        last: Reply | Lost = spent(endpoint)
+        for attempt in range(TRIES):
+            if budget.remaining() <= 0:
                 return last, attempt
-            last, wait = self._attempt(call, endpoint)
+            last, wait = self._attempt(call, endpoint, budget)
             if wait is None:
                 return last, attempt + 1
+            if not call.repeatable and _doubtful(last):
+                budget.sleep(min(BACKOFF_SECONDS, budget.remaining()))  # it may be at it still
+                return Reply(0, lost=True), attempt + 1
+            if wait and self._slowed:
+                self._slowed(wait)
             pause = max(wait, self._random() * min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt))
-            if attempt + 1 == tries or pause >= self._budget.remaining():
+            if attempt + 1 == TRIES or pause >= budget.remaining():
                 break
-            self._budget.sleep(pause)
-        self._given_up.add(endpoint.name)
+            budget.sleep(pause)
+        self._resting[endpoint.name] = budget.clock() + max(self._rest, wait or 0.0)
         return last, attempt + 1
 
-    def _attempt(self, call: Call, endpoint: Endpoint) -> tuple[Reply | _Lost, float | None]:
-        """One request: what came back, and the least wait before another; None when another would not help."""
+    def _attempt(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, float | None]:
+        """`_request`, given up when the time is over: neither a name look-up nor dripping headers end by themselves."""
         try:
-            with self._session.request(
-                call.method,
-                endpoint.base_url + call.path,
-                data=call.content(),
-                headers={"Content-Type": "application/json", "Authorization": f"Bearer {endpoint.token}"},
-                timeout=(min(CONNECT_SECONDS, self._budget.remaining()), min(READ_SECONDS, self._budget.remaining())),
-                allow_redirects=False,
-                stream=True,
-                proxies=endpoint.proxies,
-            ) as response:
-                reply = self._read(response)
+            return self._bounded(budget.remaining(), lambda: self._request(call, endpoint, budget))
+        except TimeoutError:
+            return too_slow(), 0.0
+
+    def _request(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, float | None]:
+        """One request: what came back, and the least wait before another; None when another would not help."""
+        left = max(budget.remaining(), 0.001)  # requests takes no zero
+        try:
+            with (
+                watched(call.file, self._watch) if call.file else nullcontext(call.content()) as content,
+                self._session.request(
+                    call.method,
+                    endpoint.base_url + call.path,
+                    data=content,
+                    headers={**_described(call), **signing.headers(call, endpoint)},
+                    cert=endpoint.certificate,
+                    timeout=(min(CONNECT_SECONDS, left), left if call.file else min(READ_SECONDS, left)),
+                    allow_redirects=False,
+                    stream=True,
+                    proxies=endpoint.proxies,
+                ) as response,
+            ):
+                reply = _read(response, budget)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            lost = _lost(error, endpoint)
-            return lost, (0.0 if lost.transient else None)
-        if isinstance(reply, _Lost):
+            failure = lost(error, endpoint)
+            return failure, (0.0 if failure.transient else None)
+        if isinstance(reply, Lost):
             return reply, (0.0 if reply.transient else None)
-        if reply.status in _TRANSIENT or reply.status >= 500:
+        if _passing(reply):
             return reply, retry_after(response.headers.get("Retry-After"), self._now())
         return reply, None
 
-    def _read(self, response: requests.Response) -> Reply | _Lost:
-        """The reply, read piece by piece: a body that drips must not outlive the budget."""
-        content = bytearray()
-        while len(content) <= LARGEST_REPLY:
-            chunk = response.raw.read1(_CHUNK, decode_content=False)
-            if not chunk:
-                headers = response.headers
-                return Reply(
-                    response.status_code, bytes(content), headers.get("Content-Type", ""), headers.get("Location")
-                )
-            content += chunk
-            if self._budget.remaining() <= 0:
-                return _Lost("timed out", "The answer came too slowly for the time budget (setting timeout).")
-        return _Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
+
+def _described(call: Call) -> Mapping[str, str]:
+    """A file goes without a content type: it would be taken for what its system reads into it."""
+    kind = {"Content-Type": "application/json"} if call.body is not None else {}
+    return {**kind, **(call.headers or {})}
+
+
+def _doubtful(last: Reply | Lost) -> bool:
+    """True when the call may have been done all the same."""
+    return last.received if isinstance(last, Lost) else last.status >= 500
+
+
+def _read(response: requests.Response, budget: Budget) -> Reply | Lost:
+    """The reply, read piece by piece: a body that drips must not outlive the budget."""
+    content = bytearray()
+    while len(content) <= LARGEST_REPLY:
+        chunk = response.raw.read1(_CHUNK, decode_content=False)
+        if not chunk:
+            headers = response.headers
+            return Reply(
+                response.status_code,
+                bytes(content),
+                headers.get("Content-Type", ""),
+                headers.get("Location"),
+                headers.get("Date"),
+            )
+        content += chunk
+        if budget.remaining() <= 0:
+            return too_slow()
+    return Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
+
+
+def _judged(row: Outcome, verdict: Verdict, reply: Reply) -> Outcome:
+    """The row with the sink's verdict; what a vendor's trouble kept from arriving is to be sent later."""
+    told = row._replace(
+        word=verdict.outcome, reason=verdict.reason, error=verdict.error, keep=verdict.keep, facts=verdict.facts
+    )
+    passing = reply.lost or _passing(reply)
+    return told._replace(word="spooled", keep=True) if verdict.outcome == "failed" and passing else told
+
+
+def _passing(reply: Reply) -> bool:
+    """True for an answer that another attempt may not get."""
+    return reply.status in _TRANSIENT or reply.status >= 500
 
 
 def retry_after(header: str | None, now: float) -> float:
@@ -191,42 +242,3 @@ def retry_after(header: str | None, now: float) -> float:
     except ValueError:
         return 0.0
     return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now)
-
-
-def _spent(endpoint: Endpoint) -> _Lost:
-    return _Lost(
-        "no time left", f"The time budget was used up before {endpoint.name} could be asked (setting timeout)."
-    )
-
-
-def _lost(error: Exception, endpoint: Endpoint) -> _Lost:
-    """A foreign exception as a short error and a next step."""
-    words = str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return _Lost(
-            "TLS certificate or handshake refused",
-            f"{endpoint.name} shows a certificate that is not trusted here: name your CA file in REQUESTS_CA_BUNDLE.",
-            transient=False,
-        )
-    if "CA certificate bundle" in words:
-        return _Lost("the CA file is missing", "REQUESTS_CA_BUNDLE names a file that is not there.", transient=False)
-    if isinstance(error, requests.exceptions.InvalidProxyURL):
-        return _Lost("the proxy cannot be used", "HTTPS_PROXY is not the URL of a proxy.", transient=False)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return _Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.")
-    if isinstance(error, requests.Timeout) or "timed out" in words:
-        return _Lost("timed out", f"{endpoint.name} took too long: send again later.")
-    if "Name or service not known" in words or "NameResolution" in words or "getaddrinfo" in words:
-        return _Lost("host name not found", f"There is no host {endpoint.name}: check the URL and the runner's DNS.")
-    if isinstance(error, requests.ConnectionError | HTTPError | OSError) and not isinstance(error, _NEVER_RETRIED):
-        short = "connection refused" if "refused" in words else "connection failed"
-        return _Lost(short, f"{endpoint.name} cannot be reached: check the URL, or send again later.")
-    return _Lost(f"the request cannot be made ({type(error).__name__})", "Check the URL.", transient=False)
-
-
-_NEVER_RETRIED = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidHeader,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-)

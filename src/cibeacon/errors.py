@@ -36,3 +36,20 @@ class ServiceMapError(CibeaconError):
 
 class HostError(CibeaconError):
     """GitHub or GitLab did not answer a question."""
+
+
+class SpoolError(CibeaconError):
+    """Signals cannot be kept for later, or not be read back."""
+
+
+class ScrubError(CibeaconError):
+    """A file cannot be cleared of secrets, so it does not leave."""
+
+
+class OutOfTime(KeyboardInterrupt):
+    """The time for everything is over: work is interrupted as a person would interrupt it."""
+
+
+def interruption(stop: KeyboardInterrupt) -> str:
+    """Why work was interrupted, as a clause."""
+    return "the time was used up (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"

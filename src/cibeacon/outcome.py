@@ -1,10 +1,10 @@
 """Knows what became of each signal, what that makes of the whole run, and the exit code. The one place that decides.
 
 `skipped` is a choice (not asked for, or not possible by the host's policy), never a failure. The table outcome × strict
-→ exit code is in docs/reference.md.
+→ exit code is in docs/delivery.md.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from cibeacon.call import Call
@@ -25,8 +25,9 @@ class Request(NamedTuple):
 
     @classmethod
     def of(cls, call: Call, base_url: str) -> Self:
-        """The request that `call` makes below `base_url`."""
-        return cls(call.method, base_url + call.path, call.body)
+        """The request that `call` makes below `base_url`; of a file its path, and what is said of it."""
+        body = call.body if call.file is None else {"file": str(call.file), **(call.headers or {})}
+        return cls(call.method, base_url + call.path, body)
 
 
 class Outcome(NamedTuple):
@@ -47,6 +48,10 @@ class Outcome(NamedTuple):
     http_status: int | None = None
     error: str | None = None
     request: Request | None = None
+    facts: Mapping[str, str] | None = None
+    """What was learned and later steps need, by the name of the output."""
+    keep: bool = False
+    """The same bytes may be accepted later: they are worth keeping."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""

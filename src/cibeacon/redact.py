@@ -1,6 +1,7 @@
-"""Knows the secrets of this process and every spelling they could leak in. Does not know where text goes.
+"""Knows how a secret of this process could be written, wherever it leaks. Does not know where text goes.
 
-A CI host masks a secret only in its raw form; a base64, URL or JSON spelling of it would pass.
+A CI host masks a secret in few spellings. Here every character may be written as URLs, JSON, HTML or Markdown write it,
+each in another way; and base64 is known at every offset, as in the header that signs for `user:token`.
 """
 
 from __future__ import annotations
@@ -8,17 +9,26 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHORTEST = 4
 """Shorter values are no secrets anybody relies on, and masking them would eat ordinary text."""
+_SHORTEST_CORE = 8
+"""Shorter pieces of base64 stand in ordinary text by chance."""
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
-def _spellings(secret: str) -> Iterable[str]:
-    raw = secret.encode("utf-8", "surrogateescape")
+def spellings(secret: str) -> tuple[str, ...]:
+    """The usual spellings of a secret, for those who mask by exact text; nothing for what is too short to be one."""
+    known = secret.strip()
+    return tuple(dict.fromkeys(_spellings(known))) if len(known) >= _SHORTEST else ()
+
+
+def _spellings(secret: str) -> Iterator[str]:
     yield secret
     for encoded in (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")):
         yield encoded
@@ -26,20 +36,73 @@ def _spellings(secret: str) -> Iterable[str]:
         yield encoded.replace("%2F", "/")
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        encoded = encode(raw).decode()
-        yield encoded
-        yield encoded.rstrip("=")
+    for text in (_base64(secret), *_cores(secret)):
+        yield text
+        yield text.rstrip("=")
+        yield text.translate(_URL_SAFE)
+        yield text.translate(_URL_SAFE).rstrip("=")
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _base64(secret: str) -> str:
+    return base64.b64encode(_bytes(secret)).decode("ascii")
+
+
+def _cores(secret: str) -> Iterator[str]:
+    """What base64 makes of a secret whatever stands before and behind it: one text for each offset."""
+    raw = _bytes(secret)
+    for offset, foreign in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(bytes(offset) + raw).decode("ascii").rstrip("=")
+        own = encoded[foreign : len(encoded) - ((offset + len(raw)) % 3 > 0)]
+        if len(own) >= _SHORTEST_CORE:
+            yield own
+
+
+@cache
+def _written(character: str) -> str:
+    """A regular expression for every way to write one character. Nobody escapes letters and digits."""
+    if character.isascii() and character.isalnum():
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    ways = [
+        "".join(f"%{byte:02x}" for byte in _bytes(character)),
+        "".join(rf"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)),
+        f"&#0*{ord(character)};",
+        f"&#x0*{ord(character):x};",
+    ]
+    if character in _ENTITIES:
+        ways.append(f"&{_ENTITIES[character]};")
+    if character == " ":
+        ways.append(r"\+")
+    short = json.dumps(character)[1:-1]
+    return f"(?:(?i:{'|'.join(ways)})|{re.escape(short)}|\\\\{re.escape(character)}|{re.escape(character)})"
+
+
+def _pattern(secret: str) -> Iterator[tuple[int, str]]:
+    """Length and regular expression of each thing to look for."""
+    yield len(secret), "".join(map(_written, secret))
+    safe = {"+": "-", "/": "_"}
+    for text, end in ((_base64(secret).rstrip("="), "(?:=|%3[dD]){0,2}"), *((core, "") for core in _cores(secret))):
+        yield len(text), "".join(f"(?:{safe[c]}|{_written(c)})" if c in safe else c for c in text) + end
 
 
 class Redactor:
-    """Replaces every known secret, in every spelling, by `***`. Longest first, so no tail of one survives."""
+    """Replaces every known secret, however it is written, by `***`. Longest first, so no tail of one survives."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret.strip() for secret in secrets}
-        spellings = {text for secret in known if len(secret) >= _SHORTEST for text in _spellings(secret)}
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        found = {each for secret in known if len(secret) >= _SHORTEST for each in _pattern(secret)}
+        ordered = [text for _, text in sorted(found, reverse=True)]
+        self._pattern = re.compile("|".join(ordered)) if ordered else None
 
     def __call__(self, text: str) -> str:
         """The text without any secret."""

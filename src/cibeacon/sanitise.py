@@ -14,6 +14,7 @@ from typing import Any
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
+_MARKUP = re.compile(r"[|`<>\[\]*_\\~&#@!$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -46,8 +47,13 @@ def json_text(value: Any, indent: int | None = None, *, compact: bool = False) -
 
 
 def cell(text: object, limit: int = 300) -> str:
-    """Text for a cell of a Markdown table: no pipe, backtick, tag, link or emphasis takes effect."""
-    return re.sub(r"[|`<>\[\]*_\\~&#@!]", lambda match: f"&#{ord(match[0])};", clipped(text, limit))
+    """Text for a cell of a Markdown table: no pipe, backtick, tag, link or emphasis takes effect, and no bare address."""
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", clipped(text, limit).strip())
+
+
+def escaped(text: str) -> str:
+    """Text as the data of a GitHub workflow command, whole: the runner turns it back into exactly this."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def command_data(text: object, limit: int = 4000) -> str:

@@ -8,6 +8,10 @@ Stage: TypeAlias = Literal["whole", "main", "post"]
 """`main` and `post` are the stages of the GitHub action; `whole` is everything at once: the CLI, a GitLab job."""
 
 
+def _nothing(*_: float) -> None:
+    """What a process without signals of its own does at both."""
+
+
 class World(NamedTuple):
     """The process around a command."""
 
@@ -30,3 +34,7 @@ class World(NamedTuple):
     token: Callable[[], str]
     """A fresh unguessable word, for delimiters."""
     stage: Stage = "whole"
+    alarm: Callable[[float, int], object] = _nothing
+    """Interrupts the work after so many seconds; the exit code is for a process that has to be ended."""
+    closing: Callable[[int], object] = _nothing
+    """Told the exit code as soon as it is known."""

@@ -5,8 +5,11 @@ Every word goes through the redactor on its way out. What cannot be written is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import select
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from cibeacon import logtext
 from cibeacon.app import broken, stopped
@@ -14,38 +17,39 @@ from cibeacon.budget import Budget
 from cibeacon.errors import SettingsError
 from cibeacon.hosts import github, github_speech, gitlab, gitlab_speech
 from cibeacon.options import Origin
+from cibeacon.reading import number
 from cibeacon.redact import Redactor
 from cibeacon.report import Notice, Report
 from cibeacon.sanitise import block, clipped, json_text
 from cibeacon.settings import Settings, secret_values, settle
 from cibeacon.speech import Speech, Writing
-from cibeacon.survey import Survey
 from cibeacon.world import World
 
 _GRACE = 1.0
-"""Seconds that a program has when the budget is spent; the process ends within two."""
+"""Seconds that a program has when the budget is spent, and a pipe to take the first words; the process ends within two."""
 
+_Done = TypeVar("_Done")
 Lines = Callable[[Report], tuple[str, ...]]
-Work = Callable[[], tuple[Report, Survey]]
+Work = Callable[[], tuple[Report, Settings]]
 
 
 def present(world: World, flags: Mapping[str, str], work: Work, lines: Lines = logtext.lines) -> Report:
     """Does the work of a verb behind the firebreak, shows what came of it, and returns it."""
-    redactor = Redactor(secret_values(world.environ))
-    if world.stage == "main":
-        for writing in github_speech.state({"started_at": str(world.began)}, world.environ, world.token):
-            _write(world, redactor, writing)  # before anything is sent: what comes later may be interrupted
+    settings, secrets = settle(flags, world.environ, {}), secret_values(world.environ)
+    redactor = Redactor(secrets)
+    as_json = settings.output.format == "json" or settings.given("jq")
+    allowed = settings.core.timeout if world.stage == "main" else settings.seconds
+    budget = Budget(allowed, world.clock, world.sleep, world.started)
+    world.alarm(budget.remaining() + _GRACE, int(settings.output.strict))
+    _open(world, redactor, secrets, to_stderr=as_json)
     origins: Mapping[str, Origin] = {}
     try:
-        report, found = work()
-        origins = found.settings.origins if found.settings.output.verbose else {}
-    except KeyboardInterrupt:
-        report = stopped(world, flags)
-    except Exception as error:
-        report = broken(error, world, flags)
+        report, used = _saved(work, lambda error: (broken(error, world, flags), settings))
+        origins = used.origins if used.output.verbose else {}
+    except KeyboardInterrupt as stop:
+        report = stopped(world, flags, stop)
+    world.closing(report.exit_code)
     report = report.cleaned(redactor)
-    settings = settle(flags, world.environ, {})
-    as_json = settings.output.format == "json" or settings.given("jq")
     report, filtered = _filtered(report, settings, world, redactor)
     speech = _speech(report, world)
     text = [*logtext.origins(origins), *lines(report), *speech.lines]
@@ -57,6 +61,51 @@ def present(world: World, flags: Mapping[str, str], work: Work, lines: Lines = l
     elif as_json:
         _print(world, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
     return report
+
+
+def opened(world: World, *, to_stderr: bool) -> Redactor:
+    """For verbs that speak while they work: what must be said first, and what cleans everything that they say."""
+    secrets = secret_values(world.environ)
+    redactor = Redactor(secrets)
+    _open(world, redactor, secrets, to_stderr=to_stderr)
+    return redactor
+
+
+def kept(world: World, redactor: Redactor, writings: Iterable[Writing]) -> None:
+    """Writes files for such a verb."""
+    for writing in writings:
+        _write(world, redactor, writing)
+
+
+def unbroken(world: World, flags: Mapping[str, str], work: Callable[[], int], code: int) -> int:
+    """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
+
+    def said(error: Exception) -> int:
+        lines = [clipped(notice.text, 400) for notice in broken(error, world, flags).notices]
+        _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
+        return code
+
+    return _saved(work, said)
+
+
+def _saved(work: Callable[[], _Done], otherwise: Callable[[Exception], _Done]) -> _Done:
+    """The firebreak: what the work comes to, or what is made of a failure of our own."""
+    try:
+        return work()
+    except Exception as error:
+        return otherwise(error)
+
+
+def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stderr: bool) -> None:
+    """What must be said before anything can go wrong: secrets to mask in this job's log, and when the job began."""
+    if not github.here(world.environ):
+        return
+    if _listens(world, to_stderr=to_stderr):
+        _print(world, str, github_speech.masks(secrets), to_stderr=to_stderr)
+    if world.stage == "main":
+        began = str(number(world.environ.get("STATE_started_at")) or world.began)
+        for writing in github_speech.state({"started_at": began, "stage": "main"}, world.environ, world.token):
+            _write(world, redactor, writing)
 
 
 def _filtered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, list[str] | None]:
@@ -84,11 +133,20 @@ def _speech(report: Report, world: World) -> Speech:
     if name == github.NAME or (name is None and github.here(world.environ)):
         return github_speech.speak(report, world.environ, world.token)
     if name == gitlab.NAME or (name is None and gitlab.here(world.environ)):
-        return gitlab_speech.speak(report, world.environ, world.stage)
+        return gitlab_speech.speak(report, world.environ, world.stage, world.began)
     return Speech()
 
 
-def _print(world: World, clean: Callable[[str], str], lines: list[str], *, to_stderr: bool) -> None:
+def _listens(world: World, *, to_stderr: bool) -> bool:
+    """False where a pipe stays full: whoever does not read must not keep us from our work. The end may hang there."""
+    try:
+        stream = (world.err if to_stderr else world.out).fileno()
+        return bool(select.select([], [stream], [], _GRACE)[1])
+    except (OSError, ValueError):  # no file, or one that cannot be waited for
+        return True
+
+
+def _print(world: World, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:
     stream = world.err if to_stderr else world.out
     try:
         stream.write(clean("".join(f"{line}\n" for line in lines)))
@@ -97,11 +155,19 @@ def _print(world: World, clean: Callable[[str], str], lines: list[str], *, to_st
         return
 
 
+def _at_once(name: str, flags: int) -> int:
+    """A named pipe that nobody reads is an error, and not a reason to wait."""
+    return os.open(name, flags | os.O_NONBLOCK, 0o666)
+
+
 def _write(world: World, redactor: Redactor, writing: Writing) -> None:
-    path = Path(writing.path)
+    path = world.cwd / writing.path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a" if writing.append else "w", encoding="utf-8", errors="backslashreplace") as file:
+        with open(
+            path, "a" if writing.append else "w", encoding="utf-8", errors="backslashreplace", opener=_at_once
+        ) as file:
             file.write(redactor(writing.text))
     except OSError as error:
-        _print(world, redactor, [clipped(f"! {path.name} was not written: {error}", 300)], to_stderr=True)
+        said = redactor(f"! {path.name} was not written: {error}")
+        _print(world, str, [clipped(said, 300)], to_stderr=True)

@@ -1,0 +1,35 @@
+"""`cibeacon replay`: sends what could not leave before."""
+
+from __future__ import annotations
+
+import click
+
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.present import present
+from cibeacon.replay import replay
+from cibeacon.world import World
+
+
+@click.command("replay")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@flags(
+    "core",
+    "output",
+    "dx",
+    "dci",
+    "flow",
+    only=(
+        *("dry_run", "timeout", "host", "allow_http", "spool", "strict", "format", "jq", "verbose"),
+        *("dx_url", "dci_url", "dci_client_id"),
+        *("flow_url", "flow_context", "flow_list_path", "flow_client_cert"),
+    ),
+)
+@click.pass_obj
+def command(world: World, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
+    """Send what waits in the spool: files, folders, globs, or - for standard input; by default this host's spool.
+
+    Every signal is sent as it was written, byte for byte. What is delivered leaves its file; what vendors refuse for
+    what it says is set aside beside it. Two replays at once do no harm.
+    """
+    told = given(arguments)
+    return present(world, told, lambda: replay(world, told, paths)).exit_code

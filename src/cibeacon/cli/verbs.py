@@ -1,0 +1,27 @@
+"""What the verbs of a pipeline do and exit with. Does not know how their flags were read, or that click exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cibeacon import app, logtext
+from cibeacon.cli.present import present
+from cibeacon.settings import settle
+from cibeacon.world import World
+
+UNKNOWN = 3
+"""Exit code for unknown services, where the caller asked for one."""
+
+
+def report(world: World, told: Mapping[str, str]) -> int:
+    """`cibeacon report` with the flags that were given."""
+    return present(world, told, lambda: app.report(world, told)).exit_code
+
+
+def services(world: World, told: Mapping[str, str], paths: Sequence[str] | None = None) -> int:
+    """`cibeacon services` with the flags that were given; `paths` are changed paths that another tool worked out."""
+    found = present(world, told, lambda: app.changed_services(world, told, paths), logtext.services)
+    unknown = found.changes is not None and found.changes.status == "unknown"
+    if unknown and settle(told, world.environ, {}).change.on_unknown == "fail":
+        return UNKNOWN
+    return found.exit_code

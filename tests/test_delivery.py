@@ -1,0 +1,277 @@
+"""Whatever a network does to whatever signals: each is delivered, kept or refused, and nothing is told in two ways."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import faults
+from cibeacon import delivery, record, spool
+from cibeacon.budget import Budget
+from cibeacon.errors import OutOfTime
+from cibeacon.hosts import local
+from cibeacon.outcome import Outcome
+from cibeacon.plan import Ready
+from cibeacon.sandbox.server import Sandbox
+from cibeacon.settings import settle
+from cibeacon.signals import Deployment, PipelineRun, PullServices
+from cibeacon.sinks import dx
+from cibeacon.survey import Survey
+from cibeacon.world import World
+from disks import read_only
+from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
+from processes import cibeacon
+
+TOKEN = "tok-ZGVsaXZlcnk"
+
+
+def status(line, code=None, **headers):
+    return answers(
+        response(json.dumps({"ok": False, **({"error": code} if code else {})}).encode(), status=line, **headers)
+    )
+
+
+ACTS = {
+    "passes": carried,
+    "recorded, then lost": lambda url: carried(url, resets),
+    "recorded, then 502": lambda url: carried(url, status("502 Bad Gateway")),
+    "lost": lambda url: resets,
+    "500": lambda url: status("500 Oops"),
+    "503": lambda url: status("503 Down"),
+    "429": lambda url: status("429 Slow Down", Retry_After="2"),
+    "429 for an hour": lambda url: status("429 Slow Down", Retry_After="3600"),
+    "refused": lambda url: status("422 No", "invalid_arguments"),
+    "unknown": lambda url: status("401 Who", "invalid_auth"),
+    "page": lambda url: answers(response(b"<html>", kind="text/html")),
+    "redirect": lambda url: answers(response(b"", status="302 Found", Location="http://127.0.0.1:9/")),
+    "garbage": lambda url: answers(b"SSH-2.0\r\n"),
+}
+"""What may become of one request; no act takes time."""
+NAMES = st.sampled_from(["cart", "pay ments", "sö", "a/b", "\U0001f680"])
+PULLS = st.tuples(
+    st.lists(NAMES, min_size=1, max_size=3, unique=True), st.integers(1, 3), st.sampled_from([None, True])
+).map(lambda told: PullServices(tuple(told[0]), repository="acme/shöp", pr_number=told[1], replace=told[2]))
+DEPLOYMENTS = st.tuples(NAMES, st.integers(1, 10**9), st.integers(1, 20), st.booleans()).map(
+    lambda told: Deployment(
+        told[0],
+        told[1],
+        f"d{told[2]}",
+        told[3],
+        "acme/shop",
+        metadata={"u": 10**30, "a": [1.5, "ü"]} if told[3] else None,
+    )
+)
+RUN_STATES = st.tuples(
+    NAMES, st.integers(1, 4), st.integers(1, 10**9), st.sampled_from(["running", "success", None])
+).map(lambda told: PipelineRun(told[0], "x", f"r{told[1]}", told[2], told[3]))
+SIGNALS = st.lists(PULLS | DEPLOYMENTS | RUN_STATES, min_size=1, max_size=12, unique_by=lambda signal: signal.key)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    for name in list(os.environ):
+        if name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+
+
+def world(folder, **told):
+    """A world whose time only sleeping moves."""
+    clock = [0.0]
+
+    def sleep(seconds):
+        clock[0] += seconds
+
+    return World(
+        environ={"DX_API_TOKEN": TOKEN, "CIBEACON_SPOOL": str(folder / "spool"), **told},
+        cwd=folder, stdin=None, out=None, err=None, now=time.time, began=1_700_000_000, clock=lambda: clock[0], started=0.0,
+        sleep=sleep, random=lambda: 1.0, token=lambda: os.urandom(16).hex(),
+    )  # fmt: skip
+
+
+def delivered(here, signals, url, *, rehearsed=False, interrupted=None):
+    """The rows of the signals, and what is said of the spool."""
+    settings = settle({"dx_url": url}, here.environ, {})
+    budget = Budget(30.0, here.clock, here.sleep, 0.0)
+    found = Survey(settings, local.read({}, local.NO_CHECKOUT), rehearsed, budget, interrupted=interrupted)
+    steps = [Ready(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals]
+    return delivery.deliver(here, found, steps)
+
+
+def spooled(folder):
+    """The record of each key in a spool; nothing else is there."""
+    found = [record.read(path.read_bytes()) for path in (folder / "spool").glob("*")]
+    return {each.key: each for each in found}
+
+
+def replayed(folder, url):
+    return cibeacon(
+        "replay", "--strict", "--format=json", cwd=folder,
+        environ={"CIBEACON_DX_URL": url, "DX_API_TOKEN": TOKEN, "CIBEACON_SPOOL": str(folder / "spool")},
+    )  # fmt: skip
+
+
+def recorded(sandbox, planned):
+    """The key of each request that DX took; every one of them has exactly the planned values."""
+    taken = [entry for entry in sandbox.ledger.document()["requests"] if entry["status"] == 200]
+    return [planned[entry["path"], json.dumps(entry["body"])] for entry in taken]
+
+
+def calls(signals):
+    """(path, body) → the signal's key."""
+    first = {one.key: next(dx.tell(one, "classic")) for one in signals}
+    return {(call.path, json.dumps(call.body)): key for key, call in first.items()}
+
+
+@settings(max_examples=60)
+@given(
+    signals=SIGNALS, script=st.lists(st.sampled_from(sorted(ACTS)), max_size=30), for_ever=st.sampled_from(sorted(ACTS))
+)
+@example(signals=[PullServices(("a",), 1)], script=["recorded, then lost", "refused"], for_ever="passes")
+@example(signals=[Deployment("a", 1, f"d{n}", repository="o/r") for n in range(12)], script=[], for_ever="503")
+@example(signals=[PipelineRun("a", "x", f"r{n}", 1) for n in range(12)], script=[], for_ever="recorded, then lost")
+def test_every_signal_is_delivered_kept_or_refused_and_once_in_effect(signals, script, for_ever):
+    planned = calls(signals)
+    with TemporaryDirectory() as name, Sandbox(token=TOKEN) as sandbox:
+        folder = Path(name)
+        acts = [ACTS[act](sandbox.url) for act in (*script, for_ever)]
+        with FaultServer(in_turn(*acts)) as server:
+            rows, notices = delivered(world(folder), signals, server.url)
+
+        sent = {row.key for row in rows if row.word in ("sent", "duplicate")}
+        kept = {row.key for row in rows if row.keep}
+        refused = {row.key for row in rows if row.word == "failed" and not row.keep}
+        assert (notices, [row.key for row in rows]) == ((), [one.key for one in signals])
+        assert len(sent) + len(kept) + len(refused) == len(signals), "each is exactly one of them"
+        assert not refused or "refused" in (*script, for_ever)
+        assert all(row.reason and row.error for row in rows if row.key not in sent)
+        assert spooled(folder).keys() == kept
+        assert sent <= set(recorded(sandbox, planned))
+
+        ended = replayed(folder, sandbox.url)
+        assert (ended.code, {row["key"] for row in ended.document["signals"]}) == (0, kept)
+        assert spooled(folder) == {}
+        assert sent | kept <= set(recorded(sandbox, planned)) <= set(planned.values())
+
+        before = sandbox.ledger.document()
+        again = replayed(folder, sandbox.url)
+        assert (again.code, again.document["signals"]) == (0, [])
+        assert sandbox.ledger.document() == before
+        assert sandbox.faults == []
+
+
+RUNS = [PipelineRun("ci", "x", f"r{number}", 1) for number in range(4)]
+
+
+def test_everything_is_on_disk_before_the_first_request(tmp_path):
+    seen = []
+
+    def looks(connection, server):
+        seen.append(set(spooled(tmp_path)))
+        server.read(connection)
+        connection.sendall(response(b'{"ok": true}'))
+
+    with FaultServer(looks) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+    assert [row.word for row in rows] == ["sent"] * 4
+    assert seen == [{run.key for run in RUNS[number:]} for number in range(4)]
+    assert spooled(tmp_path) == {}
+
+
+def test_a_signal_whose_look_up_was_cut_short_is_kept_and_not_sent(tmp_path):
+    with FaultServer(faults.closes) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url, interrupted="cibeacon was interrupted")
+        assert server.accepted == 0
+    assert {(row.word, row.reason) for row in rows} == {("spooled", "Cibeacon was interrupted.")}
+    assert spooled(tmp_path).keys() == {run.key for run in RUNS}
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OutOfTime])
+@pytest.mark.parametrize("after", range(4))
+def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkeypatch, stop, after):
+    from cibeacon.courier import Courier
+
+    carry, turns = Courier.carry, itertools.count()
+
+    def interrupted(self, dialogue, row):
+        if next(turns) == after:
+            raise stop
+        return carry(self, dialogue, row)
+
+    monkeypatch.setattr(Courier, "carry", interrupted)
+    with FaultServer(answers(response(b'{"ok": true}'))) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+    assert [row.word for row in rows] == ["sent"] * after + ["spooled"] * (4 - after)
+    assert spooled(tmp_path).keys() == {run.key for run in RUNS[after:]}
+
+
+def test_an_interruption_while_it_is_written_down_loses_nothing(tmp_path, monkeypatch):
+    keep, turns = spool.Spool.keep, itertools.count()
+
+    def interrupted(self, records):
+        if next(turns) == 0:
+            raise KeyboardInterrupt
+        keep(self, records)
+
+    monkeypatch.setattr(spool.Spool, "keep", interrupted)
+    with FaultServer(faults.closes) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+        assert server.accepted == 0
+    assert [row.word for row in rows] == ["spooled"] * 4
+    assert spooled(tmp_path).keys() == {run.key for run in RUNS}
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [({"CIBEACON_SPOOL": "off"}, "there is no spool"), ({"CIBEACON_SPOOL": "/proc/nowhere"}, "No such file")],
+)
+def test_without_a_spool_signals_go_all_the_same_and_a_lost_one_is_named(tmp_path, told, why):
+    here = world(tmp_path, **told)
+    with FaultServer(answers(response(b'{"ok": true}'))) as server:
+        rows, notices = delivered(here, RUNS, server.url)
+    assert [row.word for row in rows] == ["sent"] * 4
+    with Refusing() as nobody:
+        rows, notices = delivered(world(tmp_path, **told), RUNS, nobody.url)
+    assert {(row.word, row.keep) for row in rows} == {("failed", False)}
+    assert all(f"It could not be kept for later: {why}" in row.reason for row in rows)
+    assert [notice.weight for notice in notices] == (["remark"] if "nowhere" in told["CIBEACON_SPOOL"] else [])
+
+
+def test_a_folder_that_may_not_be_written_costs_a_remark_and_no_signal(tmp_path):
+    (tmp_path / "spool").mkdir()
+    with FaultServer(answers(response(b'{"ok": true}'))) as server, read_only(tmp_path / "spool"):
+        rows, notices = delivered(world(tmp_path), RUNS, server.url)
+    assert [row.word for row in rows] == ["sent"] * 4
+    assert "Signals cannot be kept in" in notices[0].text
+
+
+def test_a_signal_that_holds_a_secret_is_sent_but_never_written_down(tmp_path):
+    telling = PipelineRun("ci", "x", "r9", 1, head_branch=f"feature/{TOKEN}")
+    with Refusing() as nobody:
+        rows, _ = delivered(world(tmp_path), [RUNS[0], telling], nobody.url)
+    assert [(row.word, row.keep) for row in rows] == [("spooled", True), ("failed", False)]
+    assert "a secret of this job stands in it" in rows[1].reason
+    assert spooled(tmp_path).keys() == {RUNS[0].key}
+
+
+def test_of_two_statements_with_one_key_the_later_is_not_lost_when_the_earlier_arrives(tmp_path):
+    pulls = [PullServices((name,), github_pull_id=7, replace=True) for name in ("old", "new")]
+    acts = in_turn(answers(response(b'{"ok": true}')), status("401 Who", "invalid_auth"))
+    with FaultServer(acts) as server:
+        rows, _ = delivered(world(tmp_path), pulls, server.url)
+    assert [row.word for row in rows] == ["sent", "failed"]
+    (kept,) = spooled(tmp_path).values()
+    assert kept.body["services"] == ["new"]
+
+
+def test_a_dry_run_writes_nothing_down(tmp_path):
+    rows, _ = delivered(world(tmp_path), RUNS, "https://acme.getdx.net", rehearsed=True)
+    assert {row.word for row in rows} == {"rehearsed"}
+    assert not (tmp_path / "spool").exists()
