@@ -113,17 +113,18 @@ def _run_status(situation: Situation) -> str:
     A run that follows another one tells how that one stands, in whatever stage: that closes records of dead runners.
     """
     run = situation.settings.run
+    told = "failure" if run.status == "error" else run.status  # only DCI tells them apart
     if situation.context.about_upstream:
-        return run.status or situation.final_words.get(situation.context.status or "", "running")
+        return told or situation.final_words.get(situation.context.status or "", "running")
     if situation.stage == "main":
         return "running"
     if situation.stage == "post":
         return job_status(situation) or "unknown"
     host = situation.final_words.get(situation.context.status or "")
-    return run.status or job_status(situation) or host or "running"
+    return told or job_status(situation) or host or "running"
 
 
-def _leg(situation: Situation) -> str:
+def leg(situation: Situation) -> str:
     """A short name of the matrix leg; empty outside a matrix."""
     matrix = situation.settings.change.matrix
     if not matrix:
@@ -138,9 +139,9 @@ def _attempt_parts(situation: Situation) -> tuple[object, ...]:
 
 
 def _job_parts(situation: Situation) -> tuple[object, ...]:
-    context, leg = situation.context, _leg(situation)
+    context, leg_name = situation.context, leg(situation)
     job = context.job_id or context.job
-    return (*(("jobs", job) if job else ()), *(("matrix", leg) if leg else ()))
+    return (*(("jobs", job) if job else ()), *(("matrix", leg_name) if leg_name else ()))
 
 
 def _run_reference(situation: Situation) -> str:

@@ -25,14 +25,21 @@ _MARKS = {
     "invalid": "✗",
     "rehearsed": "~",
 }
-_MOST_REASONS = 5
+MOST_REASONS = 5
+"""Services of a report that are shown with their reason."""
 _MOST_NAMES = 8
 _WIDTH = 400
 
 
 def lines(report: Report) -> tuple[str, ...]:
     """The whole report."""
-    found = [_heading(report), *_changes(report.changes), *_outcomes(report.outcomes), *_notices(report)]
+    found = [
+        _heading(report),
+        *_changes(report.changes),
+        *_outcomes(report.outcomes),
+        *_pages(report),
+        *_notices(report),
+    ]
     return (*(clipped(line, _WIDTH) for line in found), *_requests(report), clipped(_result(report), _WIDTH))
 
 
@@ -69,7 +76,7 @@ def _event(context: Context) -> str | None:
     )
 
 
-def _changes(changes: Changes | None, most: int | None = _MOST_REASONS) -> Iterator[str]:
+def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterator[str]:
     if changes is None:
         return
     if changes.status == "unknown":
@@ -97,6 +104,11 @@ def _outcomes(rows: Iterable[Outcome]) -> Iterator[str]:
         kinds = ", ".join(dict.fromkeys(row.kind for row in alike))
         parts = (kinds, _short(", ".join(row.subject for row in alike if row.subject)), error, reason)
         yield f"{_MARKS[word]} {word:<9} {': '.join(part for part in parts if part)}"
+
+
+def _pages(report: Report) -> Iterator[str]:
+    if report.dci_job_page:
+        yield f"dci job     {report.dci_job_page}"
 
 
 def _short(subject: str) -> str:

@@ -14,7 +14,7 @@ from cibeacon import values
 from cibeacon.context import Context
 from cibeacon.errors import CibeaconError, SettingsError
 from cibeacon.hosts import github
-from cibeacon.outcome import Outcome
+from cibeacon.outcome import Outcome, Word
 from cibeacon.plan import Ready, Step
 from cibeacon.signals import Deployment
 
@@ -33,9 +33,14 @@ def with_metadata(
     try:
         made = _built(program, context, services, environ, seconds)
     except CibeaconError as error:
-        fault = Outcome("", "", "invalid", reason=f"metadata_jq: {error}")
-        return [_filled(step, fault) for step in steps]
+        return without_metadata(steps, "invalid", str(error))
     return [_filled(step, made) for step in steps]
+
+
+def without_metadata(steps: Sequence[Step], word: Word, why: str) -> list[Step]:
+    """The steps with no deployment left to send: one without its metadata would say something else."""
+    fault = Outcome("", "", word, reason=f"metadata_jq: {why}")
+    return [_filled(step, fault) for step in steps]
 
 
 def _filled(step: Step, made: Mapping[str, Any] | Outcome) -> Step:

@@ -9,10 +9,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote
 
 Group = TypeVar("Group")
-_CREDENTIALS = re.compile(r"//\S*@")
-"""User name and password in a URL that somebody gave for an address: a secret that nobody declared."""
+_NO_WORD = 8
+"""Characters. A proxy's password may be `proxy`, and a service must not lose its name over that."""
 
 
 class Option(NamedTuple):
@@ -51,6 +52,19 @@ class Option(NamedTuple):
         return "CIBEACON_INPUT_" + self.name.upper()
 
     @property
+    def component_type(self) -> str:
+        """The type of the GitLab input. What people write bare must be typed: to a string, GitLab takes no `true`."""
+        if self.flag and self.shown_default.startswith("false"):  # unset and false are one
+            return "boolean"
+        counted = isinstance(self.default, int | float) and not isinstance(self.default, bool)
+        return "number" if counted else "string"
+
+    @property
+    def component_default(self) -> str:
+        """The value of the GitLab input that counts as not given, since only a string can be empty."""
+        return {"boolean": "false", "number": "0", "string": ""}[self.component_type]
+
+    @property
     def variable(self) -> str:
         """Our own environment variable."""
         return "CIBEACON_" + self.name.upper()
@@ -76,6 +90,32 @@ def option(parse: Callable[[str], Any], default: Any, help: str, **more: Any) ->
     return Option("", parse, default, help, **more)
 
 
+def credentials(address: str) -> tuple[str, ...]:
+    """What is secret in a URL: user name and password together, and alone what is long enough to be no ordinary word."""
+    before, found, after = address.strip().partition("//")
+    rest = after if found else before
+    place = rest.partition("/")[0]
+    pair = (place if "@" in place else rest).rpartition("@")[0]
+    if not pair or not (found or ":" in pair):
+        return ()
+    password = pair.partition(":")[2]
+    alone = [text for text in (password, unquote(password)) if len(text) >= _NO_WORD]
+    return tuple(dict.fromkeys((pair, *alone)))
+
+
+def _shown(given: str) -> str:
+    """The beginning of a value that cannot be used, without user name and password: secrets that nobody declared."""
+    return "".join(_anonymous(word) for word in re.split(r"(\s+)", given))[:80]
+
+
+def _anonymous(word: str) -> str:
+    before, found, rest = word.rpartition("@")
+    if not found or (":" not in before and "//" not in before):
+        return word
+    scheme, slashes, _ = before.partition("//")
+    return f"{scheme}{slashes}***@{rest}" if slashes else f"***@{rest}"
+
+
 def declared(group: type) -> Iterator[Option]:
     """The options of a group, in the order of their declaration."""
     fields: Mapping[str, Option] = getattr(group, "_field_defaults", {})
@@ -96,7 +136,8 @@ class Sources(NamedTuple):
         if self.environ.get("GITHUB_ACTIONS") == "true":
             yield f"input {each.name}", self.environ.get(each.input_variable, "")
         if not each.secret:
-            yield f"input {each.name}", self.environ.get(each.component_variable, "")
+            handed_over = self.environ.get(each.component_variable, "")
+            yield f"input {each.name}", "" if handed_over == each.component_default else handed_over
         for variable in (each.variable, *each.also):
             yield variable, self.environ.get(variable, "")
         if each.in_repository and each.name in self.repository:
@@ -118,6 +159,6 @@ def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dic
         try:
             values[each.name] = each.parse(given.strip())
         except ValueError as error:
-            shown = "" if each.secret else f" {json.dumps(_CREDENTIALS.sub('//***@', given)[:80])}"
+            shown = "" if each.secret else f" {json.dumps(_shown(given))}"
             problems.append(Problem(name, each.name, f"{each.name}{shown} cannot be used because it {error} ({words})"))
     return group(**values), origins, tuple(problems)

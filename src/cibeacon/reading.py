@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +45,11 @@ def seconds(text: object) -> int | None:
         return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+def iso(moment: int) -> str:
+    """Unix seconds as hosts and vendors write a time: ISO 8601 in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def at(value: Any, *path: str) -> Any:

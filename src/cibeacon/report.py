@@ -1,6 +1,6 @@
 """The record of one command: everything that was found, sent and noticed. The text, JSON and summary all come from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Self
 
 from cibeacon import outcome
@@ -10,6 +10,7 @@ from cibeacon.outcome import Outcome
 
 VERSION = 1
 """Version of the JSON document."""
+_DCI = "https://api.distributed-ci.io/"
 
 
 class Notice(NamedTuple):
@@ -29,6 +30,8 @@ class Report(NamedTuple):
     strict: bool = False
     rehearsed: bool = False
     host_title: str = ""
+    verb: str = "report"
+    """What was asked for; the files that it leaves behind are named after it."""
 
     @property
     def troubled(self) -> bool:
@@ -51,6 +54,18 @@ class Report(NamedTuple):
         told = [row for row in self.outcomes if row.kind == "deployment" and row.word in ("sent", "duplicate")]
         return tuple(row.reference_id for row in told if row.reference_id)
 
+    @property
+    def dci_job_id(self) -> str | None:
+        """The job of DCI that this is, once it is known."""
+        told = (row.facts for row in self.outcomes if row.facts)
+        return next((facts["dci_job_id"] for facts in told if "dci_job_id" in facts), None)
+
+    @property
+    def dci_job_page(self) -> str | None:
+        """Its page for people, which only the public server has."""
+        told = any(row.request and row.request.url.startswith(_DCI) for row in self.outcomes)
+        return f"https://www.distributed-ci.io/jobs/{self.dci_job_id}/jobStates" if told and self.dci_job_id else None
+
     def cleaned(self, clean: Callable[[str], str]) -> Self:
         """The report with every text of others passed through `clean`, before anything is clipped."""
         outcomes = tuple(
@@ -62,7 +77,9 @@ class Report(NamedTuple):
             for row in self.outcomes
         )
         notices = tuple(notice._replace(text=clean(notice.text)) for notice in self.notices)
-        return self._replace(outcomes=outcomes, notices=notices)
+        context = self.context and _cleaned(self.context, clean)._replace(host=self.context.host)
+        changes = self.changes and _cleaned(self.changes, clean)._replace(status=self.changes.status)
+        return self._replace(outcomes=outcomes, notices=notices, context=context, changes=changes)
 
     def document(self) -> dict[str, Any]:
         """The JSON document; every key is always present."""
@@ -73,4 +90,17 @@ class Report(NamedTuple):
             "changes": self.changes.document() if self.changes else None,
             "signals": [row.document() for row in self.outcomes],
             "notices": [{"weight": notice.weight, "text": notice.text} for notice in self.notices],
+            **({"dci_job_id": self.dci_job_id} if self.verb == "dci" else {}),
         }
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """The value with every text in it passed through `clean`."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(name): _cleaned(part, clean) for name, part in value.items()}
+    if isinstance(value, tuple):
+        parts = [_cleaned(part, clean) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value

@@ -14,15 +14,17 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from cibeacon import values
+from cibeacon.belongings import OwnFolder, begun, end
 from cibeacon.errors import SettingsError
 from cibeacon.sanitise import clipped
+from cibeacon.sections import interruptible, uninterrupted
+from cibeacon.values import DEEPEST, deeper
 
 SECONDS = 5.0
 """What a program gets where more time is left."""
@@ -30,8 +32,6 @@ MEMORY = 512 << 20
 """Bytes of address space, Python's own 30 MiB and the input included."""
 OUTPUT = 1 << 20
 """Bytes of JSON that all results together may have."""
-DEEPEST = 100
-"""Levels of nesting in a result; Python's own JSON would run off its stack at some nine hundred."""
 
 _CHILD = Path(__file__).with_name("reshape_child.py")
 _PYTHON_NEEDS = ("LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -64,12 +64,12 @@ def run(program: str, value: Any, *, seconds: float, environ: Mapping[str, str] 
     return _read(done.returncode, done.stdout, seconds)
 
 
-def _nowhere() -> AbstractContextManager[str]:
+def _nowhere() -> AbstractContextManager[Path]:
     """An empty folder to be in; where none can be made (a read-only container) the root, which cannot be read either."""
     try:
-        return tempfile.TemporaryDirectory(prefix="cibeacon-jq-")
+        return OwnFolder()
     except OSError:
-        return nullcontext("/")
+        return nullcontext(Path("/"))
 
 
 def _written(program: str, value: Any) -> bytes:
@@ -87,20 +87,27 @@ def _written(program: str, value: Any) -> bytes:
 
 
 def _evaluated(
-    given: bytes, folder: str, seconds: float, environ: Mapping[str, str]
+    given: bytes, folder: Path, seconds: float, environ: Mapping[str, str]
 ) -> subprocess.CompletedProcess[bytes]:
     """The child at its end. What jq's C code says on stderr adds nothing to how it ended."""
     limits = (math.ceil(seconds), MEMORY, OUTPUT)
-    return subprocess.run(
-        [sys.executable, "-I", "-B", os.fspath(_CHILD), *(str(limit) for limit in limits)],
-        input=given,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env={name: environ[name] for name in _PYTHON_NEEDS if name in environ},
-        timeout=seconds,
-        check=False,
-    )
+    with uninterrupted():
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-B", os.fspath(_CHILD), *(str(limit) for limit in limits)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={name: environ[name] for name in _PYTHON_NEEDS if name in environ},
+            process_group=0,
+        )
+        begun(child)
+    try:
+        with interruptible():
+            out, _ = child.communicate(given, timeout=seconds)
+    finally:
+        end(child)
+    return subprocess.CompletedProcess(child.args, child.returncode, out)
 
 
 def _read(code: int, answer: bytes, seconds: float) -> list[Any]:
@@ -131,7 +138,7 @@ def _read(code: int, answer: bytes, seconds: float) -> list[Any]:
 def _values(lines: bytes) -> list[Any]:
     try:
         results = [json.loads(line, parse_float=_finite) for line in lines.split(b"\n") if line]
-        if not any(_deeper(result, DEEPEST) for result in results):
+        if not any(deeper(result, DEEPEST) for result in results):
             return results
         why = f"it is nested in more than {DEEPEST} levels"
     except (ValueError, RecursionError) as error:
@@ -142,13 +149,6 @@ def _values(lines: bytes) -> list[Any]:
 def _finite(text: str) -> float:
     """The number; what a double cannot hold is the largest that it can, as jq itself would compute."""
     return max(-_LARGEST, min(_LARGEST, float(text)))
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    parts = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(part, levels - 1) for part in parts)
 
 
 def _place(message: str) -> str:

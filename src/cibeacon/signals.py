@@ -6,6 +6,7 @@ Times are Unix seconds.
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -41,10 +42,11 @@ class PullServices(NamedTuple):
 
     @property
     def key(self) -> str:
-        """One per pull request: a later statement about it is about the same fact."""
+        """One per pull request where a statement replaces the one before; else each list of services adds something."""
+        added = () if self.replace else self.services
         if self.github_pull_id is not None:
-            return reference(self.kind, "id", self.github_pull_id)
-        return reference(self.kind, self.repository or "", self.pr_number)
+            return reference(self.kind, "id", self.github_pull_id, *added)
+        return reference(self.kind, self.repository or "", self.pr_number, *added)
 
     @property
     def subject(self) -> str:
@@ -122,4 +124,121 @@ class PipelineRun(NamedTuple):
         return f"{self.pipeline_name}: {self.status or 'unknown'}"
 
 
-Signal: TypeAlias = PullServices | Deployment | PipelineRun
+class DciJob(NamedTuple):
+    """A CI job is a job of DCI: it exists there, and runs. Everything that happens to it later is a fact of its own."""
+
+    correlation: str
+    """A tag that no other job carries: by it every later step finds the job."""
+    topic: str | None
+    """By name or by id; None where the job exists already."""
+    components: tuple[str, ...] = ()
+    """Ids, `type=name`, or `type` for the latest one of it; none at all stands for the latest of every type."""
+    name: str | None = None
+    configuration: str | None = None
+    change_url: str | None = None
+    """The page of the change under test. DCI compares the results of jobs that agree in it."""
+    tags: tuple[str, ...] = ()
+    """Those beside the correlation tag."""
+    data: Mapping[str, Any] | None = None
+    comment: str | None = None
+    job_id: str | None = None
+    """The job, where it is known already."""
+    note: str | None = None
+    """The comment on its states."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job."""
+        return f"{self.kind}/{self.correlation}/job"
+
+    @property
+    def subject(self) -> str:
+        """The topic and the job's name."""
+        return f"{self.topic or 'job'}: {self.name or self.job_id or 'running'}"
+
+
+class Attachment(NamedTuple):
+    """A file belongs to a job of DCI."""
+
+    correlation: str
+    job_id: str | None
+    path: Path
+    name: str
+    """What DCI calls it: unique in the job."""
+    mime: str
+    size: int
+    """Bytes, when it was found."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job and name."""
+        return f"{self.kind}/{self.correlation}/file/{reference(self.name)}"
+
+    @property
+    def subject(self) -> str:
+        """The file's name."""
+        return self.name
+
+
+class JobState(NamedTuple):
+    """How a job of DCI stands."""
+
+    correlation: str
+    job_id: str | None
+    status: str
+    comment: str | None = None
+    yields: bool = False
+    """True: an end that somebody told before stands, whatever it is."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job and status."""
+        return f"{self.kind}/{self.correlation}/{self.status}"
+
+    @property
+    def subject(self) -> str:
+        """The status."""
+        return self.status
+
+
+class FlowAssignment(NamedTuple):
+    """The Flow pipelines of a job of Instabase: who reviews its documents. They take the place of those that it has."""
+
+    job_id: str
+    pipelines: tuple[str, ...]
+    """By name or by id."""
+    clear: bool = False
+    """True: the job shall have none, and somebody said so."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "flow"
+
+    @property
+    def key(self) -> str:
+        """One per job: the newest statement is the one that counts."""
+        return f"{self.kind}/{reference(self.job_id)}"
+
+    @property
+    def subject(self) -> str:
+        """The job and its pipelines."""
+        return f"{self.job_id}: {', '.join(self.pipelines) or 'no pipeline'}"
+
+
+Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | Attachment | JobState | FlowAssignment

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
 from cibeacon.changes import Changes
 from cibeacon.outcome import Outcome
 from cibeacon.report import Report
 from cibeacon.sanitise import cell
+from cibeacon.values import moment
 
+Link = tuple[str, str]
+"""Words of ours, and the address that they lead to."""
+
+_IN_ADDRESSES = ":/?#&+,;=%"
+"""What an address keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
 _MOST_ROWS = 200
 _MARKS = {
     "sent": "✅ sent",
@@ -21,24 +28,46 @@ _MARKS = {
 }
 
 
-def markdown(report: Report) -> str:
-    """The summary: what was sent, which services changed and why."""
-    return "\n".join((*_signals(report), *_services(report.changes), *_notices(report), ""))
+def markdown(report: Report, links: Iterable[Link] = ()) -> str:
+    """The summary: what was sent, which services changed and why, and where to look on."""
+    return "\n".join((*_heading(report, links), *_signals(report), *_services(report.changes), *_notices(report), ""))
+
+
+def _heading(report: Report, links: Iterable[Link]) -> Iterator[str]:
+    yield f"### cibeacon: {report.verb if report.verb == 'services' else report.status}"
+    yield ""
+    shown = " · ".join(f"[{words}]({quote(url, safe=_IN_ADDRESSES, errors='replace')})" for words, url in links)
+    if shown:
+        yield from (shown, "")
 
 
 def _signals(report: Report) -> Iterator[str]:
-    yield f"### cibeacon: {report.status}"
-    yield ""
     if not report.outcomes:
         return
     yield from ("| signal | outcome | about | note |", "|---|---|---|---|")
     for row in report.outcomes[:_MOST_ROWS]:
         yield f"| {cell(row.kind)} | {_MARKS[row.word]} | {cell(row.subject)} | {cell(_note(row))} |"
     yield from _more(len(report.outcomes))
+    if report.dci_job_page:
+        yield from ("", f"[The job of DCI]({report.dci_job_page})")
 
 
 def _note(row: Outcome) -> str:
-    return ": ".join(part for part in (row.error, row.reason) if part)
+    return ": ".join(part for part in (row.error, row.reason) if part) or _duration(row)
+
+
+def _duration(row: Outcome) -> str:
+    """How long the run took, in the two largest units."""
+    told = row.request.body if row.request and isinstance(row.request.body, dict) else {}
+    try:
+        seconds = moment(str(told.get("finished_at", ""))) - moment(str(told.get("started_at", "")))
+    except ValueError:
+        return ""
+    if seconds <= 0:
+        return ""
+    units = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    largest = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(largest[:2])
 
 
 def _services(changes: Changes | None) -> Iterator[str]:
@@ -60,7 +89,7 @@ def _services(changes: Changes | None) -> Iterator[str]:
 
 def _notices(report: Report) -> Iterator[str]:
     for notice in report.notices:
-        yield from ("", f"{'⚠️ ' if notice.weight == 'trouble' else ''}{cell(notice.text)}")
+        yield from ("", f"{'⚠️' if notice.weight == 'trouble' else 'ℹ️'} {cell(notice.text)}")
 
 
 def _more(count: int) -> Iterator[str]:

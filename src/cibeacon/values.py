@@ -19,6 +19,8 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 _SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?", re.ASCII)
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII | re.IGNORECASE)
+DEEPEST = 100
+"""Levels of nesting in JSON; Python's own would run off its stack at some nine hundred, and sooner when indented."""
 _METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MILLISECONDS_FROM = 100_000_000_000
 """A Unix time at or above this (the year 5138 in seconds) is taken as milliseconds (from 1973 on)."""
@@ -40,6 +42,19 @@ def program(given: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in given):
         raise ValueError("is not UTF-8")
     return given
+
+
+def command(given: str) -> tuple[str, ...]:
+    """A command line as words, by the rules of a shell's quotes; nothing in it is expanded, and nothing run."""
+    import shlex  # only a step of the action has one
+
+    try:
+        found = tuple(shlex.split(given))
+    except ValueError as error:
+        raise ValueError("has a quotation mark or backslash without its end") from error
+    if not found or not found[0]:
+        raise ValueError("names no command")
+    return found
 
 
 def token(given: str) -> str:
@@ -134,7 +149,17 @@ def json_value(given: str) -> Any:
         json.dumps(value, allow_nan=False)  # NaN, Infinity and 1e999 are Python's JSON alone
     except (ValueError, RecursionError) as error:
         raise ValueError("is not JSON") from error
+    if deeper(value, DEEPEST):
+        raise ValueError(f"is nested in more than {DEEPEST} levels")
     return value
+
+
+def deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested in more levels than that. Its own nesting must be bounded already."""
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(deeper(part, levels - 1) for part in parts)
 
 
 def metadata(given: str) -> Mapping[str, Any]:
@@ -183,6 +208,16 @@ def dx_url(given: str) -> str:
     if not _INSTANCE.fullmatch(given):
         raise ValueError("is neither a URL nor the name of a DX instance such as acme")
     return f"https://{given.lower()}.getdx.net"
+
+
+def dci_url(given: str) -> str:
+    """DCI's base URL as it is signed: no default port, no trailing slash, no `/api/v1`."""
+    parts = urlsplit(url(given))
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    standing = {"https": 443, "http": 80}[parts.scheme]
+    place = host if parts.port in (None, standing) else f"{host}:{parts.port}"
+    return f"{parts.scheme}://{place}{parts.path.rstrip('/').removesuffix('/api/v1').removesuffix('/api')}".rstrip("/")
 
 
 def choice(*allowed: str) -> Callable[[str], str]:

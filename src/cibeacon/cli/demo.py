@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cibeacon.demo.story import TOKEN, Holding, Story, holdings
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.sections import interruptible
 from cibeacon.world import World
 
 
@@ -24,7 +25,11 @@ def command(world: World, /, serve: bool) -> int:
     Exits 0 when the sandbox holds exactly what is true, and 1 otherwise.
     """
     console = Console(file=world.out, highlight=False, soft_wrap=True)
-    with tempfile.TemporaryDirectory(prefix="cibeacon-demo-") as folder, Sandbox(token=TOKEN) as sandbox:
+    with (
+        tempfile.TemporaryDirectory(prefix="cibeacon-demo-") as folder,
+        Sandbox(token=TOKEN) as sandbox,
+        interruptible(),
+    ):
         console.print(Text(f"The sandbox plays DX at {sandbox.url}\n"))
         story = Story(Path(folder).resolve(), world.environ, sandbox)
         broken = False

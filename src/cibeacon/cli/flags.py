@@ -15,10 +15,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SPELLED_TOO: Mapping[str, tuple[str, ...]] = {"pr_number": ("--pr",)}
 
 
-def flags(*groups: str, only: Collection[str] = ()) -> Callable[[Command], Command]:
+def flags(*groups: str, only: Collection[str] = (), short: str = "") -> Callable[[Command], Command]:
     """Adds the flags of these settings groups to a command; it receives them as keyword arguments.
 
-    `only` names the settings to take, where a command knows few of a group.
+    `only` names the settings to take, where a command knows few of a group; `short` is a beginning that may be left out.
     """
 
     def decorate(command: Command) -> Command:
@@ -26,17 +26,21 @@ def flags(*groups: str, only: Collection[str] = ()) -> Callable[[Command], Comma
         for name in reversed(groups):
             for each in reversed(declared[name]):
                 if not each.secret and (not only or each.name in only):
-                    command = _flag(each)(command)
+                    command = _flag(each, short)(command)
         return command
 
     return decorate
 
 
-def _flag(each: Option) -> Callable[[Command], Command]:
+def _flag(each: Option, short: str = "") -> Callable[[Command], Command]:
     help = f"{each.help} Default: {each.shown_default}." if each.shown_default else each.help
+    names = [each.dashed, *_SPELLED_TOO.get(each.name, ())]
+    if short and each.name.startswith(short):
+        names.insert(0, f"--{each.name.removeprefix(short).replace('_', '-')}")
     if each.flag:
-        return click.option(f"{each.dashed}/--no-{each.dashed[2:]}", each.name, default=None, help=help)
-    return click.option(each.dashed, *_SPELLED_TOO.get(each.name, ()), each.name, metavar="TEXT", help=help)
+        spelled = (f"{name}/--no-{name[2:]}" for name in names)
+        return click.option(*spelled, each.name, default=None, help=help)
+    return click.option(*names, each.name, metavar="TEXT", help=help)
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import click
 
-from cibeacon import app
+from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.present import present
 from cibeacon.world import World
 
 
 @click.command("report")
-@flags("core", "output", "change", "deploy", "run", "dx")
+@flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow")
 @click.pass_obj
 def command(world: World, /, **arguments: str | bool | None) -> int:
-    """Tell DX about this run: changed services, deployments, the status of the run.
+    """Tell DX, DCI and Instabase about this run: services, deployments, its status, jobs and their files, reviewers.
 
-    Secrets have no flag: give the token as DX_API_TOKEN. Outside CI this is a dry run. It always exits 0, unless
-    --strict is given and something failed.
+    Secrets have no flag: give them as DX_API_TOKEN, DCI_API_SECRET and CIBEACON_FLOW_TOKEN. Outside CI this is a dry
+    run. It always exits 0, unless --strict is given and something failed.
     """
-    told = given(arguments)
-    return present(world, told, lambda: app.report(world, told)).exit_code
+    return verbs.report(world, given(arguments))

@@ -1,4 +1,4 @@
-"""`cibeacon sandbox`: the DX API on this machine."""
+"""`cibeacon sandbox`: the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any
 
 import click
 
+from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sanitise import clipped
 from cibeacon.world import World
+
+_STEP = 2.0
+"""Seconds that a step of a pipeline takes, slow enough for a person to watch."""
 
 
 @click.command("sandbox")
@@ -18,8 +22,8 @@ from cibeacon.world import World
 @click.option("--token", default="sandbox", show_default=True, help="The API key that is good here.")
 @click.pass_obj
 def command(world: World, /, port: int, token: str) -> int:
-    """Run the DX API on this machine, strict about everything that DX documents, with a page to look at."""
-    sandbox = Sandbox(token=token, log=lambda entry: _log(world, entry))
+    """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
+    sandbox = Sandbox(token=token, log=lambda entry: _log(world, entry), dataops=DataOpsAccount(step_seconds=_STEP))
     try:
         sandbox.start(port)
     except OSError as error:
@@ -27,7 +31,11 @@ def command(world: World, /, port: int, token: str) -> int:
             f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
         ) from error
     world.out.write(f"export CIBEACON_DX_URL={sandbox.url}\nexport DX_API_TOKEN={token}\n")
-    world.err.write(f"The sandbox plays DX at {sandbox.url}; open it in a browser, end it with Ctrl-C.\n")
+    played = (sandbox.dci, sandbox.dataops, sandbox.flow)
+    exports = {name: value for one in played for name, value in one.account.exports(sandbox.url).items()}
+    world.out.write("".join(f"export {name}={value}\n" for name, value in exports.items()))
+    where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
+    world.err.write(f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n")
     world.out.flush()
     try:
         while True:

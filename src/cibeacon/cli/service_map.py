@@ -101,10 +101,10 @@ def _shown(
     settings = settle(told, world.environ, {})
     if settings.output.format == "json" or settings.output.jq is not None:
         whole = redactor.within({"version": 1, **document})
-        world.out.write(f"{_filtered(whole, settings.output.jq, world)}\n")
+        world.out.write(redactor(f"{_filtered(whole, settings.output.jq, world)}\n"))
         lines = []
     for stream, said in ((world.out, lines), (world.err, faults)):
-        stream.write(redactor("".join(f"{clipped(line.rstrip(), _WIDTH)}\n" for line in said)))
+        stream.write("".join(f"{clipped(redactor(line.rstrip()), _WIDTH)}\n" for line in said))
     return FAULTY if faulty or faults else 0
 
 

@@ -7,14 +7,11 @@ from importlib import import_module
 
 import click
 
-from cibeacon import app, logtext
+from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.present import present
-from cibeacon.settings import settle
+from cibeacon.sections import interruptible
 from cibeacon.world import World
 
-UNKNOWN = 3
-"""Exit code for unknown services, where the caller asked for one."""
 VIEWS = {"list": "list_services", "which": "which_service", "check": "check_map"}
 """Verb → its command in `service_map`."""
 
@@ -46,19 +43,14 @@ def command(context: click.Context, /, files_from: str | None, **arguments: str 
     if context.invoked_subcommand:
         return 0
     world: World = context.obj
-    told = given(arguments)
-    paths = _paths(world, files_from) if files_from else None
-    report = present(world, told, lambda: app.changed_services(world, told, paths), logtext.services)
-    unknown = report.changes is not None and report.changes.status == "unknown"
-    if unknown and settle(told, world.environ, {}).change.on_unknown == "fail":
-        return UNKNOWN
-    return report.exit_code
+    return verbs.services(world, given(arguments), _paths(world, files_from) if files_from else None)
 
 
 def _paths(world: World, source: str) -> list[str]:
     """The paths in a list that some other tool wrote."""
     if source == "-":
-        text = world.stdin.read()
+        with interruptible():
+            text = world.stdin.read()
     else:
         try:
             text = (world.cwd / source).read_text(encoding="utf-8", errors="surrogateescape")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from cibeacon.call import Dialogue
+from cibeacon.record import Record
 from cibeacon.signals import Signal
 from cibeacon.sinks import dx
 
@@ -15,16 +16,58 @@ class Sink(Protocol):
 
     NAME: str
     """The name in reports and outputs."""
-    METHODS: Mapping[str, Mapping[str, str]]
-    """API form → kind of signal → the vendor's name of the call."""
+
+    def method(self, signal: Signal, form: str, /) -> str:
+        """The vendor's name of the call that tells a signal."""
+        ...
 
     def faults(self, signal: Signal, /) -> str | None:
         """Why the signal must not be sent, as the vendor's rules go; None when it may."""
+        ...
+
+    def rehearse(self, signal: Signal, form: str, /) -> Dialogue:
+        """The one call that matters, as a dry run shows it."""
         ...
 
     def tell(self, signal: Signal, form: str, /) -> Dialogue:
         """The signal as calls, in one of the API's forms."""
         ...
 
+    def keeps(self, signal: Signal, /) -> Mapping[str, Any] | None:
+        """What a record needs beside that call to tell the signal again; None where the call says it all."""
+        ...
 
-SINKS: Mapping[str, Sink] = {dx.NAME: dx}
+    def resume(self, record: Record, form: str = "", /) -> Dialogue | None:
+        """What a record says, to the byte; None when it is no call of this sink's. `form` is for what is looked up."""
+        ...
+
+
+class _Sinks(Mapping[str, Sink]):
+    """Every sink by its name. Only what is asked for is imported: most people tell one system."""
+
+    def __getitem__(self, name: str) -> Sink:
+        if name == dx.NAME:
+            return dx
+        if name == "dci":
+            from cibeacon.sinks import dci
+
+            return dci
+        if name == "flow":
+            from cibeacon.sinks import flow
+
+            return flow
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((dx.NAME, "dci", "flow"))
+
+    def __len__(self) -> int:
+        return 3
+
+
+SINKS: Mapping[str, Sink] = _Sinks()
+
+
+def named(sink: str, kind: str, form: str) -> str | None:
+    """The vendor's name of the call that a kind of signal always is; None where that depends on the signal."""
+    return dx.METHODS[form][kind] if sink == dx.NAME else None

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cibeacon.call import Call, Dialogue, Reply, Verdict
+from cibeacon.record import Record
 from cibeacon.signals import Deployment, PipelineRun, PullServices, Signal
+from cibeacon.sinks.dx_advice import ADVICE, HTTP_ADVICE, KEPT_CODES, KEPT_STATUS
 
 NAME = "dx"
 
@@ -30,36 +32,13 @@ METHODS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-ADVICE: Mapping[str, str] = {
-    "not_authed": "The request carried no API key: set the secret dx_token (DX_API_TOKEN).",
-    "invalid_auth": "The API key is wrong or expired: make a new Data Cloud API key in DX and update the secret "
-    "dx_token (a Web API token does not work here).",
-    "account_inactive": "The account behind the API key is deactivated or suspended: make a key from an active account.",
-    "required_params_missing": "DX misses a required field: compare the request in the JSON report with docs/reference.md.",
-    "invalid_json": "DX could not parse the request: something between here and DX changed it; check the proxy.",
-    "invalid_arguments": "DX refuses a field: try the other form of the API with dx_api.",
-    "repository_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
-    "repo_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
-    "commit_sha_invalid": "DX refuses the commit id: give 7 to 40 hexadecimal digits (setting commit_sha).",
-    "reference_id_exists": "This reference_id was used before with other values: choose a unique one, or leave it unset.",
-    "metadata_invalid": "DX refuses the metadata: it must be a JSON object; keys are letters, digits, dashes, underscores.",
-    "integration_branch_not_valid": "integration_branch must be a branch that pull requests target, and not the default branch.",
-    "ambiguous_commit_sha_arguments": "Give either commit_sha or merge_commit_shas, not both.",
-    "merge_commit_shas_blank": "merge_commit_shas is empty: name at least one commit, or leave it unset.",
-    "merge_commit_shas_invalid": "A commit in merge_commit_shas is shorter than 7 digits.",
-    "merge_commit_shas_not_found": "DX does not know a commit in merge_commit_shas yet: it may not have imported it; send again later.",
-    "deployment_not_found": "DX has no deployment with this reference_id.",
-}
-"""DX's error codes, each with the next step."""
-
-_HTTP_ADVICE: Mapping[int, str] = {
-    401: ADVICE["invalid_auth"],
-    403: "The API key may not use this method: check its scopes in DX, and that dx_url is the Data Cloud host "
-    "(https://INSTANCE.getdx.net).",
-    404: "There is no such method at this address: check dx_url, and whether dx_api should be the other form.",
-    429: "DX asks to slow down: it goes through when sent again later.",
-}
+_KNOWN = frozenset(("POST", f"/api/{method}") for form in METHODS.values() for method in form.values())
 _SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII | re.IGNORECASE)
+
+
+def method(signal: Signal, form: str) -> str:
+    """The name of the call that tells a signal."""
+    return METHODS[form][signal.kind]
 
 
 def faults(signal: Signal) -> str | None:
@@ -71,6 +50,7 @@ def faults(signal: Signal) -> str | None:
             return _deployment_faults(signal)
         case PipelineRun():
             return _run_faults(signal)
+    return "DX is told of pull requests, deployments and pipeline runs alone."
 
 
 def _pull_services_faults(signal: PullServices) -> str | None:
@@ -102,8 +82,29 @@ def _run_faults(signal: PipelineRun) -> str | None:
 def tell(signal: Signal, form: str) -> Dialogue:
     """The one call that tells `signal`, and what DX's reply means."""
     call = Call("POST", f"/api/{METHODS[form][signal.kind]}", _body(signal, current=form == "current"))
-    reply = yield call
     repeated_by_us = isinstance(signal, Deployment) and not signal.own_reference
+    return (yield from _exchange(call, repeated_by_us=repeated_by_us))
+
+
+rehearse = tell
+"""One call says it all."""
+
+
+def keeps(signal: Signal) -> Mapping[str, Any] | None:
+    """Nothing beside the call."""
+    return None
+
+
+def resume(record: Record, form: str = "") -> Dialogue | None:
+    """The call that a record holds, when it is one of DX's."""
+    if (record.method, record.path) not in _KNOWN or record.body is None:
+        return None
+    call = Call("POST", record.path, record.body)
+    return _exchange(call, repeated_by_us=record.kind == "deployment" and not record.own_reference)
+
+
+def _exchange(call: Call, *, repeated_by_us: bool) -> Dialogue:
+    reply = yield call
     return judge(reply, repeated_by_us=repeated_by_us)
 
 
@@ -115,6 +116,7 @@ def _body(signal: Signal, *, current: bool) -> Mapping[str, Any]:
             return _deployment_body(signal, current=current)
         case PipelineRun():
             return _run_body(signal, current=current)
+    raise TypeError(type(signal).__name__)
 
 
 def _pull_services_body(signal: PullServices, *, current: bool) -> Mapping[str, Any]:
@@ -186,6 +188,7 @@ def judge(reply: Reply, *, repeated_by_us: bool = False) -> Verdict:
             "failed",
             f"DX answered with a redirect{where}; redirects are not followed, for the token's sake: set dx_url to the final address.",
             f"redirect {reply.status}",
+            keep=True,
         )
     document = reply.json()
     if not isinstance(document, dict):
@@ -196,8 +199,9 @@ def judge(reply: Reply, *, repeated_by_us: bool = False) -> Verdict:
     if code == "reference_id_exists" and repeated_by_us:
         return Verdict("duplicate", "DX has this deployment already.", code)
     known = ADVICE.get(code) if code else None
-    advice = known or _HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
-    return Verdict("failed", advice, _message(document, code) or f"HTTP {reply.status}")
+    advice = known or HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
+    keep = code in KEPT_CODES or reply.status in KEPT_STATUS or reply.status >= 500
+    return Verdict("failed", advice, _message(document, code) or f"HTTP {reply.status}", keep)
 
 
 def _message(document: Mapping[str, Any], code: str | None) -> str | None:
@@ -209,13 +213,15 @@ def _message(document: Mapping[str, Any], code: str | None) -> str | None:
 
 
 def _unreadable(reply: Reply) -> Verdict:
-    if reply.status in _HTTP_ADVICE or reply.status >= 500:
-        return Verdict("failed", _HTTP_ADVICE.get(reply.status) or _unknown(reply.status), f"HTTP {reply.status}")
+    if reply.status in HTTP_ADVICE or reply.status >= 500:
+        advice = HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
+        return Verdict("failed", advice, f"HTTP {reply.status}", keep=True)
     kind = (reply.content_type.partition(";")[0] or "no content type") if reply.content else "an empty body"
     return Verdict(
         "failed",
         f"The answer is not DX's ({kind} instead of JSON): check dx_url, and whether a proxy or login page stands between.",
         f"HTTP {reply.status} without JSON",
+        keep=True,
     )
 
 

@@ -1,0 +1,147 @@
+"""Tells one step in the life of a job of DCI, as somebody asks for it. Knows no event, and plans nothing else.
+
+Every step has the facts, keys and dialogues that `report` has: the two can take turns in one CI job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cibeacon import detect, jobs
+from cibeacon.attachments import attachments
+from cibeacon.budget import Budget
+from cibeacon.delivery import deliver
+from cibeacon.git import Repository, toplevel
+from cibeacon.outcome import Outcome
+from cibeacon.plan import Ready, Step
+from cibeacon.readiness import unencrypted, unreachable
+from cibeacon.report import Notice, Report
+from cibeacon.settings import Settings, settle
+from cibeacon.signals import Attachment, JobState, Signal
+from cibeacon.sinks import SINKS
+from cibeacon.situation import Situation
+from cibeacon.survey import Survey
+from cibeacon.watching import Watch
+from cibeacon.world import World
+
+_SPOIL = ("core", "change", "dci")
+"""Groups in which a value that cannot be used would have to be guessed."""
+_WORDS: Mapping[str, str] = {"failed": "failure", "cancelled": "killed", "canceled": "killed"}
+"""What CI hosts say, in DCI's words."""
+_WHICH = (
+    "Which job it is about is not known here: give its id (setting dci_job_id, variable DCI_JOB_ID), "
+    "as cibeacon dci start prints it."
+)
+
+Told = tuple[Report, Settings]
+
+
+def start(world: World, flags: Mapping[str, str]) -> Told:
+    """Makes the job and tells that it runs; or goes on with the one that this run made before."""
+    step = _Step(world, flags)
+    return step.told([jobs.job(step.situation)._replace(correlation=step.tag)])
+
+
+def state(world: World, flags: Mapping[str, str], status: str) -> Told:
+    """Tells how the job stands, in DCI's words or a CI host's."""
+    step = _Step(world, flags)
+    return step.told([step.state(status)])
+
+
+def upload(world: World, flags: Mapping[str, str], watch: Watch | None = None) -> Told:
+    """Sends the files of the setting dci_files."""
+    step = _Step(world, flags)
+    return step.told(step.files(), watch)
+
+
+def finish(world: World, flags: Mapping[str, str], status: str, watch: Watch | None = None) -> Told:
+    """Sends the files, and tells how the job ended, whatever became of them."""
+    step = _Step(world, flags)
+    files = step.files() if step.settings.dci.dci_files else []
+    return step.told([*files, step.state(status)], watch)
+
+
+class _Step:
+    """One step: the run that it is told from, and what there is to say besides."""
+
+    def __init__(self, world: World, flags: Mapping[str, str]) -> None:
+        self.settings = settle(flags, world.environ, {})
+        self._world = world
+        core = self.settings.core
+        budget = Budget(core.timeout, world.clock, world.sleep, world.started)
+        repository = Repository(toplevel(world.cwd), world.environ, budget.share(0.5))
+        try:
+            context, self._notices = detect.context(self.settings, world.environ, repository)
+        finally:
+            repository.close()
+        context = detect.as_told(context, self.settings)
+        self._survey = Survey(self.settings, context, bool(core.dry_run), budget)
+        host = self._survey.host
+        self.situation = Situation(
+            context=context,
+            settings=self.settings,
+            stage=world.stage,
+            now=world.began,
+            rehearsed=self._survey.rehearsed,
+            host_title=host.TITLE,
+            final_words=host.FINAL_WORDS,
+        )
+
+    def state(self, status: str) -> JobState:
+        """How the job stands."""
+        word = status.lower()
+        return JobState(self.tag, jobs.known_id(self.situation), _WORDS.get(word, word), jobs.note(self.situation))
+
+    def files(self) -> Sequence[Attachment]:
+        """The files; what is not taken of them is said. A person at the command line may name any file."""
+        dci, origin = self.settings.dci, self.settings.origins["dci_files"]
+        found, said = attachments(dci.dci_files, self._world.cwd, anywhere=origin.words.startswith("--"))
+        self._notices += tuple(Notice("trouble", f"{each}.") for each in said)
+        if not dci.dci_files:
+            self._notices += (Notice("trouble", "No file is named: give files or globs (setting dci_files)."),)
+        job_id = jobs.known_id(self.situation)
+        return [Attachment(self.tag, job_id, *each) for each in found]
+
+    @property
+    def tag(self) -> str:
+        """What the facts are known by: the run; else the job that somebody named, since one run may tell of several."""
+        if named := self.settings.dci.dci_job_id:
+            return f"ci:job:{named}"
+        if self.situation.numbered:
+            return jobs.correlation(self.situation)
+        return f"ci:local:{self._world.token()}"  # on a person's own machine every start is another job
+
+    def told(self, signals: Sequence[Signal], watch: Watch | None = None) -> Told:
+        """The signals delivered, and the report of it."""
+        outcomes, notices = deliver(self._world, self._survey, [self._ready(each) for each in signals], watch)
+        report = Report(
+            context=self._survey.about,
+            outcomes=outcomes,
+            notices=(*(each for each in self._notices if each.weight == "trouble"), *notices),  # no checkout is needed
+            strict=self.settings.output.strict,
+            rehearsed=self._survey.rehearsed,
+            host_title=self._survey.host.TITLE,
+            verb="dci",
+        )
+        return report, self.settings
+
+    def _ready(self, signal: Signal) -> Step:
+        sink = SINKS["dci"]
+        method = None if sink.faults(signal) else sink.method(signal, "")
+        row = Outcome(
+            kind=signal.kind, sink="dci", word="invalid", subject=signal.subject, key=signal.key, method=method
+        )
+        fault = self._fault(signal) or sink.faults(signal)
+        return row._replace(reason=fault) if fault else Ready(signal, row._replace(word="skipped"))
+
+    def _fault(self, signal: Signal) -> str | None:
+        """Why nothing can be told: a value that would be guessed, an address, a credential, a job that nobody named."""
+        settings, rehearsed = self.settings, self.situation.rehearsed
+        bad = next((f"{each.message}." for each in settings.problems if each.group in _SPOIL), None)
+        if bad:
+            return bad
+        fault = unreachable("dci", settings)
+        if fault and (not rehearsed or unencrypted("dci", settings)):
+            return f"{fault}."
+        follows = isinstance(signal, Attachment | JobState) and signal.job_id is None
+        return _WHICH if follows and not self.situation.numbered else None

@@ -1,0 +1,94 @@
+"""`cibeacon dci start`, `state`, `upload` and `finish`: the life of a job, step by step. They exit as `report` does."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from cibeacon import byhand, logtext
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.present import present
+from cibeacon.cli.progress import progress
+from cibeacon.report import Report
+from cibeacon.settings import Settings
+from cibeacon.world import World
+
+_STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
+_ENDS = ("success", "failure", "killed", "error", "failed", "cancelled", "canceled")
+_ALWAYS = (
+    *("dry_run", "timeout", "host", "allow_http", "spool", "strict", "format", "jq", "verbose"),
+    *("repository", "run_id", "matrix", "source_url", "dci_url", "dci_client_id", "dci_job_id", "dci_comment"),
+)
+_FILES = ("dci_upload_timeout", "dci_redact", "dci_redact_patterns")
+_JOB = (
+    *("commit_sha", "pr_number", "head_branch", "pipeline_name"),
+    *("dci_topic", "dci_components", "dci_name", "dci_configuration", "dci_change_url", "dci_tags"),
+)
+_GROUPS = ("core", "output", "change", "run", "dci")
+
+
+@click.command("start")
+@flags(*_GROUPS, only=(*_ALWAYS, *_JOB), short="dci_")
+@click.pass_obj
+def start(world: World, /, **arguments: str | bool | None) -> int:
+    """Make a job and tell that it runs; a second start in the same CI job goes on with the first one's.
+
+    Its id is the output dci_job_id, and on GitLab the variable CIBEACON_DCI_JOB_ID of later jobs.
+    """
+    told = given(arguments)
+    return present(world, told, lambda: byhand.start(world, told), _lines).exit_code
+
+
+@click.command("state")
+@click.argument("status", type=click.Choice((*_STATES, *_ENDS[4:]), case_sensitive=False))
+@flags(*_GROUPS, only=_ALWAYS, short="dci_")
+@click.pass_obj
+def state(world: World, /, status: str, **arguments: str | bool | None) -> int:
+    """Tell how the job stands."""
+    told = given(arguments)
+    return present(world, told, lambda: byhand.state(world, told, status), _lines).exit_code
+
+
+@click.command("upload")
+@click.argument("files", nargs=-1)
+@flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files"), short="dci_")
+@click.pass_obj
+def upload(world: World, /, files: tuple[str, ...], **arguments: str | bool | None) -> int:
+    """Send FILES to the job: names, folders, or globs in quotes such as 'reports/**/*.xml'.
+
+    JUnit reports are recognised. A file that fails keeps no other from being sent.
+    """
+    told = given(arguments)
+    if files:
+        told["dci_files"] = json.dumps(files)
+
+    def work() -> tuple[Report, Settings]:
+        with progress(world) as watch:
+            return byhand.upload(world, told, watch)
+
+    return present(world, told, work, _lines).exit_code
+
+
+@click.command("finish")
+@click.argument("status", type=click.Choice(_ENDS, case_sensitive=False))
+@flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files"), short="dci_")
+@click.pass_obj
+def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
+    """Send the files that --files names, then tell how the job ended, even if files could not be sent.
+
+    STATUS may be the CI host's own word: ${{ job.status }} or $CI_JOB_STATUS.
+    """
+    told = given(arguments)
+
+    def work() -> tuple[Report, Settings]:
+        with progress(world) as watch:
+            return byhand.finish(world, told, status, watch)
+
+    return present(world, told, work, _lines).exit_code
+
+
+def _lines(report: Report) -> tuple[str, ...]:
+    """The report, and the job for people to go on with."""
+    job = [report.dci_job_id, report.dci_job_page]
+    return (*logtext.lines(report), *([f"job         {'  '.join(filter(None, job))}"] if report.dci_job_id else []))

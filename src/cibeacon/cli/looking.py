@@ -1,0 +1,63 @@
+"""Shows what a system answered: lines for people, or the JSON document and what a program makes of it. Knows no system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from cibeacon.budget import Budget
+from cibeacon.call import Dialogue
+from cibeacon.errors import SettingsError
+from cibeacon.lookup import Answer, lookup
+from cibeacon.redact import Redactor
+from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.settings import secret_values, settle
+from cibeacon.sinks.dci_reading import Found
+from cibeacon.world import World
+
+_GRACE = 1.0
+_WIDTH = 500
+Look: TypeAlias = Callable[[World, Answer], Iterator[str]]
+
+
+def shown(
+    world: World,
+    told: Mapping[str, str],
+    name: str,
+    read: Callable[[Found], Dialogue],
+    look: Look,
+    sink: str = "dci",
+) -> int:
+    """Asks a system, prints the answer, and returns the exit code; `name` is that of the rows."""
+    settings = settle(told, world.environ, {})
+    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
+    world.alarm(budget.remaining() + _GRACE, 1)
+    answer = lookup(world, told, name, read, sink)
+    redactor = Redactor(secret_values(world.environ))
+    world.closing(answer.exit_code)
+    as_json = settings.output.format == "json" or settings.output.jq is not None
+    if as_json:
+        whole = redactor.within(answer.document())
+        world.out.write(redactor(f"{_filtered(whole, settings.output.jq, world)}\n"))
+    elif answer.outcome.word == "sent":
+        world.out.write(redactor("".join(look(world, answer))))
+    request = answer.outcome.request
+    if answer.outcome.word == "rehearsed" and request:
+        world.err.write(redactor(clipped(f"dry run: {request.method} {request.url}", _WIDTH)) + "\n")
+    if answer.fault:
+        world.err.write(clipped(redactor(f"✗ {answer.fault}"), _WIDTH) + "\n")
+    return answer.exit_code
+
+
+def _filtered(document: Any, program: str | None, world: World) -> str:
+    """The document, or what the program makes of it; one that fails costs a warning."""
+    if program is None:
+        return json_text(document, indent=2)
+    from cibeacon import reshape
+
+    try:
+        results = reshape.run(program, document, seconds=reshape.SECONDS, environ=world.environ)
+    except SettingsError as error:
+        world.err.write(f"{clipped(f'warning: jq was not applied: {error}', _WIDTH)}\n")
+        return json_text(document, indent=2)
+    return "\n".join(block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)

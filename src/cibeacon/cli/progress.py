@@ -1,0 +1,66 @@
+"""Shows how far large files are: as bars on a terminal, as a line now and then anywhere else. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cibeacon.redact import Redactor
+from cibeacon.sanitise import clipped
+from cibeacon.settings import secret_values
+from cibeacon.watching import Watch
+from cibeacon.world import World
+
+LARGE = 8 << 20
+"""Bytes from which on a file is worth a word before it is done."""
+EVERY = 10.0
+"""Seconds between two lines."""
+_WIDTH = 200
+
+
+@contextmanager
+def progress(world: World) -> Iterator[Watch]:
+    """A watch for a courier; what it shows goes to stderr, and a terminal is left as it was."""
+    if not world.err.isatty():
+        yield _Lines(world).watch
+        return
+    from rich.console import Console  # for people alone, who can wait 0.1 s
+    from rich.progress import Progress, TaskID
+
+    tasks: dict[Path, TaskID] = {}
+    clean = Redactor(secret_values(world.environ))
+    with Progress(console=Console(file=world.err), transient=True) as bars:
+
+        def watch(path: Path, read: int) -> None:
+            if path not in tasks:
+                size = path.stat().st_size
+                tasks[path] = bars.add_task(
+                    clipped(clean(path.name), 40).replace("[", "\\["), total=size, visible=size >= LARGE
+                )
+            bars.update(tasks[path], completed=read)
+
+        yield watch
+
+
+class _Lines:
+    """A line for each large file that is under way, every ten seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._clean = world, Redactor(secret_values(world.environ))
+        self._last = world.clock()
+        self._read: dict[Path, int] = {}
+
+    def watch(self, path: Path, read: int) -> None:
+        """Called from the threads that send; two that call at once write a line twice at worst."""
+        self._read[path] = read
+        now = self._world.clock()
+        if now < self._last + EVERY:
+            return
+        self._last = now
+        for each, done in tuple(self._read.items()):
+            size = each.stat().st_size if each.exists() else 0
+            if size >= LARGE and done < size:
+                said = f"{each.name}: {done >> 20} of {size >> 20} MiB"
+                self._world.err.write(clipped(self._clean(said), _WIDTH) + "\n")
+        self._world.err.flush()

@@ -1,0 +1,96 @@
+"""The only XML: tells whether a file is a JUnit report, and whether all of it can be parsed. Does not know what it says.
+
+The file is anybody's, so it is read in pieces that the parser cannot hoard, without document types, entities or
+network. A report is one by its root element alone, as DCI's control server has it. The format:
+https://github.com/testmoapp/junitxml; the parser: https://docs.python.org/3/library/pyexpat.html.
+"""
+
+from collections.abc import Mapping
+from typing import BinaryIO, NamedTuple
+from xml.parsers import expat
+
+_ROOTS = frozenset({"testsuites", "testsuite"})
+_PIECE = 256 << 10
+LONGEST_PART = 8 << 20
+"""Bytes of one tag, comment or name: the parser keeps it whole."""
+DEEPEST = 1000
+"""Elements within each other; the parser remembers each that is open."""
+MOST_NAMES = 10_000
+"""Different names of elements and attributes; the parser remembers each for good."""
+
+
+class Look(NamedTuple):
+    """What a look at a file found."""
+
+    junit: bool
+    """Whether its root element is that of a JUnit report."""
+    fault: str | None = None
+    """Why a parser will not read the report to its end, as a clause."""
+
+
+class _NoReport(Exception):
+    """The root element is another."""
+
+
+class _Refused(Exception):
+    """What is well-formed perhaps, and read by nobody who is careful."""
+
+
+def look(file: BinaryIO) -> Look:
+    """A look at the file from where it stands; a report is read to its end. Raises `OSError`."""
+    reader = _Reader()
+    try:
+        reader.read(file)
+    except _NoReport:
+        return Look(junit=False)
+    except _Refused as refusal:
+        return Look(reader.junit, str(refusal))
+    except expat.ExpatError as error:
+        return Look(reader.junit, f"line {error.lineno}: {expat.ErrorString(error.code)}")
+    except (ValueError, LookupError):  # an encoding that Python does not know, or not as one of single bytes
+        return Look(reader.junit, "its encoding is not known")
+    return Look(reader.junit)
+
+
+class _Reader:
+    """One parse."""
+
+    def __init__(self) -> None:
+        self.junit = False
+        self._names: set[str] = set()
+        self._depth = 0
+        self._parser = expat.ParserCreate(namespace_separator=" ")  # a name in a namespace holds a space then
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = _no_document_type
+
+    def read(self, file: BinaryIO) -> None:
+        """Parses the file. Raises what is wrong with it."""
+        fed = 0
+        while piece := file.read(_PIECE):
+            self._parser.Parse(piece, False)
+            fed += len(piece)
+            if fed - max(self._parser.CurrentByteIndex, 0) > LONGEST_PART + _PIECE:
+                raise _Refused(f"a tag or comment of over {LONGEST_PART >> 20} MiB stands in it")
+        if fed:
+            self._parser.Parse(b"", True)
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if not self._depth:
+            self.junit = name in _ROOTS
+            if not self.junit:
+                raise _NoReport
+        self._depth += 1
+        self._names.add(name)
+        self._names.update(attributes)
+        if self._depth > DEEPEST:
+            raise _Refused(f"its elements are nested in over {DEEPEST} levels")
+        if len(self._names) > MOST_NAMES:
+            raise _Refused(f"over {MOST_NAMES} different names stand in it")
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+
+
+def _no_document_type(*_: object) -> None:
+    raise _Refused("it has a document type, which could declare entities without end")

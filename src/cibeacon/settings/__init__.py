@@ -1,0 +1,119 @@
+"""The one declaration of every option: name, syntax, default, help, secrecy. Does not know surfaces or the process.
+
+`scripts/render` writes the action inputs, the GitLab inputs and docs/reference.md from it; the command line is
+generated from it. Edges and sinks never see a group: they take the values they need.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cibeacon.options import Option, Origin, Problem, Sources, credentials, declared, resolve
+from cibeacon.settings.dataops import Dataops
+from cibeacon.settings.dci import Dci
+from cibeacon.settings.dx import Deploy, Dx, Run
+from cibeacon.settings.flow import Flow
+from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, Forge, Output
+
+__all__ = ["GROUPS", "SIGNAL_KINDS", "Change", "Settings", "all_options", "secret_values", "settle"]
+
+GROUPS: Mapping[str, type] = {
+    "core": Core,
+    "output": Output,
+    "change": Change,
+    "deploy": Deploy,
+    "run": Run,
+    "dx": Dx,
+    "dci": Dci,
+    "flow": Flow,
+    "dataops": Dataops,
+    "forge": Forge,
+}
+
+
+class Settings(NamedTuple):
+    """Every value, where it came from, and what could not be used."""
+
+    core: Core
+    output: Output
+    change: Change
+    deploy: Deploy
+    run: Run
+    dx: Dx
+    dci: Dci
+    flow: Flow
+    dataops: Dataops
+    forge: Forge
+    origins: Mapping[str, Origin]
+    problems: tuple[Problem, ...]
+
+    def given(self, *names: str) -> bool:
+        """True when anybody gave one of these options, by whatever source."""
+        return any(self.origins[name].given for name in names)
+
+    @property
+    def seconds(self) -> float:
+        """How long everything may take: files have time of their own, and what comes after them has it afresh."""
+        timeout = self.core.timeout
+        return 2 * timeout + self.dci.dci_upload_timeout if self.dci.dci_files else timeout
+
+
+def all_options() -> dict[str, tuple[Option, ...]]:
+    """Every option by group, in the order of declaration."""
+    return {name: tuple(declared(group)) for name, group in GROUPS.items()}
+
+
+def settle(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:
+    """Settings from the command line, the environment and the `report:` part of the repository configuration."""
+    sources = Sources(flags, environ, repository)
+    groups: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    problems: tuple[Problem, ...] = ()
+    for name, group in GROUPS.items():
+        groups[name], found, wrong = resolve(group, name, sources)
+        origins |= found
+        problems += wrong
+    problems += _contradictions(groups["deploy"], origins)
+    return Settings(**groups, origins=origins, problems=problems)
+
+
+def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Problem, ...]:
+    """Settings that cannot both be meant."""
+    if not deploy.merge_commit_shas:
+        return ()
+    if origins["commit_sha"].given:
+        return (Problem("deploy", "merge_commit_shas", "Give either commit_sha or merge_commit_shas, not both"),)
+    if deploy.attribution == "repository":
+        said = "attribution repository sends no commit, but merge_commit_shas names some: give one of them"
+        return (Problem("deploy", "attribution", said),)
+    return ()
+
+
+def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The text of every secret in the environment, whatever would win: all of it must be masked.
+
+    Also those that nobody declared as one: user names and passwords in the addresses that we are given.
+    """
+    secrets = [each for group in all_options().values() for each in group if each.secret]
+    names = [
+        name for each in secrets for name in (each.input_variable, each.component_variable, each.variable, *each.also)
+    ]
+    found = [environ[name] for name in (*names, "CI_JOB_TOKEN", *_STORES) if environ.get(name, "").strip()]
+    found += [part for name in _ADDRESSES if "@" in environ.get(name, "") for part in credentials(environ[name])]
+    return tuple(dict.fromkeys(found))
+
+
+_STORES = (
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET"),
+    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN"),
+)
+"""Variables of the libraries that a spool in a bucket is reached by."""
+
+_ADDRESSES = (
+    *(name for proxy in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())),
+    *("INPUT_DX_URL", "CIBEACON_INPUT_DX_URL", "CIBEACON_DX_URL"),
+    *("INPUT_DCI_URL", "CIBEACON_INPUT_DCI_URL", "CIBEACON_DCI_URL", "DCI_CS_URL"),
+    *("INPUT_FLOW_URL", "CIBEACON_INPUT_FLOW_URL", "CIBEACON_FLOW_URL"),
+    *("INPUT_DATAOPS_URL", "CIBEACON_INPUT_DATAOPS_URL", "CIBEACON_DATAOPS_URL"),
+    *("GITHUB_SERVER_URL", "GITHUB_API_URL", "CI_SERVER_URL", "CI_API_V4_URL", "CI_REPOSITORY_URL"),
+)
+"""Variables whose addresses we use, or that are known to hold a password."""

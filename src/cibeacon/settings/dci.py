@@ -1,0 +1,89 @@
+"""The options of what DCI is told: the job, its files, and where DCI is. The names are those that DCI's own tools have."""
+
+from typing import NamedTuple
+
+from cibeacon import identifiers, values
+from cibeacon.options import option
+from cibeacon.regexes import regexes
+
+PUBLIC = "https://api.distributed-ci.io"
+"""The control server that everybody uses."""
+
+
+class Dci(NamedTuple):
+    """DCI"""
+
+    dci_topic: str | None = option(
+        values.text, None, "Topic that the job is about, by name or id. Makes this CI job a job of DCI."
+    )
+    dci_components: tuple[str, ...] = option(
+        values.words,
+        (),
+        "Components that the job is about: ids, type=name, or a type for its latest one.",
+        shown_default="the latest component of every type of the topic",
+    )
+    dci_job_id: str | None = option(
+        identifiers.uuid,
+        None,
+        "Id of a job that exists at DCI, to go on with that one.",
+        shown_default="the job that an earlier step or stage of this run made",
+        also=("DCI_JOB_ID",),
+    )
+    dci_name: str | None = option(
+        values.text,
+        None,
+        "Name of the job. DCI compares its results with those of earlier jobs of the same name.",
+        shown_default="pipeline and job, with the values of the matrix",
+    )
+    dci_configuration: str | None = option(
+        values.text, None, "What the job runs on or in, such as a scenario or the hardware."
+    )
+    dci_change_url: str | None = option(
+        values.link,
+        None,
+        "Page of the change under test. Never that of the run: it differs each time, and nothing would be compared.",
+        shown_default="the page of the pull request or merge request",
+    )
+    dci_tags: tuple[str, ...] = option(
+        values.words, (), "Tags of the job, beside the one by which it is found again.", shown_default="none"
+    )
+    dci_comment: str | None = option(
+        values.text, None, "Comment on the job and its states.", shown_default="on states the page of the run"
+    )
+    dci_files: tuple[str, ...] = option(
+        values.words,
+        (),
+        "Files to send when the job has ended, as globs such as reports/**/*.xml; JUnit reports are recognised.",
+        shown_default="none",
+    )
+    dci_upload_timeout: float = option(
+        values.duration,
+        300.0,
+        "Seconds that all files together may take, beside timeout.",
+        shown_default="300",
+    )
+    dci_redact: bool = option(
+        values.boolean,
+        False,
+        "Send text files without the tokens in them: those of GitHub, ids and secrets of remote CIs, pull secrets.",
+        shown_default="false",
+        flag=True,
+        also=("DCI_REDACT",),
+    )
+    dci_redact_patterns: tuple[str, ...] = option(
+        regexes,
+        (),
+        "Regular expressions for what to leave out instead, parted by colons; \\x3a stands for a colon.",
+        shown_default="the tokens above",
+        also=("DCI_REDACT_PATTERNS",),
+    )
+    dci_url: str = option(values.dci_url, PUBLIC, "DCI's control server.", shown_default=PUBLIC, also=("DCI_CS_URL",))
+    dci_client_id: str | None = option(
+        identifiers.client_id,
+        None,
+        "Id of the remote CI: remoteci/UUID, or the UUID alone.",
+        also=("DCI_CLIENT_ID",),
+    )
+    dci_api_secret: str | None = option(
+        values.token, None, "Secret of the remote CI.", secret=True, also=("DCI_API_SECRET",)
+    )

@@ -1,0 +1,169 @@
+"""The options that every system shares: what is done, how it is told, which run it is about, who may be asked."""
+
+from typing import Any, NamedTuple
+
+from cibeacon import values
+from cibeacon.options import option
+
+SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run", "dci", "flow")
+"""Every kind of signal, in sending order."""
+
+
+class Core(NamedTuple):
+    """What it does"""
+
+    signals: tuple[str, ...] = option(
+        values.choices("auto", *SIGNAL_KINDS),
+        ("auto",),
+        "Which signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci, flow. "
+        "A signal that is named here but cannot be sent for want of settings counts as invalid.",
+        shown_default="auto",
+        in_repository=True,
+    )
+    dry_run: bool | None = option(
+        values.boolean,
+        None,
+        "Show every request with its exact body and send nothing; no connection is opened and no token is needed.",
+        shown_default="false in GitHub Actions and GitLab CI, true elsewhere",
+        flag=True,
+    )
+    timeout: float = option(
+        values.duration, 30.0, "Seconds that everything together may take, retries included.", shown_default="30"
+    )
+    spool: str | None = option(
+        values.text,
+        None,
+        "Folder, or bucket such as s3://bucket/prefix, where signals are kept that could not be sent, for cibeacon replay; "
+        "off keeps none.",
+        shown_default="on GitHub cibeacon/spool in the runner's temp folder, on GitLab .cibeacon/spool in the "
+        "project's folder, elsewhere cibeacon/spool in the folder for user state",
+    )
+    config: str | None = option(
+        values.text,
+        None,
+        "Path of the repository configuration, relative to the top of the checkout.",
+        shown_default=".cibeacon.yml, .cibeacon.json or .cibeacon.toml",
+    )
+    host: str | None = option(
+        values.choice("github", "gitlab", "local"),
+        None,
+        "Which CI host this is, when the environment does not tell.",
+        shown_default="detected",
+    )
+    allow_http: bool = option(
+        values.boolean,
+        False,
+        "Allow plain http to hosts other than this machine. The token then travels unencrypted.",
+        shown_default="false",
+        flag=True,
+    )
+
+
+class Output(NamedTuple):
+    """What it prints and exits with"""
+
+    strict: bool = option(
+        values.boolean,
+        False,
+        "Exit 1 when any signal failed, was invalid, or is still waiting in the spool. Otherwise the exit code is always 0.",
+        shown_default="false",
+        flag=True,
+    )
+    format: str = option(
+        values.choice("text", "json"),
+        "text",
+        "What stdout holds: text for people, or one JSON document (the text then goes to stderr).",
+        shown_default="text",
+    )
+    jq: str | None = option(
+        values.program,
+        None,
+        "jq program that filters the JSON document: text is printed as it is, everything else as JSON on one line. "
+        "Implies the format json.",
+    )
+    verbose: bool = option(
+        values.boolean,
+        False,
+        "Also show where each setting came from.",
+        shown_default="false",
+        flag=True,
+    )
+
+
+class Change(NamedTuple):
+    """Which run, commit and services this is about"""
+
+    repository: str | None = option(
+        values.text, None, "Full name of the repository, such as acme/shop.", shown_default="from the CI host"
+    )
+    commit_sha: str | None = option(
+        values.sha, None, "Commit that was built or deployed, 7 to 40 hex digits.", shown_default="from the CI host"
+    )
+    pr_number: int | None = option(
+        values.integer, None, "Number of the pull request (merge request iid).", shown_default="from the CI host"
+    )
+    github_pull_id: int | None = option(
+        values.integer, None, "GitHub's database id of the pull request.", shown_default="from the CI host"
+    )
+    base: str | None = option(
+        values.text, None, "Commit or ref to compare from, taken as it is.", shown_default="worked out from the event"
+    )
+    head: str | None = option(
+        values.text, None, "Commit or ref to compare to, taken as it is.", shown_default="worked out from the event"
+    )
+    services: tuple[str, ...] = option(
+        values.words,
+        (),
+        "The changed services by name, instead of working them out; or, without a configuration file, "
+        "directory templates such as services/{service}/.",
+        shown_default="worked out from git and the repository configuration",
+    )
+    on_unknown: str = option(
+        values.choice("skip", "fail"),
+        "skip",
+        "What the services command does when it cannot know: skip exits 0, fail exits 3.",
+        shown_default="skip",
+    )
+    run_id: str | None = option(
+        values.text,
+        None,
+        "Id of the run, on a CI system that cibeacon does not know; on GitLab also another pipeline of the project, "
+        "whose end is then told instead (needs gitlab_token).",
+        shown_default="from the CI host",
+    )
+    run_scope: str = option(
+        values.choice("workflow", "job"),
+        "workflow",
+        "What one pipeline run record stands for: the whole workflow (pipeline), or this job.",
+        shown_default="workflow",
+        in_repository=True,
+    )
+    matrix: Any = option(
+        values.json_value,
+        None,
+        "The job's matrix values as JSON; they keep the records of matrix legs apart.",
+        expression="${{ toJSON(matrix) }}",
+    )
+    source_url: str | None = option(
+        values.link, None, "Link that the record shows to people.", shown_default="the page of the run"
+    )
+
+
+class Forge(NamedTuple):
+    """GitHub and GitLab"""
+
+    github_token: str | None = option(
+        values.token,
+        None,
+        "Token to ask GitHub which pull request a push belongs to. Needs contents: read and pull-requests: read.",
+        secret=True,
+        also=("GITHUB_TOKEN",),
+        expression="${{ github.token }}",
+    )
+    gitlab_token: str | None = option(
+        values.token,
+        None,
+        "Token to ask GitLab which merge request a push belongs to (read_api). Without one the job token is used.",
+        secret=True,
+        also=("GITLAB_TOKEN",),
+    )

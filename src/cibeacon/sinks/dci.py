@@ -1,0 +1,213 @@
+"""Knows the life of a job at DCI: made, running, its files, its end, each told once. Does not know HTTP, clocks or keys.
+
+Every dialogue finds its job by id, or by a tag that no other job carries, and looks before it tells: so it can be told
+again from the start whatever became of the last time. The API: https://github.com/redhat-cip/dci-control-server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cibeacon.call import Call, Dialogue, Verdict
+from cibeacon.identifiers import is_uuid
+from cibeacon.record import Record
+from cibeacon.signals import Attachment, DciJob, JobState, Signal
+from cibeacon.sinks import dci_calls as calls
+from cibeacon.sinks import dci_record
+from cibeacon.sinks.dci_asking import (
+    FINAL,
+    STATUSES,
+    Row,
+    Talk,
+    id_of,
+    known_job,
+    listed,
+    needed_job,
+    past,
+    status_of,
+    told_state,
+)
+from cibeacon.sinks.dci_asking import once as said_once
+from cibeacon.sinks.dci_replies import Refused
+from cibeacon.sinks.dci_topics import components, topic
+
+NAME = "dci"
+LONGEST = 255
+"""Characters of a name, a tag or a header that DCI stores."""
+_KNOWN = frozenset({"/api/v1/jobs", "/api/v1/jobs/schedule", "/api/v1/jobstates", "/api/v1/files"})
+_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
+_PAGE = re.compile(r"https?://\S+", re.ASCII | re.IGNORECASE)
+
+
+def method(signal: Signal, form: str) -> str:
+    """The name of the call that tells a signal."""
+    return next(rehearse(signal, form)).path.removeprefix("/api/v1/")
+
+
+def faults(signal: Signal) -> str | None:
+    """The first of DCI's rules that the signal breaks, as a sentence, or None."""
+    match signal:
+        case DciJob():
+            return _job_faults(signal)
+        case Attachment():
+            fits = len(signal.name) <= LONGEST and _HEADER.fullmatch(signal.name)
+            return None if fits else "DCI takes names of files of 1 to 255 ASCII characters."
+        case JobState():
+            known = ", ".join(STATUSES)
+            return None if signal.status in STATUSES else f"{signal.status} is no state of a job: {known}."
+    return "DCI is told of jobs alone."
+
+
+def _job_faults(signal: DciJob) -> str | None:
+    if not signal.job_id and not signal.topic:
+        return "A job of DCI needs a topic: set dci_topic."
+    if signal.topic and not calls.can_be_asked_for(signal.topic):
+        return "DCI can look up no topic with a comma or an asterisk at its end: give its id (setting dci_topic)."
+    if long := [text for text in (signal.correlation, signal.name or "", *signal.tags) if len(text) > LONGEST]:
+        return f"DCI stores names and tags of at most {LONGEST} characters: {long[0][:40]}… is longer."
+    if signal.change_url and not _PAGE.fullmatch(signal.change_url):
+        return "The address of the change is no web address: check dci_change_url."
+    return None
+
+
+def rehearse(signal: Signal, form: str) -> Dialogue:
+    """The one call that everything else leads to, with holes where a look-up would have filled something in."""
+    yield _shown(signal)
+    return Verdict("sent")
+
+
+def tell(signal: Signal, form: str) -> Dialogue:
+    """The signal told, unless DCI has it already."""
+    try:
+        match signal:
+            case DciJob():
+                return (yield from _told_job(signal))
+            case Attachment():
+                return (yield from _told_file(signal))
+            case JobState():
+                return (yield from _told_end(signal))
+    except Refused as refused:
+        return refused.verdict
+    raise TypeError(type(signal).__name__)
+
+
+def keeps(signal: Signal) -> Mapping[str, Any] | None:
+    """What a record needs beside a call, since the signal is a dialogue."""
+    return dci_record.written(signal) if isinstance(signal, DciJob | Attachment | JobState) else None
+
+
+def resume(record: Record, form: str = "") -> Dialogue | None:
+    """The dialogue that a record holds, when it is one of DCI's."""
+    signal = remembered(record)
+    return tell(signal, "") if signal else None
+
+
+def remembered(record: Record) -> DciJob | Attachment | JobState | None:
+    """The signal that a record holds, when it breaks no rule and says the call that it says."""
+    signal = dci_record.read(record.signal)
+    if signal is None or record.method != "POST" or record.path not in _KNOWN or faults(signal):
+        return None
+    return signal if _shown(signal).path == record.path else None
+
+
+def _shown(signal: Signal) -> Call:
+    match signal:
+        case DciJob(job_id=None):
+            return _made(signal, signal.topic or "", [f"{{{each}}}" for each in signal.components])
+        case DciJob():
+            return calls.state(str(signal.job_id), "running", signal.note)
+        case Attachment():
+            return calls.upload(signal.job_id or "{job.id}", signal.path, signal.name, signal.mime)
+        case JobState():
+            return calls.state(signal.job_id or "{job.id}", signal.status, signal.comment)
+    raise TypeError(type(signal).__name__)
+
+
+def _made(signal: DciJob, topic_id: str, component_ids: list[str]) -> Call:
+    fields = {
+        "name": signal.name,
+        "configuration": signal.configuration,
+        "url": signal.change_url,
+        "tags": [signal.correlation, *signal.tags],
+        "data": signal.data,
+        "comment": signal.comment,
+    }
+    filled = {name: value for name, value in fields.items() if value is not None}  # DCI takes no null for a text
+    where = topic_id if is_uuid(topic_id) else "{topic.id}"
+    return calls.create(where, component_ids, filled) if signal.components else calls.schedule(where, filled)
+
+
+def _told_job(signal: DciJob) -> Dialogue:
+    job = yield from known_job(signal.job_id, signal.correlation)
+    made = job is None
+    if job is None:
+        job = yield from _new_job(signal)
+    facts = {"dci_job_id": id_of(job)}
+    try:
+        told = yield from _started(job, signal.note)
+    except Refused as refused:
+        return refused.verdict._replace(facts=facts)
+    if made or told:
+        return Verdict("sent", facts=facts)
+    return Verdict("duplicate", f"DCI has this job already; it is {_plain(job)}.", facts=facts)
+
+
+def _new_job(signal: DciJob) -> Talk[Row]:
+    found = yield from topic(signal.topic or "")
+    topic_id = id_of(found)
+    ids = yield from components(topic_id, signal.components)
+    return (
+        yield from said_once(
+            _made(signal, topic_id, ids),
+            lambda: known_job(None, signal.correlation),
+            lambda document: document.get("job") or {},
+        )
+    )
+
+
+def _started(job: Row, note: str | None) -> Talk[bool]:
+    """Pre-run and running, those that are still to come; whether any was."""
+    ahead = [status for status in ("pre-run", "running") if not past(job, status)]
+    for status in ahead:
+        yield from told_state(id_of(job), status, note)
+    return bool(ahead)
+
+
+def _told_file(signal: Attachment) -> Dialogue:
+    job_id = signal.job_id or id_of((yield from needed_job(None, signal.correlation)))
+    facts = {"dci_job_id": job_id}
+
+    def look() -> Talk[Row | None]:
+        rows = yield from listed(lambda offset: calls.files(job_id, offset, signal.name), "files")
+        return next((row for row in rows if row.get("name") == signal.name), None)
+
+    before = yield from look()
+    if before is not None:
+        other = f" of {before.get('size')} bytes; names have to be unique in a job" * (
+            before.get("size") not in (None, signal.size, str(signal.size))
+        )
+        return Verdict("duplicate", f"DCI has a file of this name already{other}.", facts=facts)
+    call = calls.upload(job_id, signal.path, signal.name, signal.mime)
+    yield from said_once(call, look, lambda document: document)
+    return Verdict("sent", facts=facts)
+
+
+def _told_end(signal: JobState) -> Dialogue:
+    job = yield from needed_job(signal.job_id, signal.correlation)
+    job_id = id_of(job)
+    facts, now = {"dci_job_id": job_id}, status_of(job)
+    if now == signal.status or (signal.yields and now in FINAL):
+        return Verdict("duplicate", f"DCI has the job as {_plain(job)} already.", facts=facts)
+    try:
+        if signal.status in ("failure", "error") and not past(job, "running"):
+            yield from told_state(job_id, "running", signal.comment)  # or its history would say error
+        yield from told_state(job_id, signal.status, signal.comment)
+    except Refused as refused:
+        return refused.verdict._replace(facts=facts)
+    return Verdict("sent", facts=facts)
+
+
+def _plain(job: Row) -> str:
+    return status_of(job) if status_of(job) in STATUSES else "in a state of its own"

@@ -1,0 +1,120 @@
+"""Knows how one talks with DCI: ask, page through, and say once what must not be said twice. Knows no signal.
+
+DCI executes a repeated request a second time. So after an attempt whose answer was lost, what it should have made is
+looked for before it is said again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from cibeacon.call import Call, Reply, Verdict
+from cibeacon.identifiers import is_uuid
+from cibeacon.sinks import dci_calls as calls
+from cibeacon.sinks.dci_replies import Refused, answer, foreign, unanswered
+
+Result = TypeVar("Result")
+Talk: TypeAlias = Generator[Call, Reply, Result]
+Row: TypeAlias = Mapping[str, Any]
+
+TRIES = 4
+"""How often a call is said whose answers are lost."""
+STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
+FINAL = frozenset(STATUSES[4:])
+_NO_JOB = "DCI has no job of this run yet: what its first step could not send waits in that step's spool, for cibeacon replay."
+
+
+def asked(call: Call, name: str) -> Talk[Row]:
+    """The object that an answer holds under a name. Raises `Refused`."""
+    return _row(answer((yield call)), name)
+
+
+def page(call: Call, name: str) -> Talk[list[Row]]:
+    """The rows of one page. Raises `Refused`."""
+    return _rows(answer((yield call)), name)
+
+
+def listed(call: Callable[[int], Call], name: str) -> Talk[list[Row]]:
+    """All rows of a list, page by page; `call` makes the call of a page from its offset. Raises `Refused`."""
+    rows: list[Row] = []
+    while True:
+        document = answer((yield call(len(rows))))
+        more, meta = _rows(document, name), document.get("_meta")
+        rows += more
+        count = meta.get("count") if isinstance(meta, dict) else None
+        if not more or not isinstance(count, int) or len(rows) >= count:
+            return rows
+
+
+def once(call: Call, look: Callable[[], Talk[Result | None]], read: Callable[[Row], Result]) -> Talk[Result]:
+    """What a call made, be its answers lost or not; `look` finds what was made already. Raises `Refused`."""
+    for left in reversed(range(TRIES)):
+        reply = yield call
+        if not reply.lost:
+            return read(answer(reply))
+        if left:
+            found = yield from look()
+            if found is not None:
+                return found
+    raise unanswered()
+
+
+def known_job(job_id: str | None, correlation: str) -> Talk[Row | None]:
+    """The job, by its id or by the tag that it alone carries; None when no job carries the tag. Raises `Refused`."""
+    if job_id:
+        return (yield from asked(calls.job(job_id), "job"))
+    rows = yield from page(calls.tagged(correlation), "jobs")
+    mine = [row for row in rows if correlation in (row.get("tags") or ())]
+    return mine[0] if mine else None
+
+
+def needed_job(job_id: str | None, correlation: str) -> Talk[Row]:
+    """The same where there has to be one."""
+    job = yield from known_job(job_id, correlation)
+    if job is None:
+        raise Refused(Verdict("failed", _NO_JOB, "no job", keep=True))
+    return job
+
+
+def told_state(job_id: str, status: str, comment: str | None) -> Talk[bool]:
+    """Tells a state. It was reached already where the job is past it, of states that follow each other."""
+
+    def look() -> Talk[bool | None]:
+        job = yield from asked(calls.job(job_id), "job")
+        return True if status_of(job) == status or (status not in FINAL and past(job, status)) else None
+
+    return once(calls.state(job_id, status, comment), look, lambda _: True)
+
+
+def status_of(job: Row) -> str:
+    """How a job stands."""
+    return str(job.get("status"))
+
+
+def past(job: Row, status: str) -> bool:
+    """Whether the job has been in a state, or need not be any more."""
+    now = status_of(job)
+    return now in STATUSES and STATUSES.index(now) >= STATUSES.index(status)
+
+
+def id_of(row: Row) -> str:
+    """A row's id. Raises `Refused` when it has none: it goes into the paths of later calls."""
+    found = row.get("id")
+    if not isinstance(found, str) or not is_uuid(found):
+        raise foreign("an object without an id")
+    return found
+
+
+def _rows(document: Row, name: str) -> list[Row]:
+    found = document.get(name)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise foreign(f"no list of {name}")
+    return found
+
+
+def _row(document: Row, name: str) -> Row:
+    found = document.get(name)
+    if not isinstance(found, dict):
+        raise foreign(f"no {name}")
+    return found

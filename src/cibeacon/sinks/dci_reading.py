@@ -1,0 +1,109 @@
+"""Knows how one reads what DCI has: who signs, topics, components, jobs. Tells nothing, and keeps no secret of an answer.
+
+The observed server answers with the secrets of remote CIs in jobs, and topics may hold passwords of registries: what is
+named like one is taken out before anybody sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cibeacon.call import Call, Dialogue, Verdict
+from cibeacon.sinks import dci_calls as calls
+from cibeacon.sinks.dci_asking import Row, Talk, asked, id_of
+from cibeacon.sinks.dci_replies import Refused, answer, foreign
+from cibeacon.sinks.dci_topics import any_topic
+
+JOBS_A_PAGE = 20
+"""A job brings its topic, components and results along: many of them would be more than is read of an answer."""
+_SECRETS = frozenset({"api_secret", "secret", "password", "passwd", "token", "pull_secret"})
+
+
+class Found:
+    """What was read so far, and how many rows there are altogether."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.total: int | None = None
+
+
+class Wanted(NamedTuple):
+    """Which rows of a list: those whose columns hold these values, at most so many."""
+
+    where: Mapping[str, str] = {}
+    limit: int | None = None
+
+
+def identity(found: Found) -> Dialogue:
+    """Who signs, and for which teams."""
+    return _gathered(_one(calls.identity(), "identity", found))
+
+
+def topics(found: Found, wanted: Wanted) -> Dialogue:
+    """The topics that this remote CI may see."""
+    return _gathered(_pages("/topics", "topics", calls.PAGE, wanted, found))
+
+
+def components(found: Found, topic: str, wanted: Wanted, *, latest: bool = False) -> Dialogue:
+    """The components of a topic, the newest first; with `latest` one of each type that is in use."""
+    return _gathered(_components(found, topic, wanted, latest=latest))
+
+
+def jobs(found: Found, wanted: Wanted) -> Dialogue:
+    """The jobs of this remote CI's team, the newest first."""
+    return _gathered(_pages("/jobs", "jobs", JOBS_A_PAGE, wanted, found))
+
+
+def job(found: Found, job_id: str) -> Dialogue:
+    """One job with its states, files and results."""
+    return _gathered(_one(calls.job(job_id), "job", found))
+
+
+def without_secrets(value: Any) -> Any:
+    """A JSON value without anything that is named like a secret, at any depth."""
+    if isinstance(value, Mapping):
+        return {name: without_secrets(part) for name, part in value.items() if str(name).lower() not in _SECRETS}
+    return [without_secrets(part) for part in value] if isinstance(value, list) else value
+
+
+def _gathered(talk: Talk[None]) -> Dialogue:
+    try:
+        yield from talk
+    except Refused as refused:
+        return refused.verdict
+    return Verdict("sent")
+
+
+def _one(call: Call, name: str, found: Found) -> Talk[None]:
+    row = yield from asked(call, name)
+    found.rows.append(without_secrets(row))
+    found.total = 1
+
+
+def _components(found: Found, topic: str, wanted: Wanted, *, latest: bool) -> Talk[None]:
+    row = yield from any_topic(topic)
+    every = wanted._replace(limit=None) if latest else wanted
+    yield from _pages(f"/topics/{id_of(row)}/components", "components", calls.PAGE, every, found)
+    if latest:
+        newest: dict[str, Row] = {}
+        for each in found.rows:
+            if each.get("state") == "active":
+                newest.setdefault(str(each.get("type")), each)
+        found.rows[:] = list(newest.values())[: wanted.limit]
+        found.total = len(newest)
+
+
+def _pages(path: str, name: str, page: int, wanted: Wanted, found: Found) -> Talk[None]:
+    """All rows that are wanted. DCI gives at most a page at once, and tells how many there are."""
+    while True:
+        size = page if wanted.limit is None else min(page, wanted.limit - len(found.rows))
+        document = answer((yield calls.rows(path, len(found.rows), size, wanted.where)))
+        more, meta = document.get(name), document.get("_meta")
+        if not isinstance(more, list) or not all(isinstance(row, dict) for row in more):
+            raise foreign(f"no list of {name}")
+        found.rows += without_secrets(more[:size])
+        count = meta.get("count") if isinstance(meta, dict) else None
+        found.total = count if isinstance(count, int) else len(found.rows)
+        if not more or len(found.rows) >= min(found.total, wanted.limit or found.total):
+            return

@@ -1,0 +1,334 @@
+"""DCI's wire, one JSON file a dialogue under `dci/`: `why`, the `signal`, the `talk` and the `verdict` at its end.
+
+A talk is a list of the `call` that is made (`method`, `path`, `body`; of a file `headers` and `file`) and the `reply` to
+it: `status` with `json` or `html`, `date`, `location`, or `lost`. Of a verdict's `reason` a part is enough.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cibeacon import signing
+from cibeacon.call import Call, Reply, Verdict
+from cibeacon.endpoint import Endpoint
+from cibeacon.outcome import Outcome
+from cibeacon.record import Record
+from cibeacon.record import read as read_record
+from cibeacon.signals import Attachment, DciJob, Deployment, JobState
+from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
+from cibeacon.sinks.dci_asking import STATUSES, TRIES
+
+CASES = {
+    path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "dci").glob("*.json"))
+}
+KINDS = {"DciJob": DciJob, "Attachment": Attachment, "JobState": JobState}
+JOB = "6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001"
+UNREPEATABLE = ("/api/v1/jobs", "/api/v1/jobs/schedule", "/api/v1/jobstates", "/api/v1/files")
+
+
+def signal_of(fields):
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    kind = KINDS[given.pop("type")]
+    return kind(**given | ({"path": Path(given["path"])} if "path" in given else {}))
+
+
+def reply_of(told):
+    if told.get("lost"):
+        return Reply(0, lost=True)
+    page = told.get("html")
+    content = b"" if "location" in told else page.encode() if page else json.dumps(told["json"]).encode()
+    kind = "text/html; charset=utf-8" if page else "application/json"
+    return Reply(told["status"], content, kind, told.get("location"), told.get("date"))
+
+
+def shown(call):
+    """A call as a case writes it."""
+    told = {"method": call.method, "path": call.path}
+    told |= {"body": dict(call.body)} if call.body is not None else {}
+    return told | ({"headers": dict(call.headers), "file": str(call.file)} if call.file else {})
+
+
+def conversation(dialogue, replies):
+    """The calls that were made and the verdict; the talk ends with it, and not before."""
+    calls, replies = [next(dialogue)], iter(replies)
+    try:
+        while True:
+            calls.append(dialogue.send(next(replies)))
+    except StopIteration as end:
+        assert next(replies, None) is None, "the dialogue ended too early"
+        return calls, end.value
+
+
+def job(**fields):
+    return DciJob(**{"correlation": "ci:x:o/r:1:1:build", "topic": "RHEL-8.2", **fields})
+
+
+def file(**fields):
+    needed = {"correlation": "t", "job_id": None, "path": Path("/a/b.xml"), "name": "b", "mime": "text/xml", "size": 1}
+    return Attachment(**{**needed, **fields})
+
+
+def end(**fields):
+    return JobState(**{"correlation": "t", "job_id": None, "status": "success", **fields})
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_signal_is_told_in_exactly_this_talk(case):
+    signal = signal_of(case["signal"])
+    assert dci.faults(signal) is None
+    calls, verdict = conversation(dci.tell(signal, ""), [reply_of(step["reply"]) for step in case["talk"]])
+    wanted = [step["call"] for step in case["talk"]]
+    assert [shown(call) for call in calls] == wanted
+    assert [json.dumps(shown(call)) for call in calls] == [json.dumps(call) for call in wanted], "the order on the wire"
+    expected = case["verdict"]
+    assert expected.get("reason", "") in (verdict.reason or "")
+    assert bool(verdict.reason) is ("reason" in expected)
+    assert verdict._replace(reason=None) == Verdict(**{**expected, "reason": None})
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_call_is_signed_and_what_would_be_done_twice_is_never_just_repeated(case):
+    calls, _ = conversation(dci.tell(signal_of(case["signal"]), ""), [reply_of(step["reply"]) for step in case["talk"]])
+    for call in calls:
+        assert call.auth == "dci"
+        assert call.repeatable is (call.method == "GET")
+        assert (call.path in UNREPEATABLE) is (call.method == "POST")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_record_is_told_again_word_for_word(case):
+    signal = signal_of(case["signal"])
+    row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
+    call = next(dci.rehearse(signal, ""))
+    record = Record.of(call, row, 1.0, signal=dci.keeps(signal))
+    again = read_record(record.line())
+    assert dci.remembered(again) == signal
+    calls, _ = conversation(dci.resume(again), [reply_of(step["reply"]) for step in case["talk"]])
+    assert [shown(call) for call in calls] == [step["call"] for step in case["talk"]]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_looked_up(case):
+    signal = signal_of(case["signal"])
+    call = next(dci.rehearse(signal, ""))
+    assert call.path in UNREPEATABLE
+    assert f"/api/v1/{dci.method(signal, '')}" == call.path
+    made = [step["call"] for step in case["talk"] if step["call"]["path"] == call.path]
+    for each in made if isinstance(signal, DciJob) and signal.job_id is None else []:
+        assert {name: value for name, value in call.body.items() if name not in ("topic_id", "components")} == {
+            name: value for name, value in each["body"].items() if name not in ("topic_id", "components")
+        }
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"path": "/api/v1/remotecis"},
+        {"method": "PUT"},
+        {"path": "/api/v1/files"},
+        {"signal": None},
+        {"signal": {"type": "JobState"}},
+        {"signal": {"type": "Deployment"}},
+        {"signal": {"status": "cancelled"}},
+        {"signal": {"status": 1}},
+        {"signal": {"job_id": "../remotecis"}},
+        {"signal": {"job_id": JOB.upper()}},
+        {"signal": {"yields": 1}},
+    ],
+    ids=str,
+)
+def test_a_record_that_is_no_call_of_ours_is_not_believed(record):
+    signal = end(job_id=JOB)
+    row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
+    whole = Record.of(next(dci.rehearse(signal, "")), row, 1.0, signal=dci.keeps(signal))
+    assert dci.resume(whole) is not None
+    told = record.get("signal", {})
+    changed = {
+        **record,
+        "signal": told if told is None or (len(told) == 1 and "type" in told) else {**whole.signal, **told},
+    }
+    assert dci.resume(whole._replace(**changed)) is None
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda i: st.lists(i, max_size=2))
+FIELDS = sorted({name for kind in KINDS.values() for name in kind._fields})
+
+
+@given(kind=st.sampled_from([*KINDS, "x"]), fields=st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_whatever_stands_in_a_record_is_a_signal_or_none(kind, fields):
+    whole = {
+        name: dict(dci.keeps(one)) for name, one in (("DciJob", job()), ("Attachment", file()), ("JobState", end()))
+    }
+    read = dci_record.read({**whole.get(kind, {}), **fields, "type": kind})
+    assert read is None or isinstance(read, KINDS[kind])
+
+
+@pytest.mark.parametrize(
+    ("signal", "fault"),
+    [
+        (job(topic=None), "set dci_topic"),
+        (job(topic=None, job_id=JOB), None),
+        (job(topic="a,b"), "give its id"),
+        (job(topic="a*"), "give its id"),
+        (job(name="n" * 255), None),
+        (job(name="n" * 256), "at most 255"),
+        (job(tags=("t" * 256,)), "at most 255"),
+        (job(change_url="ftp://x"), "check dci_change_url"),
+        (file(), None),
+        (file(name="reports/a b, c.txt"), None),
+        (file(name=""), "1 to 255 ASCII"),
+        (file(name="ü"), "1 to 255 ASCII"),
+        (file(name=" a"), "1 to 255 ASCII"),
+        (file(name="a\nb"), "1 to 255 ASCII"),
+        (file(name="a" * 256), "1 to 255 ASCII"),
+        (end(status="cancelled"), "no state of a job"),
+        *((end(status=status), None) for status in STATUSES),
+        (Deployment("a", 1, "r"), "jobs alone"),
+    ],
+)
+def test_a_rule_of_dci_that_is_broken_is_found_before_anything_is_sent(signal, fault):
+    found = dci.faults(signal)
+    assert (found is None) is (fault is None)
+    assert fault is None or fault in found
+
+
+@given(status=st.integers(100, 599), content=st.binary(max_size=40), kind=st.text(max_size=20))
+def test_whatever_comes_back_ends_in_a_verdict(status, content, kind):
+    dialogue = dci.tell(end(job_id=JOB), "")
+    next(dialogue)
+    with pytest.raises(StopIteration) as ended:
+        dialogue.send(Reply(status, content, kind))
+    verdict = ended.value.value
+    assert verdict.outcome == "failed"
+    assert verdict.reason
+    assert verdict.error
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just(JOB),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["jobs", "job", "id", "status", "tags", "topics", "name", "_meta", "count", "files"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    replies=st.lists(DOCUMENTS, min_size=1, max_size=6), signal=st.sampled_from([job(), job(job_id=JOB), file(), end()])
+)
+def test_no_document_however_odd_breaks_a_dialogue(replies, signal):
+    dialogue = dci.tell(signal, "")
+    call = next(dialogue)
+    verdict = None
+    for document in replies:
+        assert isinstance(call, Call)
+        try:
+            call = dialogue.send(Reply(200, json.dumps(document).encode(), "application/json"))
+        except StopIteration as ended:
+            verdict = ended.value
+            break
+    assert verdict is None or verdict.outcome in ("sent", "duplicate", "failed")
+
+
+def test_a_call_whose_answers_are_lost_is_said_so_often_and_no_oftener():
+    posts = [step for step in CASES["job-that-is-lost-again-and-again"]["talk"] if step["call"]["method"] == "POST"]
+    assert len(posts) == TRIES
+
+
+def test_the_eleven_entries_of_dcis_documentation_are_calls_of_ours():
+    """Identity, topics, topic by name, components, jobs, create and schedule, four states, results."""
+    told = {
+        (step["call"]["method"], step["call"]["path"].partition("?")[0])
+        for case in CASES.values()
+        for step in case["talk"]
+    }
+    topic = "c4171062-e2b4-4b60-9a5f-3e2fb32b4f68"
+    for call in (dci_calls.topics(0, "RHEL-8.2"), dci_calls.components(topic), dci_calls.jobs()):
+        assert (call.method, call.path.partition("?")[0]) in told
+    assert dci_calls.identity() == Call("GET", "/api/v1/identity", auth="dci")
+    assert {("POST", path) for path in UNREPEATABLE} <= told
+    states = {step["call"]["body"]["status"] for case in CASES.values() for step in case["talk"]
+              if step["call"]["path"] == "/api/v1/jobstates"}  # fmt: skip
+    assert {"pre-run", "running", "success", "failure"} <= states
+
+
+# Signatures -----------------------------------------------------------------------------------------------------------
+
+KEY = "remoteci/11111111-2222-4333-8444-555555555555"
+SIGNED = Endpoint("https://api.distributed-ci.io", "DCI." + 60 * "a", client_id=KEY)
+BODY = b'{"job_id": "x", "status": "running"}'
+
+
+@pytest.fixture
+def second_of_january(monkeypatch):
+    monkeypatch.setattr("dciauth.v2.headers.get_now", lambda: datetime(2026, 1, 2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("call", "signature"),
+    [
+        (dci_calls.identity(), "74b1c1eaea21011abcf922d0750396e1947724204a9b6872c36cd877b1ca47d7"),
+        (dci_calls.topics(0, "RHEL-8.2"), "e6116a9be2d6d18b13fd2b7e5363449a1d5d8d455f1a9e01aeacfb509b8fa185"),
+    ],
+    ids=["identity", "topic by name"],
+)
+def test_a_call_has_the_signature_that_the_server_expects(call, signature, second_of_january):
+    scope = "20260102/BHS3/api/dci2_request"
+    claim = f"Credential={KEY}/{scope}, SignedHeaders=host;x-dci-date, Signature={signature}"
+    assert signing.headers(call, SIGNED) == {
+        "X-DCI-Date": "20260102T030405Z",
+        "Authorization": f"DCI2-HMAC-SHA256 {claim}",
+        "Host": "api.distributed-ci.io",
+    }
+
+
+def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
+    (tmp_path / "body").write_bytes(BODY)
+    call = Call("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
+    signed = signing.headers(call, SIGNED)["Authorization"]
+    assert signed.endswith("Signature=0923f429c5af79ad7eb5007b61bd08c9aaad8d67b6c805e056bc34c129a2f53e")
+
+
+def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_january):
+    call = dci_calls.state(JOB, "running", "ü")
+    (tmp_path / "body").write_bytes(call.content())
+    same = Call("POST", call.path, auth="dci", file=tmp_path / "body")
+    assert signing.headers(call, SIGNED) == signing.headers(same, SIGNED)
+
+
+def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library(second_of_january):
+    from dciauth.v2.headers import generate_headers
+
+    request = {
+        "method": "GET", "endpoint": "/api/v1/identity", "host": "api.distributed-ci.io", "data": b"",
+        "algorithm": "AWS4-HMAC-SHA256", "request_type": "aws4_request", "date_header": "X-Amz-Date",
+        "signed_headers": "host;x-amz-date",
+        "canonical_headers": {"host": "api.distributed-ci.io", "x-amz-date": "20260102T030405Z"},
+    }  # fmt: skip
+    signed = generate_headers(request, {"access_key": KEY, "secret_key": SIGNED.token})["Authorization"]
+    assert signed.endswith("Signature=eef4b3e5a0c8502d5e76dac0148060fa1dbe3fdff4a80eea90c4dfa38d71f6b6")
+
+
+# House rules ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_sink_is_listed():
+    assert SINKS[dci.NAME] is dci
+    assert dci.NAME in list(SINKS)
+
+
+def test_whoever_tells_only_another_system_loads_nothing_of_it():
+    program = "import sys; from cibeacon.sinks import SINKS; SINKS['dx']; print([n for n in sys.modules if 'dci' in n])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['cibeacon.settings.dci']" or done.stdout.strip() == "[]"
