@@ -1,0 +1,101 @@
+"""`cibeacon flow`: the Flow pipelines of Instabase, and those of a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from cibeacon import logtext
+from cibeacon.assigning import assign as assigned
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.looking import shown
+from cibeacon.cli.present import present
+from cibeacon.cli.tables import table
+from cibeacon.lookup import Answer
+from cibeacon.redact import Redactor
+from cibeacon.report import Report
+from cibeacon.sanitise import clipped
+from cibeacon.settings import Settings, secret_values, settle
+from cibeacon.sinks import flow
+from cibeacon.sinks.flow_pipelines import PREFIX
+from cibeacon.world import World
+
+_TAKEN = (
+    *("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq"),
+    *("flow_url", "flow_context", "flow_list_path", "flow_client_cert"),
+)  # fmt: skip
+_WIDTH = 400
+
+
+@click.group("flow")
+def command() -> None:
+    """Flow pipelines of Instabase: who reviews the documents of a job.
+
+    Give flow_url, and the token as the variable CIBEACON_FLOW_TOKEN; flow_context names the organisation or user.
+    """
+
+
+@command.command("list")
+@click.option("--name", default="*", metavar="GLOB", help="Only pipelines whose name fits, such as 'claims-*'.")
+@flags("core", "output", "flow", only=_TAKEN, short="flow_")
+@click.pass_obj
+def listing(world: World, /, name: str, **arguments: str | bool | None) -> int:
+    """List the pipelines that the token sees, each with what it may do there: the quickest check of token and context."""
+    told = given(arguments)
+    path = settle(told, world.environ, {}).flow.flow_list_path
+    return shown(world, told, "pipelines", lambda found: flow.listing(path, name, found.rows), _look, flow.NAME)
+
+
+@command.command("assign")
+@click.argument("job", required=False, metavar="[JOB]")
+@click.option(
+    "--pipeline", "names", multiple=True, metavar="NAME|UUID", help="A pipeline that the job shall have; once for each."
+)
+@click.option("--clear", is_flag=True, help="Take all pipelines from the job.")
+@flags("core", "output", "flow", only=(*_TAKEN, "spool", "verbose"), short="flow_")
+@click.pass_obj
+def assign(
+    world: World, /, job: str | None, names: tuple[str, ...], clear: bool, **arguments: str | bool | None
+) -> int:
+    """Set the pipelines of JOB (setting flow_job_id) to exactly those that are named, and check what it has then.
+
+    Without --pipeline they are those of the setting flow_pipelines. A name that several pipelines have is refused.
+    """
+    told = given(arguments)
+    if clear and names:
+        raise click.UsageError("Give either --pipeline or --clear.")
+    if job is not None:
+        told["flow_job_id"] = _filled(job, "JOB")
+    if names:
+        told["flow_pipelines"] = json.dumps([_filled(name, "--pipeline") for name in names])
+
+    def say(pipelines: Sequence[str]) -> None:
+        clean = Redactor(secret_values(world.environ))
+        lines = [f"will have   {each}" for each in pipelines] or ["will have   no pipeline"]
+        world.err.write("".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines))
+        world.err.flush()
+
+    def work() -> tuple[Report, Settings]:
+        return assigned(world, told, say, clear=clear)
+
+    return present(world, told, work, logtext.lines).exit_code
+
+
+def _filled(text: str, name: str) -> str:
+    """A variable of a script that is empty must not make the set smaller."""
+    if not text.strip():
+        raise click.UsageError(f"{name} is empty.")
+    return text
+
+
+def _look(world: World, answer: Answer) -> Iterator[str]:
+    heads = ("pipeline", "id", "permissions", "manager")
+    yield table(world, heads, [_cells(row) for row in answer.rows]) or "The token sees no such pipeline.\n"
+
+
+def _cells(row: Mapping[str, object]) -> tuple[object, ...]:
+    permissions, manager = row["permissions"], row["is_manager"]
+    may = ", ".join(each.removeprefix(PREFIX) for each in permissions) if isinstance(permissions, list) else None
+    return row["name"], row["id"], may, {True: "yes", False: "no"}.get(manager) if isinstance(manager, bool) else None

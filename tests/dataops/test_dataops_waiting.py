@@ -1,0 +1,62 @@
+"""The rules of waiting for any course of events: it ends in time, and never sleeps past a deadline."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cibeacon.dataops.endings import ENDINGS
+from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.records import FINAL, KNOWN, Downstream, Pipeline, Snapshot
+from cibeacon.dataops.waiting import Policy, State, stepped
+
+STATUSES = st.one_of(st.sampled_from(sorted(KNOWN)), st.text(max_size=5))
+PIPELINES = st.builds(lambda status: Pipeline(7, "1", status), STATUSES)
+DOWNSTREAM = st.builds(lambda pipeline, allowed: Downstream(pipeline, "b", allowed), PIPELINES, st.booleans())
+SNAPSHOTS = st.builds(lambda one, more: Snapshot(one, (), tuple(more)), PIPELINES, st.lists(DOWNSTREAM, max_size=2))
+FAULTS = st.builds(
+    lambda refused, later: Fault("It failed", "why", "", refused=refused, later=later),
+    st.booleans(),
+    st.floats(0, 1e9),
+)
+POLICIES = st.builds(
+    lambda total, queue, on_manual, tolerance: Policy(total, queue, on_manual, tolerance),
+    st.floats(1, 5000),
+    st.floats(1, 5000),
+    st.sampled_from(["fail", "succeed", "wait"]),
+    st.floats(1, 500),
+)
+
+
+@given(POLICIES, st.lists(st.one_of(SNAPSHOTS, FAULTS), min_size=1, max_size=30), st.floats(0, 1))
+def test_whatever_is_seen_a_wait_ends_at_its_deadline_at_the_latest(policy, looks, chance):
+    state, now, seen = State(100.0), 100.0, []
+    for _ in range(5000):
+        look = looks[min(len(seen), len(looks) - 1)]
+        seen.append(look)
+        step = stepped(policy, state, now, chance, look)
+        if step.verdict:
+            break
+        assert step.pause >= 0
+        state, now = step.state, now + max(step.pause, 1e-6)
+    assert step.verdict
+    assert step.verdict.word in ENDINGS
+    assert now <= 100.0 + policy.total + 0.01
+    last = seen[-1]
+    if step.verdict.word == "success" and isinstance(last, Snapshot):
+        counted = [last.pipeline, *(each.pipeline for each in last.downstream if not each.allowed)]
+        assert all(each.status in ("success", "skipped", "manual") for each in counted)
+    if isinstance(last, Snapshot) and last.pipeline.status in FINAL[1:]:
+        assert step.verdict.word == last.pipeline.status
+
+
+@given(POLICIES, FAULTS)
+def test_one_failed_look_ends_nothing(policy, fault):
+    step = stepped(policy, State(0.0), 0.0, 0.5, fault)
+    assert step.verdict is None
+
+
+@given(st.floats(0, 1), st.floats(0, 1e9))
+def test_no_server_makes_us_pause_for_more_than_a_minute_and_a_quarter(chance, later):
+    step = stepped(Policy(), State(0.0), 0.0, chance, Fault("It failed", "why", "", later=later))
+    assert 5 <= step.pause <= 75
