@@ -1,0 +1,118 @@
+"""`cibeacon backfill deployments`, `pull-services` and `pipeline-runs`: one command for each kind of file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import click
+
+from cibeacon.backfill import cells
+from cibeacon.backfill.campaign import Campaign, Order
+from cibeacon.backfill.columns import KINDS, Kind
+from cibeacon.backfill.desk import Mode
+from cibeacon.backfill.hiring import hiring
+from cibeacon.backfill.shard import shard
+from cibeacon.backfill.tally import SOME_FAILED, Summary
+from cibeacon.cli.backfill_view import View, shown
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.present import opened, unbroken
+from cibeacon.endpoint import endpoints
+from cibeacon.errors import SettingsError
+from cibeacon.readiness import unreachable
+from cibeacon.sanitise import clipped
+from cibeacon.settings import Settings, settle
+from cibeacon.sinks import dx
+from cibeacon.world import World
+
+_TAKEN = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
+MOST_WORKERS = 64
+
+
+def command(name: str) -> click.Command:
+    """The command for one kind of file."""
+    kind = KINDS[name]
+
+    @click.command(name, help=_help(kind))
+    @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+    @click.option("--check", is_flag=True, help="Look at every row and say all that is wrong; send nothing.")
+    @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=4, show_default=True, help="Connections.")
+    @click.option("--rps", type=click.FloatRange(0), default=10.0, show_default=True, help="Requests a second; 0: any.")
+    @click.option("--tz", metavar="ZONE", help="Zone of times without one: Europe/Berlin, UTC, +02:00.")
+    @click.option("--shard", metavar="I/N", help="Share of the rows, from 1/N. Default: CI_NODE_INDEX/CI_NODE_TOTAL.")
+    @click.option(
+        "--journal", metavar="FILE", help="Where to write what was sent; off for nowhere. Default: beside FILE."
+    )
+    @click.option("--failures", metavar="FILE", help="CSV of the rows that were not sent. Default: FILE.failed.csv.")
+    @flags("core", "output", "dx", only=_TAKEN)
+    @click.pass_obj
+    def sending(world: World, /, files: tuple[str, ...], **more: Any) -> int:
+        own = {option: more.pop(option) for option in ("check", "workers", "rps", "tz", "shard", "journal", "failures")}
+        told = given(more)
+        return unbroken(world, told, lambda: _run(world, kind, tuple(dict.fromkeys(files)), own, told), SOME_FAILED)
+
+    return sending
+
+
+def _help(kind: Kind) -> str:
+    """What the command says of itself."""
+    listed = ", ".join(f"{column.name}{'*' if column.required else ''}" for column in kind.columns)
+    return (
+        f"Send {kind.name.replace('-', ' ')} from CSV or NDJSON files, also gzipped; - is standard input.\n\n"
+        f"Columns (* required): {listed}.\n\n"
+        "What was sent is written into a journal beside the file, so the same command goes on where it ended. Rows that "
+        "were not sent go into FILE.failed.csv, which can be mended and sent as it is."
+    )
+
+
+def _run(world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], told: Mapping[str, str]) -> int:
+    settings = settle(told, world.environ, {})
+    as_json = settings.output.format == "json" or settings.output.jq is not None
+    clean = opened(world, to_stderr=as_json)
+    world.closing(SOME_FAILED)  # of a process that has to be ended
+    mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
+    try:
+        order = _order(world, kind, files, own, settings, mode)
+    except SettingsError as error:
+        summary = Summary(kind.name, mode, unusable=str(error))
+    else:
+        hire = partial(
+            hiring, world, order.endpoint, timeout=settings.core.timeout, allow_http=settings.core.allow_http
+        )
+        with View(world, clean, mode, to_stderr=as_json) as view:
+            summary = Campaign(order, world, view, hire).run()
+    world.closing(summary.exit_code)
+    shown(world, clean, summary, settings, as_json=as_json)
+    return summary.exit_code
+
+
+def _order(
+    world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
+) -> Order:
+    """What is to be done. Raises `SettingsError` where that is not clear, or cannot be."""
+    fault = next((each.message for each in settings.problems if each.group in ("core", "dx", "output")), None)
+    if mode == "send":
+        fault = fault or unreachable(dx.NAME, settings)
+    if fault:
+        raise SettingsError("Nothing was sent", fault, "Mend the setting")
+    try:
+        zone = cells.zone(own["tz"]) if own["tz"] else None
+    except ValueError as error:
+        said = clipped(str(error), 100)
+        raise SettingsError(
+            "Nothing was sent", f"--tz: {said}", "Give UTC, +02:00, or a name such as Europe/Berlin"
+        ) from error
+    return Order(
+        kind=kind,
+        files=files,
+        mode=mode,
+        about=cells.About(world.now(), zone),
+        endpoint=endpoints(settings)[dx.NAME],
+        timeout=settings.core.timeout,
+        workers=own["workers"],
+        rate=own["rps"],
+        shard=None if mode == "check" else shard(own["shard"], world.environ),
+        journal=own["journal"],
+        failures=own["failures"],
+    )

@@ -1,0 +1,160 @@
+"""Shows a backfill: what is wrong, how far it is, and what it came to. Decides nothing.
+
+On a terminal there is a bar with rate and remaining time, anywhere else a line every ten seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any, Self
+
+from cibeacon import reshape
+from cibeacon.backfill.desk import Mode
+from cibeacon.backfill.rows import Fault
+from cibeacon.backfill.tally import SHOWN, Summary, Tally
+from cibeacon.cli.tables import table
+from cibeacon.errors import SettingsError
+from cibeacon.outcome import Request
+from cibeacon.redact import Redactor
+from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.settings import Settings
+from cibeacon.world import World
+
+EVERY = 10.0
+"""Seconds between two lines."""
+_OFTEN = 0.2
+_WIDTH = 500
+_PARTS = 1000
+_WORDS = {
+    "read": "rows read",
+    "sent": "sent",
+    "duplicate": "DX had them",
+    "already": "sent by an earlier run",
+    "repeated": "said further up already",
+    "elsewhere": "another shard's",
+    "valid": "would be sent",
+    "invalid": "invalid",
+    "failed": "failed",
+    "left": "not tried",
+}
+
+
+class View:
+    """What is shown while it goes on; a context manager, at whose end a terminal is as it was."""
+
+    def __init__(self, world: World, clean: Redactor, mode: Mode, *, to_stderr: bool) -> None:
+        self._world, self._clean, self._mode = world, clean, mode
+        self._stream = world.err if to_stderr else world.out
+        self._began = self._looked = self._last = world.clock()
+        self._faults = 0
+        self._leaving = ExitStack()
+        self._bar: Callable[[Tally, float | None], None] | None = None
+
+    def __enter__(self) -> Self:
+        if self._world.err.isatty():
+            self._bar = self._drawn()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.close()
+        if self._faults > SHOWN and self._mode != "check":
+            self._say(f"… and {self._faults - SHOWN} more faults; --check tells all, failed rows are in their file")
+
+    def fault(self, where: str, fault: Fault) -> None:
+        """A check tells everything; a run the first ones, since all are in a file."""
+        self._faults += 1
+        if self._mode == "check" or self._faults <= SHOWN:
+            self._say(f"{where}, {fault}")
+
+    def request(self, request: Request) -> None:
+        """The exact request, its body whole."""
+        self._say(f"{request.method} {request.url}")
+        self._write(self._clean(json_text(request.body)))
+
+    def watch(self, rows: Tally, fraction: float | None) -> None:
+        """Moves the bar, or writes a line when it is time."""
+        now = self._world.clock()
+        if now < self._looked + _OFTEN:
+            return
+        self._looked = now
+        if self._bar:
+            self._bar(rows, fraction)
+        elif now >= self._last + EVERY:
+            self._last = now
+            self._world.err.write(f"{self._progress(rows, fraction, now)}\n")
+            self._world.err.flush()
+
+    def _progress(self, rows: Tally, fraction: float | None, now: float) -> str:
+        seconds = max(now - self._began, 0.001)
+        told = rows.sent + rows.duplicate
+        words = [f"{told:,} sent", f"{told / seconds:,.1f}/s", f"{rows.read:,} rows read"]
+        if rows.invalid + rows.failed:
+            words.append(f"{rows.invalid + rows.failed:,} not sent")
+        if fraction:
+            words.append(f"{fraction:.0%} of the bytes, about {seconds * (1 - fraction) / fraction:,.0f} s left")
+        return f"backfill: {', '.join(words)}"
+
+    def _drawn(self) -> Callable[[Tally, float | None], None]:
+        from rich.console import Console  # for people alone, who can wait 0.1 s
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
+            console=Console(file=self._world.err), transient=True,
+        )  # fmt: skip
+        task = self._leaving.enter_context(bars).add_task("", total=None)
+
+        def moved(rows: Tally, fraction: float | None) -> None:
+            told = rows.sent + rows.duplicate
+            rate = told / max(self._world.clock() - self._began, 0.001)
+            said = f"{told:,} sent, {rate:,.0f}/s, {rows.invalid + rows.failed:,} not"
+            total = _PARTS if fraction is not None else None
+            bars.update(task, description=said, total=total, completed=int((fraction or 0) * _PARTS))
+
+        return moved
+
+    def _say(self, text: str) -> None:
+        self._write(clipped(self._clean(text), _WIDTH))
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+
+
+def shown(world: World, clean: Redactor, summary: Summary, settings: Settings, *, as_json: bool) -> None:
+    """The end: a table and a sentence, or one JSON document."""
+    stream = world.err if as_json else world.out
+    counts = [(_WORDS[name], f"{number:,}") for name, number in asdict(summary.rows).items() if number]
+    stream.write(clean(table(world, (summary.kind, "rows"), counts)))
+    for line in _ending(summary):
+        stream.write(f"{clipped(clean(line), _WIDTH)}\n")
+    if as_json:
+        world.out.write(f"{_document(world, clean.within(summary.document()), settings.output.jq)}\n")
+    for each in (world.out, world.err):
+        each.flush()
+
+
+def _ending(summary: Summary) -> list[str]:
+    rows = summary.rows
+    lines = [f"shard       {summary.shard}"] if summary.shard else []
+    lines += [f"failures    {each['failures']}" for each in summary.files if each["failures"]]
+    if summary.unusable:
+        lines.append(f"✗ {summary.unusable}")
+    if summary.stopped:
+        lines.append(f"✗ Stopped: {summary.stopped.rstrip('.')}. The same command goes on where it ended.")
+    rate = f", {(rows.sent + rows.duplicate) / max(summary.seconds, 0.001):,.1f}/s" if summary.mode == "send" else ""
+    lines.append(f"result      {summary.status} in {summary.seconds:,.1f} s{rate}; exit {summary.exit_code}")
+    return lines
+
+
+def _document(world: World, document: Any, program: str | None) -> str:
+    """The document, or what the program makes of it; one that fails costs a warning."""
+    if program is None:
+        return json_text(document, indent=2)
+    try:
+        results = reshape.run(program, document, seconds=reshape.SECONDS, environ=world.environ)
+    except SettingsError as error:
+        world.err.write(f"{clipped(f'warning: jq was not applied: {error}', _WIDTH)}\n")
+        return json_text(document, indent=2)
+    return "\n".join(block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)

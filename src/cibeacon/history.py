@@ -1,0 +1,81 @@
+"""Knows what history tells: which merges and which deployments, and what each is to be compared with. Asks nobody.
+
+The lists are short entries, one a merge or deployment, so a long history fits into memory; what each changed does not
+stand in them.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Merged(NamedTuple):
+    """A merged pull request (merge request)."""
+
+    number: int
+    sha: str | None
+    """The commit that landed; None where the host names none."""
+    seconds: int
+    """When it was merged, Unix seconds."""
+    whole: bool = False
+    """True where that commit alone holds everything, whoever its parent is: the host says that it was squashed."""
+    base: str | None = None
+    """The commit that it is to be compared with, where the source knows it."""
+
+
+class Mark(NamedTuple):
+    """Something that counts as a deployment."""
+
+    ident: str
+    """Unique in its source: the host's id, a tag, a commit."""
+    sha: str | None
+    seconds: int
+    """When it was made, Unix seconds: what decides whether it is in the window."""
+    family: str = ""
+    """What is compared with what: the environment, or what a tag begins with."""
+    environment: str | None = None
+    name: str | None = None
+    """The tag or release, for people."""
+    url: str | None = None
+    success: bool | None = None
+    deployed_at: int | None = None
+    """Unix seconds; None: when it was made."""
+    base: str | None = None
+    """The commit that it is to be compared with, where that is no deployment."""
+
+    @property
+    def when(self) -> int:
+        """When it was deployed."""
+        return self.seconds if self.deployed_at is None else self.deployed_at
+
+
+_GITHUB = re.compile(r"Merge pull request #([1-9]\d{0,8}) from \S")
+_GITLAB = re.compile(r"^See merge request (?:[\w./-]*)!([1-9]\d{0,8})\s*$", re.MULTILINE)
+
+
+def number_in(message: str) -> int | None:
+    """The pull request that a merge commit names in the form in which GitHub or GitLab writes it."""
+    found = _GITHUB.match(message)
+    if found:
+        return int(found[1])
+    told = _GITLAB.findall(message)
+    return int(told[-1]) if told else None
+
+
+_VERSION = re.compile(r"(?P<name>.*?)[/@_.-]?v?\d+(\.\d+)*([.+_-].*)?", re.ASCII | re.DOTALL)
+
+
+def family(tag: str) -> str:
+    """What stands before the version in a tag: `payments` of `payments/v1.2.0`, nothing of `v1.2.0`."""
+    found = _VERSION.fullmatch(tag)
+    return found["name"] if found else ""
+
+
+def earlier(marks: Sequence[Mark]) -> list[int | None]:
+    """For each mark the place of the one before it in its family; None for the first."""
+    last: dict[str, int] = {}
+    found: list[int | None] = []
+    for place, mark in enumerate(marks):
+        found.append(last.get(mark.family))
+        last[mark.family] = place
+    return found
