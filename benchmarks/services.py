@@ -5,7 +5,8 @@ request of 55,001 changed paths: 40,000 modified, 5,000 moved, 2,500 deleted, 2,
 run, in turn, as whole processes:
   git diff-tree            the comparison alone, as git does it by default
   git diff-tree, lean      the comparison alone, with the settings that ours gives git
-  ours                     the comparison, the mapping to services, the reasons, the output
+  ours                     the comparison, the mapping to services, the reasons, the output; with the settings as
+                           variables, as in the action and the component, and as flags, which click reads
   the shell way            the documented `while read` loop, on the first 1,000 of the paths only
 and the same for a pull request of four files, beside `python -c pass`.
 """
@@ -111,10 +112,12 @@ def main() -> None:
         for branch in ("big", "small"):
             git = ["git", "diff-tree", "-r", "-z", "--name-only", "--no-renames", "main", branch]
             ours = [cibeacon, "services", "--strict", "--base=main", f"--head={branch}"]
+            variables = {"CIBEACON_STRICT": "true", "CIBEACON_BASE": "main", "CIBEACON_HEAD": branch}
             contenders = [
                 Contender("git diff-tree", git, environ),
                 Contender("git diff-tree, lean", git, lean),
-                Contender(f"ours, {branch} change", ours, environ),
+                Contender("ours, settings as variables", ours[:2], {**environ, **variables}),
+                Contender("ours, settings as flags", ours, environ),
                 Contender("python -c pass", [sys.executable, "-c", "pass"], environ),
             ]
             if branch == "big":

@@ -26,6 +26,41 @@ def commands(log: str) -> list[Command]:
     return [command for command in read if command and command.name.lower() in REGISTERED]
 
 
+def kept(log: str) -> str:
+    """What GitHub's runner leaves of a log: all but the lines that tell it what to mask."""
+    return "\n".join(line for line in log.split("\n") if not _is_mask(line))
+
+
+def masked(log: str) -> list[str]:
+    """Every text that a log tells GitHub's runner to mask."""
+    return [command.data for command in commands(log) if command.name == "add-mask"]
+
+
+def _is_mask(line: str) -> bool:
+    command = _command(line)
+    return command is not None and command.name == "add-mask"
+
+
+def assignments(file: str) -> list[tuple[str, str]]:
+    """Names and values in a file of outputs or state, in order. Raises ValueError for what would fail the step."""
+    found: list[tuple[str, str]] = []
+    lines = iter(re.split(r"\r\n|\r|\n", file))
+    for line in lines:
+        if not line:
+            continue
+        name, equals, value = line.partition("=")
+        if "<<" in name or not equals:
+            name, heredoc, delimiter = line.partition("<<")
+            if not heredoc or not delimiter:
+                raise ValueError(line)
+            rows: list[str] = []
+            while (row := next(lines)) != delimiter:
+                rows.append(row)
+            value = "\n".join(rows)
+        found.append((name, value))
+    return found
+
+
 def sections(log: str) -> list[str]:
     """Every marker that GitLab's job log takes for the start or end of a section."""
     return _SECTION.findall(log)

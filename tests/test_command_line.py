@@ -47,6 +47,22 @@ def test_no_changed_service_is_an_answer_and_not_unknown(shop):
     assert ended.document["changes"]["status"] == "none"
 
 
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize("verb", ["services", "report"])
+def test_a_verb_alone_says_the_same_as_one_with_its_settings_as_flags(verb, format, shop, merged):
+    given = {"base": f"{merged.merge_sha}^1", "head": merged.merge_sha, "format": format, "dry_run": "true"}
+    variables = {f"CIBEACON_{name.upper()}": value for name, value in given.items()}
+    flags = [f"--{name}={value}" for name, value in given.items() if name != "dry_run"]
+    alone = cibeacon(verb, environ=variables, cwd=shop.root)
+    assert alone == cibeacon(verb, *flags, "--dry-run", cwd=shop.root)
+    assert "payments" in alone.out
+
+
+def test_a_verb_alone_exits_by_what_the_variables_say(shop):
+    environ = {"CIBEACON_BASE": "0123456789", "CIBEACON_HEAD": "HEAD", "CIBEACON_ON_UNKNOWN": "fail"}
+    assert cibeacon("services", environ=environ, cwd=shop.root).code == 3
+
+
 def test_services_works_from_a_folder_below_the_top(shop, merged):
     ended = cibeacon("services", "--base=HEAD^1", "--head=HEAD", cwd=shop.root / "services" / "payments")
     assert "payments" in ended.out
@@ -199,5 +215,5 @@ def test_a_termination_is_said_and_obeys_strict(shop, tmp_path, flags, code):
             server.waited_for()
             running.send_signal(signal.SIGTERM)
             out, _ = running.communicate(timeout=20)
-    assert "was interrupted before it was done" in out
+    assert "Cibeacon was interrupted" in out
     assert running.returncode == code

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
-from cibeacon.cli.main import VERBS
+from cibeacon.cli.commands import VERBS
+from cibeacon.cli.commands import cibeacon as cibeacon_command
+from cibeacon.cli.step import command
 from cibeacon.repoconfig import REPORTABLE
 from cibeacon.services import configuration
 from cibeacon.settings import all_options, settle
@@ -18,6 +22,9 @@ from processes import cibeacon
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.S | re.M)
+
+
+INPUT_TYPES = {"string": str, "number": int | float, "boolean": bool, "array": list}
 
 
 def blocks(language):
@@ -32,26 +39,37 @@ def blocks(language):
 def kind_of(document):
     if "jobs" in document:
         return "workflow"
-    return "pipeline" if "include" in document else "configuration"
+    if "include" in document:
+        return "pipeline"
+    return "job" if any(isinstance(part, dict) and "script" in part for part in document.values()) else "configuration"
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_yaml_example_is_understood_by_what_it_is_for(text):
     document = yaml.safe_load(text)
     action = yaml.safe_load((ROOT / "action.yml").read_text())
-    component = next(yaml.safe_load_all((ROOT / "templates/report.yml").read_text()))
     if kind_of(document) == "workflow":
         steps = [step for job in document["jobs"].values() for step in job["steps"]]
-        ours = [step for step in steps if step["uses"].startswith("cibeacon/")]
-        assert ours
+        ours = [step for step in steps if step.get("uses", "").startswith("cibeacon/")]
+        assert ours or any("cibeacon" in step.get("run", "") for step in steps)
         for step in ours:
             assert set(step["with"]) <= set(action["inputs"])
             plain = {name: value for name, value in step["with"].items() if "${{" not in str(value)}
             environ = {f"CIBEACON_{name.upper()}": str(value) for name, value in plain.items()}
             assert settle({}, environ, {}).problems == ()
+            assert command({"INPUT_COMMAND": step["with"].get("command", "")})[0] in VERBS
     elif kind_of(document) == "pipeline":
         for include in document["include"]:
-            assert set(include["inputs"]) <= set(component["spec"]["inputs"])
+            place = include.get("component", "/report@").rpartition("/")[2].partition("@")[0]
+            declared = next(yaml.safe_load_all((ROOT / f"templates/{place}.yml").read_text()))["spec"]["inputs"]
+            for name, value in include["inputs"].items():
+                assert isinstance(value, INPUT_TYPES[declared[name].get("type", "string")]), name
+    elif kind_of(document) == "job":
+        for job in document.values():
+            environ = {name: str(value) for name, value in job["variables"].items()}
+            assert {name.removeprefix("CIBEACON_").lower() for name in environ} <= set(action["inputs"])
+            assert settle({}, environ, {}).problems == ()
+            assert any(line.split()[0] == "cibeacon" and line.split()[1] in VERBS for line in job["script"])
     else:
         read = configuration.read(document, REPORTABLE)
         assert read.faults == ()
@@ -60,7 +78,7 @@ def test_every_yaml_example_is_understood_by_what_it_is_for(text):
 
 def test_the_documents_hold_an_example_of_each_kind():
     kinds = [kind_of(yaml.safe_load(each.values[0])) for each in blocks("yaml")]
-    assert {"workflow", "pipeline", "configuration"} == set(kinds)
+    assert {"workflow", "pipeline", "job", "configuration"} == set(kinds)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -75,6 +93,29 @@ def test_every_command_in_a_shell_example_exists(text):
         assert (ROOT / line.split()[0]).is_file(), line
 
 
+def spelled(command, context=None):
+    """Every flag of a command and of those below it."""
+    context = click.Context(command, parent=context)
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        yield from spelled(command.get_command(context, name), context)
+
+
+SPELLED = frozenset(spelled(cibeacon_command))
+
+
+@pytest.mark.parametrize("text", blocks("console"))
+def test_every_command_line_that_is_shown_can_be_typed(text):
+    for line in text.splitlines():
+        name, *argv = shlex.split(line)
+        assert name == "cibeacon"
+        command, context = cibeacon_command, click.Context(cibeacon_command)
+        while isinstance(command, click.Group) and argv and command.get_command(context, argv[0]):
+            command, argv = command.get_command(context, argv[0]), argv[1:]
+        command.make_context(name, argv, obj=None)  # raises where a word or flag does not exist
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_verb_and_setting_that_is_named_exists(path):
     text = path.read_text()
@@ -83,7 +124,7 @@ def test_every_verb_and_setting_that_is_named_exists(path):
     flags = {each.dashed for group in all_options().values() for each in group}
     negated = {each.dashed.replace("--", "--no-", 1) for group in all_options().values() for each in group if each.flag}
     for flag in re.findall(r"(?:cibeacon[^`\n]* |`)(--[a-z-]+)", text):
-        assert flag in flags | negated | {"--format"}
+        assert flag in flags | negated | SPELLED | {"--format"}
 
 
 def test_the_readme_is_short():

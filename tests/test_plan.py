@@ -1,7 +1,9 @@
 """Which signals a run gives and what is in them: tables of situations under `plan/`, and what ids depend on.
 
 A row has `why`, the host's situation (`on`, changed by `context` and `pull_request`), `settings`, and the `plan`: for a
-kind of signal its fields, "word: part of the reason", "refused: part of DX's rule", or null where none is planned.
+kind of signal its fields, "word: part of the reason" ("#7 word: …" of one among several), "refused: part of DX's rule",
+a list of these, or null where none is planned. `dx`, `dci` and `flow` say which of their credentials are there, `files` what is
+found to go along with a job's end. `landed` are the pull requests of a push, each with its `changes`.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from cibeacon.hosts import github, gitlab, local
 from cibeacon.outcome import Outcome
 from cibeacon.plan import Ready, plan
 from cibeacon.settings import SIGNAL_KINDS, settle
-from cibeacon.sinks import dx
-from cibeacon.situation import Situation
+from cibeacon.sinks import SINKS, dx
+from cibeacon.situation import File, Landed, Situation
 
 ROWS = [
     pytest.param(row, id=f"{path.stem}: {row['why']}")
@@ -27,6 +29,7 @@ ROWS = [
 ]
 HEAD, MERGE, OLD = "a" * 40, "b" * 40, "c" * 40
 NOW = 1_700_000_000
+CLIENT = "6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001"
 HOSTS = {host.NAME: host for host in (github, gitlab, local)}
 GITHUB = {
     "host": "github", "server": "github.com", "repository": "acme/shop", "default_branch": "main", "run_id": "901",
@@ -92,10 +95,28 @@ def changes_of(given):
     return Changes(given["status"], tuple(given.get("services", ())), unknown=unknown)
 
 
+def landed_of(row):
+    """One pull request, which changed what the push did; or several, each with changes of its own."""
+    given = row.get("landed", [])
+    if isinstance(given, dict):
+        return (Landed(PullRequest(**given), changes_of(row.get("changes", CHANGED))),)
+    return tuple(
+        Landed(
+            PullRequest(**{key: value for key, value in one.items() if key != "changes"}), changes_of(one["changes"])
+        )
+        for one in given
+    )
+
+
 def situation(row):
-    environ = {"CIBEACON_DX_URL": "acme", "DX_API_TOKEN": "token"}
-    kept = {"url": "CIBEACON_DX_URL", "token": "DX_API_TOKEN"}
-    environ = {kept[name]: environ[kept[name]] for name in row.get("dx", kept)}
+    dx_given = {"url": ("CIBEACON_DX_URL", "acme"), "token": ("DX_API_TOKEN", "token")}
+    dci_given = {"id": ("DCI_CLIENT_ID", CLIENT), "secret": ("DCI_API_SECRET", "secret")}
+    flow_given = {"url": ("CIBEACON_FLOW_URL", "https://ib.example"), "token": ("CIBEACON_FLOW_TOKEN", "token")}
+    environ = dict(
+        [dx_given[name] for name in row.get("dx", dx_given)]
+        + [dci_given[name] for name in row.get("dci", ())]
+        + [flow_given[name] for name in row.get("flow", ())]
+    )
     host = HOSTS[CONTEXTS[row["on"]]["host"]]
     return Situation(
         context=context_of(row),
@@ -107,8 +128,9 @@ def situation(row):
         final_words=host.FINAL_WORDS,
         changes=changes_of(row.get("changes", CHANGED)),
         map_fault=row.get("map_fault"),
-        landed=PullRequest(**row["landed"]) if "landed" in row else None,
+        landed=landed_of(row),
         unlanded=tuple(row["unlanded"]) if "unlanded" in row else None,
+        files=tuple(File(Path(path), path, "text/plain", 1) for path in row.get("files", [])),
     )
 
 
@@ -126,12 +148,14 @@ def planned(kind, **row):
 
 def assert_settled(step, expected):
     word, _, part = expected.partition(": ")
+    subject, _, word = word.rpartition(" ")
     if word == "refused":
-        assert part in dx.faults(step.signal)
+        assert part in SINKS[step.row.sink].faults(step.signal)
     else:
         assert isinstance(step, Outcome), step
         assert (step.word, step.attempts, step.request) == (word, 0, None)
         assert part in step.reason
+        assert step.subject == subject
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -146,9 +170,12 @@ def test_a_situation_gives_the_signals_of_its_row(row):
         wanted = [] if expected is None else expected if isinstance(expected, list) else [expected]
         assert len(found) == len(wanted), found
         for step, fields in zip(found, wanted, strict=True):
+            if isinstance(fields, str):
+                assert_settled(step, fields)
+                continue
             assert isinstance(step, Ready), step
             assert {name: as_told(getattr(step.signal, name)) for name in fields} == fields
-            assert dx.faults(step.signal) is None
+            assert SINKS[step.row.sink].faults(step.signal) is None
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -159,7 +186,7 @@ def test_signals_stand_in_sending_order_with_their_rows(row):
         if isinstance(step, Ready):
             signal, line = step.signal, step.row
             assert (line.kind, line.key, line.subject) == (signal.kind, signal.key, signal.subject)
-            assert line.reference_id == (None if signal.kind == "pull-services" else signal.reference_id)
+            assert line.reference_id == getattr(signal, "reference_id", None)
         else:
             assert step.reason
             assert (step.key, step.reference_id) == (None, None)
@@ -318,3 +345,86 @@ def test_an_id_of_hostile_names_is_still_an_id():
     assert len(made) <= 255
     assert made.isascii()
     assert made.isprintable()
+
+
+def dci_tag(**row):
+    steps = planned("dci", **{"on": "github push", "settings": {"dci_topic": "T"}, "dci": ["id", "secret"], **row})
+    return steps[0].correlation
+
+
+@pytest.mark.parametrize(
+    ("row", "tag"),
+    [
+        ({}, "ci:github.com:acme/shop:901:1:build"),
+        ({"stage": "main"}, "ci:github.com:acme/shop:901:1:build"),
+        (
+            {"settings": {"dci_topic": "T", "matrix": '{"os": "a,b"}'}},
+            "ci:github.com:acme/shop:901:1:build:ff7c11a16cfe",
+        ),
+        ({"on": "gitlab push"}, "ci:gitlab.com:group/sub/shop:5001:1:77"),
+        ({"on": "gitlab push", "stage": "main"}, "ci:gitlab.com:group/sub/shop:5001:1"),
+        ({"context": {"job": "a,b*"}}, "ci:github.com:acme/shop:901:1:a%2Cb%2A"),
+        ({"context": {"server": "git.example:8443"}}, "ci:git.example%3A8443:acme/shop:901:1:build"),
+    ],
+)
+def test_the_tag_of_a_dci_job_stays_what_it_is_from_release_to_release(row, tag):
+    """A job that a release falls into would otherwise be two."""
+    assert dci_tag(**row) == tag
+
+
+def test_every_stage_of_a_run_finds_the_same_dci_job():
+    main = dci_tag(stage="main")
+    assert dci_tag(stage="post", settings={"dci_topic": "T", "job_status": "failure"}) == main
+    pipeline = dci_tag(on="gitlab push", stage="main", context={"job": "beacon-running", "job_id": "1"})
+    ended = {"on": "gitlab push", "stage": "post", "settings": {"dci_topic": "T", "job_status": "failed"}}
+    assert dci_tag(**ended, context={"job": "beacon-failure", "job_id": "9"}) == pipeline
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"context": {"server": "github.example.com"}},
+        {"context": {"repository": "acme/other"}},
+        {"context": {"run_id": "902"}},
+        {"context": {"run_attempt": 2}},
+        {"context": {"job": "other"}},
+        {"settings": {"dci_topic": "T", "matrix": '{"os": "linux"}'}},
+    ],
+    ids=str,
+)
+def test_whatever_tells_dci_jobs_apart_changes_their_tag(change):
+    assert dci_tag(**change) != dci_tag()
+
+
+def test_the_tag_of_hostile_names_can_be_asked_for():
+    tag = dci_tag(context={"job": "x\n,*\ud800" + "é" * 300, "repository": "a,b:c"})
+    assert len(tag) <= 255
+    assert tag.isascii()
+    assert tag.isprintable()
+    assert not {",", "*", " "} & set(tag)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "CI / build"),
+        ({"dci_name": "nightly"}, "nightly"),
+        ({"pipeline_name": "release"}, "release / build"),
+        ({"matrix": '{"os": "linux", "python": 3.11}'}, "CI / build (linux, 3.11)"),
+        ({"dci_name": "n" * 300}, "n" * 255),
+    ],
+)
+def test_a_dci_job_has_the_same_name_in_every_run(settings, name):
+    """DCI compares the results of jobs of one name."""
+    for context in ({}, {"run_id": "902", "commit_sha": OLD}):
+        told = {"dci_topic": "T", **settings}
+        (job,) = planned("dci", on="github push", settings=told, dci=["id", "secret"], context=context)
+        assert (job.name, job.change_url) == (name, None)
+
+
+def test_the_change_of_a_dci_job_is_the_pull_request_and_never_the_run():
+    page = "https://github.com/acme/shop/pull/7"
+    row = {"on": "github open", "settings": {"dci_topic": "T"}, "dci": ["id", "secret"], "pull_request": {"url": page}}
+    (job,) = planned("dci", **row)
+    assert job.change_url == page
+    assert job.data["run_url"] == job.note.partition(": ")[2] == GITHUB["run_url"]

@@ -64,8 +64,8 @@ def test_the_system_ends_a_program_that_outlives_whoever_started_it(monkeypatch)
     ended = []
     evaluated = reshape._evaluated
     monkeypatch.setattr(reshape, "_evaluated", lambda *given: ended.append(evaluated(*given)) or ended[0])
-    run = reshape.subprocess.run
-    monkeypatch.setattr(reshape.subprocess, "run", lambda *given, timeout, **more: run(*given, timeout=60, **more))
+    wait = reshape.subprocess.Popen.communicate
+    monkeypatch.setattr(reshape.subprocess.Popen, "communicate", lambda child, given, timeout: wait(child, given, 60))
     with pytest.raises(SettingsError, match="it took more than 1 s"):
         reshape.run("def f: f; f", None, seconds=1)
     assert ended[0].returncode < 0
@@ -73,7 +73,7 @@ def test_the_system_ends_a_program_that_outlives_whoever_started_it(monkeypatch)
 
 @pytest.mark.parametrize("seconds", [0, -1.5])
 def test_without_time_nothing_is_started(seconds, monkeypatch):
-    monkeypatch.setattr(reshape.subprocess, "run", None)
+    monkeypatch.setattr(reshape.subprocess, "Popen", None)
     with pytest.raises(SettingsError, match="no time is left"):
         reshape.run(".", None, seconds=seconds)
 
@@ -158,7 +158,7 @@ def test_it_works_where_no_folder_can_be_made(monkeypatch):
     def refuse(**_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(reshape.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(reshape, "OwnFolder", refuse)
     assert reshape.run(".a", {"a": 1}, seconds=20) == [1]
 
 

@@ -12,67 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cibeacon.sanitise import cell, clipped, command_data, command_property, json_text, line
+from hostile import ANYTHING, ESC, TEXTS, called
 from log_grammar import Command, commands, sections
-
-ESC = "\x1b"
-HOSTILE = [
-    "::set-output name=services::evil",
-    "::error::forged",
-    "::stop-commands::pause",
-    " ::add-mask::a",
-    "\t::set-env name=PATH::/tmp",
-    "\u00a0\u2003::error::wide blanks",
-    "\u3000::error::ideographic blank",
-    "\ufeff::error::byte order mark",
-    "\x0b\x0c\x85::error::odd blanks",
-    "title\n::error::second line",
-    "title\r::error::bare carriage return",
-    "title\r\n::error::both",
-    "title\u2028::error::line separator",
-    "title\u2029::error::paragraph separator",
-    "title\x85::error::next line",
-    "##[error]forged",
-    "a branch ##[set-output name=x;]y in the middle",
-    "###[error]one more",
-    "##[##[error]]",
-    "#\x00#[error]a control character between",
-    "#\r#[error]",
-    "#\u202e#[error]",
-    "##\x00[error]",
-    "##\u200b[error]",
-    "::##[error]::both",
-    "%0A::error::percent escapes",
-    "%250A%0D%3A%3Aerror%3A%3A",
-    "#%00#[error]",
-    f"section_start:1700000000:hidden[collapsed=true]\r{ESC}[0KTitle",
-    f"{ESC}[0Ksection_end:1700000000:step_script\r{ESC}[0K",
-    f"{ESC}[31mred{ESC}[0m",
-    f"{ESC}]8;;https://evil.example{ESC}\\click{ESC}]8;;{ESC}\\",
-    "\x9b2Jclears the screen",
-    "overwritten\rOK: all good",
-    "back\x08\x08\x08\x08space",
-    "\u202egnp.exe",
-    "\u2066isolate\u2069",
-    "\u061c\u200e\u200fmarks",
-    "\x00\x7f\x9f",
-    "\udcff\ud800 undecodable",
-    "cibeacon_delimiter\nX=1",
-    "a=1\nB=2",
-    "| a | pipe |",
-    "`code` ``` fence",
-    "<img src=x onerror=alert(1)><details>",
-    "[link](https://evil.example) ![image](https://evil.example/pixel.png)",
-    "[x][y] [^1] <https://evil.example> *em* __strong__ ~~gone~~",
-    "&#124;&lt;script&gt;&amp;",
-    "\\| \\` \\<",
-    "@everyone #1 !7",
-    "-rf $(id) `id` ${IFS}",
-    "",
-    " ",
-]
-ANYTHING = st.text(st.characters(), max_size=60) | st.lists(
-    st.sampled_from(["::", "##[", "#", "[", "]", "error", "\r", "\n", " ", "%", "0A", ESC, "\x00", "|", "\\", "\ufeff"])
-).map("".join)
 
 
 def dangerous(character: str) -> bool:
@@ -95,20 +36,20 @@ def is_one_command(title, data):
     log = f"::warning title={command_property(title)},line=1::{command_data(data)}"
     (command,) = commands(log)
     assert command.name == "warning"
-    assert command.properties == {"title": line(title), "line": "1"}
-    assert command.data == line(data)
+    assert command.properties == {"title": clipped(title, 200), "line": "1"}
+    assert command.data == clipped(data, 4000)
     assert sections(log) == []
 
 
 def is_one_plain_cell(text):
     shown = cell(text)
-    assert not re.search(r"[|`<>\[\]*_\\~@!\r\n]", shown)
+    assert not re.search(r"[|`<>\[\]*_\\~@!$\r\n]|://|www\.", shown, re.IGNORECASE)
     assert re.fullmatch(r"(?:[^&#]|&#[0-9]+;)*", shown), "no entity but our own, and no heading or reference"
-    assert html.unescape(shown) == line(text)
+    assert html.unescape(shown) == clipped(text, 300).strip()
     assert commands(shown) == []
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=called)
 def test_nothing_is_changed_that_is_not_dangerous(text):
     """It also proves the corpus: whatever is changed does something where it is read raw."""
     risky = commands(text) or sections(text) or any(map(dangerous, text)) or "\ufeff" in text or "##[" in text
@@ -131,7 +72,7 @@ def test_a_line_obeys_nobody_and_stays_one_line(text):
     obeys_nobody(text)
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=called)
 def test_no_hostile_line_fires(text):
     obeys_nobody(text)
 
@@ -180,7 +121,7 @@ def test_an_annotation_is_one_command_that_says_exactly_our_text(title, data):
     is_one_command(title, data)
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=called)
 def test_no_hostile_annotation_breaks_out(text):
     is_one_command(text, text)
 
@@ -192,7 +133,7 @@ def test_an_annotation_fits_what_the_runner_keeps():
 
 
 JSON = st.recursive(
-    ANYTHING | st.sampled_from(HOSTILE) | st.none() | st.integers(),
+    ANYTHING | st.sampled_from(TEXTS) | st.none() | st.integers(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANYTHING, inner, max_size=3),
     max_leaves=5,
 )
@@ -215,7 +156,7 @@ def test_a_cell_is_one_cell_of_plain_text(text):
     is_one_plain_cell(text)
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=called)
 def test_no_hostile_cell_takes_effect(text):
     is_one_plain_cell(text)
 

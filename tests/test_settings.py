@@ -12,7 +12,9 @@ from cibeacon.settings import GROUPS, SIGNAL_KINDS, all_options, secret_values, 
 OPTIONS = {each.name: each for group in all_options().values() for each in group}
 REPORTABLE = {"signals", "deploy_services", "environment", "pipeline_name", "source_name", "run_scope", "metadata"}
 """Everything that a repository's configuration may set: a pull request can change it."""
-SECRETS = {"dx_token", "github_token", "gitlab_token"}
+SECRETS = {
+    "dx_token", "dci_api_secret", "github_token", "gitlab_token", "dataops_token", "dataops_trigger_token", "flow_token",
+}  # fmt: skip
 SPELLED = {
     "signals", "strict", "dry_run", "timeout", "config", "format", "job_status", "repository", "commit_sha",
     "pr_number", "github_pull_id", "base", "head", "services", "dx_url", "dx_token", "dx_api", "replace_services",
@@ -20,6 +22,11 @@ SPELLED = {
     "reference_id", "source_name", "source_url", "metadata", "pipeline_name", "pipeline_source", "run_scope",
     "status", "started_at", "finished_at", "send_email", "github_token", "gitlab_token", "host", "matrix",
     "attribution", "allow_http", "on_unknown", "email", "jq", "metadata_jq",
+    "dci_url", "dci_client_id", "dci_api_secret", "dci_topic", "dci_components", "dci_job_id", "dci_name",
+    "dci_configuration", "dci_change_url", "dci_tags", "dci_comment", "dci_files", "dci_upload_timeout",
+    "flow_url", "flow_token", "flow_context", "flow_job_id", "flow_pipelines", "flow_list_path", "flow_client_cert",
+    "dataops_url", "dataops_token", "dataops_trigger_token", "dataops_project", "dataops_ref", "dataops_pipeline_file",
+    "dataops_variables",
 }  # fmt: skip
 """Names that people have in their pipelines: a renamed option is silently unset."""
 GIVEN = {
@@ -27,13 +34,25 @@ GIVEN = {
     "allow_http": "true", "strict": "true", "format": "json", "verbose": "true", "repository": "evil/repo",
     "commit_sha": "d1a34f0", "pr_number": "9", "github_pull_id": "9", "base": "a", "head": "b", "services": "x",
     "on_unknown": "fail", "run_id": "9", "run_scope": "job", "matrix": "[1]", "source_url": "https://evil.example",
-    "jq": ".status", "metadata_jq": "{}",
+    "jq": ".status", "metadata_jq": "{}", "spool": "elsewhere",
     "deploy_services": "x", "deployed_at": "9", "environment": "x", "deploy_success": "true",
     "attribution": "repository", "integration_branch": "x", "merge_commit_shas": "d1a34f0", "reference_id": "x",
     "source_name": "x", "metadata": "{}", "pipeline_name": "x", "pipeline_source": "x", "status": "success",
     "job_status": "success", "started_at": "9", "finished_at": "9", "head_branch": "x", "github_username": "x",
     "gitlab_username": "x", "email": "x", "send_email": "true", "dx_url": "evil", "dx_token": "stolen",
-    "dx_api": "current", "replace_services": "true", "github_token": "stolen", "gitlab_token": "stolen",
+    "dx_api": "current", "replace_services": "true", "dci_url": "https://dci.evil.example",
+    "dci_client_id": "6cee7286-5d99-4a96-9949-200977f4be07", "dci_api_secret": "stolen", "dci_topic": "x",
+    "dci_components": "x", "dci_job_id": "6cee7286-5d99-4a96-9949-200977f4be07", "dci_name": "x",
+    "dci_configuration": "x", "dci_change_url": "https://evil.example", "dci_tags": "x", "dci_comment": "x",
+    "dci_files": "/etc/passwd", "dci_upload_timeout": "9", "dci_redact": "true", "dci_redact_patterns": "x",
+    "github_token": "stolen", "gitlab_token": "stolen",
+    "flow_job_id": "x", "flow_pipelines": "x", "flow_url": "https://flow.evil.example", "flow_token": "stolen",
+    "flow_context": "evil", "flow_list_path": "/elsewhere", "flow_client_cert": "/etc/passwd",
+    "dataops_url": "https://evil.example", "dataops_project": "9", "dataops_token": "stolen",
+    "dataops_trigger_token": "stolen", "dataops_ref": "x", "dataops_pipeline_file": "x-ci.yml",
+    "dataops_variables": "A=b", "dataops_pipeline_id": "9", "dataops_wait": "true", "dataops_wait_timeout": "9",
+    "dataops_queue_timeout": "9", "dataops_on_manual": "wait", "dataops_cancel": "true", "dataops_logs": "all",
+    "dataops_log_limit": "9",
 }  # fmt: skip
 """For every option a value that is usable and not the default."""
 
@@ -92,7 +111,12 @@ def test_secrets_alone_have_no_flag(name):
 
 @pytest.mark.parametrize(
     ("variable", "name"),
-    [("DX_API_TOKEN", "dx_token"), ("GITHUB_TOKEN", "github_token"), ("GITLAB_TOKEN", "gitlab_token")],
+    [
+        ("DX_API_TOKEN", "dx_token"),
+        ("DCI_API_SECRET", "dci_api_secret"),
+        ("GITHUB_TOKEN", "github_token"),
+        ("GITLAB_TOKEN", "gitlab_token"),
+    ],
 )
 def test_well_known_names_are_accepted_after_our_own(variable, name):
     settings = settle({}, {variable: "well-known"}, {})
@@ -128,14 +152,20 @@ def test_a_bad_secret_is_a_problem_that_does_not_show_it(name):
         ("signals", "pul-services", SIGNAL_KINDS),
         ("host", "circle", SIGNAL_KINDS),
         ("commit_sha", "main", SIGNAL_KINDS),
-        ("dx_url", "http s://", SIGNAL_KINDS),
-        ("dx_api", "newest", SIGNAL_KINDS),
+        ("dx_url", "http s://", ("pull-services", "deployment", "pipeline-run")),
+        ("dx_api", "newest", ("pull-services", "deployment", "pipeline-run")),
+        ("dci_url", "http s://", ("dci",)),
+        ("dci_client_id", "user/me", ("dci",)),
+        ("dci_job_id", "7", ("dci",)),
+        ("dci_upload_timeout", "soon", ("dci",)),
+        ("flow_url", "https://ib.example/api/v1", ("flow",)),
+        ("flow_list_path", "@elsewhere", ("flow",)),
         ("deployed_at", "2025-01-01", ("deployment",)),
         ("metadata", "[]", ("deployment",)),
         ("merge_commit_shas", "[]", ("deployment",)),
         ("metadata_jq", ".\0", ("deployment",)),
-        ("started_at", "noon", ("pipeline-run",)),
-        ("status", "green", ("pipeline-run",)),
+        ("started_at", "noon", ("pipeline-run", "dci")),
+        ("status", "green", ("pipeline-run", "dci")),
         ("strict", "maybe", ()),
         ("format", "xml", ()),
         ("jq", ".\0", ()),
@@ -181,3 +211,22 @@ def test_every_option_says_what_it_is_for(name):
     each = OPTIONS[name]
     assert each.help.strip()
     assert "${{" not in each.help + each.shown_default, "an expression in a description breaks the action's manifest"
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "name", "found"),
+    [
+        ("DCI_CS_URL", "https://dci.example:443/api/v1/", "dci_url", "https://dci.example"),
+        ("DCI_CLIENT_ID", "remoteci/6CEE7286-5D99-4A96-9949-200977F4BE07", "dci_client_id",
+         "remoteci/6cee7286-5d99-4a96-9949-200977f4be07"),
+    ],
+)  # fmt: skip
+def test_the_variables_of_dcis_own_tools_are_read(variable, given, name, found):
+    settings = settle({}, {variable: given}, {})
+    assert (value(settings, name), settings.origins[name].words, settings.problems) == (found, variable, ())
+
+
+def test_files_have_time_of_their_own_and_what_follows_them_has_it_afresh():
+    assert settle({"timeout": "7"}, {}, {}).seconds == 7
+    given = {"timeout": "7", "dci_files": "*.xml", "dci_upload_timeout": "50"}
+    assert settle(given, {}, {}).seconds == 7 + 50 + 7

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.signals import Deployment, PipelineRun, PullServices, reference
+from cibeacon.signals import (
+    Attachment,
+    DciJob,
+    Deployment,
+    FlowAssignment,
+    JobState,
+    PipelineRun,
+    PullServices,
+    reference,
+)
 
 PARTS = st.lists(
     st.text(st.characters(), max_size=12) | st.sampled_from(["", "/", "%", "%25", "~", "+", "a/b", "a"]), max_size=6
@@ -74,6 +84,16 @@ KEYED = [
     PipelineRun(pipeline_name="ci", pipeline_source="x", reference_id="r", started_at=1, status="success"),
     PipelineRun(pipeline_name="ci", pipeline_source="x", reference_id="r", started_at=1),
     PipelineRun(pipeline_name="ci", pipeline_source="x", reference_id="s", started_at=1, status="success"),
+    DciJob("ci:x", "RHEL-8.2"),
+    DciJob("ci:y", "RHEL-8.2"),
+    Attachment("ci:x", None, Path("/a/job"), "job", "text/plain", 1),
+    Attachment("ci:x", None, Path("/a/b"), "a/b", "text/plain", 1),
+    Attachment("ci:y", None, Path("/a/b"), "a/b", "text/plain", 1),
+    JobState("ci:x", None, "success"),
+    JobState("ci:x", None, "failure"),
+    JobState("ci:y", None, "failure"),
+    FlowAssignment("a", ("x",)),
+    FlowAssignment("b", ("x",)),
 ]
 
 
@@ -84,11 +104,15 @@ def test_keys_tell_facts_apart():
 @pytest.mark.parametrize(
     ("signal", "key"),
     [
-        (PullServices(services=("a",), github_pull_id=7, repository="acme/shop", pr_number=3), "pull-services/id/7"),
-        (PullServices(services=("a",), repository="acme/shop", pr_number=3), "pull-services/acme%2Fshop/3"),
+        (PullServices(services=("a",), github_pull_id=7, repository="acme/shop", pr_number=3), "pull-services/id/7/a"),
+        (PullServices(services=("a",), repository="acme/shop", pr_number=3), "pull-services/acme%2Fshop/3/a"),
         (Deployment(service="a", deployed_at=1, reference_id="r/1"), "deployment/r/1"),
         (KEYED[7], "pipeline-run/r/running"),
         (KEYED[9], "pipeline-run/r/unknown"),
+        (DciJob("ci:h:o/r:1:1:build", "T", name="n"), "dci/ci:h:o/r:1:1:build/job"),
+        (Attachment("ci:x", "an id", Path("/a"), "a b", "text/plain", 1), "dci/ci:x/file/a%20b"),
+        (JobState("ci:x", "an id", "killed", "why", True), "dci/ci:x/killed"),
+        (FlowAssignment("a/b", ("x",)), "flow/a%2Fb"),
     ],
 )
 def test_a_key_says_what_the_fact_is(signal, key):
@@ -99,7 +123,7 @@ def test_a_key_says_what_the_fact_is(signal, key):
     ("one", "other"),
     [
         (
-            PullServices(services=("a",), github_pull_id=7),
+            PullServices(services=("a",), github_pull_id=7, replace=True),
             PullServices(services=("a", "b"), github_pull_id=7, replace=True),
         ),
         (
@@ -107,6 +131,7 @@ def test_a_key_says_what_the_fact_is(signal, key):
             Deployment(service="a", deployed_at=2, reference_id="r", environment="production"),
         ),
         (KEYED[7], KEYED[7]._replace(started_at=2, finished_at=3)),
+        (FlowAssignment("a", ("x",)), FlowAssignment("a", (), clear=True)),
     ],
 )
 def test_a_key_names_the_fact_and_not_the_telling(one, other):
@@ -123,6 +148,12 @@ def test_a_key_names_the_fact_and_not_the_telling(one, other):
         (Deployment(service="a", deployed_at=1, reference_id="r"), "a"),
         (KEYED[8], "ci: success"),
         (KEYED[9], "ci: unknown"),
+        (DciJob("ci:x", "RHEL-8.2", name="CI / build"), "RHEL-8.2: CI / build"),
+        (DciJob("ci:x", None, job_id="6f0c"), "job: 6f0c"),
+        (Attachment("ci:x", None, Path("/a/b.xml"), "b", "text/plain", 1), "b"),
+        (JobState("ci:x", None, "success"), "success"),
+        (FlowAssignment("a", ("x", "y")), "a: x, y"),
+        (FlowAssignment("a", (), clear=True), "a: no pipeline"),
     ],
 )
 def test_a_signal_says_in_words_what_it_is_about(signal, subject):
@@ -130,4 +161,5 @@ def test_a_signal_says_in_words_what_it_is_about(signal, subject):
 
 
 def test_every_kind_of_signal_has_its_own_name():
-    assert [KEYED[index].kind for index in (0, 5, 7)] == ["pull-services", "deployment", "pipeline-run"]
+    told = [KEYED[index].kind for index in (0, 5, 7, -3, -1)]
+    assert told == ["pull-services", "deployment", "pipeline-run", "dci", "flow"]

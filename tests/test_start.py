@@ -7,7 +7,13 @@ import sys
 
 import pytest
 
-HEAVY = ("requests", "urllib3", "github", "gitlab", "rich", "yaml", "jq", "cibeacon.courier", "cibeacon.sandbox.server")
+HEAVY = (
+    *("requests", "urllib3", "github", "gitlab", "rich", "yaml", "jq", "dciauth"),
+    *("cibeacon.courier", "cibeacon.sandbox.server", "cibeacon.sinks.dci", "cibeacon.sinks.flow"),
+    "cibeacon.attachments",
+)
+FLAGS_ALONE = ("click", "inspect")
+SENDING_ALONE = ("cibeacon.sending", "cibeacon.delivery", "cibeacon.plan", "hashlib")
 PROGRAM = """
 import sys
 from cibeacon.__main__ import main
@@ -18,7 +24,7 @@ print("LOADED", *(name for name in {heavy!r} if name in sys.modules))
 
 
 def loaded(tmp_path, *argv):
-    program = PROGRAM.format(argv=argv, heavy=HEAVY)
+    program = PROGRAM.format(argv=argv, heavy=(*HEAVY, *FLAGS_ALONE, *SENDING_ALONE))
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -32,8 +38,16 @@ def loaded(tmp_path, *argv):
 
 @pytest.mark.parametrize("argv", [("--version",), ("--help",), ("report", "--help"), ("services", "--help")])
 def test_asking_for_words_loads_nothing_heavy(tmp_path, argv):
-    assert loaded(tmp_path, *argv) == []
+    assert not set(loaded(tmp_path, *argv)) & set(HEAVY)
 
 
 def test_a_dry_run_without_configuration_loads_nothing_heavy(tmp_path):
-    assert loaded(tmp_path, "report") == []
+    assert not set(loaded(tmp_path, "report")) & {*HEAVY, *FLAGS_ALONE}
+
+
+def test_the_changed_services_without_a_map_load_nothing_that_sending_or_flags_need(tmp_path):
+    assert loaded(tmp_path, "services") == []
+
+
+def test_a_flag_is_what_the_command_line_library_is_for(tmp_path):
+    assert set(FLAGS_ALONE) <= set(loaded(tmp_path, "services", "--strict"))

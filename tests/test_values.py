@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon import values
+from cibeacon import identifiers, values
 
 TABLES = [json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "values").glob("*.json"))]
 ROWS = [
@@ -21,7 +21,8 @@ ROWS = [
 ]
 PARSERS = {
     "text", "token", "boolean", "integer", "words", "duration", "moment", "sha", "shas", "json_value", "metadata", "url",
-    "link", "dx_url", "program",
+    "link", "dx_url", "program", "dci_url", "uuid", "client_id",
+    "root", "context", "path",
 }  # fmt: skip
 NOUNS = (
     st.text(st.characters(exclude_characters=",\n[", exclude_categories=["C"]), min_size=1).map(str.strip).filter(bool)
@@ -31,7 +32,7 @@ ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 
 @pytest.mark.parametrize(("parser", "case"), ROWS)
 def test_a_setting_is_read_or_refused_as_its_table_says(parser, case):
-    parse = getattr(values, parser)
+    parse = getattr(values, parser, None) or getattr(identifiers, parser)
     if "error" in case:
         with pytest.raises(ValueError, match=re.escape(case["error"])):
             parse(case["given"])
@@ -58,7 +59,7 @@ def test_every_parser_has_a_table_with_both_kinds_of_case():
 def test_whatever_is_given_ends_in_a_value_or_a_clause(parser, text):
     clause = "is so"
     try:
-        getattr(values, parser)(text)
+        (getattr(values, parser, None) or getattr(identifiers, parser))(text)
     except ValueError as error:
         clause = str(error)
     assert clause.split()[0] in ("is", "has", "holds", "starts")

@@ -1,0 +1,83 @@
+"""A step of the GitHub action: runs the command that its input names. Knows no verb's flags, and no shell.
+
+A wrong command is an invalid one, and fails the step with `strict` alone. So does one that ends badly, unless it was
+asked for just that: how a pipeline ended, or `on_unknown: fail`.
+https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cibeacon.cli import verbs
+from cibeacon.cli.present import present
+from cibeacon.outcome import Outcome
+from cibeacon.report import Report
+from cibeacon.settings import Settings, settle
+from cibeacon.settings.step import options
+from cibeacon.world import World
+
+REPORT = "report"
+"""The one command with stages: the others do all they do in the main stage."""
+ASIDE = frozenset({"sandbox", "demo"})
+"""Verbs for a person at a machine; the first would hold the job until it is cancelled."""
+
+
+def run(world: World) -> int:
+    """The exit code of a stage."""
+    try:
+        words = command(world.environ)
+    except ValueError as error:
+        return _refused(world, str(error))
+    if words[0] != REPORT:
+        return 0 if world.stage == "post" else _ran(world._replace(stage="whole"), words)
+    if world.stage == "post" and world.environ.get("STATE_stage") == "pre":
+        world.out.write("cibeacon's step did not run in this job, so there is nothing to tell.\n")
+        return 0
+    return verbs.report(world, {}) if len(words) == 1 else _ran(world, words)
+
+
+def command(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of the input. Raises ValueError, with a sentence, for what cannot be a command."""
+    (each,) = options()
+    given = environ.get(each.input_variable, "").strip()
+    try:
+        words: tuple[str, ...] = each.parse(given) if given else each.default
+    except ValueError as error:
+        raise ValueError(f"The input command cannot be used because it {error}.") from error
+    if words[0] in ASIDE:
+        raise ValueError(
+            f"The input command names {words[0]}, which is for a person at a machine and no step of a job."
+        )
+    return words
+
+
+def _ran(world: World, words: tuple[str, ...]) -> int:
+    """The command's own code, where it was asked for."""
+    from cibeacon.cli.commands import Refused, obeyed  # click takes as long to import as all of ours
+
+    try:
+        code = obeyed(words, world)
+    except Refused as error:
+        return _refused(world, f"The input command cannot be run: {error}", strict="--strict" in words)
+    strict = "--strict" in words or settle({}, world.environ, {}).output.strict
+    return code if strict or _meant(words[0], code) else 0
+
+
+def _meant(verb: str, code: int) -> bool:
+    """Whether the exit code is what the step is there for: how a pipeline that it drives ended, or that nothing is known."""
+    return verb == "dataops" or (verb == "services" and code == verbs.UNKNOWN)
+
+
+def _refused(world: World, why: str, *, strict: bool = False) -> int:
+    """Says what is wrong with a command, once: by the post stage it has been said."""
+    if world.stage == "post":
+        return 0
+
+    def work() -> tuple[Report, Settings]:
+        settings = settle({}, world.environ, {})
+        said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
+        row = Outcome(kind="command", sink="cibeacon", word="invalid", error=said)
+        return Report(context=None, outcomes=(row,), strict=strict or settings.output.strict), settings
+
+    return present(world, {}, work).exit_code

@@ -1,0 +1,101 @@
+"""The image: what is in it, what is not, and that it runs for anybody."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+from containers import ROOT, docker
+
+pytestmark = pytest.mark.engine
+
+
+def inside(image, script, *options):
+    """What a shell script prints in a container of the image."""
+    return docker("run", "--rm", *options, "--entrypoint=/bin/sh", image, "-euc", script)
+
+
+def python(image, program):
+    """What a program prints that runs beside the product."""
+    return docker("run", "--rm", "--entrypoint=/opt/cibeacon/bin/python", image, "-I", "-c", program)
+
+
+def test_it_holds_exactly_the_locked_packages(image):
+    lock = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.M))
+    program = "import json, importlib.metadata as m; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    held = {
+        re.sub(r"[-_.]+", "-", name).lower(): version for name, version in json.loads(python(image, program)).items()
+    }
+    assert held.pop("cibeacon")
+    assert held == locked
+
+
+def test_nothing_is_left_of_how_it_was_built(image):
+    found = inside(
+        image,
+        "ls -A /opt /tmp /var/lib/apt/lists /root/.cache 2>/dev/null || true; command -v cc || true; command -v make || true",
+    )
+    assert found.split() == ["/opt:", "cibeacon", "/tmp:", "/var/lib/apt/lists:"]
+
+
+@pytest.mark.parametrize("user", ["0", "1001:121", "4711:0", "nobody"])
+def test_it_runs_for_any_user_on_a_read_only_root_without_home_network_and_rights(image, user):
+    options = ("--read-only", f"--user={user}", "--network=none", "--cap-drop=ALL", "--env=HOME=")
+    assert docker("run", "--rm", *options, image, "--version").startswith("cibeacon ")
+    done = docker("run", "--rm", *options, image, "report", "--format=json", "--jq=.status")
+    assert done.splitlines()[-1] == "dry-run", "jq works in the image too"
+
+
+def test_a_shell_is_there_for_gitlab_and_finds_the_commands(image):
+    assert inside(image, "cibeacon --version").startswith("cibeacon ")
+    assert inside(image, "ls /opt/cibeacon/bin/cibeacon*").split() == [
+        f"/opt/cibeacon/bin/cibeacon{stage}" for stage in ("", "-main", "-post", "-pre")
+    ]
+
+
+def test_git_reads_a_repository_and_speaks_https(image):
+    script = "cd /tmp; git init --quiet . 2>&1; git rev-parse --is-inside-work-tree"
+    assert inside(image, script) == "true"
+    said = inside(image, "git ls-remote https://127.0.0.1:1/x 2>&1 || true", "--network=none")
+    assert "connect" in said, "the helper for https is missing, or one of its libraries"
+
+
+def test_scanners_find_git_where_they_look_for_what_dpkg_did_not_install(image):
+    version = inside(image, "git version").removeprefix("git version ")
+    record = inside(image, "cat /var/lib/dpkg/status.d/git")
+    assert re.search(rf"^Package: git$.*^Version: 1:{re.escape(version)}-", record, re.M | re.S)
+
+
+def test_every_file_of_ours_is_compiled_and_never_compared_with_its_source(image):
+    program = """
+import importlib.util, pathlib, sysconfig
+folder = pathlib.Path(sysconfig.get_path("purelib"), "cibeacon")
+for source in folder.rglob("*.py"):
+    flags = pathlib.Path(importlib.util.cache_from_source(source)).read_bytes()[4:8]
+    print(int.from_bytes(flags, "little"))
+"""
+    assert set(python(image, program).split()) == {"1"}  # hash-based, unchecked: PEP 552
+
+
+def test_a_workflows_variables_and_checkout_cannot_steer_python(image, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("print('steered')\n")
+    (tmp_path / "click.py").write_text("print('steered')\n")
+    options = (f"--volume={tmp_path}:/w:ro", "--workdir=/w", "--env=PYTHONPATH=/w", "--env=PYTHONSTARTUP=/w/click.py")
+    assert "steered" not in docker("run", "--rm", *options, image, "--version")
+
+
+def test_its_entry_is_a_list_and_its_labels_say_what_it_is(image):
+    config = json.loads(docker("image", "inspect", "--format={{json .Config}}", image))
+    assert config["Entrypoint"] == ["/opt/cibeacon/bin/cibeacon"]
+    assert not config.get("User")
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    assert set(labels) >= {"title", "description", "licenses", "source", "version", "revision", "base.name"}
+    assert all(labels.values())
+
+
+def test_the_first_word_that_is_wrong_ends_as_on_any_command_line(image):
+    done = subprocess.run(["docker", "run", "--rm", image, "nonsense"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)

@@ -1,0 +1,143 @@
+"""The sandbox's GitHub and GitLab answer as the hosts' descriptions say: in every field that they send or that we read."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import MappingProxyType
+
+import descriptions
+import pytest
+import requests
+from relay import Relay
+
+from cibeacon.changes import Listed
+from cibeacon.errors import HostError
+from cibeacon.hosts import github_api, gitlab_api
+from cibeacon.sandbox.forge import Forge
+
+pytestmark = pytest.mark.engine
+
+HEAD, MERGE, SQUASH, BASE, FORK = "1" * 40, "2" * 40, "3" * 40, "4" * 40, "5" * 40
+HUB, LAB, TOKEN = "acme/shop", "acme/team/shop", {"job_token": "t"}
+FILES = [f"services/pay/f{n}" for n in range(137)]
+PULLS = [
+    {
+        "number": 7,
+        "id": 1497468863,
+        "merge_commit_sha": MERGE,
+        "head": {"ref": "pay", "sha": HEAD},
+        "base": {"ref": "main", "sha": BASE},
+        "files": FILES,
+    },
+    {"number": 8, "merged_at": None, "commits": [MERGE]},
+]
+REQUESTS = [
+    {
+        "iid": 7,
+        "sha": HEAD,
+        "merge_commit_sha": MERGE,
+        "squash_commit_sha": SQUASH,
+        "source_branch": "pay",
+        "diff_refs": {"base_sha": BASE, "head_sha": HEAD, "start_sha": BASE},
+        "files": FILES,
+    },
+    {"iid": 8, "state": "opened", "commits": [MERGE]},
+]
+PARENTS = {BASE: [], HEAD: [BASE], FORK: [BASE], MERGE: [BASE, HEAD]}
+TREES = {BASE: {"kept": "1", "changed": "1", "gone": "1"}, HEAD: {"kept": "1", "changed": "2", "new": "1"}}
+CHANGED = ("changed", "gone", "new")
+LEFT_OUT = {"diff-entry": {"sha"}}
+"""Read of commits, not of files. Other fields that the forge leaves out have names that no line of ours holds."""
+
+
+def read_by(module) -> set[str]:
+    """Every text in a module: the fields that it reads are among them."""
+    constants = (node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant))
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+@pytest.fixture(scope="session")
+def forge():
+    with Forge(merge_requests={LAB: REQUESTS}, pulls={HUB: PULLS}, parents=PARENTS, trees=TREES) as running:
+        yield running
+        assert running.faults == []
+
+
+def checked(document, module, serve, forge, left_out=MappingProxyType({})):
+    """A relay to the forge, its questions and answers checked."""
+    document = descriptions.relied_on(document, read_by(module), left_out)
+    return Relay(serve(document, forge.url), document)
+
+
+@pytest.fixture(scope="session", params=["", "/api/v3"], ids=["github.com", "oldest enterprise server"])
+def hub_relay(request, serve, forge):
+    name = descriptions.enterprise_servers()[0] if request.param else "api.github.com"
+    with checked(descriptions.github(name, request.param), github_api, serve, forge, LEFT_OUT) as running:
+        yield running, running.url + request.param
+
+
+@pytest.fixture(scope="session")
+def lab_relay(serve, forge):
+    with checked(descriptions.gitlab(), gitlab_api, serve, forge) as running:
+        yield running
+
+
+@pytest.fixture
+def hub(hub_relay):
+    relay, url = hub_relay
+    relay.breaches.clear()
+    yield url
+    assert relay.breaches == []
+
+
+@pytest.fixture
+def lab(lab_relay):
+    lab_relay.breaches.clear()
+    yield lab_relay.url
+    assert lab_relay.breaches == []
+
+
+@pytest.mark.parametrize("question", ["", f"/commits/{MERGE}", "/pulls/8"])
+def test_what_it_sends_for_github_is_described(question, hub):
+    answer = requests.get(f"{hub}/repos/{HUB}{question}", headers={"Authorization": "token t"}, timeout=60)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("question", ["", "/merge_requests/8"])
+def test_what_it_sends_for_gitlab_is_described(question, lab):
+    project = LAB.replace("/", "%2F")
+    answer = requests.get(f"{lab}/api/v4/projects/{project}{question}", headers={"JOB-TOKEN": "t"}, timeout=60)
+    assert answer.status_code == 200, answer.text
+
+
+def test_what_we_ask_github_about_a_pull_request_is_answered_as_described(hub, budget):
+    (found,) = github_api.landed(hub, "t", HUB, MERGE, budget)
+    assert (found.number, found.head_sha) == (7, HEAD)
+    assert github_api.pull_request(hub, "t", HUB, 7, budget) == found
+    assert github_api.changed_files(hub, "t", HUB, 7, budget) == tuple(FILES)
+
+
+def test_what_we_ask_github_about_commits_is_answered_as_described(hub, budget):
+    assert github_api.compared(hub, "t", HUB, BASE, HEAD, budget) == Listed(BASE, (HEAD,), CHANGED)
+    aside = github_api.compared(hub, "t", HUB, FORK, HEAD, budget)
+    assert (aside.merge_base, aside.files) == (BASE, None)
+
+
+def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, session, budget):
+    (found,) = gitlab_api.landed(lab, TOKEN, LAB, SQUASH, session, budget)
+    assert (found.number, found.head_sha) == (7, HEAD)
+    assert gitlab_api.pull_request(lab, TOKEN, LAB, 7, session, budget) == found
+    assert gitlab_api.changed_files(lab, TOKEN, LAB, 7, session, budget) == tuple(FILES)
+
+
+def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, session, budget):
+    assert gitlab_api.merge_base(lab, TOKEN, LAB, FORK, HEAD, session, budget) == BASE
+    assert gitlab_api.compared(lab, TOKEN, LAB, BASE, HEAD, session, budget) == Listed(None, (HEAD,), CHANGED)
+
+
+def test_no_such_thing_is_refused_as_described(hub, lab, session, budget):
+    with pytest.raises(HostError, match="404"):
+        github_api.pull_request(hub, "t", HUB, 99, budget)
+    with pytest.raises(HostError, match="404"):
+        gitlab_api.pull_request(lab, TOKEN, LAB, 99, session, budget)

@@ -1,0 +1,55 @@
+"""The step summary: where it leads, and how long the run took."""
+
+from __future__ import annotations
+
+import pytest
+
+from cibeacon.call import Call
+from cibeacon.outcome import Outcome, Request
+from cibeacon.report import Report
+from cibeacon.summary import markdown
+
+
+def told(body):
+    call = Call("POST", "/api/pipelineRuns.sync", body)
+    row = Outcome(kind="pipeline-run", sink="dx", word="sent", request=Request.of(call, "https://acme.getdx.net"))
+    return markdown(Report(context=None, outcomes=(row,)))
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "shown"),
+    [
+        ("1700000000", "1700000000", ""),
+        ("1700000000", "1700000009", "9 s"),
+        ("1700000000", "1700000700", "11 min 40 s"),
+        ("1700000000", "1700003600", "1 h"),
+        ("1700000000", "1700090061", "1 d 1 h"),
+        ("2026-01-05T10:00:00Z", "2026-01-05T10:02:05Z", "2 min 5 s"),
+        ("1700000009", "1700000000", ""),
+        ("soon", "1700000000", ""),
+        (None, "1700000000", ""),
+    ],
+)
+def test_it_says_how_long_a_run_took_where_the_record_does(started, finished, shown):
+    assert told({"started_at": started, "finished_at": finished}).splitlines()[4].endswith(f"|  | {shown} |")
+
+
+@pytest.mark.parametrize("body", [None, [], {}, "text", {"started_at": "1700000000"}])
+def test_a_run_that_goes_on_has_no_duration(body):
+    assert told(body).splitlines()[4].endswith("|  |  |")
+
+
+def test_links_stand_first_and_nothing_in_an_address_can_end_one():
+    hostile = 'https://github.com/a)[x](https://evil.example) <b> "t" `c` \u202e\ud800'
+    line = markdown(Report(context=None), [("pull request #7", hostile), ("other", "https://x.example/")]).splitlines()[
+        2
+    ]
+    first, second = line.split(" · ")
+    assert first.startswith("[pull request #7](https://github.com/a%29%5Bx%5D%28https://evil.example%29%20%3Cb%3E%20")
+    assert first.count(")") == first.count("(") == first.count("[") == 1
+    assert first.isascii()
+    assert second == "[other](https://x.example/)"
+
+
+def test_without_links_there_is_no_empty_line_of_them():
+    assert markdown(Report(context=None)) == "### cibeacon: skipped\n\n"
