@@ -314,7 +314,7 @@ def test_on_a_persons_machine_every_start_is_a_job_and_its_id_names_it(place):
         )
         ids.append(done.stdout.split("job         ")[1].split()[0])
     assert len(set(ids)) == len(place.jobs()) == 2
-    assert place.run("state", "post-run", DCI_JOB_ID=ids[0]).code == 0
+    assert place.run("state", "post-run", CIBEACON_DCI_JOB_ID=ids[0]).code == 0
     assert place.run("finish", "success", "--job-id", ids[0]).code == 0
     ends = {job["id"]: job["status"] for job in place.jobs()}
     assert ends == {ids[0]: "success", ids[1]: "running"}

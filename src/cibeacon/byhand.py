@@ -29,7 +29,7 @@ _SPOIL = ("core", "change", "dci")
 _WORDS: Mapping[str, str] = {"failed": "failure", "cancelled": "killed", "canceled": "killed"}
 """What CI hosts say, in DCI's words."""
 _WHICH = (
-    "Which job it is about is not known here: give its id (setting dci_job_id, variable DCI_JOB_ID), "
+    "Which job it is about is not known here: give its id (setting dci_job_id, variable CIBEACON_DCI_JOB_ID), "
     "as cibeacon dci start prints it."
 )
 

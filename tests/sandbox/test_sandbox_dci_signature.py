@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import shutil
 import subprocess
@@ -236,7 +237,7 @@ def test_curl_s_own_signatures_are_let_in(live):
 
 
 def test_the_official_library_is_let_in(live, http, tmp_path):
-    official = pytest.importorskip("dciauth.signature")
+    official = importlib.import_module("dciauth.signature")
     auth = official.HmacAuthBase(access_key=KEY, secret_key=SECRET, region="BHS3", service="api")
     del http.headers["Authorization"]
     api = f"{live.url}/api/v1"
@@ -256,7 +257,7 @@ def test_the_official_library_is_let_in(live, http, tmp_path):
 
 @pytest.mark.parametrize(("method", "path", "body", "scheme", "right"), VECTORS)
 def test_the_official_signer_makes_the_published_signature(method, path, body, scheme, right):
-    headers = pytest.importorskip("dciauth.v2.headers")
+    headers = importlib.import_module("dciauth.v2.headers")
     where, _, query = path.partition("?")
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(VECTOR_TIME))
     request = {"method": method, "endpoint": "/api/v1" + where, "data": body.decode()}

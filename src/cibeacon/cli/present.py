@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from cibeacon import logtext

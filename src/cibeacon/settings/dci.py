@@ -27,7 +27,6 @@ class Dci(NamedTuple):
         None,
         "Id of a job that exists at DCI, to go on with that one.",
         shown_default="the job that an earlier step or stage of this run made",
-        also=("DCI_JOB_ID",),
     )
     dci_name: str | None = option(
         values.text,
