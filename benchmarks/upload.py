@@ -110,7 +110,7 @@ def main() -> None:
             block = os.urandom(_BLOCK)
             for _ in range(SIZE // _BLOCK):
                 target.write(block)
-        environ = {"PATH": os.environ["PATH"], "HOME": name, "DCI_CS_URL": url, "DCI_JOB_ID": JOB}
+        environ = {"PATH": os.environ["PATH"], "HOME": name, "DCI_CS_URL": url, "CIBEACON_DCI_JOB_ID": JOB}
         environ |= {"DCI_CLIENT_ID": JOB, "DCI_API_SECRET": "secret", "CIBEACON_SPOOL": "off"}
         cibeacon = str(Path(sys.executable).with_name("cibeacon"))
         commands = {
