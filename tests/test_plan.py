@@ -20,7 +20,7 @@ from cibeacon.outcome import Outcome
 from cibeacon.plan import Ready, plan
 from cibeacon.settings import SIGNAL_KINDS, settle
 from cibeacon.sinks import SINKS, dx
-from cibeacon.situation import File, Landed, Situation
+from cibeacon.situation import File, Situation
 
 ROWS = [
     pytest.param(row, id=f"{path.stem}: {row['why']}")

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from cibeacon.errors import interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
+from cibeacon.outset import survey
 from cibeacon.report import Notice, Report
 from cibeacon.settings import Settings, settle
-from cibeacon.survey import Survey, survey
+from cibeacon.survey import Survey
 from cibeacon.world import World
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 from cibeacon.budget import Budget
 from cibeacon.changes import Listed
 from cibeacon.context import Context, PullRequest
-from cibeacon.deadline import within
 from cibeacon.errors import HostError
 from cibeacon.hosts import github, gitlab
 from cibeacon.settings import Settings
@@ -86,6 +85,8 @@ class Forge(NamedTuple):
 
     def _in_time(self, ask: Callable[[], _Answer]) -> _Answer:
         """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
+        from cibeacon.deadline import within
+
         try:
             return within(self.budget.remaining(), ask)
         except TimeoutError as error:

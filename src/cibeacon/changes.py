@@ -3,8 +3,10 @@
 Paths are text with undecodable bytes escaped (`surrogateescape`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
+
+from cibeacon.context import PullRequest
 
 
 class Span(NamedTuple):
@@ -76,3 +78,30 @@ class Changes(NamedTuple):
             "why": dict(self.why or {}),
             "reason": str(self.unknown) if self.unknown else None,
         }
+
+
+class Landed(NamedTuple):
+    """A merged pull request, and what it changed by itself."""
+
+    pull_request: PullRequest
+    changes: Changes | None = None
+
+
+class Landing(NamedTuple):
+    """The pull requests that a push merged, the first to land first; and why there is none, or perhaps not all of them.
+
+    Neither, where nothing was asked.
+    """
+
+    pull_requests: tuple[PullRequest, ...] = ()
+    word: Literal["skipped", "failed"] = "skipped"
+    reason: str | None = None
+    alone: bool = False
+    """True when the push is known to hold one pull request and nothing else."""
+
+
+def named(services: Collection[str]) -> Changes:
+    """The services that a person named, as if they had been found; an empty list says that there are none."""
+    names = tuple(sorted(services))
+    why = dict.fromkeys(names, "named in the setting services")
+    return Changes("ok" if names else "none", names, why, how="given by the setting services")

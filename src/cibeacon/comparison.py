@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
@@ -11,20 +10,10 @@ from cibeacon.changes import Changes, Span, Unknown
 from cibeacon.context import Context
 from cibeacon.errors import CheckoutError, CibeaconError
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Change
 from cibeacon.span import History, missing, span
 from cibeacon.trees import Source as Content
 from cibeacon.trees import settled
-
-
-def named(services: tuple[str, ...]) -> Changes | None:
-    """The services that a person named, as if they had been found; an empty list says that there are none."""
-    if any(PLACEHOLDER in name for name in services):
-        return None
-    names = tuple(sorted(services))
-    why = dict.fromkeys(names, "named in the setting services")
-    return Changes("ok" if names else "none", names, why, how="given by the setting services")
 
 
 class Source(History, Content, Protocol):
@@ -38,28 +27,6 @@ class Source(History, Content, Protocol):
     def paths(self, base: str, head: str) -> Iterator[str]:
         """Every path that differs between two commits' trees."""
         ...
-
-
-class Clone(History, Protocol):
-    """A repository on disk, which git can compare in while we do something else."""
-
-    def commits(self, *revisions: str) -> tuple[str | None, ...]:
-        """`commit` of each, at once."""
-        ...
-
-    def compare(self, base: str, head: str) -> None:
-        """Begins what `paths` will ask for."""
-        ...
-
-
-def begin(context: Context, change: Change, clone: Clone) -> None:
-    """Begins the comparison that the clone alone would choose. It may turn out to be another, or that there is none."""
-    with suppress(CheckoutError):
-        if change.base:
-            clone.commits(change.base, change.head or context.checkout_sha or "HEAD")
-        found = span(context, clone, change.base, change.head)
-        if isinstance(found, Span):
-            clone.compare(found.base, found.head)
 
 
 def between_commits(

@@ -10,8 +10,8 @@ from typing import Protocol
 from cibeacon.asking import Forge
 from cibeacon.changes import Listed
 from cibeacon.errors import HostError
+from cibeacon.git import SHA
 from cibeacon.landing import Lineage
-from cibeacon.scratch import SHA
 from cibeacon.span import History
 
 

@@ -17,7 +17,8 @@ from cibeacon.context import Checkout
 from cibeacon.errors import CheckoutError
 from cibeacon.gitchild import Git
 
-_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+"""A full object id, of either hash."""
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
 _HEADS, _ORIGIN = "refs/heads/", "refs/remotes/origin/"
 _DEFAULT_BRANCHES = ("main", "master")
@@ -42,6 +43,16 @@ class Repository(Git):
         super().__init__(root, gitenv.reading(environ), budget)
         self._commits: dict[str, str | None] = {}
         self._told: dict[tuple[str, ...], tuple[int, bytes, str]] = {}
+        self._expected: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a checkout at all."""
+        return (self.root / ".git").exists()
+
+    def expect(self, *revisions: str) -> None:
+        """Names what will be asked for: it goes along with the next question of its kind."""
+        self._expected += revisions
 
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, when its tree is here."""
@@ -49,8 +60,11 @@ class Repository(Git):
 
     def commits(self, *revisions: str) -> tuple[str | None, ...]:
         """`commit` of each, by one child. It breaks off at the first object that a partial clone lacks."""
-        self._commits |= {each: None for each in revisions if not _is_line(each)}
-        waiting = [each for each in dict.fromkeys(revisions) if each not in self._commits]
+        asked = dict.fromkeys((*revisions, *self._expected))
+        self._commits |= {each: None for each in asked if not _is_line(each)}
+        if all(each in self._commits for each in revisions):
+            return tuple(self._commits[each] for each in revisions)
+        self._expected, waiting = (), [each for each in asked if each not in self._commits]
         while waiting:
             ids = self._ids([f"{each}^{{{kind}}}" for each in waiting for kind in ("commit", "tree")])
             pairs = list(zip(ids[::2], ids[1::2], strict=False))
@@ -63,7 +77,7 @@ class Repository(Git):
         """The id of each object, None where there is no such; shorter than the names where git broke off."""
         given = os.fsencode("".join(f"{name}\n" for name in names))
         out = self._in_a_repository(self._run("cat-file", "--batch-check=%(objectname)", given=given))[1]
-        return [line if _SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
+        return [line if SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
 
     def tip(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, with or without its tree."""
@@ -73,7 +87,7 @@ class Repository(Git):
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """A commit's parents, read from the object itself: a shallow clone hides them from revision syntax."""
-        if not _SHA.fullmatch(sha):
+        if not SHA.fullmatch(sha):
             return None
         text = self._ask("cat-file", "commit", sha)
         if text is None:
@@ -94,7 +108,7 @@ class Repository(Git):
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
         """What `after` holds beyond `before`, oldest first, along first parents; None where that cannot be told."""
-        if not _SHA.fullmatch(before) or not _SHA.fullmatch(after):
+        if not SHA.fullmatch(before) or not SHA.fullmatch(after):
             return None
         told = self._ask("rev-list", "--first-parent", "--reverse", after, f"^{before}", "--")
         found = tuple(told.split()) if told else ()
@@ -145,7 +159,7 @@ class Repository(Git):
     def objects(self) -> Path | None:
         """Where the objects are; a linked worktree shares another repository's."""
         found = self._ask("rev-parse", "--git-path", "objects")
-        return (self._root / found).resolve() if found else None
+        return (self.root / found).resolve() if found else None
 
     def lacks_trees(self) -> bool:
         """True for a partial clone that may leave out folders, not only files."""
@@ -184,7 +198,7 @@ class Repository(Git):
         if code == 128 and "not a git repository" in err:
             raise CheckoutError(
                 "There is no git repository here",
-                f"git found none in {self._root} or above",
+                f"git found none in {self.root} or above",
                 "Check out the repository before this step (actions/checkout), or run inside it.",
             )
         return answer

@@ -26,7 +26,7 @@ class Git:
     """git in one folder, with one environment and one budget."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
-        self._root, self._environ, self._budget = root, environ, budget
+        self.root, self._environ, self._budget = root, environ, budget
         self._ahead: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Git:
             with uninterrupted():
                 child = subprocess.Popen(
                     ["git", "--no-pager", *arguments],
-                    cwd=self._root,
+                    cwd=self.root,
                     env=self._environ if environ is None else environ,
                     stdin=given,
                     stdout=subprocess.PIPE,

@@ -16,9 +16,9 @@ from typing import TypeVar
 from cibeacon.belongings import OwnFolder
 from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
-from cibeacon.git import Repository
+from cibeacon.git import SHA, Repository
 from cibeacon.remote import Remote
-from cibeacon.scratch import SHA, SHA256_DIGITS, Absent, Borrowed, Scratch, Unfetched, What
+from cibeacon.scratch import SHA256_DIGITS, Absent, Borrowed, Scratch, Unfetched, What
 
 _NAME = re.compile(r"(?!-|HEAD$)[^\x00-\x20\x7f~^:?*\[\\@+{]{1,250}")
 _HERE = "refs/remotes/origin/"

@@ -5,9 +5,10 @@ or it is said of which nobody knows.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from cibeacon.asking import Forge
+from cibeacon.changes import Landing
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.errors import CibeaconError, HostError
 from cibeacon.hosts import gitlab
@@ -19,19 +20,6 @@ _MOST_FAILURES = 2
 """Failed questions in a row, after which nobody is asked any more."""
 _MOST_NAMED = 5
 _MOST_IN_A_PAYLOAD = 2048
-
-
-class Landing(NamedTuple):
-    """The pull requests that a push merged, the first to land first; and why there is none, or perhaps not all of them.
-
-    Neither, where nothing was asked.
-    """
-
-    pull_requests: tuple[PullRequest, ...] = ()
-    word: Literal["skipped", "failed"] = "skipped"
-    reason: str | None = None
-    alone: bool = False
-    """True when the push is known to hold one pull request and nothing else."""
 
 
 class Lineage(Protocol):

@@ -1,7 +1,8 @@
 """Knows which merged pull requests a run tells of, and why it tells of none. Does not know their services or the API."""
 
+from cibeacon.changes import Landed
 from cibeacon.context import PullRequest
-from cibeacon.situation import Landed, Settled, Situation
+from cibeacon.situation import Settled, Situation
 
 
 def told_pull_requests(situation: Situation) -> tuple[Landed, ...]:

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from cibeacon import comparison
 from cibeacon.asking import Forge
-from cibeacon.changes import Changes, Unknown
+from cibeacon.changes import Changes, Landed, Landing, Unknown
 from cibeacon.context import Context, PullRequest
 from cibeacon.errors import HostError
 from cibeacon.fallback import Fallback
-from cibeacon.landing import Landing
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
-from cibeacon.situation import Landed
 
 FROM_PULL_REQUEST = "the pull request's files, as the host's API lists them"
 FROM_COMPARISON = "files as the host's API compares them"

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from cibeacon import gitenv
 from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
-from cibeacon.git import Repository
+from cibeacon.git import SHA, Repository
 from cibeacon.remote import Remote
 
 What: TypeAlias = Literal["trees", "parents", "graph", "files"]
@@ -37,7 +37,6 @@ _ALWAYS = (
     "--refmap=",
 )
 SHA256_DIGITS = 64
-SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 _ABSENT = re.compile(r"not our ref ([0-9a-f]{40,64})|couldn't find remote ref (\S+)")
 _NO_TREE_FILTER = re.compile(r"filter '?tree|filter-spec", re.IGNORECASE)
 _LONGEST_COMPLAINT = 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cibeacon import reckoning
 from cibeacon.delivery import deliver
 from cibeacon.endpoint import endpoints
 from cibeacon.errors import interruption
@@ -64,7 +65,7 @@ def _situation(world: World, found: Survey) -> Situation:
         final_words=found.host.FINAL_WORDS,
         changes=found.changes,
         map_fault=found.map_fault,
-        landed=found.landed,
+        landed=reckoning.landed(found.landing, found.changes, found.parts),
         unlanded=(landed.word, landed.reason) if landed.reason else None,
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon.changes import Changes
-from cibeacon.context import Context, PullRequest
+from cibeacon.changes import Changes, Landed
+from cibeacon.context import Context
 from cibeacon.outcome import Word
 from cibeacon.settings import Settings
 from cibeacon.world import Stage
@@ -16,13 +16,6 @@ class Settled(Exception):
 
     def __init__(self, word: Word, reason: str, subject: str = "") -> None:
         self.word, self.reason, self.subject = word, reason, subject
-
-
-class Landed(NamedTuple):
-    """A merged pull request, and what it changed by itself."""
-
-    pull_request: PullRequest
-    changes: Changes | None = None
 
 
 class File(NamedTuple):

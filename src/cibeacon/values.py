@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -111,6 +110,8 @@ def moment(given: str) -> int:
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", given, re.ASCII):
         number = int(given.partition(".")[0])
         return _representable(number // 1000 if number >= _MILLISECONDS_FROM else number)
+    from datetime import datetime  # a module of its own that few settings need
+
     try:
         parsed = datetime.fromisoformat(given)
     except ValueError as error:

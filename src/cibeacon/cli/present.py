@@ -14,7 +14,7 @@ from cibeacon import logtext
 from cibeacon.app import broken, stopped
 from cibeacon.budget import Budget
 from cibeacon.errors import SettingsError
-from cibeacon.hosts import github, github_speech, gitlab, gitlab_speech
+from cibeacon.hosts import github, gitlab
 from cibeacon.options import Origin
 from cibeacon.reading import number
 from cibeacon.redact import Redactor
@@ -99,6 +99,8 @@ def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stde
     """What must be said before anything can go wrong: secrets to mask in this job's log, and when the job began."""
     if not github.here(world.environ):
         return
+    from cibeacon.hosts import github_speech
+
     if _listens(world, to_stderr=to_stderr):
         _print(world, str, github_speech.masks(secrets), to_stderr=to_stderr)
     if world.stage == "main":
@@ -130,8 +132,12 @@ def _speech(report: Report, world: World) -> Speech:
     """What the host wants said where; a report without a context speaks to the host that the environment shows."""
     name = report.context.host if report.context else None
     if name == github.NAME or (name is None and github.here(world.environ)):
+        from cibeacon.hosts import github_speech
+
         return github_speech.speak(report, world.environ, world.token)
     if name == gitlab.NAME or (name is None and gitlab.here(world.environ)):
+        from cibeacon.hosts import gitlab_speech
+
         return gitlab_speech.speak(report, world.environ, world.stage, world.began)
     return Speech()
 

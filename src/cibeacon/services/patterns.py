@@ -15,9 +15,6 @@ _PARTS = re.compile(r"(\*+)|(\[[!^]?\]?[^\]]*\])|(.)", re.DOTALL)
 """Stars, a bracket expression, or any one character."""
 _ANY_FOLDERS = "(?:[^/]+/)*"
 
-State: TypeAlias = "bool | tuple[Glob, ...]"
-"""What a set of patterns says of a folder: all of it, or the patterns that may match a file in it."""
-
 
 class Glob:
     """One pattern, compiled when it is first asked. Raises `ValueError` with what is wrong with it."""
@@ -49,6 +46,10 @@ class Glob:
 
     def __repr__(self) -> str:
         return f"Glob({self.text!r})"
+
+
+State: TypeAlias = bool | tuple[Glob, ...]
+"""What a set of patterns says of a folder: all of it, or the patterns that may match a file in it."""
 
 
 def is_plain(text: str) -> bool:

@@ -1,0 +1,82 @@
+"""Finds out what a run is about, in the order in which nobody waits: the context, then git to compare, then all else.
+
+Sends nothing to any sink. What cannot be found out becomes a notice, a problem or an `Unknown`: the report goes on with
+what is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+
+from cibeacon import configfile, detect, headstart
+from cibeacon.budget import Budget
+from cibeacon.changes import Changes, Landing, Unknown
+from cibeacon.context import Context
+from cibeacon.errors import interruption
+from cibeacon.git import Repository, toplevel
+from cibeacon.report import Notice
+from cibeacon.sections import interruptible
+from cibeacon.settings import Settings, settle
+from cibeacon.survey import Survey
+from cibeacon.world import World
+
+
+def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths: Sequence[str] | None = None) -> Survey:
+    """Everything about the run. `acts`: the verb works outside CI too, unless told to rehearse.
+
+    `paths` are changed paths that somebody else worked out; git is not asked then.
+    """
+    settings = settle(flags, world.environ, {})
+    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
+    looking = budget.share(0.5)
+    with closing(Repository(toplevel(world.cwd), world.environ, looking)) as repository:
+        repository.expect(*filter(None, (settings.change.base, settings.change.head)))
+        context, notices = detect.context(settings, world.environ, repository)
+        rehearsed = _rehearsed(settings, context, acts=acts)
+        notices = (*notices, *_unknown_ci(settings, context, acts=acts))
+        found = Survey(settings, context, rehearsed, budget, notices=notices)
+        try:
+            with interruptible():
+                if world.stage != "post" and paths is None:
+                    _give_a_head_start(found, repository)
+                from cibeacon.search import Site, searched  # most of our code, which git need not wait for
+
+                return searched(found, Site(repository, world.environ, flags, world.stage, looking, paths))
+        except KeyboardInterrupt as stop:
+            return _cut_short(found, interruption(stop))
+
+
+def _give_a_head_start(found: Survey, repository: Repository) -> None:
+    """Where a map may be drawn, git compares meanwhile."""
+    settings, context = found.settings, found.context
+    if settings.change.services:
+        drawn = bool(found.templates)
+    else:
+        drawn = context.base_config or configfile.is_in_folder(repository.root, settings.core.config)
+    if drawn and repository.exists:
+        headstart.begin(detect.as_told(context, settings), settings.change, repository)
+
+
+def _cut_short(found: Survey, why: str) -> Survey:
+    """What was known already, which is enough for some signals to be kept."""
+    unknown = Changes("unknown", unknown=Unknown(why, "Run the job again, or give services."))
+    landing = Landing(word="failed", reason=f"not asked which pull request it belongs to: {why}")
+    return found._replace(
+        changes=found.by_name or unknown, landing=landing if found.context.push else Landing(), interrupted=why
+    )
+
+
+def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:
+    """As told; else only what runs outside a CI system that we know, and only for verbs that do so by themselves."""
+    if settings.core.dry_run is not None:
+        return settings.core.dry_run
+    return context.host == "local" and not acts
+
+
+def _unknown_ci(settings: Settings, context: Context, *, acts: bool) -> tuple[Notice, ...]:
+    if context.host != "local" or not context.ci or acts or settings.core.dry_run is not None:
+        return ()
+    return (
+        Notice("remark", "warning: this CI system is not known, so this is a dry run: set dry_run to false to send"),
+    )

@@ -1,0 +1,139 @@
+"""Looks where a survey began: configuration, pull requests, service map, changes. Asks git first, then the host.
+
+It brings most of our code along, and is imported once git has begun to compare.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import NamedTuple, Protocol
+
+from cibeacon import comparison, detect, following, landing, reckoning, repoconfig, trees
+from cibeacon.asking import Forge
+from cibeacon.budget import Budget
+from cibeacon.changes import Changes
+from cibeacon.fallback import Fallback, Told
+from cibeacon.git import Repository
+from cibeacon.repoconfig import RepositoryConfig
+from cibeacon.report import Notice
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.settings import settle
+from cibeacon.survey import Survey
+from cibeacon.world import Stage
+
+
+class Source(comparison.Source, Told, Protocol):
+    """The checkout, or a ladder that goes on where it ends."""
+
+    def close(self) -> None:
+        """Ends what it started, and removes what it made."""
+        ...
+
+
+class Site(NamedTuple):
+    """Where a run's answers are looked for, and for how long."""
+
+    repository: Repository
+    environ: Mapping[str, str]
+    flags: Mapping[str, str]
+    stage: Stage
+    budget: Budget
+    """The part of the time that may go by before anything is sent."""
+    paths: Sequence[str] | None
+    """Changed paths that somebody else worked out."""
+
+
+class _Ground(NamedTuple):
+    """Who is asked for a run's changes."""
+
+    source: Source
+    history: Fallback
+    forge: Forge | None
+    """The host's API, where there is one to ask."""
+
+
+def searched(found: Survey, site: Site) -> Survey:
+    """The survey with everything that can be known before anything is sent."""
+    ladder = None if found.rehearsed else _ladder(found, site)
+    if ladder is None:
+        return _configured(found, site, site.repository)
+    with closing(ladder):
+        return _configured(found, site, ladder)
+
+
+def _ladder(found: Survey, site: Site) -> Source | None:
+    """What goes on where the checkout ends; None where the host names no place to fetch from."""
+    forge, name = found.settings.forge, found.context.host
+    token = {"github": forge.github_token, "gitlab": forge.gitlab_token}.get(name)
+    remotes = found.host.remotes(site.environ, token, allow_http=found.settings.core.allow_http)
+    if not remotes:
+        return None
+    from cibeacon.ladder import Ladder
+
+    return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.budget)
+
+
+def _configured(found: Survey, site: Site, source: Source) -> Survey:
+    """Everything, now that it is known where git may look; the configuration first, which may say more of the rest."""
+    config = repoconfig.find(found.settings.core.config, found.context, source, site.repository.root)
+    settings = settle(site.flags, site.environ, config.read.report or {})
+    settings = settings._replace(problems=(*settings.problems, *config.problems))
+    context = detect.as_told(found.context, settings)
+    another = following.names_another(found.context, context)
+    found = found._replace(settings=settings, context=context, notices=(*found.notices, *config.notices))
+    if not another and site.stage == "post" and "changed" not in settings.deploy.deploy_services:
+        return found
+    forge = Forge.of(context, settings, site.environ, site.budget)
+    if another:
+        context, said = following.followed(context, forge, rehearsed=found.rehearsed)
+        return found._replace(context=context, notices=(*found.notices, *said))
+    asked = forge if forge.credential and not found.rehearsed else None
+    ground = _Ground(source, Fallback(source, asked), asked)
+    landed = landing.landing(context, settings, forge, ground.history, rehearsed=found.rehearsed)
+    return _with_changes(found._replace(landing=landed), config, site, ground)
+
+
+def _with_changes(found: Survey, config: RepositoryConfig, site: Site, ground: _Ground) -> Survey:
+    if by_name := found.by_name:
+        return found._replace(changes=by_name)
+    drawn, map_fault = repoconfig.service_map(found.settings.change.services, config)
+    if map_fault:
+        return found._replace(map_fault=map_fault)
+    if config.unknown and site.paths is None:
+        return found._replace(changes=_plainly(site, Changes("unknown", unknown=config.unknown)))
+    if drawn is None:
+        return found
+    drawn = _asking(drawn, found, site, ground.source)
+    changes, parts = _between(found, drawn, site, ground)
+    return found._replace(changes=changes, parts=parts, notices=(*found.notices, *_strays(changes, drawn)))
+
+
+def _between(found: Survey, drawn: ServiceMap, site: Site, ground: _Ground) -> tuple[Changes, tuple[Changes, ...]]:
+    """As given; else worked out, for the run and for each pull request of a push."""
+    if site.paths is not None:
+        return comparison.given(drawn, site.paths, ground.source), ()
+    about = (found.context, found.settings.change, drawn)
+    searched = reckoning.Ground(*about, *ground, lambda changes: _plainly(site, changes))
+    return reckoning.reckoned(searched, found.landing, each=site.stage != "post")
+
+
+def _plainly(site: Site, changes: Changes) -> Changes:
+    """The changes; where they are unknown, with the plainest reason first."""
+    plain = repoconfig.NO_REPOSITORY.why
+    if changes.unknown is None or changes.unknown.why == plain or site.repository.exists:
+        return changes
+    why = f"{plain}, and {changes.unknown.why}"
+    return changes._replace(unknown=changes.unknown._replace(why=why))
+
+
+def _asking(drawn: ServiceMap, found: Survey, site: Site, source: Source) -> ServiceMap:
+    """The map with what its rules may ask. Where the configuration is the base's, so is every file that it names."""
+    pull_request = found.context.pull_request
+    base = pull_request.base_sha if found.context.base_config and pull_request else None
+    if base is None:
+        return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root))
+    return trees.asking(drawn, found.budget, lambda path: source.text(base, path), "base")
+
+
+def _strays(changes: Changes, drawn: ServiceMap) -> tuple[Notice, ...]:
+    said = comparison.strays(changes, drawn)
+    return (Notice("trouble" if drawn.rules.unmatched == "error" else "remark", said),) if said else ()
