@@ -44,7 +44,7 @@ def placed(*rungs: tuple[int, str]) -> dict[str, dict[str, str]]:
 
 
 def test_one_declaration_gives_every_spelling():
-    colour = next(declared(Small))
+    colour = declared(Small)[0]
     assert (colour.dashed, colour.input_variable, colour.variable) == (
         "--paint-colour",
         "INPUT_PAINT_COLOUR",

@@ -161,7 +161,7 @@ def test_a_signal_that_never_left_has_no_request():
 
 def test_a_request_is_shown_whole_and_without_its_credential():
     call = Call("POST", "/api/deployments.create", {"service": "payments"})
-    request = Request.of(call, "https://acme.getdx.net")
+    request = call.shown("https://acme.getdx.net")
     assert request == Request("POST", "https://acme.getdx.net/api/deployments.create", {"service": "payments"})
     assert set(request._fields) == {"method", "url", "body"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.changes import Changes, Unknown
+from cibeacon.changes import Changes, Landed, Unknown
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.hosts import github, gitlab, local
 from cibeacon.outcome import Outcome

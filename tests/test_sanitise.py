@@ -163,3 +163,8 @@ def test_no_hostile_cell_takes_effect(text):
 
 def test_a_cell_is_cut_before_it_is_escaped_so_that_no_escape_is_halved():
     assert cell("|" * 999, 10) == "&#124;" * 9 + "…"
+
+
+def test_no_character_that_is_made_visible_counts_as_printable():
+    """Printable text is passed through without a look at each character."""
+    assert not [character for code in range(0x110000) if dangerous(character := chr(code)) and character.isprintable()]

@@ -49,5 +49,9 @@ def test_the_changed_services_without_a_map_load_nothing_that_sending_or_flags_n
     assert loaded(tmp_path, "services") == []
 
 
-def test_a_flag_is_what_the_command_line_library_is_for(tmp_path):
-    assert set(FLAGS_ALONE) <= set(loaded(tmp_path, "services", "--strict"))
+def test_neither_do_plain_flags(tmp_path):
+    assert loaded(tmp_path, "services", "--strict", "--format=text", "--on-unknown", "skip") == []
+
+
+def test_a_flag_that_is_not_plain_is_what_the_command_line_library_is_for(tmp_path):
+    assert set(FLAGS_ALONE) <= set(loaded(tmp_path, "services", "--pr=7"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.call import Call
-from cibeacon.outcome import Outcome, Request
+from cibeacon.outcome import Outcome
 from cibeacon.report import Report
 from cibeacon.summary import markdown
 
 
 def told(body):
     call = Call("POST", "/api/pipelineRuns.sync", body)
-    row = Outcome(kind="pipeline-run", sink="dx", word="sent", request=Request.of(call, "https://acme.getdx.net"))
+    row = Outcome(kind="pipeline-run", sink="dx", word="sent", request=call.shown("https://acme.getdx.net"))
     return markdown(Report(context=None, outcomes=(row,)))
 
 

@@ -1,9 +1,13 @@
 """The process: the only reader of its arguments and environment, and where its exit code comes from."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
-import contextlib
 import gc
+
+gc.set_threshold(50_000, 20, 100)  # start-up, these imports first, makes little garbage and much that stays
+
+import contextlib
 import io
 import os
 import sys
@@ -67,7 +71,6 @@ def main(stage: Stage = "whole") -> int:
     """Runs the command line of this process and returns its exit code."""
     started, interrupts = time.monotonic(), Interrupts(time.monotonic)
     interrupts.install()
-    gc.set_threshold(50_000, 20, 100)  # start-up makes little garbage and much that stays: collect less often
     from cibeacon.cli.main import run
 
     return run(sys.argv[1:], _world(stage, interrupts, started))

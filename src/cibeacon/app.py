@@ -9,14 +9,14 @@ from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
 from cibeacon.outset import survey
 from cibeacon.report import Notice, Report
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings
 from cibeacon.survey import Survey
 from cibeacon.world import World
 
 
-def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Settings]:
+def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
-    found = survey(world, flags)
+    found = survey(world, flags, settings)
     from cibeacon import sending  # half of all our code, which `services` does without
 
     found, outcomes, notices = sending.sent(world, found)
@@ -25,10 +25,10 @@ def report(world: World, flags: Mapping[str, str]) -> tuple[Report, Settings]:
 
 
 def changed_services(
-    world: World, flags: Mapping[str, str], paths: Sequence[str] | None = None
+    world: World, flags: Mapping[str, str], settings: Settings, paths: Sequence[str] | None = None
 ) -> tuple[Report, Settings]:
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
-    found = survey(world, flags, acts=True, paths=paths)
+    found = survey(world, flags, settings, acts=True, paths=paths)
     unsaid = [_notice(problem) for problem in found.settings.problems]
     if found.map_fault:
         unsaid.append(Notice("trouble", found.map_fault))
@@ -58,15 +58,13 @@ def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, 
     )
 
 
-def stopped(world: World, flags: Mapping[str, str], stop: KeyboardInterrupt) -> Report:
+def stopped(stop: KeyboardInterrupt, *, strict: bool) -> Report:
     """What a signal makes of a run of which nothing is known yet."""
     what = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
-    return Report(
-        context=None, notices=(Notice("trouble", what),), strict=settle(flags, world.environ, {}).output.strict
-    )
+    return Report(context=None, notices=(Notice("trouble", what),), strict=strict)
 
 
-def broken(error: Exception, world: World, flags: Mapping[str, str]) -> Report:
+def broken(error: Exception, *, strict: bool = False) -> Report:
     """What the firebreak makes of a failure of our own: a report like any other, that obeys `strict`."""
     place = error.__traceback__
     while place and place.tb_next:
@@ -75,5 +73,4 @@ def broken(error: Exception, world: World, flags: Mapping[str, str]) -> Report:
     what = (
         f"cibeacon failed unexpectedly; this is our fault: {type(error).__name__} in {where}. Please report this line."
     )
-    strict = settle(flags, world.environ, {}).output.strict
     return Report(context=None, notices=(Notice("trouble", what),), strict=strict)

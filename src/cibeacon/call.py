@@ -8,6 +8,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from cibeacon.outcome import Request
+
 
 class Call(NamedTuple):
     """One request. The host and the credential are the courier's: a call can be kept and sent later from elsewhere."""
@@ -25,6 +27,11 @@ class Call(NamedTuple):
     """A file that is streamed as the body, as it is."""
     repeatable: bool = True
     """False: said twice it is done twice. After a doubtful attempt the sink is told (`Reply.lost`), and looks first."""
+
+    def shown(self, base_url: str) -> Request:
+        """The request below `base_url`, as it is shown; of a file its path, and what is said of it."""
+        body = self.body if self.file is None else {"file": str(self.file), **(self.headers or {})}
+        return Request(self.method, base_url + self.path, body)
 
     def content(self) -> bytes | None:
         """The exact bytes of the body: ASCII JSON, identical at every attempt and every replay."""

@@ -6,6 +6,7 @@ The file is a stranger's: it must be a regular file inside the checkout (no link
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,7 @@ def lenient(name: str, content: bytes) -> tuple[Any, list[str]]:
         raise _unusable(name, f"it is over {LARGEST >> 20} MiB")
     twice: list[str] = []
     try:
-        text = content.decode("utf-8-sig")
+        text = content.removeprefix(BOM_UTF8).decode()
         reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
         document = reader(text, twice)
         if _written_out(document, 0, {}) > LARGEST:

@@ -22,7 +22,7 @@ from cibeacon.deadline import within
 from cibeacon.endpoint import Endpoint
 from cibeacon.errors import ScrubError
 from cibeacon.losses import Lost, lost, spent, too_slow
-from cibeacon.outcome import Outcome, Request, Word
+from cibeacon.outcome import Outcome, Word
 from cibeacon.session import HardenedSession, UnrepeatingAdapter
 from cibeacon.transport import plain_http_refused
 from cibeacon.watching import Watch, watched
@@ -96,7 +96,7 @@ class Courier:
         endpoint, budget = self._endpoints[row.sink], budget or self._share(row.sink)
         call = next(dialogue)
         while True:
-            row = row._replace(request=Request.of(call, endpoint.base_url))
+            row = row._replace(request=call.shown(endpoint.base_url))
             reply, attempts = self._cleaned(call, endpoint, budget)
             row = row._replace(attempts=row.attempts + attempts)
             if isinstance(reply, Lost):

@@ -49,6 +49,11 @@ def context(settings: Settings, environ: Mapping[str, str], repository: Reposito
     return found, (*notices, *more)
 
 
+def asks_git(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether the context will be asked of git, since no CI host tells."""
+    return (settings.core.host or detected(environ)[0]) == local.NAME
+
+
 def detected(environ: Mapping[str, str]) -> tuple[str, tuple[Notice, ...]]:
     """The name of the host that the environment shows."""
     if not github.here(environ):

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cibeacon import comparison
 from cibeacon.asking import Forge
 from cibeacon.changes import Listed
 from cibeacon.errors import HostError
-from cibeacon.git import SHA
 from cibeacon.landing import Lineage
-from cibeacon.span import History
+from cibeacon.reading import SHA
 
 
-class Told(History, Lineage, Protocol):
+class Source(comparison.Source, Lineage, Protocol):
     """A repository, or a ladder that goes on where the checkout ends."""
+
+    def close(self) -> None:
+        """Ends what it started, and removes what it made."""
+        ...
 
 
 class Fallback:
     """A `History` over a repository first, then over the host's API. `forge` is None where nobody may be asked."""
 
-    def __init__(self, source: Told, forge: Forge | None) -> None:
-        self._source, self._forge = source, forge
+    def __init__(self, source: Source, forge: Forge | None) -> None:
+        self.source, self.forge = source, forge
         self._bases: dict[frozenset[str], str | None] = {}
         self._listed: dict[tuple[str, str], Listed] = {}
         self.relied = False
@@ -37,19 +41,19 @@ class Fallback:
 
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names."""
-        return self._source.commit(revision)
+        return self.source.commit(revision)
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """The ids of a commit's parents."""
-        return self._source.parents(sha)
+        return self.source.parents(sha)
 
     def previous_tag(self, sha: str) -> str | None:
         """The commit of the nearest tag before a commit."""
-        return self._source.previous_tag(sha)
+        return self.source.previous_tag(sha)
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`."""
-        found = self._source.is_ancestor(older, newer)
+        found = self.source.is_ancestor(older, newer)
         if found is not None:
             return found
         base = self._base(older, newer)
@@ -59,13 +63,13 @@ class Fallback:
         """The best common ancestor of `one` and (a merge of) the others."""
         if len(others) == 1 and frozenset((one, *others)) in self._bases:
             return self._base(one, *others)
-        found = self._source.merge_base(one, *others)
+        found = self.source.merge_base(one, *others)
         return self._base(one, *others) if found is None and len(others) == 1 else found
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
         """What `after` holds beyond `before`, oldest first, along first parents."""
-        found = self._source.first_parents(before, after)
-        if found is not None or self._forge is None:
+        found = self.source.first_parents(before, after)
+        if found is not None or self.forge is None:
             return found
         try:
             return self.listed(before, after).first_parents
@@ -75,10 +79,10 @@ class Fallback:
 
     def listed(self, base: str, head: str) -> Listed:
         """What the host tells of two commits. Raises `HostError`."""
-        if self._forge is None:
+        if self.forge is None:
             return Listed(fault="nobody may be asked")
         if (base, head) not in self._listed:
-            self._listed[base, head] = self._forge.compared(base, head)
+            self._listed[base, head] = self.forge.compared(base, head)
         return self._listed[base, head]
 
     def _base(self, one: str, other: str) -> str | None:
@@ -89,10 +93,10 @@ class Fallback:
         return self._bases[pair]
 
     def _asked_base(self, one: str, other: str) -> str | None:
-        if self._forge is None or not SHA.fullmatch(one) or not SHA.fullmatch(other):
+        if self.forge is None or not SHA.fullmatch(one) or not SHA.fullmatch(other):
             return None
         try:
-            return self._forge.merge_base(one, other)
+            return self.forge.merge_base(one, other)
         except HostError as error:
             self.refusals.append(error)
             return None

@@ -6,8 +6,7 @@ It writes nothing; how git is started and ended is `gitchild`'s.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -16,12 +15,15 @@ from cibeacon.budget import Budget
 from cibeacon.context import Checkout
 from cibeacon.errors import CheckoutError
 from cibeacon.gitchild import Git
+from cibeacon.reading import SHA
 
-SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
-"""A full object id, of either hash."""
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
 _HEADS, _ORIGIN = "refs/heads/", "refs/remotes/origin/"
 _DEFAULT_BRANCHES = ("main", "master")
+_LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
+_URL = ("config", "--get", "remote.origin.url")
+_REFS = ("for-each-ref", "--format=%(refname)%09%(symref)%09%(HEAD)", _HEADS, f"{_ORIGIN}HEAD")
+"""The local branches, with a star at the one that is checked out, and what the remote's HEAD points to."""
 
 
 def toplevel(start: Path) -> Path:
@@ -51,8 +53,10 @@ class Repository(Git):
         return (self.root / ".git").exists()
 
     def expect(self, *revisions: str) -> None:
-        """Names what will be asked for: it goes along with the next question of its kind."""
-        self._expected += revisions
+        """Lets git look up commits that will be asked for."""
+        self._expected = tuple(dict.fromkeys(each for each in revisions if _is_line(each)))
+        if self._expected:
+            self._begin(*_LOOK_UP, given=_objects(self._expected))
 
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, when its tree is here."""
@@ -60,24 +64,20 @@ class Repository(Git):
 
     def commits(self, *revisions: str) -> tuple[str | None, ...]:
         """`commit` of each, by one child. It breaks off at the first object that a partial clone lacks."""
-        asked = dict.fromkeys((*revisions, *self._expected))
-        self._commits |= {each: None for each in asked if not _is_line(each)}
-        if all(each in self._commits for each in revisions):
-            return tuple(self._commits[each] for each in revisions)
-        self._expected, waiting = (), [each for each in asked if each not in self._commits]
+        self._commits |= {each: None for each in revisions if not _is_line(each)}
+        if any(each in self._expected and each not in self._commits for each in revisions):
+            self._look_up(self._expected)
+        self._look_up(tuple(each for each in dict.fromkeys(revisions) if each not in self._commits))
+        return tuple(self._commits[each] for each in revisions)
+
+    def _look_up(self, waiting: tuple[str, ...]) -> None:
         while waiting:
-            ids = self._ids([f"{each}^{{{kind}}}" for each in waiting for kind in ("commit", "tree")])
+            out = self._in_a_repository(self._run(*_LOOK_UP, given=_objects(waiting)))[1]
+            ids = [line if SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
             pairs = list(zip(ids[::2], ids[1::2], strict=False))
             found = [commit if tree else None for commit, tree in pairs]
             answered, waiting = waiting[: len(pairs) + 1], waiting[len(pairs) + 1 :]
             self._commits |= dict(zip(answered, [*found, None], strict=False))
-        return tuple(self._commits[each] for each in revisions)
-
-    def _ids(self, names: Sequence[str]) -> list[str | None]:
-        """The id of each object, None where there is no such; shorter than the names where git broke off."""
-        given = os.fsencode("".join(f"{name}\n" for name in names))
-        out = self._in_a_repository(self._run("cat-file", "--batch-check=%(objectname)", given=given))[1]
-        return [line if SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
 
     def tip(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, with or without its tree."""
@@ -166,20 +166,23 @@ class Repository(Git):
         filters = self._ask("config", "--get-regexp", r"^remote\..*\.partialclonefilter$") or ""
         return any(not line.rpartition(" ")[2].startswith("blob:") for line in filters.splitlines())
 
+    def begin_checkout(self) -> None:
+        """Lets git find what `checkout` will ask for."""
+        for question in (_URL, _REFS):
+            self._begin(*question)
+
     def checkout(self) -> Checkout:
         """The remote, the commit and the branches, for a repository outside CI."""
-        url = ("config", "--get", "remote.origin.url")
-        branch, remote_head = (("symbolic-ref", "--quiet", name) for name in ("HEAD", f"{_ORIGIN}HEAD"))
-        for question in (url, branch, remote_head):
-            self._begin(*question)
-        head, *tips = self.commits("HEAD", *(f"{_HEADS}{name}" for name in _DEFAULT_BRANCHES))
-        here = next((name for name, tip in zip(_DEFAULT_BRANCHES, tips, strict=True) if tip), None)
-        default = (self._ask(*remote_head) or "").removeprefix(_ORIGIN)
+        told = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
+        refs = {name: (more or [""])[0] for name, *more in told}
+        branch = next((row[0] for row in told if row[-1] == "*"), None)
+        branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commit yet
+        here = (name for name in _DEFAULT_BRANCHES if f"{_HEADS}{name}" in refs)
         return Checkout(
-            remote_url=self._ask(*url),
-            head=head or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
-            branch=(self._ask(*branch) or "").removeprefix(_HEADS) or None,
-            default_branch=default or here,
+            remote_url=self._ask(*_URL),
+            head=self.commit("HEAD") or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
+            branch=branch.removeprefix(_HEADS) or None,
+            default_branch=refs.get(f"{_ORIGIN}HEAD", "").removeprefix(_ORIGIN) or next(here, None),
         )
 
     def _ask(self, *arguments: str) -> str | None:
@@ -202,6 +205,11 @@ class Repository(Git):
                 "Check out the repository before this step (actions/checkout), or run inside it.",
             )
         return answer
+
+
+def _objects(revisions: Iterable[str]) -> bytes:
+    """The input of `git cat-file` that asks for the commit and the tree of each, a line each."""
+    return os.fsencode("".join(f"{each}^{{{kind}}}\n" for each in revisions for kind in ("commit", "tree")))
 
 
 def _is_line(revision: str) -> bool:

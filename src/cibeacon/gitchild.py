@@ -27,26 +27,34 @@ class Git:
 
     def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
         self.root, self._environ, self._budget = root, environ, budget
-        self._ahead: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._ahead: dict[tuple[tuple[str, ...], bytes | None], subprocess.Popen[bytes]] = {}
 
     def close(self) -> None:
         """Ends what was started ahead and never asked for."""
         while self._ahead:
             end(self._ahead.popitem()[1])
 
-    def _begin(self, *arguments: str) -> None:
+    def _begin(self, *arguments: str, given: bytes | None = None) -> None:
         """Starts a command that is likely to be asked for. Where it cannot be started, the question will say so."""
-        if arguments not in self._ahead:
-            with suppress(CheckoutError):
-                self._ahead[arguments] = self._start(arguments)
+        question = (arguments, given)
+        if question in self._ahead or (given and len(given) > select.PIPE_BUF):  # which a pipe takes at once
+            return
+        with suppress(CheckoutError):
+            child = self._ahead[question] = self._start(arguments, given=_pipe(given))
+            if child.stdin and given is not None:
+                with suppress(OSError), child.stdin:
+                    child.stdin.write(given)
+                child.stdin = None
 
     def _run(
         self, *arguments: str, environ: Mapping[str, str] | None = None, given: bytes | None = None
     ) -> tuple[int, bytes, str]:
         """Exit code, stdout and stderr of one git command, inside the budget."""
-        child = self._ahead.pop(arguments, None) or self._start(
-            arguments, environ, subprocess.DEVNULL if given is None else subprocess.PIPE
-        )
+        child = self._ahead.pop((arguments, given), None)
+        if child is None:
+            child = self._start(arguments, environ, _pipe(given))
+        elif given is not None:
+            given = None  # it has it
         try:
             with interruptible():
                 out, err = child.communicate(given, timeout=self._budget.remaining())
@@ -58,7 +66,8 @@ class Git:
 
     def _stream(self, *arguments: str, given: IO[bytes] | None = None) -> Iterator[bytes]:
         """What one git command prints, as it comes. The child ends when nobody reads on."""
-        child = self._ahead.pop(arguments, None) or self._start(arguments, given=given or subprocess.DEVNULL)
+        ahead = None if given else self._ahead.pop((arguments, None), None)
+        child = ahead or self._start(arguments, given=given or subprocess.DEVNULL)
         complaints = bytearray()
         try:
             yield from self._chunks(child, complaints, arguments[0])
@@ -115,6 +124,10 @@ class Git:
             ) from error
         except (OSError, ValueError) as error:
             raise CheckoutError("git cannot be run", str(error), "Check the installation of git.") from error
+
+
+def _pipe(given: bytes | None) -> int:
+    return subprocess.DEVNULL if given is None else subprocess.PIPE
 
 
 def late(command: str) -> CheckoutError:

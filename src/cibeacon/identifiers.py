@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from cibeacon import values
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_CONTEXT = re.compile(r"[!-~]{1,255}", re.ASCII)
-_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", re.ASCII)
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_CONTEXT = r"[!-~]{1,255}"
+_PATH = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
 
 
 def is_uuid(text: str) -> bool:
     """True for a UUID in lower case, with its dashes."""
-    return _UUID.fullmatch(text) is not None
+    return re.fullmatch(_UUID, text) is not None
 
 
 def uuid(given: str) -> str:
@@ -45,13 +45,13 @@ def root(given: str) -> str:
 
 def context(given: str) -> str:
     """Whose data a request is about, as a header takes it: printable ASCII without spaces."""
-    if not _CONTEXT.fullmatch(given):
+    if not re.fullmatch(_CONTEXT, given):
         raise ValueError("is no id of an organisation or a user: it holds a space or a character that no id has")
     return given
 
 
 def path(given: str) -> str:
     """A path on a server; nothing in it can lead to another one, nor upwards."""
-    if not _PATH.fullmatch(given):
+    if not re.fullmatch(_PATH, given):
         raise ValueError("is not a path such as /api/v1/flow/pipeline, without a host, query or dots in front")
     return given

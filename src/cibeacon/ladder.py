@@ -16,7 +16,8 @@ from typing import TypeVar
 from cibeacon.belongings import OwnFolder
 from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
-from cibeacon.git import SHA, Repository
+from cibeacon.git import Repository
+from cibeacon.reading import SHA
 from cibeacon.remote import Remote
 from cibeacon.scratch import SHA256_DIGITS, Absent, Borrowed, Scratch, Unfetched, What
 

@@ -8,6 +8,7 @@ the environment variable and the row of the reference. Precedence: flag > action
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -116,10 +117,11 @@ def _anonymous(word: str) -> str:
     return f"{scheme}{slashes}***@{rest}" if slashes else f"***@{rest}"
 
 
-def declared(group: type) -> Iterator[Option]:
+@cache
+def declared(group: type) -> tuple[Option, ...]:
     """The options of a group, in the order of their declaration."""
     fields: Mapping[str, Option] = getattr(group, "_field_defaults", {})
-    return (each._replace(name=name) for name, each in fields.items())
+    return tuple(each._replace(name=name) for name, each in fields.items())
 
 
 class Sources(NamedTuple):
@@ -148,10 +150,11 @@ class Sources(NamedTuple):
 
 def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:
     """The group's values with their origins. A value that cannot be used is a Problem and leaves the default."""
-    values: dict[str, Any] = {each.name: each.default for each in declared(group)}
+    options = declared(group)  # type: ignore[arg-type]  # a class is hashable
+    values: dict[str, Any] = {each.name: each.default for each in options}
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
-    for each in declared(group):
+    for each in options:
         words, given = next(((w, t) for w, t in sources.candidates(each) if t.strip()), ("default", ""))
         origins[each.name] = Origin(words, bool(given))
         if not given:

@@ -5,9 +5,7 @@
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
-
-from cibeacon.call import Call
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 Word: TypeAlias = Literal["sent", "duplicate", "skipped", "spooled", "failed", "invalid", "rehearsed"]
 Status: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run"]
@@ -22,12 +20,6 @@ class Request(NamedTuple):
     method: str
     url: str
     body: Any
-
-    @classmethod
-    def of(cls, call: Call, base_url: str) -> Self:
-        """The request that `call` makes below `base_url`; of a file its path, and what is said of it."""
-        body = call.body if call.file is None else {"file": str(call.file), **(call.headers or {})}
-        return cls(call.method, base_url + call.path, body)
 
 
 class Outcome(NamedTuple):

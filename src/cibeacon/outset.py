@@ -17,29 +17,45 @@ from cibeacon.errors import interruption
 from cibeacon.git import Repository, toplevel
 from cibeacon.report import Notice
 from cibeacon.sections import interruptible
-from cibeacon.settings import Settings, settle
-from cibeacon.survey import Survey
+from cibeacon.settings import Settings
+from cibeacon.survey import Survey, by_name, templates
 from cibeacon.world import World
 
 
-def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths: Sequence[str] | None = None) -> Survey:
-    """Everything about the run. `acts`: the verb works outside CI too, unless told to rehearse.
+def survey(
+    world: World,
+    flags: Mapping[str, str],
+    settings: Settings,
+    *,
+    acts: bool = False,
+    paths: Sequence[str] | None = None,
+) -> Survey:
+    """Everything about the run. `settings` are those of flags and environment, before the repository has its say.
 
-    `paths` are changed paths that somebody else worked out; git is not asked then.
+    `acts`: the verb works outside CI too, unless told to rehearse. `paths` are changed paths that somebody else worked
+    out; git is not asked then.
     """
-    settings = settle(flags, world.environ, {})
     budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
     looking = budget.share(0.5)
     with closing(Repository(toplevel(world.cwd), world.environ, looking)) as repository:
-        repository.expect(*filter(None, (settings.change.base, settings.change.head)))
+        change, asks_git = settings.change, detect.asks_git(settings, world.environ)
+        if asks_git:
+            repository.expect("HEAD", *filter(None, (change.base, change.head)))
+        compares = world.stage != "post" and paths is None and repository.exists
+        if compares and change.base and change.head and _may_be_drawn(settings, repository):
+            headstart.between(change.base, change.head, repository)
+        if asks_git:
+            repository.begin_checkout()
+            import cibeacon.search  # noqa: F401 - it takes as long as git does
+
         context, notices = detect.context(settings, world.environ, repository)
         rehearsed = _rehearsed(settings, context, acts=acts)
         notices = (*notices, *_unknown_ci(settings, context, acts=acts))
         found = Survey(settings, context, rehearsed, budget, notices=notices)
         try:
             with interruptible():
-                if world.stage != "post" and paths is None:
-                    _give_a_head_start(found, repository)
+                if compares and _may_be_drawn(settings, repository, elsewhere=context.base_config):
+                    headstart.begin(detect.as_told(context, settings), change, repository)
                 from cibeacon.search import Site, searched  # most of our code, which git need not wait for
 
                 return searched(found, Site(repository, world.environ, flags, world.stage, looking, paths))
@@ -47,15 +63,11 @@ def survey(world: World, flags: Mapping[str, str], *, acts: bool = False, paths:
             return _cut_short(found, interruption(stop))
 
 
-def _give_a_head_start(found: Survey, repository: Repository) -> None:
-    """Where a map may be drawn, git compares meanwhile."""
-    settings, context = found.settings, found.context
+def _may_be_drawn(settings: Settings, repository: Repository, *, elsewhere: bool = False) -> bool:
+    """Whether there seems to be a service map, here or `elsewhere`: without one nothing need be compared."""
     if settings.change.services:
-        drawn = bool(found.templates)
-    else:
-        drawn = context.base_config or configfile.is_in_folder(repository.root, settings.core.config)
-    if drawn and repository.exists:
-        headstart.begin(detect.as_told(context, settings), settings.change, repository)
+        return bool(templates(settings))
+    return elsewhere or configfile.is_in_folder(repository.root, settings.core.config)
 
 
 def _cut_short(found: Survey, why: str) -> Survey:
@@ -63,7 +75,9 @@ def _cut_short(found: Survey, why: str) -> Survey:
     unknown = Changes("unknown", unknown=Unknown(why, "Run the job again, or give services."))
     landing = Landing(word="failed", reason=f"not asked which pull request it belongs to: {why}")
     return found._replace(
-        changes=found.by_name or unknown, landing=landing if found.context.push else Landing(), interrupted=why
+        changes=by_name(found.settings) or unknown,
+        landing=landing if found.context.push else Landing(),
+        interrupted=why,
     )
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-_SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
+"""A full id of a git object, of either hash."""
 
 
 def variable(environ: Mapping[str, str], *names: str) -> str | None:
@@ -28,7 +28,7 @@ def number(text: object) -> int | None:
 
 def commit(value: object) -> str | None:
     """A full commit id; None for anything else, git's all-zero id included."""
-    return value if isinstance(value, str) and _SHA.fullmatch(value) and value.strip("0") else None
+    return value if isinstance(value, str) and SHA.fullmatch(value) and value.strip("0") else None
 
 
 def server(url: str | None) -> str | None:
@@ -41,6 +41,8 @@ def server(url: str | None) -> str | None:
 
 def seconds(text: object) -> int | None:
     """Unix seconds from a host's ISO 8601 time."""
+    from datetime import datetime  # of the size of all of ours that look for services, and few payloads hold a time
+
     try:
         return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) else None
     except ValueError:
@@ -49,6 +51,8 @@ def seconds(text: object) -> int | None:
 
 def iso(moment: int) -> str:
     """Unix seconds as hosts and vendors write a time: ISO 8601 in UTC."""
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cibeacon import comparison
-from cibeacon.asking import Forge
 from cibeacon.changes import Changes, Landed, Landing, Unknown
 from cibeacon.context import Context, PullRequest
 from cibeacon.errors import HostError
@@ -28,10 +27,7 @@ class Ground(NamedTuple):
     context: Context
     change: Change
     drawn: ServiceMap
-    source: comparison.Source
     history: Fallback
-    forge: Forge | None
-    """The host's API, where there is one to ask."""
     told: Callable[[Changes], Changes]
     """Adds the plainest reason to what is unknown."""
 
@@ -70,13 +66,13 @@ def _by_itself(context: Context, pull_request: PullRequest) -> Context:
 
 def _between(ground: Ground, context: Context) -> Changes:
     """By git, asking the host for a merge base that git cannot tell; else by the host's list of files, if that is whole."""
-    forge, change = ground.forge, ground.change
+    forge, change = ground.history.forge, ground.change
     pull_request, given = context.pull_request, bool(change.base or change.head)
     try:
         if forge and pull_request and not given and not (pull_request.merged or pull_request.head_sha):
             context = context.with_pull_request(forge.pull_request(pull_request.number))
         ground.history.begin()
-        changes = comparison.between_commits(context, change, ground.drawn, ground.source, ground.history)
+        changes = comparison.between_commits(context, change, ground.drawn, ground.history.source, ground.history)
         if ground.history.relied and changes.how:
             changes = changes._replace(how=f"{changes.how}, merge base from the host's API")
         changes = ground.told(changes)
@@ -107,7 +103,7 @@ def _compared(ground: Ground, changes: Changes) -> Changes:
 
 
 def _given(ground: Ground, files: Sequence[str], between: Changes) -> Changes:
-    found = comparison.given(ground.drawn, files, ground.source)
+    found = comparison.given(ground.drawn, files, ground.history.source)
     return found._replace(how=between.how, base=between.base, head=between.head)
 
 

@@ -6,9 +6,9 @@ each in another way; and base64 is known at every offset, as in the header that 
 
 from __future__ import annotations
 
-import base64
 import json
 import re
+from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -54,14 +54,18 @@ def _bytes(text: str) -> bytes:
 
 
 def _base64(secret: str) -> str:
-    return base64.b64encode(_bytes(secret)).decode("ascii")
+    return _encoded(_bytes(secret))
+
+
+def _encoded(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).decode("ascii")
 
 
 def _cores(secret: str) -> Iterator[str]:
     """What base64 makes of a secret whatever stands before and behind it: one text for each offset."""
     raw = _bytes(secret)
     for offset, foreign in ((0, 0), (1, 2), (2, 3)):
-        encoded = base64.b64encode(bytes(offset) + raw).decode("ascii").rstrip("=")
+        encoded = _encoded(bytes(offset) + raw).rstrip("=")
         own = encoded[foreign : len(encoded) - ((offset + len(raw)) % 3 > 0)]
         if len(own) >= _SHORTEST_CORE:
             yield own

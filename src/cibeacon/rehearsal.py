@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cibeacon.call import Dialogue
-from cibeacon.outcome import Outcome, Request
+from cibeacon.outcome import Outcome
 
 
 class Rehearsal(NamedTuple):
@@ -16,5 +16,5 @@ class Rehearsal(NamedTuple):
         """The signal's row with the request that would be made."""
         call = next(dialogue)
         dialogue.close()
-        request = Request.of(call, self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
+        request = call.shown(self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
         return row._replace(word="rehearsed", request=request)

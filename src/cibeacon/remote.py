@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from cibeacon.transport import plain_http_refused
 
-_PATH = re.compile(r"[\w.+-]+(/[\w.+-]+)+", re.ASCII)
-_SERVER = re.compile(r"https?://[\w.:\[\]~/%-]+", re.ASCII)
+_PATH = r"(?a)[\w.+-]+(/[\w.+-]+)+"
+_SERVER = r"(?a)https?://[\w.:\[\]~/%-]+"
 
 
 class Remote(NamedTuple):
@@ -41,7 +41,7 @@ def remote(
     server: str | None, repository: str | None, user: str | None, secret: str | None, *, allow_http: bool
 ) -> Remote | None:
     """The remote of a repository on a forge; None when either is unknown or odd, or the way there is not encrypted."""
-    if not server or not repository or not _SERVER.fullmatch(server) or not _PATH.fullmatch(repository):
+    if not server or not repository or not re.fullmatch(_SERVER, server) or not re.fullmatch(_PATH, repository):
         return None
     url = f"{server.rstrip('/')}/{repository}.git"  # GitLab redirects without the ending, and no redirect is followed
     if ".." in repository or (plain_http_refused(url) and not allow_http):

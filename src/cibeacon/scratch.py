@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias
 from cibeacon import gitenv
 from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
-from cibeacon.git import SHA, Repository
+from cibeacon.git import Repository
+from cibeacon.reading import SHA
 from cibeacon.remote import Remote
 
 What: TypeAlias = Literal["trees", "parents", "graph", "files"]

@@ -5,28 +5,20 @@ It brings most of our code along, and is imported once git has begun to compare.
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cibeacon import comparison, detect, following, landing, reckoning, repoconfig, trees
 from cibeacon.asking import Forge
 from cibeacon.budget import Budget
 from cibeacon.changes import Changes
-from cibeacon.fallback import Fallback, Told
+from cibeacon.fallback import Fallback, Source
 from cibeacon.git import Repository
 from cibeacon.repoconfig import RepositoryConfig
 from cibeacon.report import Notice
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import settle
-from cibeacon.survey import Survey
+from cibeacon.survey import Survey, by_name
 from cibeacon.world import Stage
-
-
-class Source(comparison.Source, Told, Protocol):
-    """The checkout, or a ladder that goes on where it ends."""
-
-    def close(self) -> None:
-        """Ends what it started, and removes what it made."""
-        ...
 
 
 class Site(NamedTuple):
@@ -40,15 +32,6 @@ class Site(NamedTuple):
     """The part of the time that may go by before anything is sent."""
     paths: Sequence[str] | None
     """Changed paths that somebody else worked out."""
-
-
-class _Ground(NamedTuple):
-    """Who is asked for a run's changes."""
-
-    source: Source
-    history: Fallback
-    forge: Forge | None
-    """The host's API, where there is one to ask."""
 
 
 def searched(found: Survey, site: Site) -> Survey:
@@ -75,7 +58,8 @@ def _ladder(found: Survey, site: Site) -> Source | None:
 def _configured(found: Survey, site: Site, source: Source) -> Survey:
     """Everything, now that it is known where git may look; the configuration first, which may say more of the rest."""
     config = repoconfig.find(found.settings.core.config, found.context, source, site.repository.root)
-    settings = settle(site.flags, site.environ, config.read.report or {})
+    chosen = config.read.report
+    settings = settle(site.flags, site.environ, chosen) if chosen else found.settings
     settings = settings._replace(problems=(*settings.problems, *config.problems))
     context = detect.as_told(found.context, settings)
     another = following.names_another(found.context, context)
@@ -87,14 +71,14 @@ def _configured(found: Survey, site: Site, source: Source) -> Survey:
         context, said = following.followed(context, forge, rehearsed=found.rehearsed)
         return found._replace(context=context, notices=(*found.notices, *said))
     asked = forge if forge.credential and not found.rehearsed else None
-    ground = _Ground(source, Fallback(source, asked), asked)
-    landed = landing.landing(context, settings, forge, ground.history, rehearsed=found.rehearsed)
-    return _with_changes(found._replace(landing=landed), config, site, ground)
+    history = Fallback(source, asked)
+    landed = landing.landing(context, settings, forge, history, rehearsed=found.rehearsed)
+    return _with_changes(found._replace(landing=landed), config, site, history)
 
 
-def _with_changes(found: Survey, config: RepositoryConfig, site: Site, ground: _Ground) -> Survey:
-    if by_name := found.by_name:
-        return found._replace(changes=by_name)
+def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: Fallback) -> Survey:
+    if as_named := by_name(found.settings):
+        return found._replace(changes=as_named)
     drawn, map_fault = repoconfig.service_map(found.settings.change.services, config)
     if map_fault:
         return found._replace(map_fault=map_fault)
@@ -102,18 +86,18 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, ground: _
         return found._replace(changes=_plainly(site, Changes("unknown", unknown=config.unknown)))
     if drawn is None:
         return found
-    drawn = _asking(drawn, found, site, ground.source)
-    changes, parts = _between(found, drawn, site, ground)
+    drawn = _asking(drawn, found, site, history.source)
+    changes, parts = _between(found, drawn, site, history)
     return found._replace(changes=changes, parts=parts, notices=(*found.notices, *_strays(changes, drawn)))
 
 
-def _between(found: Survey, drawn: ServiceMap, site: Site, ground: _Ground) -> tuple[Changes, tuple[Changes, ...]]:
+def _between(found: Survey, drawn: ServiceMap, site: Site, history: Fallback) -> tuple[Changes, tuple[Changes, ...]]:
     """As given; else worked out, for the run and for each pull request of a push."""
     if site.paths is not None:
-        return comparison.given(drawn, site.paths, ground.source), ()
-    about = (found.context, found.settings.change, drawn)
-    searched = reckoning.Ground(*about, *ground, lambda changes: _plainly(site, changes))
-    return reckoning.reckoned(searched, found.landing, each=site.stage != "post")
+        return comparison.given(drawn, site.paths, history.source), ()
+    about = (found.context, found.settings.change, drawn, history)
+    ground = reckoning.Ground(*about, lambda changes: _plainly(site, changes))
+    return reckoning.reckoned(ground, found.landing, each=site.stage != "post")
 
 
 def _plainly(site: Site, changes: Changes) -> Changes:

@@ -39,13 +39,13 @@ class Survey(NamedTuple):
         merged = self.landing.pull_requests
         return self.context.with_pull_request(merged[0]) if len(merged) == 1 else self.context
 
-    @property
-    def templates(self) -> tuple[str, ...]:
-        """The setting `services` where it says how services are found, instead of which ones changed."""
-        services = self.settings.change.services
-        return services if any(PLACEHOLDER in name for name in services) else ()
 
-    @property
-    def by_name(self) -> Changes | None:
-        """The changed services as somebody named them, who then needs no look at the repository."""
-        return named(self.settings.change.services) if self.settings.given("services") and not self.templates else None
+def templates(settings: Settings) -> tuple[str, ...]:
+    """The setting `services` where it says how services are found, instead of which ones changed."""
+    services = settings.change.services
+    return services if any(PLACEHOLDER in name for name in services) else ()
+
+
+def by_name(settings: Settings) -> Changes | None:
+    """The changed services as somebody named them, who then needs no look at the repository."""
+    return named(settings.change.services) if settings.given("services") and not templates(settings) else None

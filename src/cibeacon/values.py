@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
-_SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?", re.ASCII)
-_INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII | re.IGNORECASE)
+_SHA = r"[0-9a-f]{7,40}"
+_HOST = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?"
+_INSTANCE = r"[A-Za-z0-9][A-Za-z0-9-]*"
 DEEPEST = 100
 """Levels of nesting in JSON; Python's own would run off its stack at some nine hundred, and sooner when indented."""
-_METADATA_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_METADATA_KEY = r"[A-Za-z0-9_-]+"
 _MILLISECONDS_FROM = 100_000_000_000
 """A Unix time at or above this (the year 5138 in seconds) is taken as milliseconds (from 1973 on)."""
 _LAST_MOMENT = 253_402_300_799
@@ -130,7 +130,7 @@ def _representable(seconds: int) -> int:
 def sha(given: str) -> str:
     """A commit id of 7 to 40 hexadecimal digits, in lower case (the length that DX's documents name)."""
     lower = given.strip().lower()
-    if not _SHA.fullmatch(lower):
+    if not re.fullmatch(_SHA, lower):
         raise ValueError("is not a commit id of 7 to 40 hexadecimal digits")
     return lower
 
@@ -169,7 +169,7 @@ def metadata(given: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
     for key in value:
-        if not _METADATA_KEY.fullmatch(key):
+        if not re.fullmatch(_METADATA_KEY, key):
             raise ValueError(f"has the key {json.dumps(key)}; keys are letters, digits, dashes and underscores")
     return value
 
@@ -204,9 +204,9 @@ def link(given: str) -> str:
 
 def dx_url(given: str) -> str:
     """DX's base URL, or an instance name: `acme` stands for `https://acme.getdx.net`."""
-    if "://" in given or _HOST.fullmatch(given):
+    if "://" in given or re.fullmatch(_HOST, given):
         return url(given if "://" in given else f"https://{given}").removesuffix("/api")
-    if not _INSTANCE.fullmatch(given):
+    if not re.fullmatch(_INSTANCE, given):
         raise ValueError("is neither a URL nor the name of a DX instance such as acme")
     return f"https://{given.lower()}.getdx.net"
 

@@ -50,7 +50,7 @@ def command(name: str) -> click.Command:
     def sending(world: World, /, files: tuple[str, ...], **more: Any) -> int:
         own = {option: more.pop(option) for option in ("check", "workers", "rps", "tz", "shard", "journal", "failures")}
         told = given(more)
-        return unbroken(world, told, lambda: _run(world, kind, tuple(dict.fromkeys(files)), own, told), SOME_FAILED)
+        return unbroken(world, lambda: _run(world, kind, tuple(dict.fromkeys(files)), own, told), SOME_FAILED)
 
     return sending
 

@@ -194,7 +194,7 @@ def run(
     waits: Callable[[Dataops], object] = lambda _: False,
 ) -> int:
     """A verb from its flags to its exit code. One that `waits` has that time as well: the alarm is set once."""
-    return unbroken(world, told, lambda: _run(Stage(world, told), work, waits=waits), ENDINGS["lost"].code)
+    return unbroken(world, lambda: _run(Stage(world, told), work, waits=waits), ENDINGS["lost"].code)
 
 
 def _run(stage: Stage, work: Callable[[Stage], int], *, waits: Callable[[Dataops], object]) -> int:

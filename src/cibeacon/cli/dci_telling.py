@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import click
 
 from cibeacon import byhand, logtext
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.present import present
+from cibeacon.cli.present import Work, present
 from cibeacon.cli.progress import progress
 from cibeacon.report import Report
-from cibeacon.settings import Settings
+from cibeacon.settings import Settings, settle
 from cibeacon.world import World
 
 _STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
@@ -37,7 +38,7 @@ def start(world: World, /, **arguments: str | bool | None) -> int:
     Its id is the output dci_job_id, and on GitLab the variable CIBEACON_DCI_JOB_ID of later jobs.
     """
     told = given(arguments)
-    return present(world, told, lambda: byhand.start(world, told), _lines).exit_code
+    return _shown(world, told, lambda: byhand.start(world, told))
 
 
 @click.command("state")
@@ -47,7 +48,7 @@ def start(world: World, /, **arguments: str | bool | None) -> int:
 def state(world: World, /, status: str, **arguments: str | bool | None) -> int:
     """Tell how the job stands."""
     told = given(arguments)
-    return present(world, told, lambda: byhand.state(world, told, status), _lines).exit_code
+    return _shown(world, told, lambda: byhand.state(world, told, status))
 
 
 @click.command("upload")
@@ -67,7 +68,7 @@ def upload(world: World, /, files: tuple[str, ...], **arguments: str | bool | No
         with progress(world) as watch:
             return byhand.upload(world, told, watch)
 
-    return present(world, told, work, _lines).exit_code
+    return _shown(world, told, work)
 
 
 @click.command("finish")
@@ -85,7 +86,11 @@ def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
         with progress(world) as watch:
             return byhand.finish(world, told, status, watch)
 
-    return present(world, told, work, _lines).exit_code
+    return _shown(world, told, work)
+
+
+def _shown(world: World, told: Mapping[str, str], work: Work) -> int:
+    return present(world, settle(told, world.environ, {}), work, _lines).exit_code
 
 
 def _lines(report: Report) -> tuple[str, ...]:

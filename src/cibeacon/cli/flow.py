@@ -80,7 +80,7 @@ def assign(
     def work() -> tuple[Report, Settings]:
         return assigned(world, told, say, clear=clear)
 
-    return present(world, told, work, logtext.lines).exit_code
+    return present(world, settle(told, world.environ, {}), work, logtext.lines).exit_code
 
 
 def _filled(text: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The command `cibeacon`. A verb alone is run as it is, since start-up time is paid at every use; the rest is read by click.
+"""The command `cibeacon`. A plain command line is run as it is, since start-up time is paid at every use; click reads the rest.
 
 So runs every pipeline: the action and the GitLab component give their inputs as variables. The action names not even a
 verb, which is an input too.
@@ -10,9 +10,6 @@ from collections.abc import Sequence
 
 from cibeacon.world import World
 
-ALONE = ("report", "services")
-"""The verbs of `verbs`."""
-
 
 def run(argv: Sequence[str], world: World) -> int:
     """The exit code of a command line. Only a verb or flag that does not exist makes it 2."""
@@ -21,10 +18,13 @@ def run(argv: Sequence[str], world: World) -> int:
             from cibeacon.cli import step
 
             return step.run(world)
-        if len(argv) == 1 and argv[0] in ALONE:
+        from cibeacon.cli import plain
+
+        if understood := plain.read(argv):
             from cibeacon.cli import verbs
 
-            return verbs.report(world, {}) if argv[0] == "report" else verbs.services(world, {})
+            verb, told = understood
+            return verbs.report(world, told) if verb == "report" else verbs.services(world, told)
         from cibeacon.cli import commands  # click takes as long to import as all of ours
 
         return commands.run(argv, world)

@@ -20,7 +20,7 @@ from cibeacon.reading import number
 from cibeacon.redact import Redactor
 from cibeacon.report import Notice, Report
 from cibeacon.sanitise import block, clipped, json_text
-from cibeacon.settings import Settings, secret_values, settle
+from cibeacon.settings import Settings, secret_values
 from cibeacon.speech import Speech, Writing
 from cibeacon.world import World
 
@@ -32,21 +32,21 @@ Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Settings]]
 
 
-def present(world: World, flags: Mapping[str, str], work: Work, lines: Lines = logtext.lines) -> Report:
+def present(world: World, settings: Settings, work: Work, lines: Lines = logtext.lines) -> Report:
     """Does the work of a verb behind the firebreak, shows what came of it, and returns it."""
-    settings, secrets = settle(flags, world.environ, {}), secret_values(world.environ)
+    secrets, strict = secret_values(world.environ), settings.output.strict
     redactor = Redactor(secrets)
     as_json = settings.output.format == "json" or settings.given("jq")
     allowed = settings.core.timeout if world.stage == "main" else settings.seconds
     budget = Budget(allowed, world.clock, world.sleep, world.started)
-    world.alarm(budget.remaining() + _GRACE, int(settings.output.strict))
+    world.alarm(budget.remaining() + _GRACE, int(strict))
     _open(world, redactor, secrets, to_stderr=as_json)
     origins: Mapping[str, Origin] = {}
     try:
-        report, used = _saved(work, lambda error: (broken(error, world, flags), settings))
+        report, used = _saved(work, lambda error: (broken(error, strict=strict), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
-        report = stopped(world, flags, stop)
+        report = stopped(stop, strict=strict)
     world.closing(report.exit_code)
     report = report.cleaned(redactor)
     report, filtered = _filtered(report, settings, world, redactor)
@@ -76,11 +76,11 @@ def kept(world: World, redactor: Redactor, writings: Iterable[Writing]) -> None:
         _write(world, redactor, writing)
 
 
-def unbroken(world: World, flags: Mapping[str, str], work: Callable[[], int], code: int) -> int:
+def unbroken(world: World, work: Callable[[], int], code: int) -> int:
     """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
 
     def said(error: Exception) -> int:
-        lines = [clipped(notice.text, 400) for notice in broken(error, world, flags).notices]
+        lines = [clipped(notice.text, 400) for notice in broken(error).notices]
         _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
         return code
 

@@ -7,6 +7,7 @@ import click
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.present import present
 from cibeacon.replay import replay
+from cibeacon.settings import settle
 from cibeacon.world import World
 
 
@@ -32,4 +33,4 @@ def command(world: World, /, paths: tuple[str, ...], **arguments: str | bool | N
     what it says is set aside beside it. Two replays at once do no harm.
     """
     told = given(arguments)
-    return present(world, told, lambda: replay(world, told, paths)).exit_code
+    return present(world, settle(told, world.environ, {}), lambda: replay(world, told, paths)).exit_code

@@ -6,11 +6,12 @@ import click
 
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.plain import GROUPS
 from cibeacon.world import World
 
 
 @click.command("report")
-@flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow")
+@flags(*GROUPS["report"])
 @click.pass_obj
 def command(world: World, /, **arguments: str | bool | None) -> int:
     """Tell DX, DCI and Instabase about this run: services, deployments, its status, jobs and their files, reviewers.

@@ -9,6 +9,7 @@ import click
 
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.plain import GROUPS
 from cibeacon.sections import interruptible
 from cibeacon.world import World
 
@@ -32,7 +33,7 @@ class Views(click.Group):
 
 
 @click.group("services", cls=Views, invoke_without_command=True)
-@flags("core", "output", "change")
+@flags(*GROUPS["services"])
 @click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
 @click.pass_context
 def command(context: click.Context, /, files_from: str | None, **arguments: str | bool | None) -> int:

@@ -74,10 +74,11 @@ def _refused(world: World, why: str, *, strict: bool = False) -> int:
     if world.stage == "post":
         return 0
 
+    settings = settle({}, world.environ, {})
+
     def work() -> tuple[Report, Settings]:
-        settings = settle({}, world.environ, {})
         said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
         row = Outcome(kind="command", sink="cibeacon", word="invalid", error=said)
         return Report(context=None, outcomes=(row,), strict=strict or settings.output.strict), settings
 
-    return present(world, {}, work).exit_code
+    return present(world, settings, work).exit_code

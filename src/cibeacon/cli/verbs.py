@@ -15,13 +15,15 @@ UNKNOWN = 3
 
 def report(world: World, told: Mapping[str, str]) -> int:
     """`cibeacon report` with the flags that were given."""
-    return present(world, told, lambda: app.report(world, told)).exit_code
+    settings = settle(told, world.environ, {})
+    return present(world, settings, lambda: app.report(world, told, settings)).exit_code
 
 
 def services(world: World, told: Mapping[str, str], paths: Sequence[str] | None = None) -> int:
     """`cibeacon services` with the flags that were given; `paths` are changed paths that another tool worked out."""
-    found = present(world, told, lambda: app.changed_services(world, told, paths), logtext.services)
+    settings = settle(told, world.environ, {})
+    found = present(world, settings, lambda: app.changed_services(world, told, settings, paths), logtext.services)
     unknown = found.changes is not None and found.changes.status == "unknown"
-    if unknown and settle(told, world.environ, {}).change.on_unknown == "fail":
+    if unknown and settings.change.on_unknown == "fail":
         return UNKNOWN
     return found.exit_code

@@ -17,7 +17,7 @@ NAME = "local"
 TITLE = "local"
 FINAL_WORDS: Mapping[str, str] = {}
 NO_CHECKOUT = Checkout(None, None, None, None)
-_SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^\s]+)")
+_SCP = r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^\s]+)"
 
 
 def remote(url: str | None) -> tuple[str | None, str | None]:
@@ -30,7 +30,7 @@ def remote(url: str | None) -> tuple[str | None, str | None]:
         except ValueError:
             return None, None
         host, path = parts.hostname, parts.path
-    elif match := _SCP.fullmatch(url):
+    elif match := re.fullmatch(_SCP, url):
         host, path = match["host"], match["path"]
     else:
         return None, None

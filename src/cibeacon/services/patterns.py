@@ -11,7 +11,7 @@ from typing import TypeAlias
 MOST_STARS = 16
 """Wildcards in one pattern; nobody needs more, and a stranger's pattern must not keep the processor busy."""
 _WILD = re.compile(r"[*?\[]")
-_PARTS = re.compile(r"(\*+)|(\[[!^]?\]?[^\]]*\])|(.)", re.DOTALL)
+_PARTS = r"(?s)(\*+)|(\[[!^]?\]?[^\]]*\])|(.)"
 """Stars, a bracket expression, or any one character."""
 _ANY_FOLDERS = "(?:[^/]+/)*"
 
@@ -146,7 +146,7 @@ def _translated(text: str) -> str:
 def _segment(text: str) -> str:
     """One folder or file name of a pattern as a regular expression."""
     pieces = [""]
-    for stars, brackets, other in _PARTS.findall(text):
+    for stars, brackets, other in re.findall(_PARTS, text):
         if stars:
             pieces.append("")
         else:

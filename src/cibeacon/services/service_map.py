@@ -83,7 +83,10 @@ class ServiceMap:
             if (anywhere or place.ignored) and ignores.hold(path, name, place.ignored):
                 ignored += 1
                 continue
-            if place.sole not in own or path in roots:
+            if place.sole and path not in roots:
+                if place.sole not in own:
+                    own[place.sole] = path
+            else:
                 touched = self._new(path, place, own)
                 if (not everywhere or not touched) and self._everywhere.hold(path, name, place.everywhere):
                     everywhere, touched = everywhere or path, True
@@ -162,8 +165,9 @@ class ServiceMap:
             unknown.append(folder)
             folder = folder.rpartition("/")[0]
         place = self._places[folder]
-        for folder in reversed(unknown):
-            place = self._places[folder] = place if place.closed else self._place(folder, place)
+        while unknown and not place.closed:
+            folder = unknown.pop()
+            place = self._places[folder] = self._place(folder, place)
         return place
 
     def _place(self, folder: str, above: _Place) -> _Place:

@@ -7,6 +7,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
 """What a service may be called. Folder names come from strangers' branches; others are no services."""
 
 PLACEHOLDER = "{service}"
+_ANY = ("*", PLACEHOLDER)
 
 
 class Template(NamedTuple):
@@ -24,7 +25,7 @@ class Template(NamedTuple):
         if segments.count(PLACEHOLDER) != 1:
             raise ValueError(f"must hold the folder {PLACEHOLDER} once")
         for segment in segments:
-            if segment not in ("*", PLACEHOLDER) and any(mark in segment for mark in "*?[{}"):
+            if segment not in _ANY and any(mark in segment for mark in "*?[{}"):
                 raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
         return cls(text, segments, order)
 
@@ -32,12 +33,10 @@ class Template(NamedTuple):
         """The service whose root these folders are, if the template says so."""
         if len(folders) != len(self.segments):
             return None
-        name = ""
         for wanted, found in zip(self.segments, folders, strict=True):
-            if wanted == PLACEHOLDER:
-                name = found
-            elif wanted not in ("*", found):
+            if wanted != found and wanted not in _ANY:
                 return None
+        name = folders[self.segments.index(PLACEHOLDER)]
         return name if NAME.fullmatch(name) else None
 
 

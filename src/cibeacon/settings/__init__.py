@@ -59,7 +59,7 @@ class Settings(NamedTuple):
 
 def all_options() -> dict[str, tuple[Option, ...]]:
     """Every option by group, in the order of declaration."""
-    return {name: tuple(declared(group)) for name, group in GROUPS.items()}
+    return {name: declared(group) for name, group in GROUPS.items()}
 
 
 def settle(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:

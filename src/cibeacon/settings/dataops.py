@@ -10,7 +10,7 @@ from cibeacon.options import option
 
 PUBLIC = "https://app.dataops.live"
 """The server that everybody uses."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII)
+_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
 
 
 def variables(given: str) -> Mapping[str, str]:
@@ -26,7 +26,7 @@ def variables(given: str) -> Mapping[str, str]:
             raise ValueError("has a line that is not NAME=VALUE")
         pairs = {name.strip(): value.rstrip("\r") for name, _, value in (line.partition("=") for line in lines)}
     for name in pairs:
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             raise ValueError(f"has the name {json.dumps(name)[:60]}; names are letters, digits and underscores")
     return pairs
 

@@ -20,4 +20,4 @@ class Step(NamedTuple):
 
 def options() -> tuple[Option, ...]:
     """What the action's inputs have beyond the settings: neither a flag nor a GitLab input, and no variable of ours."""
-    return tuple(declared(Step))
+    return declared(Step)
