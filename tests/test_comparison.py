@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
-from cibeacon.comparison import between_commits, named
+from cibeacon import survey
+from cibeacon.changes import named
+from cibeacon.comparison import between_commits
 from cibeacon.settings import settle
 from repositories import (
     CHANGED,
@@ -308,7 +310,16 @@ def test_a_folder_that_cannot_be_a_name_is_no_service(tmp_path):
 def test_services_by_name_are_taken_as_they_are():
     found = named(("payments", "cart"))
 
-    assert found is not None
     assert (found.status, found.services) == ("ok", ("cart", "payments"))
     assert found.changed_files is None
-    assert named(("services/{service}/",)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "templates_given", "status"),
+    [("cart,payments", (), "ok"), ("[]", (), "none"), ("services/{service}/", ("services/{service}/",), None)],
+)
+def test_templates_say_how_services_are_found_and_names_which_ones_changed(given, templates_given, status):
+    settings = settle({"services": given}, {}, {})
+    found = survey.by_name(settings)
+    assert survey.templates(settings) == templates_given
+    assert (found and found.status) == status
