@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cibeacon.cli.main import run
+from cibeacon.process.world import World
 from cibeacon.sandbox.dataops_script import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.world import World
 
 NOON = 1_700_000_000.0
 API, READ, TRIGGER, JOB = ("sandbox-private-api", "sandbox-private-read", "sandbox-trigger-token", "sandbox-job-token")

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon import record
+from cibeacon.spool import record
 
 SECONDS = 20
 """How long anything is waited for that comes at once, even on a slow machine."""

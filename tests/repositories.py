@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cibeacon.budget import Budget
-from cibeacon.git import Repository
+from cibeacon.git.repository import Repository
+from cibeacon.process.budget import Budget
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import Template
 

@@ -14,69 +14,20 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 PURE = {
-    "budget", "call", "changes", "compose", "context", "endpoint", "errors", "filenames", "gitenv", "history", "identifiers",
-    "jobs", "logtext", "merges", "options", "outcome", "outputs", "plan", "readiness", "reading", "record",
-    "redact", "regexes", "remote", "report", "routing", "sanitise", "sections", "services", "settings", "signals", "situation",
-    "span", "speech", "summary", "transport", "values", "world",
+    "call", "changes", "changes.span", "context", "delivery.endpoint", "errors", "files.names", "files.regexes",
+    "git.environment", "git.remote", "history", "identifiers", "options", "outcome", "planning", "process.budget",
+    "process.sections", "process.world", "reading", "redact", "sanitise", "services", "settings", "spool.record", "telling",
+    "transport", "values",
 }  # fmt: skip
 EDGES = {
-    "attachments",
-    "junit",
-    "scrub",
-    "scrub_child",
-    "watching",
-    "backlog",
-    "belongings",
-    "bucket",
-    "bucket_spool",
-    "configfile",
-    "configlines",
-    "courier",
-    "dataops",
-    "losses",
-    "session",
-    "signing",
-    "deadline",
-    "git",
-    "gitchild",
-    "gitlog",
-    "hosts",
-    "interrupts",
-    "ladder",
-    "rehearsal",
-    "reshape",
-    "reshape_child",
-    "scratch",
-    "sinks",
-    "spool",
-    "trees",
-}
+    "configuration", "dataops", "delivery", "files", "git", "hosts", "process", "reshape", "reshape_child", "sinks", "spool",
+}  # fmt: skip
 APP = {
-    "assigning",
-    "byhand",
-    "cleaning",
-    "lookup",
-    "app",
-    "asking",
-    "backfill",
-    "comparison",
-    "delivery",
-    "detect",
-    "following",
-    "inspection",
-    "keeping",
-    "landing",
-    "metadata",
-    "repoconfig",
-    "replay",
-    "sending",
-    "survey",
-    "outset",
-    "search",
-    "headstart",
-    "fallback",
-    "reckoning",
-}
+    "app", "asking", "assigning", "backfill", "byhand", "changes.comparison", "changes.fallback", "changes.headstart",
+    "changes.landing", "changes.reckoning", "configuration.inspection", "configuration.repoconfig", "delivery.delivering",
+    "delivery.keeping", "detect", "files.cleaning", "following", "lookup", "outset", "planning.metadata", "search", "sending",
+    "spool.replay", "survey",
+}  # fmt: skip
 ASIDE = {"demo", "sandbox"}
 LEVELS = {
     "__init__": 0,
@@ -88,33 +39,48 @@ LEVELS = {
     "__main__": 5,
     "pre": 5,
 }
+"""Level of a room; a file that is none itself has that of the package it is in."""
 
 STANDARD_DOORS = {
-    "subprocess": {"belongings", "gitchild", "demo", "reshape", "scrub"},
-    "resource": {"reshape_child", "scrub_child"},
+    "subprocess": {"demo", "files.scrub", "git.child", "process.belongings", "reshape"},
+    "resource": {"files.scrub_child", "reshape_child"},
     "socket": {"sandbox"},
-    "threading": {"backfill", "deadline", "sandbox"},
-    "signal": {"belongings", "deadline", "interrupts", "reshape", "scrub"},
-    "xml": {"junit", "sandbox"},
-    "fcntl": {"backfill", "backlog", "spool"},
+    "threading": {"backfill", "process.deadline", "sandbox"},
+    "signal": {"files.scrub", "process.belongings", "process.deadline", "process.interrupts", "reshape"},
+    "xml": {"files.junit", "sandbox"},
+    "fcntl": {"backfill", "spool.backlog", "spool.on_disk"},
 }
 LIBRARY_DOORS = {
-    "requests": {"courier", "dataops", "hosts", "losses", "session"},
-    "urllib3": {"courier", "losses"},
-    "dciauth": {"signing"},
+    "requests": {"dataops", "delivery.courier", "delivery.losses", "delivery.session", "hosts"},
+    "urllib3": {"delivery.courier", "delivery.losses"},
+    "dciauth": {"delivery.signing"},
     "github": {"hosts"},
     "gitlab": {"dataops", "hosts"},
     "jq": {"reshape_child"},
-    "yaml": {"configfile"},
+    "yaml": {"configuration.configfile"},
     "click": {"cli"},
-    "fsspec": {"bucket"},
+    "fsspec": {"spool.bucket"},
     "rich": {"cli"},
 }
+CHILDREN = {"files.scrub_child", "reshape_child"}
+"""Files that are run as processes of their own."""
 
 
-def room(path):
-    """The top-level part of the package that a file belongs to."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def name_of(path):
+    """A file's module name inside the package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room(name, rooms=LEVELS):
+    """The innermost of the rooms that a module is in; None where it is in none of them."""
+    while name not in rooms and "." in name:
+        name = name.rpartition(".")[0]
+    return name if name in rooms else None
+
+
+def level(name):
+    """How high up a module stands."""
+    return LEVELS[room(name)]
 
 
 def imports(path, *, at_import_time=False):
@@ -135,41 +101,34 @@ def imports(path, *, at_import_time=False):
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
-def own_imports(path):
-    """The rooms of ours that a file imports from."""
-    for module, name in imports(path):
-        if module == "cibeacon":
-            yield name if name in LEVELS else "__init__"
-        elif module.startswith("cibeacon."):
-            yield module.split(".")[1]
-
-
 def modules_imported(path):
-    """Our modules that a file imports, dotted."""
+    """Our modules that a file imports, by their names inside the package."""
     for module, name in imports(path):
-        if module.startswith("cibeacon"):
-            full = ROOT.joinpath(*module.split(".")[1:], f"{name}.py") if name else None
-            yield f"{module}.{name}" if full and full.exists() else module
-
-
-def dotted(path):
-    """A file's module name."""
-    return ".".join(("cibeacon", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+        if module.partition(".")[0] == "cibeacon":
+            parts = module.split(".")[1:]
+            whole = ROOT.joinpath(*parts, name or "")
+            is_module = name and (whole.with_suffix(".py").exists() or whole.is_dir())
+            yield ".".join([*parts, name] if is_module else parts) or "__init__"
 
 
 def test_every_file_stands_in_a_room_that_the_laws_know():
-    assert {room(path) for path in FILES} <= set(LEVELS)
+    assert not [path for path in FILES if room(name_of(path)) is None]
+    assert all(ROOT.joinpath(*each.split(".")).with_suffix(".py").exists() or (ROOT / each).is_dir() for each in LEVELS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=dotted)
+def test_the_page_about_the_rooms_names_every_package():
+    page = (ROOT.parent.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    assert not [path.parent.name for path in ROOT.glob("*/__init__.py") if f"`{path.parent.name}/`" not in page]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_imports_go_down_only(path):
-    mine = LEVELS[room(path)]
-    upward = {other for other in own_imports(path) if LEVELS[other] > mine}
-    assert not upward
+    mine = level(name_of(path))
+    assert not {other for other in modules_imported(path) if level(other) > mine}
 
 
 def test_there_is_no_cycle_of_imports():
-    graph = {dotted(path): {name for name in modules_imported(path) if name != dotted(path)} for path in FILES}
+    graph = {name_of(path): {name for name in modules_imported(path) if name != name_of(path)} for path in FILES}
     done, walking = set(), []
 
     def walk(module):
@@ -192,27 +151,26 @@ def test_hosts_and_sinks_never_import_a_sibling():
             if path.stem == "__init__":
                 continue
             kin = path.stem.partition("_")[0]
-            others = [name for name in modules_imported(path) if name.startswith(f"cibeacon.{family}.")]
-            assert all(name.split(".")[2].partition("_")[0] == kin for name in others), path
+            others = [name for name in modules_imported(path) if name.startswith(f"{family}.")]
+            assert all(name.split(".")[1].partition("_")[0] == kin for name in others), path
 
 
 @pytest.mark.parametrize("library", sorted(STANDARD_DOORS | LIBRARY_DOORS))
 def test_each_way_outside_has_one_door(library):
     doors = (STANDARD_DOORS | LIBRARY_DOORS)[library]
-    users = {room(path) for path in FILES for module, _ in imports(path) if module.split(".")[0] == library}
-    assert users <= doors
+    users = [path for path in FILES for module, _ in imports(path) if module.split(".")[0] == library]
+    assert {room(name_of(path), doors) for path in users} == doors
 
 
 def test_the_process_is_read_by_main_alone():
     for path in FILES:
         names = {(node.value.id, node.attr) for node in ast.walk(TREES[path]) if _is_attribute_of_a_name(node)}
         readers = names & {("os", "environ"), ("os", "getenv"), ("sys", "argv"), ("sys", "stdout"), ("sys", "stdin")}
-        processes = ("__main__", "pre", "reshape_child", "scrub_child")
-        assert not readers or room(path) in processes, path
+        assert not readers or name_of(path) in {"__main__", "pre", *CHILDREN}, path
 
 
 def test_nobody_imports_the_file_that_is_run_as_a_process():
-    assert not [path for path in FILES if {"reshape_child", "scrub_child"} & set(own_imports(path))]
+    assert not [path for path in FILES if CHILDREN & set(modules_imported(path))]
 
 
 def test_nobody_prints_but_through_the_world():
@@ -225,65 +183,33 @@ def test_clock_sleep_and_chance_are_handed_in():
     allowed = {"__main__", "pre", "sandbox"}
     for path in FILES:
         used = {module for module, _ in imports(path)} & {"time", "random", "secrets"}
-        assert not used or room(path) in allowed, (path, used)
+        assert not used or room(name_of(path), allowed), (path, used)
 
 
 def test_settings_stop_at_the_top():
-    readers = {room(path) for path in FILES if "settings" in set(own_imports(path))}
-    assert readers <= {
-        "app",
-        "asking",
-        "assigning",
-        "backfill",
-        "byhand",
-        "cleaning",
-        "cli",
-        "comparison",
-        "compose",
-        "delivery",
-        "detect",
-        "endpoint",
-        "inspection",
-        "keeping",
-        "landing",
-        "lookup",
-        "plan",
-        "readiness",
-        "reckoning",
-        "repoconfig",
-        "replay",
-        "sending",
-        "headstart",
-        "outset",
-        "search",
-        "settings",
-        "situation",
-        "survey",
-    }
+    readers = {name_of(path) for path in FILES if any(room(name) == "settings" for name in modules_imported(path))}
+    allowed = {"cli", "delivery.endpoint", "planning", "settings", *APP}
+    assert not {name for name in readers if room(name, allowed) is None}
 
 
 def test_there_is_one_firebreak():
     catching = [
-        dotted(path)
+        name_of(path)
         for path in FILES
         for node in ast.walk(TREES[path])
-        if isinstance(node, ast.ExceptHandler) and _catches_everything(node) and room(path) != "sandbox"
+        if isinstance(node, ast.ExceptHandler) and _catches_everything(node) and room(name_of(path)) != "sandbox"
     ]
-    assert catching == ["cibeacon.cli.present", "cibeacon.deadline"]  # a deadline hands on what its work raised
+    assert catching == ["cli.present", "process.deadline"]  # a deadline hands on what its work raised
 
 
 def test_heavy_libraries_are_imported_only_where_they_are_used():
     heavy = {"requests", "github", "gitlab", "yaml", "rich", "jq"}
-    light = [
-        path
-        for path in FILES
-        if room(path) in PURE | APP | {"__main__", "pre", "configfile", "git", "gitchild", "sinks"}
-    ]
-    for path in light:
-        found = {module.split(".")[0] for module, _ in imports(path, at_import_time=True)} & heavy
-        assert not found, path
-        courier = {module for module, _ in imports(path, at_import_time=True)} & {"cibeacon.courier"}
-        assert not courier, path
+    light = PURE | APP | {"__main__", "pre", "configuration.configfile", "git", "sinks"}
+    for path in FILES:
+        if room(name_of(path), light):
+            found = {module.split(".")[0] for module, _ in imports(path, at_import_time=True)} & heavy
+            assert not found, path
+            assert "cibeacon.delivery.courier" not in {module for module, _ in imports(path, at_import_time=True)}, path
 
 
 def test_every_module_and_public_name_is_documented():

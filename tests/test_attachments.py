@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon import attachments as module
-from cibeacon import junit
-from cibeacon.attachments import LARGEST, attachments
-from cibeacon.filenames import named
+from cibeacon.files import attachments as module
+from cibeacon.files import junit
+from cibeacon.files.attachments import LARGEST, attachments
+from cibeacon.files.names import named
 
 TABLES = Path(__file__).parent / "attachments"
 KINDS = json.loads((TABLES / "kinds.json").read_text(encoding="utf-8"))

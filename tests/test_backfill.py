@@ -18,9 +18,9 @@ from cibeacon.backfill import crew
 from cibeacon.backfill.journal import Journal, JournalError
 from cibeacon.backfill.tally import Tally
 from cibeacon.cli.backfill_view import EVERY, View
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.world import World
 from faults import FaultServer, hangs, response
 from processes import cibeacon
 

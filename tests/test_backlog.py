@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon import backlog
-from cibeacon.backlog import CORRUPT, REFUSED, Backlog, claimed, drop, set_aside
-from cibeacon.budget import Budget
 from cibeacon.errors import SpoolError
+from cibeacon.process.budget import Budget
+from cibeacon.spool import backlog
+from cibeacon.spool.backlog import CORRUPT, REFUSED, Backlog, claimed, drop, set_aside
 from disks import read_only
 from test_spool import fresh, told
 

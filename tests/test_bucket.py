@@ -6,9 +6,9 @@ import importlib.util
 
 import pytest
 
-from cibeacon.bucket import Bucket
 from cibeacon.errors import SpoolError
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.spool.bucket import Bucket
 from processes import cibeacon
 from test_replay import TOKEN
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.changes import Span, Unknown
-from cibeacon.comparison import between_commits
+from cibeacon.changes.comparison import between_commits
+from cibeacon.changes.span import missing, span
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.settings import settle
-from cibeacon.span import missing, span
 from repositories import CHANGED, COURSES, PLOTS, SERVICES, Story, Worktree, copied, fingerprint, repository
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cibeacon import survey
 from cibeacon.changes import named
-from cibeacon.comparison import between_commits
+from cibeacon.changes.comparison import between_commits
 from cibeacon.settings import settle
 from repositories import (
     CHANGED,

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from cibeacon.configfile import LARGEST, NAMES, in_folder, in_tree, parse
+from cibeacon.configuration.configfile import LARGEST, NAMES, in_folder, in_tree, parse
 from cibeacon.errors import ServiceMapError
 
 DOCUMENT = {

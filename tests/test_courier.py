@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faults
-from cibeacon.budget import Budget
-from cibeacon.courier import (
+from cibeacon.delivery.courier import (
     LARGEST_REPLY,
     REST_SECONDS,
     TRIES,
@@ -25,7 +24,8 @@ from cibeacon.courier import (
     retry_after,
 )
 from cibeacon.outcome import Outcome
-from cibeacon.signals import PullServices
+from cibeacon.planning.signals import PullServices
+from cibeacon.process.budget import Budget
 from cibeacon.sinks import dx
 from cibeacon.transport import plain_http_refused
 from faults import FaultServer, Refusing, answers, response

@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from cibeacon import logtext, summary
 from cibeacon.demo import runs
 from cibeacon.hosts import gitlab_speech
 from cibeacon.outcome import Outcome, Request
-from cibeacon.report import Report
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.telling import logtext, summary
+from cibeacon.telling.report import Report
 from dci_talk import suite
 from faults import FaultServer, hangs
 from living import Living, outputs, records

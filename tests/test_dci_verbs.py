@@ -474,4 +474,10 @@ def test_the_verbs_load_nothing_that_others_need_alone():
     program = "import sys, cibeacon.cli.commands, cibeacon.cli.dci; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert not loaded & {"requests", "rich", "cibeacon.byhand", "cibeacon.attachments", "cibeacon.sinks.dci_reading"}
+    assert not loaded & {
+        "requests",
+        "rich",
+        "cibeacon.byhand",
+        "cibeacon.files.attachments",
+        "cibeacon.sinks.dci_reading",
+    }

@@ -7,7 +7,7 @@ from threading import Barrier, Event, Thread, current_thread
 
 import pytest
 
-from cibeacon.deadline import aside, together, within
+from cibeacon.process.deadline import aside, together, within
 
 
 def test_what_the_work_returns_is_handed_on():

@@ -14,18 +14,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import faults
-from cibeacon import delivery, record, spool
-from cibeacon.budget import Budget
+from cibeacon.delivery import delivering
 from cibeacon.errors import OutOfTime
 from cibeacon.hosts import local
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready
+from cibeacon.planning.plan import Ready
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import settle
-from cibeacon.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import dx
+from cibeacon.spool import on_disk, record
 from cibeacon.survey import Survey
-from cibeacon.world import World
 from disks import read_only
 from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
 from processes import cibeacon
@@ -102,7 +103,7 @@ def delivered(here, signals, url, *, rehearsed=False, interrupted=None):
     budget = Budget(30.0, here.clock, here.sleep, 0.0)
     found = Survey(settings, local.read({}, local.NO_CHECKOUT), rehearsed, budget, interrupted=interrupted)
     steps = [Ready(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals]
-    return delivery.deliver(here, found, steps)
+    return delivering.deliver(here, found, steps)
 
 
 def spooled(folder):
@@ -196,7 +197,7 @@ def test_a_signal_whose_look_up_was_cut_short_is_kept_and_not_sent(tmp_path):
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OutOfTime])
 @pytest.mark.parametrize("after", range(4))
 def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkeypatch, stop, after):
-    from cibeacon.courier import Courier
+    from cibeacon.delivery.courier import Courier
 
     carry, turns = Courier.carry, itertools.count()
 
@@ -213,14 +214,14 @@ def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkey
 
 
 def test_an_interruption_while_it_is_written_down_loses_nothing(tmp_path, monkeypatch):
-    keep, turns = spool.Spool.keep, itertools.count()
+    keep, turns = on_disk.Spool.keep, itertools.count()
 
     def interrupted(self, records):
         if next(turns) == 0:
             raise KeyboardInterrupt
         keep(self, records)
 
-    monkeypatch.setattr(spool.Spool, "keep", interrupted)
+    monkeypatch.setattr(on_disk.Spool, "keep", interrupted)
     with FaultServer(faults.closes) as server:
         rows, _ = delivered(world(tmp_path), RUNS, server.url)
         assert server.accepted == 0

@@ -15,13 +15,14 @@ from typing import get_args
 import pytest
 import yaml
 
-from cibeacon import backlog, courier, record, spool
+from cibeacon.delivery import courier
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.outcome import Outcome, Word, exit_code
-from cibeacon.record import Record
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import settle
+from cibeacon.spool import backlog, on_disk, record
+from cibeacon.spool.record import Record
 from faults import FaultServer, Refusing, answers, hangs, response
 from log_grammar import commands, kept
 from processes import cibeacon
@@ -452,7 +453,7 @@ def test_the_numbers_are_those_of_the_code():
     pauses = [f"{courier.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(courier.TRIES - 1)]
     assert f"up to {', '.join(pauses[:-1])} and {pauses[-1]} seconds" in words
     assert f"rests for {courier.REST_SECONDS:g} seconds" in words
-    assert f"A folder takes {spool.MOST:,} records, a record {record.LARGEST >> 20} MiB" in words
+    assert f"A folder takes {on_disk.MOST:,} records, a record {record.LARGEST >> 20} MiB" in words
     assert f"a file that is replayed {backlog.LARGEST >> 20} MiB, and one replay {backlog.MOST:,} records" in words
     assert f"`timeout` ({settle({}, {}, {}).core.timeout:g} seconds)" in words
 

@@ -14,7 +14,7 @@ import yaml
 from cibeacon.cli.commands import VERBS
 from cibeacon.cli.commands import cibeacon as cibeacon_command
 from cibeacon.cli.step import command
-from cibeacon.repoconfig import REPORTABLE
+from cibeacon.configuration.repoconfig import REPORTABLE
 from cibeacon.services import configuration
 from cibeacon.settings import all_options, settle
 from processes import cibeacon

@@ -18,12 +18,12 @@ from typing import NamedTuple
 import pytest
 
 import faults
-from cibeacon import record
 from cibeacon.outcome import Outcome
+from cibeacon.planning.signals import PipelineRun
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.signals import PipelineRun
 from cibeacon.sinks import dx
-from cibeacon.spool import Spool
+from cibeacon.spool import record
+from cibeacon.spool.on_disk import Spool
 from faults import FaultServer, Refusing
 from processes import Ended, cibeacon
 

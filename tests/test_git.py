@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.budget import Budget
 from cibeacon.errors import CheckoutError
-from cibeacon.git import Repository, toplevel
+from cibeacon.git.repository import Repository, toplevel
+from cibeacon.process.budget import Budget
 from repositories import CHANGED, Worktree, ample, cloned, copied, fingerprint, repository
 
 ODD_PATHS = {

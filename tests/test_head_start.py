@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from cibeacon import configfile
+from cibeacon.configuration import configfile
 from processes import cibeacon
 from repositories import Worktree
 

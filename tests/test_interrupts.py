@@ -113,7 +113,7 @@ def in_an_import(job, tmp_path, **flags):
 
 def before_the_first_request(job, tmp_path, **flags):
     """Everything is on disk, and the network stack is about to be loaded."""
-    return about_to(job, tmp_path, "cibeacon.courier", **flags)
+    return about_to(job, tmp_path, "cibeacon.delivery.courier", **flags)
 
 
 def between_two_records(job, tmp_path, **flags):
@@ -383,8 +383,8 @@ def test_a_process_that_waits_for_its_input_can_be_ended(job, tmp_path, argv, fl
 
 SWALLOWING = """
 import signal, sys, threading, time
-from cibeacon.interrupts import Interrupts
-from cibeacon.sections import interruptible, uninterrupted
+from cibeacon.process.interrupts import Interrupts
+from cibeacon.process.sections import interruptible, uninterrupted
 
 sys.unraisablehook = lambda _: print("swallowed")
 
@@ -412,8 +412,8 @@ def test_an_interruption_that_a_destructor_swallows_is_raised_again(tmp_path):
 
 NOBODY_WAKES_THE_MAIN_THREAD = """
 import fcntl, os, signal, termios, threading, time
-from cibeacon.interrupts import Interrupts
-from cibeacon.sections import interruptible
+from cibeacon.process.interrupts import Interrupts
+from cibeacon.process.sections import interruptible
 
 interrupts = Interrupts(time.monotonic)
 interrupts.install()

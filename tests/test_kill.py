@@ -25,10 +25,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from cibeacon import record
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Merged
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.spool import record
 from faults import FaultServer, response
 from living import SECONDS, Bell, Living, Stopped, document, outputs, records
 

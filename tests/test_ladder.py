@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import githttp
-from cibeacon.budget import Budget
-from cibeacon.comparison import between_commits
+from cibeacon.changes.comparison import between_commits
 from cibeacon.context import PullRequest, Push
 from cibeacon.errors import CheckoutError
-from cibeacon.git import Repository
+from cibeacon.git.ladder import Ladder
+from cibeacon.git.repository import Repository
 from cibeacon.hosts import github as github_host
 from cibeacon.hosts import gitlab as gitlab_host
-from cibeacon.ladder import Ladder
+from cibeacon.process.budget import Budget
 from cibeacon.settings import settle
 from filesapi import Api
 from githttp import GitServer

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cibeacon.changes.landing import MOST_QUESTIONS, landing
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.errors import CheckoutError, HostError
-from cibeacon.landing import MOST_QUESTIONS, landing
 from cibeacon.settings import settle
 
 BEFORE = "0d" * 20

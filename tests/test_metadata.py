@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon import metadata, reshape, values
+from cibeacon import reshape, values
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
+from cibeacon.planning import metadata
 from cibeacon.sandbox.server import Sandbox
 from processes import cibeacon
 

@@ -17,10 +17,10 @@ from cibeacon.changes import Changes, Landed, Unknown
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.hosts import github, gitlab, local
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready, plan
+from cibeacon.planning.plan import Ready, plan
+from cibeacon.planning.situation import File, Situation
 from cibeacon.settings import SIGNAL_KINDS, settle
 from cibeacon.sinks import SINKS, dx
-from cibeacon.situation import File, Situation
 
 ROWS = [
     pytest.param(row, id=f"{path.stem}: {row['why']}")

@@ -8,9 +8,9 @@ import pytest
 
 from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
-from cibeacon.session import UnrepeatingAdapter
-from cibeacon.watching import watched
-from cibeacon.world import World
+from cibeacon.delivery.session import UnrepeatingAdapter
+from cibeacon.files.watching import watched
+from cibeacon.process.world import World
 
 
 class Terminal(io.StringIO):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cibeacon import values
 from cibeacon.call import Call
 from cibeacon.outcome import Outcome
-from cibeacon.record import LARGEST, Newer, Record, Unreadable, read
+from cibeacon.spool.record import LARGEST, Newer, Record, Unreadable, read
 
 LINES = json.loads((Path(__file__).parent / "delivery" / "records.json").read_text("utf-8"))
 BY_HAND = {

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon import cleaning, scrub, scrub_child
 from cibeacon.call import Call
 from cibeacon.errors import ScrubError
+from cibeacon.files import cleaning, scrub, scrub_child
 from cibeacon.settings import settle
 
 CASES = json.loads((Path(__file__).parent / "attachments" / "secrets.json").read_text(encoding="utf-8"))

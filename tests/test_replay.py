@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cibeacon import backlog, record
-from cibeacon.budget import Budget
-from cibeacon.courier import Courier
-from cibeacon.endpoint import Endpoint
+from cibeacon.delivery.courier import Courier
+from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.outcome import Outcome
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.process.budget import Budget
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import dx
-from cibeacon.spool import Spool
+from cibeacon.spool import backlog, record
+from cibeacon.spool.on_disk import Spool
 from disks import read_only
 from faults import FaultServer, Refusing, answers, hangs, response
 from processes import cibeacon

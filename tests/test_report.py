@@ -9,7 +9,7 @@ import pytest
 from cibeacon.changes import Changes, Unknown
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.outcome import Outcome
-from cibeacon.report import VERSION, Notice, Report
+from cibeacon.telling.report import VERSION, Notice, Report
 
 BARE = Context(host="local", server=None, repository=None, event=None)
 FULL = Context(

@@ -6,8 +6,8 @@ from threading import Event, Thread
 
 import pytest
 
-from cibeacon import sections
-from cibeacon.sections import interruptible
+from cibeacon.process import sections
+from cibeacon.process.sections import interruptible
 
 
 def test_a_stretch_in_another_thread_is_nothing_to_the_main_one():

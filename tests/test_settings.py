@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cibeacon.plan import spoiled_kinds
+from cibeacon.planning.plan import spoiled_kinds
 from cibeacon.settings import GROUPS, SIGNAL_KINDS, all_options, secret_values, settle
 
 OPTIONS = {each.name: each for group in all_options().values() for each in group}

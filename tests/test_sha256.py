@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import githttp
-from cibeacon.comparison import between_commits
+from cibeacon.changes.comparison import between_commits
 from cibeacon.context import Push
 from cibeacon.settings import settle
 from githttp import GitServer

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.signals import (
+from cibeacon.planning.signals import (
     Attachment,
     DciJob,
     Deployment,

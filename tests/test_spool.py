@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon import record, spool
 from cibeacon.errors import SpoolError
-from cibeacon.spool import Spool, folder
+from cibeacon.spool import on_disk, record
+from cibeacon.spool.on_disk import Spool, folder
 from disks import read_only, small
 
 TESTS = Path(__file__).parent
@@ -142,7 +142,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_spool import told, fresh
 from cibeacon.errors import SpoolError
-from cibeacon.spool import Spool
+from cibeacon.spool.on_disk import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 place = Spool(Path(sys.argv[1]), fresh)
 place.keep([told(1)])
@@ -198,7 +198,7 @@ def test_a_link_in_a_records_place_is_replaced_and_not_followed(place, tmp_path)
 
 
 def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypatch):
-    monkeypatch.setattr(spool, "MOST", 3)
+    monkeypatch.setattr(on_disk, "MOST", 3)
     place.keep([told(1), told(2)])
     with pytest.raises(SpoolError, match=r"it holds 2 files already\. Run cibeacon replay"):
         place.keep([told(3), told(4)])
@@ -207,7 +207,7 @@ def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypa
 
 
 def test_a_folder_is_full_by_its_bytes_too(place, monkeypatch):
-    monkeypatch.setattr(spool, "MOST_BYTES", 100)
+    monkeypatch.setattr(on_disk, "MOST_BYTES", 100)
     place.keep([told(1)])
     with pytest.raises(SpoolError, match=r"it holds 0 MiB already\. Run cibeacon replay"):
         place.keep([told(2)])
@@ -263,7 +263,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_spool import told, fresh
-from cibeacon.spool import Spool
+from cibeacon.spool.on_disk import Spool
 place = Spool(Path(sys.argv[1]), fresh)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -310,6 +310,6 @@ def test_what_somebody_did_not_come_to_finish_goes_after_an_hour_and_nothing_els
         path = place.folder / name
         path.touch()
         os.utime(path, (now - age, now - age))
-    spool.tidy(place.folder, now)
+    on_disk.tidy(place.folder, now)
     assert {path.name for path in place.folder.iterdir()} == {young, theirs, told().name}
-    spool.tidy(place.folder / "nowhere", now)
+    on_disk.tidy(place.folder / "nowhere", now)

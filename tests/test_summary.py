@@ -6,8 +6,8 @@ import pytest
 
 from cibeacon.call import Call
 from cibeacon.outcome import Outcome
-from cibeacon.report import Report
-from cibeacon.summary import markdown
+from cibeacon.telling.report import Report
+from cibeacon.telling.summary import markdown
 
 
 def told(body):

@@ -13,8 +13,8 @@ import yaml
 from cibeacon.cli.commands import VERBS, cibeacon
 from cibeacon.dataops.endings import ENDINGS
 from cibeacon.hosts import gitlab, gitlab_speech
-from cibeacon.outputs import DESCRIPTIONS
 from cibeacon.settings import all_options, settle, step
+from cibeacon.telling.outputs import DESCRIPTIONS
 from cibeacon.values import program
 
 ROOT = Path(__file__).parent.parent

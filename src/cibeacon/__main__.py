@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from cibeacon.belongings import leave_nothing
-from cibeacon.interrupts import Interrupts
-from cibeacon.sections import interruptible
-from cibeacon.world import Stage, World
+from cibeacon.process.belongings import leave_nothing
+from cibeacon.process.interrupts import Interrupts
+from cibeacon.process.sections import interruptible
+from cibeacon.process.world import Stage, World
 
 
 def _cwd() -> Path:

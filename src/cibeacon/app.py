@@ -8,10 +8,10 @@ from cibeacon.errors import interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
 from cibeacon.outset import survey
-from cibeacon.report import Notice, Report
+from cibeacon.process.world import World
 from cibeacon.settings import Settings
 from cibeacon.survey import Survey
-from cibeacon.world import World
+from cibeacon.telling.report import Notice, Report
 
 
 def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:

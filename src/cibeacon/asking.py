@@ -6,11 +6,11 @@ They take a third of a second, and few runs ask.
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from cibeacon.budget import Budget
 from cibeacon.changes import Listed
 from cibeacon.context import Context, PullRequest
 from cibeacon.errors import HostError
 from cibeacon.hosts import github, gitlab
+from cibeacon.process.budget import Budget
 from cibeacon.settings import Settings
 from cibeacon.transport import plain_http_refused
 
@@ -76,8 +76,8 @@ class Forge(NamedTuple):
 
             on_github = (self.url, self.credential["token"], self.repository, *about, self.budget)
             return self._in_time(lambda: getattr(github_api, question)(*on_github, **more))
+        from cibeacon.delivery.session import HardenedSession
         from cibeacon.hosts import gitlab_api
-        from cibeacon.session import HardenedSession
 
         with HardenedSession() as session:
             on_gitlab = (self.url, self.credential, self.repository, *about, session, self.budget)
@@ -85,7 +85,7 @@ class Forge(NamedTuple):
 
     def _in_time(self, ask: Callable[[], _Answer]) -> _Answer:
         """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
-        from cibeacon.deadline import within
+        from cibeacon.process.deadline import within
 
         try:
             return within(self.budget.remaining(), ask)

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cibeacon import detect
-from cibeacon.budget import Budget
-from cibeacon.delivery import deliver, hired
-from cibeacon.endpoint import endpoints
-from cibeacon.git import Repository, toplevel
+from cibeacon.delivery.delivering import deliver, hired
+from cibeacon.delivery.endpoint import endpoints
+from cibeacon.git.repository import Repository, toplevel
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready, Step
-from cibeacon.readiness import unencrypted, unreachable
-from cibeacon.report import Notice, Report
-from cibeacon.routing import NO_PIPELINE
+from cibeacon.planning.plan import Ready, Step
+from cibeacon.planning.readiness import unencrypted, unreachable
+from cibeacon.planning.routing import NO_PIPELINE
+from cibeacon.planning.signals import FlowAssignment
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
-from cibeacon.signals import FlowAssignment
 from cibeacon.sinks import flow
 from cibeacon.survey import Survey
-from cibeacon.world import World
+from cibeacon.telling.report import Notice, Report
 
 _SPOIL = ("core", "flow")
 """Groups in which a value that cannot be used would have to be guessed."""

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cibeacon import detect, jobs
-from cibeacon.attachments import attachments
-from cibeacon.budget import Budget
-from cibeacon.delivery import deliver
-from cibeacon.git import Repository, toplevel
+from cibeacon import detect
+from cibeacon.delivery.delivering import deliver
+from cibeacon.files.attachments import attachments
+from cibeacon.files.watching import Watch
+from cibeacon.git.repository import Repository, toplevel
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready, Step
-from cibeacon.readiness import unencrypted, unreachable
-from cibeacon.report import Notice, Report
+from cibeacon.planning import jobs
+from cibeacon.planning.plan import Ready, Step
+from cibeacon.planning.readiness import unencrypted, unreachable
+from cibeacon.planning.signals import Attachment, JobState, Signal
+from cibeacon.planning.situation import Situation
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
-from cibeacon.signals import Attachment, JobState, Signal
 from cibeacon.sinks import SINKS
-from cibeacon.situation import Situation
 from cibeacon.survey import Survey
-from cibeacon.watching import Watch
-from cibeacon.world import World
+from cibeacon.telling.report import Notice, Report
 
 _SPOIL = ("core", "change", "dci")
 """Groups in which a value that cannot be used would have to be guessed."""

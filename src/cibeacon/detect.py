@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from cibeacon.context import Context, PullRequest
 from cibeacon.errors import CheckoutError, EventError
-from cibeacon.git import Repository
+from cibeacon.git.remote import Remote
+from cibeacon.git.repository import Repository
 from cibeacon.hosts import github, gitlab, local
-from cibeacon.remote import Remote
-from cibeacon.report import Notice
 from cibeacon.settings import Settings
+from cibeacon.telling.report import Notice
 
 
 class Host(Protocol):

@@ -9,13 +9,7 @@ from __future__ import annotations
 from cibeacon.asking import Forge
 from cibeacon.context import UPSTREAM, Context
 from cibeacon.errors import HostError
-from cibeacon.hosts import gitlab
-from cibeacon.report import Notice
-
-
-def names_another(own: Context, told: Context) -> bool:
-    """Whether the id that a person gave is not that of the pipeline we run in."""
-    return told.host == gitlab.NAME and told.run_id != own.run_id
+from cibeacon.telling.report import Notice
 
 
 def followed(context: Context, forge: Forge, *, rehearsed: bool) -> tuple[Context, tuple[Notice, ...]]:

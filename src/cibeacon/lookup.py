@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.budget import Budget
 from cibeacon.call import Dialogue
-from cibeacon.delivery import hired, rehearsal
+from cibeacon.delivery.delivering import hired, rehearsal
 from cibeacon.detect import detected
 from cibeacon.hosts import local
 from cibeacon.outcome import Outcome
-from cibeacon.readiness import unreachable
+from cibeacon.planning.readiness import unreachable
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
 from cibeacon.sinks.dci_reading import Found
-from cibeacon.world import World
 
 ONE = ("identity", "job")
 """Questions that have one row for an answer."""

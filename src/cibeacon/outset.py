@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from cibeacon import configfile, detect, headstart
-from cibeacon.budget import Budget
-from cibeacon.changes import Changes, Landing, Unknown
+from cibeacon import detect
+from cibeacon.changes import Changes, Landing, Unknown, headstart
+from cibeacon.configuration import configfile
 from cibeacon.context import Context
 from cibeacon.errors import interruption
-from cibeacon.git import Repository, toplevel
-from cibeacon.report import Notice
-from cibeacon.sections import interruptible
+from cibeacon.git.repository import Repository, toplevel
+from cibeacon.process.budget import Budget
+from cibeacon.process.sections import interruptible
+from cibeacon.process.world import World
 from cibeacon.settings import Settings
 from cibeacon.survey import Survey, by_name, templates
-from cibeacon.world import World
+from cibeacon.telling.report import Notice
 
 
 def survey(

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from cibeacon import values
-from cibeacon.belongings import OwnFolder, begun, end
 from cibeacon.errors import SettingsError
+from cibeacon.process.belongings import OwnFolder, begun, end
+from cibeacon.process.sections import interruptible, uninterrupted
 from cibeacon.sanitise import clipped
-from cibeacon.sections import interruptible, uninterrupted
 from cibeacon.values import DEEPEST, deeper
 
 SECONDS = 5.0

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
-from cibeacon import comparison, detect, following, landing, reckoning, repoconfig, trees
+from cibeacon import detect
 from cibeacon.asking import Forge
-from cibeacon.budget import Budget
-from cibeacon.changes import Changes
-from cibeacon.fallback import Fallback, Source
-from cibeacon.git import Repository
-from cibeacon.repoconfig import RepositoryConfig
-from cibeacon.report import Notice
+from cibeacon.changes import Changes, comparison, reckoning
+from cibeacon.changes.fallback import Fallback, Source
+from cibeacon.configuration import repoconfig
+from cibeacon.configuration.repoconfig import RepositoryConfig
+from cibeacon.git import trees
+from cibeacon.git.repository import Repository
+from cibeacon.hosts import gitlab
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import Stage
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import settle
 from cibeacon.survey import Survey, by_name
-from cibeacon.world import Stage
+from cibeacon.telling.report import Notice
 
 
 class Site(NamedTuple):
@@ -50,7 +53,7 @@ def _ladder(found: Survey, site: Site) -> Source | None:
     remotes = found.host.remotes(site.environ, token, allow_http=found.settings.core.allow_http)
     if not remotes:
         return None
-    from cibeacon.ladder import Ladder
+    from cibeacon.git.ladder import Ladder
 
     return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.budget)
 
@@ -62,18 +65,23 @@ def _configured(found: Survey, site: Site, source: Source) -> Survey:
     settings = settle(site.flags, site.environ, chosen) if chosen else found.settings
     settings = settings._replace(problems=(*settings.problems, *config.problems))
     context = detect.as_told(found.context, settings)
-    another = following.names_another(found.context, context)
+    another = context.host == gitlab.NAME and context.run_id != found.context.run_id
     found = found._replace(settings=settings, context=context, notices=(*found.notices, *config.notices))
     if not another and site.stage == "post" and "changed" not in settings.deploy.deploy_services:
         return found
     forge = Forge.of(context, settings, site.environ, site.budget)
     if another:
-        context, said = following.followed(context, forge, rehearsed=found.rehearsed)
+        from cibeacon.following import followed  # few tell of another pipeline than their own
+
+        context, said = followed(context, forge, rehearsed=found.rehearsed)
         return found._replace(context=context, notices=(*found.notices, *said))
     asked = forge if forge.credential and not found.rehearsed else None
     history = Fallback(source, asked)
-    landed = landing.landing(context, settings, forge, history, rehearsed=found.rehearsed)
-    return _with_changes(found._replace(landing=landed), config, site, history)
+    if context.push:
+        from cibeacon.changes.landing import landing
+
+        found = found._replace(landing=landing(context, settings, forge, history, rehearsed=found.rehearsed))
+    return _with_changes(found, config, site, history)
 
 
 def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: Fallback) -> Survey:

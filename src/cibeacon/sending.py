@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cibeacon import reckoning
-from cibeacon.delivery import deliver
-from cibeacon.endpoint import endpoints
+from cibeacon.changes import reckoning
+from cibeacon.delivery.delivering import deliver
+from cibeacon.delivery.endpoint import endpoints
 from cibeacon.errors import interruption
-from cibeacon.metadata import with_metadata, without_metadata
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
-from cibeacon.plan import Ready, Step, plan, spoiled_kinds
-from cibeacon.report import Notice
+from cibeacon.planning.metadata import with_metadata, without_metadata
+from cibeacon.planning.plan import Ready, Step, plan, spoiled_kinds
+from cibeacon.planning.signals import JobState
+from cibeacon.planning.situation import File, Situation
+from cibeacon.process.world import World
 from cibeacon.settings import Settings
-from cibeacon.signals import JobState
 from cibeacon.sinks import SINKS, named
-from cibeacon.situation import File, Situation
 from cibeacon.survey import Survey
-from cibeacon.world import World
+from cibeacon.telling.report import Notice
 
 
 def sent(world: World, found: Survey) -> tuple[Survey, tuple[Outcome, ...], tuple[Notice, ...]]:
@@ -41,7 +41,7 @@ def _planned(world: World, found: Survey) -> tuple[tuple[Step, ...], tuple[Notic
     steps = plan(situation)
     if not patterns or not any(isinstance(step, Ready) and isinstance(step.signal, JobState) for step in steps):
         return steps, ()
-    from cibeacon.attachments import attachments  # whoever sends no files needs none of it
+    from cibeacon.files.attachments import attachments  # whoever sends no files needs none of it
 
     taken, said = attachments(patterns, world.cwd)
     notices = tuple(Notice("trouble", f"dci_files: {each}.") for each in said)

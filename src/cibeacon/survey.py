@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from cibeacon import detect
-from cibeacon.budget import Budget
 from cibeacon.changes import Changes, Landing, named
 from cibeacon.context import Context
-from cibeacon.report import Notice
+from cibeacon.process.budget import Budget
 from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Settings
+from cibeacon.telling.report import Notice
 
 
 class Survey(NamedTuple):

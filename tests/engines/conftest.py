@@ -13,10 +13,10 @@ from actions_runner import Step
 from prism import PROGRAM, Prism
 from shops import TOKEN, Shop
 
-from cibeacon.budget import Budget
+from cibeacon.delivery.session import HardenedSession
+from cibeacon.process.budget import Budget
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.session import HardenedSession
 
 
 @pytest.fixture(scope="session")

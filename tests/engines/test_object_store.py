@@ -14,12 +14,12 @@ import pytest
 import requests
 from buckets import PRODUCT, S3, SECRET, SERVER
 
-from cibeacon import record
-from cibeacon.bucket_spool import _name
 from cibeacon.outcome import Outcome
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import dx
+from cibeacon.spool import record
+from cibeacon.spool.in_bucket import _name
 
 pytestmark = pytest.mark.engine
 TOKEN = "tok-YnVja2V0cw"

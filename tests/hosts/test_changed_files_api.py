@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from cibeacon.budget import Budget
+from cibeacon.delivery.session import HardenedSession
 from cibeacon.errors import HostError
 from cibeacon.hosts import github_api, gitlab_api
-from cibeacon.session import HardenedSession
+from cibeacon.process.budget import Budget
 from filesapi import Api
 
 HEAD, MERGE, BASE = "1" * 40, "2" * 40, "4" * 40

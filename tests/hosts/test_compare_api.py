@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from cibeacon.budget import Budget
+from cibeacon.delivery.session import HardenedSession
 from cibeacon.errors import HostError
 from cibeacon.hosts import github_api, gitlab_api
+from cibeacon.process.budget import Budget
 from cibeacon.sandbox.forge import Forge
-from cibeacon.session import HardenedSession
 from faults import FaultServer, answers, response
 
 FIRST, SECOND, THIRD, SIDE, MERGE, ALONE = ("1" * 40, "2" * 40, "3" * 40, "5" * 40, "6" * 40, "7" * 40)

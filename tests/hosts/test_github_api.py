@@ -8,9 +8,9 @@ import time
 import pytest
 
 import faults
-from cibeacon.budget import Budget
 from cibeacon.errors import HostError
 from cibeacon.hosts.github_api import landed
+from cibeacon.process.budget import Budget
 from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, Refusing, answers, response
 

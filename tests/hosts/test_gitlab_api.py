@@ -8,11 +8,11 @@ import time
 import pytest
 
 import faults
-from cibeacon.budget import Budget
+from cibeacon.delivery.session import HardenedSession
 from cibeacon.errors import HostError
 from cibeacon.hosts.gitlab_api import landed
+from cibeacon.process.budget import Budget
 from cibeacon.sandbox.forge import Forge
-from cibeacon.session import HardenedSession
 from faults import FaultServer, Refusing, answers, response
 
 HEAD, MERGE, SQUASH, BASE, OTHER = ("1" * 40, "2" * 40, "3" * 40, "4" * 40, "9" * 40)

@@ -11,7 +11,7 @@ from cibeacon.changes import Changes
 from cibeacon.context import Context, PullRequest
 from cibeacon.hosts.gitlab_speech import speak
 from cibeacon.outcome import Outcome, Request
-from cibeacon.report import Report
+from cibeacon.telling.report import Report
 from log_grammar import commands, sections
 
 JOB = {

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon import signing
 from cibeacon.call import Call, Reply, Verdict
-from cibeacon.endpoint import Endpoint
+from cibeacon.delivery import signing
+from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.outcome import Outcome
-from cibeacon.record import Record
-from cibeacon.record import read as read_record
-from cibeacon.signals import Attachment, DciJob, Deployment, JobState
+from cibeacon.planning.signals import Attachment, DciJob, Deployment, JobState
 from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
 from cibeacon.sinks.dci_asking import STATUSES, TRIES
+from cibeacon.spool.record import Record
+from cibeacon.spool.record import read as read_record
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "dci").glob("*.json"))

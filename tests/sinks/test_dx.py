@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cibeacon.call import Reply, Verdict
 from cibeacon.outcome import Outcome
-from cibeacon.record import Record, read
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 from cibeacon.settings import SIGNAL_KINDS
-from cibeacon.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import SINKS, dx
+from cibeacon.spool.record import Record, read
 
 KINDS = {"pull-services": PullServices, "deployment": Deployment, "pipeline-run": PipelineRun}
 CASES = {

@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.call import Call, Reply, Verdict
-from cibeacon.endpoint import endpoints
+from cibeacon.delivery.endpoint import endpoints
+from cibeacon.delivery.signing import headers
 from cibeacon.outcome import Outcome
-from cibeacon.record import Record
-from cibeacon.record import read as read_record
+from cibeacon.planning.signals import Deployment, FlowAssignment
 from cibeacon.settings import settle
-from cibeacon.signals import Deployment, FlowAssignment
-from cibeacon.signing import headers
 from cibeacon.sinks import SINKS, flow
 from cibeacon.sinks.flow_pipelines import Pipeline, named
+from cibeacon.spool.record import Record
+from cibeacon.spool.record import read as read_record
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "flow").glob("*.json"))

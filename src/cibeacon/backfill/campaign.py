@@ -19,14 +19,14 @@ from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.shard import Shard
 from cibeacon.backfill.sieve import Found, Sieve
 from cibeacon.backfill.tally import Summary, Tally
-from cibeacon.endpoint import Endpoint
+from cibeacon.delivery.endpoint import Endpoint
+from cibeacon.delivery.rehearsal import Rehearsal
 from cibeacon.errors import CibeaconError, SettingsError
 from cibeacon.outcome import Outcome, Request
-from cibeacon.rehearsal import Rehearsal
-from cibeacon.sections import interruptible
-from cibeacon.signals import PullServices
+from cibeacon.planning.signals import PullServices
+from cibeacon.process.sections import interruptible
+from cibeacon.process.world import World
 from cibeacon.sinks import dx
-from cibeacon.world import World
 
 BODIES = 3
 """Requests that a dry run shows."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cibeacon.backfill import cells
 from cibeacon.backfill.cells import Reader
-from cibeacon.signals import Deployment, PipelineRun, PullServices
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 
 OURS = ("error", "advice")
 """The columns that failed rows have besides; they are no fields, and are not read."""

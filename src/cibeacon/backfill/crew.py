@@ -18,10 +18,10 @@ from cibeacon.backfill.blame import Blame, blame
 from cibeacon.backfill.identity import Told
 from cibeacon.backfill.pace import Pace
 from cibeacon.backfill.reading import Cells
-from cibeacon.budget import Budget
 from cibeacon.call import Dialogue
-from cibeacon.deadline import aside
 from cibeacon.outcome import Outcome
+from cibeacon.process.budget import Budget
+from cibeacon.process.deadline import aside
 from cibeacon.sinks import dx
 
 

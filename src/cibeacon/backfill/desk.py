@@ -14,7 +14,7 @@ from cibeacon.backfill.journal import Journal
 from cibeacon.backfill.reading import STDIN, Cells, Table
 from cibeacon.backfill.shard import Shard
 from cibeacon.errors import CibeaconError, SettingsError
-from cibeacon.spool import is_address
+from cibeacon.spool.on_disk import is_address
 
 if TYPE_CHECKING:
     from cibeacon.backfill.faraway import BucketJournal

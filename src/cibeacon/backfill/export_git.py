@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from cibeacon.backfill.export_services import Stretch
 from cibeacon.backfill.export_source import Totals, What, Window
 from cibeacon.errors import CheckoutError
-from cibeacon.gitlog import Log, Step
+from cibeacon.git.log import Log, Step
 from cibeacon.history import Mark, Merged, family, number_in
 
 

@@ -11,10 +11,10 @@ from typing import Protocol, TypeVar
 
 from cibeacon.backfill.export_services import Stretch
 from cibeacon.backfill.export_source import Totals, What, Window
-from cibeacon.deadline import within
 from cibeacon.errors import CibeaconError, HostError
-from cibeacon.gitlog import Log
+from cibeacon.git.log import Log
 from cibeacon.history import Mark, Merged, family
+from cibeacon.process.deadline import within
 
 LONGEST = 1800.0
 """Seconds that one question may take, waits for a rate limit included."""

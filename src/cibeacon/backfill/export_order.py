@@ -16,17 +16,17 @@ from cibeacon.backfill.export import Row, deployment_rows, pull_service_rows
 from cibeacon.backfill.export_rows import COLUMNS, Deployed, continued, written
 from cibeacon.backfill.export_services import teller
 from cibeacon.backfill.export_source import Source, Totals, What, Window
-from cibeacon.budget import Budget
 from cibeacon.context import Context
 from cibeacon.errors import SettingsError
-from cibeacon.git import toplevel
-from cibeacon.gitlog import Log
+from cibeacon.git.log import Log
+from cibeacon.git.repository import toplevel
 from cibeacon.history import Mark
 from cibeacon.hosts import github, local
-from cibeacon.sections import uninterrupted
+from cibeacon.process.budget import Budget
+from cibeacon.process.sections import uninterrupted
+from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
 from cibeacon.transport import plain_http_refused
-from cibeacon.world import World
 
 _GIT_SECONDS = 6 * 3600.0
 TITLES: Mapping[str, str] = {"git": "git", "github": "GitHub", "gitlab": "GitLab"}
@@ -162,8 +162,8 @@ def _source(
         held.callback(asked.close)
         host = asked
     else:
+        from cibeacon.delivery.session import HardenedSession
         from cibeacon.hosts import gitlab_history
-        from cibeacon.session import HardenedSession
 
         session = held.enter_context(HardenedSession())
         host = gitlab_history.History(url, forge.credential, repository, session, fresh)

@@ -14,8 +14,8 @@ from typing import IO, NamedTuple
 from cibeacon import values
 from cibeacon.errors import SettingsError
 from cibeacon.history import Mark
+from cibeacon.planning.signals import reference
 from cibeacon.reading import iso
-from cibeacon.signals import reference
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "pull-services": ("repository", "pull_number", "services"),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from cibeacon import configfile, trees
-from cibeacon.budget import Budget
+from cibeacon.configuration import configfile
+from cibeacon.configuration.repoconfig import REPORTABLE, RepositoryConfig, service_map
 from cibeacon.errors import CibeaconError, HostError, SettingsError
-from cibeacon.gitlog import Log
-from cibeacon.repoconfig import REPORTABLE, RepositoryConfig, service_map
+from cibeacon.git import trees
+from cibeacon.git.log import Log
+from cibeacon.process.budget import Budget
 from cibeacon.services import configuration
 from cibeacon.services.configuration import Configuration
 from cibeacon.services.service_map import ServiceMap

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 from cibeacon.backfill.digests import Digests
 from cibeacon.backfill.identity import SIZE
-from cibeacon.bucket import Bucket
 from cibeacon.errors import SpoolError
+from cibeacon.spool.bucket import Bucket
 
 _SECONDS = 60.0
 _PIECE = 4 << 20

@@ -12,17 +12,17 @@ from typing import TypeVar
 
 from cibeacon import __version__
 from cibeacon.backfill.crew import Carrier, Hire
-from cibeacon.budget import Budget
-from cibeacon.endpoint import Endpoint
+from cibeacon.delivery.endpoint import Endpoint
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.sinks import dx
-from cibeacon.world import World
 
 _Result = TypeVar("_Result")
 
 
 def hiring(world: World, endpoint: Endpoint, *, timeout: float, allow_http: bool) -> Hire:
     """What makes a courier; each row brings a budget of its own. The network stack is loaded here, by one thread alone."""
-    from cibeacon.courier import Courier  # requests takes 0.1 s to import
+    from cibeacon.delivery.courier import Courier  # requests takes 0.1 s to import
 
     @contextmanager
     def hire(slowed: Callable[[float], None]) -> Iterator[Carrier]:

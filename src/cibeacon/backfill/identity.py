@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from cibeacon.signals import Deployment, PipelineRun, PullServices, reference
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, reference
 
 Told: TypeAlias = Deployment | PullServices | PipelineRun
 SIZE = 14

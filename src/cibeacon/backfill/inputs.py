@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import IO
 
-from cibeacon.spool import is_address
+from cibeacon.spool.on_disk import is_address
 
 STDIN = "-"
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cibeacon.backfill import identity
 from cibeacon.backfill.cells import About
 from cibeacon.backfill.columns import OURS, Column, Kind, unknown
-from cibeacon.signals import Deployment, PipelineRun, PullServices
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import dx
 
 _SHOWN = 60

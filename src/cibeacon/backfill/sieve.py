@@ -11,7 +11,7 @@ from cibeacon.backfill.digests import Digests
 from cibeacon.backfill.reading import Cells
 from cibeacon.backfill.rows import Fault, Refused
 from cibeacon.backfill.shard import Shard
-from cibeacon.signals import Deployment, PullServices
+from cibeacon.planning.signals import Deployment, PullServices
 
 
 class Found(NamedTuple):

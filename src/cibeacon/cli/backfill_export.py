@@ -12,10 +12,10 @@ from cibeacon.backfill.export_order import Order, exported
 from cibeacon.backfill.export_source import Totals, What, Window
 from cibeacon.cli.flags import flags, given
 from cibeacon.errors import CibeaconError, interruption
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import clipped
 from cibeacon.settings import secret_values
-from cibeacon.world import World
 
 CUT_SHORT, UNUSABLE = 1, 2
 """Exit codes: not everything could be told; nothing could be."""

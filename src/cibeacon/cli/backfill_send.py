@@ -18,13 +18,13 @@ from cibeacon.backfill.tally import SOME_FAILED, Summary
 from cibeacon.cli.backfill_view import View, shown
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.present import opened, unbroken
-from cibeacon.endpoint import endpoints
+from cibeacon.delivery.endpoint import endpoints
 from cibeacon.errors import SettingsError
-from cibeacon.readiness import unreachable
+from cibeacon.planning.readiness import unreachable
+from cibeacon.process.world import World
 from cibeacon.sanitise import clipped
 from cibeacon.settings import Settings, settle
 from cibeacon.sinks import dx
-from cibeacon.world import World
 
 _TAKEN = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
 MOST_WORKERS = 64

@@ -17,10 +17,10 @@ from cibeacon.backfill.tally import SHOWN, Summary, Tally
 from cibeacon.cli.tables import table
 from cibeacon.errors import SettingsError
 from cibeacon.outcome import Request
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import block, clipped, json_text
 from cibeacon.settings import Settings
-from cibeacon.world import World
 
 EVERY = 10.0
 """Seconds between two lines."""

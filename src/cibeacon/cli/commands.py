@@ -9,10 +9,10 @@ from io import StringIO
 import click
 
 from cibeacon import __version__
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import block
 from cibeacon.settings import secret_values
-from cibeacon.world import World
 
 VERBS: Mapping[str, str] = {
     "report": "Tell DX about this run: services, deployments, status.",

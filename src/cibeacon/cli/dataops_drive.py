@@ -24,8 +24,8 @@ from cibeacon.dataops.powers import Wish
 from cibeacon.dataops.records import Job, Pipeline
 from cibeacon.dataops.waiting import Policy, Verdict
 from cibeacon.errors import OutOfTime
+from cibeacon.process.world import World
 from cibeacon.sanitise import line
-from cibeacon.world import World
 
 _FAREWELL = 1.0
 """Seconds for canceling after a signal: the process is ended soon after it."""

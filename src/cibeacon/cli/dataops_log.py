@@ -12,7 +12,7 @@ from cibeacon.dataops.joblogs import Reading
 from cibeacon.dataops.powers import Wish
 from cibeacon.dataops.records import Job
 from cibeacon.dataops.waiting import Policy
-from cibeacon.world import World
+from cibeacon.process.world import World
 
 _TAKEN = ("dataops_url", "dataops_project", "dataops_log_limit", "dataops_wait_timeout")
 _PAUSE = 3.0

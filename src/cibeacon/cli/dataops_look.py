@@ -13,7 +13,7 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.dataops import tables
 from cibeacon.dataops.client import PAGE, Client, Record
 from cibeacon.dataops.powers import Wish
-from cibeacon.world import World
+from cibeacon.process.world import World
 
 _TAKEN = ("dataops_url", "dataops_project")
 _OURS = ("dry_run", "timeout", "allow_http", "format", "jq")

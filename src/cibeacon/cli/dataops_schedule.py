@@ -9,7 +9,7 @@ from cibeacon.cli.flags import flags
 from cibeacon.dataops import schedule
 from cibeacon.dataops.client import Client
 from cibeacon.dataops.powers import Wish
-from cibeacon.world import World
+from cibeacon.process.world import World
 
 _TAKEN = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_file", "dataops_variables")
 

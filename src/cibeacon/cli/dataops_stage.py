@@ -16,11 +16,11 @@ from cibeacon.dataops.faults import Fault, usage
 from cibeacon.dataops.powers import Wish, missing
 from cibeacon.errors import OutOfTime, SettingsError
 from cibeacon.hosts import github, github_speech, gitlab, gitlab_speech
+from cibeacon.process.world import World
 from cibeacon.sanitise import block, clipped, command_data, command_property, json_text
 from cibeacon.settings import settle
 from cibeacon.settings.dataops import Dataops
-from cibeacon.speech import Writing
-from cibeacon.world import World
+from cibeacon.telling.speech import Writing
 
 _WIDTH = 400
 _GRACE = 1.0

@@ -13,11 +13,11 @@ from cibeacon.cli.looking import Look, shown
 from cibeacon.cli.tables import table
 from cibeacon.identifiers import is_uuid
 from cibeacon.lookup import Answer
+from cibeacon.process.world import World
 from cibeacon.reading import at
 from cibeacon.sanitise import clipped
 from cibeacon.sinks import dci_reading as reading
 from cibeacon.sinks.dci_calls import can_be_asked_for
-from cibeacon.world import World
 
 _TAKEN = (
     *("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq", "dci_url", "dci_client_id"),

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 import click
 
-from cibeacon import byhand, logtext
+from cibeacon import byhand
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.present import Work, present
 from cibeacon.cli.progress import progress
-from cibeacon.report import Report
+from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
-from cibeacon.world import World
+from cibeacon.telling import logtext
+from cibeacon.telling.report import Report
 
 _STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
 _ENDS = ("success", "failure", "killed", "error", "failed", "cancelled", "canceled")

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cibeacon.demo.story import TOKEN, Holding, Story, holdings
+from cibeacon.process.sections import interruptible
+from cibeacon.process.world import World
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.sections import interruptible
-from cibeacon.world import World
 
 
 @click.command("demo")

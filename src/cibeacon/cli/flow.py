@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from cibeacon import logtext
 from cibeacon.assigning import assign as assigned
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.looking import shown
 from cibeacon.cli.present import present
 from cibeacon.cli.tables import table
 from cibeacon.lookup import Answer
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
-from cibeacon.report import Report
 from cibeacon.sanitise import clipped
 from cibeacon.settings import Settings, secret_values, settle
 from cibeacon.sinks import flow
 from cibeacon.sinks.flow_pipelines import PREFIX
-from cibeacon.world import World
+from cibeacon.telling import logtext
+from cibeacon.telling.report import Report
 
 _TAKEN = (
     *("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq"),

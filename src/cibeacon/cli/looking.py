@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from cibeacon.budget import Budget
 from cibeacon.call import Dialogue
 from cibeacon.errors import SettingsError
 from cibeacon.lookup import Answer, lookup
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import block, clipped, json_text
 from cibeacon.settings import secret_values, settle
 from cibeacon.sinks.dci_reading import Found
-from cibeacon.world import World
 
 _GRACE = 1.0
 _WIDTH = 500

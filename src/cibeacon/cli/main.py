@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cibeacon.world import World
+from cibeacon.process.world import World
 
 
 def run(argv: Sequence[str], world: World) -> int:

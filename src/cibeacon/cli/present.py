@@ -10,19 +10,19 @@ import select
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
-from cibeacon import logtext
 from cibeacon.app import broken, stopped
-from cibeacon.budget import Budget
 from cibeacon.errors import SettingsError
 from cibeacon.hosts import github, gitlab
 from cibeacon.options import Origin
+from cibeacon.process.budget import Budget
+from cibeacon.process.world import World
 from cibeacon.reading import number
 from cibeacon.redact import Redactor
-from cibeacon.report import Notice, Report
 from cibeacon.sanitise import block, clipped, json_text
 from cibeacon.settings import Settings, secret_values
-from cibeacon.speech import Speech, Writing
-from cibeacon.world import World
+from cibeacon.telling import logtext
+from cibeacon.telling.report import Notice, Report
+from cibeacon.telling.speech import Speech, Writing
 
 _GRACE = 1.0
 """Seconds that a program has when the budget is spent, and a pipe to take the first words; the process ends within two."""

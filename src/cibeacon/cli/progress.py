@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cibeacon.files.watching import Watch
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import clipped
 from cibeacon.settings import secret_values
-from cibeacon.watching import Watch
-from cibeacon.world import World
 
 LARGE = 8 << 20
 """Bytes from which on a file is worth a word before it is done."""

@@ -6,9 +6,9 @@ import click
 
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.present import present
-from cibeacon.replay import replay
+from cibeacon.process.world import World
 from cibeacon.settings import settle
-from cibeacon.world import World
+from cibeacon.spool.replay import replay
 
 
 @click.command("replay")

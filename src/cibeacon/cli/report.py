@@ -7,7 +7,7 @@ import click
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.plain import GROUPS
-from cibeacon.world import World
+from cibeacon.process.world import World
 
 
 @click.command("report")

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from cibeacon.process.world import World
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sanitise import clipped
-from cibeacon.world import World
 
 _STEP = 2.0
 """Seconds that a step of a pipeline takes, slow enough for a person to watch."""

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.configuration.inspection import Inspection, inspected
 from cibeacon.errors import SettingsError
-from cibeacon.inspection import Inspection, inspected
+from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import block, clipped, json_text
 from cibeacon.services.atlas import Which
 from cibeacon.settings import secret_values, settle
-from cibeacon.world import World
 
 FAULTY = 2
 """Exit code for a map that must be mended."""

@@ -10,8 +10,8 @@ import click
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.plain import GROUPS
-from cibeacon.sections import interruptible
-from cibeacon.world import World
+from cibeacon.process.sections import interruptible
+from cibeacon.process.world import World
 
 VIEWS = {"list": "list_services", "which": "which_service", "check": "check_map"}
 """Verb → its command in `service_map`."""

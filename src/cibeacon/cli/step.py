@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from cibeacon.cli import verbs
 from cibeacon.cli.present import present
 from cibeacon.outcome import Outcome
-from cibeacon.report import Report
+from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
 from cibeacon.settings.step import options
-from cibeacon.world import World
+from cibeacon.telling.report import Report
 
 REPORT = "report"
 """The one command with stages: the others do all they do in the main stage."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from cibeacon.process.world import World
 from cibeacon.sanitise import clipped
-from cibeacon.world import World
 
 _WIDEST = 80
 _GAP = "  "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cibeacon import app, logtext
+from cibeacon import app
 from cibeacon.cli.present import present
+from cibeacon.process.world import World
 from cibeacon.settings import settle
-from cibeacon.world import World
+from cibeacon.telling import logtext
 
 UNKNOWN = 3
 """Exit code for unknown services, where the caller asked for one."""

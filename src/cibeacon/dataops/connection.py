@@ -15,13 +15,13 @@ from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 from requests import RequestException
 
-from cibeacon.courier import retry_after
 from cibeacon.dataops.access import Access
 from cibeacon.dataops.faults import Fault, Slow, answered, usage
 from cibeacon.dataops.wire import OneOrigin
-from cibeacon.deadline import within
-from cibeacon.endpoint import Endpoint
-from cibeacon.losses import lost
+from cibeacon.delivery.courier import retry_after
+from cibeacon.delivery.endpoint import Endpoint
+from cibeacon.delivery.losses import lost
+from cibeacon.process.deadline import within
 from cibeacon.reading import number
 
 PAGE = 100

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from cibeacon.dataops.access import origin
-from cibeacon.session import HardenedSession
+from cibeacon.delivery.session import HardenedSession
 from cibeacon.transport import plain_http_refused
 
 _CREDENTIALS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie")

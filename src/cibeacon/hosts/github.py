@@ -13,8 +13,8 @@ from typing import Any
 
 from cibeacon.context import Context, PullRequest, Push
 from cibeacon.errors import EventError
+from cibeacon.git.remote import Remote, remote
 from cibeacon.reading import at, commit, number, seconds, server, variable, words
-from cibeacon.remote import Remote, remote
 
 NAME = "github"
 TITLE = "GitHub Actions"

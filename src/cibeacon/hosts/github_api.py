@@ -14,10 +14,10 @@ from urllib.parse import quote
 from github import Auth, Github, GithubException, GithubRetry
 from requests import RequestException
 
-from cibeacon.budget import Budget
 from cibeacon.changes import Listed, first_parents
 from cibeacon.context import PullRequest
 from cibeacon.errors import HostError
+from cibeacon.process.budget import Budget
 from cibeacon.reading import commit
 
 _LONGEST_CALL = 10

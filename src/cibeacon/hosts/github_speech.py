@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon import outputs, redact, summary
+from cibeacon import redact
 from cibeacon.outcome import Outcome
-from cibeacon.report import Report
 from cibeacon.sanitise import command_data, command_property, escaped, json_text
-from cibeacon.speech import Speech, Writing
+from cibeacon.telling import outputs, summary
+from cibeacon.telling.report import Report
+from cibeacon.telling.speech import Speech, Writing
 
 _ADDRESS = re.compile(r"https?://[^/\s]+\S*")
 _MOST_ANNOTATIONS = 10

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cibeacon.context import Context, PullRequest, Push
+from cibeacon.git.remote import Remote, remote
 from cibeacon.reading import commit, number, seconds, server, variable
-from cibeacon.remote import Remote, remote
 
 NAME = "gitlab"
 TITLE = "GitLab CI"

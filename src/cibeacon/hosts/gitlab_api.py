@@ -17,10 +17,10 @@ from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 from requests import RequestException, Session
 
-from cibeacon.budget import Budget
 from cibeacon.changes import Listed, first_parents
 from cibeacon.context import Context, PullRequest
 from cibeacon.errors import HostError
+from cibeacon.process.budget import Budget
 from cibeacon.reading import commit, seconds
 
 _LONGEST_CALL = 10.0

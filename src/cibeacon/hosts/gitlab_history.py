@@ -15,10 +15,10 @@ from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 from requests import RequestException, Session
 
-from cibeacon.budget import Budget
 from cibeacon.errors import HostError
 from cibeacon.history import Mark, Merged, family
 from cibeacon.hosts import gitlab_api
+from cibeacon.process.budget import Budget
 from cibeacon.reading import at, commit, iso, seconds, words
 
 _PAGE = 100

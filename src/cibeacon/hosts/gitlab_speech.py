@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon import outputs
 from cibeacon.hosts import gitlab
-from cibeacon.logtext import MOST_REASONS
-from cibeacon.report import Report
+from cibeacon.process.world import Stage
 from cibeacon.sanitise import clipped, json_text, line
-from cibeacon.speech import Speech, Writing
-from cibeacon.world import Stage
+from cibeacon.telling import outputs
+from cibeacon.telling.logtext import MOST_REASONS
+from cibeacon.telling.report import Report
+from cibeacon.telling.speech import Speech, Writing
 
 PREFIX = "CIBEACON_OUT_"
 SETTINGS: Mapping[str, str] = {"dci_job_id": "CIBEACON_DCI_JOB_ID"}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cibeacon.context import Checkout, Context
+from cibeacon.git.remote import Remote
 from cibeacon.reading import commit
-from cibeacon.remote import Remote
 
 NAME = "local"
 TITLE = "local"

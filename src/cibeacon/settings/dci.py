@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from cibeacon import identifiers, values
+from cibeacon.files.regexes import regexes
 from cibeacon.options import option
-from cibeacon.regexes import regexes
 
 PUBLIC = "https://api.distributed-ci.io"
 """The control server that everybody uses."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from cibeacon.call import Dialogue
-from cibeacon.record import Record
-from cibeacon.signals import Signal
+from cibeacon.planning.signals import Signal
 from cibeacon.sinks import dx
+from cibeacon.spool.record import Record
 
 
 class Sink(Protocol):

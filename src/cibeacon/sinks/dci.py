@@ -12,8 +12,7 @@ from typing import Any
 
 from cibeacon.call import Call, Dialogue, Verdict
 from cibeacon.identifiers import is_uuid
-from cibeacon.record import Record
-from cibeacon.signals import Attachment, DciJob, JobState, Signal
+from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks import dci_record
 from cibeacon.sinks.dci_asking import (
@@ -32,6 +31,7 @@ from cibeacon.sinks.dci_asking import (
 from cibeacon.sinks.dci_asking import once as said_once
 from cibeacon.sinks.dci_replies import Refused
 from cibeacon.sinks.dci_topics import components, topic
+from cibeacon.spool.record import Record
 
 NAME = "dci"
 LONGEST = 255

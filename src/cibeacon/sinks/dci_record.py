@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cibeacon.identifiers import is_uuid
-from cibeacon.signals import Attachment, DciJob, JobState
+from cibeacon.planning.signals import Attachment, DciJob, JobState
 
 Check = Callable[[Any], bool]
 

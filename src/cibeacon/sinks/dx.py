@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cibeacon.call import Call, Dialogue, Reply, Verdict
-from cibeacon.record import Record
-from cibeacon.signals import Deployment, PipelineRun, PullServices, Signal
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, Signal
 from cibeacon.sinks.dx_advice import ADVICE, HTTP_ADVICE, KEPT_CODES, KEPT_STATUS
+from cibeacon.spool.record import Record
 
 NAME = "dx"
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from cibeacon.call import Call, Dialogue, Reply, Verdict
 from cibeacon.identifiers import is_uuid
-from cibeacon.record import Record
-from cibeacon.signals import FlowAssignment, Signal
+from cibeacon.planning.signals import FlowAssignment, Signal
 from cibeacon.sinks.flow_pipelines import Pipeline, chosen, doubts, named, pipelines
 from cibeacon.sinks.flow_replies import Refused, answer
+from cibeacon.spool.record import Record
 
 NAME = "flow"
 LISTING = "/api/v1/flow/pipeline"

@@ -1,0 +1,1 @@
+"""The repository configuration: found, parsed, read, checked."""

@@ -1,0 +1,1 @@
+"""What carries signals to the vendors, and what became of each."""

@@ -1,0 +1,1 @@
+"""Files that go along with a job: found, looked at, cleaned of secrets."""

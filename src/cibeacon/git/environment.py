@@ -1,0 +1,95 @@
+"""Knows the environment of git's children: what they may read, and that they ask nobody. Starts none.
+
+It is made from nothing, so that no variable of the job (GIT_DIR, GIT_TRACE, GIT_SSH_COMMAND, …) reaches git.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cibeacon.git.remote import Remote
+
+_KEPT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_PROXIES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+_CONFIG = {
+    "safe.directory": "*",
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.packedGitWindowSize": "1m",
+    "core.packedGitLimit": "8m",
+}
+_SCRATCH_CONFIG = {
+    "core.alternateRefsPrefixes": "refs/cibeacon/nothing/",  # the borrowed repository's refs must not be offered
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+_NETWORK_CONFIG = {
+    "http.followRedirects": "false",  # a credential would travel along
+    "protocol.version": "2",  # version 1 refuses commits that no ref names
+    "credential.helper": "",
+    "fetch.recurseSubmodules": "false",
+}
+_NO_INDEX = "/nonexistent/cibeacon/index"
+"""git diff-tree would read the checkout's whole index, though comparing two trees needs none."""
+_ALWAYS = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_INDEX_FILE": _NO_INDEX,
+}
+_NOBODYS_CONFIG = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def reading(environ: Mapping[str, str]) -> dict[str, str]:
+    """For questions about a clone: no prompt, no hook, no fsmonitor, no network, no configuration but the clone's own.
+
+    A partial clone must not fetch behind our back; `safe.directory` holds for these children alone, since a
+    container's checkout belongs to another user.
+    """
+    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | _as_variables(_CONFIG)
+
+
+def scratch(environ: Mapping[str, str]) -> dict[str, str]:
+    """For questions about a repository of our own: nobody's configuration besides."""
+    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | _as_variables(_CONFIG | _SCRATCH_CONFIG)
+
+
+def fetching(environ: Mapping[str, str], remote: Remote, name: str, *, frank: bool) -> dict[str, str]:
+    """For a fetch into a repository of our own. The credential is neither in an argument nor in a file.
+
+    `frank` tells the server which commits are here, so that it sends less; that can take one more round. Only here
+    does the remote, by its `name`, stand for what is missing: a question must never fetch.
+    """
+    config = _CONFIG | _SCRATCH_CONFIG | _NETWORK_CONFIG
+    config |= {"fetch.negotiationAlgorithm": "default" if frank else "noop"}
+    config |= {f"remote.{name}.promisor": "true", f"remote.{name}.partialCloneFilter": "blob:none"}
+    if remote.authorization:
+        config[f"http.{remote.origin}.extraHeader"] = remote.authorization
+    network = {name: environ[name] for name in _PROXIES if environ.get(name)} | _authorities(environ)
+    scheme = remote.url.partition(":")[0]
+    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | network | {"GIT_ALLOW_PROTOCOL": scheme} | _as_variables(config)
+
+
+def _kept(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in _KEPT if name in environ}
+
+
+def _as_variables(config: Mapping[str, str]) -> dict[str, str]:
+    variables = {"GIT_CONFIG_COUNT": str(len(config))}
+    for number, (key, value) in enumerate(config.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
+
+
+def _authorities(environ: Mapping[str, str]) -> dict[str, str]:
+    """The certificate authorities that the rest of the job trusts: a file, or a folder of them."""
+    names = ("GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+    found = next((environ[name] for name in names if environ.get(name)), None)
+    if found is None:
+        return {}
+    return {"GIT_SSL_CAPATH" if Path(found).is_dir() else "GIT_SSL_CAINFO": found}

@@ -1,0 +1,230 @@
+"""The only questions to git: reads one repository's objects with plumbing commands. Knows no host and no service.
+
+It writes nothing; how git is started and ended is `child`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+
+from cibeacon.context import Checkout
+from cibeacon.errors import CheckoutError
+from cibeacon.git import environment
+from cibeacon.git.child import Git
+from cibeacon.process.budget import Budget
+from cibeacon.reading import SHA
+
+_COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
+_HEADS, _ORIGIN = "refs/heads/", "refs/remotes/origin/"
+_DEFAULT_BRANCHES = ("main", "master")
+_LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
+_URL = ("config", "--get", "remote.origin.url")
+_REFS = ("for-each-ref", "--format=%(refname)%09%(symref)%09%(HEAD)", _HEADS, f"{_ORIGIN}HEAD")
+"""The local branches, with a star at the one that is checked out, and what the remote's HEAD points to."""
+
+
+def toplevel(start: Path) -> Path:
+    """The top of the checkout that holds `start`, or `start` itself outside any."""
+    return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
+
+
+class Repository(Git):
+    """One repository on disk. A question that it cannot answer is None; a broken one is a `CheckoutError`.
+
+    Answers are remembered: nobody changes the repository while we read it.
+    """
+
+    fetched = False
+    trouble: CheckoutError | None = None
+    """A repository on disk asks no server, so it never has trouble with one."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
+        super().__init__(root, environment.reading(environ), budget)
+        self._commits: dict[str, str | None] = {}
+        self._told: dict[tuple[str, ...], tuple[int, bytes, str]] = {}
+        self._expected: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a checkout at all."""
+        return (self.root / ".git").exists()
+
+    def expect(self, *revisions: str) -> None:
+        """Lets git look up commits that will be asked for."""
+        self._expected = tuple(dict.fromkeys(each for each in revisions if _is_line(each)))
+        if self._expected:
+            self._begin(*_LOOK_UP, given=_objects(self._expected))
+
+    def commit(self, revision: str) -> str | None:
+        """The full id of the commit that a SHA or ref names, when its tree is here."""
+        return self.commits(revision)[0]
+
+    def commits(self, *revisions: str) -> tuple[str | None, ...]:
+        """`commit` of each, by one child. It breaks off at the first object that a partial clone lacks."""
+        self._commits |= {each: None for each in revisions if not _is_line(each)}
+        if any(each in self._expected and each not in self._commits for each in revisions):
+            self._look_up(self._expected)
+        self._look_up(tuple(each for each in dict.fromkeys(revisions) if each not in self._commits))
+        return tuple(self._commits[each] for each in revisions)
+
+    def _look_up(self, waiting: tuple[str, ...]) -> None:
+        while waiting:
+            out = self._in_a_repository(self._run(*_LOOK_UP, given=_objects(waiting)))[1]
+            ids = [line if SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
+            pairs = list(zip(ids[::2], ids[1::2], strict=False))
+            found = [commit if tree else None for commit, tree in pairs]
+            answered, waiting = waiting[: len(pairs) + 1], waiting[len(pairs) + 1 :]
+            self._commits |= dict(zip(answered, [*found, None], strict=False))
+
+    def tip(self, revision: str) -> str | None:
+        """The full id of the commit that a SHA or ref names, with or without its tree."""
+        if not revision or revision.startswith("-"):
+            return None
+        return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+    def parents(self, sha: str) -> tuple[str, ...] | None:
+        """A commit's parents, read from the object itself: a shallow clone hides them from revision syntax."""
+        if not SHA.fullmatch(sha):
+            return None
+        text = self._ask("cat-file", "commit", sha)
+        if text is None:
+            return None
+        headers = text.partition("\n\n")[0].split("\n")
+        return tuple(line.removeprefix("parent ") for line in headers if line.startswith("parent "))
+
+    def is_ancestor(self, older: str, newer: str) -> bool | None:
+        """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""
+        code, _, _ = self._once("merge-base", "--is-ancestor", older, newer)
+        if code == 0:
+            return True
+        return False if code == 1 and not self.shallow() else None
+
+    def merge_base(self, one: str, *others: str) -> str | None:
+        """The best common ancestor; None in a shallow clone, where a better one may be hidden."""
+        return None if self.shallow() else self._ask("merge-base", one, *others)
+
+    def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
+        """What `after` holds beyond `before`, oldest first, along first parents; None where that cannot be told."""
+        if not SHA.fullmatch(before) or not SHA.fullmatch(after):
+            return None
+        told = self._ask("rev-list", "--first-parent", "--reverse", after, f"^{before}", "--")
+        found = tuple(told.split()) if told else ()
+        if not found or (self.shallow() and (self.parents(found[0]) or ())[:1] != (before,)):
+            return None
+        return found
+
+    def previous_tag(self, sha: str) -> str | None:
+        """The commit of the nearest tag before `sha`."""
+        name = None if self.shallow() else self._ask("describe", "--tags", "--abbrev=0", f"{sha}^")
+        return self.tip(f"refs/tags/{name}") if name else None
+
+    def shallow(self) -> bool:
+        """True when history is cut."""
+        return self._ask("rev-parse", "--is-shallow-repository") == "true"
+
+    def paths(self, base: str, head: str) -> Iterator[str]:
+        """Every path that differs between two commits' trees, in git's order; both sides of a move.
+
+        They come as git finds them. A comparison that fails raises `CheckoutError` here, or while they are read.
+        """
+        found = names(self._stream(*_COMPARISON, base, head, "--"))
+        first = next(found, None)
+        return iter(()) if first is None else chain((first,), found)
+
+    def compare(self, base: str, head: str) -> None:
+        """Lets git find the `paths` that will be asked for. It prints none before it has found them all."""
+        self._begin(*_COMPARISON, base, head, "--")
+
+    def text(self, commit: str, path: str) -> bytes | None:
+        """The content of a file in a commit's tree."""
+        code, out, _ = self._run("cat-file", "blob", f"{commit}:{path}")
+        return out if code == 0 else None
+
+    def entries(self, commit: str, *options: str) -> Iterator[str]:
+        """A line of `git ls-tree` for every file in a commit's tree; with `-d` for every folder."""
+        return names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
+
+    def batch(self, form: str, blobs: Iterable[str]) -> bytes:
+        """What `git cat-file` says of many objects at once: `--batch` or `--batch-check`."""
+        from tempfile import TemporaryFile
+
+        with TemporaryFile() as asked:
+            asked.write("".join(f"{blob}\n" for blob in blobs).encode("ascii"))
+            asked.seek(0)
+            return b"".join(self._stream("cat-file", form, given=asked))
+
+    def objects(self) -> Path | None:
+        """Where the objects are; a linked worktree shares another repository's."""
+        found = self._ask("rev-parse", "--git-path", "objects")
+        return (self.root / found).resolve() if found else None
+
+    def lacks_trees(self) -> bool:
+        """True for a partial clone that may leave out folders, not only files."""
+        filters = self._ask("config", "--get-regexp", r"^remote\..*\.partialclonefilter$") or ""
+        return any(not line.rpartition(" ")[2].startswith("blob:") for line in filters.splitlines())
+
+    def begin_checkout(self) -> None:
+        """Lets git find what `checkout` will ask for."""
+        for question in (_URL, _REFS):
+            self._begin(*question)
+
+    def checkout(self) -> Checkout:
+        """The remote, the commit and the branches, for a repository outside CI."""
+        told = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
+        refs = {name: (more or [""])[0] for name, *more in told}
+        branch = next((row[0] for row in told if row[-1] == "*"), None)
+        branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commit yet
+        here = (name for name in _DEFAULT_BRANCHES if f"{_HEADS}{name}" in refs)
+        return Checkout(
+            remote_url=self._ask(*_URL),
+            head=self.commit("HEAD") or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
+            branch=branch.removeprefix(_HEADS) or None,
+            default_branch=refs.get(f"{_ORIGIN}HEAD", "").removeprefix(_ORIGIN) or next(here, None),
+        )
+
+    def _ask(self, *arguments: str) -> str | None:
+        code, out, _ = self._in_a_repository(self._once(*arguments))
+        return os.fsdecode(out).strip() if code == 0 else None
+
+    def _once(self, *arguments: str) -> tuple[int, bytes, str]:
+        """`_run` with the same arguments has the same answer."""
+        if arguments not in self._told:
+            self._told[arguments] = self._run(*arguments)
+        return self._told[arguments]
+
+    def _in_a_repository(self, answer: tuple[int, bytes, str]) -> tuple[int, bytes, str]:
+        """The answer, unless git says that there is nobody to give one."""
+        code, _, err = answer
+        if code == 128 and "not a git repository" in err:
+            raise CheckoutError(
+                "There is no git repository here",
+                f"git found none in {self.root} or above",
+                "Check out the repository before this step (actions/checkout), or run inside it.",
+            )
+        return answer
+
+
+def _objects(revisions: Iterable[str]) -> bytes:
+    """The input of `git cat-file` that asks for the commit and the tree of each, a line each."""
+    return os.fsencode("".join(f"{each}^{{{kind}}}\n" for each in revisions for kind in ("commit", "tree")))
+
+
+def _is_line(revision: str) -> bool:
+    """Whether git could read it as one: a stranger's JSON may hold what has no bytes."""
+    try:
+        os.fsencode(revision)
+    except UnicodeEncodeError:
+        return False
+    return bool(revision) and not revision.startswith("-") and "\n" not in revision and "\0" not in revision
+
+
+def names(chunks: Iterator[bytes]) -> Iterator[str]:
+    """What stands between the NUL bytes of an answer."""
+    rest = b""
+    for chunk in chunks:
+        whole, found, rest = (rest + chunk).rpartition(b"\0")
+        if found:
+            yield from os.fsdecode(whole).split("\0")

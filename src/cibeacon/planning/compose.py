@@ -1,0 +1,162 @@
+"""Knows what is in each signal: which status, which SHA, which ids. Does not know whether it goes, or to whom.
+
+Ids are made from the run, so that a retry, a replay and a second step of the same attempt name the same fact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from cibeacon.context import PullRequest
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, reference
+from cibeacon.planning.situation import Situation
+
+FINAL = frozenset({"success", "failure", "cancelled"})
+_OTHER_SPELLINGS = {"failed": "failure", "canceled": "cancelled"}
+"""Words of `job_status` that a person can give on a host which does not use them."""
+
+
+def pull_services(situation: Situation, pull_request: PullRequest, services: tuple[str, ...]) -> PullServices:
+    """The services of a merged pull request. Only GitHub's ids are `github_pull_id`s."""
+    context, settings = situation.context, situation.settings
+    return PullServices(
+        services=services,
+        github_pull_id=settings.change.github_pull_id or (pull_request.id if context.host == "github" else None),
+        repository=context.repository,
+        pr_number=pull_request.number,
+        replace=settings.dx.replace_services,
+    )
+
+
+def deployment(situation: Situation, service: str, *, alone: bool) -> Deployment:
+    """One service's deployment; an id that a person chose is told apart by service where there are several."""
+    context, settings = situation.context, situation.settings
+    deploy, own = settings.deploy, settings.deploy.reference_id
+    sha = deployed_sha(situation)
+    made = _deployment_reference(situation, service, sha or ",".join(deploy.merge_commit_shas))
+    return Deployment(
+        service=service,
+        deployed_at=deploy.deployed_at or situation.now,
+        reference_id=(own if alone else f"{own}:{service}") if own else made,
+        own_reference=own is not None,
+        repository=context.repository,
+        commit_sha=sha,
+        merge_commit_shas=deploy.merge_commit_shas,
+        integration_branch=deploy.integration_branch,
+        environment=deploy.environment,
+        success=deploy.deploy_success,
+        source_name=deploy.source_name or situation.host_title,
+        source_url=settings.change.source_url or context.run_url,
+        metadata=deploy.metadata,
+    )
+
+
+def deployed_sha(situation: Situation) -> str | None:
+    """The SHA to attribute by; a given one always stands, so that giving both kinds is noticed."""
+    context, settings = situation.context, situation.settings
+    if settings.deploy.attribution == "repository":
+        return None
+    if settings.deploy.merge_commit_shas or settings.change.commit_sha:
+        return settings.change.commit_sha
+    merged = context.pull_request and context.pull_request.merge_commit_sha
+    return _sha(merged or context.commit_sha)
+
+
+def _sha(found: str | None) -> str | None:
+    """A commit id of at most 40 digits: the longer ones of SHA-256 repositories are cut, which still names the commit."""
+    return found[:40] if found else None
+
+
+def pipeline_run(situation: Situation) -> PipelineRun:
+    """How the run stands now."""
+    context, settings = situation.context, situation.settings
+    change, run = settings.change, settings.run
+    status = _run_status(situation)
+    name = run.pipeline_name or context.pipeline or context.repository or "pipeline"
+    by_job = change.run_scope == "job" and context.job and not run.pipeline_name
+    return PipelineRun(
+        pipeline_name=f"{name} / {context.job}" if by_job else name,
+        pipeline_source=run.pipeline_source or situation.host_title,
+        reference_id=_run_reference(situation),
+        started_at=run.started_at or context.started_at or situation.now,
+        status=None if status == "unknown" else status,
+        finished_at=(run.finished_at or context.finished_at or situation.now) if status in FINAL else None,
+        repository=context.repository,
+        commit_sha=_sha(context.commit_sha) if context.repository else None,
+        pr_number=context.pull_request.number if context.pull_request else None,
+        source_url=change.source_url or context.run_url,
+        head_branch=context.branch,
+        email=run.email or (context.email if run.send_email else None),
+        github_username=run.github_username or (context.actor if context.host == "github" else None),
+        gitlab_username=run.gitlab_username or (context.actor if context.host == "gitlab" else None),
+    )
+
+
+def job_status(situation: Situation) -> str | None:
+    """The job's status in our words, where it was handed in."""
+    word = situation.settings.run.job_status
+    return situation.final_words.get(word, _OTHER_SPELLINGS.get(word, word)) if word else None
+
+
+def ending(situation: Situation) -> str:
+    """How the job ended, as far as anybody says: the job's own status, or that of the run which it follows."""
+    upstream = situation.final_words.get(situation.context.status or "")
+    if situation.context.about_upstream and upstream != "success":
+        return upstream or "running"
+    return _run_status(situation) if situation.stage == "whole" else job_status(situation) or "unknown"
+
+
+def _run_status(situation: Situation) -> str:
+    """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word there is.
+
+    A run that follows another one tells how that one stands, in whatever stage: that closes records of dead runners.
+    """
+    run = situation.settings.run
+    told = "failure" if run.status == "error" else run.status  # only DCI tells them apart
+    if situation.context.about_upstream:
+        return told or situation.final_words.get(situation.context.status or "", "running")
+    if situation.stage == "main":
+        return "running"
+    if situation.stage == "post":
+        return job_status(situation) or "unknown"
+    host = situation.final_words.get(situation.context.status or "")
+    return told or job_status(situation) or host or "running"
+
+
+def leg(situation: Situation) -> str:
+    """A short name of the matrix leg; empty outside a matrix."""
+    matrix = situation.settings.change.matrix
+    if not matrix:
+        return ""
+    canonical = json.dumps(matrix, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _attempt_parts(situation: Situation) -> tuple[object, ...]:
+    context = situation.context
+    return ("runs", context.run_id or "", *(("attempts", context.run_attempt) if context.run_attempt else ()))
+
+
+def _job_parts(situation: Situation) -> tuple[object, ...]:
+    context, leg_name = situation.context, leg(situation)
+    job = context.job_id or context.job
+    return (*(("jobs", job) if job else ()), *(("matrix", leg_name) if leg_name else ()))
+
+
+def _run_reference(situation: Situation) -> str:
+    context = situation.context
+    job = _job_parts(situation) if situation.settings.change.run_scope == "job" else ()
+    return reference(context.server or context.host, context.repository or "", *_attempt_parts(situation), *job)
+
+
+def _deployment_reference(situation: Situation, service: str, sha: str) -> str:
+    context, environment = situation.context, situation.settings.deploy.environment
+    where = ("deployments", service, environment or "", sha)
+    return reference(
+        context.server or context.host,
+        context.repository or "",
+        *where,
+        *_attempt_parts(situation),
+        *_job_parts(situation),
+    )

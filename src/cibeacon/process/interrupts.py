@@ -1,0 +1,152 @@
+"""Turns signals and the end of time into one interruption of the work; and ends the process where that does not help.
+
+The first SIGTERM, SIGINT or SIGHUP, or the alarm, interrupts; then there is a moment to keep and say what was done. A
+second signal, or the end of that moment, ends the process at once: whatever matters is on disk by then. A thread of its
+own watches, since the main thread may be where no handler runs: in a lock, in a stuck file system, or about to wait in a
+system call that the signal came a little too early to break off (https://docs.python.org/3/library/signal.html).
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from cibeacon.errors import OutOfTime
+from cibeacon.process import belongings, sections
+
+MOMENT = 1.7
+"""Seconds from a signal to the end, whatever hangs."""
+FAREWELL = 0.8
+"""Seconds from the alarm to the end. As long after a signal, what the farewell waits for is broken off."""
+ECHO = 0.2
+"""Seconds in which another signal is the same one: `timeout` and others send it to the process and to its group."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_REPEAT = 0.1
+_FOR_EVER = 1e8
+_ENDED = b"cibeacon did not stop by itself and was ended. What it had kept by then waits in the spool.\n"
+
+
+class Interrupts:
+    """The handlers of a process, and the thread that watches over its end.
+
+    Args:
+        clock: a monotonic clock, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._code = 0
+        self._signalled: float | None = None
+        self._stopped: float | None = None
+        self._ends = [clock() + _FOR_EVER]
+
+    def install(self) -> None:
+        """As process 1 of a container nothing would happen at SIGTERM without a handler."""
+        self._main = _thread.get_ident()
+        self._heard, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+        signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGALRM, self._on_alarm)
+        _started(self._watch)
+
+    def alarm(self, seconds: float, code: int) -> None:
+        """Interrupts the work after `seconds`; `code` is the exit code of a process that has to be ended."""
+        self._code = code
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _REPEAT)
+        if self._stopped is not None:  # while we were starting
+            signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
+        self._end_within(seconds + FAREWELL)
+
+    def closing(self, code: int) -> None:
+        """The work is done, and what its exit code is to be is known."""
+        self._code = code
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopped is None:
+            self._stop(KeyboardInterrupt(), MOMENT, frame)
+        elif self._clock() > self._stopped + ECHO:
+            self._leave()
+
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        if self._stopped is None and self._signalled is None:
+            self._stop(OutOfTime(), FAREWELL, frame)
+        elif self._stopped is None:  # the signal's own handler comes next
+            return
+        elif self._clock() > min(self._ends):
+            self._leave()
+        elif self._clock() > self._stopped + FAREWELL:
+            sections.interrupt(KeyboardInterrupt(), frame)
+        else:
+            sections.again(frame)
+
+    def _stop(self, stop: KeyboardInterrupt, moment: float, frame: FrameType | None) -> None:
+        self._stopped = self._clock()
+        signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
+        self._end_within(moment)
+        sections.interrupt(stop, frame)
+
+    def _end_within(self, seconds: float) -> None:
+        self._ends.append(self._clock() + seconds)  # in one go: a handler may come in between
+        with suppress(OSError):
+            os.write(self._told, b"\0")
+
+    def _watch(self) -> None:
+        """Sees every signal at once, rouses the main thread where that did not, and ends the process when it is time."""
+        while (left := min(self._ends) - self._clock()) > 0:
+            unheard = self._signalled is not None and self._stopped is None
+            if select.select([self._heard], [], [], min(left, _REPEAT) if unheard else left)[0]:
+                for number in os.read(self._heard, 64):
+                    self._see(number)
+            elif unheard:
+                signal.pthread_kill(self._main, signal.SIGALRM)
+        self._leave()
+
+    def _see(self, number: int) -> None:
+        if number not in _SIGNALS:
+            return
+        if self._signalled is None:
+            self._signalled = self._clock()
+            self._ends.append(self._signalled + MOMENT)
+        elif self._clock() > self._signalled + ECHO:
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        """What is left to tidy must not keep the process, so a thread of its own does it, and gets another moment."""
+        done = _thread.allocate_lock()
+        done.acquire()
+        if not _started(lambda: _tidied(done.release)):
+            _tidied(done.release)
+        with suppress(OSError, ValueError):
+            if select.select([], [2], [], 0)[1]:  # nobody may be reading there
+                os.write(2, _ENDED)
+        done.acquire(timeout=ECHO)
+        os._exit(self._code)
+
+
+def _started(work: Callable[[], None]) -> bool:
+    """A thread without signals: they are the main thread's, and wake it. False where a container allows no more."""
+
+    def run() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        work()
+
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError:
+        return False
+    return True
+
+
+def _tidied(done: Callable[[], None]) -> None:
+    try:
+        belongings.leave_nothing()
+    finally:
+        done()

@@ -1,0 +1,1 @@
+"""What could not leave is kept here, and leaves from here."""

@@ -1,0 +1,1 @@
+"""The record of a command, and its words for people and programs."""
