@@ -297,6 +297,27 @@ def test_a_message_cannot_pretend_to_be_a_parent(tree):
     assert repository(tree.root).parents(tree.tip()) == (first,)
 
 
+def test_a_short_id_names_a_commit_with_its_parents(tree):
+    first = tree.tip()
+    sha = tree.commit({"a": "2"})
+
+    assert repository(tree.root).parents(sha[:8]) == (first,)
+
+
+def test_the_tag_before_is_the_nearest_by_any_parent_and_never_one_of_the_commits_own(tree):
+    tree.git("tag", "v1")
+    tree.git("checkout", "--quiet", "-b", "release")
+    released = tree.commit({"b": "1"})
+    tree.git("tag", "v2")
+    tree.git("checkout", "--quiet", "main")
+    tree.commit({"c": "1"})
+    tree.git("merge", "--quiet", "--no-ff", "--no-edit", "release")
+    for name in ("v3", "stable", "team/v3"):
+        tree.git("tag", name)
+
+    assert repository(tree.root).previous_tag(tree.tip()) == released
+
+
 def test_a_shallow_clone_knows_what_it_holds_but_not_what_it_does_not(stories, clone_of):
     story = stories("merge", "moved")
     shallow = repository(clone_of(story, "--depth=2"))
@@ -547,6 +568,13 @@ def test_a_question_is_asked_once(tree, counted):
     assert [reader.commit("main"), reader.commit("main"), *reader.commits("main", "HEAD")] == [tree.tip()] * 4
     assert [reader.parents(tree.tip()), reader.parents(tree.tip())] == [(), ()]
     assert asked() == ["cat-file", "cat-file", "cat-file"]
+
+
+def test_the_default_branch_is_known_where_the_remotes_own_is_gone(tree):
+    tree.git("remote", "add", "origin", "https://github.com/acme/shop.git")
+    tree.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/develop")
+
+    assert repository(tree.root).checkout().default_branch == "develop"
 
 
 def test_a_laptop_costs_three_children(counted, tree):

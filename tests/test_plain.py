@@ -15,7 +15,19 @@ VALUES = st.sampled_from(["main", "", " ", "a=b", "-1", "--head", "services/{ser
 NAMES = st.sampled_from(
     (
         *("--base", "--head", "--strict", "--no-strict", "--dry-run", "--no-dry-run", "--no-base", "--format", "--pr"),
-        *("--dx-token", "--services", "--pr-number", "--on-unknown", "--nonsense", "--no-", "--", "-h", "list", "base"),
+        *(
+            "--dx-token",
+            "--services",
+            "--pr-number",
+            "--on-unknown",
+            "--nonsense",
+            "--no-",
+            "--",
+            "-h",
+            "list",
+            "base",
+            "strict",
+        ),
         *("--pipeline-name", "--send-email", "--deploy-services", "--files-from", "--no-no-strict"),
     )
 )
@@ -67,6 +79,8 @@ def test_a_plain_command_line_needs_no_library(argv, told):
         ["--help"],
         ["dci", "--strict"],
         ["services", "list"],
+        ["services", "strict"],
+        ["report", "dry-run"],
         ["services", "--base"],
         ["services", "--base", "--head"],
         ["services", "--strict=true"],

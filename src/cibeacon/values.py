@@ -21,6 +21,8 @@ _INSTANCE = r"[A-Za-z0-9][A-Za-z0-9-]*"
 DEEPEST = 100
 """Levels of nesting in JSON; Python's own would run off its stack at some nine hundred, and sooner when indented."""
 _METADATA_KEY = r"[A-Za-z0-9_-]+"
+_LONGEST = 30 * 86_400
+"""Seconds."""
 _MILLISECONDS_FROM = 100_000_000_000
 """A Unix time at or above this (the year 5138 in seconds) is taken as milliseconds (from 1973 on)."""
 _LAST_MOMENT = 253_402_300_799
@@ -95,13 +97,15 @@ def words(given: str) -> tuple[str, ...]:
 
 
 def duration(given: str) -> float:
-    """A number of seconds above zero, decimals allowed."""
+    """A number of seconds above zero, decimals allowed, of 30 days at most: no job lasts longer, and no clock need."""
     try:
         seconds = float(given)
     except ValueError as error:
         raise ValueError("is not a number of seconds") from error
     if not math.isfinite(seconds) or seconds <= 0:
         raise ValueError("is not a number of seconds above zero")
+    if seconds > _LONGEST:
+        raise ValueError("is longer than 30 days")
     return seconds
 
 

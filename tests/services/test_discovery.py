@@ -129,6 +129,13 @@ def test_a_program_may_name_the_owners_service(tmp_path):
         ("[Docs][2] @d @e\n/x\n", "x", ("@d", "@e")),
         ("^[Docs]\n/x @a\n!/x\n", "x", ()),
         ("* @a\n/[ab]/{c} @b\n", "a/c", ("@a",)),
+        ("/lib/ @a\n/* @b", "lib/x", ("@a",)),
+        ("/* @b", "x", ("@b",)),
+        ("* @a\n/ @b", "x", ("@a",)),
+        ("/f\\*o @a", "f*o", ("@a",)),
+        ("/f\\*o @a", "foo", ()),
+        ("[R]\n*.rb @a\n!/config/**/*.rb\n/config/routes.rb @b", "config/routes.rb", ()),
+        ("[R]\n!/x\n[S]\n/x @b", "x", ("@b",)),
     ],
 )
 def test_codeowners_mean_what_the_hosts_say(text, path, owners):

@@ -29,7 +29,7 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, str]] | None:
     words = iter(argv[1:])
     for word in words:
         name, assigned, value = word.partition("=")
-        each = known.get(name) or known.get(f"--{name.removeprefix('--no-')}")
+        each = known.get(f"--{name[5:]}" if name.startswith("--no-") else name)
         if each is None or (assigned if each.flag else name != each.dashed):
             return None
         if each.flag:

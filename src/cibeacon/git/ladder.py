@@ -21,7 +21,7 @@ from cibeacon.process.belongings import OwnFolder
 from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
 
-_NAME = re.compile(r"(?!-|HEAD$)[^\x00-\x20\x7f~^:?*\[\\@+{]{1,250}")
+_NAME = re.compile(r"(?![-+]|HEAD$|@$)[^\x00-\x20\x7f~^:?*\[\\{]{1,250}")
 _HERE = "refs/remotes/origin/"
 _TAGS = "refs/tags/*"
 _AT_ONCE = 1000

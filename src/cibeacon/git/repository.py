@@ -87,9 +87,8 @@ class Repository(Git):
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """A commit's parents, read from the object itself: a shallow clone hides them from revision syntax."""
-        if not SHA.fullmatch(sha):
-            return None
-        text = self._ask("cat-file", "commit", sha)
+        full = sha if SHA.fullmatch(sha) else self.commit(sha)
+        text = self._ask("cat-file", "commit", full) if full else None
         if text is None:
             return None
         headers = text.partition("\n\n")[0].split("\n")
@@ -118,7 +117,10 @@ class Repository(Git):
 
     def previous_tag(self, sha: str) -> str | None:
         """The commit of the nearest tag before `sha`."""
-        name = None if self.shallow() else self._ask("describe", "--tags", "--abbrev=0", f"{sha}^")
+        if self.shallow():
+            return None
+        own = (f"--exclude={name}" for name in (self._ask("tag", "--points-at", sha) or "").splitlines())
+        name = self._ask("describe", "--tags", "--abbrev=0", *own, sha)
         return self.tip(f"refs/tags/{name}") if name else None
 
     def shallow(self) -> bool:
@@ -177,12 +179,15 @@ class Repository(Git):
         refs = {name: (more or [""])[0] for name, *more in told}
         branch = next((row[0] for row in told if row[-1] == "*"), None)
         branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commit yet
+        url, remote_head = self._ask(*_URL), refs.get(f"{_ORIGIN}HEAD", "")
+        if url and not remote_head:  # what it points to may be gone
+            remote_head = self._ask("symbolic-ref", "--quiet", f"{_ORIGIN}HEAD") or ""
         here = (name for name in _DEFAULT_BRANCHES if f"{_HEADS}{name}" in refs)
         return Checkout(
-            remote_url=self._ask(*_URL),
+            remote_url=url,
             head=self.commit("HEAD") or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
             branch=branch.removeprefix(_HEADS) or None,
-            default_branch=refs.get(f"{_ORIGIN}HEAD", "").removeprefix(_ORIGIN) or next(here, None),
+            default_branch=remote_head.removeprefix(_ORIGIN) or next(here, None),
         )
 
     def _ask(self, *arguments: str) -> str | None:

@@ -40,6 +40,9 @@ _ALWAYS = (
 SHA256_DIGITS = 64
 _ABSENT = re.compile(r"not our ref ([0-9a-f]{40,64})|couldn't find remote ref (\S+)")
 _NO_TREE_FILTER = re.compile(r"filter '?tree|filter-spec", re.IGNORECASE)
+_UNREACHED = (
+    r"could not resolve|(?:failed|couldn't|unable) to connect|connection (?:refused|reset|timed out)|ssl|certificate"
+)
 _LONGEST_COMPLAINT = 300
 
 
@@ -142,8 +145,12 @@ class Scratch(Repository):
 
 
 def _kept(name: str) -> str:
-    """The ref that holds what was fetched by a name or id."""
-    return name if name.startswith("refs/") else f"refs/cibeacon/{name}"
+    """The ref that holds what was fetched by a name or id. Names may begin alike, which refs that are files may not."""
+    if name.startswith("refs/"):
+        return name
+    if SHA.fullmatch(name):
+        return f"refs/cibeacon/{name}"
+    return f"refs/cibeacon/named/{name.replace('%', '%25').replace('/', '%2F')}"
 
 
 def _lay_out(root: Path, remotes: Sequence[Remote], borrowed: Borrowed | None, *, wide: bool) -> None:
@@ -178,5 +185,7 @@ def _fault(remote: Remote, names: Sequence[str], complaint: str) -> Unfetched:
     return Unfetched(
         f"what is missing in the checkout could not be fetched from {remote.url}",
         words,
-        "Give the job's token read access to the repository's contents (contents: read)",
+        "Check that the job reaches this server: its network, proxy and certificates"
+        if re.search(_UNREACHED, complaint, re.IGNORECASE)
+        else "Give the job's token read access to the repository's contents (contents: read)",
     )

@@ -39,7 +39,7 @@ class Owners:
         return tuple(dict.fromkeys(owner for line in self._lines for owner in line.owners))
 
     def of(self, path: str) -> tuple[str, ...]:
-        """The owners of a path: those of the last line that matches, in each section."""
+        """The owners of a path: those of the last line that matches, in each section that does not exclude it."""
         folder = path.rpartition("/")[0]
         if folder not in self._places:
             self._places[folder] = self._place(folder)
@@ -47,9 +47,10 @@ class Owners:
         excluded: set[str] = set()
         for number, glob in self._places[folder]:
             line = self._lines[number]
-            if line.section not in settled and glob.matches(path):
+            if line.excludes and glob.matches(path):  # for good: no later line of the section takes it in again
+                excluded.add(line.section)
+            elif line.section not in settled and glob.matches(path):
                 settled[line.section] = line.owners
-                excluded |= {line.section} if line.excludes else set()
         found = (
             settled[line.section] for line in self._lines if line.section in settled and line.section not in excluded
         )
@@ -76,11 +77,16 @@ def _lines(text: str) -> Iterator[_Line]:
         if not words or words[0].startswith("#"):
             continue
         comment = next((number for number, word in enumerate(words) if word.startswith("#")), len(words))
-        pattern = re.sub(r"\\(.)", r"\1", words[0].removeprefix("!"))
+        pattern = re.sub(r"\\(.)", _literal, words[0].removeprefix("!"))
         try:
             yield _Line(section, _globs(pattern), _owners(words[1:comment]) or default, words[0].startswith("!"))
         except ValueError:
             continue  # the hosts ignore a line that they cannot read, too
+
+
+def _literal(escaped: re.Match[str]) -> str:
+    """A character behind a backslash; one that means something in a pattern, in brackets, where it does not."""
+    return f"[{escaped[1]}]" if escaped[1] in "*?[" else escaped[1]
 
 
 def _owners(words: list[str]) -> tuple[str, ...]:
@@ -91,8 +97,10 @@ def _globs(pattern: str) -> tuple[Glob, ...]:
     """The patterns of ours that mean the same: one without a slash inside is meant at any depth."""
     anchored = "/" in pattern.rstrip("/")
     plain = pattern.removeprefix("/")
+    if not plain:
+        raise ValueError("is the top of the repository, which hosts take for nothing")
     if not anchored:
         plain = f"**/{plain}"
-    if plain.endswith(("/", "/**")) or (anchored and plain.endswith("/*")):
+    if plain.endswith(("/", "/**")) or (anchored and pattern.endswith("/*")):
         return (Glob(plain),)
     return (Glob(plain), Glob(f"{plain}/"))

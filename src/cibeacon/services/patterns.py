@@ -77,7 +77,7 @@ class Patterns:
         self._below: dict[str, tuple[Glob, ...]] = {}
         for glob in globs:
             anywhere = glob.text.removeprefix("**/")
-            inside = anywhere.removesuffix("**").removesuffix("/")
+            inside = anywhere.removesuffix("/**").removesuffix("/")
             name = inside and anywhere != glob.text and "/" not in inside
             if name and inside == anywhere and is_plain(inside[1:]) and inside.startswith("*"):
                 suffixes.append(inside[1:])
