@@ -307,6 +307,23 @@ def test_a_folder_that_cannot_be_a_name_is_no_service(tmp_path):
     assert found.unmatched == len(odd)
 
 
+def test_a_submodule_where_a_services_folder_would_be_is_that_service_and_a_file_is_none(tmp_path):
+    tree = Worktree.new(tmp_path / "submodules")
+    first = tree.commit({"services/README.md": "1", "other/a": "1"})
+    tree.git("update-index", "--add", "--cacheinfo", f"160000,{first},services/payments")
+    tree.git("commit", "--quiet", "--message=add")
+    added = tree.tip()
+    tree.git("update-index", "--cacheinfo", f"160000,{added},services/payments")
+    tree.git("commit", "--quiet", "--message=move")
+    moved = tree.tip()
+    (tree.root / "services/README.md").write_text("2")
+    tree.git("commit", "--quiet", "--message=read", "services/README.md")
+
+    assert compared(push(added, moved), tree.root).why == {"payments": "services/payments"}
+    both = compared(push(added, tree.tip()), tree.root)
+    assert (both.services, both.unmatched) == (("payments",), 1)
+
+
 def test_services_by_name_are_taken_as_they_are():
     found = named(("payments", "cart"))
 

@@ -165,6 +165,12 @@ def test_nx_tells_projects_and_who_uses_whom(tmp_path):
     assert found["why"] == {"shop": "uses: ui"}
 
 
+def test_a_service_that_is_written_down_may_use_a_library_that_nx_tells(tmp_path):
+    config = {"services": {"web": {"paths": "apps/web/", "uses": ["ui"]}}, "discover": [{"nx": "graph.json"}]}
+    found = told(tmp_path, config, {"graph.json": json.dumps(NX)}, {"libs/ui/x": ""})
+    assert found["why"] == {"shop": "uses: ui", "web": "uses: ui"}
+
+
 def test_turbo_tells_packages_and_a_folder_that_is_written_down_keeps_its_name(tmp_path):
     config = {"discover": [{"turbo": "graph.json"}], "libs": {"design": "packages/ui/"}}
     found = told(tmp_path, config, {"graph.json": json.dumps(TURBO)}, {"packages/ui/x": ""})

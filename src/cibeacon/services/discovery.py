@@ -168,7 +168,11 @@ def _with_graph(rules: Rules, rule: Rule, roots: Mapping[str, str], found: dict[
     }
     known = [each for each in projects if each.name in keys]
     _add(found, rule.order, {each.root: keys[each.name] for each in known if each.root})
-    uses = dict(rules.uses)
+    libraries = {each.name: LIBRARY + each.name for each in known if keys[each.name] == LIBRARY + each.name}
+    uses = {
+        user: tuple(name if name in rules.names else libraries.get(name, name) for name in used)
+        for user, used in rules.uses.items()
+    }
     for each in known:
         used = tuple(keys[name] for name in each.uses if name in keys)
         uses[keys[each.name]] = tuple(dict.fromkeys((*uses.get(keys[each.name], ()), *used)))

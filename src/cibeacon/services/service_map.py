@@ -41,7 +41,7 @@ class ServiceMap:
         self.roots, self.templates, self.rules = roots, templates, rules or Rules()
         self._ignore, self._everywhere = Patterns(self.rules.ignore), Patterns(self.rules.everywhere)
         self._watches = below((key, glob) for key, globs in self.rules.watches.items() for glob in globs)
-        self._deepest = max((len(template.segments) for template in templates), default=0)
+        self._depths = {len(template.segments) for template in templates}
         self._places: dict[str, _Place] = {}
         self._places[""] = self._place("", _Place())
 
@@ -134,11 +134,23 @@ class ServiceMap:
         return touched
 
     def _owners(self, path: str, place: _Place) -> tuple[str, ...]:
-        at = self.roots.get(path)  # a submodule or a link stands where the service's folder would
+        at = self.roots.get(path) or self._in_its_place(path)
         for key in place.owners if at is None else (at, *place.owners):
             if key not in self.rules.minus or not self._subtracted(key, path):
                 return (key,)
         return self.rules.owners(path) if self.rules.owners else ()
+
+    def _in_its_place(self, path: str) -> str | None:
+        """The service whose folder a submodule would be. A file may stand there, too: only git's trees tell them apart."""
+        if path.count("/") + 1 not in self._depths:
+            return None
+        claim = self._claim(path)
+        return claim[1] if claim and path in self._folders else None
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """Every folder of both trees, and every submodule, which git counts among them."""
+        return frozenset(self.rules.folders()) if self.rules.folders else frozenset()
 
     def _subtracted(self, key: str, path: str) -> bool:
         return any(glob.matches(path) for glob in self.rules.minus.get(key, ()))
@@ -179,16 +191,19 @@ class ServiceMap:
         here = self._watches.get(folder)
         watchers = (*above.watchers, *here) if here else above.watchers
         everywhere = self._everywhere.at(folder, above.everywhere)
+        level = folder.count("/") + 1 if folder else 0
         sole = owners[0] if owners and not everywhere and not self._everywhere.anywhere else None
+        if level + 1 in self._depths:  # a submodule in it may be a service
+            sole = None
         if sole and (self._may_subtract(sole, folder) or (watchers and any(key != sole for key, _ in watchers))):
             sole = None
         ignored = self._ignore.at(folder, above.ignored)
-        closed = f"{folder}/" if folder and sole and not ignored and self._is_closed(folder) else ""
+        closed = f"{folder}/" if folder and sole and not ignored and self._is_closed(folder, level) else ""
         return _Place(owners, sole, watchers, ignored, everywhere, closed)
 
-    def _is_closed(self, folder: str) -> bool:
+    def _is_closed(self, folder: str, level: int) -> bool:
         """Whether no rule begins below a folder."""
-        return self._open is not None and folder not in self._open and folder.count("/") + 1 >= self._deepest
+        return self._open is not None and folder not in self._open and level >= max(self._depths, default=0)
 
     @cached_property
     def _open(self) -> frozenset[str] | None:
