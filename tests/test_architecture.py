@@ -25,8 +25,9 @@ EDGES = {
 APP = {
     "app", "asking", "assigning", "backfill", "byhand", "changes.comparison", "changes.fallback", "changes.headstart",
     "changes.landing", "changes.reckoning", "configuration.inspection", "configuration.repoconfig", "delivery.delivering",
-    "delivery.keeping", "detect", "files.cleaning", "following", "lookup", "outset", "planning.metadata", "search", "sending",
-    "spool.replay", "survey",
+    "delivery.journal", "delivery.keeping",
+    "detect", "files.cleaning", "following", "lookup", "outset", "planning.metadata", "search", "sending",
+    "spool.replay", "spool.sending", "survey",
 }  # fmt: skip
 ASIDE = {"demo", "sandbox"}
 LEVELS = {
@@ -48,7 +49,7 @@ STANDARD_DOORS = {
     "threading": {"backfill", "process.deadline", "sandbox"},
     "signal": {"files.scrub", "process.belongings", "process.deadline", "process.interrupts", "reshape"},
     "xml": {"files.junit", "sandbox"},
-    "fcntl": {"backfill", "spool.backlog", "spool.on_disk"},
+    "fcntl": {"backfill", "spool.locks"},
 }
 LIBRARY_DOORS = {
     "requests": {"dataops", "delivery.courier", "delivery.losses", "delivery.session", "hosts"},

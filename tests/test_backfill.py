@@ -16,6 +16,7 @@ import pytest
 
 from cibeacon.backfill import crew
 from cibeacon.backfill.journal import Journal, JournalError
+from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.tally import Tally
 from cibeacon.cli.backfill_view import EVERY, View
 from cibeacon.process.world import World
@@ -438,15 +439,6 @@ def test_a_journal_is_no_symbolic_link(tmp_path):
         Journal(tmp_path / "journal", writes=True)
 
 
-def test_an_old_file_of_failed_rows_goes_when_all_rows_were_told_and_a_strangers_stays(tmp_path, sandbox):
-    written(tmp_path, deployments(2))
-    ours = tmp_path / "d.csv.failed.csv"
-    for text, stays in ((f"{HEADER},error,advice\n1,2,3,4,5,6\n", False), (f"{HEADER}\n", True)):
-        ours.write_text(text)
-        assert backfill(tmp_path, "d.csv", url=sandbox.url).code == 0
-        assert ours.exists() == stays
-
-
 def test_failed_rows_never_overwrite_the_file_they_come_from(tmp_path, sandbox):
     written(tmp_path, ["2025,cart,acme/shop,"])
     ended = backfill(tmp_path, "d.csv", "--failures=d.csv", url=sandbox.url)
@@ -545,6 +537,31 @@ def test_when_one_is_told_to_wait_all_wait(tmp_path):
     assert len(late) < 8, "only what was on its way already"
 
 
+@pytest.mark.parametrize("wait", ["100000", "99999999999", "9" * 400])
+def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_on(tmp_path, wait):
+    slow = said({}, "503 Slow", Retry_After=wait)
+    written(tmp_path, deployments(60))
+    well = Event()
+    with FaultServer(Scripted(lambda _, number: WELL if number <= 5 or well.is_set() else slow)) as server:
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=4", "--timeout=5", url=server.url)
+        assert ended.code == 1
+        assert "over 15 minutes (Retry-After)" in ended.document["stopped"]
+        well.set()
+        again = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
+    assert (again.code, counts(ended)["sent"], counts(again)["sent"]) == (0, 5, 55)
+
+
+def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_path, monkeypatch):
+    """The host is in trouble for longer than one row is tried, and has done it all the same."""
+    monkeypatch.setattr(crew, "RESTS", (0.01, 0.01, 0.01))
+    exists = said({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
+    written(tmp_path, [f"{deployments(1)[0]},mine/1"], header=f"{HEADER},reference_id")
+    trouble = said({}, "503 Down")
+    with FaultServer(Scripted(lambda _, number: trouble if number <= 2 else exists)) as server:
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=1", "--timeout=0.1", url=server.url)
+    assert (ended.code, counts(ended)) == (0, {"read": 1, "duplicate": 1})
+
+
 def test_requests_keep_to_the_rate(tmp_path):
     began = monotonic()
     written(tmp_path, deployments(10))
@@ -613,3 +630,40 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_now_and_then_elsewhere(tmp_p
     if not terminal:
         assert shown.count("\n") == 2
         assert "10% of the bytes, about 90 s left" in shown
+
+
+def test_on_a_terminal_a_host_that_does_not_answer_is_told_above_the_bar(tmp_path):
+    err = Terminal()
+    world = World({}, tmp_path, io.StringIO(), io.StringIO(), err, lambda: 0.0, 0, monotonic, 0.0,
+                  lambda _: None, lambda: 0.0, lambda: "")  # fmt: skip
+    with View(world, Redactor([TOKEN]), "send", to_stderr=False) as view:
+        view.silent("[red]dx", Silence(f"no {TOKEN}", "Look.", answers=False, rest=15, tries=3, ends=130))
+        view.silent("[red]dx", None)
+    shown = err.getvalue()
+    assert "[red]dx does not answer (no ***): left alone for 15 s, tried 3 times more" in shown.replace("\n", " ")
+    assert "[red]dx answers again" in shown
+
+
+def test_no_remaining_time_is_told_where_nothing_was_sent_and_where_rows_wait_it_counts_them(tmp_path):
+    clock = iter(range(0, 1000, int(EVERY)))
+    err = io.StringIO()
+    world = World({}, tmp_path, io.StringIO(), io.StringIO(), err, lambda: 0.0, 0, lambda: float(next(clock)), 0.0,
+                  lambda _: None, lambda: 0.0, lambda: "")  # fmt: skip
+    with View(world, Redactor([]), "send", to_stderr=False) as view:
+        view.watch(Tally(read=2), 1.0)
+        view.watch(Tally(read=20, sent=5), 1.0)
+    assert err.getvalue().splitlines() == [
+        "backfill: 0 sent, 0.0/s, 2 rows read, 100% of the bytes",
+        "backfill: 5 sent, 0.2/s, 20 rows read, 100% of the bytes, about 60 s left",
+    ]
+
+
+@pytest.mark.parametrize("flag", ["--check", "--dry-run", "--no-dry-run"])
+def test_a_file_without_rows_is_said_to_have_none(tmp_path, sandbox, flag):
+    written(tmp_path, [])
+    written(tmp_path, deployments(1), "one.csv")
+    ended = backfill(tmp_path, "d.csv", "one.csv", flag, url=sandbox.url)
+    assert ended.code == 0
+    assert "no rows     d.csv: there is nothing in it to send" in ended.out.splitlines()
+    assert "no rows     one.csv" not in ended.out
+    assert re.search(r"^row read +1$", ended.out, re.M)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from cibeacon.backfill.pace import Pace
+from math import inf
+
+import pytest
+
+from cibeacon.backfill.pace import LONGEST, Pace
 
 
 class Still:
@@ -52,6 +56,16 @@ def test_a_hold_that_comes_while_somebody_waits_is_kept_too():
     clock = Still()
     pace = Pace(1, clock, lambda seconds: (clock.wait(seconds), pace.hold(3) if clock.time == 1 else None)[0])
     assert turns(pace, clock, 2) == [0, 4]
+
+
+@pytest.mark.parametrize("seconds", [LONGEST + 1, 1e5, 1e20, inf])
+def test_nobody_waits_for_longer_than_anybody_would_see_it_go_on(seconds):
+    clock = Still()
+    pace = Pace(0, clock, clock.wait)
+    assert not pace.hold(seconds)
+    assert turns(pace, clock, 1) == [0]
+    assert pace.hold(LONGEST)
+    assert turns(pace, clock, 1) == [LONGEST]
 
 
 def test_whoever_waits_is_sent_home_when_all_ends():

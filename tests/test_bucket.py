@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+from threading import Event
 
 import pytest
 
 from cibeacon.errors import SpoolError
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.settings import settle
+from cibeacon.spool.backlog import Entry
 from cibeacon.spool.bucket import Bucket
+from cibeacon.spool.in_bucket import BucketSpool, Object
+from cibeacon.spool.sending import Round, piled
 from processes import cibeacon
-from test_replay import TOKEN
+from test_delivery import world
+from test_replay import TOKEN, kept, run
+from test_spool import told
 
 without_extra = pytest.mark.skipif(importlib.util.find_spec("s3fs") is not None, reason="the extra is installed here")
 
@@ -36,6 +43,8 @@ def test_a_signal_is_sent_although_it_cannot_be_kept(tmp_path):
             "pipeline-run",
             "--run-id",
             "7",
+            "--repository",
+            "acme/shop",
             "--pipeline-name",
             "ci",
             "--format",
@@ -66,6 +75,53 @@ def test_a_signal_is_sent_although_it_cannot_be_kept(tmp_path):
 def test_what_is_no_address_of_a_bucket_is_refused_before_anything_is_loaded(address):
     with pytest.raises(SpoolError, match="no address of a bucket"):
         Bucket(address, lambda: 60.0).list()
+
+
+class Slow:
+    """A library's files that are written only when somebody says so."""
+
+    def __init__(self):
+        self.may, self.done, self.files = Event(), Event(), {}
+
+    def pipe(self, files):
+        assert self.may.wait(20)
+        self.files |= files
+        if not self.late:
+            self.done.set()
+
+    def rm(self, names):
+        for name in names:
+            del self.files[name]
+        self.done.set()
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_what_is_written_after_it_was_given_up_does_not_stay_to_be_sent_a_second_time(late):
+    library = Slow()
+    library.late = late
+    bucket = Bucket("s3://bucket/spool", lambda: 0.05 if late else 20.0)
+    bucket._opened = library
+    if late:
+        with pytest.raises(SpoolError, match="no answer in time"):
+            BucketSpool(bucket).keep([told(1), told(2)])
+        library.may.set()
+    else:
+        library.may.set()
+        BucketSpool(bucket).keep([told(1), told(2)])
+    assert library.done.wait(20)
+    assert len(library.files) == (0 if late else 2)
+
+
+def test_a_bucket_that_fails_during_a_replay_costs_a_row_and_not_the_replay(tmp_path, monkeypatch):
+    def fails(self):
+        raise SpoolError("Nothing can be read from s3://bucket/a", "access is denied", "Check the credentials.")
+
+    monkeypatch.setattr(Object, "_lines", fails)
+    entry = Entry(kept(run()), kept(run()).line(), Object(Bucket("s3://bucket/a", lambda: 1.0), "x.ndjson"))
+    here = world(tmp_path, CIBEACON_DX_URL="http://127.0.0.1:9")
+    (row,) = Round(here, settle({}, here.environ, {}), None, rehearsed=False).sent(piled([entry]))
+    assert (row.word, row.keep) == ("spooled", True)
+    assert "access is denied" in row.reason
 
 
 def test_a_secret_in_an_address_is_not_shown():

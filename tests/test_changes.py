@@ -412,7 +412,9 @@ def test_a_first_tag_is_unknown(pushed):
     tree, shas = pushed
     tree.git("tag", "v1", shas[2])
 
-    assert "no earlier tag" in unknown(github("push", ref="refs/tags/v1", commit_sha=shas[2]), tree.root)
+    said = unknown(github("push", ref="refs/tags/v1", commit_sha=shas[2]), tree.root)
+    assert "no earlier tag" in said
+    assert "give base for the first tag" in said
 
 
 @pytest.mark.parametrize("event", ["workflow_dispatch", "schedule", "repository_dispatch", None])

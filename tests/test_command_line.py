@@ -12,8 +12,9 @@ import urllib.request
 
 import pytest
 
+from cibeacon import __version__
 from cibeacon.demo.monorepo import Monorepo
-from faults import FaultServer, hangs
+from faults import FaultServer, answers, hangs, response
 from processes import cibeacon
 
 
@@ -38,7 +39,8 @@ def test_services_between_two_commits_are_shown_with_reasons(shop, merged):
 def test_unknown_services_are_said_plainly_and_fail_only_where_asked(shop, flags, code):
     ended = cibeacon("services", "--base=0123456789", "--head=HEAD", *flags, cwd=shop.root)
     assert ended.code == code
-    assert "unknown: 0123456789 names no commit in this checkout" in ended.out
+    assert "unknown: 0123456789 names no commit in this checkout; mend the name" in ended.out
+    assert "where it is right, check out with the whole history" in ended.out
 
 
 def test_no_changed_service_is_an_answer_and_not_unknown(shop):
@@ -114,6 +116,138 @@ def test_verbose_shows_the_source_of_each_setting_and_no_value(shop):
 @pytest.mark.parametrize("argv", [("nonsense",), ("report", "--nonsense"), ("report", "--dx-token=x")])
 def test_an_unknown_verb_or_flag_exits_2(tmp_path, argv):
     assert cibeacon(*argv, cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "near"),
+    [
+        (("servces",), "services"),
+        (("repotr", "--strict"), "report"),
+        (("services", "lst"), "list"),
+        (("dci", "strt"), "start"),
+        (("backfill", "deployment"), "deployments"),
+    ],
+)
+def test_a_verb_that_does_not_exist_is_answered_with_the_nearest_one(tmp_path, argv, near):
+    ended = cibeacon(*argv, cwd=tmp_path)
+    assert ended.code == 2
+    assert f"Did you mean '{near}'?" in ended.err
+
+
+def test_a_verb_that_is_near_none_is_answered_with_none(tmp_path):
+    ended = cibeacon("xyzzy", cwd=tmp_path)
+    assert (ended.code, "Did you mean" in ended.err) == (2, False)
+
+
+@pytest.mark.parametrize("words", [(), ("services",), ("services", "check"), ("dci", "start")])
+def test_help_is_a_verb_as_well_as_a_flag(tmp_path, capsys, words):
+    assert cibeacon("help", *words, cwd=tmp_path).code == cibeacon(*words, "--help", cwd=tmp_path).code == 0
+    shown = capsys.readouterr().out
+    assert f"Usage: {' '.join(('cibeacon', *words))} [OPTIONS]" in shown
+    assert shown[: len(shown) // 2] == shown[len(shown) // 2 :]
+
+
+def test_so_is_version(tmp_path, capsys):
+    assert cibeacon("version", cwd=tmp_path).code == cibeacon("--version", cwd=tmp_path).code == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second == f"cibeacon {__version__}"
+
+
+@pytest.mark.parametrize(("verb", "words"), [
+    ("report", "Default: false, but true for cibeacon report outside"),
+    ("services", "Default: false."),
+    ("replay", "Default: false."),
+    ("dci start", "Default: false."),
+    ("dataops trigger", "Default: false."),
+    ("flow assign", "Default: false."),
+    ("backfill deployments", "Default: false."),
+])  # fmt: skip
+def test_every_verb_says_whether_it_is_a_dry_run_by_itself(tmp_path, capsys, verb, words):
+    cibeacon(*verb.split(), "--help", cwd=tmp_path)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert words in shown[shown.index("--dry-run") :].split(" --", 2)[0] + shown[shown.index("--no-dry-run") :][:260]
+
+
+@pytest.mark.parametrize("verb", ["report", "services", "replay"])
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("CIBEACON_DEPLOY_SERVICE", "CIBEACON_DEPLOY_SERVICES"),
+        ("CIBEACON_ENVIROMENT", "CIBEACON_ENVIRONMENT"),
+        ("CIBEACON_dx_url", "CIBEACON_DX_URL"),
+        ("CIBEACON_STRICT_", "CIBEACON_STRICT"),
+    ],
+)
+def test_a_misspelt_variable_is_answered_with_the_setting_that_is_near(shop, verb, given, meant):
+    ended = cibeacon(verb, "--strict", "--dry-run", environ={given: "x"}, cwd=shop.root)
+    said = f"i the variable {given} is no setting and is not used; did you mean {meant}?"
+    assert (ended.code, ended.out.count(said)) == (0, 1), ended.out
+
+
+def test_variables_of_others_and_ours_that_are_no_settings_are_not_spoken_of(shop):
+    names = (
+        *("CIBEACON_OUT_STATUS", "CIBEACON_OUT_SERVICES", "CIBEACON_OUT_DCI_JOB_ID", "CIBEACON_DCI_JOB_ID"),
+        *(
+            "CIBEACON_IMAGE",
+            "CIBEACON_TRIGGER_ID",
+            "CIBEACON_COMMAND",
+            "CIBEACON_INPUT_COMMAND",
+            "CIBEACON_INPUT_DX_URL",
+        ),
+        *("CIBEACON_COLOUR_OF_THE_SHED", "CIBEACON_", "CIBEACON_" + "X" * 100_000, "STRICTT", "cibeacon_strict"),
+    )
+    ended = cibeacon("report", environ={**dict.fromkeys(names, "x"), "CIBEACON_DCI_JOB_ID": ""}, cwd=shop.root)
+    assert "is no setting" not in ended.out
+
+
+def test_a_hundred_misspelt_variables_are_a_few_lines(shop):
+    environ = {f"CIBEACON_TIMEOUT{number}": "9" for number in range(100)}
+    assert 1 <= cibeacon("services", environ=environ, cwd=shop.root).out.count("did you mean") <= 5
+
+
+@pytest.mark.parametrize("flags", [(), ("--deploy-services=changed",)])
+@pytest.mark.parametrize(
+    ("services", "says"),
+    [("services/*", "did you mean services/{service}/?"), ("a;b c|d", "names are letters, digits, spaces and")],
+)
+def test_what_cannot_be_a_service_is_sent_by_nobody(shop, services, says, flags):
+    environ = {"GITHUB_ACTIONS": "true", "INPUT_SERVICES": services}
+    ended = cibeacon("report", "--strict", "--status=success", "--dry-run", *flags, environ=environ, cwd=shop.root)
+    assert (ended.code, says in ended.out, "POST" in ended.out) == (1, True, False), ended.out
+
+
+@pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1), (("--on-unknown=fail",), 3)])
+def test_what_cannot_be_a_service_leaves_the_services_unknown(shop, flags, code):
+    ended = cibeacon("services", "--services=services/*", "--format=json", *flags, cwd=shop.root)
+    assert (ended.code, ended.document["changes"]["status"]) == (code, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code"), [("format", "xml", 0), ("verbose", "loud", 0), ("jq", "\0", 0), ("timeout", "abc", 1)]
+)
+def test_how_to_print_is_no_reason_to_fail(shop, setting, value, code):
+    environ = {f"CIBEACON_{setting.upper()}": value}
+    ended = cibeacon("services", "--strict", environ=environ, cwd=shop.root)
+    assert (ended.code, f"{setting} " in ended.out) == (code, True), ended.out
+
+
+@pytest.mark.parametrize("verb", ["report", "services"])
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_file_of_the_host_that_cannot_be_written_fails_a_strict_run_alone(shop, tmp_path, verb, format, strict):
+    with FaultServer(answers(response(b'{"ok":true}'))) as server:
+        environ = {
+            **{"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path), "RUNNER_TEMP": str(tmp_path / "runner")},
+            **{"CIBEACON_DX_URL": server.url, "DX_API_TOKEN": "some-token", "CIBEACON_FORMAT": format},
+            **{"GITHUB_RUN_ID": "7", "GITHUB_REPOSITORY": "acme/shop"},
+        }
+        ended = cibeacon(verb, *(["--strict"] if strict else []), environ=environ, cwd=shop.root)
+    assert ended.code == int(strict), ended
+    log = ended.out if format == "text" else ended.err
+    assert log.count(f"! {tmp_path.name} was not written: ") == 1
+    if format == "json":
+        (said,) = [each for each in ended.document["notices"] if "was not written" in each["text"]]
+        assert said["weight"] == "trouble"
 
 
 @pytest.mark.parametrize("word", ["maybe", "2"])

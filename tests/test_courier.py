@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import time
 from email.utils import formatdate
 
@@ -24,7 +25,7 @@ from cibeacon.delivery.courier import (
     retry_after,
 )
 from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import PullServices
+from cibeacon.planning.signals import Deployment, PullServices
 from cibeacon.process.budget import Budget
 from cibeacon.sinks import dx
 from cibeacon.transport import plain_http_refused
@@ -318,6 +319,8 @@ def test_without_time_nothing_is_sent(wire, hire, clock):
         (formatdate(NOW - 7, usegmt=True), 0.5),
         ("-3", 0.5),
         ("soon", 0.5),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0.5),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.5),
         ("", 0.5),
     ],
 )
@@ -346,6 +349,54 @@ def test_a_wait_beyond_the_budget_ends_the_tries_at_once(header, wire, hire, clo
 )
 def test_no_header_whatever_makes_the_wait_negative_or_raises(header):
     assert retry_after(header, NOW) >= 0.0
+
+
+EXISTS = {"status": 409, "json": {"ok": False, "error": "reference_id_exists"}}
+
+
+@pytest.mark.parametrize(
+    ("first", "word"),
+    [
+        (requests.ConnectionError("reset"), "duplicate"),
+        (requests.ReadTimeout("timed out"), "duplicate"),
+        (503, "duplicate"),
+        (429, "failed"),
+        (requests.ConnectTimeout("timed out"), "failed"),
+        (requests.ConnectionError("[Errno 111] Connection refused"), "failed"),
+        (None, "failed"),
+    ],
+    ids=str,
+)
+def test_an_id_of_a_persons_own_that_exists_is_ours_only_after_an_attempt_that_may_have_arrived(
+    first, word, wire, hire
+):
+    path = DX + "/api/deployments.create"
+    for answer in [first] if first else []:
+        wire.post(path, **({"status": answer, "json": {}} if isinstance(answer, int) else {"body": answer}))
+    wire.post(path, **EXISTS)
+    told = Deployment("pay", int(NOW), "mine/1", repository="o/r", own_reference=True)
+    row = hire().carry(dx.tell(told, "classic"), Outcome("deployment", "dx", "skipped"))
+    assert (row.word, row.keep, row.error) == (word, False, "reference_id_exists")
+    assert ("an attempt of ours just before, whose answer was lost" in row.reason) is (word == "duplicate")
+
+
+def test_what_is_in_doubt_of_a_signal_is_known_when_it_is_carried_again(wire, hire, clock):
+    path = DX + "/api/deployments.create"
+    told = Deployment("pay", int(NOW), "mine/1", repository="o/r", own_reference=True)
+    courier, row = hire(clock=clock, rest=0.0), Outcome("deployment", "dx", "skipped")
+    for first in [requests.ConnectionError("reset"), *[requests.ConnectionError("Connection refused")] * (TRIES - 1)]:
+        wire.post(path, body=first)
+    wire.post(path, **EXISTS)
+    spooled = courier.carry(dx.tell(told, "classic"), row)
+    assert (spooled.word, spooled.error, spooled.doubtful) == ("spooled", "connection refused", True)
+    clock.time += 0.001
+    assert courier.carry(dx.tell(told, "classic"), row._replace(doubtful=True)).word == "duplicate"
+
+
+@pytest.mark.parametrize("never", [requests.ConnectionError("Connection refused"), 429, 401])
+def test_what_cannot_have_been_done_is_not_in_doubt(never, wire, hire):
+    answered(wire, *[never] * (1 if never == 401 else TRIES))
+    assert not carried(hire()).doubtful
 
 
 # Giving up ----------------------------------------------------------------------------------------------------------
@@ -754,6 +805,35 @@ def test_a_certificate_that_nobody_trusts_is_refused_once_and_nothing_is_sent(tl
     assert (row.attempts, row.error) == (1, "TLS certificate or handshake refused")
     assert "REQUESTS_CA_BUNDLE" in row.reason
     assert server.requests == []
+
+
+def test_a_connection_that_ends_in_the_handshake_is_tried_again_like_a_reset(hire):
+    def gone(connection, server):
+        connection.recv(65536)
+
+    clock = StillClock()
+    with FaultServer(gone) as server:
+        row = carried(hire(server.url.replace("http:", "https:"), clock=clock, bounded=lambda _, work: work()))
+
+    told_plainly(row, "spooled")
+    assert (row.attempts, row.error) == (TRIES, "TLS connection closed")
+    assert "flow_client_cert" not in row.reason
+
+
+def test_only_who_can_name_a_client_certificate_is_told_to(certificate, hire, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    context = faults.encrypted(*certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(certificate[0])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    reasons = []
+    with FaultServer(answers(response(b"{}")), context) as server:
+        for setting in ("", "flow_client_cert"):
+            endpoint = Endpoint(server.url, TOKEN, certificate_setting=setting)
+            row = carried(hire(endpoints={"dx": endpoint}, bounded=lambda _, work: work()))
+            assert row.keep
+            reasons.append(row.reason)
+    assert ["flow_client_cert" in reason for reason in reasons] == [False, True]
 
 
 def test_an_authority_of_ones_own_is_trusted(tls, certificate, hire, monkeypatch):

@@ -406,6 +406,16 @@ class TestLosses:
         assert "leads out of the folder" in ended.out
         assert only(sandbox)["files"] == []
 
+    def test_an_artifact_sends_no_file_from_elsewhere_and_what_it_says_waits(self, sandbox, github, checkout, tmp_path):
+        (tmp_path / "secret.txt").write_text("private")
+        cibeacon("dci", "upload", "../secret.txt", environ=github(url=closed_port(), INPUT_TIMEOUT="6"), cwd=checkout)
+        spool = tmp_path / "run/cibeacon/spool"
+        (artifact,) = [path.rename(checkout / path.name) for path in spool.glob("*.ndjson")]
+        ended = cibeacon("replay", artifact.name, environ=github(), cwd=checkout)
+        assert "leads out of the folder" in ended.out
+        assert artifact.is_file()
+        assert not artifact.with_name(f"{artifact.name}.refused").exists()
+
     def test_half_a_job_that_main_could_not_finish_is_finished_by_post(self, sandbox, github, checkout):
         def order(stage):
             if stage == "main":

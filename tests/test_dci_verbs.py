@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cibeacon.delivery.courier import Courier
 from cibeacon.sandbox.dci_account import SECRET, DciAccount
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks.dci_reading import without_secrets
@@ -81,6 +82,15 @@ def test_whoami_names_the_remote_ci_and_its_teams(place):
 def test_a_bare_client_id_and_an_address_with_a_slash_are_as_good(place):
     bare = place.environ["DCI_CLIENT_ID"].removeprefix("remoteci/")
     assert place.run("whoami", DCI_CLIENT_ID=bare, DCI_CS_URL=f"{place.sandbox.url}/").code == 0
+
+
+def test_runs_of_two_repositories_with_one_number_are_two_jobs(place):
+    for repository in ("", "acme/shop", "acme/shop", "acme/web"):
+        environ = {"CIBEACON_RUN_ID": "7", "CIBEACON_REPOSITORY": repository}
+        assert place.run("start", "--strict", "--topic", "RHEL-8.2", **environ).code == 0
+    assert len(place.jobs()) == 3
+    follows = place.run("finish", "success", "--strict", CIBEACON_RUN_ID="7")
+    assert (follows.code, "Which job it is about is not known" in follows.out) == (1, True)
 
 
 def test_topics_are_those_that_may_be_used(place):
@@ -288,6 +298,20 @@ def test_every_verb_may_be_said_twice(place):
     assert len(job["files"]) == 1
 
 
+def test_a_state_that_waited_does_not_open_a_job_that_ended_meanwhile(place):
+    place.run("start", "--topic", "RHEL-8.2", ci=True)
+    kept = place.run("state", "post-run", "--timeout=5", "--format=json", ci=True, DCI_CS_URL=NOWHERE)
+    assert [row["outcome"] for row in kept.document["signals"]] == ["spooled"]
+    assert place.run("finish", "success", "--strict", ci=True).code == 0
+    environ = {**place.environ, **place.ci}
+    again = cibeacon("replay", "--strict", environ=environ, cwd=place.folder / "work", began=int(time.time()))
+    assert again.code == 0, again.out
+    assert "DCI has the job as success already; post-run comes before that" in again.out
+    (job,) = place.jobs()
+    assert [state for state, _ in job["states"]] == ["pre-run", "running", "success"]
+    assert not list(place.folder.glob("temp/cibeacon/spool/*.ndjson"))
+
+
 @pytest.mark.parametrize(
     ("word", "status"),
     [
@@ -403,6 +427,52 @@ def test_a_file_that_waited_leaves_without_tokens_as_well(place):
     (job,) = place.jobs()
     assert job["status"] == "success"
     assert place.sandbox.dci.content(job["files"][0]["id"]) == b"token ***REDACTED*** end"
+
+
+def replayed(place, *argv, cwd="work", **environ):
+    environ = {**place.environ, **place.ci, **environ}
+    return cibeacon("replay", "--strict", *argv, environ=environ, cwd=place.folder / cwd, began=int(time.time()))
+
+
+@pytest.mark.parametrize("cwd", ["work", "elsewhere"])
+def test_a_file_from_outside_the_folder_that_waited_is_sent_wherever_replay_runs(place, cwd):
+    (place.folder / "out").mkdir()
+    (place.folder / "elsewhere").mkdir()
+    (place.folder / "out" / "a.log").write_text("x")
+    place.run("start", "--topic", "RHEL-8.2", ci=True)
+    place.run("upload", "../out/a.log", ci=True, DCI_CS_URL=NOWHERE)
+    ended = replayed(place, cwd=cwd)
+    assert ended.code == 0, ended.out
+    assert [file["name"] for file in place.jobs()[0]["files"]] == ["a.log"]
+
+
+def test_files_that_waited_have_the_time_of_files_and_the_end_has_its_own(place, monkeypatch):
+    place.write("a.log")
+    place.write("b.log")
+    place.run("start", "--topic", "RHEL-8.2", ci=True)
+    place.run("finish", "success", "--files", "*.log", ci=True, DCI_CS_URL=NOWHERE)
+    carry, seconds = Courier.carry, []
+
+    def timed(self, dialogue, row, budget=None):
+        seconds.append((row.subject, (budget or self._budget).seconds))
+        return carry(self, dialogue, row, budget)
+
+    monkeypatch.setattr(Courier, "carry", timed)
+    ended = replayed(place, CIBEACON_TIMEOUT="20", CIBEACON_DCI_UPLOAD_TIMEOUT="700")
+    assert ended.code == 0, ended.out
+    assert sorted(seconds[:2]) == [("a.log", 700.0), ("b.log", 700.0)]
+    assert [(subject, 18 < each <= 20) for subject, each in seconds[2:]] == [("success", True)]
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_job_that_is_made_but_cannot_run_gets_its_files_and_its_end(place, status):
+    place.write("a.log")
+    place.sandbox.dci.mishaps.fail("POST", "/jobstates", status, 1 if status == 400 else 4)
+    settings = {"CIBEACON_DCI_TOPIC": "RHEL-8.2", "CIBEACON_DCI_FILES": "*.log", "CIBEACON_SIGNALS": "dci"}
+    environ = {**place.environ, **place.ci, **settings, "CIBEACON_STATUS": "failure"}
+    cibeacon("report", environ=environ, cwd=place.folder / "work", began=int(time.time()))
+    (job,) = place.jobs()
+    assert ([file["name"] for file in job["files"]], job["status"]) == (["a.log"], "failure")
 
 
 def test_with_a_pattern_that_is_none_nothing_leaves(place):

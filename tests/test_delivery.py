@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -190,7 +191,9 @@ def test_a_signal_whose_look_up_was_cut_short_is_kept_and_not_sent(tmp_path):
     with FaultServer(faults.closes) as server:
         rows, _ = delivered(world(tmp_path), RUNS, server.url, interrupted="cibeacon was interrupted")
         assert server.accepted == 0
-    assert {(row.word, row.reason) for row in rows} == {("spooled", "Cibeacon was interrupted.")}
+    assert {(row.word, row.reason) for row in rows} == {
+        ("spooled", "Cibeacon was interrupted. It is kept: cibeacon replay sends it.")
+    }
     assert spooled(tmp_path).keys() == {run.key for run in RUNS}
 
 
@@ -201,10 +204,10 @@ def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkey
 
     carry, turns = Courier.carry, itertools.count()
 
-    def interrupted(self, dialogue, row):
+    def interrupted(self, dialogue, row, budget=None):
         if next(turns) == after:
             raise stop
-        return carry(self, dialogue, row)
+        return carry(self, dialogue, row, budget)
 
     monkeypatch.setattr(Courier, "carry", interrupted)
     with FaultServer(answers(response(b'{"ok": true}'))) as server:
@@ -251,6 +254,42 @@ def test_a_folder_that_may_not_be_written_costs_a_remark_and_no_signal(tmp_path)
         rows, notices = delivered(world(tmp_path), RUNS, server.url)
     assert [row.word for row in rows] == ["sent"] * 4
     assert "Signals cannot be kept in" in notices[0].text
+
+
+def test_a_folder_that_a_stopped_process_holds_costs_a_remark_and_no_signal(tmp_path):
+    (tmp_path / "spool").mkdir()
+    holder = os.open(tmp_path / "spool", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        with FaultServer(answers(response(b'{"ok": true}'))) as server:
+            rows, notices = delivered(world(tmp_path), RUNS, server.url)
+    finally:
+        os.close(holder)
+    assert [row.word for row in rows] == ["sent"] * 4
+    assert "another process holds the folder's lock" in notices[0].text
+    assert spooled(tmp_path) == {}
+
+
+def test_a_signal_that_is_too_large_to_be_kept_keeps_no_other_from_being_kept(tmp_path):
+    large = PipelineRun("ci", "x" * record.LARGEST, "r9", 1)
+    with Refusing() as nobody:
+        rows, notices = delivered(world(tmp_path), [*RUNS, large], nobody.url)
+    assert [(row.word, row.keep) for row in rows] == [("spooled", True)] * 4 + [("failed", False)]
+    assert "It could not be kept for later: it is over 1 MiB" in rows[4].reason
+    assert [("over 1 MiB" in notice.text, notice.weight) for notice in notices] == [(True, "remark")]
+    assert spooled(tmp_path).keys() == {run.key for run in RUNS}
+
+
+@pytest.mark.parametrize("refused", range(4))
+def test_a_signal_that_is_never_taken_keeps_no_other_of_the_run_from_being_sent(tmp_path, refused):
+    def takes_all_but_one(connection, server):
+        mine = json.loads(server.read(connection).partition(b"\r\n\r\n")[2])["reference_id"]
+        connection.sendall(response(b"{}", status="500 Oops") if mine == f"r{refused}" else response(b'{"ok": true}'))
+
+    with FaultServer(takes_all_but_one) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+    assert [row.word for row in rows] == ["spooled" if number == refused else "sent" for number in range(4)]
+    assert spooled(tmp_path).keys() == {RUNS[refused].key}
 
 
 def test_a_signal_that_holds_a_secret_is_sent_but_never_written_down(tmp_path):

@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from cibeacon.delivery import courier
+from cibeacon.delivery import courier, turns
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.outcome import Outcome, Word, exit_code
@@ -103,6 +103,19 @@ def _remarked(shop, merged, folder, *flags):
     return ended
 
 
+def _told(**more):
+    """Everything is sent, and something else is not as it should be."""
+
+    def play(shop, merged, folder, *flags):
+        with Sandbox(token=TOKEN) as dx:
+            environ = environment(merged, folder, CIBEACON_DX_URL=dx.url, **more)
+            ended = cibeacon("report", *flags, environ=environ, cwd=shop.root)
+        assert "result      sent" in ended.out
+        return ended
+
+    return play
+
+
 def _late(shop, merged, folder, *flags):
     with FaultServer(hangs) as dx:
         environ = environment(merged, folder, CIBEACON_DX_URL=dx.url)
@@ -131,6 +144,10 @@ def _check(shop, merged, folder, *flags):
     return cibeacon("services", "check", environ={}, cwd=folder / "x")
 
 
+def _unmapped(shop, merged, folder, *flags):
+    return cibeacon("services", "--config=nowhere.yml", *flags, environ={}, cwd=shop.root)
+
+
 def _mistyped(shop, merged, folder, *flags):
     return cibeacon("report", "--no-such-flag", *flags, environ={}, cwd=folder)
 
@@ -157,8 +174,10 @@ PLAYS = {
         "--signals=deployment", GITHUB_EVENT_NAME="schedule", CIBEACON_DEPLOY_SERVICES="a", stage="main"
     ),
     "a line with `!` that belongs to no signal": _troubled,
+    "a file of the host, such as the outputs, cannot be written": _told(GITHUB_OUTPUT="/proc/nowhere/x"),
     "a line with `i`": _remarked,
     "a setting cannot be used": _with(CIBEACON_TIMEOUT="soon"),
+    "one that only says how to print: `format`, `jq`, `verbose`": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
     "`strict` itself cannot be used": _with("--dry-run", CIBEACON_STRICT="perhaps"),
     "interrupted, or the time was used up": _late,
     "dry run, whatever it shows but `invalid`": _with("--dry-run"),
@@ -168,8 +187,11 @@ PLAYS = {
     "`cibeacon services` with `on_unknown: fail`, and they are unknown": _with(
         "--on-unknown=fail", "--base=none", "--services={service}/", verb="services"
     ),
+    "`cibeacon services` without `on_unknown: fail`, and there is no map that can be used": _unmapped,
     "`cibeacon services check` finds a fault": _check,
-    "a verb or flag that does not exist, at a command line": _mistyped,
+    "a command line that cannot be read: a verb, flag or file that does not exist, a value that is missing or no boolean": (
+        _mistyped
+    ),
     "the same as the action's input `command`": _wrong_command,
 }
 
@@ -452,8 +474,10 @@ def test_the_numbers_are_those_of_the_code():
     assert f"A call is tried {courier.TRIES} times at most" in words
     pauses = [f"{courier.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(courier.TRIES - 1)]
     assert f"up to {', '.join(pauses[:-1])} and {pauses[-1]} seconds" in words
-    assert f"rests for {courier.REST_SECONDS:g} seconds" in words
-    assert f"A folder takes {on_disk.MOST:,} records, a record {record.LARGEST >> 20} MiB" in words
+    assert turns.PROBES == 3
+    assert "three where the host answers with errors, one where it does not answer" in words
+    folder = f"A folder takes {on_disk.MOST:,} records and {on_disk.MOST_BYTES >> 20} MiB"
+    assert f"{folder}, a record {record.LARGEST >> 20} MiB" in words
     assert f"a file that is replayed {backlog.LARGEST >> 20} MiB, and one replay {backlog.MOST:,} records" in words
     assert f"`timeout` ({settle({}, {}, {}).core.timeout:g} seconds)" in words
 

@@ -108,6 +108,25 @@ def test_a_last_day_counts_whole(long):
     assert set(services_by_number(ended)) == expected
 
 
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (("2025-01-02", "2024-12-31"), ["--from 2025-01-02T00:00:00Z is not before --to 2025-01-01T00:00:00Z"]),
+        (("1700000000", "1700000000"), ["is not before --to 2023-11-14T22:13:20Z"]),
+        (("2027", "2025"), ["2027 would be 1970-01-01T00:33:47Z", "give a day such as 2026-01-31"]),
+        (("2023-11-01", "2024"), ["2024 would be 1970-01-01T00:33:44Z"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["deployments", "pull-services"])
+def test_a_window_that_nothing_can_lie_in_is_refused(long, kind, days, words):
+    ended = export(long, kind, "--from", days[0], "--to", days[1], "--pr-from-messages", "--output=none.csv")
+    assert (ended.code, ended.out) == (2, "")
+    for word in words:
+        assert word in ended.err
+    assert "0 rows" not in ended.err
+    assert not (long.root / "none.csv").exists()
+
+
 def test_messages_are_not_believed_unless_somebody_says_so(long):
     ended = export(long, "pull-services", *DAYS)
     assert (ended.code, ended.out) == (2, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,8 @@ import pytest
 from cibeacon.sandbox.elsewhere import Elsewhere
 from cibeacon.sandbox.flow_account import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
 from cibeacon.sandbox.server import Sandbox
-from faults import encrypted, self_signed
+from faults import FaultServer, encrypted, hangs, self_signed
+from living import Living
 from processes import NOWHERE, cibeacon
 
 CI = {
@@ -175,6 +177,14 @@ def test_a_name_that_is_not_one_pipeline_sets_nothing(place, names, words):
         assert word in ended.out
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [(("--clear",), "flow: no pipeline: The job is missing"), (("--pipeline", "x"), "flow: x: The job is missing")],
+)
+def test_a_job_that_nobody_named_leaves_no_gap_in_the_sentence(place, argv, words):
+    assert words in place.run("flow", "assign", *argv).out
+
+
 def test_a_pipeline_of_a_name_that_two_have_is_set_by_its_id(place):
     assert place.assign(CLAIMS[1]).code == 0
     assert place.has() == [CLAIMS[1]]
@@ -324,6 +334,24 @@ def test_what_could_not_leave_is_set_by_a_replay_at_its_own_path(place):
     assert TOKEN not in file.read_text()
     lost = place.run("replay", "--strict", "--flow-list-path=/api/v1/jobs/pipelines", ci=True)
     assert (lost.code, place.requests()) == (1, ["/api/v1/jobs/pipelines"])
+    again = place.run("replay", "--strict", ci=True)
+    assert again.code == 0, again.out
+    assert place.has() == [UDIT]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_assignment_that_is_interrupted_while_names_are_looked_up_is_kept(place, number):
+    """By the names that somebody gave: a replay looks them up."""
+    with FaultServer(hangs) as server:
+        environ = {**place.environ, **place.ci, "CIBEACON_FLOW_URL": server.url, "NO_PROXY": "127.0.0.1"}
+        argv = ("flow", "assign", JOB, "--pipeline", "udit-test", "--strict", "--timeout=60")
+        with Living(*argv, environ=environ, cwd=place.folder) as living:
+            server.waited_for()
+            living.told(number)
+            ended = living.ended()
+    assert ended.code == 1
+    assert "cibeacon was interrupted" in ended.out.lower()
+    assert "spooled" in ended.out
     again = place.run("replay", "--strict", ci=True)
     assert again.code == 0, again.out
     assert place.has() == [UDIT]

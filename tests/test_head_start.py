@@ -55,7 +55,8 @@ def test_a_map_costs_one_comparison(shop, watched):
 
 def test_a_map_that_cannot_be_read_leaves_nothing_behind(shop, watched):
     shop.write({".cibeacon.json": "{"})
-    assert services(shop, watched)[0] is None
+    found, comparisons = services(shop, watched)
+    assert (found["status"], comparisons) == ("unknown", 1)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 

@@ -346,7 +346,7 @@ def test_an_output_pipe_that_nobody_reads_costs_that_output_alone(job, tmp_path)
         with this.running() as living:
             ended = living.ended()
     assert (ended.code, this.rows) == (0, [(kind, "sent") for kind in KINDS])
-    assert "pipe was not written" in ended.err
+    assert "pipe was not written" in ended.out
     assert "sent" in (tmp_path / "summary.md").read_text()
 
 

@@ -104,7 +104,7 @@ def test_an_interrupted_program_costs_nothing_but_itself(tmp_path, monkeypatch):
 class TestGuards:
     """What is printed went through the redactor and the sanitiser like everything else."""
 
-    SECRET = "dx-secret/0123456789?"
+    SECRET = "dx-secret/0123456789"
 
     @pytest.mark.parametrize(
         "program",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.cli import plain, verbs
-from cibeacon.cli.commands import Refused, obeyed
+from cibeacon.cli.commands import Refused, _spelled_out, cibeacon, obeyed
 
-VALUES = st.sampled_from(["main", "", " ", "a=b", "-1", "--head", "services/{service}/", "🚀", "true"])
+VALUES = st.sampled_from(["main", "", " ", "a=b", "-1", "--head", "services/{service}/", "🚀", "true", "No", "maybe"])
 NAMES = st.sampled_from(
     (
         *("--base", "--head", "--strict", "--no-strict", "--dry-run", "--no-dry-run", "--no-base", "--format", "--pr"),
@@ -65,6 +66,9 @@ def test_what_is_read_without_click_is_read_as_click_reads_it(verb, words):
         (["services", "--base=a", "--base=b=c"], {"base": "b=c"}),
         (["report", "--strict", "--no-dry-run", "--dx-url="], {"strict": "true", "dry_run": "false", "dx_url": ""}),
         (["report", "--strict", "--no-strict"], {"strict": "false"}),
+        (["report", "--strict=true", "--dry-run=FALSE"], {"strict": "true", "dry_run": "false"}),
+        (["report", "--strict=off", "--dry-run=1"], {"strict": "false", "dry_run": "true"}),
+        (["report", "--strict", "--strict=", "--dry-run= "], {"strict": "true"}),
     ],
 )
 def test_a_plain_command_line_needs_no_library(argv, told):
@@ -83,7 +87,8 @@ def test_a_plain_command_line_needs_no_library(argv, told):
         ["report", "dry-run"],
         ["services", "--base"],
         ["services", "--base", "--head"],
-        ["services", "--strict=true"],
+        ["services", "--strict=maybe"],
+        ["services", "--no-strict=true"],
         ["services", "--no-base=x"],
         ["services", "--dx-url=x"],
         ["report", "--dx-token=x"],
@@ -92,3 +97,67 @@ def test_a_plain_command_line_needs_no_library(argv, told):
 )
 def test_everything_else_is_left_to_click(argv):
     assert plain.read(argv) is None
+
+
+def leaves(command, words=()):
+    """Every command without commands of its own, and those that do something by themselves, with their words."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from leaves(command.get_command(context, name), (*words, name))
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        yield words, command
+
+
+FLAGS = [
+    pytest.param(words, command, option, id=f"{' '.join(words)} {option.opts[0]}")
+    for words, command in leaves(cibeacon)
+    for option in command.params
+    if isinstance(option, click.Option) and option.is_flag
+]
+
+
+def value_read(words, command, option, *flags):
+    """What a command's parser makes of a flag once it is spelled out; None where it is not given."""
+    spelled = _spelled_out([*words, *flags])
+    assert spelled[: len(words)] == list(words)
+    options, _, _ = command.make_parser(click.Context(command)).parse_args(spelled[len(words) :])
+    return options.get(option.name)
+
+
+@pytest.mark.parametrize(("words", "command", "option"), FLAGS)
+def test_every_boolean_flag_of_every_verb_takes_its_value_after_an_equals_sign(words, command, option):
+    for name in option.opts:
+        if not name.startswith("--"):
+            continue
+        assert value_read(words, command, option, f"{name}=yes") is True
+        assert value_read(words, command, option, f"{name}=0") is (False if option.secondary_opts else None)
+        assert value_read(words, command, option, f"{name}=") is None
+        with pytest.raises(Refused, match=f"^{name}=maybe cannot be used because 'maybe' is none of true, false"):
+            obeyed([*words, f"{name}=maybe"], None)
+
+
+def test_what_belongs_to_another_option_is_no_flag():
+    words = ["report", "--jq", "--strict=true", "--environment=--strict=maybe"]
+    assert _spelled_out(words) == words
+    words = ["replay", "--strict", "--", "--strict=maybe"]
+    assert _spelled_out(words) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "is_strict"),
+    [
+        ((), "", False),
+        ((), "true", True),
+        (("--strict",), "", True),
+        (("--strict=yes",), "", True),
+        (("--strict=no",), "true", False),
+        (("--no-strict",), "true", False),
+        (("--strict", "--no-strict"), "", False),
+        (("--strict", "--strict="), "", True),
+        (("--strict=",), "true", True),
+        (("--strict=maybe",), "", False),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_strict_by_its_last_word_on_it(words, given, is_strict):
+    assert plain.strict(("report", *words), {"CIBEACON_STRICT": given}) is is_strict

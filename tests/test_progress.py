@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+from time import monotonic, sleep, time
 
 import pytest
 
+from cibeacon.call import Call, Verdict
 from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
+from cibeacon.delivery import signing
+from cibeacon.delivery.courier import Courier
+from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.delivery.session import UnrepeatingAdapter
 from cibeacon.files.watching import watched
+from cibeacon.outcome import Outcome
+from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
+from faults import FaultServer, answers, response
 
 
 class Terminal(io.StringIO):
@@ -97,6 +105,48 @@ def test_a_file_that_is_watched_reads_as_it_is(tmp_path):
     assert seen == [(path, 4), (path, 8), (path, 10), (path, 10)]
     with watched(path, None) as file:
         assert file.read() == b"0123456789"
+
+
+def test_a_file_that_grows_is_signed_and_sent_as_it_was_when_it_was_opened(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"0123456789" * 100_000)
+    as_it_was = path.read_bytes()
+
+    def grow(*_):
+        with path.open("ab") as file:
+            file.write(b"more" * 1000)
+
+    call = Call("POST", "/api/v1/files", auth="dci", headers={"DCI-NAME": "a"}, file=path, repeatable=False)
+    with FaultServer(answers(response(b"{}", status="201 Created"))) as server:
+        endpoint = Endpoint(server.url, "secret", client_id="remoteci/x")
+        budget = Budget(10.0, monotonic, sleep, monotonic())
+        courier = Courier({"dci": endpoint}, budget, random=lambda: 0.0, now=time, user_agent="x", watch=grow)
+        row = courier.carry(_once(call), Outcome("dci", "dci", "skipped"))
+        courier.close()
+    assert (row.word, row.attempts) == ("sent", 1)
+    _, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert body == as_it_was
+    assert path.stat().st_size > len(body)
+    with watched(path, None) as file:
+        grow()
+        signed = signing.headers(call, endpoint, file)
+        sent = file.read()
+        assert path.stat().st_size > len(sent)
+    assert signed == signing.headers(call, endpoint, sent)
+
+
+def _once(call):
+    yield call
+    return Verdict("sent")
+
+
+def test_a_file_that_became_shorter_is_not_sent_as_if_it_were_whole(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"0123456789")
+    with watched(path, None) as file:
+        path.write_bytes(b"")
+        with pytest.raises(OSError, match="became shorter"):
+            file.read(4)
 
 
 def test_a_body_is_written_in_large_blocks():

@@ -342,6 +342,45 @@ def test_a_default_spool_that_is_a_link_is_not_read(replay, tmp_path):
     assert "symbolic link" in notices(ended)[0]
 
 
+@pytest.mark.parametrize("refused", range(4))
+def test_a_signal_that_is_never_taken_starves_no_other(replay, place, sandbox, refused):
+    place.keep([kept(run(number), float(number)) for number in range(4)])
+
+    def takes_all_but_one(connection, server):
+        request = server.read(connection)
+        mine = json.loads(request.partition(b"\r\n\r\n")[2])["reference_id"]
+        connection.sendall(DOWN if mine == f"r{refused}" else response(b'{"ok": true}'))
+
+    with FaultServer(takes_all_but_one) as server:
+        ended = replay("--strict", url=server.url)
+    assert words(ended) == ["spooled" if number == refused else "sent" for number in range(4)]
+    assert list(files(place.folder)) == [kept(run(refused)).name]
+    assert words(replay()) == ["sent"]
+
+
+def test_a_server_that_is_down_is_left_alone_after_a_few_requests(replay, place):
+    place.keep([kept(run(number), float(number)) for number in range(50)])
+    with FaultServer(answers(DOWN)) as server:
+        ended = replay("--strict", url=server.url)
+    assert words(ended) == ["spooled"] * 50
+    assert len(server.requests) <= 5 + 3
+    assert "did not take the signals before this one" in ended.document["signals"][49]["reason"]
+
+
+def test_a_folder_that_a_stopped_process_holds_costs_a_remark_and_what_was_sent_stays_there(replay, place, sandbox):
+    place.keep([kept(run(number)) for number in range(3)])
+    holder = os.open(place.folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        ended = replay("--strict", "--timeout=2")
+    finally:
+        os.close(holder)
+    assert (ended.code, words(ended)) == (0, ["sent"] * 3)
+    assert all("another process holds the folder's lock" in remark for remark in notices(ended, "remark"))
+    assert words(replay("--strict")) == ["sent"] * 3
+    assert len(sandbox.ledger.document()["pipeline_runs"]) == 3
+
+
 # Standard input -----------------------------------------------------------------------------------------------------
 
 
@@ -401,11 +440,11 @@ def test_an_interruption_leaves_what_was_not_sent_and_says_so(replay, place, san
     place.keep([kept(run(number), float(number)) for number in range(4)])
     carry, sent = Courier.carry, []
 
-    def interrupted(self, dialogue, row):
+    def interrupted(self, dialogue, row, budget=None):
         if len(sent) == 2:
             raise KeyboardInterrupt
         sent.append(row)
-        return carry(self, dialogue, row)
+        return carry(self, dialogue, row, budget)
 
     monkeypatch.setattr(Courier, "carry", interrupted)
     ended = replay("--strict")

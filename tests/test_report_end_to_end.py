@@ -295,7 +295,7 @@ class TestFailures:
     def test_there_is_no_repository(self, github, tmp_path):
         (tmp_path / "empty").mkdir()
         environ = github(GITHUB_SERVER_URL="http://127.0.0.1:9")  # where nobody listens either
-        self.both(environ=environ, cwd=tmp_path / "empty", says="there is no git repository here, and")
+        self.both(environ=environ, cwd=tmp_path / "empty", says="there is no git repository here (")
 
     @pytest.mark.parametrize("content", ["", "{", "[]"])
     def test_the_payload_is_unreadable(self, shop, github, tmp_path, content):
@@ -484,10 +484,17 @@ class TestGitHubMouths:
         ended = cibeacon("report", "--deploy-services=changed", environ=github("squash"), cwd=shop.root)
         assert len(ended.out.splitlines()) <= 15
 
-    def test_a_file_that_cannot_be_written_costs_nothing(self, shop, github):
-        ended = cibeacon("report", "--strict", environ=github(GITHUB_OUTPUT="/proc/nowhere/x"), cwd=shop.root)
-        assert ended.code == 0
-        assert "was not written" in ended.err
+    @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1)])
+    @pytest.mark.parametrize("name", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
+    def test_a_file_that_cannot_be_written_fails_a_strict_run_alone(self, shop, github, flags, code, name):
+        ended = cibeacon("report", *flags, environ=github(**{name: "/proc/nowhere/x"}), cwd=shop.root)
+        assert ended.code == code
+        assert "! x was not written: " in ended.out
+
+    def test_neither_is_the_state_for_the_end_of_the_job_lost_in_silence(self, shop, github):
+        environ = github(GITHUB_STATE="/proc/nowhere/x")
+        ended = cibeacon("report", "--strict", environ=environ, cwd=shop.root, stage="main")
+        assert (ended.code, "! x was not written: " in ended.out) == (1, True)
 
 
 def heredocs(text):

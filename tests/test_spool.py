@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from cibeacon.errors import SpoolError
 from cibeacon.spool import on_disk, record
+from cibeacon.spool.locks import Patience
 from cibeacon.spool.on_disk import Spool, folder
 from disks import read_only, small
 
@@ -204,6 +206,39 @@ def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypa
         place.keep([told(3), told(4)])
     place.keep([told(3)])
     assert len(found(place)) == 3
+
+
+def test_what_was_set_aside_is_no_signal_that_waits(place, monkeypatch):
+    monkeypatch.setattr(on_disk, "MOST", 3)
+    place.keep([told(1)])
+    for number in range(5):
+        (place.folder / f"{number}.ndjson.{'refused' if number % 2 else 'corrupt'}").touch()
+    place.keep([told(2), told(3)])
+    assert sum(path.suffix == ".ndjson" for path in place.folder.iterdir()) == 3
+    monkeypatch.setattr(on_disk, "MOST", 4)
+    monkeypatch.setattr(on_disk, "MOST_BYTES", 2000)
+    (place.folder / "0.ndjson.corrupt").write_bytes(b"x" * 3000)
+    with pytest.raises(SpoolError, match=r"Look at the files that end in \.refused and \.corrupt"):
+        place.keep([told(4)])
+
+
+@pytest.mark.parametrize("act", ["keep", "take in"])
+def test_a_folder_that_another_process_never_lets_go_is_told_in_time_and_nothing_is_left_in_it(place, act):
+    place.keep([told(1)])
+    slept = []
+    impatient = Spool(place.folder, fresh, Patience(1.0, slept.append))
+    holder = os.open(place.folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(SpoolError, match=r"holds the folder's lock and does not let go\. Look whether"):
+            impatient.keep([told(2)]) if act == "keep" else impatient.take_in(told(2).line())
+        impatient.forget(told(1))
+    finally:
+        os.close(holder)
+    assert sum(slept) == pytest.approx(1.0), "once for all waits together"
+    assert found(place) == [told(1)]
+    impatient.forget(told(1))
+    assert found(place) == []
 
 
 def test_a_folder_is_full_by_its_bytes_too(place, monkeypatch):

@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.call import Call
+from cibeacon.changes import Changes
 from cibeacon.outcome import Outcome
 from cibeacon.telling.report import Report
 from cibeacon.telling.summary import markdown
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [((), "0 changed services"), (("a",), "1 changed service"), (("a", "b"), "2 changed services")]
+)
+def test_changed_services_are_counted_in_words_that_fit(names, said):
+    changes = Changes("ok", names, how="push")
+    assert f"<summary>{said} (push)</summary>" in markdown(Report(context=None, changes=changes))
 
 
 def told(body):

@@ -20,8 +20,8 @@ ROWS = [
     for case in table["cases"]
 ]
 PARSERS = {
-    "text", "token", "boolean", "integer", "words", "duration", "moment", "sha", "shas", "json_value", "metadata", "url",
-    "link", "dx_url", "program", "dci_url", "uuid", "client_id",
+    "text", "token", "boolean", "integer", "words", "names", "services", "duration", "moment", "sha", "shas", "json_value",
+    "metadata", "url", "link", "dx_url", "program", "dci_url", "uuid", "client_id",
     "root", "context", "path",
 }  # fmt: skip
 NOUNS = (

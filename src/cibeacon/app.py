@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cibeacon.changes import Changes, Unknown
 from cibeacon.errors import interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
@@ -13,6 +14,13 @@ from cibeacon.settings import Settings
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice, Report
 
+UNKNOWN = 3
+"""Exit code for unknown services, where the caller asked for one."""
+_DECIDING = frozenset({"config", "services", "base", "head", "pr_number"})
+"""Settings without which nobody can say which services changed, where they were given and cannot be used."""
+_BLANK = Report(context=None)
+_NOT_LOOKED = Unknown("nobody came to look which services changed")
+
 
 def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
@@ -21,7 +29,9 @@ def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[
 
     found, outcomes, notices = sending.sent(world, found)
     unsaid = tuple(_notice(problem) for problem in sending.unsaid(found.settings.problems))
-    return _report(found, outcomes, (*_stop(found), *notices, *unsaid)), found.settings
+    whole = _report(found, outcomes, (*_stop(found), *notices, *unsaid))
+    told = {row.reason for row in outcomes}
+    return whole._replace(notices=tuple(each for each in whole.notices if each.text not in told)), found.settings
 
 
 def changed_services(
@@ -30,10 +40,32 @@ def changed_services(
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
     found = survey(world, flags, settings, acts=True, paths=paths)
     unsaid = [_notice(problem) for problem in found.settings.problems]
-    if found.map_fault:
-        unsaid.append(Notice("trouble", found.map_fault))
+    if wrong := _to_mend(found):
+        found = found._replace(changes=Changes("unknown", unknown=wrong))
+        unsaid.append(Notice("trouble", str(wrong)))
     told = _report(found._replace(rehearsed=False), (), (*_stop(found), *unsaid))
-    return told._replace(verb="services"), found.settings
+    once = tuple(dict.fromkeys(told.notices))
+    return told._replace(notices=once, verb="services", unknown_code=_unknown_code(settings)), found.settings
+
+
+def unlooked(settings: Settings) -> Report:
+    """The report on changed services before anybody has looked."""
+    unknown = Changes("unknown", unknown=_NOT_LOOKED)
+    return Report(None, unknown, strict=settings.output.strict, verb="services", unknown_code=_unknown_code(settings))
+
+
+def _unknown_code(settings: Settings) -> int:
+    """A misspelt `on_unknown` shall not pass for `skip`: nobody would notice that nothing is tested any more."""
+    misspelt = any(each.option == "on_unknown" for each in settings.problems)
+    return UNKNOWN if misspelt or settings.change.on_unknown == "fail" else 0
+
+
+def _to_mend(found: Survey) -> Unknown | None:
+    """What must be mended before anybody can say which services changed."""
+    problem = next((each for each in found.settings.problems if each.option in _DECIDING), None)
+    if problem:
+        return Unknown(f"{problem.message}.")
+    return Unknown(found.map_fault) if found.map_fault else None if found.changes else found.unmapped
 
 
 def _stop(found: Survey) -> tuple[Notice, ...]:
@@ -58,13 +90,12 @@ def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, 
     )
 
 
-def stopped(stop: KeyboardInterrupt, *, strict: bool) -> Report:
+def stopped(stop: KeyboardInterrupt, blank: Report) -> Report:
     """What a signal makes of a run of which nothing is known yet."""
-    what = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
-    return Report(context=None, notices=(Notice("trouble", what),), strict=strict)
+    return _for_nothing(f"Nothing was sent: {interruption(stop)} before it was known what there is to send.", blank)
 
 
-def broken(error: Exception, *, strict: bool = False) -> Report:
+def broken(error: Exception, blank: Report = _BLANK) -> Report:
     """What the firebreak makes of a failure of our own: a report like any other, that obeys `strict`."""
     place = error.__traceback__
     while place and place.tb_next:
@@ -73,4 +104,10 @@ def broken(error: Exception, *, strict: bool = False) -> Report:
     what = (
         f"cibeacon failed unexpectedly; this is our fault: {type(error).__name__} in {where}. Please report this line."
     )
-    return Report(context=None, notices=(Notice("trouble", what),), strict=strict)
+    return _for_nothing(what, blank)
+
+
+def _for_nothing(why: str, blank: Report) -> Report:
+    """A report without anything found; where services were asked for, they are unknown for that reason."""
+    changes = blank.changes and blank.changes._replace(unknown=Unknown(why))
+    return blank._replace(changes=changes, notices=(Notice("trouble", why),))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cibeacon import detect
 from cibeacon.delivery.delivering import deliver, hired
 from cibeacon.delivery.endpoint import endpoints
+from cibeacon.errors import interruption
 from cibeacon.git.repository import Repository, toplevel
 from cibeacon.outcome import Outcome
 from cibeacon.planning.plan import Ready, Step
@@ -39,7 +40,10 @@ def assign(world: World, flags: Mapping[str, str], say: Say, *, clear: bool = Fa
     found, notices = _survey(world, settings, budget)
     step = _ready(signal, found)
     if isinstance(step, Ready) and not found.rehearsed:
-        step = step._replace(signal=_said(world, found, signal, step.row, say))
+        try:
+            step = step._replace(signal=_said(world, found, signal, step.row, say))
+        except KeyboardInterrupt as stop:  # what somebody asked for is known by its names: it is kept by them
+            found = found._replace(interrupted=interruption(stop))
     outcomes, remarks = deliver(world, found, [step])
     report = Report(
         context=found.context,

@@ -108,7 +108,7 @@ class _Step:
         """What the facts are known by: the run; else the job that somebody named, since one run may tell of several."""
         if named := self.settings.dci.dci_job_id:
             return f"ci:job:{named}"
-        if self.situation.numbered:
+        if self.situation.numbered and self.situation.placed:
             return jobs.correlation(self.situation)
         return f"ci:local:{self._world.token()}"  # on a person's own machine every start is another job
 
@@ -145,4 +145,4 @@ class _Step:
         if fault and (not rehearsed or unencrypted("dci", settings)):
             return f"{fault}."
         follows = isinstance(signal, Attachment | JobState) and signal.job_id is None
-        return _WHICH if follows and not self.situation.numbered else None
+        return _WHICH if follows and not (self.situation.numbered and self.situation.placed) else None

@@ -50,6 +50,8 @@ class Reply(NamedTuple):
     """The server's own clock, as its `Date` header has it."""
     lost: bool = False
     """Nobody knows whether a call that must not be repeated was done: its answer never came."""
+    repeated: bool = False
+    """An attempt before this one may have been done all the same: its answer was lost, or told of trouble."""
 
     def json(self) -> Any:
         """The body as JSON, or None when it is none."""

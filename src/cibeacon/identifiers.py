@@ -1,15 +1,19 @@
-"""Knows how ids of other systems are spelled, and reads them from the text of a setting. Does not know what they name.
+"""Knows how ids of other systems and names of services are spelled, and reads them from the text of a setting.
 
-A parser raises `ValueError` with a clause that completes "… because it".
+Does not know what they name. A parser raises `ValueError` with a clause that completes "… because it".
 """
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import urlsplit
 
 from cibeacon import values
 
+_PLACEHOLDER = "{service}"
+_LONGEST_NAME = 128
+"""Characters of a service's name."""
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _CONTEXT = r"[!-~]{1,255}"
 _PATH = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
@@ -55,3 +59,61 @@ def path(given: str) -> str:
     if not re.fullmatch(_PATH, given):
         raise ValueError("is not a path such as /api/v1/flow/pipeline, without a host, query or dots in front")
     return given
+
+
+def names(given: str) -> tuple[str, ...]:
+    """A list of services by name."""
+    found = values.words(given)
+    for name in found:
+        if not _names_a_service(name):
+            near = "patterns are for the setting services, such as services/{service}/; say changed here"
+            raise ValueError(_no_name(name, found, near if _pattern(name) else None))
+    return found
+
+
+def services(given: str) -> tuple[str, ...]:
+    """A list of services by name, or of folder templates, which hold `{service}` and are judged by whoever draws the map."""
+    found = values.words(given)
+    for name in found:
+        if _PLACEHOLDER not in name and not _names_a_service(name):
+            near = _pattern(name)
+            raise ValueError(_no_name(name, found, near and f"did you mean {near}?"))
+    return found
+
+
+def _names_a_service(name: str) -> bool:
+    """What a person may call a service: letters of any script, since whoever says it is no stranger with a folder."""
+    rest = all(each.isalnum() or each in " ._/@-" or _is_mark(each) for each in name)
+    return rest and name[0].isalnum() and not name.endswith("/") and len(name) <= _LONGEST_NAME
+
+
+def _is_mark(character: str) -> bool:
+    """An accent or vowel sign that belongs to the letter before it."""
+    if character.isascii():
+        return False
+    from unicodedata import category  # few names have one
+
+    return category(character).startswith("M")
+
+
+def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
+    which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
+    rule = (
+        f"names are letters, digits, spaces and . _ / @ -, begin with a letter or digit, have {_LONGEST_NAME} at most"
+    )
+    return f"{which} no service name; {near or rule}"
+
+
+def _may_be_shown(name: str) -> bool:
+    """False where it may be an address, and hold a password."""
+    return name.isprintable() and not re.search(r":|//", name) and len(name) <= 80
+
+
+def _pattern(name: str) -> str | None:
+    """The folder template that somebody had in mind who wrote a path or a pattern; None for anything else."""
+    if not _may_be_shown(name) or not (name in (".", "..") or re.search(r"[*{}]|/$|^\.{0,2}/", name)):
+        return None
+    folders = [each for each in name.split("/") if each not in ("", ".", "..")]
+    varying = next((place for place, each in enumerate(folders) if re.search(r"[*{}]", each)), len(folders))
+    after = [each for each in folders[varying + 1 :] if not re.search(r"[*?{}\[\]]", each)]
+    return "/".join((*folders[:varying], _PLACEHOLDER, *after, ""))

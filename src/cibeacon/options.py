@@ -7,12 +7,19 @@ the environment variable and the row of the reference. Precedence: flag > action
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 Group = TypeVar("Group")
+_OURS = "CIBEACON_"
+_NOT_READ = ("CIBEACON_OUT_", "CIBEACON_IMAGE", "CIBEACON_TRIGGER_ID", "CIBEACON_COMMAND", "CIBEACON_INPUT_COMMAND")
+"""Variables of ours that are no settings: what we tell later jobs and pipelines, and what pages and templates call theirs."""
+_MOST_MISSPELT = 5
+_LONGEST_SLIP = 60
+_NEAR = 0.75
+"""Likeness, of 1: a word of somebody else's that begins like ours is no slip."""
 _NO_WORD = 8
 """Characters. A proxy's password may be `proxy`, and a service must not lose its name over that."""
 
@@ -146,6 +153,20 @@ class Sources(NamedTuple):
             given = self.repository[each.name]
             text = "" if given is None else given if isinstance(given, str) else json.dumps(given)
             yield "repository configuration", text
+
+
+def misspelt(environ: Iterable[str], names: Collection[str]) -> Iterator[str]:
+    """A sentence for each variable that is none of these options', where one of theirs is near. At most a few."""
+    spelled = {name.upper() for name in names}
+    ours = (name for name in environ if name.startswith(_OURS) and not name.startswith(_NOT_READ))
+    for name in [name for name in ours if name.removeprefix(_OURS).removeprefix("INPUT_") not in spelled][
+        :_MOST_MISSPELT
+    ]:
+        from difflib import get_close_matches  # only a slip needs it
+
+        bare = name.removeprefix(_OURS)[:_LONGEST_SLIP]
+        if near := get_close_matches(bare.upper(), spelled, 1, _NEAR):
+            yield f"the variable {name[:80]} is no setting and is not used; did you mean {_OURS}{near[0]}?"
 
 
 def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:

@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
     """What was learned and later steps need, by the name of the output."""
     keep: bool = False
     """The same bytes may be accepted later: they are worth keeping."""
+    doubtful: bool = False
+    """An attempt may have been done all the same: its answer was lost, or told of trouble."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""

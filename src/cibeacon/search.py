@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cibeacon import detect
 from cibeacon.asking import Forge
-from cibeacon.changes import Changes, comparison, reckoning
+from cibeacon.changes import Changes, Unknown, comparison, reckoning
 from cibeacon.changes.fallback import Fallback, Source
 from cibeacon.configuration import repoconfig
 from cibeacon.configuration.repoconfig import RepositoryConfig
@@ -20,8 +20,10 @@ from cibeacon.process.budget import Budget
 from cibeacon.process.world import Stage
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import settle
-from cibeacon.survey import Survey, by_name
+from cibeacon.survey import Survey, by_name, templates
 from cibeacon.telling.report import Notice
+
+_ANOTHERS = Unknown("the run is about another pipeline, whose changes nobody looks at", "leave run_id out")
 
 
 class Site(NamedTuple):
@@ -74,7 +76,7 @@ def _configured(found: Survey, site: Site, source: Source) -> Survey:
         from cibeacon.following import followed  # few tell of another pipeline than their own
 
         context, said = followed(context, forge, rehearsed=found.rehearsed)
-        return found._replace(context=context, notices=(*found.notices, *said))
+        return found._replace(context=context, unmapped=_ANOTHERS, notices=(*found.notices, *said))
     asked = forge if forge.credential and not found.rehearsed else None
     history = Fallback(source, asked)
     if context.push:
@@ -93,7 +95,9 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
     if config.unknown and site.paths is None:
         return found._replace(changes=_plainly(site, Changes("unknown", unknown=config.unknown)))
     if drawn is None:
-        return found
+        return found._replace(unmapped=config.unmapped)
+    if said := repoconfig.unused(templates(found.settings), config):
+        found = found._replace(notices=(*found.notices, Notice("remark", said)))
     drawn = _asking(drawn, found, site, history.source)
     changes, parts = _between(found, drawn, site, history)
     return found._replace(changes=changes, parts=parts, notices=(*found.notices, *_strays(changes, drawn)))
@@ -111,7 +115,7 @@ def _between(found: Survey, drawn: ServiceMap, site: Site, history: Fallback) ->
 def _plainly(site: Site, changes: Changes) -> Changes:
     """The changes; where they are unknown, with the plainest reason first."""
     plain = repoconfig.NO_REPOSITORY.why
-    if changes.unknown is None or changes.unknown.why == plain or site.repository.exists:
+    if changes.unknown is None or changes.unknown.why.startswith(plain) or site.repository.exists:
         return changes
     why = f"{plain}, and {changes.unknown.why}"
     return changes._replace(unknown=changes.unknown._replace(why=why))

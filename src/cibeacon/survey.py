@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from cibeacon import detect
-from cibeacon.changes import Changes, Landing, named
+from cibeacon.changes import Changes, Landing, Unknown, named
 from cibeacon.context import Context
 from cibeacon.process.budget import Budget
 from cibeacon.services.template import PLACEHOLDER
@@ -24,6 +24,8 @@ class Survey(NamedTuple):
     """Those of each pull request of the landing, where they are not those of the run."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
+    unmapped: Unknown | None = None
+    """Why nobody looked for changed services, where nobody did."""
     notices: tuple[Notice, ...] = ()
     interrupted: str | None = None
     """Why the looking stopped early, where it did: nothing is to be sent any more."""
@@ -48,4 +50,8 @@ def templates(settings: Settings) -> tuple[str, ...]:
 
 def by_name(settings: Settings) -> Changes | None:
     """The changed services as somebody named them, who then needs no look at the repository."""
-    return named(settings.change.services) if settings.given("services") and not templates(settings) else None
+    if not settings.given("services") or templates(settings):
+        return None
+    if any(each.option == "services" for each in settings.problems):
+        return Changes("unknown", unknown=Unknown("the setting services cannot be used"))
+    return named(settings.change.services)

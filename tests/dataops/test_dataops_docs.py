@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from cibeacon.cli.commands import cibeacon
-from cibeacon.cli.dataops import VIEWS
+from cibeacon.cli.dataops import VERBS
 from cibeacon.dataops.endings import ENDINGS
 from cibeacon.dataops.powers import TOKENS
 
@@ -26,7 +26,7 @@ def test_each_ending_has_a_code_of_its_own():
 def test_each_token_and_each_verb_is_told_of():
     for name in TOKENS:
         assert f"`{name}`" in TEXT
-    for verb in VIEWS:
+    for verb in VERBS:
         assert re.search(rf"dataops {verb}\b|`{verb}`", TEXT), verb
 
 

@@ -33,6 +33,25 @@ def test_variables_can_be_given_one_by_one(sandbox, dataops):
     assert (pipeline["variables"]["A"], pipeline["variables"]["B"]) == ("1", "x = y")
 
 
+def test_whatever_stands_in_a_value_sets_no_other_variable(sandbox, dataops):
+    message = "Fix\n_PIPELINE_FILE_NAME=evil.yml\nDEPLOY=prod"
+    assert dataops(*FLAGS, f"--var=MESSAGE={message}", "--var=LAST=kept as it is \t").code == 0
+    (pipeline,) = started(sandbox).values()
+    assert pipeline["variables"] == {
+        "_PIPELINE_FILE_NAME": "full-ci.yml",
+        "MESSAGE": message,
+        "LAST": "kept as it is \t",
+        MARK: "token1",
+    }
+
+
+@pytest.mark.parametrize("told", ["no equals sign", "", '{"A": "1"}', "a-b=1", "=1"])
+def test_a_variable_that_is_none_starts_nothing(sandbox, dataops, told):
+    ended = dataops(*FLAGS, "--var=A=1", f"--var={told}")
+    assert (ended.code, started(sandbox)) == (16, {})
+    assert "dataops_variables" in ended.out
+
+
 @pytest.mark.parametrize("told", ["no equals sign", '{"a": [1]}', '{"a": null}', "{", "a-b=1", "=1"])
 def test_variables_that_cannot_be_right_start_nothing(sandbox, dataops, told):
     ended = dataops(*FLAGS, f"--variables={told}")

@@ -113,7 +113,18 @@ def product(server, sandbox, shelf, tmp_path):
     assert not any(secret in text for text in seen for secret in (SECRET, TOKEN))
 
 
-REPORT = ("report", "--no-dry-run", "--signals", "pipeline-run", "--run-id", "7", "--pipeline-name", "ci")
+REPORT = (
+    "report",
+    "--no-dry-run",
+    "--signals",
+    "pipeline-run",
+    "--run-id",
+    "7",
+    "--repository",
+    "acme/shop",
+    "--pipeline-name",
+    "ci",
+)
 DOWN = {"CIBEACON_DX_URL": "http://127.0.0.1:9", "CIBEACON_TIMEOUT": "8"}
 
 

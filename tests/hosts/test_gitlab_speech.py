@@ -117,6 +117,22 @@ def test_a_list_that_is_too_long_for_the_dotenv_report_stays_in_the_artifact():
     assert json.loads(found["cibeacon-services.json"])["changes"]["services"] == list(names)
 
 
+def test_whatever_is_too_long_stays_in_the_artifact_and_the_job_of_dci_is_named():
+    """GitLab takes none of a file that is too long."""
+    job = Outcome(kind="dci", sink="dci", word="sent", facts={"dci_job_id": "d7d82926-7609-5667-8e5a-1d6372494497"})
+    ids = [f"gitlab.example.com/acme/shop/deployment/service-{number:04}/production" for number in range(100)]
+    told = [sent({"reference_id": each}, reference_id=each)._replace(kind="deployment") for each in ids]
+    names = tuple(f"service-{number:04}" for number in range(100))
+    found = written(speak(Report(CONTEXT, changed(*names), (*told, job)), JOB, "whole", NOW))
+    assert len(found["cibeacon.env"].encode()) <= 5000
+    variables = dict(line.split("=", 1) for line in found["cibeacon.env"].splitlines())
+    assert variables["CIBEACON_DCI_JOB_ID"] == job.facts["dci_job_id"]
+    assert json.loads(variables["CIBEACON_OUT_SERVICES"]) == list(names), "only the longest has to go"
+    assert "CIBEACON_OUT_DEPLOYMENT_REFERENCE_IDS" not in variables
+    kept = json.loads(found["cibeacon-report.json"])["signals"]
+    assert [row["request"]["body"]["reference_id"] for row in kept[:-1]] == ids
+
+
 def test_what_the_log_leaves_out_is_folded_away_in_sections_that_gitlab_reads():
     report = Report(CONTEXT, changed(*"abcdef"), (sent(), sent()))
     log = "\n".join(speak(report, JOB, "whole", NOW).lines)

@@ -96,13 +96,20 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"dependents": None}, "dependents must be none, direct, transitive, not 'None'."),
         ({"unmatched": True}, "unmatched must be ignore, warn, error, or a service's name, not 'True'."),
         ({"unmatched": "$(id)"}, "unmatched must be ignore, warn, error, or a service's name, not '$(id)'."),
+        (
+            {"libs": {"auth": "auth/"}, "unmatched": "auth"},
+            "unmatched: 'auth' is one of libs, which are never reported",
+        ),
         ({"services": {"a": ["b", None]}}, "services: a: 'None' is not text."),
         (
             {"services": {"a": "services/{service}/"}},
             "services: a: 'services/{service}/' is a template; it stands under",
         ),
         ({"services": {"a": "../other"}}, "services: a: '../other' is not a folder below the top of the repository."),
-        ({"services": {"a": "/etc"}}, "services: a: '/etc' is not a folder below the top of the repository."),
+        (
+            {"services": {"a": "/etc"}},
+            "services: a: '/etc' is not a folder below the top of the repository; drop the slash at its beginning.",
+        ),
         ({"services": {"a": "."}}, "services: a: '.' is not a folder below the top of the repository."),
         ({"services": {"a": ""}}, "services: a: '' is not a folder below the top of the repository."),
         ({"services": {"$(id)": "a"}}, "services: '$(id)' is no service name"),

@@ -220,6 +220,19 @@ def test_what_cannot_be_found_out_is_unknown_and_never_fewer_services(tmp_path, 
     assert says in found["reason"]
 
 
+@pytest.mark.parametrize("rule", [{"name": ".foo |"}, {"name": ".x", "when": ".foo |"}])
+def test_a_program_that_is_none_is_told_by_its_own_lines(tmp_path, rule):
+    found = told(tmp_path, {"discover": [{"marker": "**/x.yaml", **rule}]}, {}, {"a/x.yaml": "a: 1"})
+    assert found["reason"].startswith("The jq program cannot be compiled (discover: marker **/x.yaml: ")
+    assert "unexpected end of file at line 1, column 6" in found["reason"]
+
+
+def test_a_program_for_owners_that_is_none_is_told_by_its_own_lines(tmp_path):
+    config = {"discover": [{"codeowners": "CODEOWNERS", "name": ".foo |"}]}
+    found = told(tmp_path, config, {"CODEOWNERS": "* @acme/a\n"}, {"x": ""})
+    assert "discover: codeowners CODEOWNERS: syntax error, unexpected end of file at line 1" in found["reason"]
+
+
 @pytest.mark.parametrize(("policy", "weight"), [("warn", "remark"), ("error", "trouble"), ("ignore", None)])
 def test_unmatched_files_are_said_as_the_map_wants(tmp_path, policy, weight):
     tree = Worktree.new(tmp_path / "shop")

@@ -142,6 +142,12 @@ def test_every_fault_has_its_line(shop):
         ("discover:\n- root: '{service}/src/'", ["2: warning: the template {service}/src/ finds no service."]),
         ("discover:\n- marker: '**/nothing.yaml'", ["2: warning: **/nothing.yaml matches no file."]),
         ("services:\n  a: {paths: apps/, uses: b}\n  b: {paths: docs/, uses: a}", ["circle: a → b → a."]),
+        ("version: 1\nservices: {web: apps/web/}\nunmatched: fail", ["3: warning: unmatched: 'fail'", "Did you mean error?"]),
+        ("services: {web: apps/web/}\nunmatched: wbe", ["2: warning: unmatched: 'wbe' is no service", "mean web?"]),
+        ("services: {web: apps/web/}\nunmatched: platform", ["If that is meant, name it under services, such as platform: []"]),
+        ("", ["1: warning: it maps no service"]),
+        ("version: 1", ["1: warning: it maps no service"]),
+        ("services: {}\ndiscover: []", ["1: warning: it maps no service"]),
         ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only by case."]),
         (
             "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
@@ -180,6 +186,72 @@ def test_a_map_can_be_checked_outside_a_repository(tmp_path):
     assert cibeacon("services", "check", cwd=tmp_path).code == 0
     (tmp_path / ".cibeacon.yml").write_text("servces: {}\n")
     assert cibeacon("services", "check", cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "services: {web: apps/web/, platform: []}\nunmatched: platform\n",
+        "discover: [{root: services/{service}/}]\nunmatched: pay\n".replace(
+            "services/{service}/", "'services/{service}/'"
+        ),
+        "services: {web: apps/web/}\ndiscover: [{jq: empty}]\nunmatched: chosen\n",
+        "services: {web: apps/web/}\nunmatched: error\n",
+        "report: {environment: live}\n",
+    ],
+)
+def test_what_the_map_knows_or_may_still_learn_is_no_finding(shop, config):
+    ended = checked(shop, config)
+    assert (ended.code, ended.out.endswith(", 0 findings\n")) == (0, True), ended.out
+
+
+def test_one_is_counted_as_one(shop):
+    assert checked(shop, "services: {web: apps/web/, old: 'old/**'}").out.endswith(".yml: 2 services, 2 findings\n")
+    assert checked(shop, "services: {web: [apps/web/, 'old/**']}").out.endswith(".yml: 1 service, 1 finding\n")
+
+
+def test_templates_of_the_setting_are_checked_as_those_of_the_file(shop):
+    ended = cibeacon("services", "check", "--services=service/{service}/", cwd=shop.root)
+    assert (ended.code, ended.out.splitlines()) == (
+        0,
+        [
+            "warning: services: the template service/{service}/ finds no service.",
+            "No configuration file: 0 services, 1 finding",
+        ],
+    )
+    good = cibeacon("services", "check", "--services=services/{service}/", cwd=shop.root)
+    assert good.out == "No configuration file: 2 services, 0 findings\n"
+    document = cibeacon("services", "check", "--services=x/{service}/", "--format=json", cwd=shop.root).document
+    assert [(each["file"], each["line"], each["weight"]) for each in document["findings"]] == [("", 0, "warning")]
+
+
+def test_templates_that_the_file_stands_before_are_a_finding(shop):
+    ended = checked(shop, GOOD, ".cibeacon.yml", "--services=services/{service}/")
+    assert ended.out.splitlines()[0].startswith("warning: .cibeacon.yml maps the services, so the templates")
+    assert len(ended.out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("verb", [("check",), ("list",), ("which", "a")])
+@pytest.mark.parametrize("config", [None, "discover: [{root: 'services/{service}/'}]\n"])
+def test_outside_a_repository_it_is_said_that_there_is_none(tmp_path, verb, config):
+    (tmp_path / "services" / "a").mkdir(parents=True)
+    if config:
+        (tmp_path / ".cibeacon.yml").write_text(config)
+    ended = cibeacon("services", *verb, cwd=tmp_path)
+    said = (ended.out if verb == ("check",) else ended.err).splitlines()
+    assert ended.code == 0
+    assert len([line for line in said if line.startswith("warning: there is no git repository here: ")]) == 1
+
+
+def test_a_repository_without_a_commit_is_said_to_have_none(tmp_path):
+    tree = Worktree.new(tmp_path / "new")
+    ended = cibeacon("services", "list", "--services=services/{service}/", cwd=tree.root)
+    assert ended.err.startswith("warning: the repository has no commit yet: ")
+
+
+def test_a_fault_in_a_program_stands_at_the_rules_and_not_at_the_programs_line(shop):
+    ended = checked(shop, "version: 1\nservices: {}\ndiscover:\n- marker: '**/a'\n  name: .foo |\n")
+    assert ended.out.startswith(".cibeacon.yml:3: fault: The jq program cannot be compiled. discover: marker **/a: ")
 
 
 def test_no_configuration_is_said(shop):

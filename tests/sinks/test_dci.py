@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from cibeacon.call import Call, Reply, Verdict
 from cibeacon.delivery import signing
 from cibeacon.delivery.endpoint import Endpoint
+from cibeacon.files.watching import watched
 from cibeacon.outcome import Outcome
 from cibeacon.planning.signals import Attachment, DciJob, Deployment, JobState
 from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
@@ -113,6 +114,19 @@ def test_a_record_is_told_again_word_for_word(case):
     assert dci.remembered(again) == signal
     calls, _ = conversation(dci.resume(again), [reply_of(step["reply"]) for step in case["talk"]])
     assert [shown(call) for call in calls] == [step["call"] for step in case["talk"]]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(late):
+    signal = end(job_id=JOB, status="running")
+    row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
+    record = Record.of(next(dci.rehearse(signal, "")), row, 1.0, signal=dci.keeps(signal))
+    dialogue = dci.resume(record) if late else dci.tell(signal, "")
+    stands = reply_of({"status": 200, "json": {"job": {"id": JOB, "status": "post-run"}}})
+    told = reply_of({"status": 201, "json": {"jobstate": {}}})
+    calls, verdict = conversation(dialogue, [stands] if late else [stands, told])
+    assert [call.method for call in calls] == (["GET"] if late else ["GET", "POST"])
+    assert verdict.outcome == ("duplicate" if late else "sent")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -286,7 +300,7 @@ def second_of_january(monkeypatch):
 def test_a_call_has_the_signature_that_the_server_expects(call, signature, second_of_january):
     scope = "20260102/BHS3/api/dci2_request"
     claim = f"Credential={KEY}/{scope}, SignedHeaders=host;x-dci-date, Signature={signature}"
-    assert signing.headers(call, SIGNED) == {
+    assert signing.headers(call, SIGNED, None) == {
         "X-DCI-Date": "20260102T030405Z",
         "Authorization": f"DCI2-HMAC-SHA256 {claim}",
         "Host": "api.distributed-ci.io",
@@ -296,7 +310,8 @@ def test_a_call_has_the_signature_that_the_server_expects(call, signature, secon
 def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
     (tmp_path / "body").write_bytes(BODY)
     call = Call("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
-    signed = signing.headers(call, SIGNED)["Authorization"]
+    with watched(call.file, None) as content:
+        signed = signing.headers(call, SIGNED, content)["Authorization"]
     assert signed.endswith("Signature=0923f429c5af79ad7eb5007b61bd08c9aaad8d67b6c805e056bc34c129a2f53e")
 
 
@@ -304,7 +319,8 @@ def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_j
     call = dci_calls.state(JOB, "running", "ü")
     (tmp_path / "body").write_bytes(call.content())
     same = Call("POST", call.path, auth="dci", file=tmp_path / "body")
-    assert signing.headers(call, SIGNED) == signing.headers(same, SIGNED)
+    with watched(same.file, None) as content:
+        assert signing.headers(call, SIGNED, call.content()) == signing.headers(same, SIGNED, content)
 
 
 def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library(second_of_january):

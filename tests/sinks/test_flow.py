@@ -175,9 +175,9 @@ def test_a_sentence_names_some_of_many():
 def test_token_and_context_go_with_every_call_and_the_certificate_with_the_connection():
     environ = {"CIBEACON_FLOW_TOKEN": "secret", "CIBEACON_FLOW_CLIENT_CERT": "/c.pem", "CIBEACON_FLOW_CONTEXT": "org"}
     endpoint = endpoints(settle({"flow_url": "https://ib.example/"}, environ, {}))["flow"]
-    assert headers(Call("GET", "/"), endpoint) == {"Authorization": "Bearer secret", "IB-Context": "org"}
+    assert headers(Call("GET", "/"), endpoint, None) == {"Authorization": "Bearer secret", "IB-Context": "org"}
     assert (endpoint.base_url, endpoint.form, endpoint.certificate) == ("https://ib.example", flow.LISTING, "/c.pem")
-    assert "IB-Context" not in headers(Call("GET", "/"), endpoints(settle({}, {}, {}))["flow"])
+    assert "IB-Context" not in headers(Call("GET", "/"), endpoints(settle({}, {}, {}))["flow"], None)
 
 
 def test_the_sink_is_listed():

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cibeacon.backfill import columns, identity
 from cibeacon.backfill.cells import About
 from cibeacon.backfill.columns import Kind
-from cibeacon.backfill.crew import Crew, Hire, Job, Plan
+from cibeacon.backfill.crew import Crew, Hire, Plan
 from cibeacon.backfill.desk import Desk, Mode, Source
+from cibeacon.backfill.lane import Job
+from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.reading import STDIN, BadFile, Cells, Table
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.shard import Shard
+from cibeacon.backfill.showing import View
 from cibeacon.backfill.sieve import Found, Sieve
-from cibeacon.backfill.tally import Summary, Tally
+from cibeacon.backfill.tally import Summary
 from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.delivery.rehearsal import Rehearsal
 from cibeacon.errors import CibeaconError, SettingsError
-from cibeacon.outcome import Outcome, Request
+from cibeacon.outcome import Outcome
 from cibeacon.planning.signals import PullServices
 from cibeacon.process.sections import interruptible
 from cibeacon.process.world import World
@@ -55,22 +58,6 @@ class Order(NamedTuple):
     failures: str | None
 
 
-class View(Protocol):
-    """Whoever shows a run while it goes on."""
-
-    def fault(self, where: str, fault: Fault, /) -> None:
-        """One thing that is wrong with a row."""
-        ...
-
-    def request(self, request: Request, /) -> None:
-        """A request that a dry run would make."""
-        ...
-
-    def watch(self, rows: Tally, fraction: float | None, /) -> None:
-        """How far it is; called often. The fraction of the bytes, where their number is known."""
-        ...
-
-
 class Campaign:
     """One run of a backfill."""
 
@@ -79,10 +66,13 @@ class Campaign:
         self.summary = Summary(order.kind.name, order.mode, shard=str(order.shard) if order.shard else None)
         self._rows = self.summary.rows
         self._sieve = Sieve(order.kind, order.about, order.endpoint.base_url, order.shard)
-        self._desk = Desk(order.kind, world.cwd, order.shard, order.journal, order.failures, order.mode, world.token)
+        self._desk = Desk(
+            order.kind, world.cwd, order.files, order.shard, order.journal, order.failures, order.mode, world.token
+        )
         self._sources = self._desk.sources
         self._keeps = order.kind.signal is PullServices
         self._crew: Crew | None = None
+        self._silence: Silence | None = None
         self._bodies = 0
         self._synced = world.clock()
         self._size = 0
@@ -98,7 +88,7 @@ class Campaign:
                 for found, _, _ in self._found():
                     self._rows.valid += found.word == "ready"
         except KeyboardInterrupt:
-            self.summary.stopped = "cibeacon was interrupted"
+            self.summary.stopped = f"cibeacon was interrupted{self._meanwhile()}"
         except (BadFile, SettingsError) as error:
             self.summary.unusable = str(error)
         except CibeaconError as error:
@@ -107,6 +97,11 @@ class Campaign:
             self._close()
         self.summary.seconds = self._world.clock() - began
         return self.summary
+
+    def _meanwhile(self) -> str:
+        """What kept rows from being sent at the last, as a clause."""
+        silence = self._crew.silence if self._crew else None
+        return f" while {silence.told(self._order.endpoint.name)}. {silence.reason}" if silence else ""
 
     def _look(self) -> None:
         """All files can be opened and have the right columns: before anything is sent. What comes by a pipe comes once."""
@@ -248,6 +243,10 @@ class Campaign:
         self._watch()
 
     def _watch(self) -> None:
+        silence = self._crew.silence if self._crew else None
+        if silence is not self._silence:
+            self._silence = silence
+            self._view.silent(self._order.endpoint.name, silence)
         read = sum(source.table.position for source in self._sources)
         self._view.watch(self._rows, min(1.0, read / self._size) if self._size else None)
 

@@ -13,11 +13,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple, TypeAlias
 
 from cibeacon import values
+from cibeacon.planning.times import AHEAD, EARLIEST
 
-EARLIEST = 631_152_000
-"""1990: nobody deployed from a pull request before, and a year or a spreadsheet's day number is a second of 1970."""
-AHEAD = 86_400
-"""Seconds by which clocks may differ."""
 _NUMBER = re.compile(r"[0-9.]+", re.ASCII)
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})", re.ASCII)
 _ROUNDED = re.compile(r"[0-9]+[.,]?[0-9]*e\+?[0-9]+", re.ASCII | re.IGNORECASE)

@@ -13,7 +13,7 @@ from cibeacon.backfill import cells
 from cibeacon.backfill.cells import Reader
 from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 
-OURS = ("error", "advice")
+OURS = ("error", "advice", "seal")
 """The columns that failed rows have besides; they are no fields, and are not read."""
 
 

@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from math import inf
-from queue import SimpleQueue
 from threading import Event, Lock
 from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon.backfill.blame import Blame, blame
 from cibeacon.backfill.identity import Told
-from cibeacon.backfill.pace import Pace
-from cibeacon.backfill.reading import Cells
+from cibeacon.backfill.lane import Job, Lane
+from cibeacon.backfill.pace import LONGEST, Pace
+from cibeacon.backfill.patience import Patience, Silence
 from cibeacon.call import Dialogue
 from cibeacon.outcome import Outcome
 from cibeacon.process.budget import Budget
@@ -47,18 +47,6 @@ GRACE = 1.0
 _TOO_MANY = 429
 
 
-class Job(NamedTuple):
-    """One row to be told. Without a signal it says that a row of this order was not told."""
-
-    signal: Told | None
-    order: str
-    lane: int
-    cells: Cells
-    address: bytes = b""
-    source: int = 0
-    """Which file it is from."""
-
-
 class Plan(NamedTuple):
     """What a crew needs to know of its work."""
 
@@ -68,22 +56,6 @@ class Plan(NamedTuple):
     keeps_order: bool
     """True where a row must not be told after an earlier one of its order failed."""
     clock: Callable[[], float]
-
-
-class _Lane:
-    """One worker's place. When a worker is given up, another takes it, and what the first one still does is nobody's."""
-
-    def __init__(self) -> None:
-        self.inbox: SimpleQueue[Job | None] = SimpleQueue()
-        self.load = 0
-        self.turn = 0
-        """Which worker has it."""
-        self.job: Job | None = None
-        self.until = inf
-        """When the worker is given up, on the monotonic clock."""
-        self.lost = 0
-        """How often one was given up over this job."""
-        self.barred: set[str] = set()
 
 
 class Crew:
@@ -100,8 +72,9 @@ class Crew:
         self._pace = Pace(rate, plan.clock, self._over.wait)
         self._lock = Lock()
         self._strikes, self._last_success = 0, plan.clock()
+        self._patience = Patience(RESTS, plan.clock)
         self._done: deque[tuple[Job, Outcome | None]] = deque()
-        self._lanes: list[_Lane] = []
+        self._lanes: list[Lane] = []
         self._ended: list[Callable[[], None]] = []
         self.trouble: str | None = None
         """Why the crew stopped by itself."""
@@ -109,11 +82,16 @@ class Crew:
     def start(self, workers: int) -> int:
         """Starts the workers; how many there are. A container may allow fewer threads."""
         for _ in range(workers):
-            lane = _Lane()
+            lane = Lane()
             if not self._begun(lane, None):
                 break
             self._lanes.append(lane)
         return len(self._lanes)
+
+    @property
+    def silence(self) -> Silence | None:
+        """What keeps rows from being sent just now, where that is the host's doing."""
+        return self._patience.silence
 
     @property
     def over(self) -> bool:
@@ -162,11 +140,11 @@ class Crew:
         for lane in self._lanes:
             lane.inbox.put(None)
 
-    def _begun(self, lane: _Lane, first: Job | None) -> bool:
+    def _begun(self, lane: Lane, first: Job | None) -> bool:
         turn = lane.turn
         return aside(lambda: self._work(lane, turn, first), self._ended.append)
 
-    def _give_up(self, lane: _Lane) -> None:
+    def _give_up(self, lane: Lane) -> None:
         """Neither a name look-up nor dripping headers end by themselves: another worker takes over, from this job on."""
         with self._lock:
             if lane.until == inf or lane.job is None:  # it is done after all
@@ -175,15 +153,15 @@ class Crew:
             lane.turn += 1
             lane.lost += 1
         first: Job | None = job
-        if lane.lost > len(RESTS):
+        if not self._patience.hanging(_lost(), lane.lost, self._plan.timeout + GRACE):
             self._hand_in(lane, lane.turn, job, self._counted(_lost(), "moment"))
             first = None
         if not self._begun(lane, first):
             self.trouble = "a request hangs, and this machine allows no other thread"
             self.stop()
 
-    def _work(self, lane: _Lane, turn: int, first: Job | None) -> None:
-        with self._hire(self._pace.hold) as courier:
+    def _work(self, lane: Lane, turn: int, first: Job | None) -> None:
+        with self._hire(self._slowed) as courier:
             while lane.turn == turn and (job := first or lane.inbox.get()):
                 first = None
                 if job.signal is None:
@@ -194,7 +172,15 @@ class Crew:
                 outcome = _behind() if job.order in lane.barred else self._told(courier, lane, turn, job.signal)
                 self._hand_in(lane, turn, job, outcome)
 
-    def _hand_in(self, lane: _Lane, turn: int, job: Job, outcome: Outcome | None) -> None:
+    def _slowed(self, seconds: float) -> None:
+        """All workers wait when the host asks for it; for longer than anybody waits, the crew stops."""
+        if self._pace.hold(seconds):
+            return
+        with self._lock:
+            self.trouble = self.trouble or f"the host asks to wait for over {LONGEST / 60:.0f} minutes (Retry-After)"
+            self._over.set()
+
+    def _hand_in(self, lane: Lane, turn: int, job: Job, outcome: Outcome | None) -> None:
         with self._lock:
             if lane.turn != turn:  # it was given up, and another has the job
                 return
@@ -203,9 +189,9 @@ class Crew:
                 lane.barred.add(job.order)
             self._done.append((job, outcome))
 
-    def _told(self, courier: Carrier, lane: _Lane, turn: int, signal: Told) -> Outcome | None:
+    def _told(self, courier: Carrier, lane: Lane, turn: int, signal: Told) -> Outcome | None:
         """What became of a row; None where all ended before."""
-        rests = iter(RESTS)
+        rested, doubtful = 0, bool(lane.lost)
         for _ in range(ROUNDS_WHEN_LIMITED):
             if self._over.is_set() or not self._pace.turn():
                 return None
@@ -214,20 +200,26 @@ class Crew:
                 return None
             budget = Budget(self._plan.timeout, self._plan.clock, self._sleep, began)
             row = Outcome(signal.kind, dx.NAME, "skipped", reference_id=getattr(signal, "reference_id", None))
+            row = row._replace(doubtful=doubtful)
             outcome = courier.carry(dx.tell(signal, self._plan.form), row, budget)
             self._watched(lane, turn, inf)
-            whose = blame(outcome)
-            if self._over.is_set() and whose == "moment":
-                return None
+            whose, doubtful = blame(outcome), outcome.doubtful
             if whose != "moment":
                 break
-            rest = 0.0 if outcome.http_status == _TOO_MANY else next(rests, None)
-            if rest is None or (rest and self._last_success > began):  # others get through: it is this row alone
+            if self._over.is_set():
+                self._patience.interrupted(outcome)
+                return None
+            if outcome.http_status == _TOO_MANY:
+                continue
+            rests = self._patience.rests(outcome, rested)
+            if not rests or (rests[0] and self._last_success > began):  # others get through: it is this row alone
                 break
-            self._pace.hold(rest)
+            rested += 1
+            self._patience.resting(outcome, rests, self._plan.clock() - began)
+            self._pace.hold(rests[0])
         return self._counted(outcome, whose)
 
-    def _watched(self, lane: _Lane, turn: int, until: float) -> bool:
+    def _watched(self, lane: Lane, turn: int, until: float) -> bool:
         """Says until when a worker may be busy; false when it was given up."""
         with self._lock:
             if lane.turn == turn:
@@ -238,6 +230,8 @@ class Crew:
         self._over.wait(seconds)
 
     def _counted(self, outcome: Outcome, whose: Blame | None) -> Outcome:
+        if whose != "moment":
+            self._patience.answered(well=whose != "asker")
         with self._lock:
             if whose in (None, "row"):
                 self._strikes, self._last_success = 0, self._plan.clock()

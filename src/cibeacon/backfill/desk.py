@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -52,15 +54,14 @@ class Source:
 
     def close(self, *, whole: bool) -> str | None:
         """Closes all of it; what went wrong."""
-        try:
-            if self._sends:
-                self.journal.sync()
-                self.failures.close(whole=whole)
-        except CibeaconError as error:
-            return str(error)
-        finally:
-            self.journal.close()
-        return None
+        troubles = []
+        for done in (self.journal.sync, partial(self.failures.close, whole=whole)) if self._sends else ():
+            try:
+                done()
+            except CibeaconError as error:
+                troubles.append(str(error))
+        self.journal.close()
+        return " ".join(troubles) or None
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -69,6 +70,7 @@ class Source:
             "rows": self.rows,
             "journal": str(self.journal.path) if self.journal.path and self._sends else None,
             "failures": str(self.failures.path) if self._failed else None,
+            "kept": str(self.failures.kept) if self.failures.kept else None,
         }
 
 
@@ -77,6 +79,7 @@ class Desk:
 
     Args:
         journal: a path for all inputs, `off`, or None: beside each of them.
+        files: the names of all inputs.
         failures: a path for all, or None. Those of an input in a bucket lie in the working folder.
         token: a fresh word for names that no other process uses.
     """
@@ -85,13 +88,14 @@ class Desk:
         self,
         kind: Kind,
         cwd: Path,
+        files: Sequence[str],
         shard: Shard | None,
         journal: str | None,
         failures: str | None,
         mode: Mode,
         token: Callable[[], str],
     ) -> None:
-        self._kind, self._cwd, self._shard, self._mode = kind, cwd, shard, mode
+        self._kind, self._cwd, self._files, self._shard, self._mode = kind, cwd, files, shard, mode
         self._journal, self._failures, self._token = journal, failures, token
         self.sources: list[Source] = []
 
@@ -124,7 +128,12 @@ class Desk:
             raise SettingsError("Nothing was sent", f"{name} is also where failed rows go", "Change --failures")
         same = next((each.failures for each in self.sources if each.failures.path == path), None)
         own = table.columns if not self._failures else ()
-        return same or Failures(path, own or tuple(column.name for column in self._kind.columns))
+        return same or Failures(path, own or tuple(column.name for column in self._kind.columns), self._owner(name))
+
+    def _owner(self, name: str) -> str | None:
+        """Whose rows a file of failed rows has; None where they may be nowhere else."""
+        names = self._files if self._failures else (name,)
+        return None if STDIN in names else json.dumps([self._kind.name, self._share, *names])
 
     def _beside(self, name: str, suffix: str) -> Path | None:
         path = self._cwd / (name.rpartition("/")[2] if is_address(name) else name)

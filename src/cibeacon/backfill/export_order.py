@@ -25,6 +25,7 @@ from cibeacon.hosts import github, local
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import uninterrupted
 from cibeacon.process.world import World
+from cibeacon.reading import iso
 from cibeacon.settings import Settings, settle
 from cibeacon.transport import plain_http_refused
 
@@ -80,6 +81,13 @@ def _possible(order: Order, settings: Settings) -> None:
     wrong = next((each.message for each in settings.problems if each.group in ("core", "change", "forge")), None)
     if wrong:
         raise SettingsError("Nothing was exported", wrong, "Mend the setting.")
+    since, until = order.window
+    if since >= until:
+        raise SettingsError(
+            "Nothing was exported",
+            f"--from {iso(since)} is not before --to {iso(until)}",
+            "Exchange the two; a day as --to counts whole.",
+        )
     if order.source == "git" and order.kind == "pull-services" and not order.numbered:
         raise SettingsError(
             "git does not know the numbers of pull requests",

@@ -114,7 +114,7 @@ def teller(settings: Settings, root: Path, log: Log | None, revision: str | None
         name, read = found[0], configuration.read(configfile.parse(*found), REPORTABLE)
     drawn, fault = service_map(given, RepositoryConfig(read, name))
     if fault:
-        raise SettingsError("The service map cannot be used", fault, "Mend it: cibeacon services check shows how.")
+        raise SettingsError("The service map cannot be used", fault, "Mend it.")
     if drawn is None:
         raise SettingsError(
             "Nothing says what the services are",

@@ -1,15 +1,21 @@
-"""The CSV of rows that were not told, as they were, with two more columns: error and advice. It can be fed back as it is."""
+"""The CSV of rows that were not told, as they were, with three more columns: error, advice and seal. It can be fed back as
+it is; what anybody changed in it is never written over.
+"""
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
+import stat
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
 from typing import IO
 
 from cibeacon.backfill.columns import OURS
+from cibeacon.backfill.seal import Seal
 from cibeacon.errors import CibeaconError
 from cibeacon.sanitise import clipped
 
@@ -17,49 +23,125 @@ SUFFIX = ".failed.csv"
 _PART = ".part"
 _WIDTH = 500
 _FORMULA = ("=", "+", "-", "@")
+_HOW = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 class FailuresError(CibeaconError):
-    """The file of failed rows cannot be written."""
+    """The file of failed rows cannot be written, or not be had alone."""
 
 
 class Failures:
-    """Writes beside the final name and takes it at the end, so that an old file is there until the new one is whole."""
+    """Writes beside the final name and takes it at the end, so that an old file is there until the new one is whole.
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path = path
+    Args:
+        owner: which inputs the rows are from. An old file of the same owner that is as we left it gives way; any other
+            stays, or is put aside. None: every old file is another's, since its rows may be nowhere else.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], owner: str | None) -> None:
+        self.path, self._owner = path, owner
         self._columns = tuple(name for name in columns if name not in OURS)
         self._part = path.with_name(path.name + _PART)
         self._file: IO[str] | None = None
-        self.number = 0
+        self._seal = Seal()
+        self._held: list[str] = []
+        """The last row: at the end the seal is written behind it."""
+        self._closed = False
+        self.kept: Path | None = None
+        """Where an old file is that was not as we left it, once this is closed."""
 
     def add(self, columns: Sequence[str], cells: Sequence[str], error: str, advice: str) -> None:
         """One row, whose cells stand under these columns. Raises `FailuresError`."""
+        by_name = dict(zip(columns, cells, strict=False))
         try:
             if self._file is None:
-                self._part.unlink(missing_ok=True)  # also a link that a checkout brought along
-                self._file = self._part.open("x", encoding="utf-8", errors="surrogateescape", newline="")
-                csv.writer(self._file).writerow([*self._columns, *OURS])
-            by_name = dict(zip(columns, cells, strict=False))
-            kept = [by_name.get(name, "") for name in self._columns]
-            csv.writer(self._file).writerow([*kept, _said(error), _said(advice)])
+                self._file = self._begun()
+                self._held = [*self._columns, *OURS[:-1]]
+                self._row(OURS[-1])
+            else:
+                self._row("")
         except OSError as failure:
             raise self._failed(failure) from failure
-        self.number += 1
+        self._held = [*(by_name.get(name, "") for name in self._columns), _said(error), _said(advice)]
 
     def close(self, *, whole: bool) -> None:
         """The file takes its name. Where all rows were told, an older one of ours has nothing to say any more."""
+        if self._closed:  # several inputs may share it
+            return
+        self._closed = True
         try:
             if self._file:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
-                self._part.replace(self.path)
+                self._finish(self._file)
             elif whole and _ours(self.path):
-                self.path.unlink()
+                if self._unchanged():
+                    self.path.unlink()
+                else:
+                    self.kept = self.path
         except OSError as failure:
             raise self._failed(failure) from failure
-        self._file = None
+
+    def _finish(self, file: IO[str]) -> None:
+        with file:  # it is ours alone until it has its name
+            self._seal.add(self._held)
+            csv.writer(file).writerow([*self._held, self._seal.text(self._owner) if self._owner else ""])
+            file.flush()
+            os.fsync(file.fileno())
+            if os.path.lexists(self.path) and not self._unchanged():
+                self.kept = _aside(self.path)
+            self._part.replace(self.path)
+
+    def _row(self, last: str) -> None:
+        self._seal.add(self._held)
+        csv.writer(self._file).writerow([*self._held, last])  # type: ignore[arg-type]
+
+    def _begun(self) -> IO[str]:
+        """The file beside, empty and locked. What lies there may be of a run that was killed, or a link to anywhere."""
+        while True:
+            descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644) if self._plain() else -1
+            if descriptor < 0:
+                self._part.unlink()
+                continue
+            with ExitStack() as undo:
+                undo.callback(os.close, descriptor)
+                self._lock(descriptor)
+                if _is_at(self._part, descriptor):  # whoever had it may have given it its name meanwhile
+                    undo.pop_all()
+                    os.ftruncate(descriptor, 0)
+                    return os.fdopen(descriptor, "w", **_HOW)  # type: ignore[call-overload, no-any-return]
+
+    def _plain(self) -> bool:
+        """Whether nothing lies at the name beside, or a file that has no other name."""
+        try:
+            about = os.lstat(self._part)
+        except FileNotFoundError:
+            return True
+        return stat.S_ISREG(about.st_mode) and about.st_nlink == 1
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FailuresError(
+                f"The file of failed rows {self.path} is in use",
+                "another backfill writes it",
+                "Wait for it, or name another place with --failures",
+            ) from None
+        except OSError:  # a file system without locks: of two at once, the last one's rows stay
+            return
+
+    def _unchanged(self) -> bool:
+        """Whether the file that is there is as a run with the same inputs left it."""
+        if self._owner is None or not _ours(self.path):
+            return False
+        seal, before = Seal(), [""]
+        try:
+            with self.path.open(**_HOW) as file:  # type: ignore[call-overload]
+                for row in csv.reader(file, strict=True):
+                    seal.add(row[:-1])
+                    before = row
+        except csv.Error:
+            return False
+        return before[-1] == seal.text(self._owner)
 
     def _failed(self, failure: OSError) -> FailuresError:
         return FailuresError(
@@ -69,6 +151,23 @@ class Failures:
         )
 
 
+def _aside(path: Path) -> Path:
+    """Gives a file another name that nobody has: `m.csv.failed.csv` is `m.csv.failed.1.csv` then."""
+    for number in count(1):
+        other = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        with suppress(FileExistsError):
+            other.open("x").close()
+            break
+    path.replace(other)
+    return other
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    return False
+
+
 def _said(text: str) -> str:
     """Text for a cell that a spreadsheet takes for no formula."""
     safe = clipped(text, _WIDTH)
@@ -76,6 +175,10 @@ def _said(text: str) -> str:
 
 
 def _ours(path: Path) -> bool:
+    """Whether a file is one of failed rows, as its header tells."""
+    if not path.is_file():
+        return False
     with suppress(OSError), path.open("rb") as file:
-        return file.readline(1 << 16).rstrip(b"\r\n").endswith(",".join(OURS).encode("ascii"))
+        header = file.readline(1 << 16).rstrip(b"\r\n")
+        return header.endswith(tuple(",".join(names).encode("ascii") for names in (OURS, OURS[:-1])))
     return False

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
+LONGEST = 900.0
+"""Seconds that a host is waited for at its word: longer, and nobody would be there to see it go on."""
+
 
 class Pace:
     """The rhythm that all workers share.
@@ -27,12 +30,15 @@ class Pace:
             at = max(self._next, self._clock())
             self._next = at + self._gap
         while (left := max(at, self._held) - self._clock()) > 0:
-            if self._wait(left):
+            if self._wait(min(left, LONGEST)):
                 return False
         return True
 
-    def hold(self, seconds: float) -> None:
-        """Nothing leaves for so long: a host said so, or does not answer."""
+    def hold(self, seconds: float) -> bool:
+        """Nothing leaves for so long: a host said so, or does not answer. False for longer than anybody waits."""
+        if seconds > LONGEST:
+            return False
         with self._lock:
             self._held = max(self._held, self._clock() + seconds)
             self._next = max(self._next, self._held)
+        return True

@@ -43,9 +43,14 @@ class Tally:
         return self.invalid + self.failed + self.left
 
     @property
-    def done(self) -> int:
-        """Rows that were dealt with."""
-        return self.read - self.left
+    def settled(self) -> int:
+        """Rows of which it is known what became of them; the others still wait for their turn."""
+        return self.told + self.already + self.repeated + self.elsewhere + self.valid + self.bad
+
+    @property
+    def told(self) -> int:
+        """Rows that DX has by this run."""
+        return self.sent + self.duplicate
 
 
 @dataclass(slots=True)

@@ -51,6 +51,7 @@ class Lineage(Protocol):
 Answer: TypeAlias = Span | Unknown
 
 DEEPEN = "check out with the whole history (fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab)"
+_MISNAMED = f"mend the name (a branch that was only fetched is origin/NAME); where it is right, {DEEPEN}"
 
 
 def span(context: Context, history: History, base: str | None = None, head: str | None = None) -> Answer:
@@ -93,7 +94,7 @@ def _given(context: Context, history: History, base: str | None, head: str | Non
     found = [history.commit(revision) for revision in (base, head)]
     for revision, sha in zip((base, head), found, strict=True):
         if sha is None:
-            return Unknown(f"{revision[:100]} names no commit in this checkout", DEEPEN)
+            return Unknown(f"{revision[:100]} names no commit in this checkout", _MISNAMED)
     return Span(str(found[0]), str(found[1]), "base and head as given")
 
 
@@ -211,7 +212,7 @@ def _tagged(context: Context, history: History) -> Answer:
     head = context.commit_sha
     previous = history.previous_tag(head) if head else None
     if previous is None:
-        return Unknown("no earlier tag can be found in this checkout", DEEPEN)
+        return Unknown("no earlier tag can be found in this checkout", f"give base for the first tag; else {DEEPEN}")
     return _between(previous, head, "previous tag")
 
 

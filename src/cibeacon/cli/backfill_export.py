@@ -11,8 +11,11 @@ from cibeacon import values
 from cibeacon.backfill.export_order import Order, exported
 from cibeacon.backfill.export_source import Totals, What, Window
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.tables import counted
 from cibeacon.errors import CibeaconError, interruption
+from cibeacon.planning.times import EARLIEST
 from cibeacon.process.world import World
+from cibeacon.reading import iso
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import clipped
 from cibeacon.settings import secret_values
@@ -21,6 +24,7 @@ CUT_SHORT, UNUSABLE = 1, 2
 """Exit codes: not everything could be told; nothing could be."""
 _WIDTH = 400
 _DAY = len("2026-01-31")
+_DAYS = "give a day such as 2026-01-31, a Unix time, or an ISO 8601 time with its zone"
 
 
 class Moment(click.ParamType[int]):
@@ -39,11 +43,12 @@ class Moment(click.ParamType[int]):
             if len(value) == _DAY and value.count("-") == 2:  # as ISO 8601 writes a day
                 day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
                 return int((day + timedelta(days=self._end)).timestamp())
-            return values.moment(value)
+            moment = values.moment(value)
+            if moment < EARLIEST:
+                self.fail(f"{value} would be {iso(moment)}: {_DAYS}", parameter, context)
+            return moment
         except (ValueError, OverflowError):
-            self.fail(
-                "give a day such as 2026-01-31, a Unix time, or an ISO 8601 time with its zone", parameter, context
-            )
+            self.fail(_DAYS, parameter, context)
 
 
 @click.command("export")
@@ -102,7 +107,7 @@ def command(
     totals = Totals()
     code, trouble = _done(world, given(arguments), order, totals)
     clean = Redactor(secret_values(world.environ))
-    for line in (*_lines(order, totals), *trouble):
+    for line in (*(_lines(order, totals) if code != UNUSABLE else ()), *trouble):
         world.err.write(f"{clipped(clean(line), _WIDTH)}\n")
     return code
 
@@ -123,23 +128,19 @@ def _done(world: World, told: dict[str, str], order: Order, totals: Totals) -> t
 
 def _lines(order: Order, totals: Totals) -> Iterator[str]:
     """The totals, in words; nothing is said of what did not happen."""
-    what = "pull requests" if order.kind == "pull-services" else order.what
-    yield f"{_count(totals.rows, 'row')} from {totals.found:,} {what}"
+    one = "pull request" if order.kind == "pull-services" else order.what.removesuffix("s")
+    yield f"{counted(totals.rows, 'row')} from {counted(totals.found, one)}"
     if totals.known:
-        yield f"  {totals.known:,} {what} before the last row of the file were passed over"
+        yield f"  passed over: {counted(totals.known, one)} before the last row of the file"
     if totals.idle:
         yield f"  {totals.idle:,} changed no service"
     if totals.unended:
         yield f"  {totals.unended:,} neither succeeded nor failed, and are left out"
     if totals.numberless:
-        yield f"  {_count(totals.numberless, 'merge')} without a pull request that the message names: left out"
+        yield f"  {counted(totals.numberless, 'merge')} without a pull request that the message names: left out"
     if totals.single and order.source == "git" and (order.kind == "pull-services" or order.what == "merges"):
         said = "whether they are squashed or rebased pull requests, git does not tell (--source github or gitlab)"
-        yield f"  {_count(totals.single, 'commit')} on the branch that are no merges: {said}"
+        yield f"  {counted(totals.single, 'commit')} on the branch that are no merges: {said}"
     if totals.unknowns:
         yield f"! {totals.unknowns:,} left out, since their services are unknown:"
         yield from (f"!   {each}" for each in totals.unknown)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

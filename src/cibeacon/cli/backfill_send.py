@@ -25,12 +25,13 @@ from cibeacon.process.world import World
 from cibeacon.sanitise import clipped
 from cibeacon.settings import Settings, settle
 from cibeacon.sinks import dx
+from cibeacon.spool.on_disk import is_address
 
 _TAKEN = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
 MOST_WORKERS = 64
 
 
-def command(name: str) -> click.Command:
+def _command(name: str) -> click.Command:
     """The command for one kind of file."""
     kind = KINDS[name]
 
@@ -62,7 +63,7 @@ def _help(kind: Kind) -> str:
         f"Send {kind.name.replace('-', ' ')} from CSV or NDJSON files, also gzipped; - is standard input.\n\n"
         f"Columns (* required): {listed}.\n\n"
         "What was sent is written into a journal beside the file, so the same command goes on where it ended. Rows that "
-        "were not sent go into FILE.failed.csv, which can be mended and sent as it is."
+        "were not sent go into FILE.failed.csv, which can be mended and sent as it is; what was changed there is never lost."
     )
 
 
@@ -103,6 +104,9 @@ def _order(
         raise SettingsError(
             "Nothing was sent", f"--tz: {said}", "Give UTC, +02:00, or a name such as Europe/Berlin"
         ) from error
+    if own["failures"] and is_address(own["failures"]):
+        why = "failed rows are written on this machine, and --failures names a place in a bucket"
+        raise SettingsError("Nothing was sent", why, "Name a file, and copy it to the bucket afterwards")
     return Order(
         kind=kind,
         files=files,
@@ -116,3 +120,8 @@ def _order(
         journal=own["journal"],
         failures=own["failures"],
     )
+
+
+deployments, pull_services, pipeline_runs = (
+    _command(name) for name in ("deployments", "pull-services", "pipeline-runs")
+)

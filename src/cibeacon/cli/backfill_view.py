@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from cibeacon import reshape
 from cibeacon.backfill.desk import Mode
+from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.tally import SHOWN, Summary, Tally
-from cibeacon.cli.tables import table
+from cibeacon.cli.tables import counted, table
 from cibeacon.errors import SettingsError
 from cibeacon.outcome import Request
 from cibeacon.process.world import World
@@ -39,6 +40,8 @@ _WORDS = {
     "failed": "failed",
     "left": "not tried",
 }
+_CHANGED = "older failed rows, changed since they were written, or from other files"
+_ONE = {"read": "row read", "duplicate": "DX had it"}
 
 
 class View:
@@ -49,8 +52,10 @@ class View:
         self._stream = world.err if to_stderr else world.out
         self._began = self._looked = self._last = world.clock()
         self._faults = 0
+        self._silence: Silence | None = None
         self._leaving = ExitStack()
         self._bar: Callable[[Tally, float | None], None] | None = None
+        self._above: Callable[[str], None] = self._told
 
     def __enter__(self) -> Self:
         if self._world.err.isatty():
@@ -60,7 +65,9 @@ class View:
     def __exit__(self, *_: object) -> None:
         self._leaving.close()
         if self._faults > SHOWN and self._mode != "check":
-            self._say(f"… and {self._faults - SHOWN} more faults; --check tells all, failed rows are in their file")
+            self._say(
+                f"… and {counted(self._faults - SHOWN, 'more fault')}; --check tells all, failed rows are in their file"
+            )
 
     def fault(self, where: str, fault: Fault) -> None:
         """A check tells everything; a run the first ones, since all are in a file."""
@@ -73,6 +80,12 @@ class View:
         self._say(f"{request.method} {request.url}")
         self._write(self._clean(json_text(request.body)))
 
+    def silent(self, host: str, silence: Silence | None) -> None:
+        """Says at once what is the matter, and how long that goes on; afterwards, that it is over."""
+        self._silence = silence
+        said = _silence(host, silence) if silence else f"{host} answers again"
+        self._above(clipped(self._clean(f"backfill: {said}"), _WIDTH))
+
     def watch(self, rows: Tally, fraction: float | None) -> None:
         """Moves the bar, or writes a line when it is time."""
         now = self._world.clock()
@@ -83,22 +96,29 @@ class View:
             self._bar(rows, fraction)
         elif now >= self._last + EVERY:
             self._last = now
-            self._world.err.write(f"{self._progress(rows, fraction, now)}\n")
-            self._world.err.flush()
+            self._told(self._progress(rows, fraction, now))
 
     def _progress(self, rows: Tally, fraction: float | None, now: float) -> str:
         seconds = max(now - self._began, 0.001)
-        told = rows.sent + rows.duplicate
-        words = [f"{told:,} sent", f"{told / seconds:,.1f}/s", f"{rows.read:,} rows read"]
+        words = [f"{rows.told:,} sent", f"{rows.told / seconds:,.1f}/s", f"{counted(rows.read, 'row')} read"]
         if rows.invalid + rows.failed:
             words.append(f"{rows.invalid + rows.failed:,} not sent")
         if fraction:
-            words.append(f"{fraction:.0%} of the bytes, about {seconds * (1 - fraction) / fraction:,.0f} s left")
+            words.append(f"{fraction:.0%} of the bytes")
+        if self._silence:
+            words.append("waiting for the host")
+        elif (share := _share(rows, fraction)) and (rows.told or self._mode != "send"):
+            words.append(f"about {seconds * (1 - share) / share:,.0f} s left")
         return f"backfill: {', '.join(words)}"
+
+    def _told(self, line: str) -> None:
+        self._world.err.write(f"{line}\n")
+        self._world.err.flush()
 
     def _drawn(self) -> Callable[[Tally, float | None], None]:
         from rich.console import Console  # for people alone, who can wait 0.1 s
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.text import Text
 
         bars = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
@@ -107,12 +127,12 @@ class View:
         task = self._leaving.enter_context(bars).add_task("", total=None)
 
         def moved(rows: Tally, fraction: float | None) -> None:
-            told = rows.sent + rows.duplicate
-            rate = told / max(self._world.clock() - self._began, 0.001)
-            said = f"{told:,} sent, {rate:,.0f}/s, {rows.invalid + rows.failed:,} not"
+            rate = rows.told / max(self._world.clock() - self._began, 0.001)
+            said = f"{rows.told:,} sent, {rate:,.0f}/s, {rows.invalid + rows.failed:,} not"
             total = _PARTS if fraction is not None else None
-            bars.update(task, description=said, total=total, completed=int((fraction or 0) * _PARTS))
+            bars.update(task, description=said, total=total, completed=int(_share(rows, fraction) * _PARTS))
 
+        self._above = lambda line: bars.console.print(Text(line), soft_wrap=True)
         return moved
 
     def _say(self, text: str) -> None:
@@ -125,7 +145,7 @@ class View:
 def shown(world: World, clean: Redactor, summary: Summary, settings: Settings, *, as_json: bool) -> None:
     """The end: a table and a sentence, or one JSON document."""
     stream = world.err if as_json else world.out
-    counts = [(_WORDS[name], f"{number:,}") for name, number in asdict(summary.rows).items() if number]
+    counts = [(_word(name, number), f"{number:,}") for name, number in asdict(summary.rows).items() if number]
     stream.write(clean(table(world, (summary.kind, "rows"), counts)))
     for line in _ending(summary):
         stream.write(f"{clipped(clean(line), _WIDTH)}\n")
@@ -138,14 +158,36 @@ def shown(world: World, clean: Redactor, summary: Summary, settings: Settings, *
 def _ending(summary: Summary) -> list[str]:
     rows = summary.rows
     lines = [f"shard       {summary.shard}"] if summary.shard else []
-    lines += [f"failures    {each['failures']}" for each in summary.files if each["failures"]]
+    lines += dict.fromkeys(f"failures    {each['failures']}" for each in summary.files if each["failures"])
+    lines += dict.fromkeys(f"kept        {each['kept']}: {_CHANGED}" for each in summary.files if each["kept"])
+    if not (summary.unusable or summary.stopped):
+        lines += [
+            f"no rows     {each['name']}: there is nothing in it to send" for each in summary.files if not each["rows"]
+        ]
     if summary.unusable:
         lines.append(f"✗ {summary.unusable}")
     if summary.stopped:
         lines.append(f"✗ Stopped: {summary.stopped.rstrip('.')}. The same command goes on where it ended.")
-    rate = f", {(rows.sent + rows.duplicate) / max(summary.seconds, 0.001):,.1f}/s" if summary.mode == "send" else ""
+    rate = f", {rows.told / max(summary.seconds, 0.001):,.1f}/s" if rows.told else ""
     lines.append(f"result      {summary.status} in {summary.seconds:,.1f} s{rate}; exit {summary.exit_code}")
     return lines
+
+
+def _silence(host: str, silence: Silence) -> str:
+    """What is the matter with a host, when it is tried again, and when it is given up."""
+    waits = f"left alone for {silence.rest:,.0f} s" if silence.rest else "waited for"
+    tries = "once more" if silence.tries == 1 else f"{silence.tries} times more"
+    when = f"{waits}, tried {tries}, and given up in about {silence.ends:,.0f} s if that changes nothing"
+    return f"{silence.told(host)}: {when}. {silence.reason}" if silence.tries else silence.told(host)
+
+
+def _share(rows: Tally, fraction: float | None) -> float:
+    """The part of the work that is done: of the bytes that were read, what is no longer waiting to be sent."""
+    return (fraction or 0.0) * rows.settled / rows.read if rows.read else 0.0
+
+
+def _word(name: str, number: int) -> str:
+    return _ONE.get(name, _WORDS[name]) if number == 1 else _WORDS[name]
 
 
 def _document(world: World, document: Any, program: str | None) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from io import StringIO
+from itertools import islice
 
 import click
 
 from cibeacon import __version__
+from cibeacon.cli.lazy import Verb, Verbs
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import block
 from cibeacon.settings import secret_values
+from cibeacon.values import boolean
 
 VERBS: Mapping[str, str] = {
     "report": "Tell DX about this run: services, deployments, status.",
@@ -27,27 +29,12 @@ VERBS: Mapping[str, str] = {
 }
 
 
-class Verbs(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """The verbs, in the order of use."""
-        return list(VERBS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The verb's command from its file."""
-        if name not in VERBS:
-            return None
-        command: click.Command = import_module(f"cibeacon.cli.{name}").command
-        return command
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of verbs for --help, without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.command(cls=Verbs, name="cibeacon", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "cibeacon",
+    cls=Verbs,
+    verbs={name: Verb(f"{name}:command", words) for name, words in VERBS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="cibeacon", message="%(prog)s %(version)s")
 def cibeacon() -> None:
     """Tells the systems that want to know what a CI run did, without ever breaking the build."""
@@ -58,12 +45,12 @@ class Refused(Exception):
 
 
 def run(argv: Sequence[str], world: World) -> int:
-    """The exit code of a command line. Only a verb or flag that does not exist makes it 2."""
+    """The exit code of a command line. One that cannot be read makes it 2."""
     try:
         return _parsed(argv, world)
     except click.ClickException as error:
         said = StringIO()
-        error.show(said)
+        _nearer(error).show(said)
         world.err.write(block(Redactor(secret_values(world.environ))(said.getvalue())))
         return error.exit_code if world.stage == "whole" else 0
 
@@ -73,14 +60,81 @@ def obeyed(argv: Sequence[str], world: World) -> int:
     try:
         return _parsed(argv, world)
     except click.ClickException as error:
-        raise Refused(error.format_message()) from error
+        raise Refused(_nearer(error).format_message()) from error
 
 
 def _parsed(argv: Sequence[str], world: World) -> int:
     try:
-        code = cibeacon.main(args=list(argv), prog_name="cibeacon", standalone_mode=False, obj=world)
+        code = cibeacon.main(args=_spelled_out(_asked(argv)), prog_name="cibeacon", standalone_mode=False, obj=world)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort as stop:
         raise KeyboardInterrupt from stop
     return code if isinstance(code, int) else 0
+
+
+def _asked(argv: Sequence[str]) -> list[str]:
+    """`help` and `version` as flags: people try them, and no verb is called so."""
+    match argv:
+        case ["help", *words]:
+            return [*words, "--help"]
+        case ["version"]:
+            return ["--version"]
+    return list(argv)
+
+
+def _spelled_out(words: Sequence[str]) -> list[str]:
+    """The words with `--flag=true` and `--flag=false` as click spells them, for every boolean flag of the verb that they name.
+
+    An empty value is none given, as everywhere. Raises UsageError for one that is no boolean.
+    """
+    command: click.Command = cibeacon
+    context = click.Context(command, info_name="cibeacon")
+    told, rest = [], iter(words)
+    for word in rest:
+        name, assigned, value = word.partition("=")
+        option = _option(command, name)
+        if word == "--":
+            told += [word, *rest]
+        elif option is None and not word.startswith("-") and isinstance(command, click.Group):
+            told.append(word)
+            command = command.get_command(context, word) or _NOTHING
+            context = click.Context(command, parent=context, info_name=word)
+        elif option is None or not (option.is_flag and assigned and name in option.opts):
+            told.append(word)
+            if option and not option.is_flag and not assigned:
+                told += islice(rest, option.nargs)
+        elif value.strip():
+            told += _as_flag(option, name, value, context)
+    return told
+
+
+_NOTHING = click.Command(None)
+
+
+def _option(command: click.Command, name: str) -> click.Option | None:
+    """The option of a command that is spelled so."""
+    options = (each for each in command.params if isinstance(each, click.Option))
+    return next((each for each in options if name in (*each.opts, *each.secondary_opts)), None)
+
+
+def _as_flag(option: click.Option, name: str, value: str, context: click.Context) -> tuple[str, ...]:
+    try:
+        if boolean(value.strip()):
+            return (name,)
+    except ValueError as error:
+        raise click.UsageError(
+            f"{name}={value[:80]} cannot be used because {value[:80]!r} {error}.", context
+        ) from error
+    return (option.secondary_opts[option.opts.index(name)],) if option.secondary_opts else ()
+
+
+def _nearer(error: click.ClickException) -> click.ClickException:
+    """The error with the nearest verb, where one does not exist; click itself knows only those that are imported already."""
+    context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
+    if name is None or context is None or getattr(error, "possibilities", None):
+        return error
+    from difflib import get_close_matches  # only a slip needs it
+
+    near = get_close_matches(name[:80], context.command.list_commands(context), 1)
+    return click.UsageError(f"{error.message} Did you mean {near[0]!r}?", context) if near else error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -214,8 +215,16 @@ def worded(arguments: Mapping[str, Any], extra: Iterable[str]) -> dict[str, str]
     """The flags as text; variables that were given one by one stand in for the setting."""
     told = given(arguments)
     if added := list(extra):
-        told["dataops_variables"] = "\n".join(added)
+        told["dataops_variables"] = _variables(added)
     return told
+
+
+def _variables(added: Sequence[str]) -> str:
+    """As JSON: a value may hold line breaks and equals signs, a commit message both. What is no variable the setting refuses."""
+    if wrong := [each for each in added if "=" not in each]:
+        return f"--var {wrong[0]}"
+    parted = (each.partition("=") for each in added)
+    return json.dumps({name.strip(): value for name, _, value in parted})
 
 
 def link(url: str) -> str:

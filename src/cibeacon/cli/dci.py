@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import NamedTuple
 
 import click
 
+from cibeacon.cli.lazy import Verb, Verbs
 
-class _Verb(NamedTuple):
-    file: str
-    help: str
-
-
-VERBS: Mapping[str, _Verb] = {
-    "whoami": _Verb("dci_reading", "Show which remote CI signs, and for which teams."),
-    "topics": _Verb("dci_reading", "List the topics that it may use."),
-    "components": _Verb("dci_reading", "List the components of a topic."),
-    "jobs": _Verb("dci_reading", "List the team's jobs, or show one."),
-    "start": _Verb("dci_telling", "Make a job and tell that it runs."),
-    "state": _Verb("dci_telling", "Tell how the job stands."),
-    "upload": _Verb("dci_telling", "Send files to the job."),
-    "finish": _Verb("dci_telling", "Send files, then tell how the job ended."),
+VERBS: Mapping[str, Verb] = {
+    "whoami": Verb("dci_reading:whoami", "Show which remote CI signs, and for which teams."),
+    "topics": Verb("dci_reading:topics", "List the topics that it may use."),
+    "components": Verb("dci_reading:components", "List the components of a topic."),
+    "jobs": Verb("dci_reading:jobs", "List the team's jobs, or show one."),
+    "start": Verb("dci_telling:start", "Make a job and tell that it runs."),
+    "state": Verb("dci_telling:state", "Tell how the job stands."),
+    "upload": Verb("dci_telling:upload", "Send files to the job."),
+    "finish": Verb("dci_telling:finish", "Send files, then tell how the job ended."),
 }
 
 
-class Verbs(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """The verbs, those that look first."""
-        return list(VERBS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The verb's command from its file."""
-        if name not in VERBS:
-            return None
-        found: click.Command = getattr(import_module(f"cibeacon.cli.{VERBS[name].file}"), name)
-        return found
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of verbs for --help, without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
-
-
-@click.group("dci", cls=Verbs)
+@click.group("dci", cls=Verbs, verbs=VERBS)
 def command() -> None:
     """A job of DCI by hand: start, state, upload, finish; and what DCI has: whoami, topics, components, jobs.
 

@@ -15,10 +15,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SPELLED_TOO: Mapping[str, tuple[str, ...]] = {"pr_number": ("--pr",)}
 
 
-def flags(*groups: str, only: Collection[str] = (), short: str = "") -> Callable[[Command], Command]:
+def flags(
+    *groups: str, only: Collection[str] = (), short: str = "", rehearses: bool = False
+) -> Callable[[Command], Command]:
     """Adds the flags of these settings groups to a command; it receives them as keyword arguments.
 
-    `only` names the settings to take, where a command knows few of a group; `short` is a beginning that may be left out.
+    `only` names the settings to take, where a command knows few of a group; `short` is a beginning that may be left out;
+    `rehearses` says that it is a dry run by itself where no CI host is: the others were typed to act.
     """
 
     def decorate(command: Command) -> Command:
@@ -26,7 +29,8 @@ def flags(*groups: str, only: Collection[str] = (), short: str = "") -> Callable
         for name in reversed(groups):
             for each in reversed(declared[name]):
                 if not each.secret and (not only or each.name in only):
-                    command = _flag(each, short)(command)
+                    acts = each.name == "dry_run" and not rehearses
+                    command = _flag(each._replace(shown_default="false") if acts else each, short)(command)
         return command
 
     return decorate

@@ -12,7 +12,7 @@ from cibeacon.process.world import World
 
 
 def run(argv: Sequence[str], world: World) -> int:
-    """The exit code of a command line. Only a verb or flag that does not exist makes it 2."""
+    """The exit code of a command line. One that cannot be read makes it 2."""
     try:
         if not argv and world.stage != "whole":
             from cibeacon.cli import step
@@ -29,7 +29,7 @@ def run(argv: Sequence[str], world: World) -> int:
 
         return commands.run(argv, world)
     except KeyboardInterrupt:
-        from cibeacon.settings import settle
+        from cibeacon.cli import plain
 
         world.err.write("cibeacon was interrupted.\n")
-        return int("--strict" in argv or settle({}, world.environ, {}).output.strict)
+        return int(plain.strict(argv, world.environ))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cibeacon.settings import all_options
+from cibeacon.settings import all_options, settle
+from cibeacon.values import boolean
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "report": ("core", "output", "change", "deploy", "run", "dx", "dci", "flow"),
@@ -17,7 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def read(argv: Sequence[str]) -> tuple[str, dict[str, str]] | None:
-    """The verb and its flags, as `flags.given` has them: `--name=value`, `--name value`, `--name` and `--no-name`.
+    """The verb and its flags, as `flags.given` has them: `--name=value`, `--name value`, `--name`, `--no-name`, `--name=true`.
 
     None where it is for click.
     """
@@ -30,13 +31,31 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, str]] | None:
     for word in words:
         name, assigned, value = word.partition("=")
         each = known.get(f"--{name[5:]}" if name.startswith("--no-") else name)
-        if each is None or (assigned if each.flag else name != each.dashed):
+        if each is None or (name != each.dashed and (assigned or not each.flag)):
             return None
         if each.flag:
-            value = str(name == each.dashed).lower()
+            if not value.strip() and assigned:
+                continue
+            try:
+                value = str(boolean(value) if assigned else name == each.dashed).lower()
+            except ValueError:
+                return None
         elif not assigned:
             value = next(words, "-")
             if value.startswith("-"):
                 return None
         found[each.name] = value
     return argv[0], found
+
+
+def strict(words: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether a command line that came to no settings is strict all the same: by its last such flag, else the variables."""
+    for word in reversed(words):
+        name, assigned, value = word.partition("=")
+        if name == "--strict" and not assigned:
+            return True
+        if word == "--no-strict":
+            return False
+        if name == "--strict" and value.strip():
+            return settle({"strict": value}, environ, {}).output.strict
+    return settle({}, environ, {}).output.strict

@@ -13,7 +13,7 @@ from typing import TypeVar
 from cibeacon.app import broken, stopped
 from cibeacon.errors import SettingsError
 from cibeacon.hosts import github, gitlab
-from cibeacon.options import Origin
+from cibeacon.options import Origin, misspelt
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.reading import number
@@ -32,29 +32,39 @@ Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Settings]]
 
 
-def present(world: World, settings: Settings, work: Work, lines: Lines = logtext.lines) -> Report:
-    """Does the work of a verb behind the firebreak, shows what came of it, and returns it."""
+def present(
+    world: World, settings: Settings, work: Work, lines: Lines = logtext.lines, blank: Report | None = None
+) -> Report:
+    """Does the work of a verb behind the firebreak, shows what came of it, and returns it.
+
+    `blank` is what there is to report where the work comes to nothing.
+    """
     secrets, strict = secret_values(world.environ), settings.output.strict
+    blank = blank or Report(context=None, strict=strict)
     redactor = Redactor(secrets)
     as_json = settings.output.format == "json" or settings.given("jq")
     allowed = settings.core.timeout if world.stage == "main" else settings.seconds
     budget = Budget(allowed, world.clock, world.sleep, world.started)
-    world.alarm(budget.remaining() + _GRACE, int(strict))
-    _open(world, redactor, secrets, to_stderr=as_json)
+    world.alarm(budget.remaining() + _GRACE, blank.exit_code or int(strict))
+    unwritten = _open(world, redactor, secrets, to_stderr=as_json)
     origins: Mapping[str, Origin] = {}
     try:
-        report, used = _saved(work, lambda error: (broken(error, strict=strict), settings))
+        report, used = _saved(work, lambda error: (broken(error, blank), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
-        report = stopped(stop, strict=strict)
+        report = stopped(stop, blank)
     world.closing(report.exit_code)
-    report = report.cleaned(redactor)
+    slips = tuple(Notice("remark", each) for each in misspelt(world.environ, settings.origins))
+    report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
     report, filtered = _filtered(report, settings, world, redactor)
     speech = _speech(report, world)
-    text = [*logtext.origins(origins), *lines(report), *speech.lines]
-    for writing in speech.writings:  # before the log: nobody may be listening there any more
-        _write(world, redactor, writing)
-    _print(world, redactor, text, to_stderr=as_json)
+    # before the log: nobody may be listening there any more
+    unwritten += [fault for writing in speech.writings if (fault := _write(world, redactor, writing))]
+    if unwritten:
+        report = report._replace(notices=(*report.notices, *(Notice("trouble", each) for each in unwritten)))
+        world.closing(report.exit_code)
+        speech = _speech(report, world)
+    _print(world, redactor, [*logtext.origins(origins), *lines(report), *speech.lines], to_stderr=as_json)
     if filtered is not None:
         _print(world, redactor, filtered, to_stderr=False)
     elif as_json:
@@ -66,14 +76,13 @@ def opened(world: World, *, to_stderr: bool) -> Redactor:
     """For verbs that speak while they work: what must be said first, and what cleans everything that they say."""
     secrets = secret_values(world.environ)
     redactor = Redactor(secrets)
-    _open(world, redactor, secrets, to_stderr=to_stderr)
+    _say(world, _open(world, redactor, secrets, to_stderr=to_stderr))
     return redactor
 
 
 def kept(world: World, redactor: Redactor, writings: Iterable[Writing]) -> None:
-    """Writes files for such a verb."""
-    for writing in writings:
-        _write(world, redactor, writing)
+    """Writes files for such a verb; its exit code has a meaning of its own."""
+    _say(world, [fault for writing in writings if (fault := _write(world, redactor, writing))])
 
 
 def unbroken(world: World, work: Callable[[], int], code: int) -> int:
@@ -95,18 +104,22 @@ def _saved(work: Callable[[], _Done], otherwise: Callable[[Exception], _Done]) -
         return otherwise(error)
 
 
-def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stderr: bool) -> None:
-    """What must be said before anything can go wrong: secrets to mask in this job's log, and when the job began."""
+def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stderr: bool) -> list[str]:
+    """What must be said before anything can go wrong: secrets to mask in this job's log, and when the job began.
+
+    Returns a sentence for each file that could not be written.
+    """
     if not github.here(world.environ):
-        return
+        return []
     from cibeacon.hosts import github_speech
 
     if _listens(world, to_stderr=to_stderr):
         _print(world, str, github_speech.masks(secrets), to_stderr=to_stderr)
-    if world.stage == "main":
-        began = str(number(world.environ.get("STATE_started_at")) or world.began)
-        for writing in github_speech.state({"started_at": began, "stage": "main"}, world.environ, world.token):
-            _write(world, redactor, writing)
+    if world.stage != "main":
+        return []
+    began = str(number(world.environ.get("STATE_started_at")) or world.began)
+    state = github_speech.state({"started_at": began, "stage": "main"}, world.environ, world.token)
+    return [fault for writing in state if (fault := _write(world, redactor, writing))]
 
 
 def _filtered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, list[str] | None]:
@@ -165,7 +178,12 @@ def _at_once(name: str, flags: int) -> int:
     return os.open(name, flags | os.O_NONBLOCK, 0o666)
 
 
-def _write(world: World, redactor: Redactor, writing: Writing) -> None:
+def _say(world: World, unwritten: Iterable[str]) -> None:
+    _print(world, str, [f"! {each}" for each in unwritten], to_stderr=True)
+
+
+def _write(world: World, redactor: Redactor, writing: Writing) -> str | None:
+    """What went wrong, in a sentence; None where nothing did."""
     path = world.cwd / writing.path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,5 +192,8 @@ def _write(world: World, redactor: Redactor, writing: Writing) -> None:
         ) as file:
             file.write(redactor(writing.text))
     except OSError as error:
-        said = redactor(f"! {path.name} was not written: {error}")
-        _print(world, str, [clipped(said, 300)], to_stderr=True)
+        said = redactor(
+            f"{path.name} was not written: {error}. Nobody who reads it sees this run: check its path, permissions and disk."
+        )
+        return clipped(said, 300)
+    return None

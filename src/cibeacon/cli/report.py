@@ -11,7 +11,7 @@ from cibeacon.process.world import World
 
 
 @click.command("report")
-@flags(*GROUPS["report"])
+@flags(*GROUPS["report"], rehearses=True)
 @click.pass_obj
 def command(world: World, /, **arguments: str | bool | None) -> int:
     """Tell DX, DCI and Instabase about this run: services, deployments, its status, jobs and their files, reviewers.

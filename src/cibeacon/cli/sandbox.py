@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.process.world import World
+from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sanitise import clipped
@@ -19,7 +20,7 @@ _STEP = 2.0
 
 @click.command("sandbox")
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
-@click.option("--token", default="sandbox", show_default=True, help="The API key that is good here.")
+@click.option("--token", default=TOKEN, show_default=True, help="The API key that is good here.")
 @click.pass_obj
 def command(world: World, /, port: int, token: str) -> int:
     """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
@@ -30,10 +31,7 @@ def command(world: World, /, port: int, token: str) -> int:
         raise click.ClickException(
             f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
         ) from error
-    world.out.write(f"export CIBEACON_DX_URL={sandbox.url}\nexport DX_API_TOKEN={token}\n")
-    played = (sandbox.dci, sandbox.dataops, sandbox.flow)
-    exports = {name: value for one in played for name, value in one.account.exports(sandbox.url).items()}
-    world.out.write("".join(f"export {name}={value}\n" for name, value in exports.items()))
+    world.out.write("".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
     world.err.write(f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n")
     world.out.flush()
@@ -44,6 +42,13 @@ def command(world: World, /, port: int, token: str) -> int:
         return 0
     finally:
         sandbox.stop()
+
+
+def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
+    """The settings that lead to a sandbox, whose API key of DX is `token`."""
+    played = (sandbox.dci, sandbox.dataops, sandbox.flow)
+    others = {name: value for one in played for name, value in one.account.exports(sandbox.url).items()}
+    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others}
 
 
 def _log(world: World, entry: Mapping[str, Any]) -> None:

@@ -53,10 +53,15 @@ def which_service(world: World, /, paths: tuple[str, ...], **arguments: str | bo
 def check_map(world: World, /, **arguments: str | bool | None) -> int:
     """List every fault of the configuration file with its line, and what in it leads nowhere in the repository."""
     found = inspected(world, given(arguments), against_files=True)
-    good = f"{found.name or 'No configuration file'}: {len(found.services)} services, {len(found.findings)} findings"
+    counts = ", ".join((_counted(len(found.services), "service"), _counted(len(found.findings), "finding")))
+    good = f"{found.name or 'No configuration file'}: {counts}"
     document = {"services": len(found.services), "findings": [each.document() for each in found.findings]}
-    lines = [f"{each.file}:{each.line}: {each.weight}: {each.text}" for each in found.findings]
+    lines = [str(each) for each in found.findings]
     return _shown(world, given(arguments), found._replace(findings=()), document, [*lines, good], faulty=found.faulty)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _columns(found: Inspection) -> Iterable[tuple[str, ...]]:
@@ -96,14 +101,14 @@ def _shown(
 ) -> int:
     """Prints an answer and returns the exit code. A fault of the map is an answer, too."""
     redactor = Redactor(secret_values(world.environ))
-    faults = [f"{each.file}:{each.line}: fault: {each.text}" for each in found.findings if each.weight == "fault"]
+    faults = any(each.weight == "fault" for each in found.findings)
     lines = [] if faults and found.service_map is None else lines  # no answer is better than a wrong one
     settings = settle(told, world.environ, {})
     if settings.output.format == "json" or settings.output.jq is not None:
         whole = redactor.within({"version": 1, **document})
         world.out.write(redactor(f"{_filtered(whole, settings.output.jq, world)}\n"))
         lines = []
-    for stream, said in ((world.out, lines), (world.err, faults)):
+    for stream, said in ((world.out, lines), (world.err, map(str, found.findings))):
         stream.write("".join(f"{clipped(redactor(line.rstrip()), _WIDTH)}\n" for line in said))
     return FAULTY if faulty or faults else 0
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
+from collections.abc import Mapping
 
 import click
 
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.lazy import Verb, Verbs
 from cibeacon.cli.plain import GROUPS
 from cibeacon.process.sections import interruptible
 from cibeacon.process.world import World
 
-VIEWS = {"list": "list_services", "which": "which_service", "check": "check_map"}
-"""Verb → its command in `service_map`."""
+VERBS: Mapping[str, Verb] = {
+    "list": Verb("service_map:list_services", "Show every service with its folders and the rule that makes it one."),
+    "which": Verb("service_map:which_service", "Show which service owns each path, and by which rule."),
+    "check": Verb("service_map:check_map", "List every fault of the configuration file with its line."),
+}
 
 
-class Views(click.Group):
-    """The verbs about the map itself, imported when they are called."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """The verbs, in the order of use."""
-        return list(VIEWS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The verb's command."""
-        if name not in VIEWS:
-            return None
-        found: click.Command = getattr(import_module("cibeacon.cli.service_map"), VIEWS[name])
-        return found
-
-
-@click.group("services", cls=Views, invoke_without_command=True)
+@click.group("services", cls=Verbs, verbs=VERBS, invoke_without_command=True)
 @flags(*GROUPS["services"])
 @click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
 @click.pass_context

@@ -7,9 +7,9 @@ https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from cibeacon.cli import verbs
+from cibeacon.cli import plain, verbs
 from cibeacon.cli.present import present
 from cibeacon.outcome import Outcome
 from cibeacon.process.world import World
@@ -59,9 +59,8 @@ def _ran(world: World, words: tuple[str, ...]) -> int:
     try:
         code = obeyed(words, world)
     except Refused as error:
-        return _refused(world, f"The input command cannot be run: {error}", strict="--strict" in words)
-    strict = "--strict" in words or settle({}, world.environ, {}).output.strict
-    return code if strict or _meant(words[0], code) else 0
+        return _refused(world, f"The input command cannot be run: {error}", words)
+    return code if plain.strict(words, world.environ) or _meant(words[0], code) else 0
 
 
 def _meant(verb: str, code: int) -> bool:
@@ -69,7 +68,7 @@ def _meant(verb: str, code: int) -> bool:
     return verb == "dataops" or (verb == "services" and code == verbs.UNKNOWN)
 
 
-def _refused(world: World, why: str, *, strict: bool = False) -> int:
+def _refused(world: World, why: str, words: Sequence[str] = ()) -> int:
     """Says what is wrong with a command, once: by the post stage it has been said."""
     if world.stage == "post":
         return 0
@@ -79,6 +78,6 @@ def _refused(world: World, why: str, *, strict: bool = False) -> int:
     def work() -> tuple[Report, Settings]:
         said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
         row = Outcome(kind="command", sink="cibeacon", word="invalid", error=said)
-        return Report(context=None, outcomes=(row,), strict=strict or settings.output.strict), settings
+        return Report(context=None, outcomes=(row,), strict=plain.strict(words, world.environ)), settings
 
     return present(world, settings, work).exit_code

@@ -24,6 +24,11 @@ def table(world: World, heads: Sequence[str], rows: Sequence[Sequence[object]]) 
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _drawn(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     from rich.console import Console  # for people alone, who can wait 0.1 s
     from rich.table import Table

@@ -10,8 +10,7 @@ from cibeacon.process.world import World
 from cibeacon.settings import settle
 from cibeacon.telling import logtext
 
-UNKNOWN = 3
-"""Exit code for unknown services, where the caller asked for one."""
+UNKNOWN = app.UNKNOWN
 
 
 def report(world: World, told: Mapping[str, str]) -> int:
@@ -23,8 +22,7 @@ def report(world: World, told: Mapping[str, str]) -> int:
 def services(world: World, told: Mapping[str, str], paths: Sequence[str] | None = None) -> int:
     """`cibeacon services` with the flags that were given; `paths` are changed paths that another tool worked out."""
     settings = settle(told, world.environ, {})
-    found = present(world, settings, lambda: app.changed_services(world, told, settings, paths), logtext.services)
-    unknown = found.changes is not None and found.changes.status == "unknown"
-    if unknown and settings.change.on_unknown == "fail":
-        return UNKNOWN
-    return found.exit_code
+    blank = app.unlooked(settings)
+    return present(
+        world, settings, lambda: app.changed_services(world, told, settings, paths), logtext.services, blank
+    ).exit_code

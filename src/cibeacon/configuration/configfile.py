@@ -21,6 +21,8 @@ LARGEST = 4 << 20
 """Bytes; 2,000 services written out take a quarter of a megabyte."""
 DEEPEST = 50
 """Levels of nesting; the format needs four. The C composer of YAML would run off the stack at some ten thousand."""
+_UNNAMED = "<unicode string>"
+"""What PyYAML calls a text that came from no file."""
 _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 """What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
 
@@ -121,9 +123,18 @@ def _yaml(text: str, twice: list[str]) -> Any:
     try:
         return yaml.load(text, Loader=_bounded(twice))  # noqa: S506 - it is a safe one
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(_yaml_fault(text, error)) from error
     except _MISSHAPEN as error:
         raise ValueError("a tag does not fit its value") from error
+
+
+def _yaml_fault(text: str, error: Exception) -> str:
+    """What is wrong and where, in words that name the character: the library's own would not say that it is a tab."""
+    mark = getattr(error, "problem_mark", None)
+    rows = text.split("\n")
+    if mark and mark.line < len(rows) and rows[mark.line][mark.column : mark.column + 1] == "\t":
+        return f"line {mark.line + 1} holds a tab where YAML takes spaces alone; use spaces"
+    return " ".join(str(error).replace(f' in "{_UNNAMED}",', " at").split())
 
 
 def _yaml_documents(text: str) -> list[Any]:
@@ -205,8 +216,11 @@ def _content(root: Path, path: Path) -> bytes:
             raise _unusable(name, "it is not a regular file inside the repository")
         with real.open("rb") as file:
             return file.read(LARGEST + 1)
+    except FileNotFoundError as error:
+        fix = "Mend the name (the setting config, where that gives it), or the link that leads nowhere."
+        raise ServiceMapError(f"{name} cannot be used", "it cannot be read: there is no such file", fix) from error
     except (OSError, RuntimeError) as error:
-        raise _unusable(name, f"it cannot be read: {error}") from error
+        raise _unusable(name, f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _at_most_one(names: list[str]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from cibeacon.configuration import configfile, configlines
-from cibeacon.configuration.repoconfig import REPORTABLE, RepositoryConfig, service_map
-from cibeacon.errors import CibeaconError, ServiceMapError
+from cibeacon.configuration.repoconfig import NO_REPOSITORY, REPORTABLE, RepositoryConfig, service_map, unused
+from cibeacon.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.git import trees
 from cibeacon.git.repository import Repository, toplevel
 from cibeacon.process.budget import Budget
@@ -18,18 +18,25 @@ from cibeacon.process.world import World
 from cibeacon.services import atlas, configuration
 from cibeacon.services.atlas import Listed, Which
 from cibeacon.services.configuration import Configuration
-from cibeacon.services.notation import Finding
+from cibeacon.services.notation import Finding, Mention
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import settle
+from cibeacon.survey import templates
 
 
 class Located(NamedTuple):
-    """A finding in the configuration file."""
+    """A finding, and where it is in the configuration file."""
 
     file: str
+    """Empty where the finding is in no file: in a setting, or about the repository."""
     line: int
+    """From 1; 0 where there is no file."""
     weight: Literal["fault", "warning"]
     text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.file else ""
+        return f"{place}{self.weight}: {self.text}"
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -72,10 +79,18 @@ def inspected(world: World, flags: Mapping[str, str], *, against_files: bool = F
         read = configuration.read(configfile.lenient(name, content)[0], REPORTABLE) if found else Configuration()
         looked = _looked(world, flags, RepositoryConfig(read, name), root, against_files=against_files)
     except CibeaconError as error:
-        return Inspection(name, root, findings=(*_twice(name, known), _unplaced(name, error)))
+        fault = _unplaced(name, error)
+        if isinstance(error, SettingsError):  # its lines are a program's
+            fault = fault._replace(line=known.of(("discover",)))
+        return Inspection(name, root, findings=(*_twice(name, known), fault))
     findings = [*_twice(name, known), *_located(name, known, [*read.findings, *looked.findings])]
+    findings += [Located("", 0, "warning", text) for text in looked.beside]
     findings.sort(key=lambda each: each.line)
     return Inspection(name, root, looked.service_map, looked.services, tuple(findings))
+
+
+_UNSEEN = "nothing is discovered, and no folder or pattern is looked for."
+_NO_COMMIT = f"the repository has no commit yet: {_UNSEEN}"
 
 
 class _Looked(NamedTuple):
@@ -84,6 +99,8 @@ class _Looked(NamedTuple):
     service_map: ServiceMap | None = None
     services: tuple[Listed, ...] = ()
     findings: tuple[Finding, ...] = ()
+    beside: tuple[str, ...] = ()
+    """What else is wrong, in no place of the file."""
 
 
 def _looked(
@@ -93,17 +110,35 @@ def _looked(
     drawn, fault = service_map(settings.change.services, config)
     if fault and not config.read.faults:
         raise ServiceMapError("The setting services cannot be used", fault, "Mend it.")
-    if drawn is None:
-        return _Looked()
     budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
     repository = Repository(root, world.environ, budget)
-    head = repository.commit("HEAD") if (root / ".git").exists() else None
-    rules = drawn.rules.discover
+    there = (root / ".git").exists()
+    head = repository.commit("HEAD") if there else None
+    given = templates(settings)
+    beside = [] if head else [_NO_COMMIT if there else f"{NO_REPOSITORY.why}: {_UNSEEN}"]
+    beside += filter(None, [unused(given, config)])
+    if drawn is None:
+        return _Looked(findings=_maps_nothing(config), beside=tuple(beside))
+    rules, closed = drawn.rules.discover, not drawn.templates and not drawn.rules.discover
     drawn = trees.settled(trees.asking(drawn, budget, trees.checked_out(root)), repository, None, head)
     findings: list[Finding] = []
     if against_files and head:
-        findings = atlas.warnings(drawn, config.read.mentions, list(repository.entries(head, "--name-only")))
-    return _Looked(drawn, atlas.listed(drawn, rules), tuple(findings))
+        own = config.read.service_map is not None
+        mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in given]
+        found = atlas.warnings(drawn, mentions, list(repository.entries(head, "--name-only")))
+        findings, beside = (found, beside) if own else ([], [*beside, *(f"services: {each.text}" for each in found)])
+    if against_files and (head or closed):
+        findings += atlas.catch_all(drawn)
+    return _Looked(drawn, atlas.listed(drawn, rules), (*_maps_nothing(config), *findings), tuple(beside))
+
+
+def _maps_nothing(config: RepositoryConfig) -> tuple[Finding, ...]:
+    """What is to be said of a file that is there for nothing, or draws a map without anything on it."""
+    drawn, read = config.read.service_map, config.read
+    empty = not (drawn.rules.names or drawn.templates or drawn.rules.discover) if drawn else not read.report
+    if not config.name or not empty or read.faults:
+        return ()
+    return (Finding((), "it maps no service: give it services or discover (docs/reference.md).", "warning"),)
 
 
 def _located(name: str, known: configlines.Lines, findings: Iterable[Finding]) -> Iterable[Located]:

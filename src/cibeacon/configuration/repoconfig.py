@@ -21,6 +21,9 @@ _OUT_OF_REACH = Unknown(
     "the configuration of a fork's pull request is read from the base commit, which is not here",
     "check out the base with fetch-depth: 0",
 )
+_OR_SETTING = "or set services, such as services/{service}/"
+_NO_MAP = Unknown("no service map is drawn", f"add {configfile.NAMES[0]}, {_OR_SETTING}")
+_CHECK = "cibeacon services check shows every fault with its line."
 
 
 class Trees(Protocol):
@@ -46,9 +49,22 @@ class RepositoryConfig(NamedTuple):
     """Why the file of the base tree is out of reach."""
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong in the file, each as a paragraph. One about the map comes first, where there is one."""
+        found = [f"{self.name}: {fault}" for fault in self.read.faults]
+        return (f"{found[0]} {_CHECK}", *found[1:]) if self.read.map_faulty else tuple(found)
+
+    @property
     def notices(self) -> tuple[Notice, ...]:
-        """What is wrong in the file."""
-        return tuple(Notice("trouble", f"{self.name}: {fault}") for fault in self.read.faults)
+        """What is to be said of it."""
+        return tuple(Notice("trouble", fault) for fault in self.faults)
+
+    @property
+    def unmapped(self) -> Unknown:
+        """Why no service is known, where neither the file nor a setting draws a map."""
+        if self.unknown or not self.name:
+            return self.unknown or _NO_MAP
+        return Unknown(f"{self.name} draws no service map", f"give it services or discover, {_OR_SETTING}")
 
 
 def find(given: str | None, context: Context, repository: Trees, root: Path) -> RepositoryConfig:
@@ -92,5 +108,12 @@ def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[Se
     except ValueError as error:
         return None, f"services {error}."
     if config.read.map_faulty:
-        return None, f"{config.name}: {config.read.faults[0]}"
+        return None, config.faults[0]
     return config.read.service_map or from_setting, None
+
+
+def unused(services: tuple[str, ...], config: RepositoryConfig) -> str | None:
+    """What is to be said of templates in the setting that a file stands before."""
+    if config.read.service_map is None or not services:
+        return None
+    return f"{config.name} maps the services, so the templates in the setting services are not used: drop one of them."

@@ -57,6 +57,7 @@ class Courier:
         bounded: gives a request up when its time is over.
         slowed: told the seconds of every `Retry-After`, for others who ask the same host.
         rest: seconds for which a host that was given up is left alone.
+        tries: how often a call is tried.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class Courier:
         bounded: Within = within,
         slowed: Callable[[float], None] | None = None,
         rest: float = REST_SECONDS,
+        tries: int = TRIES,
     ) -> None:
         self._endpoints, self._budget, self._random, self._now = endpoints, budget, random, now
         self._allow_http, self._watch, self._clean = allow_http, watch, clean
-        self._bounded, self._slowed, self._rest = bounded, slowed, rest
+        self._bounded, self._slowed, self._rest, self._tries = bounded, slowed, rest, tries
         self._shares: dict[str, Budget] = {}
         self._resting: dict[str, float] = {}
         self._session = HardenedSession()
@@ -97,8 +99,8 @@ class Courier:
         call = next(dialogue)
         while True:
             row = row._replace(request=call.shown(endpoint.base_url))
-            reply, attempts = self._cleaned(call, endpoint, budget)
-            row = row._replace(attempts=row.attempts + attempts)
+            reply, attempts = self._cleaned(call, endpoint, budget, repeated=row.doubtful)
+            row = row._replace(attempts=row.attempts + attempts, doubtful=row.doubtful or _doubtful(reply))
             if isinstance(reply, Lost):
                 dialogue.close()
                 word: Word = "spooled" if reply.transient else "failed"
@@ -114,37 +116,40 @@ class Courier:
             self._shares[sink] = self._budget.part(1 / (len(self._endpoints) - len(self._shares)))
         return self._shares[sink]
 
-    def _cleaned(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, int]:
+    def _cleaned(self, call: Call, endpoint: Endpoint, budget: Budget, *, repeated: bool) -> tuple[Reply | Lost, int]:
         """`_exchange`; no file leaves with what must not leave in it."""
         if call.file is None or self._clean is None:
-            return self._exchange(call, endpoint, budget)
+            return self._exchange(call, endpoint, budget, repeated=repeated)
         try:
             with self._clean(call, budget.remaining()) as clean:
-                return self._exchange(clean, endpoint, budget)
+                return self._exchange(clean, endpoint, budget, repeated=repeated)
         except ScrubError as error:
-            return Lost("not redacted", str(error), transient=False), 0
+            return Lost("not redacted", str(error), transient=False, received=False), 0
 
-    def _exchange(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, int]:
-        """The last reply (or why there is none) and the number of attempts made."""
+    def _exchange(self, call: Call, endpoint: Endpoint, budget: Budget, *, repeated: bool) -> tuple[Reply | Lost, int]:
+        """The last reply (or why there is none) and the number of attempts made; what came back says if any is in doubt."""
         if not self._allow_http and plain_http_refused(endpoint.base_url):
             advice = f"Use https for {endpoint.name}, or set allow_http if the network in between is yours."
-            return Lost("plain http refused", advice, transient=False), 0
+            return Lost("plain http refused", advice, transient=False, received=False), 0
         if self._resting.get(endpoint.name, 0.0) > budget.clock():
-            return Lost("not tried", f"{endpoint.name} did not take the signal before this one: send again later."), 0
+            why = f"{endpoint.name} did not take the signal before this one: send again later."
+            return Lost("not tried", why, received=False), 0
         last: Reply | Lost = spent(endpoint)
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             if budget.remaining() <= 0:
                 return last, attempt
             last, wait = self._attempt(call, endpoint, budget)
-            if wait is None:
-                return last, attempt + 1
-            if not call.repeatable and _doubtful(last):
+            if not call.repeatable and wait is not None and _doubtful(last):
                 budget.sleep(min(BACKOFF_SECONDS, budget.remaining()))  # it may be at it still
                 return Reply(0, lost=True), attempt + 1
+            last = _after(last, repeated=repeated)
+            repeated = _doubtful(last)
+            if wait is None:
+                return last, attempt + 1
             if wait and self._slowed:
                 self._slowed(wait)
             pause = max(wait, self._random() * min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt))
-            if attempt + 1 == TRIES or pause >= budget.remaining():
+            if attempt + 1 == self._tries or pause >= budget.remaining():
                 break
             budget.sleep(pause)
         self._resting[endpoint.name] = budget.clock() + max(self._rest, wait or 0.0)
@@ -167,7 +172,7 @@ class Courier:
                     call.method,
                     endpoint.base_url + call.path,
                     data=content,
-                    headers={**_described(call), **signing.headers(call, endpoint)},
+                    headers={**_described(call), **signing.headers(call, endpoint, content)},
                     cert=endpoint.certificate,
                     timeout=(min(CONNECT_SECONDS, left), left if call.file else min(READ_SECONDS, left)),
                     allow_redirects=False,
@@ -193,8 +198,15 @@ def _described(call: Call) -> Mapping[str, str]:
 
 
 def _doubtful(last: Reply | Lost) -> bool:
-    """True when the call may have been done all the same."""
-    return last.received if isinstance(last, Lost) else last.status >= 500
+    """True when the call may have been done all the same, at this attempt or one before."""
+    return last.received if isinstance(last, Lost) else last.lost or last.repeated or last.status >= 500
+
+
+def _after(last: Reply | Lost, *, repeated: bool) -> Reply | Lost:
+    """What came back, in doubt where an attempt before it was."""
+    if isinstance(last, Lost):
+        return last._replace(received=last.received or repeated)
+    return last._replace(repeated=repeated)
 
 
 def _read(response: requests.Response, budget: Budget) -> Reply | Lost:
@@ -239,6 +251,6 @@ def retry_after(header: str | None, now: float) -> float:
         return float(header.strip())
     try:
         when = parsedate_to_datetime(header)
-    except ValueError:
+        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError):  # a year that no calendar has is no date
         return 0.0
-    return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now)

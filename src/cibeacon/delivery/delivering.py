@@ -5,64 +5,31 @@ What is interrupted, refused for who asked, or out of time stays on disk, for `r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
-from typing import Protocol
+from typing import NamedTuple
 
 from cibeacon import __version__
 from cibeacon.call import Dialogue
-from cibeacon.delivery import keeping
 from cibeacon.delivery.endpoint import endpoints
+from cibeacon.delivery.journal import Journal, journaled, shown
 from cibeacon.delivery.rehearsal import Rehearsal
-from cibeacon.errors import SpoolError, interruption
+from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
+from cibeacon.errors import interruption
 from cibeacon.files.cleaning import cleaning
 from cibeacon.files.watching import Watch
 from cibeacon.outcome import Outcome
 from cibeacon.planning.plan import Ready, Step
-from cibeacon.planning.signals import Attachment, Deployment, JobState
+from cibeacon.planning.signals import Attachment, JobState
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
-from cibeacon.redact import Redactor
-from cibeacon.settings import Settings, secret_values
+from cibeacon.settings import Settings
 from cibeacon.sinks import SINKS
-from cibeacon.spool.on_disk import Place
-from cibeacon.spool.record import Record
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
 
 Told = tuple[tuple[Outcome, ...], tuple[Notice, ...]]
-UPLOADS = 4
-"""Files that are sent at once."""
-
-
-class Carrier(Protocol):
-    """A courier, or its rehearsal."""
-
-    def carry(self, dialogue: Dialogue, row: Outcome) -> Outcome:
-        """The row of a signal once its dialogue was carried."""
-        ...
-
-
-class Journal:
-    """What is on disk of the signals at hand; `others` says why the others are not."""
-
-    def __init__(self, kept: Mapping[str, Record], place: Place | None, others: str) -> None:
-        self._kept, self._place, self._others = kept, place, others
-
-    def settled(self, row: Outcome) -> Outcome:
-        """The row as it stands on disk: what arrived, or never will, is taken away there."""
-        record = self._kept.get(row.key or "")
-        if not row.keep:
-            if record and self._place:
-                self._place.forget(record)
-            return row
-        if record is None:
-            why = f"{row.reason} It could not be kept for later: {self._others}."
-            return row._replace(word="failed", keep=False, reason=why)
-        if row.word == "failed":
-            return row._replace(reason=f"{row.reason} It is kept: run cibeacon replay once that is mended.")
-        return row
 
 
 def deliver(world: World, found: Survey, steps: Sequence[Step], watch: Watch | None = None) -> Told:
@@ -74,16 +41,16 @@ def deliver(world: World, found: Survey, steps: Sequence[Step], watch: Watch | N
     if not any(isinstance(step, Ready) for step in steps):
         return tuple(step for step in steps if isinstance(step, Outcome)), ()
     if found.rehearsed:
-        shown = rehearsal(settings)
+        stage = rehearsal(settings)
         return tuple(
-            shown.carry(_shown(step, settings), step.row) if isinstance(step, Ready) else step for step in steps
+            stage.carry(shown(step, settings), step.row) if isinstance(step, Ready) else step for step in steps
         ), ()
     why = found.interrupted
     try:
-        journal, notices = _journaled(world, found, steps)
+        journal, notices = journaled(world, found, steps)
     except KeyboardInterrupt as stop:  # there is a moment to do it over: nothing of them is told or kept yet
         why = why or interruption(stop)
-        journal, notices = _journaled(world, found, steps)
+        journal, notices = journaled(world, found, steps)
     round_ = _Round(world, settings, journal, steps, watch)
     if why is None:
         try:
@@ -119,33 +86,30 @@ class _Round:
             yield self._rows.get(place) or self._journal.settled(_unsent(step, why))
 
     def _one_by_one(self, places: Sequence[int], budget: Budget) -> None:
-        names = {step.row.sink for place in places if isinstance(step := self._steps[place], Ready)}
-        with hired(self._world, self._settings, budget, names) if names else nullcontext() as courier:
-            for place in places:
-                self._keep(place, _carried(courier, self._steps[place], self._settings))
+        turns = [_turn(place, step) for place, step in self._ready(places)]
+        with couriers(self._world, self._settings, budget, {turn.sink for turn in turns}) as both:
+            for place, row in in_turn(turns, _OfSteps(self._steps, self._settings, both), budget, self._world.random):
+                self._keep(place, row)
 
     def _at_once(self, places: Sequence[int], budget: Budget) -> None:
         """A file that fails keeps no other from being sent, nor what comes after all of them."""
-        from cibeacon.process.deadline import together  # the network stack has it too
+        ready = dict(self._ready(places))
 
-        ready = [place for place in places if isinstance(self._steps[place], Ready)]
-        for place in set(places) - set(ready):
-            self._keep(place, _carried(None, self._steps[place], self._settings))
-        with ExitStack() as held:
-            idle = [
-                held.enter_context(hired(self._world, self._settings, budget, ("dci",), self._watch))
-                for _ in ready[:UPLOADS]
-            ]  # a session is for one thread
+        def uploaded(courier: Carrier, place: int) -> Outcome:
+            return courier.carry(_dialogue(ready[place], self._settings), ready[place].row)
 
-            def uploaded(place: int) -> Outcome:
-                courier = idle.pop()
-                try:
-                    return _carried(courier, self._steps[place], self._settings)
-                finally:
-                    idle.append(courier)
+        def hire() -> AbstractContextManager[Carrier]:
+            return hired(self._world, self._settings, budget, ("dci",), self._watch)
 
-            for place, row in together(uploaded, ready, UPLOADS):
-                self._keep(place, row)
+        for place, row in at_once(list(ready), hire, uploaded):
+            self._keep(place, row)
+
+    def _ready(self, places: Iterable[int]) -> list[tuple[int, Ready]]:
+        """The steps that are to be sent; what became of the others is known."""
+        for place in places:
+            if isinstance(step := self._steps[place], Outcome):
+                self._keep(place, step)
+        return [(place, step) for place in places if isinstance(step := self._steps[place], Ready)]
 
     def _keep(self, place: int, row: Outcome) -> None:
         self._rows[place] = self._journal.settled(row)
@@ -156,6 +120,30 @@ class _Round:
         return Budget(seconds, self._world.clock, self._world.sleep, self._world.clock())
 
 
+class _OfSteps(NamedTuple):
+    """Sends steps by their places; what is told of one may change those behind it."""
+
+    steps: Sequence[Step]
+    settings: Settings
+    couriers: Couriers
+
+    def tell(self, place: int, budget: Budget, *, patient: bool) -> Outcome:
+        """The step sent."""
+        step = self.steps[place]
+        if isinstance(step, Outcome):
+            return step
+        return self.couriers.carry(_dialogue(step, self.settings), step.row, budget, patient=patient)
+
+    def untold(self, place: int) -> Outcome:
+        """The step left to a replay."""
+        step = self.steps[place]
+        return step if isinstance(step, Outcome) else untold(step.row, self.settings)
+
+    def free(self, sink: str) -> float:
+        """When the sink wants to be asked again."""
+        return self.couriers.free(sink)
+
+
 @contextmanager
 def hired(
     world: World,
@@ -163,9 +151,16 @@ def hired(
     budget: Budget,
     sinks: Collection[str] = tuple(SINKS),
     watch: Watch | None = None,
+    *,
+    slowed: Callable[[float], None] | None = None,
+    patient: bool = True,
 ) -> Iterator[Carrier]:
-    """A courier for those of the sinks that have an address and a credential; each has its share of the budget."""
-    from cibeacon.delivery.courier import Courier  # requests takes 0.1 s to import
+    """A courier for those of the sinks that have an address and a credential; each has its share of the budget.
+
+    One that is not patient tries everything once, and leaves nobody alone but who asks for it. `slowed` is told the
+    seconds of every `Retry-After`.
+    """
+    from cibeacon.delivery.courier import REST_SECONDS, TRIES, Courier  # requests takes 0.1 s to import
 
     known = endpoints(settings)
     courier = Courier(
@@ -177,6 +172,9 @@ def hired(
         allow_http=settings.core.allow_http,
         watch=watch,
         clean=cleaning(settings, world.environ),
+        slowed=slowed,
+        rest=REST_SECONDS if patient else 0.0,
+        tries=TRIES if patient else 1,
     )
     try:
         yield courier
@@ -184,22 +182,31 @@ def hired(
         courier.close()
 
 
+def couriers(world: World, settings: Settings, budget: Budget, sinks: Collection[str]) -> Couriers:
+    """The couriers of a round. The network stack is loaded when the first one is needed."""
+    return Couriers(
+        lambda patient, slowed: hired(world, settings, budget, sinks, slowed=slowed, patient=patient), world.clock
+    )
+
+
+def untold(row: Outcome, settings: Settings) -> Outcome:
+    """The row of a signal that was not tried, since others were given up."""
+    why = f"{endpoints(settings)[row.sink].name} did not take the signals before this one."
+    return row._replace(word="spooled", keep=True, error="not tried", reason=why)
+
+
 def rehearsal(settings: Settings) -> Rehearsal:
     """The dry run's carrier."""
     return Rehearsal({name: endpoint.base_url for name, endpoint in endpoints(settings).items() if endpoint.base_url})
 
 
-def _carried(carrier: Carrier | None, step: Step, settings: Settings) -> Outcome:
-    if isinstance(step, Outcome) or carrier is None:
-        return step if isinstance(step, Outcome) else step.row
-    sink = step.row.sink
-    return carrier.carry(SINKS[sink].tell(step.signal, endpoints(settings)[sink].form), step.row)
+def _turn(place: int, step: Ready) -> Turn:
+    return Turn(place, step.row.sink, getattr(step.signal, "correlation", place))
 
 
-def _shown(step: Ready, settings: Settings) -> Dialogue:
-    """The call that a signal comes down to."""
+def _dialogue(step: Ready, settings: Settings) -> Dialogue:
     sink = step.row.sink
-    return SINKS[sink].rehearse(step.signal, endpoints(settings)[sink].form)
+    return SINKS[sink].tell(step.signal, endpoints(settings)[sink].form)
 
 
 def _is_file(step: Step) -> bool:
@@ -212,11 +219,12 @@ def _makes_job(row: Outcome) -> bool:
 
 
 def _of_job(step: Step, job: Outcome) -> Step:
-    """What belongs to a job of DCI, once it is known what became of the job."""
+    """What belongs to a job of DCI, once it is known what became of the job: it may be there, and not run yet."""
     if isinstance(step, Outcome) or not isinstance(step.signal, Attachment | JobState):
         return step
-    if job.word in ("sent", "duplicate"):
-        return step._replace(signal=step.signal._replace(job_id=(job.facts or {}).get("dci_job_id")))
+    job_id = (job.facts or {}).get("dci_job_id")
+    if job_id or job.word in ("sent", "duplicate"):
+        return step._replace(signal=step.signal._replace(job_id=job_id))
     if job.keep:
         return _unsent(step, "its job is not at DCI yet")
     return step.row._replace(word="skipped", reason="DCI has no job for it")
@@ -227,28 +235,3 @@ def _unsent(step: Step, why: str) -> Outcome:
     if isinstance(step, Outcome):
         return step
     return step.row._replace(word="spooled", keep=True, error="not sent", reason=f"{why[:1].upper()}{why[1:]}.")
-
-
-def _journaled(world: World, found: Survey, steps: Sequence[Step]) -> tuple[Journal, tuple[Notice, ...]]:
-    """The signals on disk, before any of them leaves. Where that is not possible they are sent all the same."""
-    kept_at = keeping.place(world, found.settings, found.host)
-    if kept_at is None:
-        return Journal({}, None, "there is no spool (setting spool)"), ()
-    clean = Redactor(secret_values(world.environ))
-    records = [_record(step, found.settings, world.now()) for step in steps if isinstance(step, Ready)]
-    safe = [record for record in records if clean(line := record.line().decode("ascii")) == line]
-    kept_at.tidy(world.now())
-    try:
-        kept_at.keep(safe)
-    except SpoolError as error:
-        return Journal({}, None, error.why), (Notice("remark", f"warning: {error}"),)
-    kept = {record.key: record for record in reversed(safe)}  # of two with one key the file holds the last: it stays
-    return Journal(kept, kept_at, "a secret of this job stands in it"), ()
-
-
-def _record(step: Ready, settings: Settings, now: float) -> Record:
-    dialogue = _shown(step, settings)
-    call = next(dialogue)
-    dialogue.close()
-    own = isinstance(step.signal, Deployment) and step.signal.own_reference
-    return Record.of(call, step.row, now, own_reference=own, signal=SINKS[step.row.sink].keeps(step.signal))

@@ -21,6 +21,8 @@ class Endpoint(NamedTuple):
     """What goes along with every call besides the credential."""
     certificate: str | None = None
     """Path of a client certificate with its key."""
+    certificate_setting: str = ""
+    """The setting that names one, for a system that may ask for it."""
 
     @property
     def name(self) -> str:
@@ -46,5 +48,6 @@ def endpoints(settings: Settings) -> Mapping[str, Endpoint]:
             flow.flow_list_path,
             headers={"IB-Context": flow.flow_context} if flow.flow_context else {},
             certificate=flow.flow_client_cert,
+            certificate_setting="flow_client_cert",
         ),
     }

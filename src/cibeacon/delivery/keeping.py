@@ -6,10 +6,13 @@ from cibeacon.detect import Host
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
+from cibeacon.spool.locks import Patience
 from cibeacon.spool.on_disk import Place, Spool, folder, is_address
 
 _LEAST, _MOST = 1.0, 10.0
 """Seconds that a bucket may take for a question, be the time over or plenty: signals are sent without it, too."""
+_LOCKED_MOST, _LOCKED_SHARE = 3.0, 0.25
+"""Seconds, and part of all the time, that the locks of folders may take together."""
 
 
 def place(world: World, settings: Settings, host: Host) -> Place | None:
@@ -22,4 +25,9 @@ def place(world: World, settings: Settings, host: Host) -> Place | None:
         budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
         return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, budget.remaining() / 2))))
     here = folder(given, host.spool_folder(world.environ))
-    return Spool(world.cwd / here, world.token) if here else None
+    return Spool(world.cwd / here, world.token, patience(world, settings)) if here else None
+
+
+def patience(world: World, settings: Settings) -> Patience:
+    """How long this run waits for locks that other processes hold."""
+    return Patience(min(_LOCKED_MOST, settings.core.timeout * _LOCKED_SHARE), world.sleep)

@@ -25,7 +25,8 @@ def too_slow() -> Lost:
 
 def spent(endpoint: Endpoint) -> Lost:
     """A call whose turn never came."""
-    return Lost("no time left", f"The time budget was used up before {endpoint.name} could be asked (setting timeout).")
+    why = f"The time budget was used up before {endpoint.name} could be asked (setting timeout)."
+    return Lost("no time left", why, received=False)
 
 
 def lost(error: Exception, endpoint: Endpoint) -> Lost:
@@ -34,8 +35,10 @@ def lost(error: Exception, endpoint: Endpoint) -> Lost:
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return Lost("the file cannot be read", "It was moved or taken away after it was found.", False, received=False)
     if isinstance(error, requests.exceptions.SSLError) and any(part in words for part in _NOT_LET_IN):
-        advice = f"{endpoint.name} may ask for a client certificate: name one in the setting for it (flow_client_cert)."
-        return Lost("TLS handshake broken off", advice, transient=False)
+        return Lost("TLS handshake broken off", f"{endpoint.name} {_asked_for(endpoint)}.", transient=False)
+    if isinstance(error, requests.exceptions.SSLError) and any(part in words for part in _CLOSED):
+        often = f", and if it happens every time, it {_asked_for(endpoint)}" if endpoint.certificate_setting else ""
+        return Lost("TLS connection closed", f"{endpoint.name} closed the connection: send again later{often}.")
     if isinstance(error, requests.exceptions.SSLError):
         return Lost(
             "TLS certificate or handshake refused",
@@ -51,7 +54,8 @@ def lost(error: Exception, endpoint: Endpoint) -> Lost:
     if isinstance(error, requests.exceptions.ProxyError):
         return Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.", received=False)
     if isinstance(error, requests.Timeout) or "timed out" in words:
-        return Lost("timed out", f"{endpoint.name} took too long: send again later.")
+        connected = not isinstance(error, requests.ConnectTimeout)
+        return Lost("timed out", f"{endpoint.name} took too long: send again later.", received=connected)
     if "Name or service not known" in words or "NameResolution" in words or "getaddrinfo" in words:
         advice = f"There is no host {endpoint.name}: check the URL and the runner's DNS."
         return Lost("host name not found", advice, received=False)
@@ -63,8 +67,17 @@ def lost(error: Exception, endpoint: Endpoint) -> Lost:
     return Lost(f"the request cannot be made ({type(error).__name__})", "Check the URL.", transient=False)
 
 
-_NOT_LET_IN = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "SSLEOFError")
+def _asked_for(endpoint: Endpoint) -> str:
+    """What a server wants that breaks a handshake off."""
+    if setting := endpoint.certificate_setting:
+        return f"may ask for a client certificate: name one in the setting {setting}"
+    return "refuses this machine's TLS, or what stands between does: check the URL and the proxy"
+
+
+_NOT_LET_IN = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
 """What OpenSSL says of a server that breaks a handshake off, by the version of TLS."""
+_CLOSED = ("SSLEOFError", "SSLZeroReturnError")
+"""What it says of a connection that ends without a word: a reset, as seen through TLS."""
 _NEVER_RETRIED = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidHeader,

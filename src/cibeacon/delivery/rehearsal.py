@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from cibeacon.call import Dialogue
 from cibeacon.outcome import Outcome
+from cibeacon.process.budget import Budget
 
 
 class Rehearsal(NamedTuple):
@@ -12,8 +13,8 @@ class Rehearsal(NamedTuple):
 
     base_urls: Mapping[str, str]
 
-    def carry(self, dialogue: Dialogue, row: Outcome) -> Outcome:
-        """The signal's row with the request that would be made."""
+    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget | None = None) -> Outcome:
+        """The signal's row with the request that would be made; it takes no time."""
         call = next(dialogue)
         dialogue.close()
         request = call.shown(self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))

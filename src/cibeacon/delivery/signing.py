@@ -9,22 +9,22 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cibeacon.call import Call
 from cibeacon.delivery.endpoint import Endpoint
+from cibeacon.files.watching import Watched
 
 
-def headers(call: Call, endpoint: Endpoint) -> Mapping[str, str]:
-    """The headers that sign a call. Raises `OSError` when the file to be sent cannot be read."""
+def headers(call: Call, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
+    """The headers that sign a call with this content. Raises `OSError` when a file cannot be read."""
     if call.auth == "dci":
-        return _dci(call, endpoint)
+        return _dci(call, endpoint, content)
     return {"Authorization": f"Bearer {endpoint.token}", **endpoint.headers}
 
 
-def _dci(call: Call, endpoint: Endpoint) -> Mapping[str, str]:
+def _dci(call: Call, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
     from dciauth.v2.headers import generate_headers  # 5 ms that only DCI costs
 
     place = urlsplit(endpoint.base_url + call.path)
@@ -34,7 +34,7 @@ def _dci(call: Call, endpoint: Endpoint) -> Mapping[str, str]:
             "endpoint": place.path,
             "params": dict(parse_qsl(place.query)),
             "host": place.netloc,
-            "data": _mapped(call.file, held) if call.file else call.content() or b"",
+            "data": _mapped(content, held) if isinstance(content, Watched) else content or b"",
         }
         signed: Mapping[str, str] = generate_headers(
             request, {"access_key": endpoint.client_id, "secret_key": endpoint.token}
@@ -42,9 +42,11 @@ def _dci(call: Call, endpoint: Endpoint) -> Mapping[str, str]:
     return {**signed, "Host": place.netloc}  # what is signed is what is sent, whatever the HTTP stack would make of it
 
 
-def _mapped(path: Path, held: ExitStack) -> Any:
-    """A file's content that is read page by page while it is hashed, and never all of it held in memory."""
-    file = held.enter_context(path.open("rb"))
-    if path.stat().st_size == 0:
+def _mapped(file: Watched, held: ExitStack) -> Any:
+    """A file's content that is read page by page while it is hashed, and never all of it held in memory.
+
+    So much as will be sent of it: a log grows while it is signed.
+    """
+    if file.len == 0:
         return b""
-    return held.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return held.enter_context(mmap.mmap(file.fileno(), file.len, access=mmap.ACCESS_READ))

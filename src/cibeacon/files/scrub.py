@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from cibeacon.errors import ScrubError
@@ -21,12 +22,28 @@ from cibeacon.process.belongings import begun, end
 from cibeacon.process.sections import interruptible, uninterrupted
 from cibeacon.sanitise import clipped
 
+_MOST_BLANKS = 4
+
+
+def _credentials() -> str:
+    """Those of a pull secret: what stands in quotes behind their name and a colon, with a few blanks around it or none.
+
+    What a pattern looks back at has one width, so there is one for each number of blanks.
+    """
+    behind = (
+        rf"(?<={quote}auth{quote}[ \t]{{{left}}}:[ \t]{{{right}}}{quote})"
+        for quote in ('"', r'\\"')
+        for left, right in product(range(_MOST_BLANKS + 1), repeat=2)
+    )
+    return rf"""(?<=")(?:{"|".join(behind)})[A-Za-z0-9+/=_-]+"""
+
+
 DEFAULTS: tuple[str, ...] = (
     r"gh[opusr]_[A-Za-z0-9_.-]{36,}",
     r"github_pat_[A-Za-z0-9_]{22,}",
     r"remoteci/[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
     r"DCI\.[A-Za-z0-9]{60}",
-    r"""(?:(?<="auth":")|(?<="auth": ")|(?<=\\"auth\\":\\")|(?<=\\"auth\\": \\"))[A-Za-z0-9+/=_-]+""",
+    _credentials(),
 )
 """Each the text of one thing that nobody else may read."""
 _NEEDLES = ("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "remoteci/", "DCI.", "auth")

@@ -6,6 +6,7 @@ It writes nothing; how git is started and ended is `child`'s.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -18,6 +19,7 @@ from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
 
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
+_SHORT = r"[0-9a-f]{7,39}"
 _HEADS, _ORIGIN = "refs/heads/", "refs/remotes/origin/"
 _DEFAULT_BRANCHES = ("main", "master")
 _LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
@@ -87,7 +89,7 @@ class Repository(Git):
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """A commit's parents, read from the object itself: a shallow clone hides them from revision syntax."""
-        full = sha if SHA.fullmatch(sha) else self.commit(sha)
+        full = self.commit(sha) if re.fullmatch(_SHORT, sha) else sha if SHA.fullmatch(sha) else None
         text = self._ask("cat-file", "commit", full) if full else None
         if text is None:
             return None

@@ -36,12 +36,9 @@ def speak(report: Report, environ: Mapping[str, str], stage: Stage, now: int) ->
     folder = environ.get("CI_PROJECT_DIR") or "."
     kept = artifact(report.verb, stage)
     values = outputs.values(report, kept)
-    text = _dotenv(values)
-    if len(text.encode()) > _LARGEST_DOTENV:  # the report holds them
-        text = _dotenv({name: value for name, value in values.items() if name != "services"})
     links = [{"external_link": {"label": label, "url": url}} for label, url in _links(report, environ, kept)]
     writings = (
-        Writing(f"{folder}/{DOTENV}", text),
+        Writing(f"{folder}/{DOTENV}", _dotenv(values)),
         Writing(f"{folder}/{ANNOTATIONS}", json_text({"cibeacon": links}) + "\n"),
         Writing(f"{folder}/{kept}", json_text(report.document(), indent=2) + "\n"),
     )
@@ -60,11 +57,18 @@ def artifact(verb: str, stage: Stage) -> str:
 
 
 def _dotenv(values: Mapping[str, str]) -> str:
-    """What later jobs are to go on with is a setting of theirs; an empty one would hide the user's own."""
-    names = {
-        name: SETTINGS.get(name, f"{PREFIX}{name.upper()}") for name in values if values[name] or name not in SETTINGS
+    """What later jobs are to go on with is a setting of theirs; an empty one would hide the user's own.
+
+    GitLab takes none of a file that is too long, so the longest values are left to the report, and settings last of all.
+    """
+    lines = {
+        name: f"{SETTINGS.get(name, f'{PREFIX}{name.upper()}')}={line(values[name])}\n"
+        for name in values
+        if values[name] or name not in SETTINGS
     }
-    return "".join(f"{variable}={line(values[name])}\n" for name, variable in names.items())
+    while len("".join(lines.values()).encode()) > _LARGEST_DOTENV:
+        del lines[max(lines, key=lambda name: (name not in SETTINGS, len(lines[name].encode())))]
+    return "".join(lines.values())
 
 
 def _links(report: Report, environ: Mapping[str, str], kept: str) -> Iterator[tuple[str, str]]:

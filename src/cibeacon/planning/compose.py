@@ -10,11 +10,29 @@ import json
 
 from cibeacon.context import PullRequest
 from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, reference
-from cibeacon.planning.situation import Situation
+from cibeacon.planning.situation import Settled, Situation
 
 FINAL = frozenset({"success", "failure", "cancelled"})
 _OTHER_SPELLINGS = {"failed": "failure", "canceled": "cancelled"}
 """Words of `job_status` that a person can give on a host which does not use them."""
+
+
+def numbered(situation: Situation) -> None:
+    """Without a run id every run at one commit would be the same run."""
+    if not situation.numbered:
+        raise Settled(
+            "invalid", "this CI system is not known, so the run has no id: set run_id, such as its build number"
+        )
+
+
+def alone(situation: Situation) -> None:
+    """Nor may runs of two repositories be one: numbers begin at 1 in each of them."""
+    numbered(situation)
+    if not situation.placed:
+        raise Settled(
+            "invalid",
+            "no repository is known, and another one may have a run of this id: set repository, such as acme/shop",
+        )
 
 
 def pull_services(situation: Situation, pull_request: PullRequest, services: tuple[str, ...]) -> PullServices:
@@ -69,19 +87,20 @@ def _sha(found: str | None) -> str | None:
 
 
 def pipeline_run(situation: Situation) -> PipelineRun:
-    """How the run stands now."""
+    """How the run stands now. Clocks differ by a little, so now is never before the start."""
     context, settings = situation.context, situation.settings
     change, run = settings.change, settings.run
-    status = _run_status(situation)
+    status, started = _run_status(situation), started_at(situation)
+    finished = run.finished_at or context.finished_at or max(situation.now, started)
     name = run.pipeline_name or context.pipeline or context.repository or "pipeline"
     by_job = change.run_scope == "job" and context.job and not run.pipeline_name
     return PipelineRun(
         pipeline_name=f"{name} / {context.job}" if by_job else name,
         pipeline_source=run.pipeline_source or situation.host_title,
         reference_id=_run_reference(situation),
-        started_at=run.started_at or context.started_at or situation.now,
+        started_at=started,
         status=None if status == "unknown" else status,
-        finished_at=(run.finished_at or context.finished_at or situation.now) if status in FINAL else None,
+        finished_at=finished if status in FINAL else None,
         repository=context.repository,
         commit_sha=_sha(context.commit_sha) if context.repository else None,
         pr_number=context.pull_request.number if context.pull_request else None,
@@ -91,6 +110,11 @@ def pipeline_run(situation: Situation) -> PipelineRun:
         github_username=run.github_username or (context.actor if context.host == "github" else None),
         gitlab_username=run.gitlab_username or (context.actor if context.host == "gitlab" else None),
     )
+
+
+def started_at(situation: Situation) -> int:
+    """When the run began, in Unix seconds."""
+    return situation.settings.run.started_at or situation.context.started_at or situation.now
 
 
 def job_status(situation: Situation) -> str | None:

@@ -29,10 +29,8 @@ def called_for(situation: Situation) -> None:
         raise Settled("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for a job that exists")
     if context.about_upstream:
         raise Settled("skipped", "the run that this one follows tells of its jobs itself")
-    if not situation.numbered and not dci.dci_job_id:
-        raise Settled(
-            "invalid", "this CI system is not known, so the run has no id: set run_id, such as its build number"
-        )
+    if not dci.dci_job_id:
+        compose.alone(situation)
     if situation.stage == "post" and _end(situation) is None:
         raise Settled("invalid", "how the job ended is not known: set job_status")
 

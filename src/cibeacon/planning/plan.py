@@ -89,9 +89,17 @@ def spoiled_kinds(problem: Problem) -> tuple[str, ...]:
 
 
 def _unspoiled(kind: str, situation: Situation) -> None:
-    for problem in situation.settings.problems:
+    for problem in (*situation.settings.problems, *_wrong_times(situation)):
         if kind in spoiled_kinds(problem):
             raise Settled("invalid", f"{problem.message}.")
+
+
+def _wrong_times(situation: Situation) -> tuple[Problem, ...]:
+    if not situation.settings.given("deployed_at", "started_at", "finished_at"):
+        return ()
+    from cibeacon.planning import times  # most runs are told as they happen
+
+    return tuple(times.problems(situation))
 
 
 def _reachable(kind: str, situation: Situation) -> None:
@@ -188,20 +196,12 @@ def _identified(situation: Situation) -> None:
             "invalid", "no commit is known to attribute the deployment by: set commit_sha, or attribution: repository"
         )
     if not settings.deploy.reference_id:
-        _numbered(situation)
-
-
-def _numbered(situation: Situation) -> None:
-    """Without a run id every run at one commit would be the same run."""
-    if not situation.numbered:
-        raise Settled(
-            "invalid", "this CI system is not known, so the run has no id: set run_id, such as its build number"
-        )
+        compose.numbered(situation)
 
 
 def _running(situation: Situation) -> None:
     """A run has a record in any event; by job only where one job sees all of it."""
-    _numbered(situation)
+    compose.alone(situation)
     if situation.context.closes:
         _looked_up(situation)
     if situation.context.about_upstream and situation.stage == "post":
@@ -225,7 +225,12 @@ def _looked_up(situation: Situation) -> None:
 
 
 def _pipeline_run(situation: Situation) -> tuple[Signal, ...]:
-    return (compose.pipeline_run(situation),)
+    signal = compose.pipeline_run(situation)
+    if situation.settings.given("started_at", "finished_at"):
+        from cibeacon.planning import times
+
+        times.in_order(signal)
+    return (signal,)
 
 
 _CALLED_FOR: Mapping[str, Callable[[Situation], object]] = {

@@ -237,8 +237,9 @@ class FlowAssignment(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """The job and its pipelines."""
-        return f"{self.job_id}: {', '.join(self.pipelines) or 'no pipeline'}"
+        """The job, where one is named, and its pipelines."""
+        pipelines = ", ".join(self.pipelines) or "no pipeline"
+        return f"{self.job_id}: {pipelines}" if self.job_id.strip() else pipelines
 
 
 Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | Attachment | JobState | FlowAssignment

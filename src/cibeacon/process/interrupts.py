@@ -58,12 +58,15 @@ class Interrupts:
         _started(self._watch)
 
     def alarm(self, seconds: float, code: int) -> None:
-        """Interrupts the work after `seconds`; `code` is the exit code of a process that has to be ended."""
+        """Interrupts the work after `seconds`, and not when an earlier alarm would have; `code` is the exit code of a
+        process that has to be ended.
+        """
         self._code = code
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _REPEAT)
         if self._stopped is not None:  # while we were starting
             signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
-        self._end_within(seconds + FAREWELL)
+        self._ends[0] = self._clock() + seconds + FAREWELL
+        self._look_again()
 
     def closing(self, code: int) -> None:
         """The work is done, and what its exit code is to be is known."""
@@ -95,6 +98,9 @@ class Interrupts:
 
     def _end_within(self, seconds: float) -> None:
         self._ends.append(self._clock() + seconds)  # in one go: a handler may come in between
+        self._look_again()
+
+    def _look_again(self) -> None:
         with suppress(OSError):
             os.write(self._told, b"\0")
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+TOKEN = "sandbox-token"  # noqa: S105 - the sandbox's own
+"""The key that settings are printed with. No word of ours: what is a secret is hidden wherever it stands."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:

@@ -201,5 +201,5 @@ async function poll() {
   setTimeout(poll, 1000);
 }
 
-find("settings").textContent = `export CIBEACON_DX_URL=${location.origin}\nexport CIBEACON_DX_TOKEN=sandbox\ncibeacon report --no-dry-run --run-id=1`;
+find("settings").textContent = `export CIBEACON_DX_URL=${location.origin}\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1`;
 poll();

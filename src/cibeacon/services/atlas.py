@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cibeacon.services import closure
-from cibeacon.services.notation import Finding, Mention, Rule, unknown_name
+from cibeacon.services.drawing import POLICIES
+from cibeacon.services.notation import Finding, Mention, Rule, shown, unknown_name
 from cibeacon.services.patterns import Glob, below
 from cibeacon.services.rules import LIBRARY
 from cibeacon.services.service_map import ServiceMap
+
+_SLIPS = {"fail": "error", "failure": "error", "strict": "error", "skip": "ignore", "none": "ignore", "off": "ignore"}
+"""Words that other tools have for the policies of `unmatched`."""
 
 
 class Listed(NamedTuple):
@@ -119,10 +123,24 @@ def warnings(drawn: ServiceMap, mentions: Sequence[Mention], paths: Sequence[str
     touches = (drawn.touch(path) for path in paths)
     touched = {key for touch in touches for key in (*touch.owners, *touch.watchers)}
     for key in drawn.rules.names:
-        if key not in touched:
+        if key not in touched and key != drawn.rules.unmatched:
             where = ("libs" if key.startswith(LIBRARY) else "services", key.removeprefix(LIBRARY))
             found.append(Finding(where, f"{where[0]}: {where[1]} owns no file of the repository.", "warning"))
     return [*found, *_alike(services)]
+
+
+def catch_all(drawn: ServiceMap) -> Iterable[Finding]:
+    """A service that only `unmatched` names: a policy, perhaps, that is called otherwise. The map must know every name."""
+    name, rules = drawn.rules.unmatched, drawn.rules
+    named = ServiceMap(drawn.roots, drawn.templates, rules._replace(unmatched=POLICIES[0])).services()
+    if name in POLICIES or name in named or rules.chosen:
+        return
+    from difflib import get_close_matches
+
+    near = [_SLIPS[name.lower()]] if name.lower() in _SLIPS else get_close_matches(name, (*POLICIES, *sorted(named)), 1)
+    text = f"unmatched: {shown(name)} is no service of this map, so it becomes one."
+    hint = f"Did you mean {near[0]}? Else" if near else "If that is meant,"
+    yield Finding(("unmatched",), f"{text} {hint} name it under services, such as {name}: [].", "warning")
 
 
 def _unknown(mentions: Sequence[Mention], named: set[str]) -> Iterable[Finding]:

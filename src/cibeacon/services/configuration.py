@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.services.drawing import draw
-from cibeacon.services.notation import Finding, Mention, unknown_key
+from cibeacon.services.notation import Finding, Mention, shown, unknown_key
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import Template
 
@@ -56,7 +56,14 @@ def read(document: Any, reportable: Collection[str]) -> Configuration:
 
 def from_templates(texts: tuple[str, ...]) -> ServiceMap:
     """A service map of directory templates alone, as the `services` setting gives them. May raise `ValueError`."""
-    return ServiceMap({}, tuple(Template.parse(text, order) for order, text in enumerate(texts)))
+    return ServiceMap({}, tuple(_template(text, order) for order, text in enumerate(texts)))
+
+
+def _template(text: str, order: int) -> Template:
+    try:
+        return Template.parse(text, order)
+    except ValueError as error:
+        raise ValueError(f"{shown(text)} {error}") from error
 
 
 def _report(section: Any, reportable: Collection[str], findings: list[Finding]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ new and deleted ones are seen alike. Whatever cannot be answered is an error, ne
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from cibeacon.errors import ServiceMapError
+from cibeacon.errors import ServiceMapError, SettingsError
 from cibeacon.services import graphs
 from cibeacon.services.codeowners import Owners
 from cibeacon.services.notation import Rule
@@ -130,11 +130,26 @@ def _told(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> li
         owners += [number] * len(read)
     program = f"[.[] | [{_tried(rule.when or 'true')}, {_tried(rule.name or 'null')}]]"
     names: list[Any] = [None] * len(places)
-    for number, (holds, name) in zip(owners, _one(outside.jq(program, documents), len(documents)), strict=True):
+    told = _asked(rule, outside, program, documents)
+    for number, (holds, name) in zip(owners, _one(told, len(documents)), strict=True):
         if holds and holds[0] not in (None, False) and names[number] is None:
             own = name[0] if name else None
             names[number] = own if rule.name else _folder(places[number]).rpartition("/")[2]
     return names
+
+
+def _asked(rule: Rule, outside: Outside, program: str, value: Any) -> list[Any]:
+    """The results of a program of ours that holds those of a rule. One that is none is told by its own lines, not ours."""
+    try:
+        return outside.jq(program, value)
+    except SettingsError as error:
+        for own in filter(None, (rule.when, rule.name)):
+            try:
+                outside.jq(own, None)
+            except SettingsError as alone:
+                if alone.what == error.what:
+                    raise SettingsError(alone.what, f"discover: {rule.words}: {alone.why}", alone.fix) from error
+        raise
 
 
 def _tried(program: str) -> str:
@@ -201,7 +216,7 @@ def _owner_names(rule: Rule, owners: tuple[str, ...], outside: Outside) -> dict[
     if rule.name is None:
         names: list[Any] = [owner.rpartition("/")[2].removeprefix("@") for owner in owners]
     else:
-        told = _one(outside.jq(f"[.[] | {_tried(rule.name)}]", list(owners)), len(owners))
+        told = _one(_asked(rule, outside, f"[.[] | {_tried(rule.name)}]", list(owners)), len(owners))
         names = [name[0] if name else None for name in told]
     pairs = zip(owners, names, strict=True)
     return {owner: name for owner, name in pairs if isinstance(name, str) and NAME.fullmatch(name)}

@@ -165,6 +165,9 @@ def _globs(text: str) -> tuple[Glob, ...]:
 
 def _word(key: str, value: Any, known: tuple[str, ...], draft: _Draft) -> str:
     named = key == "unmatched" and isinstance(value, str) and NAME.fullmatch(value)
+    if named and LIBRARY + value in draft.names:
+        draft.fault((key,), f"{key}: {shown(value)} is one of libs, which are never reported: name a service.")
+        return known[0]
     if isinstance(value, str) and (value in known or named):
         return value
     more = ", or a service's name" if key == "unmatched" else ""

@@ -44,6 +44,7 @@ def root_of(text: str) -> str:
     """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
     folder = text.removeprefix("./").rstrip("/")
     parts = folder.split("/")
-    if not folder or folder.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise ValueError("is not a folder below the top of the repository")
+    if not folder or any(part in ("", ".", "..") for part in parts):
+        remedy = "; drop the slash at its beginning" if text.startswith("/") and folder else ""
+        raise ValueError(f"is not a folder below the top of the repository{remedy}")
     return folder

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon import values
+from cibeacon import identifiers, values
 from cibeacon.options import option
 
 
@@ -11,7 +11,7 @@ class Deploy(NamedTuple):
     """Deployments"""
 
     deploy_services: tuple[str, ...] = option(
-        values.words,
+        identifiers.names,
         (),
         "Services that this run deploys: names, or the word changed. Turns the deployment signal on.",
         shown_default="none",

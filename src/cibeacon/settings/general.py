@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from cibeacon import values
+from cibeacon import identifiers, values
 from cibeacon.options import option
 
 SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run", "dci", "flow")
@@ -24,7 +24,7 @@ class Core(NamedTuple):
         values.boolean,
         None,
         "Show every request with its exact body and send nothing; no connection is opened and no token is needed.",
-        shown_default="false in GitHub Actions and GitLab CI, true elsewhere",
+        shown_default="false, but true for cibeacon report outside GitHub Actions and GitLab CI",
         flag=True,
     )
     timeout: float = option(
@@ -65,7 +65,8 @@ class Output(NamedTuple):
     strict: bool = option(
         values.boolean,
         False,
-        "Exit 1 when any signal failed, was invalid, or is still waiting in the spool. Otherwise the exit code is always 0.",
+        "Exit 1 when any signal failed, was invalid or still waits in the spool, or the log has a line with an exclamation mark. "
+        "Otherwise the exit code is always 0.",
         shown_default="false",
         flag=True,
     )
@@ -112,7 +113,7 @@ class Change(NamedTuple):
         values.text, None, "Commit or ref to compare to, taken as it is.", shown_default="worked out from the event"
     )
     services: tuple[str, ...] = option(
-        values.words,
+        identifiers.services,
         (),
         "The changed services by name, instead of working them out; or, without a configuration file, "
         "directory templates such as services/{service}/.",

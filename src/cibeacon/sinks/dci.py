@@ -80,6 +80,11 @@ def rehearse(signal: Signal, form: str) -> Dialogue:
 
 def tell(signal: Signal, form: str) -> Dialogue:
     """The signal told, unless DCI has it already."""
+    return _told(signal, late=False)
+
+
+def _told(signal: Signal, *, late: bool) -> Dialogue:
+    """`late`: it was to be told before, and the job may have gone on since."""
     try:
         match signal:
             case DciJob():
@@ -87,7 +92,7 @@ def tell(signal: Signal, form: str) -> Dialogue:
             case Attachment():
                 return (yield from _told_file(signal))
             case JobState():
-                return (yield from _told_end(signal))
+                return (yield from _told_end(signal, late=late))
     except Refused as refused:
         return refused.verdict
     raise TypeError(type(signal).__name__)
@@ -101,7 +106,7 @@ def keeps(signal: Signal) -> Mapping[str, Any] | None:
 def resume(record: Record, form: str = "") -> Dialogue | None:
     """The dialogue that a record holds, when it is one of DCI's."""
     signal = remembered(record)
-    return tell(signal, "") if signal else None
+    return _told(signal, late=True) if signal else None
 
 
 def remembered(record: Record) -> DciJob | Attachment | JobState | None:
@@ -194,12 +199,15 @@ def _told_file(signal: Attachment) -> Dialogue:
     return Verdict("sent", facts=facts)
 
 
-def _told_end(signal: JobState) -> Dialogue:
+def _told_end(signal: JobState, *, late: bool) -> Dialogue:
     job = yield from needed_job(signal.job_id, signal.correlation)
     job_id = id_of(job)
     facts, now = {"dci_job_id": job_id}, status_of(job)
     if now == signal.status or (signal.yields and now in FINAL):
         return Verdict("duplicate", f"DCI has the job as {_plain(job)} already.", facts=facts)
+    if signal.status not in FINAL and (now in FINAL or (late and past(job, signal.status))):  # it would be open again
+        why = f"DCI has the job as {_plain(job)} already; {signal.status} comes before that, so it is not told."
+        return Verdict("duplicate", why, facts=facts)
     try:
         if signal.status in ("failure", "error") and not past(job, "running"):
             yield from told_state(job_id, "running", signal.comment)  # or its history would say error

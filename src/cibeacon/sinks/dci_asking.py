@@ -65,7 +65,7 @@ def known_job(job_id: str | None, correlation: str) -> Talk[Row | None]:
     if job_id:
         return (yield from asked(calls.job(job_id), "job"))
     rows = yield from page(calls.tagged(correlation), "jobs")
-    mine = [row for row in rows if correlation in (row.get("tags") or ())]
+    mine = [row for row in rows if isinstance(tags := row.get("tags"), list) and correlation in tags]
     return mine[0] if mine else None
 
 

@@ -73,6 +73,7 @@ _BY_STATUS: Mapping[int, _Advice] = {
     401: _Advice("DCI does not know who asks: check dci_client_id and the secret dci_api_secret.", True),
     403: _Advice("Something between here and DCI refuses the call: check the proxy, and dci_url.", True),
     404: _Advice("There is no such call at this address: check dci_url.", True),
+    405: _Advice("There is no such call at this address: check dci_url.", True),
     407: _Advice("The proxy asks for a password: check HTTPS_PROXY.", True),
     413: _Advice("It is too large for DCI: compress it, or leave it out (setting dci_files)."),
     429: _Advice("DCI asks to slow down: it goes through when sent again later.", True),

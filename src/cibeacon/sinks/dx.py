@@ -14,7 +14,15 @@ from typing import Any
 
 from cibeacon.call import Call, Dialogue, Reply, Verdict
 from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, Signal
-from cibeacon.sinks.dx_advice import ADVICE, HTTP_ADVICE, KEPT_CODES, KEPT_STATUS
+from cibeacon.sinks.dx_advice import (
+    ADVICE,
+    EXISTED_BEFORE,
+    HTTP_ADVICE,
+    KEPT_CODES,
+    KEPT_STATUS,
+    NO_SUCH_METHOD,
+    OWN_ATTEMPT,
+)
 from cibeacon.spool.record import Record
 
 NAME = "dx"
@@ -100,12 +108,12 @@ def resume(record: Record, form: str = "") -> Dialogue | None:
     if (record.method, record.path) not in _KNOWN or record.body is None:
         return None
     call = Call("POST", record.path, record.body)
-    return _exchange(call, repeated_by_us=record.kind == "deployment" and not record.own_reference)
+    return _exchange(call, repeated_by_us=record.kind == "deployment" and not record.own_reference, late=True)
 
 
-def _exchange(call: Call, *, repeated_by_us: bool) -> Dialogue:
+def _exchange(call: Call, *, repeated_by_us: bool, late: bool = False) -> Dialogue:
     reply = yield call
-    return judge(reply, repeated_by_us=repeated_by_us)
+    return judge(reply, repeated_by_us=repeated_by_us, late=late)
 
 
 def _body(signal: Signal, *, current: bool) -> Mapping[str, Any]:
@@ -180,8 +188,13 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def judge(reply: Reply, *, repeated_by_us: bool = False) -> Verdict:
-    """What a reply means. Success is a 2xx status and a JSON object whose `ok` is not false."""
+def judge(reply: Reply, *, repeated_by_us: bool = False, late: bool = False) -> Verdict:
+    """What a reply means. Success is a 2xx status and a JSON object whose `ok` is not false.
+
+    Args:
+        repeated_by_us: the id is one that we made, so nobody else can have used it.
+        late: it was to be sent before, and nobody knows what came of that.
+    """
     if 300 <= reply.status < 400:
         where = f" to {reply.location}" if reply.location else ""
         return Verdict(
@@ -198,17 +211,22 @@ def judge(reply: Reply, *, repeated_by_us: bool = False) -> Verdict:
     code = document.get("error") if isinstance(document.get("error"), str) else None
     if code == "reference_id_exists" and repeated_by_us:
         return Verdict("duplicate", "DX has this deployment already.", code)
-    known = ADVICE.get(code) if code else None
+    if code == "reference_id_exists" and reply.repeated:
+        return Verdict("duplicate", OWN_ATTEMPT, code)
+    known = EXISTED_BEFORE if late and code == "reference_id_exists" else ADVICE.get(code) if code else None
     advice = known or HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
-    keep = code in KEPT_CODES or reply.status in KEPT_STATUS or reply.status >= 500
+    elsewhere = reply.status in NO_SUCH_METHOD and code not in ADVICE
+    keep = code in KEPT_CODES or reply.status in KEPT_STATUS or elsewhere or reply.status >= 500
     return Verdict("failed", advice, _message(document, code) or f"HTTP {reply.status}", keep)
 
 
 def _message(document: Mapping[str, Any], code: str | None) -> str | None:
-    """DX's own words, where the documents say they stand, with the code in front."""
+    """DX's own words, where the documents say they stand, with the code in front; as a clause, since advice follows."""
     details = document.get("error_details")
     places = (details.get("message") if isinstance(details, dict) else None, document.get("message"), code)
-    words = next((text for text in places if isinstance(text, str) and text), None)
+    words = next(
+        (stripped for text in places if isinstance(text, str) and (stripped := text.strip().rstrip("."))), None
+    )
     return f"{code}: {words}" if code and words and words != code else words
 
 

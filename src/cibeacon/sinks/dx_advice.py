@@ -29,14 +29,27 @@ ADVICE: Mapping[str, str] = {
 }
 """DX's error codes, each with the next step."""
 
+OWN_ATTEMPT = (
+    "DX has this reference_id already: most likely from an attempt of ours just before, whose answer was lost. "
+    "If another run may have used it, look in DX."
+)
+EXISTED_BEFORE = (
+    "DX has this reference_id already: from an earlier attempt of ours whose answer was lost, or from another run. "
+    "Look in DX; if it is another one's, choose a unique reference_id, or leave it unset."
+)
+_ELSEWHERE = "There is no such method at this address: check dx_url, and whether dx_api should be the other form."
+
 HTTP_ADVICE: Mapping[int, str] = {
     401: ADVICE["invalid_auth"],
     403: "The API key may not use this method: check its scopes in DX, and that dx_url is the Data Cloud host "
     "(https://INSTANCE.getdx.net).",
-    404: "There is no such method at this address: check dx_url, and whether dx_api should be the other form.",
+    404: _ELSEWHERE,
+    405: _ELSEWHERE,
     429: "DX asks to slow down: it goes through when sent again later.",
 }
 KEPT_STATUS = frozenset({401, 403, 407, 408, 425, 429})
+NO_SUCH_METHOD = frozenset({404, 405})
+"""Another server's words where no code of DX's stands beside them: the address is wrong, and not what was sent."""
 KEPT_CODES = frozenset(
     {
         "not_authed",

@@ -7,7 +7,6 @@ its own, so that nothing is lost and nothing is tried for ever.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -22,7 +21,8 @@ from cibeacon.process.sections import uninterrupted
 from cibeacon.spool import record
 from cibeacon.spool.bucket import Bucket
 from cibeacon.spool.in_bucket import Object, objects
-from cibeacon.spool.on_disk import ENDING, UNFINISHED, append, is_address, locked, write
+from cibeacon.spool.locks import PAUSE, Patience, lock, locked
+from cibeacon.spool.on_disk import ENDING, UNFINISHED, append, is_address, write
 from cibeacon.spool.record import Record
 
 CORRUPT, REFUSED = ".corrupt", ".refused"
@@ -32,8 +32,6 @@ MOST = 100_000
 LARGEST = 256 << 20
 """Bytes of a file."""
 _OURS = re.compile(rf"[0-9a-f]{{64}}(-\d+-[0-9a-f]+)?{re.escape(ENDING)}", re.ASCII)
-_PAUSE = 0.02
-"""Seconds between two looks at a file that another replay has."""
 
 
 class Entry(NamedTuple):
@@ -50,10 +48,11 @@ class Backlog:
     Args:
         cwd: what relative names are relative to.
         token: a fresh word for names that no other process uses; None where nothing may be changed.
+        patience: for the locks of folders.
     """
 
-    def __init__(self, cwd: Path, token: Callable[[], str] | None) -> None:
-        self._cwd, self._token = cwd, token
+    def __init__(self, cwd: Path, token: Callable[[], str] | None, patience: Patience | None = None) -> None:
+        self._cwd, self._token, self._patience = cwd, token, patience
         self.entries: list[Entry] = []
         self.troubles: list[str] = []
         """What could not be read, in words."""
@@ -149,7 +148,7 @@ class Backlog:
                 if isinstance(path, Object):
                     path.set_aside(lines, CORRUPT)
                 else:
-                    set_aside(path, lines, CORRUPT, self._token)
+                    set_aside(path, lines, CORRUPT, self._token, self._patience)
             except SpoolError as error:
                 self._note(error)
 
@@ -186,22 +185,12 @@ def _locked(path: Path, budget: Budget) -> IO[bytes] | None:
             file = path.open("rb")
         except OSError:
             return None
-        if _lock(file) and _is(file, path):
+        if lock(file.fileno()) and _is(file, path):
             return file
         file.close()
         if budget.remaining() <= 0:
             return None
-        budget.sleep(_PAUSE)
-
-
-def _lock(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: two replays at once send twice, which changes nothing
-        pass
-    return True
+        budget.sleep(PAUSE)
 
 
 def _is(file: IO[bytes], path: Path) -> bool:
@@ -212,16 +201,19 @@ def _is(file: IO[bytes], path: Path) -> bool:
         return False
 
 
-def drop(path: Path, lines: Collection[bytes], token: Callable[[], str]) -> None:
+def drop(path: Path, lines: Collection[bytes], token: Callable[[], str], patience: Patience | None = None) -> None:
     """Takes lines out of a file, at once or not at all; a file without lines goes. Raises `SpoolError`."""
     fix = "Remove the file, or make it writable."
-    with _translated(f"What was dealt with stays in {path}", fix), locked(path.parent):
+    with _translated(f"What was dealt with stays in {path}", fix), locked(path.parent, patience):
         _rewrite(path, [line for line in _lines(path) if line not in lines], token)
 
 
-def set_aside(path: Path, lines: Collection[bytes], ending: str, token: Callable[[], str]) -> None:
+def set_aside(
+    path: Path, lines: Collection[bytes], ending: str, token: Callable[[], str], patience: Patience | None = None
+) -> None:
     """Moves lines to a file beside theirs, which no replay reads. Raises `SpoolError`."""
-    with _translated(f"A line of {path} cannot be set aside", "Look at it."), uninterrupted(), locked(path.parent):
+    told = _translated(f"A line of {path} cannot be set aside", "Look at it.")
+    with told, uninterrupted(), locked(path.parent, patience):
         there = _lines(path)  # another replay may have set them aside meanwhile
         moved = [line.rstrip(b"\n") + b"\n" for line in there if line in lines]
         if moved:

@@ -75,6 +75,20 @@ class Bucket:
         files = {self._path(name): content for name, content in objects.items()}
         self._do("Nothing can be written to", lambda: self._files().pipe(files))
 
+    def put_in_time(self, objects: Mapping[str, bytes]) -> None:
+        """The same for new objects; those that are written after this was given up are removed again."""
+        files, waited = {self._path(name): content for name, content in objects.items()}, [True]
+
+        def write() -> None:
+            self._files().pipe(files)
+            if not waited:
+                self._files().rm(list(files))
+
+        try:
+            self._do("Nothing can be written to", write)
+        finally:
+            waited.clear()
+
     def list(self, beginning: str = "") -> list[Found]:
         """Every object below the address whose name begins so, by name; the address itself, where it is an object."""
         top = self._path("")

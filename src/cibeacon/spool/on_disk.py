@@ -6,7 +6,6 @@ A record appears whole or not at all: it is written under another name, synced, 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from cibeacon.errors import SpoolError
-from cibeacon.process.sections import uninterrupted
+from cibeacon.process.sections import interruptible, uninterrupted
+from cibeacon.spool.locks import Held, Patience, locked, opened
 from cibeacon.spool.record import LARGEST, Record
 
 MOST = 10_000
@@ -28,6 +28,8 @@ UNFINISHED = ".part"
 MOST_BYTES = 256 << 20
 """Bytes of one folder."""
 _EMPTY = "Run cibeacon replay, or empty it."
+_CLEAR = "Look at the files that end in .refused and .corrupt, and remove them."
+_FREE = "Look whether a process that uses the folder is stopped, or name another folder in the setting spool."
 _LEFT = re.compile(rf"[0-9a-f]{{32}}{re.escape(UNFINISHED)}")
 _LEFT_SECONDS = 3600.0
 
@@ -58,10 +60,11 @@ class Spool:
     Args:
         folder: is made when the first record is kept.
         token: a fresh word for names that no other process uses.
+        patience: for the folder's lock; None waits as long as another process has it.
     """
 
-    def __init__(self, folder: Path, token: Callable[[], str]) -> None:
-        self.folder, self._token = folder, token
+    def __init__(self, folder: Path, token: Callable[[], str], patience: Patience | None = None) -> None:
+        self.folder, self._token, self._patience = folder, token, patience
 
     def keep(self, records: Sequence[Record]) -> None:
         """Writes all records, durably. Raises `SpoolError`; some may be there all the same then."""
@@ -79,7 +82,7 @@ class Spool:
     def forget(self, record: Record) -> None:
         """Takes a record away. One that cannot be taken away is sent again some day, which changes nothing."""
         path = self.folder / record.name
-        with suppress(OSError), locked(self.folder):
+        with suppress(OSError), locked(self.folder, self._patience):
             if path.read_bytes() == record.line():  # another process may have stated the same fact anew
                 path.unlink()
 
@@ -94,7 +97,7 @@ class Spool:
             try:
                 for part, content in zip(parts, files.values(), strict=True):
                     write(part, content)
-                with locked(self.folder):
+                with locked(self.folder, self._patience, interruptible):
                     for part, final in parts.items():
                         part.replace(final)
                 sync_folder(self.folder)
@@ -106,19 +109,23 @@ class Spool:
         if self.folder.is_symlink():  # a checkout can bring one along
             raise _unkept(self.folder, "it is a symbolic link", "Name a folder in the setting spool.")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sizes = list(_sizes(self.folder))
-        if len(sizes) + count > MOST:
-            raise _unkept(self.folder, f"it holds {len(sizes):,} files already", _EMPTY)
-        if sum(sizes) > MOST_BYTES:
-            raise _unkept(self.folder, f"it holds {sum(sizes) >> 20:,} MiB already", _EMPTY)
+        waiting, aside = _sizes(self.folder)
+        if len(waiting) + count > MOST:
+            raise _unkept(self.folder, f"it holds {len(waiting):,} files already", _EMPTY)
+        if sum(waiting) + sum(aside) > MOST_BYTES:
+            held = f"it holds {(sum(waiting) + sum(aside)) >> 20:,} MiB already"
+            raise _unkept(self.folder, held, _EMPTY if sum(waiting) >= sum(aside) else _CLEAR)
 
 
-def _sizes(folder: Path) -> Iterator[int]:
-    """Bytes of every file; one that goes meanwhile counts for nothing."""
+def _sizes(folder: Path) -> tuple[list[int], list[int]]:
+    """Bytes of every file of records, and of every other, which no replay reads; one that goes meanwhile is none."""
+    waiting, aside = list[int](), list[int]()
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
-                yield entry.stat(follow_symlinks=False).st_size
+                size = entry.stat(follow_symlinks=False).st_size
+                (waiting if entry.name.endswith(ENDING) else aside).append(size)
+    return waiting, aside
 
 
 def tidy(folder: Path, now: float) -> None:
@@ -149,32 +156,16 @@ def _written(path: Path, content: bytes, how: int) -> None:
 
 def sync_folder(folder: Path) -> None:
     """What was renamed in the folder stays renamed."""
-    with _opened(folder) as descriptor:
+    with opened(folder) as descriptor:
         os.fsync(descriptor)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """While it lasts, no other process of ours puts lines into the folder's files or takes them out."""
-    with _opened(folder) as descriptor:
-        with suppress(OSError):  # a file system without locks: at worst something is sent twice
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
+    except Held as error:
+        raise _unkept(folder, str(error.strerror), _FREE) from error
     except OSError as error:
         raise _unkept(folder, error.strerror or str(error), "Name a folder in the setting spool.") from error
 

@@ -46,8 +46,6 @@ def lines(report: Report) -> tuple[str, ...]:
 def services(report: Report) -> tuple[str, ...]:
     """The changed services alone, every reason shown."""
     found = [_heading(report), *_changes(report.changes, most=None), *_notices(report)]
-    if report.changes is None:
-        found.append("services    no service map is drawn: add .cibeacon.yml, or set services=services/{service}/")
     return tuple(clipped(line, _WIDTH) for line in found)
 
 
@@ -129,7 +127,7 @@ def _requests(report: Report) -> Iterator[str]:
 
 
 def _notices(report: Report) -> Iterator[str]:
-    for notice in report.notices:
+    for notice in report.asides:
         yield f"{'!' if notice.weight == 'trouble' else 'i'} {notice.text}"
 
 

@@ -10,7 +10,7 @@ from cibeacon.telling.report import Report
 DESCRIPTIONS: Mapping[str, str] = {
     "status": "sent, partial, failed, skipped or dry-run.",
     "services": "The changed services, as a JSON array.",
-    "services_status": "ok, none or unknown; empty when no service map is drawn.",
+    "services_status": "ok, none or unknown; from report empty when no service map is drawn.",
     "deployment_reference_ids": "Ids of the deployments that were announced, as a JSON array.",
     "dci_job_id": "Id of the job of DCI that this is; empty when there is none.",
     "spooled": "How many signals wait in the spool for cibeacon replay.",

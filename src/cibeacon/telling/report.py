@@ -32,6 +32,8 @@ class Report(NamedTuple):
     host_title: str = ""
     verb: str = "report"
     """What was asked for; the files that it leaves behind are named after it."""
+    unknown_code: int = 0
+    """Exit code where it is not known which services changed and the caller cannot do without."""
 
     @property
     def troubled(self) -> bool:
@@ -45,8 +47,16 @@ class Report(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0, unless strict and something went wrong."""
+        """0, unless strict and something went wrong, or the services had to be known."""
+        if self.unknown_code and (self.changes is None or self.changes.status == "unknown"):
+            return self.unknown_code
         return outcome.exit_code(self.outcomes, strict=self.strict, rehearsed=self.rehearsed, trouble=self.troubled)
+
+    @property
+    def asides(self) -> tuple[Notice, ...]:
+        """The notices that say more than why the services are unknown, for those who are told that already."""
+        told = str(self.changes.unknown) if self.changes and self.changes.unknown else None
+        return tuple(notice for notice in self.notices if notice.text != told)
 
     @property
     def reference_ids(self) -> tuple[str, ...]:

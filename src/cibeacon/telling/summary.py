@@ -77,7 +77,8 @@ def _services(changes: Changes | None) -> Iterator[str]:
     if changes.status == "unknown":
         yield f"Changed services: unknown, {cell(changes.unknown)}"
         return
-    yield f"<details open><summary>{len(changes.services)} changed services ({cell(changes.how)})</summary>"
+    plural = "" if len(changes.services) == 1 else "s"
+    yield f"<details open><summary>{len(changes.services)} changed service{plural} ({cell(changes.how)})</summary>"
     yield ""
     if changes.services:
         yield from ("| service | because of |", "|---|---|")
@@ -88,7 +89,7 @@ def _services(changes: Changes | None) -> Iterator[str]:
 
 
 def _notices(report: Report) -> Iterator[str]:
-    for notice in report.notices:
+    for notice in report.asides:
         yield from ("", f"{'⚠️' if notice.weight == 'trouble' else 'ℹ️'} {cell(notice.text)}")
 
 

@@ -1,0 +1,37 @@
+"""The alarm of a process that finds it has more to do than it was given time for at its start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CHILD = """
+import time
+from cibeacon.errors import OutOfTime
+from cibeacon.process.interrupts import FAREWELL, Interrupts
+from cibeacon.process.sections import interruptible
+interrupts = Interrupts(time.monotonic)
+interrupts.install()
+interrupts.alarm(0.1, 7)
+interrupts.alarm({later}, 8)
+try:
+    with interruptible():
+        time.sleep(0.1 + FAREWELL + 0.5)
+    print("done")
+except OutOfTime:
+    print("interrupted")
+"""
+
+
+def ended(later):
+    command = [sys.executable, "-c", CHILD.format(later=later)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout.strip()
+
+
+def test_a_later_alarm_takes_the_place_of_an_earlier_one():
+    assert ended(600.0) == (0, "done")
+
+
+def test_the_alarm_interrupts_all_the_same_when_its_time_has_come():
+    assert ended(0.2) == (0, "interrupted")

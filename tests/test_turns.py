@@ -1,0 +1,138 @@
+"""Whose turn it is: a signal that is never taken starves no other, and a vendor that is down is soon left alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from cibeacon.delivery.turns import PROBES, Turn, in_turn
+from cibeacon.outcome import Outcome, Request
+from cibeacon.process.budget import Budget
+
+ASKED = Request("POST", "https://x.example", {})
+
+
+class Vendor:
+    """Takes all but some, on a clock that only sleeping moves."""
+
+    def __init__(self, refuses=(), *, status=500, free=0.0, left=()):
+        self.refuses, self.status, self.until, self.left = set(refuses), status, free, set(left)
+        self.asked, self.now = [], 0.0
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.now += seconds
+
+    def row(self, place, word="sent", **more):
+        return Outcome("pipeline-run", "dx", word, key=str(place), **more)
+
+    def tell(self, place, budget, *, patient):
+        if place in self.left:
+            return self.row(place, "spooled", keep=True)
+        self.asked.append((place, patient))
+        if place not in self.refuses:
+            return self.row(place, attempts=1, request=ASKED)
+        return self.row(
+            place, "spooled", attempts=5 if patient else 1, http_status=self.status, request=ASKED, keep=True
+        )
+
+    def untold(self, place):
+        return self.row(place, "spooled", error="not tried", keep=True)
+
+    def free(self, sink):
+        return self.until
+
+
+def told(vendor, count, *, seconds=30.0, random=0.0, chains=None):
+    turns = [Turn(place, "dx", (chains or {}).get(place, place)) for place in range(count)]
+    budget = Budget(seconds, vendor.clock, vendor.sleep, vendor.now)
+    return dict(in_turn(turns, vendor, budget, lambda: random))
+
+
+def sent(rows):
+    return [place for place, row in sorted(rows.items()) if row.word == "sent"]
+
+
+@pytest.mark.parametrize("random", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("refused", range(4))
+def test_one_that_is_never_taken_keeps_no_other_from_being_sent(refused, random):
+    vendor = Vendor([refused])
+    rows = told(vendor, 4, random=random)
+    assert sent(rows) == [place for place in range(4) if place != refused]
+    assert rows[refused].attempts == (6 if refused < 3 else 5), "it had another turn, after all others"
+
+
+def test_nobody_refused_all_go_in_their_order_and_patiently():
+    vendor = Vendor()
+    assert sent(told(vendor, 5)) == list(range(5))
+    assert vendor.asked == [(place, True) for place in range(5)]
+
+
+def test_a_vendor_that_is_down_is_left_alone_after_a_few():
+    vendor = Vendor(range(1000))
+    rows = told(vendor, 1000, random=1.0)
+    assert len(vendor.asked) == 1 + PROBES
+    assert vendor.now < 10.0
+    assert sum(row.error == "not tried" for row in rows.values()) == 1000 - 1 - PROBES
+
+
+def test_a_vendor_that_does_not_answer_at_all_is_asked_once_more():
+    vendor = Vendor(range(10), status=None)
+    told(vendor, 10)
+    assert len(vendor.asked) == 2
+
+
+def test_behind_many_that_are_never_taken_chance_finds_those_that_are():
+    """The first dozen are refused; whoever is drawn from the end arrives, and the rest follow."""
+    vendor = Vendor(range(12))
+    rows = told(vendor, 24, random=0.9)
+    assert sent(rows), "some arrive in this round, and the next one has fewer to draw from"
+
+
+def test_one_that_hangs_leaves_half_of_the_time_to_the_others():
+    vendor = Vendor([0], status=None)
+    tell = vendor.tell
+
+    def hangs(place, budget, *, patient):
+        if place == 0:
+            vendor.now += budget.remaining()
+        return tell(place, budget, patient=patient)
+
+    vendor.tell = hangs
+    assert sent(told(vendor, 3)) == [1, 2]
+
+
+def test_a_vendor_that_asks_for_a_pause_gets_it_where_there_is_time():
+    patient = Vendor([0], free=12.0)
+    assert sent(told(patient, 3)) == [1, 2]
+    assert patient.now >= 12.0
+    hurried = Vendor([0], free=40.0)
+    assert sent(told(hurried, 3)) == []
+    assert (len(hurried.asked), hurried.now) == (1, 0.0)
+
+
+def test_what_belongs_together_is_told_in_its_order():
+    chains = dict.fromkeys(range(3), "job")
+    vendor = Vendor([0])
+    rows = told(vendor, 5, chains=chains, random=1.0)
+    assert sent(rows) == [3, 4]
+    assert {place for place, _ in vendor.asked} == {0, 3, 4}, "nothing of the job was tried without it"
+    vendor = Vendor([3])
+    assert sent(told(vendor, 6, chains={4: "job", 5: "job"}, random=1.0)) == [0, 1, 2, 4, 5]
+    order = [place for place, _ in vendor.asked if place in (4, 5)]
+    assert order == [4, 5]
+
+
+def test_a_row_without_a_request_says_nothing_of_the_vendor():
+    vendor = Vendor([0], left=[1, 2, 3, 4])
+    rows = told(vendor, 6)
+    assert sent(rows) == [5]
+
+
+def test_systems_do_not_wait_for_each_other():
+    vendor = Vendor([0, 1, 2])
+    turns = [Turn(place, "dci" if place < 3 else "dx", place) for place in range(6)]
+    rows = dict(in_turn(turns, vendor, Budget(30.0, vendor.clock, vendor.sleep, 0.0), lambda: 0.0))
+    assert sent(rows) == [3, 4, 5]
