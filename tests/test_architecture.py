@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,32 +85,32 @@ def level(name):
     return LEVELS[room(name)]
 
 
+@cache
 def imports(path, *, at_import_time=False):
     """(module, name) of every import in a file; with `at_import_time` only those outside functions."""
-    tree = TREES[path]
-    inside = {
-        id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-    }
-    for node in ast.walk(tree):
-        if at_import_time and id(node) in inside:
-            continue
+    found, waiting = [], [TREES[path]]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names)
+            found += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from ((node.module or "", alias.name) for alias in node.names)
+            found += [(node.module or "", alias.name) for alias in node.names]
+        elif not (at_import_time and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+            waiting += ast.iter_child_nodes(node)
+    return tuple(found)
 
 
+@cache
 def modules_imported(path):
     """Our modules that a file imports, by their names inside the package."""
+    found = set()
     for module, name in imports(path):
         if module.partition(".")[0] == "cibeacon":
             parts = module.split(".")[1:]
             whole = ROOT.joinpath(*parts, name or "")
             is_module = name and (whole.with_suffix(".py").exists() or whole.is_dir())
-            yield ".".join([*parts, name] if is_module else parts) or "__init__"
+            found.add(".".join([*parts, name] if is_module else parts) or "__init__")
+    return found
 
 
 def test_every_file_stands_in_a_room_that_the_laws_know():

@@ -16,6 +16,7 @@ from cibeacon import __version__
 from cibeacon.demo.monorepo import Monorepo
 from faults import FaultServer, answers, hangs, response
 from processes import cibeacon
+from repositories import Worktree
 
 
 @pytest.fixture(scope="module")
@@ -208,12 +209,35 @@ def test_a_hundred_misspelt_variables_are_a_few_lines(shop):
 @pytest.mark.parametrize("flags", [(), ("--deploy-services=changed",)])
 @pytest.mark.parametrize(
     ("services", "says"),
-    [("services/*", "did you mean services/{service}/?"), ("a;b c|d", "names are letters, digits, spaces and")],
+    [("services/*", "did you mean services/{service}/?"), ("a;b c|d", "a name holds no")],
 )
 def test_what_cannot_be_a_service_is_sent_by_nobody(shop, services, says, flags):
     environ = {"GITHUB_ACTIONS": "true", "INPUT_SERVICES": services}
     ended = cibeacon("report", "--strict", "--status=success", "--dry-run", *flags, environ=environ, cwd=shop.root)
-    assert (ended.code, says in ended.out, "POST" in ended.out) == (1, True, False), ended.out
+    assert (ended.code, says in ended.out) == (1, True), ended.out
+    assert "setPullServices" not in ended.out
+    assert "deployments.create" not in ended.out
+    assert "pipelineRuns.sync" in ended.out, "how the run stands needs no services"
+
+
+def test_services_by_name_are_known_whatever_the_repository_holds(shop, tmp_path):
+    (tmp_path / ".cibeacon.yml").write_text("services: [\n")
+    ended = cibeacon("services", "--services=web", "--on-unknown=fail", "--format=json", cwd=tmp_path)
+    assert (ended.code, ended.document["changes"]["services"]) == (0, ["web"])
+
+
+def test_paths_that_are_given_need_no_commit(shop, tmp_path):
+    (tmp_path / "paths").write_text("services/web/a\n")
+    flags = ("--services=services/{service}/", f"--files-from={tmp_path / 'paths'}", "--pr-number=0", "--base=\x01")
+    ended = cibeacon("services", "--on-unknown=fail", "--format=json", *flags, cwd=tmp_path)
+    assert (ended.code, ended.document["changes"]["services"]) == (0, ["web"])
+
+
+def test_a_dry_run_where_no_remote_is_shows_what_would_be_sent(tmp_path):
+    made = Worktree.new(tmp_path / "new")
+    made.commit({"a": "1"})
+    ended = cibeacon("report", "--strict", cwd=made.root)
+    assert (ended.code, "pipelineRuns.sync" in ended.out) == (0, True), ended.out
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1), (("--on-unknown=fail",), 3)])

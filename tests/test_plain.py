@@ -76,6 +76,11 @@ def test_a_plain_command_line_needs_no_library(argv, told):
     assert read_by_click(argv) == (argv[0], told, None)
 
 
+def test_of_two_values_for_one_flag_the_last_one_counts():
+    assert _spelled_out(["flow", "assign", "--clear", "--clear=false"]) == ["flow", "assign"]
+    assert _spelled_out(["flow", "assign", "--clear=false", "--clear"]) == ["flow", "assign", "--clear"]
+
+
 @pytest.mark.parametrize(
     "argv",
     [

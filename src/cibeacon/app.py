@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cibeacon.changes import Changes, Unknown
 from cibeacon.errors import interruption
@@ -11,12 +11,16 @@ from cibeacon.outcome import Outcome
 from cibeacon.outset import survey
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
-from cibeacon.survey import Survey
+from cibeacon.survey import Survey, by_name
 from cibeacon.telling.report import Notice, Report
 
 UNKNOWN = 3
 """Exit code for unknown services, where the caller asked for one."""
-_DECIDING = frozenset({"config", "services", "base", "head", "pr_number"})
+_BY_NAME, _BY_PATHS, _BY_GIT = (
+    ("services",),
+    ("config", "services"),
+    ("config", "services", "base", "head", "pr_number"),
+)
 """Settings without which nobody can say which services changed, where they were given and cannot be used."""
 _BLANK = Report(context=None)
 _NOT_LOOKED = Unknown("nobody came to look which services changed")
@@ -40,7 +44,8 @@ def changed_services(
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
     found = survey(world, flags, settings, acts=True, paths=paths)
     unsaid = [_notice(problem) for problem in found.settings.problems]
-    if wrong := _to_mend(found):
+    deciding = _BY_NAME if by_name(found.settings) else _BY_GIT if paths is None else _BY_PATHS
+    if wrong := _to_mend(found, deciding):
         found = found._replace(changes=Changes("unknown", unknown=wrong))
         unsaid.append(Notice("trouble", str(wrong)))
     told = _report(found._replace(rehearsed=False), (), (*_stop(found), *unsaid))
@@ -60,9 +65,9 @@ def _unknown_code(settings: Settings) -> int:
     return UNKNOWN if misspelt or settings.change.on_unknown == "fail" else 0
 
 
-def _to_mend(found: Survey) -> Unknown | None:
+def _to_mend(found: Survey, deciding: Collection[str]) -> Unknown | None:
     """What must be mended before anybody can say which services changed."""
-    problem = next((each for each in found.settings.problems if each.option in _DECIDING), None)
+    problem = next((each for each in found.settings.problems if each.option in deciding), None)
     if problem:
         return Unknown(f"{problem.message}.")
     return Unknown(found.map_fault) if found.map_fault else None if found.changes else found.unmapped

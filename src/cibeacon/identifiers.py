@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from cibeacon import values
 
 _PLACEHOLDER = "{service}"
+_NO_NAME = r"[*{};|]|://|^\.{0,2}/|/$|^\.{1,2}$"
 _LONGEST_NAME = 128
 """Characters of a service's name."""
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -82,24 +83,16 @@ def services(given: str) -> tuple[str, ...]:
 
 
 def _names_a_service(name: str) -> bool:
-    """What a person may call a service: letters of any script, since whoever says it is no stranger with a folder."""
-    rest = all(each.isalnum() or each in " ._/@-" or _is_mark(each) for each in name)
-    return rest and name[0].isalnum() and not name.endswith("/") and len(name) <= _LONGEST_NAME
-
-
-def _is_mark(character: str) -> bool:
-    """An accent or vowel sign that belongs to the letter before it."""
-    if character.isascii():
-        return False
-    from unicodedata import category  # few names have one
-
-    return category(character).startswith("M")
+    """What a person may call a service: nearly anything, since whoever says it is no stranger with a folder."""
+    meant = name.isprintable() and len(name) <= _LONGEST_NAME and not re.search(_NO_NAME, name)
+    return meant and bool(name.strip(" ._/@-"))
 
 
 def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
     which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
     rule = (
-        f"names are letters, digits, spaces and . _ / @ -, begin with a letter or digit, have {_LONGEST_NAME} at most"
+        "a name holds no * { } ; | and no ://, neither begins nor ends with a slash, and has "
+        f"{_LONGEST_NAME} characters at most; commas or lines stand between names"
     )
     return f"{which} no service name; {near or rule}"
 

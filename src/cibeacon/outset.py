@@ -39,16 +39,8 @@ def survey(
     budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
     looking = budget.share(0.5)
     with closing(Repository(toplevel(world.cwd), world.environ, looking)) as repository:
-        change, asks_git = settings.change, detect.asks_git(settings, world.environ)
-        if asks_git:
-            repository.expect("HEAD", *filter(None, (change.base, change.head)))
         compares = world.stage != "post" and paths is None and repository.exists
-        if compares and change.base and change.head and _may_be_drawn(settings, repository):
-            headstart.between(change.base, change.head, repository)
-        if asks_git:
-            repository.begin_checkout()
-            import cibeacon.search  # noqa: F401 - it takes as long as git does
-
+        _set_to_work(repository, settings, world.environ, compares=compares)
         context, notices = detect.context(settings, world.environ, repository)
         rehearsed = _rehearsed(settings, context, acts=acts)
         notices = (*notices, *_unknown_ci(settings, context, acts=acts))
@@ -56,12 +48,24 @@ def survey(
         try:
             with interruptible():
                 if compares and _may_be_drawn(settings, repository, elsewhere=context.base_config):
-                    headstart.begin(detect.as_told(context, settings), change, repository)
+                    headstart.begin(detect.as_told(context, settings), settings.change, repository)
                 from cibeacon.search import Site, searched  # most of our code, which git need not wait for
 
                 return searched(found, Site(repository, world.environ, flags, world.stage, looking, paths))
         except KeyboardInterrupt as stop:
             return _cut_short(found, interruption(stop))
+
+
+def _set_to_work(repository: Repository, settings: Settings, environ: Mapping[str, str], *, compares: bool) -> None:
+    """Lets git begin what it can before anything is known of the run, and imports most of our code meanwhile."""
+    change, asks_git = settings.change, detect.asks_git(settings, environ)
+    if asks_git:
+        repository.expect("HEAD", *filter(None, (change.base, change.head)))
+    if compares and change.base and change.head and _may_be_drawn(settings, repository):
+        headstart.between(change.base, change.head, repository)
+    if asks_git:
+        repository.begin_checkout()
+        import cibeacon.search  # noqa: F401 - it takes as long as git does
 
 
 def _may_be_drawn(settings: Settings, repository: Repository, *, elsewhere: bool = False) -> bool:

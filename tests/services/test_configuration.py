@@ -94,6 +94,7 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"ignore": ["*.md", ""]}, "ignore: '' is empty."),
         ({"dependents": "all"}, "dependents must be none, direct, transitive, not 'all'."),
         ({"dependents": None}, "dependents must be none, direct, transitive, not 'None'."),
+        ({"services": {"web/": "services/web/"}}, "services: 'web/' is no service name"),
         ({"unmatched": True}, "unmatched must be ignore, warn, error, or a service's name, not 'True'."),
         ({"unmatched": "$(id)"}, "unmatched must be ignore, warn, error, or a service's name, not '$(id)'."),
         (

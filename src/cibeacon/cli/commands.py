@@ -105,7 +105,8 @@ def _spelled_out(words: Sequence[str]) -> list[str]:
             if option and not option.is_flag and not assigned:
                 told += islice(rest, option.nargs)
         elif value.strip():
-            told += _as_flag(option, name, value, context)
+            flag = _as_flag(option, name, value, context)
+            told = [*told, *flag] if flag else [each for each in told if each not in option.opts]
     return told
 
 

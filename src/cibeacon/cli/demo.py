@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cibeacon.demo.story import TOKEN, Holding, Story, holdings
+from cibeacon.demo.story import Holding, Story, holdings
 from cibeacon.process.sections import interruptible
 from cibeacon.process.world import World
+from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.server import Sandbox
 
 

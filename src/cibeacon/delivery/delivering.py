@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cibeacon import __version__
 from cibeacon.call import Dialogue
 from cibeacon.delivery.endpoint import endpoints
-from cibeacon.delivery.journal import Journal, journaled, shown
+from cibeacon.delivery.journal import Journal, hastily, journaled, shown
 from cibeacon.delivery.rehearsal import Rehearsal
 from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
 from cibeacon.errors import interruption
@@ -47,10 +47,10 @@ def deliver(world: World, found: Survey, steps: Sequence[Step], watch: Watch | N
         ), ()
     why = found.interrupted
     try:
-        journal, notices = journaled(world, found, steps)
+        journal, notices = (hastily if why else journaled)(world, found, steps)
     except KeyboardInterrupt as stop:  # there is a moment to do it over: nothing of them is told or kept yet
-        why = why or interruption(stop)
-        journal, notices = journaled(world, found, steps)
+        why = interruption(stop)
+        journal, notices = hastily(world, found, steps)
     round_ = _Round(world, settings, journal, steps, watch)
     if why is None:
         try:

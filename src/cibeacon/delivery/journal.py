@@ -21,6 +21,7 @@ from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
 
 _TELLING = "a secret of this job stands in it"
+_NO_TIME = "there was no time to write it down"
 _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 
 
@@ -52,9 +53,19 @@ def shown(step: Ready, settings: Settings) -> Dialogue:
     return SINKS[sink].rehearse(step.signal, endpoints(settings)[sink].form)
 
 
-def journaled(world: World, found: Survey, steps: Sequence[Step]) -> tuple[Journal, tuple[Notice, ...]]:
+def hastily(world: World, found: Survey, steps: Sequence[Step]) -> tuple[Journal, tuple[Notice, ...]]:
+    """`journaled` in the moment after an interruption; where another one comes meanwhile nothing is kept."""
+    try:
+        return journaled(world, found, steps, hasty=True)
+    except KeyboardInterrupt:
+        return Journal({}, None, _NO_TIME), ()
+
+
+def journaled(
+    world: World, found: Survey, steps: Sequence[Step], *, hasty: bool = False
+) -> tuple[Journal, tuple[Notice, ...]]:
     """The signals on disk, before any of them leaves. Where that is not possible they are sent all the same."""
-    kept_at = keeping.place(world, found.settings, found.host)
+    kept_at = keeping.place(world, found.settings, found.host, hasty=hasty)
     if kept_at is None:
         return Journal({}, None, "there is no spool (setting spool)"), ()
     clean = Redactor(secret_values(world.environ))

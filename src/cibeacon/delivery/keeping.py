@@ -13,21 +13,26 @@ _LEAST, _MOST = 1.0, 10.0
 """Seconds that a bucket may take for a question, be the time over or plenty: signals are sent without it, too."""
 _LOCKED_MOST, _LOCKED_SHARE = 3.0, 0.25
 """Seconds, and part of all the time, that the locks of folders may take together."""
+_HASTY_BUCKET, _HASTY_LOCK = 0.6, 0.3
+"""Seconds for the same, all in all, after an interruption: the report has to be written before the farewell ends."""
 
 
-def place(world: World, settings: Settings, host: Host) -> Place | None:
-    """The spool of this run; None when there is none."""
+def place(world: World, settings: Settings, host: Host, *, hasty: bool = False) -> Place | None:
+    """The spool of this run; None when there is none. Hasty: after an interruption, there is but a moment for it."""
     given = settings.core.spool
     if given and is_address(given):
         from cibeacon.spool.bucket import Bucket  # few keep their signals in one
         from cibeacon.spool.in_bucket import BucketSpool
 
+        if hasty:
+            moment = Budget(_HASTY_BUCKET, world.clock, world.sleep, world.clock())
+            return BucketSpool(Bucket(given, moment.remaining))
         budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
         return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, budget.remaining() / 2))))
     here = folder(given, host.spool_folder(world.environ))
-    return Spool(world.cwd / here, world.token, patience(world, settings)) if here else None
+    return Spool(world.cwd / here, world.token, patience(world, settings, hasty=hasty)) if here else None
 
 
-def patience(world: World, settings: Settings) -> Patience:
+def patience(world: World, settings: Settings, *, hasty: bool = False) -> Patience:
     """How long this run waits for locks that other processes hold."""
-    return Patience(min(_LOCKED_MOST, settings.core.timeout * _LOCKED_SHARE), world.sleep)
+    return Patience(min(_HASTY_LOCK if hasty else _LOCKED_MOST, settings.core.timeout * _LOCKED_SHARE), world.sleep)

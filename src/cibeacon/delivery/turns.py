@@ -2,7 +2,8 @@
 
 One after the other has its turn, and is tried patiently, until one is given up. Then either that one is at fault, or the
 vendor is down: of those behind it any is tried, once. When some in a row were given up as well the vendor is left alone,
-and when one arrives the others follow. What was given up comes last.
+and when one arrives the others follow. What was given up comes last; but where the vendor only asked for a pause, the same
+one is tried first after it, once, so that the order stays.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Couriers:
     def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget, *, patient: bool) -> Outcome:
         """The row of a signal once its dialogue was carried."""
         self._sink = row.sink
+        if not patient and self.free(row.sink) > self._clock():
+            self._hired.pop(False, None)  # it was told to rest, and whoever asks now has decided not to wait
         if patient not in self._hired:
             self._hired[patient] = self._held.enter_context(self._hire(patient, self._slowed))
         row = row._replace(doubtful=row.doubtful or row.key in self._doubtful)
@@ -136,7 +139,7 @@ def in_turn(turns: Sequence[Turn], teller: Teller, budget: Budget, random: Calla
             shares[turn.sink] = budget.part(1 / (len(ahead) - len(shares)))
         row = teller.tell(turn.place, _allowed(shares[turn.sink], others=ahead[turn.sink] > 0), patient=True)
         if ahead[turn.sink] and _given_up(row):
-            given_up[turn.sink] = _Probing(turn, row, teller, random)
+            given_up[turn.sink] = _Probing(turn, row, teller, random, paused=teller.free(turn.sink) > budget.clock())
         else:
             yield turn.place, row
     waiting = sorted(given_up, key=teller.free)
@@ -145,15 +148,26 @@ def in_turn(turns: Sequence[Turn], teller: Teller, budget: Budget, random: Calla
 
 
 class _Probing:
-    """Looks whether a vendor takes others than the signal that it did not take."""
+    """Looks whether a vendor takes others than the signal that it did not take.
 
-    def __init__(self, turn: Turn, row: Outcome, teller: Teller, random: Callable[[], float]) -> None:
+    Args:
+        turn: the signal's.
+        row: what became of it.
+        teller: sends.
+        random: from 0 to 1.
+        paused: whether the vendor asked to be left alone for a while, and said nothing against the signal.
+    """
+
+    def __init__(self, turn: Turn, row: Outcome, teller: Teller, random: Callable[[], float], *, paused: bool) -> None:
         self._teller, self._random, self._first = teller, random, turn
         self._chains: dict[object, list[Turn]] = {turn.chain: [turn]}
         self._rows = {turn.place: row}
         """Of those that were given up."""
         self._most = PROBES if row.http_status else 1
         self._in_a_row, self._doubtful = 0, True
+        self._paused = paused
+        self._own_pause: float | None = None
+        """The end of the pause that the first signal was answered with when it had waited for one already."""
 
     def add(self, turn: Turn) -> None:
         """Another one that waits."""
@@ -163,6 +177,13 @@ class _Probing:
         """Every signal that waits, with what became of it."""
         first, *others = self._chains.values()
         fresh, last, over = others[::-1], [first], list[list[Turn]]()
+        if self._paused and self._may_ask(budget):
+            row = self._after_its_pause(_allowed(budget, others=bool(fresh)))
+            if _given_up(row):
+                last, over = [], [first]
+            else:
+                yield first[0].place, row
+                last, fresh = [], [*fresh, first[1:]] if first[1:] else fresh
         while (fresh or last) and self._may_ask(budget):
             chain = fresh.pop(-1 - self._any(len(fresh))) if fresh else last.pop(0)
             turn, again = chain[0], chain[0].place in self._rows
@@ -176,9 +197,20 @@ class _Probing:
         for turn in (turn for chain in (*fresh[::-1], *last, *over) for turn in chain):
             yield turn.place, self._rows.get(turn.place) or self._teller.untold(turn.place)
 
+    def _after_its_pause(self, budget: Budget) -> Outcome:
+        """What became of the first signal when it had its pause. It is no sample of those that wait behind it."""
+        row = self._tried(self._first, budget)
+        self._in_a_row = 0
+        if _given_up(row):
+            self._own_pause = self._teller.free(self._first.sink)
+        return row
+
     def _may_ask(self, budget: Budget) -> bool:
         """Whether the vendor may be asked again, once it was waited as long as it wants to be left alone."""
-        wait = max(0.0, self._teller.free(self._first.sink) - budget.clock())
+        free = self._teller.free(self._first.sink)
+        wait = max(0.0, free - budget.clock())
+        if free == self._own_pause and wait > budget.remaining() / 2:
+            wait = 0.0  # a signal that is always answered with a pause must not keep the others back
         if self._in_a_row >= self._most or wait >= budget.remaining():
             return False
         pause = self._random() * _BACKOFF_SECONDS * 2**self._in_a_row if self._in_a_row else 0.0

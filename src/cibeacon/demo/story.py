@@ -11,10 +11,10 @@ from typing import Any
 
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Merged, Monorepo
+from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 
-TOKEN = "demo-token"  # noqa: S105 - the sandbox's own
 _SECONDS = 60
 
 

@@ -15,6 +15,8 @@ from cibeacon.planning.situation import Settled, Situation
 FINAL = frozenset({"success", "failure", "cancelled"})
 _OTHER_SPELLINGS = {"failed": "failure", "canceled": "cancelled"}
 """Words of `job_status` that a person can give on a host which does not use them."""
+_SKEW = 600
+"""Seconds by which the clock of a runner may be behind its host's."""
 
 
 def numbered(situation: Situation) -> None:
@@ -87,11 +89,13 @@ def _sha(found: str | None) -> str | None:
 
 
 def pipeline_run(situation: Situation) -> PipelineRun:
-    """How the run stands now. Clocks differ by a little, so now is never before the start."""
+    """How the run stands now. Clocks differ by a little, so of two clocks' times the end is not before the start."""
     context, settings = situation.context, situation.settings
     change, run = settings.change, settings.run
     status, started = _run_status(situation), started_at(situation)
     finished = run.finished_at or context.finished_at or max(situation.now, started)
+    if not run.started_at and 0 < started - finished <= _SKEW:
+        finished = started
     name = run.pipeline_name or context.pipeline or context.repository or "pipeline"
     by_job = change.run_scope == "job" and context.job and not run.pipeline_name
     return PipelineRun(

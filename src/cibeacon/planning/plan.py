@@ -85,6 +85,8 @@ def _entrusted(kind: str, situation: Situation) -> None:
 
 def spoiled_kinds(problem: Problem) -> tuple[str, ...]:
     """The kinds of signal that a value which cannot be used makes invalid."""
+    if problem.option == "services":  # then nobody knows which changed, and the rest can be told all the same
+        return ("pull-services",)
     return _SPOILS.get(problem.group, ())
 
 

@@ -62,4 +62,4 @@ class Situation(NamedTuple):
     @property
     def placed(self) -> bool:
         """False where runs of two repositories with one id would be the same run: a checkout without a remote."""
-        return self.context.host != "local" or self.context.repository is not None
+        return self.context.host != "local" or self.rehearsed or self.context.repository is not None

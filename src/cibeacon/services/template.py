@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple, Self
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}(?<!/)", re.ASCII)
 """What a service may be called. Folder names come from strangers' branches; others are no services."""
 
 PLACEHOLDER = "{service}"
