@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -71,6 +72,8 @@ class Gate:
     def __call__(self, connection: socket.socket, server: FaultServer) -> None:
         while request := server.read(connection):
             head, _, body = request.partition(b"\r\n\r\n")
+            if len(body) < int(re.search(rb"(?i)content-length: *(\d+)", head)[1]):
+                return  # the process was killed while it sent this
             self.bodies.append((head.split(b" ")[1].decode(), body))
             self._at(BEFORE)
             status, kind, content = self._judged(request)
