@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from cibeacon.outcome import Outcome
 from cibeacon.planning.plan import Ready
 from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 from cibeacon.process.budget import Budget
+from cibeacon.process.interrupts import FAREWELL
 from cibeacon.process.world import World
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import settle
@@ -30,6 +32,7 @@ from cibeacon.spool import on_disk, record
 from cibeacon.survey import Survey
 from disks import read_only
 from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
+from living import Living, Stopped
 from processes import cibeacon
 
 TOKEN = "tok-ZGVsaXZlcnk"
@@ -232,6 +235,71 @@ def test_an_interruption_while_it_is_written_down_loses_nothing(tmp_path, monkey
     assert spooled(tmp_path).keys() == {run.key for run in RUNS}
 
 
+def test_a_second_interruption_while_it_is_written_down_leaves_a_row_for_every_signal(tmp_path, monkeypatch):
+    def interrupted(self, records):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(on_disk.Spool, "keep", interrupted)
+    with FaultServer(faults.closes) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+        assert server.accepted == 0
+    assert [(row.key, row.word, row.keep) for row in rows] == [(run.key, "failed", False) for run in RUNS]
+    why = "It could not be kept for later: there was no time to write it down."
+    assert {row.reason for row in rows} == {f"Cibeacon was interrupted. {why}"}
+
+
+@pytest.mark.parametrize("told", ["before", "meanwhile"])
+def test_after_an_interruption_a_folders_lock_is_waited_for_no_longer_than_the_farewell_allows(tmp_path, told):
+    (tmp_path / "spool").mkdir()
+    waits, stops = [], iter([KeyboardInterrupt] if told == "meanwhile" else [])
+
+    def sleep(seconds):
+        for stop in stops:
+            raise stop
+        waits.append(seconds)
+
+    holder = os.open(tmp_path / "spool", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        interrupted = "cibeacon was interrupted" if told == "before" else None
+        here = world(tmp_path)._replace(sleep=sleep)
+        rows, _ = delivered(here, RUNS, "http://127.0.0.1:9", interrupted=interrupted)
+    finally:
+        os.close(holder)
+    assert 0 < sum(waits) < FAREWELL / 2
+    assert [(row.word, row.keep) for row in rows] == [("failed", False)] * 4
+
+
+def test_a_held_lock_and_a_signal_leave_a_row_with_the_reason_for_every_signal_of_the_run(tmp_path):
+    (tmp_path / "spool").mkdir()
+    stopped = Stopped(tmp_path / "stop", "fcntl.flock()", 2)
+    environ = stopped.environ | {
+        "HOME": str(tmp_path), "DX_API_TOKEN": TOKEN, "CIBEACON_SPOOL": str(tmp_path / "spool"),
+        "CIBEACON_DRY_RUN": "false", "CIBEACON_REPOSITORY": "acme/shop", "CIBEACON_RUN_ID": "7",
+        "CIBEACON_DEPLOY_SERVICES": "web,api", "CIBEACON_STATUS": "success", "CIBEACON_COMMIT_SHA": "a" * 40,
+    }  # fmt: skip
+    holder = os.open(tmp_path / "spool", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        with FaultServer(faults.closes) as server:
+            environ["CIBEACON_DX_URL"] = server.url
+            with Living("report", "--strict", "--format=json", environ=environ, cwd=tmp_path) as living:
+                stopped.waited_for()
+                living.told(signal.SIGTERM)
+                ended = living.ended()
+            assert server.accepted == 0
+    finally:
+        os.close(holder)
+    assert ended.code == 1
+    rows = [row for row in json.loads(ended.out)["signals"] if row["outcome"] != "skipped"]
+    assert [row["kind"] for row in rows] == ["deployment", "deployment", "pipeline-run"]
+    assert {row["outcome"] for row in rows} == {"failed"}
+    assert all(
+        "It could not be kept for later: another process holds the folder's lock" in row["reason"] for row in rows
+    )
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [({"CIBEACON_SPOOL": "off"}, "there is no spool"), ({"CIBEACON_SPOOL": "/proc/nowhere"}, "No such file")],
@@ -290,6 +358,37 @@ def test_a_signal_that_is_never_taken_keeps_no_other_of_the_run_from_being_sent(
         rows, _ = delivered(world(tmp_path), RUNS, server.url)
     assert [row.word for row in rows] == ["spooled" if number == refused else "sent" for number in range(4)]
     assert spooled(tmp_path).keys() == {RUNS[refused].key}
+
+
+def paused(reference, times):
+    """A vendor that answers one signal with a pause of more than half of the time, so many times; and what it was sent."""
+    seen = []
+
+    def answer(connection, server):
+        mine = json.loads(server.read(connection).partition(b"\r\n\r\n")[2])["reference_id"]
+        seen.append(mine)
+        slow = mine == reference and seen.count(mine) <= times
+        ok = response(b'{"ok": true}')
+        connection.sendall(response(b"{}", status="429 Slow Down", Retry_After="16") if slow else ok)
+
+    return answer, seen
+
+
+def test_a_long_pause_that_the_first_signal_is_answered_with_does_not_change_the_order(tmp_path):
+    answer, seen = paused("r0", times=1)
+    with FaultServer(answer) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+    assert [row.word for row in rows] == ["sent"] * 4
+    assert seen == ["r0", "r0", "r1", "r2", "r3"]
+
+
+def test_a_signal_that_is_always_answered_with_a_long_pause_keeps_no_other_from_being_sent(tmp_path):
+    answer, seen = paused("r0", times=100)
+    with FaultServer(answer) as server:
+        rows, _ = delivered(world(tmp_path), RUNS, server.url)
+    assert [row.word for row in rows] == ["spooled", "sent", "sent", "sent"]
+    assert seen.count("r0") == 2
+    assert spooled(tmp_path).keys() == {RUNS[0].key}
 
 
 def test_a_signal_that_holds_a_secret_is_sent_but_never_written_down(tmp_path):

@@ -113,6 +113,48 @@ def test_a_vendor_that_asks_for_a_pause_gets_it_where_there_is_time():
     assert (len(hurried.asked), hurried.now) == (1, 0.0)
 
 
+def asks_for_pauses(vendor, place, seconds, times):
+    """The vendor answers one signal with a pause, so many times."""
+    tell, left = vendor.tell, [seconds] * times
+
+    def paused(asked, budget, *, patient):
+        if asked != place or not left:
+            return tell(asked, budget, patient=patient)
+        vendor.asked.append((asked, patient))
+        vendor.now += 0.125  # no two answers come in one moment
+        vendor.until = vendor.now + left.pop()
+        return vendor.row(asked, "spooled", attempts=1, http_status=429, request=ASKED, keep=True)
+
+    vendor.tell = paused
+    return vendor
+
+
+@pytest.mark.parametrize("random", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("chains", [None, {0: "job", 1: "job"}])
+def test_after_a_pause_that_a_vendor_asked_for_the_order_is_the_same(random, chains):
+    vendor = asks_for_pauses(Vendor(), 0, 16.0, times=1)
+    rows = told(vendor, 5, random=random, chains=chains)
+    assert sent(rows) == list(range(5))
+    assert [place for place, _ in vendor.asked] == [0, 0, 1, 2, 3, 4]
+    assert (rows[0].attempts, vendor.now) == (2, 16.125), "the vendor had its pause, and no more"
+
+
+@pytest.mark.parametrize("seconds", [2.0, 5.0, 9.0, 16.0, 29.5])
+def test_a_signal_that_is_always_answered_with_a_pause_has_one_more_turn_and_keeps_no_other_back(seconds):
+    vendor = asks_for_pauses(Vendor(), 0, seconds, times=100)
+    assert sent(told(vendor, 5, random=0.5)) == [1, 2, 3, 4]
+    assert [place for place, _ in vendor.asked].count(0) == 2
+
+
+def test_a_vendor_that_answers_everybody_with_a_long_pause_is_asked_little():
+    vendor = Vendor(range(10), status=429)
+    for place in range(10):
+        asks_for_pauses(vendor, place, 16.0, times=100)
+    rows = told(vendor, 10)
+    assert len(vendor.asked) == 3, "the first one twice, and one other"
+    assert len(rows) == 10
+
+
 def test_what_belongs_together_is_told_in_its_order():
     chains = dict.fromkeys(range(3), "job")
     vendor = Vendor([0])
