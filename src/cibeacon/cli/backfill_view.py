@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Self
 
-from cibeacon import reshape
 from cibeacon.backfill.desk import Mode
 from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.tally import SHOWN, Summary, Tally
+from cibeacon.cli.filtered import filtered
 from cibeacon.cli.tables import counted, table
-from cibeacon.errors import SettingsError
 from cibeacon.outcome import Request
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
-from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.sanitise import clipped, json_text
 from cibeacon.settings import Settings
 
 EVERY = 10.0
@@ -150,7 +149,7 @@ def shown(world: World, clean: Redactor, summary: Summary, settings: Settings, *
     for line in _ending(summary):
         stream.write(f"{clipped(clean(line), _WIDTH)}\n")
     if as_json:
-        world.out.write(f"{_document(world, clean.within(summary.document()), settings.output.jq)}\n")
+        world.out.write(f"{filtered(clean.within(summary.document()), settings.output.jq, world)}\n")
     for each in (world.out, world.err):
         each.flush()
 
@@ -188,15 +187,3 @@ def _share(rows: Tally, fraction: float | None) -> float:
 
 def _word(name: str, number: int) -> str:
     return _ONE.get(name, _WORDS[name]) if number == 1 else _WORDS[name]
-
-
-def _document(world: World, document: Any, program: str | None) -> str:
-    """The document, or what the program makes of it; one that fails costs a warning."""
-    if program is None:
-        return json_text(document, indent=2)
-    try:
-        results = reshape.run(program, document, seconds=reshape.SECONDS, environ=world.environ)
-    except SettingsError as error:
-        world.err.write(f"{clipped(f'warning: jq was not applied: {error}', _WIDTH)}\n")
-        return json_text(document, indent=2)
-    return "\n".join(block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from cibeacon.call import Dialogue
-from cibeacon.errors import SettingsError
+from cibeacon.cli.filtered import filtered
 from cibeacon.lookup import Answer, lookup
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
-from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.sanitise import clipped
 from cibeacon.settings import secret_values, settle
 from cibeacon.sinks.dci_reading import Found
 
@@ -38,7 +38,7 @@ def shown(
     as_json = settings.output.format == "json" or settings.output.jq is not None
     if as_json:
         whole = redactor.within(answer.document())
-        world.out.write(redactor(f"{_filtered(whole, settings.output.jq, world)}\n"))
+        world.out.write(redactor(f"{filtered(whole, settings.output.jq, world)}\n"))
     elif answer.outcome.word == "sent":
         world.out.write(redactor("".join(look(world, answer))))
     request = answer.outcome.request
@@ -47,17 +47,3 @@ def shown(
     if answer.fault:
         world.err.write(clipped(redactor(f"✗ {answer.fault}"), _WIDTH) + "\n")
     return answer.exit_code
-
-
-def _filtered(document: Any, program: str | None, world: World) -> str:
-    """The document, or what the program makes of it; one that fails costs a warning."""
-    if program is None:
-        return json_text(document, indent=2)
-    from cibeacon import reshape
-
-    try:
-        results = reshape.run(program, document, seconds=reshape.SECONDS, environ=world.environ)
-    except SettingsError as error:
-        world.err.write(f"{clipped(f'warning: jq was not applied: {error}', _WIDTH)}\n")
-        return json_text(document, indent=2)
-    return "\n".join(block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from cibeacon.cli.filtered import filtered
 from cibeacon.cli.flags import flags, given
 from cibeacon.configuration.inspection import Inspection, inspected
-from cibeacon.errors import SettingsError
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
-from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.sanitise import clipped
 from cibeacon.services.atlas import Which
 from cibeacon.settings import secret_values, settle
 
@@ -106,22 +106,8 @@ def _shown(
     settings = settle(told, world.environ, {})
     if settings.output.format == "json" or settings.output.jq is not None:
         whole = redactor.within({"version": 1, **document})
-        world.out.write(redactor(f"{_filtered(whole, settings.output.jq, world)}\n"))
+        world.out.write(redactor(f"{filtered(whole, settings.output.jq, world)}\n"))
         lines = []
     for stream, said in ((world.out, lines), (world.err, map(str, found.findings))):
         stream.write("".join(f"{clipped(redactor(line.rstrip()), _WIDTH)}\n" for line in said))
     return FAULTY if faulty or faults else 0
-
-
-def _filtered(document: Any, program: str | None, world: World) -> str:
-    """The document, or what the program makes of it; one that fails costs a warning."""
-    if program is None:
-        return json_text(document, indent=2)
-    from cibeacon import reshape
-
-    try:
-        results = reshape.run(program, document, seconds=reshape.SECONDS, environ=world.environ)
-    except SettingsError as error:
-        world.err.write(f"{clipped(f'warning: jq was not applied: {error}', _WIDTH)}\n")
-        return json_text(document, indent=2)
-    return "\n".join(block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)
