@@ -25,10 +25,11 @@ FROM ${BASE_IMAGE} AS build
 ARG SOURCE_DATE_EPOCH=1704067200
 COPY requirements/runtime.txt requirements/build.txt /tmp/requirements/
 RUN python3 -m venv --copies /opt/build \
- && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --no-compile --require-hashes -r /tmp/requirements/build.txt
+ && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --no-compile --no-deps \
+    --require-hashes -r /tmp/requirements/build.txt
 RUN python3 -m venv --without-pip /opt/cibeacon \
  && /opt/build/bin/pip --python /opt/cibeacon/bin/python install --no-cache-dir --no-compile --only-binary :all: \
-    --require-hashes -r /tmp/requirements/runtime.txt
+    --no-deps --require-hashes -r /tmp/requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE /tmp/source/
 COPY src /tmp/source/src
 # The scripts run with -I: a workflow's PYTHONPATH or PYTHONHOME reaches this container too, and could run the
