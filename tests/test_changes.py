@@ -371,7 +371,7 @@ def test_a_push_whose_commits_are_not_here_names_the_one_that_is_missing(absent,
     ends = {"before": shas[0], "after": shas[2]} | {absent: "ab" * 20}
     found = span(push(**ends, branch="main"), repository(tree.root))
 
-    reason = missing(found, repository(tree.root))
+    reason = missing(github("push"), found, repository(tree.root))
 
     assert ("ab" * 20)[:12] in str(reason)
 

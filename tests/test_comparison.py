@@ -181,7 +181,7 @@ def test_gitlabs_missing_diff_base_is_named(open_stories, clone_of):
 
     assert found.status == "unknown"
     assert story.fork[:12] in str(found.unknown)
-    assert "GIT_DEPTH: 0" in str(found.unknown)
+    assert 'GIT_DEPTH: "0"' in str(found.unknown)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

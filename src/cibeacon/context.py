@@ -35,6 +35,11 @@ class PullRequest(NamedTuple):
     url: str | None = None
     """Its page, where the host names it."""
 
+    @property
+    def target_sha(self) -> str | None:
+        """A commit of the base branch, whose files no stranger wrote: the newest that the host names."""
+        return self.base_sha or self.diff_base_sha
+
 
 class Push(NamedTuple):
     """A push to a branch or tag: the ref moved from `before` to `after`. None stands for git's all-zero id."""
@@ -55,6 +60,16 @@ class Checkout(NamedTuple):
     head: str | None
     branch: str | None
     default_branch: str | None
+
+
+class Named(NamedTuple):
+    """A commit that goes by a name."""
+
+    sha: str
+    name: str
+    """The branch, tag or other revision, as people write it."""
+    local: bool = False
+    """True where a ref of the checkout says so, which the host may have moved since."""
 
 
 class Context(NamedTuple):

@@ -92,7 +92,7 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
     drawn, map_fault = repoconfig.service_map(found.settings.change.services, config)
     if map_fault:
         return found._replace(map_fault=map_fault)
-    if config.unknown and site.paths is None:
+    if config.unknown and site.paths is None and drawn is None:
         return found._replace(changes=_plainly(site, Changes("unknown", unknown=config.unknown)))
     if drawn is None:
         return found._replace(unmapped=config.unmapped)
@@ -114,7 +114,7 @@ def _between(found: Survey, drawn: ServiceMap, site: Site, history: Fallback) ->
 
 def _plainly(site: Site, changes: Changes) -> Changes:
     """The changes; where they are unknown, with the plainest reason first."""
-    plain = repoconfig.NO_REPOSITORY.why
+    plain = repoconfig.NO_REPOSITORY
     if changes.unknown is None or changes.unknown.why.startswith(plain) or site.repository.exists:
         return changes
     why = f"{plain}, and {changes.unknown.why}"
@@ -124,7 +124,7 @@ def _plainly(site: Site, changes: Changes) -> Changes:
 def _asking(drawn: ServiceMap, found: Survey, site: Site, source: Source) -> ServiceMap:
     """The map with what its rules may ask. Where the configuration is the base's, so is every file that it names."""
     pull_request = found.context.pull_request
-    base = pull_request.base_sha if found.context.base_config and pull_request else None
+    base = pull_request.target_sha if found.context.base_config and pull_request else None
     if base is None:
         return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root))
     return trees.asking(drawn, found.budget, lambda path: source.text(base, path), "base")

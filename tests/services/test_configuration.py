@@ -95,7 +95,12 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"dependents": "all"}, "dependents must be none, direct, transitive, not 'all'."),
         ({"dependents": None}, "dependents must be none, direct, transitive, not 'None'."),
         ({"services": {"web/": "services/web/"}}, "services: 'web/' is no service name"),
-        ({"unmatched": True}, "unmatched must be ignore, warn, error, or a service's name, not 'True'."),
+        ({"unmatched": True}, "unmatched must be ignore, warn, error, or a service's name, not true (which YAML"),
+        (
+            {"services": {False: "a"}},
+            "services: false (which YAML makes of no, off and false) is not text: put the name in",
+        ),
+        ({"on": {}} | {True: {}}, "The file may not hold true (which YAML makes of yes, on and true)"),
         ({"unmatched": "$(id)"}, "unmatched must be ignore, warn, error, or a service's name, not '$(id)'."),
         (
             {"libs": {"auth": "auth/"}, "unmatched": "auth"},
@@ -116,7 +121,7 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"services": {"$(id)": "a"}}, "services: '$(id)' is no service name"),
         ({"services": {"-a": "a"}}, "services: '-a' is no service name"),
         ({"services": {"": "a"}}, "services: '' is no service name"),
-        ({"services": {7: "a"}}, "services: '7' is no service name"),
+        ({"services": {7: "a"}}, "services: '7' is not text: put the name in quotes."),
         ({"services": {"a\n": "a"}}, "services: 'a\\n' is no service name"),
         ({"services": {"a": "x", "b": "./x/"}}, "services: x belongs to both a and b."),
         ({"discover": {"root": "{service}/"}}, "discover must be a list of rules such as"),

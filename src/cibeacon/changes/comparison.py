@@ -39,7 +39,7 @@ def between_commits(
     try:
         found = span(context, history or source, change.base, change.head)
         if isinstance(found, Span):
-            return _compared(found, drawn, source)
+            return _compared(context, found, drawn, source)
     except CibeaconError as error:
         found = Unknown(f"{error.what} ({error.why})", error.fix)
         return Changes("unknown", unknown=found)
@@ -82,7 +82,7 @@ def strays(changes: Changes, drawn: ServiceMap) -> str | None:
     )
 
 
-def _compared(between: Span, drawn: ServiceMap, source: Source) -> Changes:
+def _compared(context: Context, between: Span, drawn: ServiceMap, source: Source) -> Changes:
     try:
         paths = source.paths(between.base, between.head)
         first = next(paths, None)  # which fetches both trees, where one is missing
@@ -91,7 +91,7 @@ def _compared(between: Span, drawn: ServiceMap, source: Source) -> Changes:
             paths = chain((first,), paths)
         found = owned(drawn, paths, between, between.how)
     except CheckoutError as error:
-        absent = missing(between, source)
+        absent = missing(context, between, source)
         unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", error.fix)
         return Changes("unknown", base=between.base, head=between.head, how=between.how, unknown=unknown)
     return found._replace(how=f"{between.how}, fetched") if source.fetched else found
@@ -101,4 +101,6 @@ def _with_trouble(unknown: Unknown, source: Source) -> Unknown:
     """The reason, and why fetching did not help."""
     if source.trouble is None:
         return unknown
-    return unknown._replace(why=f"{unknown.why}: {source.trouble.what} ({source.trouble.why})", fix=source.trouble.fix)
+    return unknown._replace(
+        why=f"{unknown.why}: {source.trouble.what} ({source.trouble.why})", fix=source.trouble.fix or unknown.fix
+    )

@@ -5,11 +5,13 @@ Each question is asked once. What the host refuses is not known either, and the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from cibeacon.asking import Forge
 from cibeacon.changes import Listed, comparison
 from cibeacon.changes.span import Lineage
+from cibeacon.context import Named
 from cibeacon.errors import HostError
 from cibeacon.reading import SHA
 
@@ -39,16 +41,20 @@ class Fallback:
         self.refusals.clear()
 
     def commit(self, revision: str) -> str | None:
-        """The full id of the commit that a SHA or ref names."""
+        """The full id of a commit that is here or may be fetched."""
         return self.source.commit(revision)
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """The ids of a commit's parents."""
         return self.source.parents(sha)
 
-    def previous_tag(self, sha: str) -> str | None:
-        """The commit of the nearest tag before a commit."""
-        return self.source.previous_tag(sha)
+    def named(self, revision: str) -> Named | None:
+        """What a revision names."""
+        return self.source.named(revision)
+
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+        """The nearest tag before a commit, of those whose name is wanted."""
+        return self.source.previous_tag(sha, wanted)
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`."""

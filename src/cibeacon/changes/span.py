@@ -6,17 +6,24 @@ its merge brought to the base branch, an open one is what its merge would bring.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from cibeacon.changes import Span, Unknown
-from cibeacon.context import Context, PullRequest
+from cibeacon.changes.advice import deepen, misnamed, no_default_branch
+from cibeacon.context import Context, Named, PullRequest
+from cibeacon.history import family
 
 
 class History(Protocol):
     """What the rules ask of a repository. None means that the repository here cannot tell."""
 
     def commit(self, revision: str) -> str | None:
-        """The full id of the commit that a SHA or ref names, when its tree is here or may be fetched."""
+        """The full id of a commit, when its tree is here or may be fetched."""
+        ...
+
+    def named(self, revision: str) -> Named | None:
+        """The commit that a branch, tag or other revision names: the host's, where it can be asked."""
         ...
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
@@ -31,8 +38,8 @@ class History(Protocol):
         """The best common ancestor of `one` and (a merge of) the others."""
         ...
 
-    def previous_tag(self, sha: str) -> str | None:
-        """The commit of the nearest tag before a commit."""
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+        """The nearest tag before a commit, of those whose name is wanted."""
         ...
 
 
@@ -49,9 +56,6 @@ class Lineage(Protocol):
 
 
 Answer: TypeAlias = Span | Unknown
-
-DEEPEN = "check out with the whole history (fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab)"
-_MISNAMED = f"mend the name (a branch that was only fetched is origin/NAME); where it is right, {DEEPEN}"
 
 
 def span(context: Context, history: History, base: str | None = None, head: str | None = None) -> Answer:
@@ -79,23 +83,31 @@ def _between(base: str | None, head: str | None, how: str) -> Answer:
     return Span(base, head, how)
 
 
-def missing(between: Span, history: History) -> Unknown | None:
+def missing(context: Context, between: Span, history: History) -> Unknown | None:
     """Why a span cannot be compared: the first of its commits that is not here."""
     for sha in (between.base, between.head):
         if history.commit(sha) is None:
-            return Unknown(f"commit {sha[:12]} is not in this checkout ({between.how})", DEEPEN)
+            return Unknown(f"commit {sha[:12]} is not in this checkout ({between.how})", deepen(context))
     return None
+
+
+def _said(context: Context, named: Named) -> str:
+    """A name in `how`. In CI a ref of the checkout may be an earlier job's."""
+    return f"{named.name} as this checkout has it" if named.local and context.ci else named.name
 
 
 def _given(context: Context, history: History, base: str | None, head: str | None) -> Answer:
     head = head or context.checkout_sha or "HEAD"
     if not base:
         return Unknown("head is given without base", "give both")
-    found = [history.commit(revision) for revision in (base, head)]
-    for revision, sha in zip((base, head), found, strict=True):
-        if sha is None:
-            return Unknown(f"{revision[:100]} names no commit in this checkout", _MISNAMED)
-    return Span(str(found[0]), str(found[1]), "base and head as given")
+    found = []
+    for revision in (base, head):
+        named = history.named(revision)
+        if named is None:
+            return misnamed(context, revision)
+        found.append(named)
+    local = [_said(context, named) for named in found if named.local and context.ci]
+    return Span(found[0].sha, found[1].sha, ", ".join(("base and head as given", *local)))
 
 
 def _merged(context: Context, pull_request: PullRequest, history: History) -> Answer:
@@ -106,7 +118,7 @@ def _merged(context: Context, pull_request: PullRequest, history: History) -> An
     parents = history.parents(merge)
     if not parents:
         what = "is not in this checkout" if parents is None else "has no parent"
-        return Unknown(f"the merge commit {merge[:12]} {what}", DEEPEN)
+        return Unknown(f"the merge commit {merge[:12]} {what}", deepen(context))
     if merge == head:
         return _fast_forwarded(context, pull_request, history)
     if parents[1:] == (head,):
@@ -117,13 +129,13 @@ def _merged(context: Context, pull_request: PullRequest, history: History) -> An
         return _between(parents[0], merge, "single commit, its parent")
     if pull_request.diff_base_sha and head:
         return _between(pull_request.diff_base_sha, head, "merge request's diff base")
-    return _landed_elsewhere(history, merge, head, parents[0])
+    return _landed_elsewhere(context, history, merge, head, parents[0])
 
 
-def _landed_elsewhere(history: History, merge: str, head: str | None, parent: str) -> Answer:
+def _landed_elsewhere(context: Context, history: History, merge: str, head: str | None, parent: str) -> Answer:
     """Squash and rebase merges leave the head outside the base branch; a merge takes it in."""
     if not head or history.commit(head) is None:
-        return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", DEEPEN)
+        return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", deepen(context))
     held = history.is_ancestor(head, merge)
     if held and history.is_ancestor(head, parent) is False:
         return _between(parent, merge, "merge commit, first parent")
@@ -131,7 +143,7 @@ def _landed_elsewhere(history: History, merge: str, head: str | None, parent: st
         return Unknown(f"commit {merge[:12]} may have come after the merge", "give base and head")
     base = history.merge_base(merge, head) if held is False else None
     if base is None:
-        return Unknown("the merge base of the pull request cannot be told in a shallow checkout", DEEPEN)
+        return Unknown("the merge base of the pull request cannot be told in a shallow checkout", deepen(context))
     return _between(base, head, "merge base to head (squash or rebase)")
 
 
@@ -162,15 +174,17 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Answ
     if pull_request.diff_base_sha:
         return _between(pull_request.diff_base_sha, head, "merge request's diff base")
     if not head or history.commit(head) is None:
-        return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", DEEPEN)
+        return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", deepen(context))
     seen = history.commit(pull_request.base_sha) if pull_request.base_sha else None
-    tips = [sha for sha in (seen, history.commit(f"refs/remotes/origin/{pull_request.base_ref}")) if sha]
+    target = history.named(f"refs/remotes/origin/{pull_request.base_ref}") if pull_request.base_ref else None
+    tips = [sha for sha in (seen, target.sha if target else None) if sha]
     base = history.merge_base(head, *tips) if tips else None
     if base == head and seen:  # it was merged while the job waited
         base = history.merge_base(head, seen)
     if base is None or base == head:
-        return Unknown("the merge base of the pull request cannot be told in this checkout", DEEPEN)
-    return _between(base, head, "merge base to head")
+        return Unknown("the merge base of the pull request cannot be told in this checkout", deepen(context))
+    how = f"merge base with {_said(context, target)} to head" if target and target.local else "merge base to head"
+    return _between(base, head, how)
 
 
 def _pushed(context: Context, history: History) -> Answer:
@@ -183,7 +197,9 @@ def _pushed(context: Context, history: History) -> Answer:
     if push.before and (base := history.merge_base(push.after, push.before)):
         return _between(base, push.after, "force push, merge base to after")
     if context.on_default_branch and push.before:
-        return Unknown(f"where the force push left commit {push.before[:12]} cannot be told in this checkout", DEEPEN)
+        return Unknown(
+            f"where the force push left commit {push.before[:12]} cannot be told in this checkout", deepen(context)
+        )
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
     return _since_default_branch(context, history, push.after, "new branch" if push.created else "force push")
@@ -194,26 +210,32 @@ def _advanced(context: Context, moved: Span, history: History) -> bool:
     if context.host != "gitlab":
         return not (context.push and context.push.forced)
     held = history.is_ancestor(moved.base, moved.head)
-    return held or (held is None and missing(moved, history) is not None)
+    return held or (held is None and missing(context, moved, history) is not None)
 
 
 def _since_default_branch(context: Context, history: History, head: str, what: str) -> Answer:
     name = context.default_branch
     if history.commit(head) is None:
-        return Unknown(f"commit {head[:12]} is not in this checkout ({what})", DEEPEN)
-    tip = (history.commit(f"refs/remotes/origin/{name}") or history.commit(f"refs/heads/{name}")) if name else None
-    base = history.merge_base(head, tip) if tip else None
-    if base is None:
-        return Unknown(f"the merge base with the default branch cannot be told in this checkout ({what})", DEEPEN)
-    return _between(base, head, f"{what}, merge base with {name}")
+        return Unknown(f"commit {head[:12]} is not in this checkout ({what})", deepen(context))
+    if not name:
+        return no_default_branch(context, what)
+    tip = history.named(f"refs/remotes/origin/{name}") or history.named(f"refs/heads/{name}")
+    base = history.merge_base(head, tip.sha) if tip else None
+    if tip is None or base is None:
+        why = f"the merge base with the default branch {name[:100]} cannot be told in this checkout ({what})"
+        return Unknown(why, deepen(context))
+    return _between(base, head, f"{what}, merge base with {_said(context, tip)}")
 
 
 def _tagged(context: Context, history: History) -> Answer:
-    head = context.commit_sha
-    previous = history.previous_tag(head) if head else None
+    """What is new since the tag before in the same series: those of other services in between do not count."""
+    head, series = context.commit_sha, family(context.tag or "")
+    previous = history.previous_tag(head, lambda name: family(name) == series) if head else None
     if previous is None:
-        return Unknown("no earlier tag can be found in this checkout", f"give base for the first tag; else {DEEPEN}")
-    return _between(previous, head, "previous tag")
+        of_series = f" of the series {series[:100]}" if series else ""
+        fix = f"give base for the first tag{of_series and ' of a series'}; else {deepen(context)}"
+        return Unknown(f"no earlier tag{of_series} can be found in this checkout", fix)
+    return _between(previous.sha, head, f"previous tag {_said(context, previous)}")
 
 
 def _here(context: Context, history: History) -> Answer:

@@ -115,7 +115,7 @@ def _looked(
     there = (root / ".git").exists()
     head = repository.commit("HEAD") if there else None
     given = templates(settings)
-    beside = [] if head else [_NO_COMMIT if there else f"{NO_REPOSITORY.why}: {_UNSEEN}"]
+    beside = [] if head else [_NO_COMMIT if there else f"{NO_REPOSITORY}: {_UNSEEN}"]
     beside += filter(None, [unused(given, config)])
     if drawn is None:
         return _Looked(findings=_maps_nothing(config), beside=tuple(beside))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cibeacon.changes import Unknown
+from cibeacon.changes.advice import check_out, deepen
 from cibeacon.configuration import configfile
 from cibeacon.context import Context
 from cibeacon.errors import CheckoutError, ServiceMapError
@@ -16,11 +17,8 @@ from cibeacon.settings import all_options
 from cibeacon.telling.report import Notice
 
 REPORTABLE = frozenset(each.name for group in all_options().values() for each in group if each.in_repository)
-NO_REPOSITORY = Unknown("there is no git repository here", "check out before this step (actions/checkout)")
-_OUT_OF_REACH = Unknown(
-    "the configuration of a fork's pull request is read from the base commit, which is not here",
-    "check out the base with fetch-depth: 0",
-)
+NO_REPOSITORY = "there is no git repository here"
+_OUT_OF_REACH = "the configuration of a fork's pull request is read from the base commit, which is not here"
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("no service map is drawn", f"add {configfile.NAMES[0]}, {_OR_SETTING}")
 _CHECK = "cibeacon services check shows every fault with its line."
@@ -75,7 +73,8 @@ def find(given: str | None, context: Context, repository: Trees, root: Path) -> 
         if found is None and (context.base_config or not checked_out):
             commit = _trusted_commit(context)
             if not commit or repository.commit(commit) is None:
-                return RepositoryConfig(unknown=_OUT_OF_REACH if context.base_config else NO_REPOSITORY)
+                absent, missing = Unknown(NO_REPOSITORY, check_out(context)), Unknown(_OUT_OF_REACH, deepen(context))
+                return RepositoryConfig(unknown=missing if context.base_config else absent)
             found = configfile.in_tree(lambda path: repository.text(commit, path), given)
         if found is None:
             return RepositoryConfig()
@@ -85,16 +84,14 @@ def find(given: str | None, context: Context, repository: Trees, root: Path) -> 
         return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),))
     except CheckoutError as error:
         if not context.base_config and not (root / ".git").exists():
-            return RepositoryConfig(
-                unknown=NO_REPOSITORY._replace(why=f"{NO_REPOSITORY.why} ({error.what}: {error.why})")
-            )
+            return RepositoryConfig(unknown=Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", check_out(context)))
         return RepositoryConfig(unknown=Unknown(error.what, error.fix))
 
 
 def _trusted_commit(context: Context) -> str | None:
     """The commit whose file counts: a fork's base; where nothing is checked out, what would have been."""
     if context.base_config:
-        return context.pull_request.base_sha if context.pull_request else None
+        return context.pull_request.target_sha if context.pull_request else None
     return context.checkout_sha
 
 

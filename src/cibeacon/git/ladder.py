@@ -1,28 +1,28 @@
 """Answers what the checkout cannot: a `History` over the clone first, then over what a fetch brings into scratch space.
 
-The clone is only read. A commit that is named by its full id is taken to be on the server until the server refuses it:
-so both sides of a comparison come in one fetch, and a merge base costs one fetch of the commit graph.
+The clone is only read, and its refs are not believed: an earlier job may have fetched them. A commit that is named by
+its full id is taken to be on the server until the server refuses it: so both sides of a comparison come in one fetch,
+and a merge base costs one fetch of the commit graph.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from cibeacon.context import Named
 from cibeacon.errors import CheckoutError
 from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
+from cibeacon.git.revisions import BRANCH, HostRef, of_host
 from cibeacon.git.scratch import SHA256_DIGITS, Absent, Borrowed, Scratch, Unfetched, What
 from cibeacon.process.belongings import OwnFolder
 from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
 
-_NAME = re.compile(r"(?![-+]|HEAD$|@$)[^\x00-\x20\x7f~^:?*\[\\{]{1,250}")
-_HERE = "refs/remotes/origin/"
 _TAGS = "refs/tags/*"
 _AT_ONCE = 1000
 """Files that are asked for in one fetch: they stand in its arguments."""
@@ -47,6 +47,7 @@ class Ladder:
         self._rooms: dict[str, Scratch] = {}
         self._pending: dict[str, None] = {}
         self._refused: set[str] = set()
+        self._named: dict[tuple[str, str], str | None] = {}
         self.fetched = False
         """True once anything was fetched."""
         self.trouble: CheckoutError | None = None
@@ -59,16 +60,27 @@ class Ladder:
     # What the rules ask -------------------------------------------------------------------------------------------
 
     def commit(self, revision: str) -> str | None:
-        """The full id that a SHA or ref names. A full id is believed, unless the server refused it."""
+        """The full id of a commit that is here or may be fetched. A full id is believed, unless the server refused it."""
         full = SHA.fullmatch(revision) is not None
         if full:
             self._pending[revision] = None
         found = self._here(lambda local: local.commit(revision))
-        if found:
-            return found
-        if full:
-            return None if revision in self._refused else revision
-        return self._named(revision)
+        return revision if full and not found and revision not in self._refused else found
+
+    def named(self, revision: str) -> Named | None:
+        """What a revision names: the server's branch or tag, where there is a server to ask."""
+        if SHA.fullmatch(revision):
+            found = self.commit(revision)
+            return Named(found, revision) if found else None
+        here = self._here(lambda local: local.named(revision))
+        ref = of_host(revision)
+        if ref is None or (here and not here.local):
+            return here
+        if found := self._of_server(ref):
+            return Named(found, ref.title)
+        if ref.name in self._refused:  # no branch of the host; the checkout may know something else by this name
+            return None if ref.name.startswith(BRANCH) else here
+        return here if self._nobody_may_ask() else None
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """The ids of a commit's parents. They are fetched along with it, since one of them is what is asked for next."""
@@ -94,10 +106,13 @@ class Ladder:
             return found
         return self._fetched(lambda: self._graph(before, after).first_parents(before, after))
 
-    def previous_tag(self, sha: str) -> str | None:
-        """The commit of the nearest tag before a commit."""
-        found = self._here(lambda local: local.previous_tag(sha))
-        return self._fetched(lambda: self._graph(sha, _TAGS).previous_tag(sha)) if found is None else found
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+        """The server's nearest tag before a commit, of those whose name is wanted."""
+        graph = self._fetched(lambda: self._graph(sha, _TAGS))
+        if graph is None and self._nobody_may_ask():
+            return self._here(lambda local: local.previous_tag(sha, wanted))
+        found = graph.previous_tag(sha, wanted) if graph else None
+        return found._replace(local=False) if found else None
 
     # What is read -------------------------------------------------------------------------------------------------
 
@@ -174,14 +189,18 @@ class Ladder:
             self.trouble = error
             return None
 
-    def _named(self, revision: str) -> str | None:
-        """A branch of the server, with its history; or any other name, which stands for itself alone."""
-        if not _NAME.fullmatch(revision) or ".." in revision:
-            return None
-        if revision.startswith((_HERE, "refs/heads/")):
-            branch = f"refs/heads/{revision.removeprefix(_HERE).removeprefix('refs/heads/')}"
-            return None if branch in self._refused else self._fetched(lambda: self._graph(branch).named(branch))
-        return self._fetched(lambda: self._trees("trees", revision).named(revision))
+    def _of_server(self, ref: HostRef) -> str | None:
+        """The commit that a ref of the server names."""
+        key = (ref.name, ref.back)
+        if key not in self._named:
+            room = self._fetched(lambda: self._graph(ref.name) if ref.historical else self._trees("trees", ref.name))
+            tip = room.brought(ref.name) if room else None
+            self._named[key] = room.tip(f"{tip}{ref.back}") if room and tip else None
+        return self._named[key]
+
+    def _nobody_may_ask(self) -> bool:
+        """Whether there is no credential to ask the server with."""
+        return not any(remote.secret for remote in self._remotes)
 
     def _sources(self) -> Iterator[Callable[[str, str], Iterator[str]]]:
         """Where two trees can be compared: in the clone, with its objects, and without (it may lack what it shows)."""
@@ -217,7 +236,8 @@ class Ladder:
 
     def _room(self, kind: str, names: Sequence[str]) -> Scratch:
         if kind not in self._rooms:
-            lender = self._here(Borrowed.of) if kind == "trees" else None
+            lending = {"trees": Borrowed.of, "graph": Borrowed.history_of}.get(kind)
+            lender = self._here(lending) if lending else None
             self._rooms[kind] = Scratch(
                 self._own_folder() / kind,
                 self._remotes,

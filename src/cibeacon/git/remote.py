@@ -21,6 +21,8 @@ class Remote(NamedTuple):
     user: str | None = None
     secret: str | None = None
     """None asks as nobody, which public repositories allow."""
+    access: str = ""
+    """What a person does where the server refuses."""
 
     @property
     def origin(self) -> str:
@@ -38,7 +40,7 @@ class Remote(NamedTuple):
 
 
 def remote(
-    server: str | None, repository: str | None, user: str | None, secret: str | None, *, allow_http: bool
+    server: str | None, repository: str | None, user: str | None, secret: str | None, access: str, *, allow_http: bool
 ) -> Remote | None:
     """The remote of a repository on a forge; None when either is unknown or odd, or the way there is not encrypted."""
     if not server or not repository or not re.fullmatch(_SERVER, server) or not re.fullmatch(_PATH, repository):
@@ -46,4 +48,4 @@ def remote(
     url = f"{server.rstrip('/')}/{repository}.git"  # GitLab redirects without the ending, and no redirect is followed
     if ".." in repository or (plain_http_refused(url) and not allow_http):
         return None
-    return Remote(url, user, secret)
+    return Remote(url, user, secret, access)

@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from cibeacon.context import Checkout
+from cibeacon.context import Checkout, Named
 from cibeacon.errors import CheckoutError
 from cibeacon.git import environment
 from cibeacon.git.child import Git
+from cibeacon.git.revisions import BRANCH, OWN, TRACKING
 from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
 
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
 _SHORT = r"[0-9a-f]{7,39}"
-_HEADS, _ORIGIN = "refs/heads/", "refs/remotes/origin/"
+_HEADS, _ORIGIN = BRANCH, f"{TRACKING}origin/"
 _DEFAULT_BRANCHES = ("main", "master")
+_TAG_FIELDS = "--format=%(objectname)%09%(*objectname)%09%(refname:strip=2)"
+_MOST_TAGS = 500
+"""Tags that are looked among: the newest, since each stands in an argument."""
 _LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
 _URL = ("config", "--get", "remote.origin.url")
-_REFS = ("for-each-ref", "--format=%(refname)%09%(symref)%09%(HEAD)", _HEADS, f"{_ORIGIN}HEAD")
-"""The local branches, with a star at the one that is checked out, and what the remote's HEAD points to."""
+_REFS = (
+    *("for-each-ref", "--format=%(refname)%09%(symref)%09%(HEAD)"),
+    *(_HEADS, *(f"{_ORIGIN}{name}" for name in ("HEAD", *_DEFAULT_BRANCHES))),
+)
+"""The local branches, with a star at the one that is checked out; the remote's likely default branches, and what its
+HEAD points to."""
 
 
 def toplevel(start: Path) -> Path:
@@ -81,6 +89,15 @@ class Repository(Git):
             answered, waiting = waiting[: len(pairs) + 1], waiting[len(pairs) + 1 :]
             self._commits |= dict(zip(answered, [*found, None], strict=False))
 
+    def named(self, revision: str) -> Named | None:
+        """The commit that a revision names, in any of git's spellings."""
+        sha, own = self.commit(revision), OWN.fullmatch(revision)
+        if sha is None:
+            return None
+        id_ = own["id"] if own else None
+        is_own = own is not None and (id_ is None or (self.commit(id_) or "").startswith(id_))
+        return Named(sha, revision.removeprefix(TRACKING).removeprefix(BRANCH), local=not is_own)
+
     def tip(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, with or without its tree."""
         if not revision or revision.startswith("-"):
@@ -117,13 +134,17 @@ class Repository(Git):
             return None
         return found
 
-    def previous_tag(self, sha: str) -> str | None:
-        """The commit of the nearest tag before `sha`."""
-        if self.shallow():
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+        """The nearest tag before `sha` whose name is wanted; None in a shallow clone, where one may be hidden."""
+        told = self._ask("for-each-ref", f"--merged={sha}", "--sort=-creatordate", _TAG_FIELDS, "refs/tags/")
+        rows = [line.split("\t") for line in told.split("\n")] if told and not self.shallow() else []
+        names = [name for direct, peeled, name in rows if wanted(name) and sha not in (direct, peeled)]
+        if not names:
             return None
-        own = (f"--exclude={name}" for name in (self._ask("tag", "--points-at", sha) or "").splitlines())
-        name = self._ask("describe", "--tags", "--abbrev=0", *own, sha)
-        return self.tip(f"refs/tags/{name}") if name else None
+        among = (f"--match={name}" for name in names[:_MOST_TAGS])  # no tag's name holds what a pattern gives a meaning
+        name = self._ask("describe", "--tags", "--abbrev=0", *among, sha)
+        found = self.tip(f"refs/tags/{name}") if name else None
+        return Named(found, str(name), local=True) if found else None
 
     def shallow(self) -> bool:
         """True when history is cut."""
@@ -184,12 +205,12 @@ class Repository(Git):
         url, remote_head = self._ask(*_URL), refs.get(f"{_ORIGIN}HEAD", "")
         if url and not remote_head:  # what it points to may be gone
             remote_head = self._ask("symbolic-ref", "--quiet", f"{_ORIGIN}HEAD") or ""
-        here = (name for name in _DEFAULT_BRANCHES if f"{_HEADS}{name}" in refs)
+        likely = (name for kind in (_ORIGIN, _HEADS) for name in _DEFAULT_BRANCHES if f"{kind}{name}" in refs)
         return Checkout(
             remote_url=url,
             head=self.commit("HEAD") or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
             branch=branch.removeprefix(_HEADS) or None,
-            default_branch=remote_head.removeprefix(_ORIGIN) or next(here, None),
+            default_branch=remote_head.removeprefix(_ORIGIN) or next(likely, None),
         )
 
     def _ask(self, *arguments: str) -> str | None:
@@ -209,7 +230,7 @@ class Repository(Git):
             raise CheckoutError(
                 "There is no git repository here",
                 f"git found none in {self.root} or above",
-                "Check out the repository before this step (actions/checkout), or run inside it.",
+                "Check out the repository before this step, or run inside it.",
             )
         return answer
 

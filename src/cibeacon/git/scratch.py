@@ -54,15 +54,18 @@ class Absent(Unfetched):
     """The server answered, and has no such commit or ref: `name`."""
 
     def __init__(self, name: str, fault: str) -> None:
-        super().__init__(f"the server does not have {name[:100]}", fault, "It may have been deleted since.")
+        super().__init__(f"the server does not have {name[:100]}", fault, "")
         self.name = name
 
 
 class Borrowed:
-    """What a scratch repository may take from the clone: its objects, and the commit that they are complete for."""
+    """What a scratch repository may take from the clone: its objects, and the commit that they are complete for.
 
-    def __init__(self, objects: Path, head: str) -> None:
-        self.objects, self.head = objects, head
+    `whole`: its history is lent, too, and not its folders alone.
+    """
+
+    def __init__(self, objects: Path, head: str, *, whole: bool = False) -> None:
+        self.objects, self.head, self.whole = objects, head, whole
 
     @classmethod
     def of(cls, local: Repository) -> Borrowed | None:
@@ -73,9 +76,18 @@ class Borrowed:
         odd = str(objects).startswith(('"', "#")) or "\n" in str(objects)
         return None if odd else cls(objects, head)
 
+    @classmethod
+    def history_of(cls, local: Repository) -> Borrowed | None:
+        """The same with the history; None where the clone's own is cut."""
+        found = None if local.shallow() else cls.of(local)
+        return cls(found.objects, found.head, whole=True) if found else None
+
 
 class Scratch(Repository):
-    """A bare repository in a folder of our own. Its remotes are asked in their order."""
+    """A bare repository in a folder of our own. Its remotes are asked in their order, and the first alone for a name:
+
+    another project's branch of the same name is another branch.
+    """
 
     def __init__(
         self,
@@ -98,7 +110,7 @@ class Scratch(Repository):
         self._brought: set[str] = set()
         _lay_out(root, remotes, borrowed, wide=wide)
 
-    def named(self, name: str) -> str | None:
+    def brought(self, name: str) -> str | None:
         """The commit that was fetched by a name."""
         return self.tip(_kept(name))
 
@@ -121,7 +133,8 @@ class Scratch(Repository):
         self._told.clear()
         specs = names if what == "files" else [f"+{name}:{_kept(name)}" for name in names]
         faults = []
-        for number, remote in enumerate(self._remotes):
+        by_id = all(SHA.fullmatch(name) for name in names)
+        for number, remote in enumerate(self._remotes if by_id else self._remotes[:1]):
             frank = self._frank and what != "files"
             environ = environment.fetching(self._job, remote, f"r{number}", frank=frank)
             place = (*_ALWAYS, "--", f"r{number}", *specs)
@@ -170,7 +183,8 @@ def _lay_out(root: Path, remotes: Sequence[Remote], borrowed: Borrowed | None, *
     if borrowed:
         (root / "objects/info/alternates").write_bytes(bytes(borrowed.objects) + b"\n")
         (root / "refs/cibeacon/checkout").write_text(f"{borrowed.head}\n")
-        (root / "shallow").write_text(f"{borrowed.head}\n")
+        if not borrowed.whole:
+            (root / "shallow").write_text(f"{borrowed.head}\n")
 
 
 def _fault(remote: Remote, names: Sequence[str], complaint: str) -> Unfetched:
@@ -187,5 +201,5 @@ def _fault(remote: Remote, names: Sequence[str], complaint: str) -> Unfetched:
         words,
         "Check that the job reaches this server: its network, proxy and certificates"
         if re.search(_UNREACHED, complaint, re.IGNORECASE)
-        else "Give the job's token read access to the repository's contents (contents: read)",
+        else remote.access,
     )

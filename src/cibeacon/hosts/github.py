@@ -35,6 +35,7 @@ _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_reque
 _WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
 _DEPENDABOT = "dependabot[bot]"
 _LARGEST_EVENT = 32 << 20
+_ACCESS = "Give the job's token read access to the repository's contents (contents: read)"
 
 
 def here(environ: Mapping[str, str]) -> bool:
@@ -67,7 +68,8 @@ def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
 def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
     """Where the repository's objects are. A fork's are there too: its pull request's commits live in the base's."""
     server_url = variable(environ, "GITHUB_SERVER_URL")
-    found = remote(server_url, variable(environ, "GITHUB_REPOSITORY"), "x-access-token", token, allow_http=allow_http)
+    repository = variable(environ, "GITHUB_REPOSITORY")
+    found = remote(server_url, repository, "x-access-token", token, _ACCESS, allow_http=allow_http)
     return (found,) if found else ()
 
 

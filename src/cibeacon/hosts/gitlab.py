@@ -23,6 +23,9 @@ FINAL_WORDS: Mapping[str, str] = {
     "cancelled": "cancelled",
 }
 """GitLab's final job states as statuses that everybody knows."""
+_ACCESS = (
+    "Let this project's job tokens into the project (its Job token permissions), or set gitlab_token (read_repository)"
+)
 
 
 def here(environ: Mapping[str, str]) -> bool:
@@ -35,7 +38,7 @@ def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool =
     user, secret = ("oauth2", token) if token else ("gitlab-ci-token", variable(environ, "CI_JOB_TOKEN"))
     projects = (variable(environ, name) for name in ("CI_MERGE_REQUEST_PROJECT_PATH", "CI_PROJECT_PATH"))
     found = [
-        remote(variable(environ, "CI_SERVER_URL"), path, user, secret, allow_http=allow_http)
+        remote(variable(environ, "CI_SERVER_URL"), path, user, secret, _ACCESS, allow_http=allow_http)
         for path in dict.fromkeys(projects)
     ]
     return tuple(each for each in found if each)

@@ -60,7 +60,10 @@ def _section(section: str, units: Any, draft: _Draft) -> None:
     libraries = frozenset(draft.names) if section == "services" else frozenset()
     for name, unit in units.items():
         where = (section, name)
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not isinstance(name, str):
+            draft.fault(where, f"{section}: {shown(name)} is not text: put the name in quotes.")
+            continue
+        if not NAME.fullmatch(name):
             draft.fault(where, f"{section}: {shown(name)} is no service name (letters, digits, space, . _ / @ -).")
             continue
         if LIBRARY + name in libraries:

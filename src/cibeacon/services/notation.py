@@ -94,7 +94,7 @@ def unknown_key(key: Any, known: Collection[str], where: str) -> str:
 
     near = get_close_matches(str(key), known, 1)
     hint = f" Did you mean {near[0]}?" if near else f" It may hold {', '.join(known)}."
-    return f"{where} may not hold {str(key)[:80]!r}; it is not used.{hint}"
+    return f"{where} may not hold {shown(key)}; it is not used.{hint}"
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:
@@ -107,4 +107,8 @@ def unknown_name(name: str, known: Collection[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value of the document in a sentence, in part where it is long."""
+    if isinstance(value, bool):
+        return (
+            f"{str(value).lower()} (which YAML makes of {'yes, on' if value else 'no, off'} and {str(value).lower()})"
+        )
     return repr(str(value)[:80])
