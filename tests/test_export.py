@@ -225,6 +225,10 @@ def test_a_number_is_read_where_a_host_writes_it_and_nowhere_else(message, numbe
         ("payments@1.2.0", "payments"),
         ("@acme/payments@1.2.0", "@acme/payments"),
         ("release-2024.01.31", "release"),
+        ("release2024.1", "release"),
+        ("v1.2.3-rc1", ""),
+        ("oauth2-v1.0", "oauth2"),
+        ("s3/1.0.0-2", "s3"),
         ("nightly", ""),
     ],
 )

@@ -62,12 +62,19 @@ def number_in(message: str) -> int | None:
     return int(told[-1]) if told else None
 
 
-_VERSION = re.compile(r"(?P<name>.*?)[/@_.-]?v?\d+(\.\d+)*([.+_-].*)?", re.ASCII | re.DOTALL)
+_VERSION = r"v?\d+(?:\.\d+)*(?:[.+_-].*)?"
+_TAGS = tuple(
+    re.compile(before + _VERSION, re.ASCII | re.DOTALL)
+    for before in ("(?P<name>)", "(?P<name>.+?)[/@_-]", r"(?P<name>.*?)\.?")  # a name may end in a digit: oauth2-v1
+)
 
 
 def family(tag: str) -> str:
-    """What stands before the version in a tag: `payments` of `payments/v1.2.0`, nothing of `v1.2.0`."""
-    found = _VERSION.fullmatch(tag)
+    """What stands before the version in a tag: `payments` of `payments/v1.2.0`, nothing of `v1.2.0`.
+
+    Tags of one family are a series: each is compared with the one before it in the series.
+    """
+    found = next((found for form in _TAGS if (found := form.fullmatch(tag))), None)
     return found["name"] if found else ""
 
 
