@@ -13,48 +13,10 @@ from cibeacon.delivery.courier import Courier
 from cibeacon.sandbox.dci_account import SECRET, DciAccount
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks.dci_reading import without_secrets
+from dci_place import SUITE, Place
 from processes import NOWHERE, cibeacon
 
-CI = {
-    "GITHUB_ACTIONS": "true",
-    "GITHUB_REPOSITORY": "acme/shop",
-    "GITHUB_RUN_ID": "77",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "GITHUB_JOB": "test",
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_SHA": "a" * 40,
-    "GITHUB_EVENT_NAME": "push",
-    "GITHUB_REF": "refs/heads/main",
-}
-SUITE = "<testsuite><testcase name='a'/><testcase name='b'><failure/></testcase></testsuite>"
 JOB = "12345678-1234-4234-8234-123456789abc"
-
-
-class Place:
-    """A sandbox, a folder, and the command in it."""
-
-    def __init__(self, sandbox, folder):
-        self.sandbox, self.folder = sandbox, folder
-        self.environ = {**sandbox.dci.account.exports(sandbox.url), "HOME": str(folder)}
-        event = folder / "event.json"
-        event.write_text("{}")
-        files = {"GITHUB_OUTPUT": "outputs", "RUNNER_TEMP": "temp", "GITHUB_STATE": "state"}
-        self.ci = CI | {"GITHUB_EVENT_PATH": str(event)} | {name: str(folder / each) for name, each in files.items()}
-
-    def run(self, *argv, ci=False, **environ):
-        environ = {**self.environ, **(self.ci if ci else {}), **environ}
-        return cibeacon("dci", *argv, environ=environ, cwd=self.folder / "work", began=int(time.time()))
-
-    def write(self, name, text="x"):
-        path = self.folder / "work" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def jobs(self):
-        return list(self.sandbox.dci.document()["jobs"].values())
-
-    def requests(self):
-        return [entry["path"] for entry in self.sandbox.ledger.document()["requests"]]
 
 
 @pytest.fixture

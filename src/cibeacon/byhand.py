@@ -16,7 +16,7 @@ from cibeacon.outcome import Outcome
 from cibeacon.planning import jobs
 from cibeacon.planning.plan import Ready, Step
 from cibeacon.planning.readiness import unencrypted, unreachable
-from cibeacon.planning.signals import Attachment, JobState, Signal
+from cibeacon.planning.signals import Attachment, JobState, Signal, named_correlation
 from cibeacon.planning.situation import Situation
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
@@ -107,7 +107,7 @@ class _Step:
     def tag(self) -> str:
         """What the facts are known by: the run; else the job that somebody named, since one run may tell of several."""
         if named := self.settings.dci.dci_job_id:
-            return f"ci:job:{named}"
+            return named_correlation(named)
         if self.situation.numbered and self.situation.placed:
             return jobs.correlation(self.situation)
         return f"ci:local:{self._world.token()}"  # on a person's own machine every start is another job

@@ -24,9 +24,14 @@ class Call(NamedTuple):
     headers: Mapping[str, str] | None = None
     """Headers of the call's own; never a credential."""
     file: Path | None = None
-    """A file that is streamed as the body, as it is."""
+    """A file that is streamed as the body, as it is; of a GET, what the body of the answer is compared with."""
     repeatable: bool = True
     """False: said twice it is done twice. After a doubtful attempt the sink is told (`Reply.lost`), and looks first."""
+
+    @property
+    def uploads(self) -> bool:
+        """Whether the file is what is sent."""
+        return self.file is not None and self.method != "GET"
 
     def shown(self, base_url: str) -> Request:
         """The request below `base_url`, as it is shown; of a file its path, and what is said of it."""
@@ -52,6 +57,8 @@ class Reply(NamedTuple):
     """Nobody knows whether a call that must not be repeated was done: its answer never came."""
     repeated: bool = False
     """An attempt before this one may have been done all the same: its answer was lost, or told of trouble."""
+    same: bool | None = None
+    """Whether the body of the answer is the file that the call names; the body itself is not kept then."""
 
     def json(self) -> Any:
         """The body as JSON, or None when it is none."""

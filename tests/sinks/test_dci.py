@@ -1,7 +1,7 @@
 """DCI's wire, one JSON file a dialogue under `dci/`: `why`, the `signal`, the `talk` and the `verdict` at its end.
 
 A talk is a list of the `call` that is made (`method`, `path`, `body`; of a file `headers` and `file`) and the `reply` to
-it: `status` with `json` or `html`, `date`, `location`, or `lost`. Of a verdict's `reason` a part is enough.
+it: `status` with `json` or `html`, `date`, `location`, or `same` (what was compared), or `lost`. Of a verdict's `reason` a part is enough.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def signal_of(fields):
 def reply_of(told):
     if told.get("lost"):
         return Reply(0, lost=True)
+    if "same" in told:
+        return Reply(told["status"], same=told["same"])
     page = told.get("html")
     content = b"" if "location" in told else page.encode() if page else json.dumps(told["json"]).encode()
     kind = "text/html; charset=utf-8" if page else "application/json"
@@ -122,7 +124,7 @@ def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(la
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
     record = Record.of(next(dci.rehearse(signal, "")), row, 1.0, signal=dci.keeps(signal))
     dialogue = dci.resume(record) if late else dci.tell(signal, "")
-    stands = reply_of({"status": 200, "json": {"job": {"id": JOB, "status": "post-run"}}})
+    stands = reply_of({"status": 200, "json": {"jobs": [{"id": JOB, "status": "post-run", "tags": ["t"]}]}})
     told = reply_of({"status": 201, "json": {"jobstate": {}}})
     calls, verdict = conversation(dialogue, [stands] if late else [stands, told])
     assert [call.method for call in calls] == (["GET"] if late else ["GET", "POST"])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TypeAlias
 
 import requests
@@ -167,7 +168,9 @@ class Courier:
         left = max(budget.remaining(), 0.001)  # requests takes no zero
         try:
             with (
-                watched(call.file, self._watch) if call.file else nullcontext(call.content()) as content,
+                watched(call.file, self._watch)
+                if call.file and call.uploads
+                else nullcontext(call.content()) as content,
                 self._session.request(
                     call.method,
                     endpoint.base_url + call.path,
@@ -180,7 +183,8 @@ class Courier:
                     proxies=endpoint.proxies,
                 ) as response,
             ):
-                reply = _read(response, budget)
+                against = None if call.uploads or response.status_code >= 300 else call.file
+                reply = _compared(response, against, budget) if against else _read(response, budget)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = lost(error, endpoint)
             return failure, (0.0 if failure.transient else None)
@@ -215,18 +219,30 @@ def _read(response: requests.Response, budget: Budget) -> Reply | Lost:
     while len(content) <= LARGEST_REPLY:
         chunk = response.raw.read1(_CHUNK, decode_content=False)
         if not chunk:
-            headers = response.headers
-            return Reply(
-                response.status_code,
-                bytes(content),
-                headers.get("Content-Type", ""),
-                headers.get("Location"),
-                headers.get("Date"),
-            )
+            return _reply(response)._replace(content=bytes(content))
         content += chunk
         if budget.remaining() <= 0:
             return too_slow()
     return Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
+
+
+def _compared(response: requests.Response, path: Path, budget: Budget) -> Reply | Lost:
+    """The reply, its body held against a file piece by piece, up to the first piece that differs."""
+    same, chunk = True, b"-"
+    with watched(path, None) as file:
+        while same and chunk:
+            chunk = response.raw.read1(_CHUNK, decode_content=False)
+            same = chunk == file.read(len(chunk) or 1)
+            if budget.remaining() <= 0:
+                return too_slow()
+    return _reply(response)._replace(same=same)
+
+
+def _reply(response: requests.Response) -> Reply:
+    """The reply without its body."""
+    headers = response.headers
+    kind, where, date = headers.get("Content-Type", ""), headers.get("Location"), headers.get("Date")
+    return Reply(response.status_code, b"", kind, where, date)
 
 
 def _judged(row: Outcome, verdict: Verdict, reply: Reply) -> Outcome:

@@ -55,6 +55,12 @@ def header(text: str) -> str:
     return f"{name[: LONGEST - _DIGITS - 1]}~{digest}"
 
 
+def numbered(name: str, number: int) -> str:
+    """The name of the file of that number among those of one name: the first has the name itself."""
+    ending = f" ({number})" if number > 1 else ""
+    return f"{name[: LONGEST - len(ending)]}{ending}"
+
+
 def _bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")

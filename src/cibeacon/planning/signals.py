@@ -124,6 +124,20 @@ class PipelineRun(NamedTuple):
         return f"{self.pipeline_name}: {self.status or 'unknown'}"
 
 
+NO_JOB = "no job"
+"""The error of a file or a state whose job DCI does not have: it can be told once the job is there."""
+
+
+def named_correlation(job_id: str) -> str:
+    """What the facts of a job are known by that somebody named: no job carries it as a tag."""
+    return f"ci:job:{job_id}"
+
+
+def job_key(correlation: str) -> str:
+    """The key of the signal that makes the job."""
+    return f"dci/{correlation}/job"
+
+
 class DciJob(NamedTuple):
     """A CI job is a job of DCI: it exists there, and runs. Everything that happens to it later is a fact of its own."""
 
@@ -154,7 +168,7 @@ class DciJob(NamedTuple):
     @property
     def key(self) -> str:
         """One per job."""
-        return f"{self.kind}/{self.correlation}/job"
+        return job_key(self.correlation)
 
     @property
     def subject(self) -> str:

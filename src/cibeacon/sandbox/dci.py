@@ -20,7 +20,7 @@ from cibeacon.sandbox.dci_answers import Page, Refusal, database
 from cibeacon.sandbox.dci_call import Asked, media_type
 from cibeacon.sandbox.dci_files import reader_for
 from cibeacon.sandbox.dci_ledger import document
-from cibeacon.sandbox.dci_mishaps import LOST, Mishaps
+from cibeacon.sandbox.dci_mishaps import LATE, LOST, Mishaps
 from cibeacon.sandbox.dci_schema import is_uuid
 from cibeacon.sandbox.dci_state import DciState
 from cibeacon.sandbox.dci_upload import Upload
@@ -55,6 +55,7 @@ class Dci:
         self._state = DciState(account, clock)
         self._ledger, self._clock, self._log = ledger, clock, log
         self._lock = RLock()
+        self._late: list[tuple[Request, Upload]] = []
 
     def document(self) -> dict[str, Any]:
         """Every job with its states, files, results and values, by id, as one JSON object."""
@@ -83,19 +84,30 @@ class Dci:
         with self._lock:
             path = unquote(request.path).removeprefix(dci_routes.PREFIX)
             mishap = self.mishaps.next(request.method, path.rstrip("/"))
-            message = None
-            try:
-                if mishap:
-                    raise Page(mishap)
-                answer = self._handled(request, path, upload)
-            except (Refusal, Page) as refusal:
-                answer = refusal.answer()
-                message = refusal.message if isinstance(refusal, Refusal) else None
-            self._note(request, upload, answer, message)
-            if not any(one.upload is upload for one in self._state.files.values()):
-                upload.close()
+            if mishap == LATE:
+                self._late.append((request, upload))
+                return None
+            answer = self._judged(request, path, upload, mishap)
+            late = [each for each in self._late if (each[0].method, each[0].path) == (request.method, request.path)]
+            for each, body in late:
+                self._late.remove((each, body))
+                self._judged(each, path, body, None)
         dated = {"Date": formatdate(self._clock(), usegmt=True), **answer.headers}
         return None if mishap == LOST else Answer(answer.status, answer.content, answer.content_type, dated)
+
+    def _judged(self, request: Request, path: str, upload: Upload, mishap: int | None) -> Answer:
+        message = None
+        try:
+            if mishap:
+                raise Page(mishap)
+            answer = self._handled(request, path, upload)
+        except (Refusal, Page) as refusal:
+            answer = refusal.answer()
+            message = refusal.message if isinstance(refusal, Refusal) else None
+        self._note(request, upload, answer, message)
+        if not any(one.upload is upload for one in self._state.files.values()):
+            upload.close()
+        return answer
 
     def _handled(self, request: Request, path: str, upload: Upload) -> Answer:
         handler, ids = dci_routes.found(request.method, path)

@@ -118,6 +118,15 @@ def file(asked: Asked) -> Answer:
     return in_json(200, {"file": row}, ETag=row["etag"])
 
 
+def content(asked: Asked) -> Answer:
+    """GET /files/ID/content: its bytes, as they arrived; a page for one that was too large to keep."""
+    one = _stored(asked)
+    held = one.upload.content()
+    if held is None:
+        raise Page(404)
+    return Answer(200, held, one.row["mime"] or "text/plain")
+
+
 def delete(asked: Asked) -> Answer:
     """DELETE /files/ID; its results go with it."""
     one = _stored(asked)

@@ -7,6 +7,8 @@ from threading import Lock
 
 LOST = 0
 """In place of a status: the request is carried out, recorded, and hung up on without an answer."""
+LATE = -1
+"""The same, but it is carried out after the next one of its method and path."""
 
 
 class Mishaps:
@@ -19,6 +21,10 @@ class Mishaps:
     def lose(self, method: str, path: str, times: int = 1) -> None:
         """Carry out the next matching requests and lose the answers."""
         self.fail(method, path, LOST, times)
+
+    def late(self, method: str, path: str) -> None:
+        """Hang up on the next matching request, and carry it out after the next one like it."""
+        self.fail(method, path, LATE)
 
     def fail(self, method: str, path: str, status: int, times: int = 1) -> None:
         """Answer the next matching requests with a status and a page of HTML, and do nothing of what they ask."""

@@ -36,6 +36,7 @@ _ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/jobs/ID/kv": {"POST": changes.add_value},
     "/jobstates": {"POST": changes.add_state},
     "/files": {"POST": files.add},
+    "/files/ID/content": {"GET": files.content},
     "/files/ID": {"GET": files.file, "DELETE": files.delete},
 }
 _ID = "([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cibeacon.call import Call, Dialogue, Verdict
+from cibeacon.files.names import numbered
 from cibeacon.identifiers import is_uuid
 from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal
 from cibeacon.sinks import dci_calls as calls
@@ -18,18 +19,20 @@ from cibeacon.sinks import dci_record
 from cibeacon.sinks.dci_asking import (
     FINAL,
     STATUSES,
+    TRIES,
     Row,
     Talk,
+    ended,
     id_of,
-    known_job,
+    known_jobs,
     listed,
-    needed_job,
+    needed_jobs,
     past,
     status_of,
     told_state,
 )
 from cibeacon.sinks.dci_asking import once as said_once
-from cibeacon.sinks.dci_replies import Refused
+from cibeacon.sinks.dci_replies import Refused, answer, unanswered
 from cibeacon.sinks.dci_topics import components, topic
 from cibeacon.spool.record import Record
 
@@ -37,6 +40,13 @@ NAME = "dci"
 LONGEST = 255
 """Characters of a name, a tag or a header that DCI stores."""
 _KNOWN = frozenset({"/api/v1/jobs", "/api/v1/jobs/schedule", "/api/v1/jobstates", "/api/v1/files"})
+_MOST_OF_A_NAME = 20
+"""Files of one name in a job: whoever has more has a mistake in a loop."""
+_OWN_NAME = "give each file a name of its own (cibeacon dci upload --name)"
+_RENAMED = (
+    "DCI has another file of the name {0}, so this one is called {1}: to have DCI compare its results from run to run, "
+    f"{_OWN_NAME}."
+)
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 _PAGE = re.compile(r"https?://\S+", re.ASCII | re.IGNORECASE)
 
@@ -145,31 +155,31 @@ def _made(signal: DciJob, topic_id: str, component_ids: list[str]) -> Call:
 
 
 def _told_job(signal: DciJob) -> Dialogue:
-    job = yield from known_job(signal.job_id, signal.correlation)
-    made = job is None
-    if job is None:
-        job = yield from _new_job(signal)
+    jobs = yield from known_jobs(signal.job_id, signal.correlation)
+    made = not jobs
+    if made:
+        jobs = yield from _new_job(signal)
+    job, *strays = jobs
     facts = {"dci_job_id": id_of(job)}
     try:
         told = yield from _started(job, signal.note)
     except Refused as refused:
         return refused.verdict._replace(facts=facts)
+    yield from ended(strays, job)
     if made or told:
         return Verdict("sent", facts=facts)
     return Verdict("duplicate", f"DCI has this job already; it is {_plain(job)}.", facts=facts)
 
 
-def _new_job(signal: DciJob) -> Talk[Row]:
+def _new_job(signal: DciJob) -> Talk[list[Row]]:
     found = yield from topic(signal.topic or "")
     topic_id = id_of(found)
     ids = yield from components(topic_id, signal.components)
-    return (
-        yield from said_once(
-            _made(signal, topic_id, ids),
-            lambda: known_job(None, signal.correlation),
-            lambda document: document.get("job") or {},
-        )
-    )
+
+    def look() -> Talk[list[Row] | None]:
+        return (yield from known_jobs(None, signal.correlation)) or None
+
+    return (yield from said_once(_made(signal, topic_id, ids), look, lambda document: [document.get("job") or {}]))
 
 
 def _started(job: Row, note: str | None) -> Talk[bool]:
@@ -181,26 +191,59 @@ def _started(job: Row, note: str | None) -> Talk[bool]:
 
 
 def _told_file(signal: Attachment) -> Dialogue:
-    job_id = signal.job_id or id_of((yield from needed_job(None, signal.correlation)))
+    job_id = signal.job_id or id_of((yield from needed_jobs(None, signal.correlation))[0])
     facts = {"dci_job_id": job_id}
 
-    def look() -> Talk[Row | None]:
-        rows = yield from listed(lambda offset: calls.files(job_id, offset, signal.name), "files")
-        return next((row for row in rows if row.get("name") == signal.name), None)
+    number, lost = 1, 0
+    while number <= _MOST_OF_A_NAME and lost < TRIES:
+        name = numbered(signal.name, number)
+        told = Verdict("sent", None if number == 1 else _RENAMED.format(signal.name, name), facts=facts)
+        there = yield from _named(job_id, name)
+        for row in there:
+            if (yield from _same(row, signal, ours=lost > 0)):
+                return told if lost else Verdict("duplicate", f"DCI has this file already: {name}.", facts=facts)
+        if there:
+            number += 1
+            continue
+        reply = yield calls.upload(job_id, signal.path, name, signal.mime)
+        if not reply.lost:
+            answer(reply)
+            return told
+        lost += 1
+    if lost:
+        raise unanswered()
+    why = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
+    return Verdict("failed", why, "name taken", facts=facts)
 
-    before = yield from look()
-    if before is not None:
-        other = f" of {before.get('size')} bytes; names have to be unique in a job" * (
-            before.get("size") not in (None, signal.size, str(signal.size))
-        )
-        return Verdict("duplicate", f"DCI has a file of this name already{other}.", facts=facts)
-    call = calls.upload(job_id, signal.path, signal.name, signal.mime)
-    yield from said_once(call, look, lambda document: document)
-    return Verdict("sent", facts=facts)
+
+def _named(job_id: str, name: str) -> Talk[list[Row]]:
+    """The job's files of that name: DCI keeps any number of them."""
+    rows = yield from listed(lambda offset: calls.files(job_id, offset, name), "files")
+    return [row for row in rows if row.get("name") == name]
+
+
+def _same(row: Row, signal: Attachment, *, ours: bool) -> Talk[bool]:
+    """Whether a file of DCI's holds what ours holds; where DCI does not show it, `ours` says so. Raises `Refused`."""
+    reply = yield calls.content(id_of(row), signal.path, signal.mime)
+    if reply.same is not None:
+        return reply.same
+    if not (ours or 300 <= reply.status < 400 or reply.status == 404):
+        answer(reply)
+    if ours:
+        return True
+    why = f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}."
+    raise Refused(Verdict("failed", why, "name taken"))
 
 
 def _told_end(signal: JobState, *, late: bool) -> Dialogue:
-    job = yield from needed_job(signal.job_id, signal.correlation)
+    job, *strays = yield from needed_jobs(signal.job_id, signal.correlation)
+    verdict = yield from _told_state_of(job, signal, late=late)
+    if verdict.outcome != "failed" and signal.status in FINAL:
+        yield from ended(strays, job)
+    return verdict
+
+
+def _told_state_of(job: Row, signal: JobState, *, late: bool) -> Dialogue:
     job_id = id_of(job)
     facts, now = {"dci_job_id": job_id}, status_of(job)
     if now == signal.status or (signal.yields and now in FINAL):

@@ -6,11 +6,13 @@ looked for before it is said again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 from cibeacon.call import Call, Reply, Verdict
 from cibeacon.identifiers import is_uuid
+from cibeacon.planning.signals import NO_JOB, named_correlation
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_replies import Refused, answer, foreign, unanswered
 
@@ -60,21 +62,42 @@ def once(call: Call, look: Callable[[], Talk[Result | None]], read: Callable[[Ro
     raise unanswered()
 
 
-def known_job(job_id: str | None, correlation: str) -> Talk[Row | None]:
-    """The job, by its id or by the tag that it alone carries; None when no job carries the tag. Raises `Refused`."""
+def known_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
+    """The job, by its id or by the tag of its run; none when no job carries the tag. Raises `Refused`.
+
+    A create that is late makes a second one. The first row is the job that counts: one that began, else the oldest.
+    """
     if job_id:
-        return (yield from asked(calls.job(job_id), "job"))
+        return [(yield from asked(calls.job(job_id), "job"))]
     rows = yield from page(calls.tagged(correlation), "jobs")
     mine = [row for row in rows if isinstance(tags := row.get("tags"), list) and correlation in tags]
-    return mine[0] if mine else None
+    return sorted(mine[::-1], key=lambda row: not _began(row))
 
 
-def needed_job(job_id: str | None, correlation: str) -> Talk[Row]:
-    """The same where there has to be one."""
-    job = yield from known_job(job_id, correlation)
-    if job is None:
-        raise Refused(Verdict("failed", _NO_JOB, "no job", keep=True))
-    return job
+def _began(job: Row) -> bool:
+    """False also for one that was ended as a stray."""
+    return past(job, "pre-run") and status_of(job) != "killed"
+
+
+def needed_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
+    """The same where there has to be one; where its id is known, too, those of its run that were made by mistake follow."""
+    ours = not job_id or correlation != named_correlation(job_id)
+    jobs = (yield from known_jobs(None, correlation)) if ours else []
+    if job_id:
+        jobs.sort(key=lambda row: row.get("id") != job_id)
+        if not jobs or jobs[0].get("id") != job_id:
+            return (yield from known_jobs(job_id, correlation))
+    if not jobs:
+        raise Refused(Verdict("failed", _NO_JOB, NO_JOB, keep=True))
+    return jobs
+
+
+def ended(strays: Iterable[Row], job: Row) -> Talk[None]:
+    """Ends those that were made by mistake, or they would be taken for running for ever. None that is refused matters."""
+    for stray in strays:
+        if status_of(stray) not in FINAL:
+            with suppress(Refused):
+                yield from told_state(id_of(stray), "killed", f"Made twice by mistake: see the job {id_of(job)}.")
 
 
 def told_state(job_id: str, status: str, comment: str | None) -> Talk[bool]:

@@ -15,6 +15,8 @@ from cibeacon.call import Call
 
 PAGE = 200
 """Rows of a page; DCI gives no more at once."""
+MOST_OF_A_RUN = 10
+"""Jobs of one run: more than it can have by mistakes of ours."""
 _ROOT = "/api/v1"
 
 
@@ -54,8 +56,8 @@ def jobs(offset: int = 0, limit: int = PAGE, **where: str) -> Call:
 
 
 def tagged(tag: str) -> Call:
-    """The newest job that carries a tag."""
-    return jobs(0, 1, tags=tag)
+    """The jobs that carry a tag, the newest first: one, or two where it was made twice."""
+    return jobs(0, MOST_OF_A_RUN, tags=tag)
 
 
 def job(job_id: str) -> Call:
@@ -88,6 +90,11 @@ def upload(job_id: str, path: Path, name: str, mime: str) -> Call:
     """A file of a job; without a content type, by which DCI would read the body as a form."""
     headers = {"DCI-JOB-ID": job_id, "DCI-NAME": name, "DCI-MIME": mime}
     return Call("POST", f"{_ROOT}/files", auth="dci", headers=headers, file=path, repeatable=False)
+
+
+def content(file_id: str, path: Path, mime: str) -> Call:
+    """What a file of DCI's holds, to be compared with one of ours; its type says how that one is cleaned before."""
+    return Call("GET", f"{_ROOT}/files/{file_id}/content", auth="dci", headers={"DCI-MIME": mime}, file=path)
 
 
 def rows(path: str, offset: int, limit: int, where: Mapping[str, str]) -> Call:

@@ -1,0 +1,59 @@
+"""The DCI verbs in a folder of their own, with the sandbox's DCI over HTTP."""
+
+from __future__ import annotations
+
+import time
+
+from processes import cibeacon
+
+CI = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_REPOSITORY": "acme/shop",
+    "GITHUB_RUN_ID": "77",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_JOB": "test",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_SHA": "a" * 40,
+    "GITHUB_EVENT_NAME": "push",
+    "GITHUB_REF": "refs/heads/main",
+}
+SUITE = "<testsuite><testcase name='a'/><testcase name='b'><failure/></testcase></testsuite>"
+
+
+class Place:
+    """A sandbox, a folder, and the command in it."""
+
+    def __init__(self, sandbox, folder):
+        self.sandbox, self.folder = sandbox, folder
+        self.environ = {**sandbox.dci.account.exports(sandbox.url), "HOME": str(folder)}
+        event = folder / "event.json"
+        event.write_text("{}")
+        files = {"GITHUB_OUTPUT": "outputs", "RUNNER_TEMP": "temp", "GITHUB_STATE": "state"}
+        self.ci = CI | {"GITHUB_EVENT_PATH": str(event)} | {name: str(folder / each) for name, each in files.items()}
+
+    def run(self, *argv, ci=False, cwd="work", **environ):
+        environ = {**self.environ, **(self.ci if ci else {}), **environ}
+        return cibeacon("dci", *argv, environ=environ, cwd=self.folder / cwd, began=int(time.time()))
+
+    def report(self, stage, **environ):
+        environ = {**self.environ, **self.ci, "CIBEACON_STRICT": "true", **environ}
+        return cibeacon("report", environ=environ, cwd=self.folder / "work", stage=stage, began=int(time.time()))
+
+    def replay(self, *argv, ci=False, **environ):
+        environ = {**self.environ, **(self.ci if ci else {}), **environ}
+        return cibeacon("replay", *argv, environ=environ, cwd=self.folder / "work", began=int(time.time()))
+
+    def write(self, name, text="x"):
+        path = self.folder / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def jobs(self):
+        return list(self.sandbox.dci.document()["jobs"].values())
+
+    def only(self):
+        (job,) = self.jobs()
+        return job
+
+    def requests(self):
+        return [entry["path"] for entry in self.sandbox.ledger.document()["requests"]]
