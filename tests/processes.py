@@ -29,7 +29,7 @@ class Ended(NamedTuple):
         return json.loads(self.out)
 
 
-def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", began=1_700_000_000):
+def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", began=1_700_000_000, token=None):
     """The end of `cibeacon ARGV` in `cwd`. Nothing of the test's own environment is seen."""
     numbers = itertools.count(1)
     out, err = io.StringIO(), io.StringIO()
@@ -45,7 +45,7 @@ def cibeacon(*argv, environ=None, cwd, stage="whole", stdin="", began=1_700_000_
         started=time.monotonic(),
         sleep=time.sleep,
         random=lambda: 0.0,
-        token=lambda: f"token{next(numbers)}",
+        token=token or (lambda: f"token{next(numbers)}"),
         stage=stage,
     )
     return Ended(run(argv, world), out.getvalue(), err.getvalue())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
+from cibeacon.sandbox.dci_account import id_of
 from cibeacon.sandbox.server import Sandbox
 from dci_place import SUITE, Place
 from processes import NOWHERE
@@ -144,3 +143,130 @@ class TestJobsMadeTwice:
         assert place.run("upload", "a.log", "--strict", ci=True).code == 0
         files = {job["created_at"]: len(job["files"]) for job in place.jobs()}
         assert [files[at] for at in sorted(files)] == [1, 0]
+
+
+SETTINGS = {"CIBEACON_SIGNALS": "dci", "CIBEACON_DCI_FILES": "*.log"}
+
+
+class TestRefusedForGood:
+    """What DCI refuses for good is kept nowhere, and nobody is told that it waits."""
+
+    def spool(self, place):
+        return sorted(path.name for path in place.folder.rglob("spool/*.ndjson"))
+
+    def test_a_topic_that_is_not_active_leaves_nothing_for_the_last_stage_to_wait_for(self, place):
+        place.write("a.log")
+        for stage in ("main", "post"):
+            ended = place.report(stage, **SETTINGS, CIBEACON_DCI_TOPIC="RHEL-7.9", CIBEACON_JOB_STATUS="success")
+            assert ended.code == 1
+            assert "kept" not in ended.out
+            assert self.spool(place) == []
+        assert "DCI has no job of this run" in ended.out
+        assert "waits" not in ended.out
+        assert "Nothing waits" in place.replay("--strict", ci=True).out
+
+    def test_a_job_that_was_archived_has_no_files_and_no_end_to_wait_for(self, place):
+        place.write("a.log")
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        place.archive(place.only()["id"])
+        for more in ({}, {"CIBEACON_DCI_JOB_ID": place.only()["id"]}):
+            ended = place.run("finish", "success", "--files", "*.log", "--format=json", ci=True, **more)
+            assert outcomes(ended) == ["failed", "failed"]
+            assert self.spool(place) == []
+
+    def test_what_waits_for_a_job_that_waits_is_kept_as_before(self, place):
+        place.run("start", "--topic", "RHEL-8.2", ci=True, DCI_CS_URL=NOWHERE)
+        kept = place.run("finish", "success", "--format=json", ci=True)
+        assert outcomes(kept) == ["failed"]
+        assert "It is kept" in kept.document["signals"][0]["reason"]
+        assert place.replay("--strict", ci=True).code == 0
+        assert [state for state, _ in place.only()["states"]] == ["pre-run", "running", "success"]
+
+    def test_what_an_earlier_ci_job_kept_is_waited_for(self, place):
+        kept = place.run("finish", "success", "--format=json", ci=True, CIBEACON_OUT_SPOOLED="1")
+        assert "It is kept" in kept.document["signals"][0]["reason"]
+
+    def test_what_waits_for_a_job_that_is_refused_at_last_does_not_fail_every_replay(self, place):
+        place.write("a.log")
+        place.run("start", "--topic", "RHEL-7.9", ci=True, DCI_CS_URL=NOWHERE)
+        place.run("finish", "success", "--files", "*.log", ci=True, DCI_CS_URL=NOWHERE)
+        assert len(self.spool(place)) == 3
+        first = place.replay("--strict", "--format=json", ci=True)
+        assert (first.code, outcomes(first)) == (1, ["failed", "failed", "failed"])
+        assert "kept" not in str(first.document)
+        assert self.spool(place) == []
+        assert place.replay("--strict", ci=True).code == 0
+
+    def test_the_end_of_a_job_whose_start_waits_elsewhere_is_not_set_aside(self, place):
+        """Only its own record is named, and that of its start waits in the spool."""
+        place.run("start", "--topic", "RHEL-8.2", ci=True, DCI_CS_URL=NOWHERE)
+        before = self.spool(place)
+        place.run("finish", "success", ci=True, DCI_CS_URL=NOWHERE)
+        (end,) = set(self.spool(place)) - set(before)
+        place.replay(str(place.folder / "temp/cibeacon/spool" / end), ci=True)
+        assert len(self.spool(place)) == 2
+
+
+class TestWhoSigns:
+    """A remote CI that is not there, or disabled, and a feeder: each has advice of its own."""
+
+    GONE = "11111111-2222-4333-8444-555555555555"
+
+    @pytest.mark.parametrize(
+        ("client", "verb", "error", "advice"),
+        [
+            (GONE, ("whoami",), "remoteci not found", "no remote CI of this id: check dci_client_id"),
+            (f"feeder/{GONE}", ("whoami",), "feeder not found", "no feeder of this id: check dci_client_id"),
+            ("retired", ("start", "--topic", "RHEL-8.2"), "is disabled", "The remote CI is disabled"),
+            ("feeder", ("start", "--topic", "RHEL-8.2"), "Only remoteci", "Only a remote CI can make jobs"),
+        ],
+    )
+    def test_who_cannot_make_a_job_is_told_why(self, place, client, verb, error, advice):
+        known = {
+            "retired": f"remoteci/{id_of('remoteci', 'retired')}",
+            "feeder": f"feeder/{id_of('feeder', 'sandbox')}",
+        }
+        ended = place.run(*verb, ci=verb[0] == "start", DCI_CLIENT_ID=known.get(client, client))
+        said = ended.out + ended.err
+        assert error in said
+        assert advice in said
+        assert place.jobs() == []
+
+    def test_a_disabled_one_may_look(self, place):
+        ended = place.run("whoami", DCI_CLIENT_ID=id_of("remoteci", "retired"))
+        assert (ended.code, ended.out.split()[0]) == (0, f"remoteci/{id_of('remoteci', 'retired')}")
+
+    def test_a_feeder_is_called_one(self, place):
+        ended = place.run("whoami", DCI_CLIENT_ID=f"feeder/{id_of('feeder', 'sandbox')}")
+        assert ended.out.split()[0] == f"feeder/{id_of('feeder', 'sandbox')}"
+
+
+class TestStartsThatWait:
+    """A start that was kept is the same start when it is said again."""
+
+    @pytest.mark.parametrize("ci", [True, False], ids=["in CI", "on a laptop"])
+    def test_a_second_start_takes_the_place_of_one_that_waits(self, place, ci):
+        kept = place.run("start", "--topic", "RHEL-8.2", "--format=json", ci=ci, DCI_CS_URL=NOWHERE)
+        assert outcomes(kept) == ["spooled"]
+        again = place.run("start", "--topic", "RHEL-8.2", "--strict", ci=ci)
+        assert again.code == 0
+        assert "Nothing waits" in place.replay("--strict", ci=ci).out
+        assert place.only()["status"] == "running"
+
+    def test_a_start_of_another_name_does_not(self, place):
+        place.run("start", "--topic", "RHEL-8.2", "--name", "a", DCI_CS_URL=NOWHERE)
+        place.run("start", "--topic", "RHEL-8.2", "--name", "b", "--strict")
+        assert place.replay("--strict").code == 0
+        assert sorted(job["name"] for job in place.jobs()) == ["a", "b"]
+
+    def test_a_dry_run_of_a_replay_shows_what_it_would_make(self, place):
+        place.write("a.log")
+        place.run("start", "--topic", "RHEL-8.2", ci=True, DCI_CS_URL=NOWHERE)
+        place.run("finish", "success", "--files", "a.log", ci=True, DCI_CS_URL=NOWHERE)
+        shown = [row["request"] for row in place.replay("--dry-run", "--format=json", ci=True).document["signals"]]
+        paths = [(each["method"], each["url"].removeprefix(f"{place.sandbox.url}/api/v1")) for each in shown]
+        assert paths == [("POST", "/jobs/schedule"), ("POST", "/files"), ("POST", "/jobstates")]
+        assert shown[0]["body"]["topic_id"] == "{topic.id}"
+        assert shown[1]["body"]["DCI-NAME"] == "a.log"
+        assert shown[2]["body"]["status"] == "success"
+        assert place.requests() == []

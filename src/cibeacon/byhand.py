@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cibeacon import detect
+from cibeacon.delivery import keeping
 from cibeacon.delivery.delivering import deliver
 from cibeacon.files.attachments import attachments
 from cibeacon.files.watching import Watch
@@ -16,12 +17,12 @@ from cibeacon.outcome import Outcome
 from cibeacon.planning import jobs
 from cibeacon.planning.plan import Ready, Step
 from cibeacon.planning.readiness import unencrypted, unreachable
-from cibeacon.planning.signals import Attachment, JobState, Signal, named_correlation
+from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal, named_correlation
 from cibeacon.planning.situation import Situation
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
-from cibeacon.sinks import SINKS
+from cibeacon.sinks import SINKS, dci_record
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice, Report
 
@@ -33,14 +34,15 @@ _WHICH = (
     "Which job it is about is not known here: give its id (setting dci_job_id, variable CIBEACON_DCI_JOB_ID), "
     "as cibeacon dci start prints it."
 )
-
+_LOCAL = "ci:local:"
+"""How the tag of a job begins that no run makes."""
 Told = tuple[Report, Settings]
 
 
 def start(world: World, flags: Mapping[str, str]) -> Told:
     """Makes the job and tells that it runs; or goes on with the one that this run made before."""
     step = _Step(world, flags)
-    return step.told([jobs.job(step.situation)._replace(correlation=step.tag)])
+    return step.told([step.job()])
 
 
 def state(world: World, flags: Mapping[str, str], status: str) -> Told:
@@ -60,6 +62,12 @@ def finish(world: World, flags: Mapping[str, str], status: str, watch: Watch | N
     step = _Step(world, flags)
     files = step.files() if step.settings.dci.dci_files else []
     return step.told([*files, step.state(status)], watch)
+
+
+def _same(one: DciJob, other: DciJob) -> bool:
+    """Whether DCI would compare the two with each other: then they are one job that somebody started twice."""
+    alike = ("topic", "components", "name", "configuration", "change_url", "tags")
+    return all(getattr(one, name) == getattr(other, name) for name in alike)
 
 
 class _Step:
@@ -88,6 +96,18 @@ class _Step:
             final_words=host.FINAL_WORDS,
         )
 
+    def job(self) -> DciJob:
+        """The job. On a person's own machine one that waits already is this one: said again, it is not made twice."""
+        job = jobs.job(self.situation)._replace(correlation=self.tag)
+        if not job.correlation.startswith(_LOCAL) or self._survey.rehearsed:
+            return job
+        place = keeping.place(self._world, self.settings, self._survey.host)
+        for entry in keeping.waiting(place, self._world.cwd):
+            waits = dci_record.read(entry.record.signal)
+            if isinstance(waits, DciJob) and waits.correlation.startswith(_LOCAL) and _same(waits, job):
+                return job._replace(correlation=waits.correlation)
+        return job
+
     def state(self, status: str) -> JobState:
         """How the job stands."""
         word = status.lower()
@@ -110,7 +130,7 @@ class _Step:
             return named_correlation(named)
         if self.situation.numbered and self.situation.placed:
             return jobs.correlation(self.situation)
-        return f"ci:local:{self._world.token()}"  # on a person's own machine every start is another job
+        return f"{_LOCAL}{self._world.token()}"  # on a person's own machine every start is another job
 
     def told(self, signals: Sequence[Signal], watch: Watch | None = None) -> Told:
         """The signals delivered, and the report of it."""

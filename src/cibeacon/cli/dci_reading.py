@@ -164,7 +164,8 @@ def _identity(world: World, answer: Answer) -> Iterator[str]:
         if isinstance(teams, dict)
         else []
     )
-    yield clipped(f"remoteci/{who.get('id')} {who.get('name') or ''}".rstrip(), _WIDTH) + "\n"
+    kind = str(answer.settings.dci.dci_client_id).partition("/")[0]
+    yield clipped(f"{kind}/{who.get('id')} {who.get('name') or ''}".rstrip(), _WIDTH) + "\n"
     yield table(world, ("team id", "team", "state"), rows)
 
 

@@ -21,7 +21,7 @@ from cibeacon.files.cleaning import cleaning
 from cibeacon.files.watching import Watch
 from cibeacon.outcome import Outcome
 from cibeacon.planning.plan import Ready, Step
-from cibeacon.planning.signals import Attachment, JobState
+from cibeacon.planning.signals import NO_JOB, Attachment, JobState, job_key
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
@@ -29,6 +29,8 @@ from cibeacon.sinks import SINKS
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
 
+_SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
+"""How many signals an earlier job of a pipeline kept, as its dotenv report says."""
 Told = tuple[tuple[Outcome, ...], tuple[Notice, ...]]
 
 
@@ -112,9 +114,17 @@ class _Round:
         return [(place, step) for place in places if isinstance(step := self._steps[place], Ready)]
 
     def _keep(self, place: int, row: Outcome) -> None:
-        self._rows[place] = self._journal.settled(row)
+        self._rows[place] = self._journal.settled(self._awaiting(self._steps[place], row))
         if _makes_job(row):
             self._steps[place + 1 :] = [_of_job(step, row) for step in self._steps[place + 1 :]]
+
+    def _awaiting(self, step: Step, row: Outcome) -> Outcome:
+        """What DCI has no job for is kept only if the job may still be made: it waits here, or where an earlier job ran."""
+        signal = step.signal if isinstance(step, Ready) else None
+        if row.error != NO_JOB or not isinstance(signal, Attachment | JobState):
+            return row
+        elsewhere = self._world.environ.get(_SPOOLED_EARLIER, "0") not in ("", "0")
+        return row._replace(keep=elsewhere or self._journal.holds(job_key(signal.correlation)))
 
     def _afresh(self, seconds: float) -> Budget:
         return Budget(seconds, self._world.clock, self._world.sleep, self._world.clock())

@@ -31,6 +31,10 @@ class Journal:
     def __init__(self, kept: Mapping[str, Record], place: Place | None, others: Mapping[str, str] | str) -> None:
         self._kept, self._place, self._others = kept, place, others
 
+    def holds(self, key: str) -> bool:
+        """Whether a signal of that key waits."""
+        return self._place is not None and self._place.holds(key)
+
     def settled(self, row: Outcome) -> Outcome:
         """The row as it stands on disk: what arrived, or never will, is taken away there."""
         record = self._kept.get(row.key or "")

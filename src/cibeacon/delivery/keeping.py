@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from cibeacon.detect import Host
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
 from cibeacon.spool.locks import Patience
 from cibeacon.spool.on_disk import Place, Spool, folder, is_address
+
+if TYPE_CHECKING:
+    from cibeacon.spool.backlog import Entry
 
 _LEAST, _MOST = 1.0, 10.0
 """Seconds that a bucket may take for a question, be the time over or plenty: signals are sent without it, too."""
@@ -31,6 +37,20 @@ def place(world: World, settings: Settings, host: Host, *, hasty: bool = False) 
         return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, budget.remaining() / 2))))
     here = folder(given, host.spool_folder(world.environ))
     return Spool(world.cwd / here, world.token, patience(world, settings, hasty=hasty)) if here else None
+
+
+def waiting(kept_at: Place | None, cwd: Path) -> list[Entry]:
+    """What waits in a spool."""
+    from cibeacon.spool.backlog import Backlog
+    from cibeacon.spool.in_bucket import BucketSpool
+
+    found = Backlog(cwd, None)
+    if isinstance(kept_at, BucketSpool):
+        found.buckets = lambda _: kept_at.bucket
+        found.add(kept_at.bucket.address)
+    elif isinstance(kept_at, Spool) and kept_at.folder.is_dir() and not kept_at.folder.is_symlink():
+        found.add(str(kept_at.folder))
+    return found.entries
 
 
 def patience(world: World, settings: Settings, *, hasty: bool = False) -> Patience:

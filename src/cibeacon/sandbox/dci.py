@@ -125,10 +125,12 @@ class Dci:
         kind, client_id = claim.client
         if not is_uuid(client_id.lower()):
             raise database(f"{kind}s.id", client_id)
-        known = (one for one in self.account.remotecis if one.id == client_id.lower() and one.active)
-        remoteci = next(known, None)
-        if kind != "remoteci" or remoteci is None:
+        if kind not in ("remoteci", "feeder"):
             raise Refusal(401, "identity does not exists.")
+        known = (one for one in self.account.remotecis if (one.kind, one.id) == (kind, client_id.lower()))
+        remoteci = next(known, None)
+        if remoteci is None:
+            raise Refusal(404, f"{kind} not found")
         signed = dci_signature.Signed(method=request.method, path=request.path, args=args, digest=upload.sha256)
         dci_signature.verify(claim, signed, remoteci.secret, self._clock())
         if not self.account.team_active:

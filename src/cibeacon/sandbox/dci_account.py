@@ -31,6 +31,9 @@ class Remoteci:
     name: str
     secret: str = field(repr=False)
     active: bool = True
+    """One that is not can look, and make no jobs."""
+    kind: str = "remoteci"
+    """`feeder` for one that makes components, and no jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,7 @@ class DciAccount:
     remotecis: Sequence[Remoteci] = (
         Remoteci(id=REMOTECI, name="sandbox", secret=SECRET),
         Remoteci(id=id_of("remoteci", "retired"), name="retired", secret=SECRET, active=False),
+        Remoteci(id=id_of("feeder", "sandbox"), name="feeder", secret=SECRET, kind="feeder"),
     )
     topics: Sequence[Topic] = field(default_factory=example_topics)
     body_limit: int = 20 * _MEGABYTE

@@ -64,6 +64,7 @@ _COLUMNS = (
 def create(asked: Asked) -> Answer:
     """POST /jobs."""
     body = schema.checked(asked.json(), _CREATE, ["components"])
+    _may_make(asked)
     topic = _active(asked, body.get("topic_id"))
     job = _inserted(asked, topic, body)
     known = components_by_id(asked.account.topics, asked.account.team_id)
@@ -79,6 +80,7 @@ def create(asked: Asked) -> Answer:
 def schedule(asked: Asked) -> Answer:
     """POST /jobs/schedule: with the newest component of each type, or with one of each type as told."""
     body = schema.checked(asked.json(), _SCHEDULE, ["topic_id"])
+    _may_make(asked)
     topic = _active(asked, body["topic_id"])
     rows = [row for row in component_rows(topic, asked.account.team_id) if row["state"] == "active"]
     types = [kind.lower() for kind in topic.component_types]
@@ -116,6 +118,13 @@ def _around(asked: Asked, row: Row) -> Row:
         "keys_values": state.values_of(row["id"]),
         "pipeline": None,
     }
+
+
+def _may_make(asked: Asked) -> None:
+    if asked.remoteci.kind != "remoteci":
+        raise Refusal(400, "Only remoteci can create job")
+    if not asked.remoteci.active:
+        raise Refusal(412, f'RemoteCI "{asked.remoteci.id}" is disabled.')
 
 
 def _active(asked: Asked, topic_id: str | None) -> Topic:

@@ -67,7 +67,7 @@ def component(asked: Asked) -> Answer:
 
 def remotecis(asked: Asked) -> Answer:
     """GET /remotecis: the team's, secrets and all."""
-    rows = [remoteci_row(asked, one.id) for one in asked.account.remotecis]
+    rows = [remoteci_row(asked, one.id) for one in asked.account.remotecis if one.kind == "remoteci"]
     return in_json(200, listed("remotecis", rows, asked.args, _REMOTECI))
 
 

@@ -41,6 +41,10 @@ class Sink(Protocol):
         """What a record says, to the byte; None when it is no call of this sink's. `form` is for what is looked up."""
         ...
 
+    def preview(self, record: Record, form: str = "", /) -> Dialogue | None:
+        """The one call that matters of what a record says, as a dry run shows it; None when it is no call of this sink's."""
+        ...
+
 
 class _Sinks(Mapping[str, Sink]):
     """Every sink by its name. Only what is asked for is imported: most people tell one system."""

@@ -119,6 +119,12 @@ def resume(record: Record, form: str = "") -> Dialogue | None:
     return _told(signal, late=True) if signal else None
 
 
+def preview(record: Record, form: str = "") -> Dialogue | None:
+    """The one call of a record that everything else leads to."""
+    signal = remembered(record)
+    return rehearse(signal, form) if signal else None
+
+
 def remembered(record: Record) -> DciJob | Attachment | JobState | None:
     """The signal that a record holds, when it breaks no rule and says the call that it says."""
     signal = dci_record.read(record.signal)

@@ -24,7 +24,7 @@ TRIES = 4
 """How often a call is said whose answers are lost."""
 STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
 FINAL = frozenset(STATUSES[4:])
-_NO_JOB = "DCI has no job of this run yet: what its first step could not send waits in that step's spool, for cibeacon replay."
+_NO_JOB = "DCI has no job of this run: the step that is to make it says why (cibeacon dci start, or the first stage)."
 
 
 def asked(call: Call, name: str) -> Talk[Row]:
@@ -71,7 +71,9 @@ def known_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
         return [(yield from asked(calls.job(job_id), "job"))]
     rows = yield from page(calls.tagged(correlation), "jobs")
     mine = [row for row in rows if isinstance(tags := row.get("tags"), list) and correlation in tags]
-    return sorted(mine[::-1], key=lambda row: not _began(row))
+    mine.reverse()  # the oldest first
+    mine.sort(key=_began, reverse=True)
+    return mine
 
 
 def _began(job: Row) -> bool:

@@ -39,6 +39,14 @@ _BY_MESSAGE: tuple[tuple[str, _Advice], ...] = (
     ),
     ("HmacMechanism failed", _Advice(f"DCI does not accept the signature: {_SIGNATURE}", True)),
     ("identity does not exist", _Advice("DCI knows no active remote CI of this id: check dci_client_id.", True)),
+    ("remoteci not found", _Advice("DCI knows no remote CI of this id: check dci_client_id.", True)),
+    ("feeder not found", _Advice("DCI knows no feeder of this id: check dci_client_id.", True)),
+    (
+        "is disabled",
+        _Advice(
+            "The remote CI is disabled, so it can look and make no jobs: have it enabled, or sign as another.", True
+        ),
+    ),
     ("Authorization", _Advice("The signature did not arrive: check what stands between here and DCI (dci_url).", True)),
     (
         "Operation not authorized",

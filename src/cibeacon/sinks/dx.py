@@ -111,6 +111,10 @@ def resume(record: Record, form: str = "") -> Dialogue | None:
     return _exchange(call, repeated_by_us=record.kind == "deployment" and not record.own_reference, late=True)
 
 
+preview = resume
+"""The one call of a record is all of it."""
+
+
 def _exchange(call: Call, *, repeated_by_us: bool, late: bool = False) -> Dialogue:
     reply = yield call
     return judge(reply, repeated_by_us=repeated_by_us, late=late)

@@ -97,6 +97,12 @@ def resume(record: Record, form: str = "") -> Dialogue | None:
     return tell(signal, form) if signal else None
 
 
+def preview(record: Record, form: str = "") -> Dialogue | None:
+    """The one call of a record that everything else leads to."""
+    signal = remembered(record)
+    return rehearse(signal, form) if signal else None
+
+
 def remembered(record: Record) -> FlowAssignment | None:
     """The signal that a record holds, when it breaks no rule."""
     told = record.signal or {}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cibeacon.errors import SpoolError
 from cibeacon.spool.bucket import Bucket
 from cibeacon.spool.on_disk import ENDING
-from cibeacon.spool.record import LARGEST, Record
+from cibeacon.spool.record import LARGEST, Record, file_name
 
 _DIGITS = 16
 _MOMENT = 15
@@ -51,6 +51,13 @@ class BucketSpool:
         with suppress(SpoolError):
             there = [found.name for found in self.bucket.list(f"{_key(record)}-")]
             self.bucket.delete([name for name in there if name[: len(_dated(record))] <= _dated(record)])
+
+    def holds(self, key: str) -> bool:
+        """Whether a signal of that key waits in the bucket; true where nobody can tell."""
+        try:
+            return any(True for _ in self.bucket.list(f"{file_name(key).removesuffix(ENDING)}-"))
+        except SpoolError:
+            return True
 
     def tidy(self, now: float) -> None:
         """There is nothing unfinished in a bucket."""

@@ -17,7 +17,7 @@ from typing import Protocol
 from cibeacon.errors import SpoolError
 from cibeacon.process.sections import interruptible, uninterrupted
 from cibeacon.spool.locks import Held, Patience, locked, opened
-from cibeacon.spool.record import LARGEST, Record
+from cibeacon.spool.record import LARGEST, Record, file_name
 
 MOST = 10_000
 """Files in one folder: 40 MB of usual ones. A folder that nobody replays must not fill a disk."""
@@ -47,6 +47,10 @@ class Place(Protocol):
 
     def forget(self, record: Record) -> None:
         """Takes a record away."""
+        ...
+
+    def holds(self, key: str) -> bool:
+        """Whether a signal of that key waits there."""
         ...
 
     def tidy(self, now: float) -> None:
@@ -85,6 +89,10 @@ class Spool:
         with suppress(OSError), locked(self.folder, self._patience):
             if path.read_bytes() == record.line():  # another process may have stated the same fact anew
                 path.unlink()
+
+    def holds(self, key: str) -> bool:
+        """Whether a signal of that key waits in the folder."""
+        return (self.folder / file_name(key)).is_file()
 
     def tidy(self, now: float) -> None:
         """Removes what nobody finished; `now` in Unix seconds."""

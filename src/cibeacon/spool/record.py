@@ -65,12 +65,17 @@ class Record(NamedTuple):
     @property
     def name(self) -> str:
         """The name of its file: one for a key, so that a newer statement takes the older one's place."""
-        return f"{hashlib.sha256(self.key.encode('utf-8', 'surrogatepass')).hexdigest()}.ndjson"
+        return file_name(self.key)
 
     def line(self) -> bytes:
         """The record as a line of ASCII JSON, with its end."""
         document = {"version": VERSION, **self._asdict()}
         return _written({**document, "checksum": _checksum(document)}) + b"\n"
+
+
+def file_name(key: str) -> str:
+    """The name of the file of the record that has a key."""
+    return f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}.ndjson"
 
 
 class Unreadable(ValueError):

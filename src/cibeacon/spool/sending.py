@@ -19,6 +19,7 @@ from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
 from cibeacon.errors import SpoolError, interruption
 from cibeacon.outcome import Outcome
 from cibeacon.planning.readiness import unreachable
+from cibeacon.planning.signals import NO_JOB, job_key
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import SIGNAL_KINDS, Settings
@@ -138,8 +139,12 @@ class Round:
     def _tried(self, pile: Pile, carry: Carry) -> Outcome:
         if fault := attached.fault(pile.newest, self._world.cwd, self._spool):
             return pile.row._replace(word="failed", reason=fault.why, keep=fault.passing)
-        dialogue = SINKS[pile.sink].resume(pile.newest.record, endpoints(self._settings)[pile.sink].form)
-        return carry(dialogue, pile.row) if dialogue else pile.row
+        sink, form = SINKS[pile.sink], endpoints(self._settings)[pile.sink].form
+        dialogue = (sink.preview if self.rehearsed else sink.resume)(pile.newest.record, form)
+        told = carry(dialogue, pile.row) if dialogue else pile.row
+        if told.error == NO_JOB and not (self._spool and self._spool.holds(job_key(pile.job))):
+            return told._replace(keep=False)  # nobody will make it any more
+        return told
 
     def _take_out(self, entries: Iterable[Entry], *, refused: bool) -> None:
         """What was told leaves its file, and what was refused for what it says is set aside.
