@@ -53,7 +53,7 @@ STANDARD_DOORS = {
     "fcntl": {"backfill", "spool.locks"},
 }
 LIBRARY_DOORS = {
-    "requests": {"dataops", "delivery.courier", "delivery.losses", "delivery.session", "hosts"},
+    "requests": {"dataops", "delivery.bodies", "delivery.courier", "delivery.losses", "delivery.session", "hosts"},
     "urllib3": {"delivery.courier", "delivery.losses"},
     "dciauth": {"delivery.signing"},
     "github": {"hosts"},

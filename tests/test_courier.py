@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faults
+from cibeacon.delivery.bodies import LARGEST_REPLY
 from cibeacon.delivery.courier import (
-    LARGEST_REPLY,
     REST_SECONDS,
     TRIES,
     Courier,

@@ -158,7 +158,7 @@ class TestGitHub:
     def test_post_alone_makes_no_job(self, sandbox, github, checkout):
         ended = cibeacon("report", "--strict", environ=github(INPUT_JOB_STATUS="success"), cwd=checkout, stage="post")
         assert (ended.code, jobs(sandbox)) == (1, [])
-        assert "DCI has no job of this run yet" in ended.out
+        assert "DCI has no job of this run" in ended.out
 
     def test_the_change_under_test_is_the_pull_requests_page(self, sandbox, github, checkout, tmp_path):
         page = "https://github.com/acme/shop/pull/7"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.sandbox.dci_account import id_of
+from cibeacon.sandbox.dci_account import TEAM, Component, DciAccount, Topic, id_of
 from cibeacon.sandbox.server import Sandbox
 from dci_place import SUITE, Place
 from processes import NOWHERE
@@ -270,3 +270,66 @@ class TestStartsThatWait:
         assert shown[1]["body"]["DCI-NAME"] == "a.log"
         assert shown[2]["body"]["status"] == "success"
         assert place.requests() == []
+
+
+def aged(name, created, released, **more):
+    return Component(
+        id=id_of("component", name), type="compose", name=name, created_at=created, released_at=released, **more
+    )
+
+
+AGES = Topic(
+    id=id_of("topic", "ages"),
+    name="ages",
+    component_types=("compose",),
+    components=(
+        aged("released last", "2025-01-01T00:00:00.000000", "2025-03-01T00:00:00.000000"),
+        aged("created last", "2025-02-01T00:00:00.000000", "2025-02-01T00:00:00.000000"),
+        aged("our own", "2025-04-01T00:00:00.000000", "2024-01-01T00:00:00.000000", team_id=TEAM),
+    ),
+)
+"""A topic in which "latest" has two meanings."""
+
+
+class TestWhichIsTheLatest:
+    """DCI schedules what was created last; by type, and in its lists, the one that was released last is the latest."""
+
+    @pytest.fixture
+    def place(self, tmp_path):
+        (tmp_path / "work").mkdir()
+        with Sandbox(token="token", dci=DciAccount(topics=(AGES,))) as sandbox:
+            yield Place(sandbox, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("flags", "taken"),
+        [
+            ((), "created last"),
+            (("--components", "compose"), "released last"),
+            (("--latest-by", "released"), "released last"),
+            (("--latest-by", "created"), "created last"),
+            (("--components", "compose", "--latest-by", "created"), "created last"),
+            (("--components", "compose", "--latest-by", "released"), "released last"),
+        ],
+    )
+    def test_a_job_takes_the_one_that_was_asked_for(self, place, flags, taken):
+        assert place.run("start", "--topic", "ages", *flags, "--strict", ci=True).code == 0
+        assert place.only()["components"] == [id_of("component", taken)]
+
+    @pytest.mark.parametrize(
+        ("flags", "shown"),
+        [
+            ((), "released last"),
+            (("--latest-by", "released"), "released last"),
+            (("--latest-by", "created"), "created last"),
+        ],
+    )
+    def test_a_list_shows_the_one_that_was_asked_for(self, place, flags, shown):
+        told = place.run("components", "ages", "--latest", *flags, "--jq", ".components[].name").out
+        assert told == f"{shown}\n"
+
+    def test_a_topic_without_one_of_a_type_says_so_and_makes_nothing(self, place):
+        ended = place.run(
+            "start", "--topic", "ages", "--components", "ocp", "--latest-by", "created", "--strict", ci=True
+        )
+        assert (ended.code, place.jobs()) == (1, [])
+        assert "no component of type ocp" in ended.out

@@ -158,7 +158,7 @@ def test_secrets_are_taken_out_at_any_depth():
 
 FAULTS = [
     ({"DCI_API_SECRET": "wrong"}, ("HmacMechanism failed", "clock (the server's says ", "dci_url")),
-    ({"DCI_CLIENT_ID": JOB}, ("identity does not exist", "dci_client_id")),
+    ({"DCI_CLIENT_ID": JOB}, ("remoteci not found", "dci_client_id")),
     ({"DCI_API_SECRET": ""}, ("DCI_API_SECRET",)),
     ({"DCI_CLIENT_ID": ""}, ("DCI_CLIENT_ID",)),
     ({"DCI_CS_URL": "http://example.invalid"}, ("unencrypted",)),

@@ -77,10 +77,9 @@ def test_both_schemes_are_let_in(scheme, dci):
         ({"host": "127.0.0.1"}, 400, INVALID),
         ({"host": "api.distributed-ci.io"}, 400, INVALID),
         ({"key": REMOTECI}, 400, INCOMPLETE),
-        ({"key": f"feeder/{REMOTECI}"}, 401, "identity does not exists."),
+        ({"key": f"feeder/{REMOTECI}"}, 404, "feeder not found"),
         ({"key": f"user/{REMOTECI}"}, 401, "identity does not exists."),
-        ({"key": "remoteci/00000000-0000-4000-8000-000000000000"}, 401, "identity does not exists."),
-        ({"key": f"remoteci/{id_of('remoteci', 'retired')}"}, 401, "identity does not exists."),
+        ({"key": "remoteci/00000000-0000-4000-8000-000000000000"}, 404, "remoteci not found"),
         ({"key": "remoteci/lab-7"}, 400, "(psycopg2.errors.InvalidTextRepresentation)"),
     ],
 )
@@ -182,7 +181,7 @@ def test_credentials_of_ones_own_are_good_and_the_example_s_are_not():
     lab = Remoteci(id=id_of("remoteci", "lab"), name="lab", secret="s" * 64)
     with Sandbox(clock=lambda: NOW, dci=DciAccount(remotecis=[lab])) as sandbox, Talk(sandbox.url) as dci:
         assert dci.ask("GET", "/identity", key=f"remoteci/{lab.id}", secret=lab.secret).status_code == 200
-        assert dci.ask("GET", "/identity").status_code == 401
+        assert dci.ask("GET", "/identity").status_code == 404
 
 
 def test_the_answer_is_dated_by_the_clock_that_judges(sandbox, dci):

@@ -16,6 +16,7 @@ from cibeacon.lookup import Answer
 from cibeacon.process.world import World
 from cibeacon.reading import at
 from cibeacon.sanitise import clipped
+from cibeacon.settings import settle
 from cibeacon.sinks import dci_reading as reading
 from cibeacon.sinks.dci_calls import can_be_asked_for
 
@@ -31,6 +32,7 @@ _COMPONENTS: Columns = {
     "type": ("type",),
     "component": ("display_name",),
     "released": ("released_at",),
+    "created": ("created_at",),
     "state": ("state",),
     "id": ("id",),
 }
@@ -93,9 +95,11 @@ def topics(world: World, /, where: dict[str, str], limit: int | None, **argument
 
 @click.command("components")
 @click.argument("topic")
-@click.option("--latest", is_flag=True, help="Only the newest of each type that is in use.")
+@click.option(
+    "--latest", is_flag=True, help="Only the latest of each type that is in use: the last released (see --latest-by)."
+)
 @_filters
-@flags("core", "output", "dci", only=_TAKEN, short="dci_")
+@flags("core", "output", "dci", only=(*_TAKEN, "dci_latest_by"), short="dci_")
 @click.pass_obj
 def components(
     world: World,
@@ -106,11 +110,13 @@ def components(
     limit: int | None,
     **arguments: str | bool | None,
 ) -> int:
-    """List the components of TOPIC (its name or id), the newest first."""
+    """List the components of TOPIC (its name or id), the last released first."""
     if not can_be_asked_for(topic):
         raise click.BadParameter("DCI can look up no topic with a comma or an asterisk at its end: give its id")
-    read = partial(reading.components, topic=topic, wanted=reading.Wanted(where, limit), latest=latest)
-    return shown(world, given(arguments), "components", read, _listed(_COMPONENTS))
+    told = given(arguments)
+    latest_by = (settle(told, world.environ, {}).dci.dci_latest_by or "released") if latest else None
+    read = partial(reading.components, topic=topic, wanted=reading.Wanted(where, limit), latest_by=latest_by)
+    return shown(world, told, "components", read, _listed(_COMPONENTS))
 
 
 @click.command("jobs")

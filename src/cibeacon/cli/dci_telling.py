@@ -25,7 +25,7 @@ _ALWAYS = (
 _FILES = ("dci_upload_timeout", "dci_redact", "dci_redact_patterns")
 _JOB = (
     *("commit_sha", "pr_number", "head_branch", "pipeline_name"),
-    *("dci_topic", "dci_components", "dci_name", "dci_configuration", "dci_change_url", "dci_tags"),
+    *("dci_topic", "dci_components", "dci_latest_by", "dci_name", "dci_configuration", "dci_change_url", "dci_tags"),
 )
 _GROUPS = ("core", "output", "change", "run", "dci")
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TypeAlias
 
 import requests
@@ -18,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from cibeacon.call import Call, Dialogue, Reply, Verdict
 from cibeacon.delivery import signing
+from cibeacon.delivery.bodies import compared, read
 from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.delivery.losses import Lost, lost, spent, too_slow
 from cibeacon.delivery.session import HardenedSession, UnrepeatingAdapter
@@ -28,8 +28,6 @@ from cibeacon.process.budget import Budget
 from cibeacon.process.deadline import within
 from cibeacon.transport import plain_http_refused
 
-LARGEST_REPLY = 1 << 20
-"""Bytes of a response body that are read; no API of ours answers with more."""
 TRIES = 5
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -37,7 +35,6 @@ BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
 REST_SECONDS = 15.0
 """How long a host that was given up is left alone."""
-_CHUNK = 1 << 16
 _TRANSIENT = frozenset({408, 425, 429})
 _ALWAYS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 """A compressed body could unfold without end, or drip for ever without a byte of it coming out."""
@@ -184,7 +181,7 @@ class Courier:
                 ) as response,
             ):
                 against = None if call.uploads or response.status_code >= 300 else call.file
-                reply = _compared(response, against, budget) if against else _read(response, budget)
+                reply = compared(response, against, budget) if against else read(response, budget)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = lost(error, endpoint)
             return failure, (0.0 if failure.transient else None)
@@ -211,38 +208,6 @@ def _after(last: Reply | Lost, *, repeated: bool) -> Reply | Lost:
     if isinstance(last, Lost):
         return last._replace(received=last.received or repeated)
     return last._replace(repeated=repeated)
-
-
-def _read(response: requests.Response, budget: Budget) -> Reply | Lost:
-    """The reply, read piece by piece: a body that drips must not outlive the budget."""
-    content = bytearray()
-    while len(content) <= LARGEST_REPLY:
-        chunk = response.raw.read1(_CHUNK, decode_content=False)
-        if not chunk:
-            return _reply(response)._replace(content=bytes(content))
-        content += chunk
-        if budget.remaining() <= 0:
-            return too_slow()
-    return Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
-
-
-def _compared(response: requests.Response, path: Path, budget: Budget) -> Reply | Lost:
-    """The reply, its body held against a file piece by piece, up to the first piece that differs."""
-    same, chunk = True, b"-"
-    with watched(path, None) as file:
-        while same and chunk:
-            chunk = response.raw.read1(_CHUNK, decode_content=False)
-            same = chunk == file.read(len(chunk) or 1)
-            if budget.remaining() <= 0:
-                return too_slow()
-    return _reply(response)._replace(same=same)
-
-
-def _reply(response: requests.Response) -> Reply:
-    """The reply without its body."""
-    headers = response.headers
-    kind, where, date = headers.get("Content-Type", ""), headers.get("Location"), headers.get("Date")
-    return Reply(response.status_code, b"", kind, where, date)
 
 
 def _judged(row: Outcome, verdict: Verdict, reply: Reply) -> Outcome:

@@ -61,6 +61,7 @@ def job(situation: Situation) -> DciJob:
         correlation=correlation(situation),
         topic=dci.dci_topic,
         components=dci.dci_components,
+        latest_by=dci.dci_latest_by,
         name=(dci.dci_name or _name(situation))[:LONGEST],
         configuration=dci.dci_configuration,
         change_url=dci.dci_change_url or page,

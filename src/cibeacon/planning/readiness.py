@@ -32,7 +32,15 @@ _SYSTEMS: Mapping[str, _System] = {
     ),
     "dci": _System(
         asking=(
-            *("dci_topic", "dci_job_id", "dci_components", "dci_name", "dci_configuration", "dci_change_url"),
+            *(
+                "dci_topic",
+                "dci_job_id",
+                "dci_components",
+                "dci_latest_by",
+                "dci_name",
+                "dci_configuration",
+                "dci_change_url",
+            ),
             *("dci_tags", "dci_comment", "dci_files"),
         ),
         unconfigured="DCI is not configured: set dci_topic, dci_client_id and the secret dci_api_secret",

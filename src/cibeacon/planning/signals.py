@@ -159,6 +159,8 @@ class DciJob(NamedTuple):
     """The job, where it is known already."""
     note: str | None = None
     """The comment on its states."""
+    latest_by: str | None = None
+    """Which component of a type is the latest: `created` or `released` last; None for what is usual."""
 
     @property
     def kind(self) -> str:

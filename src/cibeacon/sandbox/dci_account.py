@@ -45,6 +45,8 @@ class Component:
     name: str
     version: str = ""
     released_at: str = "2025-01-01T00:00:00.000000"
+    created_at: str | None = None
+    """None: when it was released."""
     url: str = ""
     tags: Sequence[str] = ()
     data: Mapping[str, object] = field(default_factory=dict)

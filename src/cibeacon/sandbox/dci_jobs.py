@@ -78,7 +78,7 @@ def create(asked: Asked) -> Answer:
 
 
 def schedule(asked: Asked) -> Answer:
-    """POST /jobs/schedule: with the newest component of each type, or with one of each type as told."""
+    """POST /jobs/schedule: with the component of each type that was created last, or with one of each type as told."""
     body = schema.checked(asked.json(), _SCHEDULE, ["topic_id"])
     _may_make(asked)
     topic = _active(asked, body["topic_id"])
@@ -140,7 +140,7 @@ def _newest(rows: Sequence[Row], types: Sequence[str]) -> list[Row]:
         of_type = [row for row in rows if row["type"] == kind and row["team_id"] is None]
         if not of_type:
             raise Refusal(412, f'Component of type "{kind}" not found or not exported.')
-        chosen.append(max(of_type, key=lambda row: str(row["released_at"])))
+        chosen.append(max(of_type, key=lambda row: str(row["created_at"])))
     return chosen
 
 

@@ -155,8 +155,8 @@ def component_row(component: Component, topic: Topic) -> Row:
         "topic_id": topic.id,
         "released_at": component.released_at,
         "etag": hashlib.sha256(component.id.encode()).hexdigest()[:32],
-        "created_at": component.released_at,
-        "updated_at": component.released_at,
+        "created_at": component.created_at or component.released_at,
+        "updated_at": component.created_at or component.released_at,
     }
 
 

@@ -19,8 +19,14 @@ class Dci(NamedTuple):
     dci_components: tuple[str, ...] = option(
         values.words,
         (),
-        "Components that the job is about: ids, type=name, or a type for its latest one.",
+        "Components that the job is about: ids, type=name, or a type for its latest one (see dci_latest_by).",
         shown_default="the latest component of every type of the topic",
+    )
+    dci_latest_by: str | None = option(
+        values.choice("created", "released"),
+        None,
+        "Which component of a type is the latest: the one that was created last, or the one that was released last.",
+        shown_default="released for a type that dci_components names; created, as DCI itself chooses, where it names none",
     )
     dci_job_id: str | None = option(
         identifiers.uuid,

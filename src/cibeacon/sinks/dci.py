@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cibeacon.call import Call, Dialogue, Verdict
-from cibeacon.files.names import numbered
 from cibeacon.identifiers import is_uuid
 from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal
 from cibeacon.sinks import dci_calls as calls
@@ -19,34 +18,26 @@ from cibeacon.sinks import dci_record
 from cibeacon.sinks.dci_asking import (
     FINAL,
     STATUSES,
-    TRIES,
     Row,
     Talk,
     ended,
     id_of,
     known_jobs,
-    listed,
     needed_jobs,
     past,
     status_of,
     told_state,
 )
 from cibeacon.sinks.dci_asking import once as said_once
-from cibeacon.sinks.dci_replies import Refused, answer, unanswered
-from cibeacon.sinks.dci_topics import components, topic
+from cibeacon.sinks.dci_files import told_file
+from cibeacon.sinks.dci_replies import Refused
+from cibeacon.sinks.dci_topics import components, topic, types
 from cibeacon.spool.record import Record
 
 NAME = "dci"
 LONGEST = 255
 """Characters of a name, a tag or a header that DCI stores."""
 _KNOWN = frozenset({"/api/v1/jobs", "/api/v1/jobs/schedule", "/api/v1/jobstates", "/api/v1/files"})
-_MOST_OF_A_NAME = 20
-"""Files of one name in a job: whoever has more has a mistake in a loop."""
-_OWN_NAME = "give each file a name of its own (cibeacon dci upload --name)"
-_RENAMED = (
-    "DCI has another file of the name {0}, so this one is called {1}: to have DCI compare its results from run to run, "
-    f"{_OWN_NAME}."
-)
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 _PAGE = re.compile(r"https?://\S+", re.ASCII | re.IGNORECASE)
 
@@ -100,7 +91,7 @@ def _told(signal: Signal, *, late: bool) -> Dialogue:
             case DciJob():
                 return (yield from _told_job(signal))
             case Attachment():
-                return (yield from _told_file(signal))
+                return (yield from told_file(signal))
             case JobState():
                 return (yield from _told_end(signal, late=late))
     except Refused as refused:
@@ -136,7 +127,8 @@ def remembered(record: Record) -> DciJob | Attachment | JobState | None:
 def _shown(signal: Signal) -> Call:
     match signal:
         case DciJob(job_id=None):
-            return _made(signal, signal.topic or "", [f"{{{each}}}" for each in signal.components])
+            every = ("the last released of every type",) if signal.latest_by == "released" else ()
+            return _made(signal, signal.topic or "", [f"{{{each}}}" for each in signal.components or every])
         case DciJob():
             return calls.state(str(signal.job_id), "running", signal.note)
         case Attachment():
@@ -157,7 +149,7 @@ def _made(signal: DciJob, topic_id: str, component_ids: list[str]) -> Call:
     }
     filled = {name: value for name, value in fields.items() if value is not None}  # DCI takes no null for a text
     where = topic_id if is_uuid(topic_id) else "{topic.id}"
-    return calls.create(where, component_ids, filled) if signal.components else calls.schedule(where, filled)
+    return calls.create(where, component_ids, filled) if component_ids else calls.schedule(where, filled)
 
 
 def _told_job(signal: DciJob) -> Dialogue:
@@ -180,7 +172,8 @@ def _told_job(signal: DciJob) -> Dialogue:
 def _new_job(signal: DciJob) -> Talk[list[Row]]:
     found = yield from topic(signal.topic or "")
     topic_id = id_of(found)
-    ids = yield from components(topic_id, signal.components)
+    wanted = signal.components or (types(found) if signal.latest_by == "released" else ())
+    ids = yield from components(topic_id, wanted, signal.latest_by)
 
     def look() -> Talk[list[Row] | None]:
         return (yield from known_jobs(None, signal.correlation)) or None
@@ -194,51 +187,6 @@ def _started(job: Row, note: str | None) -> Talk[bool]:
     for status in ahead:
         yield from told_state(id_of(job), status, note)
     return bool(ahead)
-
-
-def _told_file(signal: Attachment) -> Dialogue:
-    job_id = signal.job_id or id_of((yield from needed_jobs(None, signal.correlation))[0])
-    facts = {"dci_job_id": job_id}
-
-    number, lost = 1, 0
-    while number <= _MOST_OF_A_NAME and lost < TRIES:
-        name = numbered(signal.name, number)
-        told = Verdict("sent", None if number == 1 else _RENAMED.format(signal.name, name), facts=facts)
-        there = yield from _named(job_id, name)
-        for row in there:
-            if (yield from _same(row, signal, ours=lost > 0)):
-                return told if lost else Verdict("duplicate", f"DCI has this file already: {name}.", facts=facts)
-        if there:
-            number += 1
-            continue
-        reply = yield calls.upload(job_id, signal.path, name, signal.mime)
-        if not reply.lost:
-            answer(reply)
-            return told
-        lost += 1
-    if lost:
-        raise unanswered()
-    why = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
-    return Verdict("failed", why, "name taken", facts=facts)
-
-
-def _named(job_id: str, name: str) -> Talk[list[Row]]:
-    """The job's files of that name: DCI keeps any number of them."""
-    rows = yield from listed(lambda offset: calls.files(job_id, offset, name), "files")
-    return [row for row in rows if row.get("name") == name]
-
-
-def _same(row: Row, signal: Attachment, *, ours: bool) -> Talk[bool]:
-    """Whether a file of DCI's holds what ours holds; where DCI does not show it, `ours` says so. Raises `Refused`."""
-    reply = yield calls.content(id_of(row), signal.path, signal.mime)
-    if reply.same is not None:
-        return reply.same
-    if not (ours or 300 <= reply.status < 400 or reply.status == 404):
-        answer(reply)
-    if ours:
-        return True
-    why = f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}."
-    raise Refused(Verdict("failed", why, "name taken"))
 
 
 def _told_end(signal: JobState, *, late: bool) -> Dialogue:

@@ -41,8 +41,13 @@ def components(topic_id: str, offset: int = 0, kind: str | None = None) -> Call:
 
 
 def latest(topic_id: str, kind: str) -> Call:
-    """The newest component of a type that is in use."""
+    """The component of a type in use that was released last."""
     return _list(f"/topics/{topic_id}/components", 0, 1, type=kind, state="active")
+
+
+def created(topic_id: str, kind: str) -> Call:
+    """A page of the components of a type that are in use, those that were created last in front."""
+    return rows(f"/topics/{topic_id}/components", 0, PAGE, {"type": kind, "state": "active"}, "-created_at")
 
 
 def component(component_id: str) -> Call:
@@ -71,7 +76,7 @@ def create(topic_id: str, component_ids: list[str], fields: Mapping[str, Any]) -
 
 
 def schedule(topic_id: str, fields: Mapping[str, Any]) -> Call:
-    """A new job with the newest component of every type of the topic."""
+    """A new job with the component of every type of the topic that was created last, and is not a team's own."""
     return _post("/jobs/schedule", {"topic_id": topic_id, **fields})
 
 
@@ -97,9 +102,9 @@ def content(file_id: str, path: Path, mime: str) -> Call:
     return Call("GET", f"{_ROOT}/files/{file_id}/content", auth="dci", headers={"DCI-MIME": mime}, file=path)
 
 
-def rows(path: str, offset: int, limit: int, where: Mapping[str, str]) -> Call:
-    """A page of any list, of those rows whose columns hold these values."""
-    query = f"?limit={limit}&offset={offset}"
+def rows(path: str, offset: int, limit: int, where: Mapping[str, str], sort: str = "") -> Call:
+    """A page of any list, of those rows whose columns hold these values; in an order of its own without `sort`."""
+    query = f"?limit={limit}&offset={offset}" + (f"&sort={sort}" if sort else "")
     if where:
         query += "&where=" + _quoted(",".join(f"{column}:{value}" for column, value in where.items()))
     return _get(f"{path}{query}")

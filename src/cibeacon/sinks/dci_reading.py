@@ -33,6 +33,8 @@ class Wanted(NamedTuple):
 
     where: Mapping[str, str] = {}
     limit: int | None = None
+    sort: str = ""
+    """The column that says which is first, where that is not DCI's own choice; with a dash the greatest is."""
 
 
 def identity(found: Found) -> Dialogue:
@@ -45,9 +47,12 @@ def topics(found: Found, wanted: Wanted) -> Dialogue:
     return _gathered(_pages("/topics", "topics", calls.PAGE, wanted, found))
 
 
-def components(found: Found, topic: str, wanted: Wanted, *, latest: bool = False) -> Dialogue:
-    """The components of a topic, the newest first; with `latest` one of each type that is in use."""
-    return _gathered(_components(found, topic, wanted, latest=latest))
+def components(found: Found, topic: str, wanted: Wanted, *, latest_by: str | None = None) -> Dialogue:
+    """The components of a topic, the last released first; with `latest_by` one of each type that is in use.
+
+    That is the last `released`, or the last `created` of those that are no team's own, as DCI schedules.
+    """
+    return _gathered(_components(found, topic, wanted, latest_by))
 
 
 def jobs(found: Found, wanted: Wanted) -> Dialogue:
@@ -81,14 +86,15 @@ def _one(call: Call, name: str, found: Found) -> Talk[None]:
     found.total = 1
 
 
-def _components(found: Found, topic: str, wanted: Wanted, *, latest: bool) -> Talk[None]:
+def _components(found: Found, topic: str, wanted: Wanted, latest_by: str | None) -> Talk[None]:
     row = yield from any_topic(topic)
-    every = wanted._replace(limit=None) if latest else wanted
+    created = latest_by == "created"
+    every = wanted._replace(limit=None, sort="-created_at" if created else "") if latest_by else wanted
     yield from _pages(f"/topics/{id_of(row)}/components", "components", calls.PAGE, every, found)
-    if latest:
+    if latest_by:
         newest: dict[str, Row] = {}
         for each in found.rows:
-            if each.get("state") == "active":
+            if each.get("state") == "active" and not (created and each.get("team_id")):
                 newest.setdefault(str(each.get("type")), each)
         found.rows[:] = list(newest.values())[: wanted.limit]
         found.total = len(newest)
@@ -98,7 +104,7 @@ def _pages(path: str, name: str, page: int, wanted: Wanted, found: Found) -> Tal
     """All rows that are wanted. DCI gives at most a page at once, and tells how many there are."""
     while True:
         size = page if wanted.limit is None else min(page, wanted.limit - len(found.rows))
-        document = answer((yield calls.rows(path, len(found.rows), size, wanted.where)))
+        document = answer((yield calls.rows(path, len(found.rows), size, wanted.where, wanted.sort)))
         more, meta = document.get(name), document.get("_meta")
         if not isinstance(more, list) or not all(isinstance(row, dict) for row in more):
             raise foreign(f"no list of {name}")

@@ -30,7 +30,7 @@ def read(document: Any) -> DciJob | Attachment | JobState | None:
         return None
     made, checks = kind
     fields = {name: value for name, value in document.items() if name in checks}
-    if fields.keys() != checks.keys() or not all(checks[name](value) for name, value in fields.items()):
+    if not checks.keys() - _NEWER <= fields.keys() or not all(checks[name](value) for name, value in fields.items()):
         return None
     return made(fields)
 
@@ -60,6 +60,8 @@ def _id(value: Any) -> bool:
     return value is None or (isinstance(value, str) and is_uuid(value))
 
 
+_NEWER = frozenset({"latest_by"})
+"""Fields that records of earlier versions lack."""
 _TEXT, _PERHAPS = _is(str), _is(str, type(None))
 _SAME: Mapping[str, Check] = {"correlation": _TEXT, "job_id": _id}
 _KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | Attachment | JobState], Mapping[str, Check]]] = {
@@ -67,7 +69,7 @@ _KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | Attachment | JobS
         _job,
         {
             **_SAME,
-            **dict.fromkeys(("topic", "name", "configuration", "change_url", "comment", "note"), _PERHAPS),
+            **dict.fromkeys(("topic", "name", "configuration", "change_url", "comment", "note", "latest_by"), _PERHAPS),
             **dict.fromkeys(("components", "tags"), _texts),
             "data": _is(dict, type(None)),
         },

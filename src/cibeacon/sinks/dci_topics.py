@@ -45,7 +45,13 @@ def _chosen(wanted: str, rows: Sequence[Row]) -> Row:
     return (exact or alike)[0]
 
 
-def components(topic_id: str, wanted: Sequence[str]) -> Talk[list[str]]:
+def types(found: Row) -> list[str]:
+    """The types of component that a topic has."""
+    named = found.get("component_types")
+    return [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+
+
+def components(topic_id: str, wanted: Sequence[str], latest_by: str | None) -> Talk[list[str]]:
     """The ids of the components that are named: by id, by `type=name`, or by type for its latest one."""
     found: list[str] = []
     for each in wanted:
@@ -54,7 +60,7 @@ def components(topic_id: str, wanted: Sequence[str]) -> Talk[list[str]]:
         elif "=" in each:
             row = yield from _by_name(topic_id, each)
         else:
-            row = yield from _latest(topic_id, each)
+            row = yield from (_created if latest_by == "created" else _released)(topic_id, each)
         found.append(id_of(row))
     return list(dict.fromkeys(found))
 
@@ -75,8 +81,17 @@ def _by_name(topic_id: str, wanted: str) -> Talk[Row]:
     return next((row for row in alike if row.get("state", "active") == "active"), None) or _in_use(alike[0], wanted)
 
 
-def _latest(topic_id: str, kind: str) -> Talk[Row]:
-    rows = yield from page(calls.latest(topic_id, kind), "components")
+def _released(topic_id: str, kind: str) -> Talk[Row]:
+    return _first((yield from page(calls.latest(topic_id, kind), "components")), kind)
+
+
+def _created(topic_id: str, kind: str) -> Talk[Row]:
+    """As DCI itself schedules: those of single teams are none for all."""
+    rows = yield from page(calls.created(topic_id, kind), "components")
+    return _first([row for row in rows if row.get("team_id") is None], kind)
+
+
+def _first(rows: Sequence[Row], kind: str) -> Row:
     if not rows:
         raise _refused(f"The topic has no component of type {kind} in use: cibeacon dci components lists them.")
     return rows[0]
