@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cibeacon import __version__
 from cibeacon.sandbox.dci_account import TEAM, Component, DciAccount, Topic, id_of
 from cibeacon.sandbox.server import Sandbox
 from dci_place import SUITE, Place
@@ -333,3 +334,131 @@ class TestWhichIsTheLatest:
         )
         assert (ended.code, place.jobs()) == (1, [])
         assert "no component of type ocp" in ended.out
+
+
+class TestSmallThings:
+    """What people of DCI are used to."""
+
+    def test_a_job_knows_by_which_client_it_was_made(self, place):
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        assert place.only()["client_version"] == f"cibeacon_{__version__}"
+
+    def test_one_file_can_be_given_a_name_and_a_type(self, place):
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        place.write("a.out", SUITE)
+        flags = ("--name", "unit tests", "--mime", "application/junit")
+        assert place.run("upload", "a.out", *flags, "--strict", ci=True).code == 0
+        (file,) = place.only()["files"]
+        assert (file["name"], file["mime"], place.only()["results"][0]["total"]) == (
+            "unit tests",
+            "application/junit",
+            2,
+        )
+
+    def test_two_files_cannot_have_one_name(self, place):
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        place.write("a.log")
+        place.write("b.log")
+        ended = place.run("upload", "*.log", "--name", "x", "--strict", ci=True)
+        assert (ended.code, place.only()["files"]) == (1, [])
+        assert "--name and --mime are for one file, and these are 2" in ended.out
+
+    @pytest.mark.parametrize("mime", ["text", "a b/c", "text/plain\r\nX: y", "t" * 300 + "/x"])
+    def test_what_is_no_type_is_refused_at_the_command_line(self, place, mime):
+        assert place.run("upload", "a.log", "--mime", mime).code == 2
+
+    def test_numbers_of_a_job_are_told_when_it_begins_and_when_it_ends(self, place):
+        place.run("start", "--topic", "RHEL-8.2", "--key-values", "cores=8", "--strict", ci=True)
+        numbers = "coverage=81.25,tests passed=1200,drift=-1e-3"
+        for told in ("sent", "duplicate"):
+            ended = place.run("finish", "success", "--key-values", numbers, "--format=json", ci=True)
+            assert outcomes(ended) == [told] * 4
+        assert place.only()["keys_values"] == {"cores": 8, "coverage": 81.25, "tests passed": 1200, "drift": -0.001}
+
+    def test_on_a_laptop_they_are_told_of_the_job_that_is_made(self, place):
+        assert place.run("start", "--topic", "RHEL-8.2", "--key-values", "cores=8", "--strict").code == 0
+        assert place.only()["keys_values"] == {"cores": 8}
+        ended = place.run("finish", "success", "--key-values", "cores=8", "--strict")
+        assert (ended.code, place.only()["status"]) == (1, "running")
+
+    def test_a_step_of_the_action_tells_them_at_the_end(self, place):
+        settings = {
+            "CIBEACON_DCI_TOPIC": "RHEL-8.2",
+            "CIBEACON_SIGNALS": "dci",
+            "CIBEACON_DCI_KEY_VALUES": "coverage=80",
+        }
+        for stage in ("main", "post"):
+            assert place.report(stage, **settings, CIBEACON_JOB_STATUS="success").code == 0
+            assert place.only()["keys_values"] == ({"coverage": 80} if stage == "post" else {})
+
+    def test_another_number_of_a_name_is_no_duplicate(self, place):
+        place.run("start", "--topic", "RHEL-8.2", "--key-values", "coverage=80", ci=True)
+        ended = place.run("finish", "success", "--key-values", "coverage=81", "--strict", "--format=json", ci=True)
+        assert (ended.code, outcomes(ended)) == (1, ["failed", "sent"])
+        assert "has coverage=80 already" in ended.document["signals"][0]["reason"]
+
+    def test_a_number_whose_answer_is_lost_is_told_once(self, place):
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        place.sandbox.dci.mishaps.lose("POST", "/jobs/*/kv")
+        assert place.run("finish", "success", "--key-values", "coverage=80", "--strict", ci=True).code == 0
+        assert place.only()["keys_values"] == {"coverage": 80}
+
+    def test_numbers_that_waited_are_told_by_the_replay(self, place):
+        place.write("a.log")
+        place.run("start", "--topic", "RHEL-8.2", "--key-values", "cores=8", ci=True, DCI_CS_URL=NOWHERE)
+        flags = ("--files", "a.log", "--key-values", "coverage=80")
+        place.run("finish", "success", *flags, ci=True, DCI_CS_URL=NOWHERE)
+        assert place.replay("--strict", ci=True).code == 0
+        assert place.only()["keys_values"] == {"cores": 8, "coverage": 80}
+        assert place.only()["status"] == "success"
+
+    @pytest.mark.parametrize(
+        "numbers", ["coverage", "coverage=high", "coverage=nan", "=1", "coverage=1e999", "a=1,a=2"]
+    )
+    def test_what_is_no_number_is_told_and_nothing_is_sent(self, place, numbers):
+        ended = place.run("start", "--topic", "RHEL-8.2", "--key-values", numbers, "--strict", ci=True)
+        assert (ended.code, place.requests()) == (1, [])
+        assert "dci_key_values" in ended.out
+
+    def test_the_job_of_dcis_own_agents_is_gone_on_with_when_somebody_names_it(self, place):
+        place.run("start", "--topic", "RHEL-8.2", "--name", "agent", ci=True)
+        job_id = place.only()["id"]
+        apart = {"GITHUB_JOB": "other", "DCI_JOB_ID": job_id}
+        unnamed = place.run("state", "post-run", "--strict", ci=True, **apart)
+        assert (unnamed.code, "no job of this run" in unnamed.out) == (1, True)
+        assert place.run("state", "post-run", "--job-id", "env", "--strict", ci=True, **apart).code == 0
+        assert place.run("finish", "success", "--strict", ci=True, CIBEACON_DCI_JOB_ID="env", **apart).code == 0
+        assert place.only()["status"] == "success"
+
+    @pytest.mark.parametrize("given", [None, "no uuid"])
+    def test_a_job_that_the_environment_does_not_name_is_told_as_missing(self, place, given):
+        more = {"DCI_JOB_ID": given} if given else {}
+        ended = place.run("state", "running", "--job-id", "env", "--strict", ci=True, **more)
+        assert (ended.code, place.requests()) == (1, [])
+        assert "DCI_JOB_ID" in ended.out
+
+    def test_a_job_is_shown_with_its_components_and_numbers(self, place):
+        place.run("start", "--topic", "RHEL-8.2", "--key-values", "cores=8", ci=True)
+        shown = place.run("jobs", place.only()["id"]).out
+        assert "RHEL-8.2.0-20191029.n.0" in shown
+        assert "hwcert-1572272875" in shown
+        assert "cores" in shown
+
+    def test_a_name_is_readable_where_the_server_takes_it(self, place):
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        for name in ("Prüfung/Größe.log", "año.xml", "测试.log"):
+            place.write(name, SUITE)
+        for told in ("sent", "duplicate"):
+            ended = place.run("upload", ".", "--format=json", ci=True)
+            assert outcomes(ended) == [told] * 3
+        names = {file["name"] for file in place.only()["files"]}
+        assert names == {"Prüfung/Größe.log", "año", "%E6%B5%8B%E8%AF%95.log"}
+
+    @pytest.mark.parametrize(
+        "doctype", ["<!DOCTYPE testsuite>", '<!DOCTYPE testsuite SYSTEM "junit.dtd">', "<!DOCTYPE testsuite  >\n"]
+    )
+    def test_a_report_with_a_document_type_that_declares_nothing_counts(self, place, doctype):
+        place.run("start", "--topic", "RHEL-8.2", ci=True)
+        place.write("r.xml", f"<?xml version='1.0'?>{doctype}{SUITE}")
+        assert place.run("upload", "r.xml", "--strict", ci=True).code == 0
+        assert place.only()["results"][0]["total"] == 2

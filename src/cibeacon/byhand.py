@@ -11,13 +11,14 @@ from cibeacon import detect
 from cibeacon.delivery import keeping
 from cibeacon.delivery.delivering import deliver
 from cibeacon.files.attachments import attachments
+from cibeacon.files.names import header
 from cibeacon.files.watching import Watch
 from cibeacon.git.repository import Repository, toplevel
 from cibeacon.outcome import Outcome
 from cibeacon.planning import jobs
 from cibeacon.planning.plan import Ready, Step
 from cibeacon.planning.readiness import unencrypted, unreachable
-from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal, named_correlation
+from cibeacon.planning.signals import Attachment, DciJob, JobState, OfJob, Signal, named_correlation
 from cibeacon.planning.situation import Situation
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
@@ -42,7 +43,8 @@ Told = tuple[Report, Settings]
 def start(world: World, flags: Mapping[str, str]) -> Told:
     """Makes the job and tells that it runs; or goes on with the one that this run made before."""
     step = _Step(world, flags)
-    return step.told([step.job()])
+    job = step.job()
+    return step.told([job, *jobs.key_values(step.situation, job.correlation)])
 
 
 def state(world: World, flags: Mapping[str, str], status: str) -> Told:
@@ -51,17 +53,21 @@ def state(world: World, flags: Mapping[str, str], status: str) -> Told:
     return step.told([step.state(status)])
 
 
-def upload(world: World, flags: Mapping[str, str], watch: Watch | None = None) -> Told:
-    """Sends the files of the setting dci_files."""
+def upload(
+    world: World, flags: Mapping[str, str], watch: Watch | None = None, name: str | None = None, mime: str | None = None
+) -> Told:
+    """Sends the files of the setting dci_files; a single one under a name or a type that somebody chose."""
     step = _Step(world, flags)
-    return step.told(step.files(), watch)
+    files = step.files()
+    return step.told(step.chosen(files, name, mime) if name or mime else files, watch)
 
 
 def finish(world: World, flags: Mapping[str, str], status: str, watch: Watch | None = None) -> Told:
     """Sends the files, and tells how the job ended, whatever became of them."""
     step = _Step(world, flags)
     files = step.files() if step.settings.dci.dci_files else []
-    return step.told([*files, step.state(status)], watch)
+    numbers = jobs.key_values(step.situation, step.tag)
+    return step.told([*files, *numbers, step.state(status)], watch)
 
 
 def _same(one: DciJob, other: DciJob) -> bool:
@@ -75,7 +81,7 @@ class _Step:
 
     def __init__(self, world: World, flags: Mapping[str, str]) -> None:
         self.settings = settle(flags, world.environ, {})
-        self._world = world
+        self._world, self._makes = world, False
         core = self.settings.core
         budget = Budget(core.timeout, world.clock, world.sleep, world.started)
         repository = Repository(toplevel(world.cwd), world.environ, budget.share(0.5))
@@ -123,6 +129,14 @@ class _Step:
         job_id = jobs.known_id(self.situation)
         return [Attachment(self.tag, job_id, *each) for each in found]
 
+    def chosen(self, files: Sequence[Attachment], name: str | None, mime: str | None) -> Sequence[Attachment]:
+        """The one file, called as somebody wants; of several none, since nobody can tell which is meant."""
+        if len(files) > 1:
+            said = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
+            self._notices += (Notice("trouble", said),)
+            return ()
+        return [each._replace(name=header(name) if name else each.name, mime=mime or each.mime) for each in files]
+
     @property
     def tag(self) -> str:
         """What the facts are known by: the run; else the job that somebody named, since one run may tell of several."""
@@ -134,6 +148,7 @@ class _Step:
 
     def told(self, signals: Sequence[Signal], watch: Watch | None = None) -> Told:
         """The signals delivered, and the report of it."""
+        self._makes = any(isinstance(each, DciJob) for each in signals)
         outcomes, notices = deliver(self._world, self._survey, [self._ready(each) for each in signals], watch)
         report = Report(
             context=self._survey.about,
@@ -164,5 +179,5 @@ class _Step:
         fault = unreachable("dci", settings)
         if fault and (not rehearsed or unencrypted("dci", settings)):
             return f"{fault}."
-        follows = isinstance(signal, Attachment | JobState) and signal.job_id is None
+        follows = isinstance(signal, OfJob) and signal.job_id is None and not self._makes
         return _WHICH if follows and not (self.situation.numbered and self.situation.placed) else None

@@ -6,7 +6,9 @@ Does not know what they name. A parser raises `ValueError` with a clause that co
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cibeacon import values
@@ -15,6 +17,9 @@ _PLACEHOLDER = "{service}"
 _NO_NAME = r"[*{};|]|://|^\.{0,2}/|/$|^\.{1,2}$"
 _LONGEST_NAME = 128
 """Characters of a service's name."""
+ENV, ENV_JOB = "env", "DCI_JOB_ID"
+"""The word that stands for what a variable says, and the variable, in which DCI's own agents hand a job over."""
+_LONGEST_KEY = 255
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _CONTEXT = r"[!-~]{1,255}"
 _PATH = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
@@ -30,6 +35,28 @@ def uuid(given: str) -> str:
     if not is_uuid(given.lower()):
         raise ValueError("is not a UUID such as 6cee7286-5d99-4a96-9949-200977f4be07")
     return given.lower()
+
+
+def job_id(given: str) -> str:
+    """The id of a job of DCI, or `env` where the variable `ENV_JOB` holds it."""
+    return given.lower() if given.lower() == ENV else uuid(given)
+
+
+def key_values(given: str) -> Mapping[str, float]:
+    """Numbers by name, from `name=number`: DCI keeps one number of a name."""
+    found: dict[str, float] = {}
+    for each in values.words(given):
+        name, _, text = (part.strip() for part in each.rpartition("="))
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not name or len(name) > _LONGEST_KEY or not math.isfinite(number):
+            raise ValueError("is no list of name=number, such as coverage=81.5,tests=1200")
+        if name in found:
+            raise ValueError(f"names {name} twice")
+        found[name] = int(text) if text.lstrip("+-").isdecimal() else number
+    return found
 
 
 def client_id(given: str) -> str:

@@ -244,3 +244,14 @@ def test_what_arrived_can_be_read_again_until_the_sandbox_stops():
 def test_a_name_in_utf8_becomes_what_latin_1_makes_of_it(sandbox, dci, job):
     reply = dci.upload(job, "größe".encode(), b"x", None)
     assert reply.json()["file"]["name"] == "größe".encode().decode("latin-1")
+
+
+def test_what_a_file_holds_is_given_back_with_its_type(sandbox, dci, job):
+    file_id = dci.upload(job, "log", b"\xff\x00 text", "application/x-gzip").json()["file"]["id"]
+    reply = dci.ask("GET", f"/files/{file_id}/content")
+    assert (reply.status_code, reply.content, reply.headers["Content-Type"]) == (
+        200,
+        b"\xff\x00 text",
+        "application/x-gzip",
+    )
+    assert dci.ask("GET", "/files/00000000-0000-4000-8000-000000000000/content").status_code == 404

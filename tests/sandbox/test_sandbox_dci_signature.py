@@ -268,3 +268,19 @@ def test_the_official_signer_makes_the_published_signature(method, path, body, s
         request |= {"canonical_headers": {"host": "api.distributed-ci.io", "x-amz-date": stamp}}
     made = headers.generate_headers(request, {"access_key": VECTOR_KEY, "secret_key": VECTOR_SECRET})
     assert made["Authorization"].endswith(f"Signature={right}")
+
+
+def test_a_remote_ci_that_is_disabled_may_look_and_makes_no_job(sandbox, dci):
+    retired = f"remoteci/{id_of('remoteci', 'retired')}"
+    assert dci.ask("GET", "/identity", key=retired).status_code == 200
+    made = {"topic_id": sandbox.dci.account.topic("RHEL-8.2").id}
+    for path, body in (("/jobs/schedule", made), ("/jobs", {**made, "components": []})):
+        reply = dci.ask("POST", path, body, key=retired)
+        assert (reply.status_code, reply.json()["message"]) == (412, f'RemoteCI "{retired[9:]}" is disabled.')
+
+
+def test_a_feeder_is_somebody_and_makes_no_job(sandbox, dci):
+    feeder = f"feeder/{id_of('feeder', 'sandbox')}"
+    assert dci.ask("GET", "/identity", key=feeder).json()["identity"]["id"] == feeder[7:]
+    reply = dci.ask("POST", "/jobs/schedule", {"topic_id": sandbox.dci.account.topic("RHEL-8.2").id}, key=feeder)
+    assert (reply.status_code, reply.json()["message"]) == (400, "Only remoteci can create job")

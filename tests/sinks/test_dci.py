@@ -7,6 +7,7 @@ it: `status` with `json` or `html`, `date`, `location`, or `same` (what was comp
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -21,7 +22,7 @@ from cibeacon.delivery import signing
 from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.files.watching import watched
 from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Attachment, DciJob, Deployment, JobState
+from cibeacon.planning.signals import Attachment, DciJob, Deployment, JobState, JobValue
 from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
 from cibeacon.sinks.dci_asking import STATUSES, TRIES
 from cibeacon.spool.record import Record
@@ -30,9 +31,9 @@ from cibeacon.spool.record import read as read_record
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "dci").glob("*.json"))
 }
-KINDS = {"DciJob": DciJob, "Attachment": Attachment, "JobState": JobState}
+KINDS = {"DciJob": DciJob, "Attachment": Attachment, "JobValue": JobValue, "JobState": JobState}
 JOB = "6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001"
-UNREPEATABLE = ("/api/v1/jobs", "/api/v1/jobs/schedule", "/api/v1/jobstates", "/api/v1/files")
+UNREPEATABLE = re.compile(r"/api/v1/(jobs|jobs/schedule|jobs/[^/]+/kv|jobstates|files)")
 
 
 def signal_of(fields):
@@ -79,6 +80,10 @@ def file(**fields):
     return Attachment(**{**needed, **fields})
 
 
+def number(**fields):
+    return JobValue(**{"correlation": "t", "job_id": None, "name": "coverage", "value": 80, **fields})
+
+
 def end(**fields):
     return JobState(**{"correlation": "t", "job_id": None, "status": "success", **fields})
 
@@ -103,7 +108,7 @@ def test_every_call_is_signed_and_what_would_be_done_twice_is_never_just_repeate
     for call in calls:
         assert call.auth == "dci"
         assert call.repeatable is (call.method == "GET")
-        assert (call.path in UNREPEATABLE) is (call.method == "POST")
+        assert bool(UNREPEATABLE.fullmatch(call.path)) is (call.method == "POST")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -135,8 +140,8 @@ def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(la
 def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_looked_up(case):
     signal = signal_of(case["signal"])
     call = next(dci.rehearse(signal, ""))
-    assert call.path in UNREPEATABLE
-    assert f"/api/v1/{dci.method(signal, '')}" == call.path
+    assert UNREPEATABLE.fullmatch(call.path)
+    assert f"/api/v1/{dci.method(signal, '')}" == re.sub("/[^/]+/kv", "/kv", call.path)
     made = [step["call"] for step in case["talk"] if step["call"]["path"] == call.path]
     for each in made if isinstance(signal, DciJob) and signal.job_id is None else []:
         assert {name: value for name, value in call.body.items() if name not in ("topic_id", "components")} == {
@@ -181,7 +186,13 @@ FIELDS = sorted({name for kind in KINDS.values() for name in kind._fields})
 @given(kind=st.sampled_from([*KINDS, "x"]), fields=st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_whatever_stands_in_a_record_is_a_signal_or_none(kind, fields):
     whole = {
-        name: dict(dci.keeps(one)) for name, one in (("DciJob", job()), ("Attachment", file()), ("JobState", end()))
+        name: dict(dci.keeps(one))
+        for name, one in (
+            ("DciJob", job()),
+            ("Attachment", file()),
+            ("JobValue", number()),
+            ("JobState", end()),
+        )
     }
     read = dci_record.read({**whole.get(kind, {}), **fields, "type": kind})
     assert read is None or isinstance(read, KINDS[kind])
@@ -200,11 +211,16 @@ def test_whatever_stands_in_a_record_is_a_signal_or_none(kind, fields):
         (job(change_url="ftp://x"), "check dci_change_url"),
         (file(), None),
         (file(name="reports/a b, c.txt"), None),
-        (file(name=""), "1 to 255 ASCII"),
-        (file(name="ü"), "1 to 255 ASCII"),
-        (file(name=" a"), "1 to 255 ASCII"),
-        (file(name="a\nb"), "1 to 255 ASCII"),
-        (file(name="a" * 256), "1 to 255 ASCII"),
+        (file(name=""), "1 to 255 characters of Latin-1"),
+        (file(name="ü"), None),
+        (file(name="ł"), "1 to 255 characters of Latin-1"),
+        (file(name="a\u00a0b"), "1 to 255 characters of Latin-1"),
+        (file(name=" a"), "1 to 255 characters of Latin-1"),
+        (file(name="a\nb"), "1 to 255 characters of Latin-1"),
+        (file(name="a" * 256), "1 to 255 characters of Latin-1"),
+        (number(), None),
+        (number(name="n" * 256), "1 to 255 characters"),
+        (number(name=""), "1 to 255 characters"),
         (end(status="cancelled"), "no state of a job"),
         *((end(status=status), None) for status in STATUSES),
         (Deployment("a", 1, "r"), "jobs alone"),
@@ -273,7 +289,8 @@ def test_the_eleven_entries_of_dcis_documentation_are_calls_of_ours():
     for call in (dci_calls.topics(0, "RHEL-8.2"), dci_calls.components(topic), dci_calls.jobs()):
         assert (call.method, call.path.partition("?")[0]) in told
     assert dci_calls.identity() == Call("GET", "/api/v1/identity", auth="dci")
-    assert {("POST", path) for path in UNREPEATABLE} <= told
+    made = ("jobs", "jobs/schedule", "jobstates", "files")
+    assert {("POST", f"/api/v1/{name}") for name in made} <= told
     states = {step["call"]["body"]["status"] for case in CASES.values() for step in case["talk"]
               if step["call"]["path"] == "/api/v1/jobstates"}  # fmt: skip
     assert {"pre-run", "running", "success", "failure"} <= states

@@ -95,7 +95,7 @@ def test_the_latest_is_looked_for_among_all():
         return answer({"topic": {"id": TOPIC}})
 
     found = reading.Found()
-    dialogue = reading.components(found, TOPIC, reading.Wanted(), latest=True)
+    dialogue = reading.components(found, TOPIC, reading.Wanted(), latest_by="released")
     assert carried(dialogue, reply)[1].outcome == "sent"
     assert [row["id"] for row in found.rows] == ["2", "3"]
 

@@ -49,6 +49,15 @@ _FILES: Columns = {"file": ("name",), "type": ("mime",), "bytes": ("size",)}
 _RESULTS: Columns = {
     name: (name,) for name in ("name", "total", "success", "failures", "errors", "skips", "regressions")
 }
+_VALUES: Columns = {"name": ("key",), "value": ("value",)}
+_PARTS: Mapping[str, Columns] = {
+    "components": {"type": ("type",), "component": ("display_name",), "id": ("id",)},
+    "jobstates": _STATES,
+    "files": _FILES,
+    "results": _RESULTS,
+    "keys_values": _VALUES,
+}
+"""What of a job is shown in tables of their own."""
 
 
 def _where(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -181,7 +190,7 @@ def _job(world: World, answer: Answer) -> Iterator[str]:
     width = max(map(len, about), default=0)
     for name, path in about.items():
         yield clipped(f"{name:<{width}}  {_cell(at(job, *path))}", _WIDTH) + "\n"
-    for name, columns in (("jobstates", _STATES), ("files", _FILES), ("results", _RESULTS)):
+    for name, columns in _PARTS.items():
         rows = job.get(name)
         if isinstance(rows, list) and rows:
             yield "\n" + _table(world, columns, rows)

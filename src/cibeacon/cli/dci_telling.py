@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 import click
@@ -26,8 +27,16 @@ _FILES = ("dci_upload_timeout", "dci_redact", "dci_redact_patterns")
 _JOB = (
     *("commit_sha", "pr_number", "head_branch", "pipeline_name"),
     *("dci_topic", "dci_components", "dci_latest_by", "dci_name", "dci_configuration", "dci_change_url", "dci_tags"),
+    "dci_key_values",
 )
+_MIME = re.compile(r"[A-Za-z0-9.+_-]{1,127}/[A-Za-z0-9.+_-]{1,127}")
 _GROUPS = ("core", "output", "change", "run", "dci")
+
+
+def _mime(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    if given and not _MIME.fullmatch(given):
+        raise click.BadParameter(f"{given[:80]!r} is no type such as text/plain")
+    return given
 
 
 @click.command("start")
@@ -54,9 +63,18 @@ def state(world: World, /, status: str, **arguments: str | bool | None) -> int:
 
 @click.command("upload")
 @click.argument("files", nargs=-1)
+@click.option("--name", metavar="TEXT", help="What DCI calls the file, where it is one.")
+@click.option("--mime", metavar="TYPE", callback=_mime, help="Its type, such as application/junit or text/plain.")
 @flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files"), short="dci_")
 @click.pass_obj
-def upload(world: World, /, files: tuple[str, ...], **arguments: str | bool | None) -> int:
+def upload(
+    world: World,
+    /,
+    files: tuple[str, ...],
+    name: str | None,
+    mime: str | None,
+    **arguments: str | bool | None,
+) -> int:
     """Send FILES to the job: names, folders, or globs in quotes such as 'reports/**/*.xml'.
 
     JUnit reports are recognised. A file that fails keeps no other from being sent.
@@ -67,14 +85,14 @@ def upload(world: World, /, files: tuple[str, ...], **arguments: str | bool | No
 
     def work() -> tuple[Report, Settings]:
         with progress(world) as watch:
-            return byhand.upload(world, told, watch)
+            return byhand.upload(world, told, watch, name, mime)
 
     return _shown(world, told, work)
 
 
 @click.command("finish")
 @click.argument("status", type=click.Choice(_ENDS, case_sensitive=False))
-@flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files"), short="dci_")
+@flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files", "dci_key_values"), short="dci_")
 @click.pass_obj
 def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
     """Send the files that --files names, then tell how the job ended, even if files could not be sent.

@@ -21,7 +21,7 @@ from cibeacon.files.cleaning import cleaning
 from cibeacon.files.watching import Watch
 from cibeacon.outcome import Outcome
 from cibeacon.planning.plan import Ready, Step
-from cibeacon.planning.signals import NO_JOB, Attachment, JobState, job_key
+from cibeacon.planning.signals import NO_JOB, Attachment, OfJob, job_key
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
@@ -121,7 +121,7 @@ class _Round:
     def _awaiting(self, step: Step, row: Outcome) -> Outcome:
         """What DCI has no job for is kept only if the job may still be made: it waits here, or where an earlier job ran."""
         signal = step.signal if isinstance(step, Ready) else None
-        if row.error != NO_JOB or not isinstance(signal, Attachment | JobState):
+        if row.error != NO_JOB or not isinstance(signal, OfJob):
             return row
         elsewhere = self._world.environ.get(_SPOOLED_EARLIER, "0") not in ("", "0")
         return row._replace(keep=elsewhere or self._journal.holds(job_key(signal.correlation)))
@@ -225,12 +225,12 @@ def _is_file(step: Step) -> bool:
 
 def _makes_job(row: Outcome) -> bool:
     *_, before, last = ("", "", *(row.key or "").split("/"))
-    return row.sink == "dci" and last == "job" and before != "file"
+    return row.sink == "dci" and last == "job" and before not in ("file", "value")
 
 
 def _of_job(step: Step, job: Outcome) -> Step:
     """What belongs to a job of DCI, once it is known what became of the job: it may be there, and not run yet."""
-    if isinstance(step, Outcome) or not isinstance(step.signal, Attachment | JobState):
+    if isinstance(step, Outcome) or not isinstance(step.signal, OfJob):
         return step
     job_id = (job.facts or {}).get("dci_job_id")
     if job_id or job.word in ("sent", "duplicate"):

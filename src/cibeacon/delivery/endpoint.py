@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from cibeacon import __version__
 from cibeacon.settings import Settings
 from cibeacon.transport import plain_http_refused
+
+_CLIENT = {"Client-Version": f"cibeacon_{__version__}"}
+"""DCI shows it with the job; its own tools call themselves so."""
 
 
 class Endpoint(NamedTuple):
@@ -41,7 +45,7 @@ def endpoints(settings: Settings) -> Mapping[str, Endpoint]:
     dx, dci, flow = settings.dx, settings.dci, settings.flow
     return {
         "dx": Endpoint(dx.dx_url or "", dx.dx_token or "", dx.dx_api),
-        "dci": Endpoint(dci.dci_url, dci.dci_api_secret or "", client_id=dci.dci_client_id or ""),
+        "dci": Endpoint(dci.dci_url, dci.dci_api_secret or "", client_id=dci.dci_client_id or "", headers=_CLIENT),
         "flow": Endpoint(
             flow.flow_url or "",
             flow.flow_token or "",

@@ -39,7 +39,11 @@ def _dci(call: Call, endpoint: Endpoint, content: bytes | Watched | None) -> Map
         signed: Mapping[str, str] = generate_headers(
             request, {"access_key": endpoint.client_id, "secret_key": endpoint.token}
         )
-    return {**signed, "Host": place.netloc}  # what is signed is what is sent, whatever the HTTP stack would make of it
+    return {
+        **endpoint.headers,
+        **signed,
+        "Host": place.netloc,
+    }  # what is signed is what is sent, whatever the HTTP stack would make of it
 
 
 def _mapped(file: Watched, held: ExitStack) -> Any:

@@ -1,6 +1,6 @@
 """The only XML: tells whether a file is a JUnit report, and whether all of it can be parsed. Does not know what it says.
 
-The file is anybody's, so it is read in pieces that the parser cannot hoard, without document types, entities or
+The file is anybody's, so it is read in pieces that the parser cannot hoard, without declarations, entities or
 network. A report is one by its root element alone, as DCI's control server has it. The format:
 https://github.com/testmoapp/junitxml; the parser: https://docs.python.org/3/library/pyexpat.html.
 """
@@ -62,7 +62,8 @@ class _Reader:
         self._parser = expat.ParserCreate(namespace_separator=" ")  # a name in a namespace holds a space then
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = _no_document_type
+        self._parser.StartDoctypeDeclHandler = _no_declarations
+        self._parser.SkippedEntityHandler = _no_entities
 
     def read(self, file: BinaryIO) -> None:
         """Parses the file. Raises what is wrong with it."""
@@ -92,5 +93,11 @@ class _Reader:
         self._depth -= 1
 
 
-def _no_document_type(*_: object) -> None:
-    raise _Refused("it has a document type, which could declare entities without end")
+def _no_declarations(_name: str, _system: str | None, _public: str | None, inside: bool) -> None:
+    """A document type that names another file declares nothing here: that file is not read."""
+    if inside:
+        raise _Refused("it has a document type with declarations, which could be entities without end")
+
+
+def _no_entities(name: str, _parameter: bool) -> None:
+    raise _Refused(f"it holds the entity {name[:40]}, which nothing in it declares")

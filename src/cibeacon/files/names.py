@@ -1,4 +1,4 @@
-"""Knows how a path becomes a name that an HTTP header can carry: ASCII, short, unique in a job. Does not know files.
+"""Knows how a path becomes a name that an HTTP header can carry: Latin-1, short, unique in a job. Does not know files.
 
 DCI compares the results of a file with those of the same name in the job before, so a name depends on the path alone.
 """
@@ -40,11 +40,13 @@ def _choices(path: str, *, junit: bool) -> Iterator[str]:
 
 
 def header(text: str) -> str:
-    """The text as printable ASCII without a space at its ends: other bytes, and the percent sign, as %XX.
+    """The text as printable Latin-1 without a space at its ends: other bytes, and the percent sign, as %XX.
+
+    DCI reads a header as Latin-1, so letters such as é stay readable there, and no others can.
 
     Distinct texts get distinct names; what would be too long ends in a part of the hash of the whole.
     """
-    name = quote(_bytes(text), safe=_PLAIN)
+    name = "".join(each if _stays(each) else quote(_bytes(each), safe=_PLAIN) for each in text)
     if name.startswith(" "):
         name = f"%20{name[1:]}"
     if name.endswith(" "):
@@ -53,6 +55,17 @@ def header(text: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
     return f"{name[: LONGEST - _DIGITS - 1]}~{digest}"
+
+
+def fits(name: str) -> bool:
+    """Whether a header can carry the name as it is."""
+    inner = all(_stays(each) or " " <= each <= "~" for each in name)
+    return inner and 0 < len(name) <= LONGEST and name == name.strip(" ")
+
+
+def _stays(letter: str) -> bool:
+    """Whether it is a printable character of Latin-1 and none of ASCII; a soft hyphen shows nothing."""
+    return "\xa1" <= letter <= "\xff" and letter != "\xad"
 
 
 def numbered(name: str, number: int) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from cibeacon.identifiers import is_uuid
 from cibeacon.planning import compose
-from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal
+from cibeacon.planning.signals import Attachment, DciJob, JobState, JobValue, Signal
 from cibeacon.planning.situation import Settled, Situation
 
 LONGEST = 255
@@ -49,6 +49,7 @@ def _signals(situation: Situation) -> Iterator[Signal]:
     tag, job_id = correlation(situation), known_id(situation)
     for file in situation.files:
         yield Attachment(tag, job_id, *file)
+    yield from key_values(situation, tag)
     yield JobState(tag, job_id, end, note(situation), yields=True)
 
 
@@ -71,6 +72,12 @@ def job(situation: Situation) -> DciJob:
         job_id=known_id(situation),
         note=note(situation),
     )
+
+
+def key_values(situation: Situation, tag: str) -> Iterator[JobValue]:
+    """The numbers that the job is to keep."""
+    for name, number in situation.settings.dci.dci_key_values.items():
+        yield JobValue(tag, known_id(situation), name, number)
 
 
 def correlation(situation: Situation) -> str:

@@ -41,7 +41,7 @@ _SYSTEMS: Mapping[str, _System] = {
                 "dci_configuration",
                 "dci_change_url",
             ),
-            *("dci_tags", "dci_comment", "dci_files"),
+            *("dci_tags", "dci_comment", "dci_files", "dci_key_values"),
         ),
         unconfigured="DCI is not configured: set dci_topic, dci_client_id and the secret dci_api_secret",
         needed={

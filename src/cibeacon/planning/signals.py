@@ -232,6 +232,30 @@ class JobState(NamedTuple):
         return self.status
 
 
+class JobValue(NamedTuple):
+    """A number that a job of DCI keeps under a name."""
+
+    correlation: str
+    job_id: str | None
+    name: str
+    value: float
+
+    @property
+    def kind(self) -> str:
+        """What sort of fact this is."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job and name."""
+        return f"{self.kind}/{self.correlation}/value/{reference(self.name)}"
+
+    @property
+    def subject(self) -> str:
+        """The name and the number."""
+        return f"{self.name}={self.value}"
+
+
 class FlowAssignment(NamedTuple):
     """The Flow pipelines of a job of Instabase: who reviews its documents. They take the place of those that it has."""
 
@@ -258,4 +282,6 @@ class FlowAssignment(NamedTuple):
         return f"{self.job_id}: {pipelines}" if self.job_id.strip() else pipelines
 
 
-Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | Attachment | JobState | FlowAssignment
+OfJob: TypeAlias = Attachment | JobValue | JobState
+"""What can be told of a job of DCI once it is there."""
+Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | OfJob | FlowAssignment

@@ -28,7 +28,7 @@ class Junit:
         self._parser = expat.ParserCreate(namespace_separator=" ")  # a suite in a namespace is no suite to DCI
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.EntityDeclHandler = _no_entities
+        self._parser.EntityDeclHandler = self._parser.SkippedEntityHandler = _no_entities
 
     def write(self, piece: bytes) -> None:
         """Read on; after an error nothing is read any more."""

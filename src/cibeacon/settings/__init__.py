@@ -7,6 +7,7 @@ generated from it. Edges and sinks never see a group: they take the values they 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cibeacon.identifiers import ENV, ENV_JOB, is_uuid
 from cibeacon.options import Option, Origin, Problem, Sources, credentials, declared, resolve
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
@@ -72,8 +73,20 @@ def settle(flags: Mapping[str, str], environ: Mapping[str, str], repository: Map
         groups[name], found, wrong = resolve(group, name, sources)
         origins |= found
         problems += wrong
-    problems += _contradictions(groups["deploy"], origins)
+    groups["dci"], wrong = _named_by_the_environment(groups["dci"], environ)
+    problems += wrong + _contradictions(groups["deploy"], origins)
     return Settings(**groups, origins=origins, problems=problems)
+
+
+def _named_by_the_environment(dci: Dci, environ: Mapping[str, str]) -> tuple[Dci, tuple[Problem, ...]]:
+    """A variable that other tools fill as well is read only for whoever asks for it."""
+    if dci.dci_job_id != ENV:
+        return dci, ()
+    named = environ.get(ENV_JOB, "").strip().lower()
+    if is_uuid(named):
+        return dci._replace(dci_job_id=named), ()
+    said = f"dci_job_id is {ENV}, and the variable {ENV_JOB} {'is no UUID' if named else 'is not set'}"
+    return dci._replace(dci_job_id=None), (Problem("dci", "dci_job_id", said),)
 
 
 def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Problem, ...]:

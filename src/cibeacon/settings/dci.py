@@ -1,5 +1,6 @@
 """The options of what DCI is told: the job, its files, and where DCI is. The names are those that DCI's own tools have."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cibeacon import identifiers, values
@@ -29,9 +30,9 @@ class Dci(NamedTuple):
         shown_default="released for a type that dci_components names; created, as DCI itself chooses, where it names none",
     )
     dci_job_id: str | None = option(
-        identifiers.uuid,
+        identifiers.job_id,
         None,
-        "Id of a job that exists at DCI, to go on with that one.",
+        "Id of a job that exists at DCI, to go on with that one; env reads it from the variable DCI_JOB_ID.",
         shown_default="the job that an earlier step or stage of this run made",
     )
     dci_name: str | None = option(
@@ -59,6 +60,12 @@ class Dci(NamedTuple):
         values.words,
         (),
         "Files to send when the job has ended, as globs such as reports/**/*.xml; JUnit reports are recognised.",
+        shown_default="none",
+    )
+    dci_key_values: Mapping[str, float] = option(
+        identifiers.key_values,
+        {},
+        "Numbers to keep with the job when it ends, as name=number, such as coverage=81.5,tests=1200.",
         shown_default="none",
     )
     dci_upload_timeout: float = option(

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cibeacon.call import Call, Dialogue, Verdict
+from cibeacon.files.names import fits
 from cibeacon.identifiers import is_uuid
-from cibeacon.planning.signals import Attachment, DciJob, JobState, Signal
+from cibeacon.planning.signals import Attachment, DciJob, JobState, JobValue, OfJob, Signal
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks import dci_record
 from cibeacon.sinks.dci_asking import (
@@ -20,11 +21,13 @@ from cibeacon.sinks.dci_asking import (
     STATUSES,
     Row,
     Talk,
+    asked,
     ended,
     id_of,
     known_jobs,
     needed_jobs,
     past,
+    rows,
     status_of,
     told_state,
 )
@@ -37,14 +40,12 @@ from cibeacon.spool.record import Record
 NAME = "dci"
 LONGEST = 255
 """Characters of a name, a tag or a header that DCI stores."""
-_KNOWN = frozenset({"/api/v1/jobs", "/api/v1/jobs/schedule", "/api/v1/jobstates", "/api/v1/files"})
-_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 _PAGE = re.compile(r"https?://\S+", re.ASCII | re.IGNORECASE)
 
 
 def method(signal: Signal, form: str) -> str:
     """The name of the call that tells a signal."""
-    return next(rehearse(signal, form)).path.removeprefix("/api/v1/")
+    return "jobs/kv" if isinstance(signal, JobValue) else _shown(signal).path.removeprefix("/api/v1/")
 
 
 def faults(signal: Signal) -> str | None:
@@ -53,8 +54,9 @@ def faults(signal: Signal) -> str | None:
         case DciJob():
             return _job_faults(signal)
         case Attachment():
-            fits = len(signal.name) <= LONGEST and _HEADER.fullmatch(signal.name)
-            return None if fits else "DCI takes names of files of 1 to 255 ASCII characters."
+            return None if fits(signal.name) else "DCI takes names of files of 1 to 255 characters of Latin-1."
+        case JobValue():
+            return None if 0 < len(signal.name) <= LONGEST else "DCI takes names of numbers of 1 to 255 characters."
         case JobState():
             known = ", ".join(STATUSES)
             return None if signal.status in STATUSES else f"{signal.status} is no state of a job: {known}."
@@ -92,6 +94,8 @@ def _told(signal: Signal, *, late: bool) -> Dialogue:
                 return (yield from _told_job(signal))
             case Attachment():
                 return (yield from told_file(signal))
+            case JobValue():
+                return (yield from _told_value(signal))
             case JobState():
                 return (yield from _told_end(signal, late=late))
     except Refused as refused:
@@ -101,7 +105,7 @@ def _told(signal: Signal, *, late: bool) -> Dialogue:
 
 def keeps(signal: Signal) -> Mapping[str, Any] | None:
     """What a record needs beside a call, since the signal is a dialogue."""
-    return dci_record.written(signal) if isinstance(signal, DciJob | Attachment | JobState) else None
+    return dci_record.written(signal) if isinstance(signal, DciJob | OfJob) else None
 
 
 def resume(record: Record, form: str = "") -> Dialogue | None:
@@ -116,10 +120,10 @@ def preview(record: Record, form: str = "") -> Dialogue | None:
     return rehearse(signal, form) if signal else None
 
 
-def remembered(record: Record) -> DciJob | Attachment | JobState | None:
+def remembered(record: Record) -> DciJob | OfJob | None:
     """The signal that a record holds, when it breaks no rule and says the call that it says."""
     signal = dci_record.read(record.signal)
-    if signal is None or record.method != "POST" or record.path not in _KNOWN or faults(signal):
+    if signal is None or record.method != "POST" or faults(signal):
         return None
     return signal if _shown(signal).path == record.path else None
 
@@ -133,6 +137,8 @@ def _shown(signal: Signal) -> Call:
             return calls.state(str(signal.job_id), "running", signal.note)
         case Attachment():
             return calls.upload(signal.job_id or "{job.id}", signal.path, signal.name, signal.mime)
+        case JobValue():
+            return calls.value(signal.job_id or "{job.id}", signal.name, signal.value)
         case JobState():
             return calls.state(signal.job_id or "{job.id}", signal.status, signal.comment)
     raise TypeError(type(signal).__name__)
@@ -187,6 +193,24 @@ def _started(job: Row, note: str | None) -> Talk[bool]:
     for status in ahead:
         yield from told_state(id_of(job), status, note)
     return bool(ahead)
+
+
+def _told_value(signal: JobValue) -> Dialogue:
+    job_id = signal.job_id or id_of((yield from needed_jobs(None, signal.correlation))[0])
+    facts = {"dci_job_id": job_id}
+
+    def look() -> Talk[Row | None]:
+        job = yield from asked(calls.job(job_id), "job")
+        return next((row for row in rows(job, "keys_values") if row.get("key") == signal.name), None)
+
+    before = yield from look()
+    if before is not None:
+        has = f"DCI has {signal.name}={before.get('value')} already"
+        if before.get("value") == signal.value:
+            return Verdict("duplicate", f"{has}.", facts=facts)
+        return Verdict("failed", f"{has}, and a job keeps the first number of a name.", "name taken", facts=facts)
+    yield from said_once(calls.value(job_id, signal.name, signal.value), look, lambda document: document)
+    return Verdict("sent", facts=facts)
 
 
 def _told_end(signal: JobState, *, late: bool) -> Dialogue:

@@ -34,19 +34,19 @@ def asked(call: Call, name: str) -> Talk[Row]:
 
 def page(call: Call, name: str) -> Talk[list[Row]]:
     """The rows of one page. Raises `Refused`."""
-    return _rows(answer((yield call)), name)
+    return rows(answer((yield call)), name)
 
 
 def listed(call: Callable[[int], Call], name: str) -> Talk[list[Row]]:
     """All rows of a list, page by page; `call` makes the call of a page from its offset. Raises `Refused`."""
-    rows: list[Row] = []
+    found: list[Row] = []
     while True:
-        document = answer((yield call(len(rows))))
-        more, meta = _rows(document, name), document.get("_meta")
-        rows += more
+        document = answer((yield call(len(found))))
+        more, meta = rows(document, name), document.get("_meta")
+        found += more
         count = meta.get("count") if isinstance(meta, dict) else None
-        if not more or not isinstance(count, int) or len(rows) >= count:
-            return rows
+        if not more or not isinstance(count, int) or len(found) >= count:
+            return found
 
 
 def once(call: Call, look: Callable[[], Talk[Result | None]], read: Callable[[Row], Result]) -> Talk[Result]:
@@ -69,8 +69,8 @@ def known_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
     """
     if job_id:
         return [(yield from asked(calls.job(job_id), "job"))]
-    rows = yield from page(calls.tagged(correlation), "jobs")
-    mine = [row for row in rows if isinstance(tags := row.get("tags"), list) and correlation in tags]
+    found = yield from page(calls.tagged(correlation), "jobs")
+    mine = [row for row in found if isinstance(tags := row.get("tags"), list) and correlation in tags]
     mine.reverse()  # the oldest first
     mine.sort(key=_began, reverse=True)
     return mine
@@ -131,7 +131,8 @@ def id_of(row: Row) -> str:
     return found
 
 
-def _rows(document: Row, name: str) -> list[Row]:
+def rows(document: Row, name: str) -> list[Row]:
+    """The list that an answer holds under a name. Raises `Refused`."""
     found = document.get(name)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise foreign(f"no list of {name}")

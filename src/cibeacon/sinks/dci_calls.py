@@ -85,6 +85,11 @@ def state(job_id: str, status: str, comment: str | None = None) -> Call:
     return _post("/jobstates", {"job_id": job_id, "status": status, **({"comment": comment} if comment else {})})
 
 
+def value(job_id: str, name: str, number: float) -> Call:
+    """A number that the job keeps under a name that it does not have yet."""
+    return _post(f"/jobs/{job_id}/kv", {"key": name, "value": number})
+
+
 def files(job_id: str, offset: int = 0, name: str | None = None) -> Call:
     """A page of a job's files, or those of one name."""
     by_name = {"name": name} if name and can_be_asked_for(name) else {}

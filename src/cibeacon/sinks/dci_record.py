@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from cibeacon.identifiers import is_uuid
-from cibeacon.planning.signals import Attachment, DciJob, JobState
+from cibeacon.planning.signals import Attachment, DciJob, JobState, JobValue, OfJob
 
 Check = Callable[[Any], bool]
 
 
-def written(signal: DciJob | Attachment | JobState) -> Mapping[str, Any]:
+def written(signal: DciJob | OfJob) -> Mapping[str, Any]:
     """The signal as a JSON object."""
     fields = {name: str(value) if isinstance(value, Path) else value for name, value in signal._asdict().items()}
     return {"type": type(signal).__name__, **fields}
 
 
-def read(document: Any) -> DciJob | Attachment | JobState | None:
+def read(document: Any) -> DciJob | OfJob | None:
     """The signal that was written; None when it was none."""
     if not isinstance(document, dict):
         return None
@@ -64,7 +64,7 @@ _NEWER = frozenset({"latest_by"})
 """Fields that records of earlier versions lack."""
 _TEXT, _PERHAPS = _is(str), _is(str, type(None))
 _SAME: Mapping[str, Check] = {"correlation": _TEXT, "job_id": _id}
-_KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | Attachment | JobState], Mapping[str, Check]]] = {
+_KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | OfJob], Mapping[str, Check]]] = {
     "DciJob": (
         _job,
         {
@@ -75,6 +75,10 @@ _KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | Attachment | JobS
         },
     ),
     "Attachment": (_file, {**_SAME, "path": _TEXT, "name": _TEXT, "mime": _TEXT, "size": _is(int)}),
+    "JobValue": (
+        lambda fields: JobValue(**fields),
+        {**_SAME, "name": _TEXT, "value": _is(int, float)},
+    ),
     "JobState": (_state, {**_SAME, "status": _TEXT, "comment": _PERHAPS, "yields": _is(bool)}),
 }
 """The name of a signal's type, how it is made, and what each of its fields must be."""

@@ -5,9 +5,9 @@ from typing import NamedTuple
 from cibeacon.outcome import Outcome
 from cibeacon.spool.backlog import Entry
 
-JOB, FILE, STATE = "DciJob", "Attachment", "JobState"
+JOB, FILE, VALUE, STATE = "DciJob", "Attachment", "JobValue", "JobState"
 """Signals about a job of DCI, by the names of their types, in the order in which they are sent."""
-PARTS = (JOB, FILE, STATE)
+PARTS = (JOB, FILE, VALUE, STATE)
 
 
 class Pile(NamedTuple):
