@@ -22,7 +22,7 @@ ROWS = [
 PARSERS = {
     "text", "token", "boolean", "integer", "words", "names", "services", "duration", "moment", "sha", "shas", "json_value",
     "metadata", "url", "link", "dx_url", "program", "dci_url", "uuid", "client_id",
-    "root", "context", "path",
+    "root", "context", "path", "job_id", "key_values",
 }  # fmt: skip
 NOUNS = (
     st.text(st.characters(exclude_characters=",\n[", exclude_categories=["C"]), min_size=1).map(str.strip).filter(bool)

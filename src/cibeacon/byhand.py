@@ -16,9 +16,10 @@ from cibeacon.files.watching import Watch
 from cibeacon.git.repository import Repository, toplevel
 from cibeacon.outcome import Outcome
 from cibeacon.planning import jobs
+from cibeacon.planning.job_signals import Attachment, DciJob, JobState, OfJob, named_correlation
 from cibeacon.planning.plan import Ready, Step
 from cibeacon.planning.readiness import unencrypted, unreachable
-from cibeacon.planning.signals import Attachment, DciJob, JobState, OfJob, Signal, named_correlation
+from cibeacon.planning.signals import Signal
 from cibeacon.planning.situation import Situation
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World

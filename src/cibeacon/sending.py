@@ -10,9 +10,9 @@ from cibeacon.delivery.endpoint import endpoints
 from cibeacon.errors import interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
+from cibeacon.planning.job_signals import JobState
 from cibeacon.planning.metadata import with_metadata, without_metadata
 from cibeacon.planning.plan import Ready, Step, plan, spoiled_kinds
-from cibeacon.planning.signals import JobState
 from cibeacon.planning.situation import File, Situation
 from cibeacon.process.world import World
 from cibeacon.settings import Settings

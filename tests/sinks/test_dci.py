@@ -22,7 +22,8 @@ from cibeacon.delivery import signing
 from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.files.watching import watched
 from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Attachment, DciJob, Deployment, JobState, JobValue
+from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue
+from cibeacon.planning.signals import Deployment
 from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
 from cibeacon.sinks.dci_asking import STATUSES, TRIES
 from cibeacon.spool.record import Record

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 from cibeacon import values
 from cibeacon.errors import SettingsError
 from cibeacon.history import Mark
-from cibeacon.planning.signals import reference
+from cibeacon.planning.reference import reference
 from cibeacon.reading import iso
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {

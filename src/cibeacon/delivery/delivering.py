@@ -20,8 +20,8 @@ from cibeacon.errors import interruption
 from cibeacon.files.cleaning import cleaning
 from cibeacon.files.watching import Watch
 from cibeacon.outcome import Outcome
+from cibeacon.planning.job_signals import NO_JOB, Attachment, OfJob, job_key
 from cibeacon.planning.plan import Ready, Step
-from cibeacon.planning.signals import NO_JOB, Attachment, OfJob, job_key
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import Settings

@@ -9,7 +9,8 @@ import hashlib
 import json
 
 from cibeacon.context import PullRequest
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, reference
+from cibeacon.planning.reference import reference
+from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 from cibeacon.planning.situation import Settled, Situation
 
 FINAL = frozenset({"success", "failure", "cancelled"})

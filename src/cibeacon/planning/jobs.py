@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from cibeacon.identifiers import is_uuid
 from cibeacon.planning import compose
-from cibeacon.planning.signals import Attachment, DciJob, JobState, JobValue, Signal
+from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue
+from cibeacon.planning.signals import Signal
 from cibeacon.planning.situation import Settled, Situation
 
 LONGEST = 255

@@ -13,7 +13,8 @@ from typing import Any
 from cibeacon.call import Call, Dialogue, Verdict
 from cibeacon.files.names import fits
 from cibeacon.identifiers import is_uuid
-from cibeacon.planning.signals import Attachment, DciJob, JobState, JobValue, OfJob, Signal
+from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
+from cibeacon.planning.signals import Signal
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks import dci_record
 from cibeacon.sinks.dci_asking import (

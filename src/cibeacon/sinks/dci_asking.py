@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from cibeacon.call import Call, Reply, Verdict
 from cibeacon.identifiers import is_uuid
-from cibeacon.planning.signals import NO_JOB, named_correlation
+from cibeacon.planning.job_signals import NO_JOB, named_correlation
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_replies import Refused, answer, foreign, unanswered
 

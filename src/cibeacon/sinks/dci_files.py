@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cibeacon.call import Dialogue, Verdict
 from cibeacon.files.names import numbered
-from cibeacon.planning.signals import Attachment
+from cibeacon.planning.job_signals import Attachment
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_asking import TRIES, Row, Talk, id_of, listed, needed_jobs
 from cibeacon.sinks.dci_replies import Refused, answer, unanswered

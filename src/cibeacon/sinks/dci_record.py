@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cibeacon.identifiers import is_uuid
-from cibeacon.planning.signals import Attachment, DciJob, JobState, JobValue, OfJob
+from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
 
 Check = Callable[[Any], bool]
 

@@ -18,8 +18,8 @@ from cibeacon.delivery.endpoint import endpoints
 from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
 from cibeacon.errors import SpoolError, interruption
 from cibeacon.outcome import Outcome
+from cibeacon.planning.job_signals import NO_JOB, job_key
 from cibeacon.planning.readiness import unreachable
-from cibeacon.planning.signals import NO_JOB, job_key
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.settings import SIGNAL_KINDS, Settings
