@@ -17,7 +17,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 PURE = {
     "call", "changes", "changes.span", "context", "delivery.endpoint", "errors", "files.names", "files.regexes",
     "git.environment", "git.remote", "history", "identifiers", "options", "outcome", "planning", "process.budget",
-    "process.sections", "process.world", "reading", "redact", "sanitise", "services", "settings", "spool.record", "telling",
+    "process.sections", "process.world", "reading", "redact", "sanitise", "services", "settings", "spool.record",
+    "status_words", "telling",
     "transport", "values",
 }  # fmt: skip
 EDGES = {

@@ -100,7 +100,13 @@ def test_templates_that_cannot_be_right_are_invalid(shop, services, says):
     ended = cibeacon("services", f"--services={services}", "--strict", cwd=shop.root)
     if "mixes" in says:
         ended = cibeacon(
-            "report", f"--services={services}", "--pr-number=1", "--signals=pull-services", "--strict", cwd=shop.root
+            "report",
+            f"--services={services}",
+            "--pr-number=1",
+            "--pr-merged",
+            "--signals=pull-services",
+            "--strict",
+            cwd=shop.root,
         )
     assert (ended.code, says in ended.out) == (1, True), ended.out
 

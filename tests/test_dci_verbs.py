@@ -109,6 +109,8 @@ def test_filters_are_dcis_own_and_the_limit_is_kept(place):
         ("jobs", "77"),
         ("state", "done"),
         ("finish", "running"),
+        ("finish", "skipped"),
+        ("finish", "completed"),
         ("nothing",),
     ],
 )
@@ -282,6 +284,9 @@ def test_a_state_that_waited_does_not_open_a_job_that_ended_meanwhile(place):
         ("canceled", "killed"),
         ("ERROR", "error"),
         ("failed", "failure"),
+        ("UNSTABLE", "failure"),
+        ("ABORTED", "killed"),
+        ("Succeeded", "success"),
     ],
 )
 def test_a_job_ends_in_the_words_of_dci_or_of_ci_hosts(place, word, status):

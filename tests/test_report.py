@@ -48,7 +48,7 @@ CHANGES = Changes(
 DOCUMENT = ["version", "status", "context", "changes", "signals", "notices"]
 CONTEXT = {
     "host", "server", "repository", "event", "action", "commit_sha", "checkout_sha", "ref", "branch", "default_branch",
-    "pull_request", "push", "merge_group", "run_id", "run_attempt", "run_url", "pipeline", "job", "job_id", "actor",
+    "pull_request", "push", "merge_group", "pipeline_id", "run_id", "run_attempt", "run_url", "pipeline", "job", "job_id", "actor",
     "status", "started_at", "finished_at", "deployment_state", "ci", "secrets_withheld", "base_config", "pr_number", "github_pull_id",
 }  # fmt: skip
 CHANGED = {"status", "base", "head", "how", "changed_files", "unmatched", "services", "why", "reason"}

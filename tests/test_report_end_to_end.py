@@ -374,7 +374,7 @@ class TestOutsideCi:
         monkeypatch.setattr(socket, "socket", lambda *a, **k: opened.append(a))
         monkeypatch.setattr(socket, "create_connection", lambda *a, **k: opened.append(a))
         environ = {"CIBEACON_DX_URL": dx.url}
-        ended = cibeacon("report", "--pr-number=5", "--format=json", environ=environ, cwd=shop.root)
+        ended = cibeacon("report", "--pr-number=5", "--pr-merged", "--format=json", environ=environ, cwd=shop.root)
         assert (ended.code, ended.document["status"], opened) == (0, "dry-run", [])
         outcomes = {signal["kind"]: signal["outcome"] for signal in ended.document["signals"]}
         assert outcomes == {

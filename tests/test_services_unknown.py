@@ -117,7 +117,7 @@ def test_a_process_that_has_to_be_ended_exits_as_one_that_does_not_know(shop, mo
 
 def test_a_report_tells_a_fault_of_the_map_once(shop):
     (shop.root / ".cibeacon.yml").write_text("servces: {}\nglobl: []\n")
-    flags = ("--pr-number=1", "--signals=pull-services", "--dx-url=acme", "--strict")
+    flags = ("--pr-number=1", "--pr-merged", "--signals=pull-services", "--dx-url=acme", "--strict")
     ended = cibeacon("report", *flags, cwd=shop.root)
     assert [ended.out.count(each) for each in ("'servces'", "'globl'")] == [1, 1]
     assert ended.code == 1

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon import identifiers, values
+from cibeacon import identifiers, status_words, values
 
 TABLES = [json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "values").glob("*.json"))]
 ROWS = [
@@ -22,7 +22,7 @@ ROWS = [
 PARSERS = {
     "text", "token", "boolean", "integer", "words", "names", "services", "duration", "moment", "sha", "shas", "json_value",
     "metadata", "url", "link", "dx_url", "program", "dci_url", "uuid", "client_id",
-    "root", "context", "path", "job_id", "key_values",
+    "root", "context", "path", "job_id", "key_values", "status",
 }  # fmt: skip
 NOUNS = (
     st.text(st.characters(exclude_characters=",\n[", exclude_categories=["C"]), min_size=1).map(str.strip).filter(bool)
@@ -30,9 +30,14 @@ NOUNS = (
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
+def parser_of(name):
+    (found,) = [getattr(module, name) for module in (values, identifiers, status_words) if hasattr(module, name)]
+    return found
+
+
 @pytest.mark.parametrize(("parser", "case"), ROWS)
 def test_a_setting_is_read_or_refused_as_its_table_says(parser, case):
-    parse = getattr(values, parser, None) or getattr(identifiers, parser)
+    parse = parser_of(parser)
     if "error" in case:
         with pytest.raises(ValueError, match=re.escape(case["error"])):
             parse(case["given"])
@@ -59,7 +64,7 @@ def test_every_parser_has_a_table_with_both_kinds_of_case():
 def test_whatever_is_given_ends_in_a_value_or_a_clause(parser, text):
     clause = "is so"
     try:
-        (getattr(values, parser, None) or getattr(identifiers, parser))(text)
+        parser_of(parser)(text)
     except ValueError as error:
         clause = str(error)
     assert clause.split()[0] in ("is", "has", "holds", "starts")

@@ -91,7 +91,9 @@ class Forge(NamedTuple):
             return within(self.budget.remaining(), ask)
         except TimeoutError as error:
             raise HostError(
-                f"{self.url} did not answer", "the time for it was used up", "Give a larger timeout, or set pr_number."
+                f"{self.url} did not answer",
+                "the time for it was used up",
+                "Give a larger timeout, or set pr_number and pr_merged.",
             ) from error
 
 

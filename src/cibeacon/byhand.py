@@ -30,8 +30,6 @@ from cibeacon.telling.report import Notice, Report
 
 _SPOIL = ("core", "change", "dci")
 """Groups in which a value that cannot be used would have to be guessed."""
-_WORDS: Mapping[str, str] = {"failed": "failure", "cancelled": "killed", "canceled": "killed"}
-"""What CI hosts say, in DCI's words."""
 _WHICH = (
     "Which job it is about is not known here: give its id (setting dci_job_id, variable CIBEACON_DCI_JOB_ID), "
     "as cibeacon dci start prints it."
@@ -49,7 +47,7 @@ def start(world: World, flags: Mapping[str, str]) -> Told:
 
 
 def state(world: World, flags: Mapping[str, str], status: str) -> Told:
-    """Tells how the job stands, in DCI's words or a CI host's."""
+    """Tells how the job stands, in DCI's words."""
     step = _Step(world, flags)
     return step.told([step.state(status)])
 
@@ -100,7 +98,6 @@ class _Step:
             now=world.began,
             rehearsed=self._survey.rehearsed,
             host_title=host.TITLE,
-            final_words=host.FINAL_WORDS,
         )
 
     def job(self) -> DciJob:
@@ -117,8 +114,7 @@ class _Step:
 
     def state(self, status: str) -> JobState:
         """How the job stands."""
-        word = status.lower()
-        return JobState(self.tag, jobs.known_id(self.situation), _WORDS.get(word, word), jobs.note(self.situation))
+        return JobState(self.tag, jobs.known_id(self.situation), status, jobs.note(self.situation))
 
     def files(self) -> Sequence[Attachment]:
         """The files; what is not taken of them is said. A person at the command line may name any file."""

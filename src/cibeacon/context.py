@@ -34,6 +34,8 @@ class PullRequest(NamedTuple):
     fork: bool = False
     url: str | None = None
     """Its page, where the host names it."""
+    named: bool = False
+    """True when a person named it by its number: the event is about something else."""
 
     @property
     def target_sha(self) -> str | None:
@@ -98,6 +100,8 @@ class Context(NamedTuple):
     push: Push | None = None
     merge_group: Push | None = None
     """A merge queue entry: `before` is its base, `after` its head."""
+    pipeline_id: str | None = None
+    """The server and its own name of the pipeline, on a CI system that counts the runs of each pipeline; part of ids."""
     run_id: str | None = None
     run_attempt: int | None = None
     """GitHub's attempt number; None on GitLab, which has none."""
@@ -107,7 +111,7 @@ class Context(NamedTuple):
     job: str | None = None
     """GitHub's job id in the workflow file, GitLab's job name."""
     job_id: str | None = None
-    """GitLab's unique job id. GitHub gives none to the job itself."""
+    """The host's own id of this job's run: of a GitLab job, or of a GitHub job's check run (setting job_run_id)."""
     actor: str | None = None
     email: str | None = None
     """Email address of the actor, where the host gives it. Personal data: sent only when asked for."""

@@ -19,7 +19,6 @@ class Host(Protocol):
 
     NAME: str
     TITLE: str
-    FINAL_WORDS: Mapping[str, str]
 
     def remotes(self, environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
         """Where the repository's objects can be fetched, the likeliest place first."""
@@ -70,9 +69,10 @@ def as_told(found: Context, settings: Settings) -> Context:
         commit_sha=change.commit_sha or found.commit_sha,
         branch=settings.run.head_branch or found.branch,
         run_id=change.run_id or found.run_id,
+        job_id=(None if found.about_upstream else change.job_run_id) or found.job_id,
     )
     if change.pr_number and (known is None or known.number != change.pr_number):
-        return told.with_pull_request(PullRequest(change.pr_number, id=change.github_pull_id))
+        return told.with_pull_request(PullRequest(change.pr_number, id=change.github_pull_id, named=True))
     return told
 
 

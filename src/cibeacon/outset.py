@@ -51,7 +51,7 @@ def survey(
                     headstart.begin(detect.as_told(context, settings), settings.change, repository)
                 from cibeacon.search import Site, searched  # most of our code, which git need not wait for
 
-                return searched(found, Site(repository, world.environ, flags, world.stage, looking, paths))
+                return searched(found, Site(repository, world.environ, flags, world.stage, looking, paths, not acts))
         except KeyboardInterrupt as stop:
             return _cut_short(found, interruption(stop))
 

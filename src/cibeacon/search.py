@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from cibeacon import detect
 from cibeacon.asking import Forge
-from cibeacon.changes import Changes, Unknown, comparison, reckoning
+from cibeacon.changes import Changes, Landing, Unknown, comparison, reckoning
 from cibeacon.changes.fallback import Fallback, Source
 from cibeacon.configuration import repoconfig
 from cibeacon.configuration.repoconfig import RepositoryConfig
+from cibeacon.errors import HostError
 from cibeacon.git import trees
 from cibeacon.git.repository import Repository
 from cibeacon.hosts import gitlab
@@ -37,6 +38,8 @@ class Site(NamedTuple):
     """The part of the time that may go by before anything is sent."""
     paths: Sequence[str] | None
     """Changed paths that somebody else worked out."""
+    reports: bool
+    """False where nothing is sent, whatever is found."""
 
 
 def searched(found: Survey, site: Site) -> Survey:
@@ -83,7 +86,20 @@ def _configured(found: Survey, site: Site, source: Source) -> Survey:
         from cibeacon.changes.landing import landing
 
         found = found._replace(landing=landing(context, settings, forge, history, rehearsed=found.rehearsed))
+    if site.reports and site.stage != "post":
+        found = _looked_up(found, history)
     return _with_changes(found, config, site, history)
+
+
+def _looked_up(found: Survey, history: Fallback) -> Survey:
+    """The run with what the host says of the pull request that a person named: its number is no proof of a merge."""
+    named, wanted = found.context.pull_request, {"auto", "pull-services"}.intersection(found.settings.core.signals)
+    if named is None or not named.named or not wanted:
+        return found
+    try:
+        return found._replace(context=found.context.with_pull_request(history.pull_request(named.number) or named))
+    except HostError as error:
+        return found._replace(landing=Landing(word="failed", reason=str(error)))
 
 
 def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: Fallback) -> Survey:

@@ -62,7 +62,6 @@ def _situation(world: World, found: Survey) -> Situation:
         now=world.began,
         rehearsed=found.rehearsed,
         host_title=found.host.TITLE,
-        final_words=found.host.FINAL_WORDS,
         changes=found.changes,
         map_fault=found.map_fault,
         landed=reckoning.landed(found.landing, found.changes, found.parts),

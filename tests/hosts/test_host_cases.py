@@ -83,3 +83,71 @@ def test_a_laptop_is_no_ci_and_jenkins_is():
     checkout = Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
     assert not local.read({}, checkout).ci
     assert local.read({"CI": "true"}, checkout).ci
+
+
+JENKINS = {
+    "BUILD_TAG": "jenkins-shop-build-17",
+    "JOB_NAME": "shop-build",
+    "JENKINS_URL": "https://me:pw@ci.example/jenkins/",
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "pipeline", "attempt"),
+    [
+        ({}, None, None),
+        (JENKINS, "ci.example/jenkins/shop-build", None),
+        (JENKINS | {"JOB_NAME": "acme/shop/feature%2Fx"}, "ci.example/jenkins/acme/shop/feature%2Fx", None),
+        ({**JENKINS, "JENKINS_URL": ""}, "shop-build", None),
+        ({"BUILD_TAG": "v1", "JOB_NAME": "mine"}, None, None),
+        (
+            {"BUILDKITE": "true", "BUILDKITE_ORGANIZATION_SLUG": "acme", "BUILDKITE_PIPELINE_SLUG": "web"},
+            "acme/web",
+            None,
+        ),
+        (
+            {
+                "TF_BUILD": "True",
+                "SYSTEM_COLLECTIONURI": "https://dev.azure.com/acme/",
+                "SYSTEM_TEAMPROJECT": "Shop",
+                "BUILD_DEFINITIONNAME": "web",
+                "SYSTEM_STAGEATTEMPT": "2",
+            },
+            "dev.azure.com/acme/Shop/web",
+            2,
+        ),
+        ({"BITBUCKET_BUILD_NUMBER": "4", "BITBUCKET_STEP_RUN_NUMBER": "3"}, None, 3),
+        (
+            {"TEAMCITY_VERSION": "2025", "TEAMCITY_PROJECT_NAME": "Shop", "TEAMCITY_BUILDCONF_NAME": "Web"},
+            "Shop/Web",
+            None,
+        ),
+        ({"APPVEYOR": "True", "APPVEYOR_ACCOUNT_NAME": "acme", "APPVEYOR_PROJECT_SLUG": "web"}, "acme/web", None),
+        ({"bamboo_planKey": "SHOP-WEB"}, "SHOP-WEB", None),
+        (
+            {
+                "GO_PIPELINE_COUNTER": "4",
+                "GO_SERVER_URL": "https://go.example:8154/go",
+                "GO_PIPELINE_NAME": "web",
+                "GO_STAGE_COUNTER": "2",
+            },
+            "go.example:8154/go/web",
+            2,
+        ),
+        ({"CF_BUILD_ID": "5f", "CF_PIPELINE_NAME": "shop/web"}, "shop/web", None),
+        (
+            {
+                "HARNESS_EXECUTION_ID": "x",
+                "HARNESS_ACCOUNT_ID": "a",
+                "HARNESS_PROJECT_ID": "p",
+                "HARNESS_PIPELINE_ID": "w",
+            },
+            "a/p/w",
+            None,
+        ),
+    ],
+)
+def test_a_ci_system_says_whose_number_the_number_of_a_run_is(environ, pipeline, attempt):
+    """Two pipelines of one server have a run 17 each, whatever a person calls them."""
+    context = local.read({"CI": "true", **environ}, Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main"))
+    assert (context.pipeline_id, context.run_attempt) == (pipeline, attempt)

@@ -12,21 +12,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple, TypeAlias
 
-from cibeacon import values
+from cibeacon import status_words, values
 from cibeacon.planning.times import AHEAD, EARLIEST
 
 _NUMBER = re.compile(r"[0-9.]+", re.ASCII)
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})", re.ASCII)
 _ROUNDED = re.compile(r"[0-9]+[.,]?[0-9]*e\+?[0-9]+", re.ASCII | re.IGNORECASE)
-_STATUSES: Mapping[str, str | None] = {
-    "success": "success",
-    "failure": "failure",
-    "failed": "failure",
-    "cancelled": "cancelled",
-    "canceled": "cancelled",
-    "running": "running",
-    "unknown": None,
-}
 
 
 class About(NamedTuple):
@@ -106,10 +97,11 @@ def names(given: str, about: About) -> tuple[str, ...]:
 
 
 def status(given: str, about: About) -> str | None:
-    """A run's status as DX words it; None for unknown."""
-    if given.lower() not in _STATUSES:
-        raise ValueError(f"is none of {', '.join(_STATUSES)}")
-    return _STATUSES[given.lower()]
+    """A run's status as DX words it, from any CI system's word; None for unknown."""
+    found = status_words.status(given)
+    if found in status_words.NO_END:
+        raise ValueError("is no status that a run can end with")
+    return status_words.recorded(found)
 
 
 def metadata(given: str, about: About) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from cibeacon.asking import Forge
 from cibeacon.changes import Listed, comparison
 from cibeacon.changes.span import Lineage
-from cibeacon.context import Named
+from cibeacon.context import Named, PullRequest
 from cibeacon.errors import HostError
 from cibeacon.reading import SHA
 
@@ -31,6 +31,7 @@ class Fallback:
         self.source, self.forge = source, forge
         self._bases: dict[frozenset[str], str | None] = {}
         self._listed: dict[tuple[str, str], Listed] = {}
+        self._pull_requests: dict[int, PullRequest | HostError] = {}
         self.relied = False
         """True once a merge base came from the API."""
         self.refusals: list[HostError] = []
@@ -89,6 +90,20 @@ class Fallback:
         if (base, head) not in self._listed:
             self._listed[base, head] = self.forge.compared(base, head)
         return self._listed[base, head]
+
+    def pull_request(self, number: int) -> PullRequest | None:
+        """A pull request by its number, open or merged; None where nobody may be asked. Raises `HostError`."""
+        if self.forge is None:
+            return None
+        if number not in self._pull_requests:
+            try:
+                self._pull_requests[number] = self.forge.pull_request(number)._replace(named=True)
+            except HostError as error:
+                self._pull_requests[number] = error
+        answer = self._pull_requests[number]
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
 
     def _base(self, one: str, other: str) -> str | None:
         pair = frozenset((one, other))

@@ -42,9 +42,10 @@ def landing(context: Context, settings: Settings, forge: Forge, lineage: Lineage
         return Landing()
     name = "merge request" if context.host == gitlab.NAME else "pull request"
     if rehearsed:
-        return Landing(reason=f"{name} unknown: a dry run asks nobody; set pr_number")
+        return Landing(reason=f"{name} unknown: a dry run asks nobody; set pr_number and pr_merged")
     if not forge.credential:
-        return Landing(reason=f"{name} unknown: there is no token to ask with; set {context.host}_token or pr_number")
+        fix = f"set {context.host}_token, or pr_number and pr_merged"
+        return Landing(reason=f"{name} unknown: there is no token to ask with; {fix}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
     found = search.run(_one_piece(push, tip, lineage, search) or _trail(push, tip, lineage))
     if found.reason or found.pull_requests:
@@ -173,7 +174,7 @@ class _Search:
         names = ", ".join(sha[:12] for sha in self._missed[:_MOST_NAMED])
         more = len(self._missed) - _MOST_NAMED
         what = f"{len(self._missed)} of the push's commits ({names}{f' and {more} more' if more > 0 else ''})"
-        fix = "report what they merged with pr_number, base and head"
+        fix = "report what they merged with pr_number, pr_merged, base and head"
         if self._fault:
             return f"{what} were not looked up: {self._fault}"
         if self._capped:

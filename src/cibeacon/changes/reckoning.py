@@ -68,8 +68,9 @@ def _between(ground: Ground, context: Context) -> Changes:
     forge, change = ground.history.forge, ground.change
     pull_request, given = context.pull_request, bool(change.base or change.head)
     try:
-        if forge and pull_request and not given and not (pull_request.merged or pull_request.head_sha):
-            context = context.with_pull_request(forge.pull_request(pull_request.number))
+        if pull_request and not given and not (pull_request.merged or pull_request.head_sha):
+            pull_request = ground.history.pull_request(pull_request.number) or pull_request
+            context = context.with_pull_request(pull_request)
         ground.history.begin()
         changes = comparison.between_commits(context, change, ground.drawn, ground.history.source, ground.history)
         if ground.history.relied and changes.how:

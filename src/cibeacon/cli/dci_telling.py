@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
-from cibeacon import byhand
+from cibeacon import byhand, status_words
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.present import Work, present
 from cibeacon.cli.progress import progress
+from cibeacon.planning import jobs
 from cibeacon.process.world import World
 from cibeacon.settings import Settings, settle
 from cibeacon.telling import logtext
 from cibeacon.telling.report import Report
 
 _STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
-_ENDS = ("success", "failure", "killed", "error", "failed", "cancelled", "canceled")
 _ALWAYS = (
     *("dry_run", "timeout", "host", "allow_http", "spool", "strict", "format", "jq", "verbose"),
-    *("repository", "run_id", "matrix", "source_url", "dci_url", "dci_client_id", "dci_job_id", "dci_comment"),
+    *(
+        "repository",
+        "run_id",
+        "matrix",
+        "job_run_id",
+        "source_url",
+        "dci_url",
+        "dci_client_id",
+        "dci_job_id",
+        "dci_comment",
+    ),
 )
 _FILES = ("dci_upload_timeout", "dci_redact", "dci_redact_patterns")
 _JOB = (
@@ -52,11 +62,11 @@ def start(world: World, /, **arguments: str | bool | None) -> int:
 
 
 @click.command("state")
-@click.argument("status", type=click.Choice((*_STATES, *_ENDS[4:]), case_sensitive=False))
+@click.argument("status", callback=lambda _, __, word: _state(word, _STATES))
 @flags(*_GROUPS, only=_ALWAYS, short="dci_")
 @click.pass_obj
 def state(world: World, /, status: str, **arguments: str | bool | None) -> int:
-    """Tell how the job stands."""
+    """Tell how the job stands: STATUS is a state of DCI's, or a CI system's own word for how the run ended."""
     told = given(arguments)
     return _shown(world, told, lambda: byhand.state(world, told, status))
 
@@ -91,13 +101,13 @@ def upload(
 
 
 @click.command("finish")
-@click.argument("status", type=click.Choice(_ENDS, case_sensitive=False))
+@click.argument("status", callback=lambda _, __, word: _state(word, _STATES[4:]))
 @flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files", "dci_key_values"), short="dci_")
 @click.pass_obj
 def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
     """Send the files that --files names, then tell how the job ended, even if files could not be sent.
 
-    STATUS may be the CI host's own word: ${{ job.status }} or $CI_JOB_STATUS.
+    STATUS is success, failure, killed or error, or the CI system's own word: ${{ job.status }} or $CI_JOB_STATUS.
     """
     told = given(arguments)
 
@@ -106,6 +116,18 @@ def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
             return byhand.finish(world, told, status, watch)
 
     return _shown(world, told, work)
+
+
+def _state(word: str, states: Sequence[str]) -> str:
+    """DCI's state for a word: one of `states` already, or how a CI system says that a run ended."""
+    if word.lower() in states:
+        return word.lower()
+    try:
+        return jobs.ENDS[status_words.status(word)]
+    except (ValueError, KeyError) as error:
+        raise click.BadParameter(
+            f"{word[:40]!r} is none of {', '.join(states)}, nor how a CI system says it."
+        ) from error
 
 
 def _shown(world: World, told: Mapping[str, str], work: Work) -> int:

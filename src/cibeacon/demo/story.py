@@ -96,7 +96,7 @@ class Story:
     def _on_a_laptop(self) -> Act:
         self._repository.git("switch", "--quiet", "--create", "draft")
         self._repository.commit("Try something", {"services/payments/idea.py": "draft\n"})
-        act = self._run("A laptop: a dry run on a branch, nothing is sent", {}, "--pr-number=5")
+        act = self._run("A laptop: a dry run on a branch, nothing is sent", {}, "--pr-number=5", "--pr-merged")
         self._repository.git("switch", "--quiet", "main")
         return act
 

@@ -18,18 +18,6 @@ from cibeacon.reading import at, commit, number, seconds, server, variable, word
 
 NAME = "github"
 TITLE = "GitHub Actions"
-FINAL_WORDS: Mapping[str, str] = {
-    "success": "success",
-    "failure": "failure",
-    "cancelled": "cancelled",
-    "timed_out": "failure",
-    "startup_failure": "failure",
-    "action_required": "cancelled",
-    "stale": "cancelled",
-    "neutral": "success",
-    "skipped": "cancelled",
-}
-"""GitHub's conclusions as statuses that everybody knows."""
 
 _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
 _WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})

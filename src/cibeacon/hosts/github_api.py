@@ -143,7 +143,9 @@ def truncated(host: str, count: object) -> HostError:
 
 
 def _too_late() -> HostError:
-    return HostError("GitHub was not asked", "the time for it was used up", "Give a larger timeout, or set pr_number.")
+    return HostError(
+        "GitHub was not asked", "the time for it was used up", "Give a larger timeout, or set pr_number and pr_merged."
+    )
 
 
 @contextmanager
@@ -167,13 +169,13 @@ def _asking(api_url: str, token: str, budget: Budget, what: str) -> Iterator[Git
         raise HostError(
             f"GitHub would not say {what}",
             f"{api_url} answered {error.status}",
-            "Give the job the permissions contents: read and pull-requests: read, or set pr_number.",
+            "Give the job the permissions contents: read and pull-requests: read, or set pr_number and pr_merged.",
         ) from error
     except MISSHAPEN as error:
         raise HostError(
             f"GitHub could not be asked {what}",
             f"{api_url} gave no usable answer ({type(error).__name__})",
-            "Run again later, or set pr_number.",
+            "Run again later, or set pr_number and pr_merged.",
         ) from error
     finally:
         client.close()

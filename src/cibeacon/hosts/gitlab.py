@@ -14,15 +14,6 @@ from cibeacon.reading import commit, number, seconds, server, variable
 
 NAME = "gitlab"
 TITLE = "GitLab CI"
-FINAL_WORDS: Mapping[str, str] = {
-    "success": "success",
-    "failed": "failure",
-    "canceled": "cancelled",
-    "timedout": "failure",
-    "failure": "failure",
-    "cancelled": "cancelled",
-}
-"""GitLab's final job states as statuses that everybody knows."""
 _ACCESS = (
     "Let this project's job tokens into the project (its Job token permissions), or set gitlab_token (read_repository)"
 )

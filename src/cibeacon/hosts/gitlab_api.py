@@ -204,13 +204,13 @@ def _asking(server_url: str, credential: Mapping[str, str], session: Session, wh
         raise HostError(
             f"GitLab would not say {what}",
             f"{server_url} answered {error.response_code or 'nothing usable'}",
-            "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number.",
+            "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number and pr_merged.",
         ) from error
     except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise HostError(
             f"GitLab could not be asked {what}",
             f"{server_url} gave no usable answer ({type(error).__name__})",
-            "Run again later, or set pr_number.",
+            "Run again later, or set pr_number and pr_merged.",
         ) from error
 
 
@@ -218,7 +218,9 @@ def _once(budget: Budget) -> dict[str, Any]:
     """How a call is made: in the time that is left, and not again when GitLab asks to slow down."""
     if budget.remaining() <= 0:
         raise HostError(
-            "GitLab was not asked", "the time for it was used up", "Give a larger timeout, or set pr_number."
+            "GitLab was not asked",
+            "the time for it was used up",
+            "Give a larger timeout, or set pr_number and pr_merged.",
         )
     return {"timeout": min(_LONGEST_CALL, budget.remaining()), "obey_rate_limit": False}
 

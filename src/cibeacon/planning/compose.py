@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 
+from cibeacon import status_words
 from cibeacon.context import PullRequest
 from cibeacon.planning.reference import reference
 from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
 from cibeacon.planning.situation import Settled, Situation
 
-FINAL = frozenset({"success", "failure", "cancelled"})
-_OTHER_SPELLINGS = {"failed": "failure", "canceled": "cancelled"}
-"""Words of `job_status` that a person can give on a host which does not use them."""
 _SKEW = 600
 """Seconds by which the clock of a runner may be behind its host's."""
 
@@ -80,7 +78,8 @@ def deployed_sha(situation: Situation) -> str | None:
         return None
     if settings.deploy.merge_commit_shas or settings.change.commit_sha:
         return settings.change.commit_sha
-    merged = context.pull_request and context.pull_request.merge_commit_sha
+    pull_request = context.pull_request
+    merged = pull_request.merge_commit_sha if pull_request and not pull_request.named else None
     return _sha(merged or context.commit_sha)
 
 
@@ -93,7 +92,7 @@ def pipeline_run(situation: Situation) -> PipelineRun:
     """How the run stands now. Clocks differ by a little, so of two clocks' times the end is not before the start."""
     context, settings = situation.context, situation.settings
     change, run = settings.change, settings.run
-    status, started = _run_status(situation), started_at(situation)
+    status, started = run_status(situation), started_at(situation)
     finished = run.finished_at or context.finished_at or max(situation.now, started)
     if not run.started_at and 0 < started - finished <= _SKEW:
         finished = started
@@ -104,8 +103,8 @@ def pipeline_run(situation: Situation) -> PipelineRun:
         pipeline_source=run.pipeline_source or situation.host_title,
         reference_id=_run_reference(situation),
         started_at=started,
-        status=None if status == "unknown" else status,
-        finished_at=finished if status in FINAL else None,
+        status=status_words.recorded(status),
+        finished_at=finished if status in status_words.FINAL else None,
         repository=context.repository,
         commit_sha=_sha(context.commit_sha) if context.repository else None,
         pr_number=context.pull_request.number if context.pull_request else None,
@@ -122,41 +121,62 @@ def started_at(situation: Situation) -> int:
     return situation.settings.run.started_at or situation.context.started_at or situation.now
 
 
-def job_status(situation: Situation) -> str | None:
-    """The job's status in our words, where it was handed in."""
-    word = situation.settings.run.job_status
-    return situation.final_words.get(word, _OTHER_SPELLINGS.get(word, word)) if word else None
+def ending(situation: Situation) -> str | None:
+    """How the job stands, as far as a person or the host says; None where neither does. A word of `status_words`.
+
+    A run that follows another one has gone well only where that one has, too.
+    """
+    run, followed = situation.settings.run, situation.context.about_upstream
+    host = _host_status(situation) if followed else None
+    if followed and host != "success":
+        return host or "running"
+    if situation.stage != "whole":
+        return run.job_status or "unknown"
+    return run.status or run.job_status or host or _ended(situation)
 
 
-def ending(situation: Situation) -> str:
-    """How the job ended, as far as anybody says: the job's own status, or that of the run which it follows."""
-    upstream = situation.final_words.get(situation.context.status or "")
-    if situation.context.about_upstream and upstream != "success":
-        return upstream or "running"
-    return _run_status(situation) if situation.stage == "whole" else job_status(situation) or "unknown"
-
-
-def _run_status(situation: Situation) -> str:
+def run_status(situation: Situation) -> str:
     """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word there is.
 
     A run that follows another one tells how that one stands, in whatever stage: that closes records of dead runners.
     """
     run = situation.settings.run
-    told = "failure" if run.status == "error" else run.status  # only DCI tells them apart
     if situation.context.about_upstream:
-        return told or situation.final_words.get(situation.context.status or "", "running")
+        return run.status or _host_status(situation) or "running"
     if situation.stage == "main":
         return "running"
     if situation.stage == "post":
-        return job_status(situation) or "unknown"
-    host = situation.final_words.get(situation.context.status or "")
-    return told or job_status(situation) or host or "running"
+        return run.job_status or "unknown"
+    return run.status or run.job_status or _ended(situation) or "running"
+
+
+def may_go_on(status: str) -> None:
+    """A conclusion that the same run may outlive ends no record: DX's never becomes better again."""
+    if status in status_words.NO_END:
+        raise Settled("skipped", f'the run is "{status}", which ends no record: it may still go on')
+
+
+def _ended(situation: Situation) -> str | None:
+    """How the host says that this run ended, where it says that it did."""
+    status = _host_status(situation)
+    return status if status in status_words.FINAL else None
+
+
+def _host_status(situation: Situation) -> str | None:
+    """The host's word for how the run stands; None where it says nothing. One that is not known is not guessed at."""
+    word = situation.context.status
+    if not word:
+        return None
+    if status := status_words.meaning(word):
+        return status
+    said = f'{situation.host_title} says that the run is "{word[:40]}", which is no known status word'
+    raise Settled("invalid", f"{said}: set status")
 
 
 def leg(situation: Situation) -> str:
-    """A short name of the matrix leg; empty outside a matrix."""
-    matrix = situation.settings.change.matrix
-    if not matrix:
+    """A short name of the matrix leg; empty outside a matrix, and where the host's own id of the job tells legs apart."""
+    matrix, job_run_id = situation.settings.change.matrix, situation.settings.change.job_run_id
+    if not matrix or job_run_id:
         return ""
     canonical = json.dumps(matrix, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -164,7 +184,9 @@ def leg(situation: Situation) -> str:
 
 def _attempt_parts(situation: Situation) -> tuple[object, ...]:
     context = situation.context
-    return ("runs", context.run_id or "", *(("attempts", context.run_attempt) if context.run_attempt else ()))
+    pipeline = ("pipelines", context.pipeline_id) if context.pipeline_id else ()
+    attempt = ("attempts", context.run_attempt) if context.run_attempt else ()
+    return (*pipeline, "runs", context.run_id or "", *attempt)
 
 
 def _job_parts(situation: Situation) -> tuple[object, ...]:

@@ -20,7 +20,8 @@ from cibeacon.planning.situation import Settled, Situation
 
 LONGEST = 255
 """Characters of a tag or a name that DCI stores."""
-_ENDS: Mapping[str, str] = {"success": "success", "failure": "failure", "cancelled": "killed"}
+ENDS: Mapping[str, str] = {"success": "success", "failure": "failure", "cancelled": "killed", "error": "error"}
+"""How a run ended → the state of its job at DCI."""
 
 
 def called_for(situation: Situation) -> None:
@@ -32,6 +33,7 @@ def called_for(situation: Situation) -> None:
         raise Settled("skipped", "the run that this one follows tells of its jobs itself")
     if not dci.dci_job_id:
         compose.alone(situation)
+    compose.may_go_on(compose.run_status(situation))
     if situation.stage == "post" and _end(situation) is None:
         raise Settled("invalid", "how the job ended is not known: set job_status")
 
@@ -82,15 +84,17 @@ def key_values(situation: Situation, tag: str) -> Iterator[JobValue]:
 
 
 def correlation(situation: Situation) -> str:
-    """The tag that no other job carries: `ci:SERVER:REPOSITORY:RUN:ATTEMPT[:JOB[:LEG]]`, without commas.
+    """The tag that no other job carries: `ci:SERVER:REPOSITORY[:PIPELINE]:RUN:ATTEMPT[:JOB[:LEG]]`, without commas.
 
     The jobs at both ends of a GitLab pipeline tell of all of it, so the name of neither stands in the tag.
     """
     context = situation.context
     whole = situation.stage != "whole" and context.host == "gitlab"
     job = () if whole else (context.job_id or context.job or "", compose.leg(situation))
-    run = (context.server or context.host, context.repository or "", context.run_id or "", context.run_attempt or 1)
-    parts = (quote(str(part), safe="/", errors="surrogatepass") for part in (*run, *job))
+    pipeline = (context.pipeline_id,) if context.pipeline_id else ()
+    place = (context.server or context.host, context.repository or "", *pipeline)
+    run = (context.run_id or "", context.run_attempt or 1)
+    parts = (quote(str(part), safe="/", errors="surrogatepass") for part in (*place, *run, *job))
     tag = ":".join(("ci", *parts)).rstrip(":")
     if len(tag) <= LONGEST:
         return tag
@@ -141,4 +145,4 @@ def _end(situation: Situation) -> str | None:
     ended = compose.ending(situation)
     if situation.settings.run.status == "error" and ended in ("failure", "unknown"):
         return "error"
-    return _ENDS.get(ended)
+    return ENDS.get(ended or "")

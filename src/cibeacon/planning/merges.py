@@ -15,24 +15,39 @@ def told_pull_requests(situation: Situation) -> tuple[Landed, ...]:
 def _told_pull_request(situation: Situation) -> PullRequest:
     """The merged pull request that the run is about itself."""
     context, pull_request = situation.context, situation.context.pull_request
-    if pull_request and (context.about_pull_request or described(pull_request)):
+    if pull_request and pull_request.named:
+        return _named(situation, pull_request)
+    if pull_request:
         if not pull_request.merged:
             raise Settled("skipped", f"pull request #{pull_request.number} is not merged")
         if context.host == "github" and context.action != "closed":
             raise Settled("skipped", f"pull request #{pull_request.number} was merged earlier")
         return pull_request
-    if pull_request:
-        if context.push and not context.on_default_branch and not situation.asked_by_name("pull-services"):
-            raise Settled("skipped", "a push to another branch than the default one merges no pull request")
-        return pull_request
     if context.about_pull_request:
         raise Settled("failed", "the event does not say which pull request it is about")
-    if situation.settings.change.github_pull_id:
-        return PullRequest(number=0)
+    if github_pull_id := situation.settings.change.github_pull_id:
+        return _proven(situation, PullRequest(number=0), f"id {github_pull_id}")
     word, reason = situation.unlanded or ("skipped", "this run is not about a merged pull request")
     raise Settled(word, reason)
 
 
-def described(pull_request: PullRequest) -> bool:
-    """True when the host told of it; of a pull request that a person named, only the number is known."""
-    return pull_request.merged or pull_request.head_sha is not None
+def _named(situation: Situation, pull_request: PullRequest) -> PullRequest:
+    """One that a person named: what the host says of it counts, where it was asked."""
+    context = situation.context
+    if context.push and not context.on_default_branch and not situation.asked_by_name("pull-services"):
+        raise Settled("skipped", "a push to another branch than the default one merges no pull request")
+    if pull_request.merged:
+        return pull_request
+    if pull_request.head_sha:  # the host knows it, and not as merged
+        raise Settled("skipped", f"pull request #{pull_request.number} is not merged")
+    return _proven(situation, pull_request, f"#{pull_request.number}")
+
+
+def _proven(situation: Situation, pull_request: PullRequest, name: str) -> PullRequest:
+    """A number alone is no proof of a merge."""
+    if situation.settings.change.pr_merged:
+        return pull_request
+    if situation.unlanded:
+        raise Settled(*situation.unlanded)
+    why = "a dry run asks nobody; " if situation.rehearsed else ""
+    raise Settled("skipped", f"pull request {name} is not known to be merged: {why}set pr_merged if it is")

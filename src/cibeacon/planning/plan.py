@@ -11,7 +11,7 @@ from cibeacon.changes import Changes
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome, Word
 from cibeacon.planning import compose, jobs, readiness, routing
-from cibeacon.planning.merges import described, told_pull_requests
+from cibeacon.planning.merges import told_pull_requests
 from cibeacon.planning.signals import Deployment, PipelineRun, Signal
 from cibeacon.planning.situation import Settled, Situation
 from cibeacon.settings import SIGNAL_KINDS
@@ -162,7 +162,7 @@ def _deployed(situation: Situation) -> None:
     if situation.stage == "main":
         raise Settled("skipped", "it is announced when the job has ended")
     by_name = situation.asked_by_name("deployment")
-    told = pull_request and (context.about_pull_request or described(pull_request))
+    told = pull_request and (context.about_pull_request or not pull_request.named)
     if pull_request and told and not pull_request.merged and not by_name:
         raise Settled("skipped", f"pull request #{pull_request.number} is not merged")
     if context.about_pull_request and not pull_request:
@@ -178,15 +178,18 @@ def _deployed(situation: Situation) -> None:
 
 
 def _succeeded(situation: Situation) -> None:
-    """What failed was not deployed, unless a person says so."""
+    """What is said to go on, or to have failed, was not deployed, unless a person says so. No status at all is a fact."""
     context, deploy = situation.context, situation.settings.deploy
     if deploy.deploy_success is not None:
         return
     if context.deployment_state not in (None, "success"):
         raise Settled("skipped", f"the deployment's state is {context.deployment_state}")
+    for problem in situation.settings.problems:
+        if problem.option in ("status", "job_status"):
+            raise Settled("invalid", f"{problem.message}.")
     ended = compose.ending(situation)
-    if ended in ("failure", "cancelled") or (situation.stage == "post" and ended != "success"):
-        raise Settled("skipped", f"the job ended as {ended}, so nothing was deployed")
+    if ended not in (None, "success"):
+        raise Settled("skipped", f'the run is "{ended}"')
 
 
 def _identified(situation: Situation) -> None:
@@ -208,6 +211,7 @@ def _running(situation: Situation) -> None:
         _looked_up(situation)
     if situation.context.about_upstream and situation.stage == "post":
         raise Settled("skipped", "the run that this one follows was told at the start")
+    compose.may_go_on(compose.run_status(situation))
     staged = situation.context.host == "gitlab" and situation.stage != "whole"
     if staged and situation.settings.change.run_scope == "job":
         raise Settled(
@@ -219,8 +223,6 @@ def _running(situation: Situation) -> None:
 def _looked_up(situation: Situation) -> None:
     """A record is closed by what the host says, never by a guess."""
     context = situation.context
-    if context.status == "skipped":
-        raise Settled("skipped", f"pipeline {context.run_id} never ran")
     if not context.status:
         word: Word = "skipped" if situation.rehearsed else "failed"
         raise Settled(word, f"how pipeline {context.run_id} stands is not known")

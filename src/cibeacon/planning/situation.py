@@ -1,6 +1,5 @@
 """Everything that the plan of a run depends on, as one frozen value. Knows no rule."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,8 +35,6 @@ class Situation(NamedTuple):
     now: int
     rehearsed: bool
     host_title: str
-    final_words: Mapping[str, str]
-    """The host's final statuses as ours."""
     changes: Changes | None = None
     """Those of the whole run. None when they were not worked out: no service map is drawn."""
     map_fault: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon import identifiers, values
+from cibeacon import identifiers, status_words, values
 from cibeacon.options import option
 
 
@@ -74,13 +74,14 @@ class Run(NamedTuple):
         values.text, None, "System that runs the pipeline.", shown_default="GitHub Actions or GitLab CI"
     )
     status: str | None = option(
-        values.choice("running", "success", "failure", "cancelled", "error", "unknown"),
+        status_words.status,
         None,
-        "Status to report. error is trouble that is not the code's: DCI tells it apart, for DX it is a failure.",
+        "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word for it. "
+        "error is trouble that is not the code's: DCI tells it apart, for DX it is a failure.",
         shown_default="the job's status, or running",
     )
     job_status: str | None = option(
-        values.choice("success", "failure", "cancelled", "failed", "canceled", "running"),
+        status_words.status,
         None,
         "The job's status as the CI host words it.",
         shown_default="from the CI host",

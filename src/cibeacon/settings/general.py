@@ -103,6 +103,14 @@ class Change(NamedTuple):
     pr_number: int | None = option(
         values.integer, None, "Number of the pull request (merge request iid).", shown_default="from the CI host"
     )
+    pr_merged: bool = option(
+        values.boolean,
+        False,
+        "The pull request that pr_number or github_pull_id names is merged. Needed where the CI host cannot be asked; "
+        "one that it calls open stays open.",
+        shown_default="false",
+        flag=True,
+    )
     github_pull_id: int | None = option(
         values.integer, None, "GitHub's database id of the pull request.", shown_default="from the CI host"
     )
@@ -144,6 +152,13 @@ class Change(NamedTuple):
         None,
         "The job's matrix values as JSON; they keep the records of matrix legs apart.",
         expression="${{ toJSON(matrix) }}",
+    )
+    job_run_id: str | None = option(
+        values.text,
+        None,
+        "The CI host's own id of this job's run; it keeps the records of matrix legs and of called workflows apart.",
+        shown_default="from the CI host",
+        expression="${{ job.check_run_id }}",
     )
     source_url: str | None = option(
         values.link, None, "Link that the record shows to people.", shown_default="the page of the run"
