@@ -41,7 +41,7 @@ def test_unknown_services_are_said_plainly_and_fail_only_where_asked(shop, flags
     ended = cibeacon("services", "--base=0123456789", "--head=HEAD", *flags, cwd=shop.root)
     assert ended.code == code
     assert "unknown: 0123456789 names no commit in this checkout; mend the id" in ended.out
-    assert "where it is right, check out with the whole history" in ended.out
+    assert "or fetch the commit first (git fetch)" in ended.out
 
 
 def test_no_changed_service_is_an_answer_and_not_unknown(shop):
