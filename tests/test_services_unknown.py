@@ -142,3 +142,127 @@ def test_a_missing_checkout_is_said_once(tmp_path):
     ended = cibeacon("services", "--services=services/{service}/", environ=environ, cwd=tmp_path / "empty")
     (line,) = [line for line in ended.out.splitlines() if line.startswith("services ")]
     assert line.count("there is no git repository here") == 1
+
+
+# Maps that find nothing ---------------------------------------------------------------------------------------------
+
+LIB, ROOT = {"type": "lib", "data": {"root": "services/a"}}, {"type": "app", "data": {"root": "."}}
+TURBO = {"tasks": [{"package": "//", "directory": "", "dependencies": []}]}
+FIND_NOTHING = [
+    pytest.param({"discover": [{"root": "servces/{service}/"}]}, "root servces/{service}/", id="mistyped template"),
+    pytest.param(
+        {"discover": [{"root": "x/{service}/"}, {"marker": "**/x.yaml"}]},
+        "root x/{service}/, marker **/x.yaml",
+        id="two",
+    ),
+    pytest.param({"discover": [{"marker": "**/service.yml"}]}, "marker **/service.yml", id="marker"),
+    pytest.param({"discover": [{"marker": "**/x", "name": ".name?"}]}, "marker **/x", id="marker without a name"),
+    pytest.param({"discover": [{"codeowners": "OWNERS"}]}, "codeowners OWNERS", id="CODEOWNERS without an owner"),
+    pytest.param({"discover": [{"nx": "lib.json"}]}, "nx lib.json", id="nx, libraries alone"),
+    pytest.param({"discover": [{"turbo": "turbo.json"}]}, "no graph of turbo", id="turbo, the top alone"),
+    pytest.param({"services": {}}, "looked for: nothing", id="nothing at all"),
+    pytest.param({"libs": {"a": "services/a/"}, "services": {}}, "looked for: nothing", id="libraries alone"),
+]
+GRAPHS = {"OWNERS": "# nobody", "lib.json": json.dumps({"nodes": {"a": LIB}}), "turbo.json": json.dumps(TURBO)}
+
+
+@pytest.mark.parametrize(("config", "sought"), FIND_NOTHING)
+def test_a_map_that_finds_no_service_is_unknown_and_says_what_it_looked_for(shop, config, sought):
+    shop.commit({".cibeacon.json": json.dumps(config), **GRAPHS})
+    shop.commit({"services/a/x": "3"})
+    for more in ({}, {"stdin": "services/a/x\n"}):
+        flags = ("--files-from=-",) if more else ("--base=HEAD^", "--head=HEAD")
+        ended = cibeacon("services", *flags, "--on-unknown=fail", "--format=json", cwd=shop.root, **more)
+        assert (ended.code, ended.document["changes"]["status"]) == (3, "unknown")
+        assert sought in ended.document["changes"]["reason"]
+    checked = cibeacon("services", "check", cwd=shop.root)
+    assert (checked.code, sought in checked.out) == (2, True)
+
+
+def test_a_mistyped_template_of_the_setting_is_unknown_as_well(shop):
+    ended = cibeacon("services", "--services=servces/{service}/", "--on-unknown=fail", cwd=shop.root)
+    assert (ended.code, "looked for: root servces/{service}/" in ended.out) == (3, True)
+
+
+def test_a_map_that_finds_nothing_deploys_nothing_in_silence(shop):
+    flags = ("--services=servces/{service}/", "--deploy-services=changed", "--signals=deployment", "--dx-url=acme")
+    ended = cibeacon("report", *flags, "--run-id=7", "--format=json", cwd=shop.root)
+    (row,) = ended.document["signals"]
+    assert (row["outcome"], "finds no service" in row["reason"]) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("config", "files", "before"),
+    [
+        pytest.param({"discover": [{"root": "services/{service}/"}]}, {"README": ""}, {}, id="another file"),
+        pytest.param({"discover": [{"root": "s/{service}/"}]}, {"README": ""}, {"s/old/x": ""}, id="a template's"),
+        pytest.param({"discover": [{"jq": "empty"}]}, {"README": ""}, {}, id="a program that chose none"),
+        pytest.param({"services": {"b": "nowhere/"}}, {"README": ""}, {}, id="one that is written down"),
+        pytest.param({"discover": [{"root": "s/{service}/"}]}, {}, {}, id="no file changed"),
+    ],
+)
+def test_a_map_that_names_a_service_may_say_that_none_changed(shop, config, files, before):
+    shop.commit({".cibeacon.json": json.dumps(config), **before})
+    shop.commit(files)
+    ended = cibeacon("services", "--base=HEAD^", "--head=HEAD", "--format=json", cwd=shop.root)
+    assert ended.document["changes"]["status"] == "none"
+
+
+def test_the_last_service_that_is_deleted_is_one_of_the_base(shop):
+    shop.commit({".cibeacon.json": '{"discover": [{"root": "services/{service}/"}]}'})
+    shop.commit({"services/a/x": None, "README": ""})
+    ended = cibeacon("services", "--base=HEAD^", "--head=HEAD", "--format=json", cwd=shop.root)
+    assert ended.document["changes"]["services"] == ["a"]
+
+
+def test_nx_with_its_project_at_the_top_owns_everything(shop):
+    graph = json.dumps({"nodes": {"shop": ROOT, "a": LIB}})
+    shop.commit({".cibeacon.json": '{"discover": [{"nx": "g.json"}]}', "g.json": graph})
+    shop.commit({"src/main.ts": ""})
+    ended = cibeacon("services", "--base=HEAD^", "--head=HEAD", "--format=json", cwd=shop.root)
+    assert ended.document["changes"]["why"] == {"shop": "src/main.ts"}
+
+
+# Services that are deployed, and that the map does not know ---------------------------------------------------------
+
+
+def deployed(shop, config, names, *flags):
+    """The services of the deployments that a report would send, and what it says of their names."""
+    (shop.root / ".cibeacon.json").write_text(json.dumps(config))
+    shop.git("add", "--all")
+    shop.git("commit", "--quiet", "--message=configuration")
+    shop.commit({"services/a/x": "3", "README": ""})
+    wanted = ("--signals=deployment", "--dx-url=acme", "--repository=acme/shop", "--run-id=7", "--strict")
+    ended = cibeacon("report", *wanted, f"--deploy-services={names}", "--format=json", *flags, cwd=shop.root)
+    assert ended.code == 0
+    said = [notice for notice in ended.document["notices"] if "deploy_services" in notice["text"]]
+    return [row["request"]["body"]["service"] for row in ended.document["signals"]], said
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"services": {"a": "services/a/", "payments": "pay/"}},
+        {"services": {"payments": "pay/"}, "discover": [{"root": "services/{service}/"}]},
+        {"services": {"payments": "pay/"}, "discover": [{"marker": "services/*/x"}]},
+    ],
+)
+def test_a_service_that_is_deployed_and_that_no_map_knows_is_sent_with_a_warning(shop, config):
+    services, said = deployed(shop, config, "paymnts,a,payments,changed")
+    assert services == ["paymnts", "a", "payments"]
+    text = "warning: deploy_services: 'paymnts' is no service of the service map. Did you mean payments?"
+    assert said == [{"weight": "remark", "text": text}]
+
+
+@pytest.mark.parametrize(
+    ("config", "flags"),
+    [
+        pytest.param(
+            {"services": {"a": "services/a/"}, "discover": [{"jq": "empty"}]}, (), id="a program may name more"
+        ),
+        pytest.param({}, (), id="no map"),
+        pytest.param({"services": {"a": "services/a/"}}, ("--services=web",), id="services by name"),
+    ],
+)
+def test_where_it_cannot_be_told_which_names_a_map_has_there_is_no_warning(shop, config, flags):
+    assert deployed(shop, config, "elsewhere", *flags) == (["elsewhere"], [])

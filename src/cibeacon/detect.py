@@ -61,6 +61,11 @@ def detected(environ: Mapping[str, str]) -> tuple[str, tuple[Notice, ...]]:
     return github.NAME, (Notice("remark", both),) if gitlab.here(environ) else ()
 
 
+def on_gitlab(context: Context) -> bool:
+    """Whether GitLab is where the repository lives, as far as the host or the address says so."""
+    return context.host == gitlab.NAME or (context.host == local.NAME and "gitlab" in (context.server or ""))
+
+
 def as_told(found: Context, settings: Settings) -> Context:
     """The context with what a person said of it."""
     change, known = settings.change, found.pull_request

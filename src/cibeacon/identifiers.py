@@ -14,9 +14,12 @@ from urllib.parse import urlsplit
 from cibeacon import values
 
 _PLACEHOLDER = "{service}"
-_NO_NAME = r"[*{};|]|://|^\.{0,2}/|/$|^\.{1,2}$"
-_LONGEST_NAME = 128
-"""Characters of a service's name."""
+_SERVICE = re.compile(r"[\w@][\w@ ./:()+#&,-]{0,127}(?<![/ ])")
+SERVICE_NAMES = (
+    "a name is 1 to 128 letters, digits, blanks and . _ / @ - : ( ) + # & , beginning with a letter, a digit, @ or _; "
+    "no :: or :// in it, no slash or blank at its end"
+)
+"""What a service may be called, wherever its name comes from. Folder names come from strangers' branches."""
 ENV, ENV_JOB = "env", "DCI_JOB_ID"
 """The word that stands for what a variable says, and the variable, in which DCI's own agents hand a job over."""
 _LONGEST_KEY = 255
@@ -89,11 +92,28 @@ def path(given: str) -> str:
     return given
 
 
+def is_service_name(name: str) -> bool:
+    """Whether a service may be called so: in letters and digits of any script, with the marks that belong to them."""
+    plain = name
+    if not name.isascii():
+        from unicodedata import category  # few names need it
+
+        plain = name[:1] + "".join("a" if category(each).startswith("M") else each for each in name[1:])
+    return _SERVICE.fullmatch(plain) is not None and "::" not in name and "://" not in name
+
+
+def service(given: str) -> str:
+    """A service by name."""
+    if not is_service_name(values.text(given)):
+        raise ValueError(f"is no service name; {SERVICE_NAMES}")
+    return given
+
+
 def names(given: str) -> tuple[str, ...]:
     """A list of services by name."""
     found = values.words(given)
     for name in found:
-        if not _names_a_service(name):
+        if not is_service_name(name):
             near = "patterns are for the setting services, such as services/{service}/; say changed here"
             raise ValueError(_no_name(name, found, near if _pattern(name) else None))
     return found
@@ -103,25 +123,15 @@ def services(given: str) -> tuple[str, ...]:
     """A list of services by name, or of folder templates, which hold `{service}` and are judged by whoever draws the map."""
     found = values.words(given)
     for name in found:
-        if _PLACEHOLDER not in name and not _names_a_service(name):
+        if _PLACEHOLDER not in name and not is_service_name(name):
             near = _pattern(name)
             raise ValueError(_no_name(name, found, near and f"did you mean {near}?"))
     return found
 
 
-def _names_a_service(name: str) -> bool:
-    """What a person may call a service: nearly anything, since whoever says it is no stranger with a folder."""
-    meant = name.isprintable() and len(name) <= _LONGEST_NAME and not re.search(_NO_NAME, name)
-    return meant and bool(name.strip(" ._/@-"))
-
-
 def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
     which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
-    rule = (
-        "a name holds no * { } ; | and no ://, neither begins nor ends with a slash, and has "
-        f"{_LONGEST_NAME} characters at most; commas or lines stand between names"
-    )
-    return f"{which} no service name; {near or rule}"
+    return f"{which} no service name; {near or f'{SERVICE_NAMES}; commas or lines stand between names'}"
 
 
 def _may_be_shown(name: str) -> bool:

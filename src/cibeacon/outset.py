@@ -72,7 +72,7 @@ def _may_be_drawn(settings: Settings, repository: Repository, *, elsewhere: bool
     """Whether there seems to be a service map, here or `elsewhere`: without one nothing need be compared."""
     if settings.change.services:
         return bool(templates(settings))
-    return elsewhere or configfile.is_in_folder(repository.root, settings.core.config)
+    return elsewhere or configfile.is_on_disk(repository.root, settings.core.config)
 
 
 def _cut_short(found: Survey, why: str) -> Survey:

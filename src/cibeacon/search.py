@@ -3,9 +3,11 @@
 It brings most of our code along, and is imported once git has begun to compare.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cibeacon import detect
 from cibeacon.asking import Forge
@@ -23,6 +25,9 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import settle
 from cibeacon.survey import Survey, by_name, templates
 from cibeacon.telling.report import Notice
+
+if TYPE_CHECKING:
+    from cibeacon.services.discovery import Side
 
 _ANOTHERS = Unknown("the run is about another pipeline, whose changes nobody looks at", "leave run_id out")
 
@@ -65,7 +70,7 @@ def _ladder(found: Survey, site: Site) -> Source | None:
 
 def _configured(found: Survey, site: Site, source: Source) -> Survey:
     """Everything, now that it is known where git may look; the configuration first, which may say more of the rest."""
-    config = repoconfig.find(found.settings.core.config, found.context, source, site.repository.root)
+    config = repoconfig.find(found.settings.core.config, found.context, source, site.repository)
     chosen = config.read.report
     settings = settle(site.flags, site.environ, chosen) if chosen else found.settings
     settings = settings._replace(problems=(*settings.problems, *config.problems))
@@ -114,9 +119,10 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
         return found._replace(unmapped=config.unmapped)
     if said := repoconfig.unused(templates(found.settings), config):
         found = found._replace(notices=(*found.notices, Notice("remark", said)))
-    drawn = _asking(drawn, found, site, history.source)
+    drawn = _asking(drawn, found, config, site, history.source)
     changes, parts = _between(found, drawn, site, history)
-    return found._replace(changes=changes, parts=parts, notices=(*found.notices, *_strays(changes, drawn)))
+    more = (*_strays(changes, drawn), *_unknown_services(found, changes, drawn, history.source))
+    return found._replace(changes=changes, parts=parts, notices=(*found.notices, *more))
 
 
 def _between(found: Survey, drawn: ServiceMap, site: Site, history: Fallback) -> tuple[Changes, tuple[Changes, ...]]:
@@ -137,13 +143,20 @@ def _plainly(site: Site, changes: Changes) -> Changes:
     return changes._replace(unknown=changes.unknown._replace(why=why))
 
 
-def _asking(drawn: ServiceMap, found: Survey, site: Site, source: Source) -> ServiceMap:
-    """The map with what its rules may ask. Where the configuration is the base's, so is every file that it names."""
-    pull_request = found.context.pull_request
-    base = pull_request.target_sha if found.context.base_config and pull_request else None
-    if base is None:
-        return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root))
-    return trees.asking(drawn, found.budget, lambda path: source.text(base, path), "base")
+def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Site, source: Source) -> ServiceMap:
+    """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
+    commit, on_gitlab = config.commit, detect.on_gitlab(found.context)
+    if commit is None or (not site.repository.exists and not found.context.base_config):
+        return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root), gitlab=on_gitlab)
+    sides: tuple[Side, ...] = ("base",) if found.context.base_config else ()
+    return trees.asking(drawn, found.budget, lambda path: source.text(commit, path), *sides, gitlab=on_gitlab)
+
+
+def _unknown_services(found: Survey, changes: Changes, drawn: ServiceMap, source: Source) -> tuple[Notice, ...]:
+    """What is to be said of services that are deployed and that the map does not know: it may be behind, or the name off."""
+    names = (name for name in found.settings.deploy.deploy_services if name != "changed")
+    said = comparison.unknown_services(names, changes, drawn, source)
+    return tuple(Notice("remark", f"warning: deploy_services: {text}") for text in said)
 
 
 def _strays(changes: Changes, drawn: ServiceMap) -> tuple[Notice, ...]:

@@ -42,13 +42,12 @@ def test_a_marker_may_name_its_service_and_say_when_it_is_none(tmp_path):
         "a/catalog-info.yaml": COMPONENT.format("payments"),
         "b/catalog-info.yaml": "kind: Location\nmetadata: {name: nothing}\n",
         "c/catalog-info.yaml": "kind: Location\n---\n" + COMPONENT.format("second"),
-        "d/catalog-info.yaml": COMPONENT.format("'$(id)'"),
         "e/catalog-info.yaml": "kind: [Component\n",
     }
     rule = marked(name=".metadata.name # the name", when='.kind == "Component"')
-    found = told(tmp_path, rule, before, {f"{folder}/x": "" for folder in "abcde"})
+    found = told(tmp_path, rule, before, {f"{folder}/x": "" for folder in "abce"})
     assert found["why"] == {"payments": "a/x", "second": "c/x"}
-    assert found["unmatched"] == 3
+    assert found["unmatched"] == 2
 
 
 def test_a_service_that_stops_being_one_is_seen_in_the_base(tmp_path):
@@ -142,6 +141,61 @@ def test_codeowners_mean_what_the_hosts_say(text, path, owners):
     assert Owners(text).of(path) == owners
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "owners"),
+    [
+        ("a/b @a", "x/a/b", ("@a",)),
+        ("internal/README.md @a", "docs/api/internal/README.md", ("@a",)),
+        ("/internal/README.md @a", "docs/internal/README.md", ()),
+        ("docs/ @a", "x/docs/y/z", ("@a",)),
+        ("docs/*.md @a", "x/docs/y.md", ("@a",)),
+        ("/docs @a", "docs/x", ()),
+        ("/docs @a", "docs", ("@a",)),
+        ("/docs/** @a", "docs/x", ("@a",)),
+        ("/docs/** @a", "docs/x/y", ()),
+        ("/docs/**/x.md @a", "docs/a/b/x.md", ("@a",)),
+        ("* @a", "x/y", ("@a",)),
+        ("* @a\n*.rb @b", "x/y.rb", ("@b",)),
+        ("[R]\n*.rb @a\n!config/*.rb", "x/config/y.rb", ()),
+        ("/x @a # @b", "x", ("@a", "@b")),
+        ("\\#x @a", "y/#x", ("@a",)),
+        ("path\\ with/ @a", "y/path with/x", ("@a",)),
+    ],
+)
+def test_codeowners_mean_on_gitlab_what_gitlab_says(text, path, owners):
+    assert Owners(text, gitlab=True).of(path) == owners
+
+
+@pytest.mark.parametrize(
+    ("place", "environ", "origin", "services"),
+    [
+        (".gitlab/CODEOWNERS", {}, "", ["deep"]),
+        (".github/CODEOWNERS", {"GITLAB_CI": "true"}, "", []),
+        ("CODEOWNERS", {"GITLAB_CI": "true"}, "", ["deep"]),
+        ("docs/CODEOWNERS", {}, "", []),
+        ("CODEOWNERS", {}, "https://gitlab.example.com/acme/shop.git", ["deep"]),
+        ("CODEOWNERS", {}, "git@github.com:acme/shop.git", []),
+    ],
+)
+def test_the_place_of_codeowners_or_the_ci_system_says_whose_reading_counts(tmp_path, place, environ, origin, services):
+    tree = Worktree.new(tmp_path / "shop")
+    tree.git("remote", "add", "origin", origin or "/nowhere")
+    tree.commit({".cibeacon.json": json.dumps({"discover": [{"codeowners": place}]}), place: "a/b @acme/deep\n"})
+    tree.commit({"x/a/b": ""})
+    flags = ("--base=HEAD^", "--head=HEAD", "--format=json")
+    ended = cibeacon("services", *flags, environ=environ, cwd=tree.root)
+    assert ended.document["changes"]["services"] == services
+    path = cibeacon("services", "which", "x/a/b", "--format=json", environ=environ, cwd=tree.root)
+    assert path.document["paths"][0]["owners"] == services
+
+
+def test_nested_groups_with_one_last_name_are_services_of_their_own(tmp_path):
+    config = {"discover": [{"codeowners": "CODEOWNERS"}]}
+    owners = "/a/ @acme/pay/team\n/b/ @acme/web/team\n/c/ @acme/team\n/d/ @other/team\n/e/ @acme/ops\n/f/ @team\n"
+    found = told(tmp_path, config, {"CODEOWNERS": owners}, {f"{folder}/x": "" for folder in "abcdef"})
+    assert found["services"] == ["acme/team", "ops", "other/team", "pay/team", "team", "web/team"]
+
+
 NX = {
     "graph": {
         "nodes": {
@@ -174,7 +228,7 @@ def test_a_service_that_is_written_down_may_use_a_library_that_nx_tells(tmp_path
 def test_turbo_tells_packages_and_a_folder_that_is_written_down_keeps_its_name(tmp_path):
     config = {"discover": [{"turbo": "graph.json"}], "libs": {"design": "packages/ui/"}}
     found = told(tmp_path, config, {"graph.json": json.dumps(TURBO)}, {"packages/ui/x": ""})
-    assert found["why"] == {"acme/web": "uses: design"}
+    assert found["why"] == {"@acme/web": "uses: design"}
 
 
 def test_graphs_are_read_from_the_checkout_where_the_tool_left_them(tmp_path):

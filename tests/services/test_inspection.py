@@ -139,15 +139,15 @@ def test_every_fault_has_its_line(shop):
         ("services:\n  web: [apps/web/, 'x/**']", ["2: warning: x/** matches no file."]),
         ("services:\n  web: [apps/web/, '!apps/web/gen/']", ["2: warning: apps/web/gen/ matches no file."]),
         ("services:\n  web: apps/web/\nignore:\n- '*.nothing'", ["4: warning: *.nothing matches no file."]),
-        ("discover:\n- root: '{service}/src/'", ["2: warning: the template {service}/src/ finds no service."]),
-        ("discover:\n- marker: '**/nothing.yaml'", ["2: warning: **/nothing.yaml matches no file."]),
+        ("discover:\n- root: '{service}/src/'", ["2: warning: the template {service}/src/", "1: fault: the map finds no service"]),
+        ("discover:\n- marker: '**/nothing.yaml'", ["2: warning: **/nothing.yaml matches no file.", "1: fault: the map finds no service"]),
         ("services:\n  a: {paths: apps/, uses: b}\n  b: {paths: docs/, uses: a}", ["circle: a → b → a."]),
         ("version: 1\nservices: {web: apps/web/}\nunmatched: fail", ["3: warning: unmatched: 'fail'", "Did you mean error?"]),
         ("services: {web: apps/web/}\nunmatched: wbe", ["2: warning: unmatched: 'wbe' is no service", "mean web?"]),
         ("services: {web: apps/web/}\nunmatched: platform", ["If that is meant, name it under services, such as platform: []"]),
         ("", ["1: warning: it maps no service"]),
         ("version: 1", ["1: warning: it maps no service"]),
-        ("services: {}\ndiscover: []", ["1: warning: it maps no service"]),
+        ("services: {}\ndiscover: []", ["1: fault: the map finds no service (looked for: nothing)"]),
         ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only by case."]),
         (
             "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
@@ -213,16 +213,20 @@ def test_one_is_counted_as_one(shop):
 def test_templates_of_the_setting_are_checked_as_those_of_the_file(shop):
     ended = cibeacon("services", "check", "--services=service/{service}/", cwd=shop.root)
     assert (ended.code, ended.out.splitlines()) == (
-        0,
+        2,
         [
             "warning: services: the template service/{service}/ finds no service.",
-            "No configuration file: 0 services, 1 finding",
+            "fault: services: the map finds no service (looked for: root service/{service}/), so the changed services are "
+            "unknown.",
+            "No configuration file: 0 services, 2 findings",
         ],
     )
     good = cibeacon("services", "check", "--services=services/{service}/", cwd=shop.root)
     assert good.out == "No configuration file: 2 services, 0 findings\n"
     document = cibeacon("services", "check", "--services=x/{service}/", "--format=json", cwd=shop.root).document
-    assert [(each["file"], each["line"], each["weight"]) for each in document["findings"]] == [("", 0, "warning")]
+    assert [(each["file"], each["line"], each["weight"]) for each in document["findings"]] == [
+        ("", 0, each) for each in ("warning", "fault")
+    ]
 
 
 def test_templates_that_the_file_stands_before_are_a_finding(shop):

@@ -33,7 +33,7 @@ def test_a_map_means_what_its_case_says(case):
     assert list(found.why) == case["services"]
     assert {name: found.why[name] for name in case.get("why", {})} == case.get("why", {})
     assert (found.unmatched, found.ignored) == (case.get("unmatched", 0), case.get("ignored", 0))
-    assert found.paths == len(case["paths"])
+    assert (found.paths, found.misnamed) == (len(case["paths"]), case.get("misnamed", {}))
 
 
 def test_the_first_unmatched_paths_are_told():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple, TypeAlias
 
-from cibeacon import status_words, values
+from cibeacon import identifiers, status_words, values
 from cibeacon.planning.times import AHEAD, EARLIEST
 
 _NUMBER = re.compile(r"[0-9.]+", re.ASCII)
@@ -54,6 +54,11 @@ def text(given: str, about: About) -> str:
     return values.text(given)
 
 
+def service(given: str, about: About) -> str:
+    """The name of one service."""
+    return identifiers.service(given)
+
+
 def repository(given: str, about: About) -> str:
     """A repository's full name, and no address of it."""
     if "://" in given or given.endswith(".git"):
@@ -90,7 +95,7 @@ def shas(given: str, about: About) -> tuple[str, ...]:
 
 def names(given: str, about: About) -> tuple[str, ...]:
     """Names of services, sorted; a comma in one must be meant."""
-    found = tuple(sorted({values.text(each) for each in _items(given)}))
+    found = tuple(sorted({identifiers.service(each) for each in _items(given)}))
     if not _is_array(given) and any("," in each for each in found):
         raise ValueError("holds a comma, so it is not clear whether it is one name or several")
     return found

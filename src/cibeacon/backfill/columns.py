@@ -70,7 +70,7 @@ KINDS: Mapping[str, Kind] = {
         (
             _ID,
             Column("deployed_at", cells.moment, _TIME, required=True),
-            *_words("service", required=True),
+            Column("service", cells.service, _TEXT, required=True),
             _PLACE,
             _COMMIT,
             Column("merge_commit_shas", cells.shas, _SHAS),

@@ -5,7 +5,7 @@ The map is that of the checkout: what a service is today decides what was change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from cibeacon.git.log import Log
 from cibeacon.process.budget import Budget
 from cibeacon.services import configuration
 from cibeacon.services.configuration import Configuration
+from cibeacon.services.notation import shown
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Settings
@@ -94,13 +95,19 @@ class Mapped:
     def _one(self, each: Stretch, compared: Iterator[list[str]], *, ours: bool) -> Brought:
         if ours and self._log:
             paths = next(compared) if each.base else self._log.entries(str(each.sha), "--name-only")
-            return Brought(tuple(self._map.assign(paths).why))
+            return self._assigned(paths)
         if each.otherwise is None:
             return Brought(unknown="its commits are not in the clone")
         try:
-            return Brought(tuple(self._map.assign(each.otherwise()).why))
+            return self._assigned(each.otherwise())
         except HostError as error:
             return Brought(unknown=f"{error.what} ({error.why})")
+
+    def _assigned(self, paths: Iterable[str]) -> Brought:
+        found = self._map.assign(paths)
+        for name, reason in found.misnamed.items():
+            return Brought(unknown=f"{shown(name)} changed ({reason}) and is no service name")
+        return Brought(tuple(found.why))
 
 
 def teller(settings: Settings, root: Path, log: Log | None, revision: str | None, budget: Budget) -> Teller:

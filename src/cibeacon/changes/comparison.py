@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Protocol
 
@@ -12,8 +12,15 @@ from cibeacon.context import Context
 from cibeacon.errors import CheckoutError, CibeaconError
 from cibeacon.git.trees import Source as Content
 from cibeacon.git.trees import settled
+from cibeacon.identifiers import SERVICE_NAMES
+from cibeacon.services.notation import shown, unknown_service
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
+
+_NOTHING_FOUND = Unknown(
+    "the service map finds no service in the repository",
+    "mend the rule, or name services; cibeacon services check shows what leads nowhere",
+)
 
 
 class Source(History, Content, Protocol):
@@ -47,10 +54,16 @@ def between_commits(
 
 
 def owned(drawn: ServiceMap, paths: Iterable[str], between: Span | None, how: str) -> Changes:
-    """The services that own the paths."""
+    """The services that own the paths. Unknown where one of them has no name to be told by, or the map has none at all."""
     found = drawn.assign(paths)
+    unknown = _misnamed(found.misnamed)
+    if not unknown and found.paths and not found.why and drawn.is_empty():
+        unknown = _NOTHING_FOUND._replace(why=f"{_NOTHING_FOUND.why}; looked for: {drawn.sought or 'nothing'}")
+    if unknown:
+        found = found._replace(why={})
     return Changes(
-        status="ok" if found.why else "none",
+        status="unknown" if unknown else "ok" if found.why else "none",
+        unknown=unknown,
         services=tuple(found.why),
         why=found.why,
         base=between.base if between else None,
@@ -62,13 +75,47 @@ def owned(drawn: ServiceMap, paths: Iterable[str], between: Span | None, how: st
     )
 
 
+def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
+    """Why the services are unknown where one that changed has a name that no service may have."""
+    if not misnamed:
+        return None
+    name, reason = next(iter(misnamed.items()))
+    return Unknown(
+        f"{shown(name)} changed ({reason}) and is no service name; {SERVICE_NAMES}", "rename it, or ignore its folder"
+    )
+
+
 def given(drawn: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
     """The services that own paths which somebody else worked out. What is discovered, is in the commit at hand."""
     try:
-        head = source.commit("HEAD") if drawn.rules.discover or drawn.rules.everywhere else None
-        return owned(settled(drawn, source, None, head), paths, None, "files as given")
+        return owned(settled(drawn, source, None, _here(drawn, source)), paths, None, "files as given")
     except CibeaconError as error:
         return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.fix))
+
+
+def _here(drawn: ServiceMap, source: Source) -> str | None:
+    """The commit at hand. Templates find services in the paths alone, and there may be no repository to look into."""
+    if drawn.rules.discover or drawn.rules.everywhere:
+        return source.commit("HEAD")
+    try:
+        return source.commit("HEAD") if drawn.templates else None
+    except CheckoutError:
+        return None
+
+
+def unknown_services(names: Iterable[str], changes: Changes, drawn: ServiceMap, source: Source) -> tuple[str, ...]:
+    """A sentence about each name that the map has no service of; none where it cannot be told what it has."""
+    absent = [name for name in names if name not in changes.services]
+    try:
+        if absent and (drawn.rules.discover or drawn.templates):
+            ends = changes.base, changes.head or source.commit("HEAD")
+            drawn = settled(drawn, source, *(end and source.commit(end) for end in ends))
+        if not absent or drawn.rules.chosen or drawn.is_empty() or (drawn.templates and not drawn.rules.folders):
+            return ()
+        known = drawn.services()
+        return tuple(unknown_service(name, sorted(known)) for name in absent if name not in known)
+    except CibeaconError:
+        return ()
 
 
 def strays(changes: Changes, drawn: ServiceMap) -> str | None:

@@ -77,7 +77,8 @@ def _between(ground: Ground, context: Context) -> Changes:
             changes = changes._replace(how=f"{changes.how}, merge base from the host's API")
         changes = ground.told(changes)
         rules = ground.drawn.rules
-        if changes.status != "unknown" or not forge or rules.discover or rules.everywhere:
+        compared = changes.status != "unknown" or changes.changed_files is not None
+        if compared or not forge or rules.discover or rules.everywhere:
             return _refused(changes, ground.history)
         if pull_request and not given:
             files = forge.changed_files(pull_request.number)

@@ -78,7 +78,8 @@ def _rows(found: Inspection) -> list[tuple[str, str, str, str]]:
 def _words(answer: Which) -> str:
     if answer.ignored:
         return "ignored"
-    owner = f"{', '.join(answer.owners)} ({answer.rule})" if answer.owners else "no service's"
+    rule = f" ({answer.rule})" if answer.rule else ""
+    owner = (", ".join(answer.owners) or "no service's") + rule
     watchers = f"; watched by {', '.join(answer.watchers)}" if answer.watchers else ""
     return f"{owner}{watchers}{'; global: it changes every service' if answer.everywhere else ''}"
 

@@ -27,11 +27,6 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 """What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
 
 
-def is_in_folder(root: Path, given: str | None) -> bool:
-    """Whether a checkout seems to have a configuration."""
-    return any((root / name).exists() for name in ((given,) if given else NAMES))
-
-
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     """The name and content of the configuration in a checkout; None when it has none and none was `given`."""
     if given:
@@ -41,6 +36,18 @@ def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     if not here and (root / _MISSPELT).exists():
         raise _unusable(_MISSPELT, f"it is not read under this name; call it {NAMES[0]}")
     return (here[0], _content(root, root / here[0])) if here else None
+
+
+def is_on_disk(root: Path, given: str | None) -> bool:
+    """Whether a checkout has a configuration as a file, under whatever name: a sparse one may leave it out."""
+    names = (given,) if given else (*NAMES, _MISSPELT)
+    return any((root / name).is_symlink() or (root / name).exists() for name in names)
+
+
+def of_checkout(root: Path, given: str | None, read: Callable[[str], bytes | None]) -> tuple[str, bytes] | None:
+    """The configuration in a checkout, else in the commit that is checked out: a sparse checkout may leave it out."""
+    found = None if is_on_disk(root, given) else in_tree(read, given)
+    return found or in_folder(root, given)
 
 
 def in_tree(read: Callable[[str], bytes | None], given: str | None) -> tuple[str, bytes] | None:

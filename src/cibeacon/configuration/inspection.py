@@ -4,12 +4,21 @@ The map is the one in the checkout, and the repository is as the commit that is 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from cibeacon import detect
 from cibeacon.configuration import configfile, configlines
-from cibeacon.configuration.repoconfig import NO_REPOSITORY, REPORTABLE, RepositoryConfig, service_map, unused
+from cibeacon.configuration.repoconfig import (
+    NO_REPOSITORY,
+    REPORTABLE,
+    RepositoryConfig,
+    committed,
+    service_map,
+    unused,
+)
 from cibeacon.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.git import trees
 from cibeacon.git.repository import Repository, toplevel
@@ -20,7 +29,7 @@ from cibeacon.services.atlas import Listed, Which
 from cibeacon.services.configuration import Configuration
 from cibeacon.services.notation import Finding, Mention
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.settings import settle
+from cibeacon.settings import Settings, settle
 from cibeacon.survey import templates
 
 
@@ -67,24 +76,29 @@ class Inspection(NamedTuple):
 
 def inspected(world: World, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
     """The map; with `against_files` also what in it leads nowhere in the repository."""
-    given = settle(flags, world.environ, {}).core.config
-    root = toplevel(world.cwd)
+    settings = settle(flags, world.environ, {})
+    given, root = settings.core.config, toplevel(world.cwd)
+    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
+    repository = Repository(root, world.environ, budget)
     try:
-        found = configfile.in_folder(root, given)
-    except ServiceMapError as error:
+        found = configfile.of_checkout(root, given, lambda path: committed(repository, path))
+    except CibeaconError as error:
         return Inspection(given or "", root, findings=(_unplaced(given or "", error),))
     name, content = found or ("", b"")
     known = configlines.lines(name, content) if found else configlines.Lines({})
     try:
         read = configuration.read(configfile.lenient(name, content)[0], REPORTABLE) if found else Configuration()
-        looked = _looked(world, flags, RepositoryConfig(read, name), root, against_files=against_files)
+        on_gitlab = detect.on_gitlab(detect.context(settings, world.environ, repository)[0])
+        built = trees.checked_out(root)
+        ask = partial(trees.asking, budget=budget, built=built, gitlab=on_gitlab)
+        looked = _looked(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)
     except CibeaconError as error:
         fault = _unplaced(name, error)
         if isinstance(error, SettingsError):  # its lines are a program's
             fault = fault._replace(line=known.of(("discover",)))
         return Inspection(name, root, findings=(*_twice(name, known), fault))
     findings = [*_twice(name, known), *_located(name, known, [*read.findings, *looked.findings])]
-    findings += [Located("", 0, "warning", text) for text in looked.beside]
+    findings += [Located("", 0, each.weight, each.text) for each in looked.beside]
     findings.sort(key=lambda each: each.line)
     return Inspection(name, root, looked.service_map, looked.services, tuple(findings))
 
@@ -99,44 +113,45 @@ class _Looked(NamedTuple):
     service_map: ServiceMap | None = None
     services: tuple[Listed, ...] = ()
     findings: tuple[Finding, ...] = ()
-    beside: tuple[str, ...] = ()
+    beside: tuple[Finding, ...] = ()
     """What else is wrong, in no place of the file."""
 
 
 def _looked(
-    world: World, flags: Mapping[str, str], config: RepositoryConfig, root: Path, *, against_files: bool
+    settings: Settings,
+    config: RepositoryConfig,
+    repository: Repository,
+    ask: Callable[[ServiceMap], ServiceMap],
+    *,
+    against_files: bool,
 ) -> _Looked:
-    settings = settle(flags, world.environ, {})
     drawn, fault = service_map(settings.change.services, config)
     if fault and not config.read.faults:
         raise ServiceMapError("The setting services cannot be used", fault, "Mend it.")
-    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-    repository = Repository(root, world.environ, budget)
-    there = (root / ".git").exists()
-    head = repository.commit("HEAD") if there else None
+    head = repository.commit("HEAD") if repository.exists else None
     given = templates(settings)
-    beside = [] if head else [_NO_COMMIT if there else f"{NO_REPOSITORY}: {_UNSEEN}"]
-    beside += filter(None, [unused(given, config)])
+    unseen = None if head else _NO_COMMIT if repository.exists else f"{NO_REPOSITORY}: {_UNSEEN}"
+    beside = [Finding((), text, "warning") for text in (unseen, unused(given, config)) if text]
     if drawn is None:
-        return _Looked(findings=_maps_nothing(config), beside=tuple(beside))
+        return _Looked(findings=_draws_no_map(config), beside=tuple(beside))
     rules, closed = drawn.rules.discover, not drawn.templates and not drawn.rules.discover
-    drawn = trees.settled(trees.asking(drawn, budget, trees.checked_out(root)), repository, None, head)
+    drawn = trees.settled(ask(drawn), repository, None, head)
     findings: list[Finding] = []
     if against_files and head:
         own = config.read.service_map is not None
         mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in given]
-        found = atlas.warnings(drawn, mentions, list(repository.entries(head, "--name-only")))
-        findings, beside = (found, beside) if own else ([], [*beside, *(f"services: {each.text}" for each in found)])
+        findings += atlas.warnings(drawn, mentions, list(repository.entries(head, "--name-only")))
     if against_files and (head or closed):
-        findings += atlas.catch_all(drawn)
-    return _Looked(drawn, atlas.listed(drawn, rules), (*_maps_nothing(config), *findings), tuple(beside))
+        findings += [*atlas.catch_all(drawn), *atlas.nothing_found(drawn)]
+    if config.read.service_map is None:
+        beside += [each._replace(text=f"services: {each.text}") for each in findings]
+        findings = []
+    return _Looked(drawn, atlas.listed(drawn, rules), tuple(findings), tuple(beside))
 
 
-def _maps_nothing(config: RepositoryConfig) -> tuple[Finding, ...]:
-    """What is to be said of a file that is there for nothing, or draws a map without anything on it."""
-    drawn, read = config.read.service_map, config.read
-    empty = not (drawn.rules.names or drawn.templates or drawn.rules.discover) if drawn else not read.report
-    if not config.name or not empty or read.faults:
+def _draws_no_map(config: RepositoryConfig) -> tuple[Finding, ...]:
+    """What is to be said of a file that is there for nothing."""
+    if not config.name or config.read.report or config.read.faults:
         return ()
     return (Finding((), "it maps no service: give it services or discover (docs/reference.md).", "warning"),)
 

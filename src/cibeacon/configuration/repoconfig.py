@@ -1,4 +1,7 @@
-"""Reads the repository's configuration from where it can be trusted: the checkout, or for a fork the base commit."""
+"""Reads the repository's configuration from where it can be trusted: the checkout, or for a fork the base commit.
+
+A checkout of another repository, and one that holds nothing yet, says nothing: the commit that the run is about does.
+"""
 
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -8,6 +11,7 @@ from cibeacon.changes.advice import check_out, deepen
 from cibeacon.configuration import configfile
 from cibeacon.context import Context
 from cibeacon.errors import CheckoutError, ServiceMapError
+from cibeacon.hosts import local
 from cibeacon.options import Problem
 from cibeacon.services import configuration
 from cibeacon.services.configuration import Configuration
@@ -22,6 +26,7 @@ _OUT_OF_REACH = "the configuration of a fork's pull request is read from the bas
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("no service map is drawn", f"add {configfile.NAMES[0]}, {_OR_SETTING}")
 _CHECK = "cibeacon services check shows every fault with its line."
+_ANOTHERS = "this checkout does not hold the commit that the run is about, nor can that be fetched"
 
 
 class Trees(Protocol):
@@ -36,6 +41,36 @@ class Trees(Protocol):
         ...
 
 
+class Clone(Trees, Protocol):
+    """The repository on disk."""
+
+    @property
+    def root(self) -> Path:
+        """The top of the checkout."""
+        ...
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a checkout at all."""
+        ...
+
+    def commits(self, *revisions: str) -> tuple[str | None, ...]:
+        """`commit` of each, at once."""
+        ...
+
+    def stands_at(self, sha: str) -> bool:
+        """Whether that commit is checked out, as far as it can be told without asking git."""
+        ...
+
+    def holds(self, commit: str, *paths: str) -> bool:
+        """Whether one of the paths is in a commit's tree."""
+        ...
+
+    def remote_url(self) -> str | None:
+        """Where it was cloned from."""
+        ...
+
+
 class RepositoryConfig(NamedTuple):
     """What came of reading the configuration."""
 
@@ -44,7 +79,9 @@ class RepositoryConfig(NamedTuple):
     problems: tuple[Problem, ...] = ()
     """A file that cannot be read at all may hold any setting: nothing is sent with guessed values."""
     unknown: Unknown | None = None
-    """Why the file of the base tree is out of reach."""
+    """Why the file of the commit is out of reach."""
+    commit: str | None = None
+    """The commit that every file of the repository is read from, where that is not the one that is checked out."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -65,27 +102,63 @@ class RepositoryConfig(NamedTuple):
         return Unknown(f"{self.name} draws no service map", f"give it services or discover, {_OR_SETTING}")
 
 
-def find(given: str | None, context: Context, repository: Trees, root: Path) -> RepositoryConfig:
-    """The configuration for this run; `given` is a path that a person named."""
+def find(given: str | None, context: Context, repository: Trees, clone: Clone) -> RepositoryConfig:
+    """The configuration for this run; `given` is a path that a person named.
+
+    `repository` may fetch what the `clone` lacks.
+    """
+    commit = None
     try:
-        checked_out = (root / ".git").exists()
-        found = None if context.base_config else configfile.in_folder(root, given if checked_out else None)
-        if found is None and (context.base_config or not checked_out):
+        if context.base_config or not _is_checked_out(context, clone):
             commit = _trusted_commit(context)
-            if not commit or repository.commit(commit) is None:
-                absent, missing = Unknown(NO_REPOSITORY, check_out(context)), Unknown(_OUT_OF_REACH, deepen(context))
-                return RepositoryConfig(unknown=missing if context.base_config else absent)
-            found = configfile.in_tree(lambda path: repository.text(commit, path), given)
+            found = None if context.base_config or clone.exists else configfile.in_folder(clone.root, None)
+            if found is None and (not commit or repository.commit(commit) is None):
+                return RepositoryConfig(unknown=_out_of_reach(context, clone), commit=commit)
+            found = found or configfile.in_tree(lambda path: repository.text(str(commit), path), given)
+        else:
+            found = configfile.of_checkout(clone.root, given, lambda path: committed(clone, path))
         if found is None:
-            return RepositoryConfig()
+            return RepositoryConfig(commit=commit)
         name, content = found
-        return RepositoryConfig(configuration.read(configfile.parse(name, content), REPORTABLE), name)
+        return RepositoryConfig(configuration.read(configfile.parse(name, content), REPORTABLE), name, commit=commit)
     except ServiceMapError as error:
-        return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),))
+        return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),), commit=commit)
     except CheckoutError as error:
-        if not context.base_config and not (root / ".git").exists():
-            return RepositoryConfig(unknown=Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", check_out(context)))
-        return RepositoryConfig(unknown=Unknown(error.what, error.fix))
+        unknown = Unknown(error.what, error.fix)
+        if not context.base_config and not clone.exists:
+            unknown = Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", check_out(context))
+        return RepositoryConfig(unknown=unknown, commit=commit)
+
+
+def _is_checked_out(context: Context, clone: Clone) -> bool:
+    """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
+    if not clone.exists or context.host == local.NAME or not context.checkout_sha:
+        return clone.exists
+    if clone.stands_at(context.checkout_sha):
+        return True
+    pull_request = context.pull_request
+    shas = (context.checkout_sha, *((pull_request.head_sha, pull_request.base_sha) if pull_request else ()))
+    try:
+        if any(clone.commits(*filter(None, shas))):
+            return True
+        if clone.commit("HEAD") is None:
+            return False
+        name = local.remote(clone.remote_url())[1]
+    except CheckoutError:  # git cannot say whose it is, and the files are there
+        return True
+    return not name or not context.repository or name.lower() == context.repository.lower()
+
+
+def committed(clone: Clone, path: str) -> bytes | None:
+    """The content of a file in the commit that is checked out."""
+    names = sorted({path, *configfile.NAMES})  # the same for every path: git is asked once where there is none
+    return clone.text("HEAD", path) if clone.exists and clone.holds("HEAD", *names) else None
+
+
+def _out_of_reach(context: Context, clone: Clone) -> Unknown:
+    if context.base_config:
+        return Unknown(_OUT_OF_REACH, deepen(context))
+    return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, check_out(context))
 
 
 def _trusted_commit(context: Context) -> str | None:

@@ -135,3 +135,12 @@ def late(command: str) -> CheckoutError:
     return CheckoutError(
         f"git {command} took too long", "half of the time budget is git's at most", "Give a larger timeout."
     )
+
+
+def names(chunks: Iterator[bytes]) -> Iterator[str]:
+    """What stands between the NUL bytes of an answer."""
+    rest = b""
+    for chunk in chunks:
+        whole, found, rest = (rest + chunk).rpartition(b"\0")
+        if found:
+            yield from os.fsdecode(whole).split("\0")

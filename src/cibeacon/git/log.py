@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from cibeacon.git.repository import Repository, names
+from cibeacon.git.child import names
+from cibeacon.git.repository import Repository
 
 _FIELDS = "%H%x00%P%x00%ct%x00%B"
 _PLAIN = ("--no-show-signature", "--no-notes", "--no-color")

@@ -14,8 +14,8 @@ from pathlib import Path
 from cibeacon.context import Checkout, Named
 from cibeacon.errors import CheckoutError
 from cibeacon.git import environment
-from cibeacon.git.child import Git
-from cibeacon.git.revisions import BRANCH, OWN, TRACKING
+from cibeacon.git.child import Git, names
+from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_line
 from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
 
@@ -64,7 +64,7 @@ class Repository(Git):
 
     def expect(self, *revisions: str) -> None:
         """Lets git look up commits that will be asked for."""
-        self._expected = tuple(dict.fromkeys(each for each in revisions if _is_line(each)))
+        self._expected = tuple(dict.fromkeys(each for each in revisions if is_line(each)))
         if self._expected:
             self._begin(*_LOOK_UP, given=_objects(self._expected))
 
@@ -74,7 +74,7 @@ class Repository(Git):
 
     def commits(self, *revisions: str) -> tuple[str | None, ...]:
         """`commit` of each, by one child. It breaks off at the first object that a partial clone lacks."""
-        self._commits |= {each: None for each in revisions if not _is_line(each)}
+        self._commits |= {each: None for each in revisions if not is_line(each)}
         if any(each in self._expected and each not in self._commits for each in revisions):
             self._look_up(self._expected)
         self._look_up(tuple(each for each in dict.fromkeys(revisions) if each not in self._commits))
@@ -168,6 +168,20 @@ class Repository(Git):
         code, out, _ = self._run("cat-file", "blob", f"{commit}:{path}")
         return out if code == 0 else None
 
+    def holds(self, commit: str, *paths: str) -> bool:
+        """Whether one of the paths is in a commit's tree."""
+        return bool(self._ask("ls-tree", "--name-only", "--full-tree", commit, "--", *paths))
+
+    def stands_at(self, sha: str) -> bool:
+        """Whether that commit is checked out, as far as the repository's own files say so, which costs no child."""
+        try:
+            head = (self.root / ".git/HEAD").read_text().strip()
+            if head.startswith("ref: refs/"):
+                head = (self.root / ".git" / head.removeprefix("ref: ")).read_text().strip()
+            return head == sha
+        except (OSError, ValueError):
+            return False
+
     def entries(self, commit: str, *options: str) -> Iterator[str]:
         """A line of `git ls-tree` for every file in a commit's tree; with `-d` for every folder."""
         return names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
@@ -196,13 +210,17 @@ class Repository(Git):
         for question in (_URL, _REFS):
             self._begin(*question)
 
+    def remote_url(self) -> str | None:
+        """Where it was cloned from."""
+        return self._ask(*_URL)
+
     def checkout(self) -> Checkout:
         """The remote, the commit and the branches, for a repository outside CI."""
         told = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
         refs = {name: (more or [""])[0] for name, *more in told}
         branch = next((row[0] for row in told if row[-1] == "*"), None)
         branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commit yet
-        url, remote_head = self._ask(*_URL), refs.get(f"{_ORIGIN}HEAD", "")
+        url, remote_head = self.remote_url(), refs.get(f"{_ORIGIN}HEAD", "")
         if url and not remote_head:  # what it points to may be gone
             remote_head = self._ask("symbolic-ref", "--quiet", f"{_ORIGIN}HEAD") or ""
         likely = (name for kind in (_ORIGIN, _HEADS) for name in _DEFAULT_BRANCHES if f"{kind}{name}" in refs)
@@ -238,21 +256,3 @@ class Repository(Git):
 def _objects(revisions: Iterable[str]) -> bytes:
     """The input of `git cat-file` that asks for the commit and the tree of each, a line each."""
     return os.fsencode("".join(f"{each}^{{{kind}}}\n" for each in revisions for kind in ("commit", "tree")))
-
-
-def _is_line(revision: str) -> bool:
-    """Whether git could read it as one: a stranger's JSON may hold what has no bytes."""
-    try:
-        os.fsencode(revision)
-    except UnicodeEncodeError:
-        return False
-    return bool(revision) and not revision.startswith("-") and "\n" not in revision and "\0" not in revision
-
-
-def names(chunks: Iterator[bytes]) -> Iterator[str]:
-    """What stands between the NUL bytes of an answer."""
-    rest = b""
-    for chunk in chunks:
-        whole, found, rest = (rest + chunk).rpartition(b"\0")
-        if found:
-            yield from os.fsdecode(whole).split("\0")

@@ -3,6 +3,7 @@
 https://git-scm.com/docs/gitrevisions
 """
 
+import os
 import re
 from typing import NamedTuple
 
@@ -39,3 +40,12 @@ def of_host(revision: str) -> HostRef | None:
     tracked, name, back = _TRACKED.match(found["name"]), found["name"], found["back"]
     historical = bool(back) or name.startswith((BRANCH, TRACKING))
     return HostRef(f"{BRANCH}{name[tracked.end() :]}" if tracked else name, back, historical)
+
+
+def is_line(revision: str) -> bool:
+    """Whether git could read it as one: a stranger's JSON may hold what has no bytes."""
+    try:
+        os.fsencode(revision)
+    except UnicodeEncodeError:
+        return False
+    return bool(revision) and not revision.startswith("-") and "\n" not in revision and "\0" not in revision

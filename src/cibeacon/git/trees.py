@@ -42,19 +42,24 @@ def settled(drawn: ServiceMap, source: Source, base: str | None, head: str | Non
     """The map with everything found that its rules look for in the trees of two commits, of which one may be missing."""
     if not drawn.rules.discover:
         looked = drawn.rules._replace(folders=Trees(source, base, head).folders)
-        return ServiceMap(drawn.roots, drawn.templates, looked) if drawn.templates else drawn
+        return ServiceMap(drawn.roots, drawn.templates, looked) if drawn.templates and (base or head) else drawn
     from cibeacon.services import discovery  # most maps discover nothing, or by templates alone
 
     return discovery.discovered(drawn, Trees(source, base, head))
 
 
-def asking(drawn: ServiceMap, budget: Budget, built: Callable[[str], bytes | None], *sides: Side) -> ServiceMap:
-    """The map with what its rules may ask besides the trees. `sides`: whose CODEOWNERS may be believed."""
+def asking(
+    drawn: ServiceMap, budget: Budget, built: Callable[[str], bytes | None], *sides: Side, gitlab: bool = False
+) -> ServiceMap:
+    """The map with what its rules may ask besides the trees. `sides`: whose CODEOWNERS may be believed.
+
+    `gitlab`: GitLab reads it.
+    """
     if not drawn.rules.discover:
         return drawn
     from cibeacon.services.discovery import Outside
 
-    outside: Outside = Outside(_jq(budget), configfile.documents, built, sides or ("head", "base"))
+    outside: Outside = Outside(_jq(budget), configfile.documents, built, sides or ("head", "base"), gitlab)
     return ServiceMap(drawn.roots, drawn.templates, drawn.rules._replace(outside=outside))
 
 

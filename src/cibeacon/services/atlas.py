@@ -6,11 +6,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from cibeacon.identifiers import SERVICE_NAMES
 from cibeacon.services import closure
 from cibeacon.services.drawing import POLICIES
 from cibeacon.services.notation import Finding, Mention, Rule, shown, unknown_name
 from cibeacon.services.patterns import Glob, below
-from cibeacon.services.rules import LIBRARY
+from cibeacon.services.rules import LIBRARY, MISNAMED
 from cibeacon.services.service_map import ServiceMap
 
 _SLIPS = {"fail": "error", "failure": "error", "strict": "error", "skip": "ignore", "none": "ignore", "off": "ignore"}
@@ -87,6 +88,8 @@ def which(drawn: ServiceMap, services: Mapping[str, Listed], path: str) -> Which
     touch = drawn.touch(path)
     if touch.ignored:
         return Which(path, ignored=True)
+    if touch.owners and touch.owners[0].startswith(MISNAMED):
+        return Which(path, rule=f"{shown(touch.owners[0].removeprefix(MISNAMED))} is no service name")
     owners = tuple(key.removeprefix(LIBRARY) for key in touch.owners)
     rule = None
     if touch.owners:
@@ -108,7 +111,7 @@ def warnings(drawn: ServiceMap, mentions: Sequence[Mention], paths: Sequence[str
     services = drawn.services()
     libraries = {key.removeprefix(LIBRARY) for key in drawn.rules.names if key.startswith(LIBRARY)}
     named = {*services, *libraries, *(key.removeprefix(LIBRARY) for _, key in drawn.rules.found.values())}
-    found = [*_unknown(mentions, named), *_matching_nothing(mentions, drawn, paths)]
+    found = [*_unknown(mentions, named), *_matching_nothing(mentions, drawn, paths), *_misnamed(drawn)]
     circle = closure.cycle(drawn.rules.uses)
     if circle:
         section = "libs" if circle[0].startswith(LIBRARY) else "services"
@@ -141,6 +144,28 @@ def catch_all(drawn: ServiceMap) -> Iterable[Finding]:
     text = f"unmatched: {shown(name)} is no service of this map, so it becomes one."
     hint = f"Did you mean {near[0]}? Else" if near else "If that is meant,"
     yield Finding(("unmatched",), f"{text} {hint} name it under services, such as {name}: [].", "warning")
+
+
+def nothing_found(drawn: ServiceMap) -> Iterable[Finding]:
+    """A map without a service: whoever asks it what changed is never answered."""
+    if drawn.is_empty():
+        where = ("discover",) if drawn.templates or drawn.rules.sought else ()
+        text = (
+            f"the map finds no service (looked for: {drawn.sought or 'nothing'}), so the changed services are unknown."
+        )
+        yield Finding(where, text)
+
+
+def _misnamed(drawn: ServiceMap) -> Iterable[Finding]:
+    """What was discovered under a name that no service may have."""
+    found = [(("discover", order), f"{folder}/", key) for folder, (order, key) in drawn.rules.found.items()]
+    found += [(("discover", template.order), f"{folder}/", key) for folder, key, template in drawn.template_roots()]
+    owners = [(("discover",), "what an owner of CODEOWNERS owns", key) for key in drawn.rules.owner_names]
+    for where, what, key in (*found, *owners):
+        if key.startswith(MISNAMED):
+            name = shown(key.removeprefix(MISNAMED))
+            text = f"{what.lstrip('/') or 'the top'} would be {name}, which is no service name: a change there makes"
+            yield Finding(where, f"{text} the services unknown. {SERVICE_NAMES}.")
 
 
 def _unknown(mentions: Sequence[Mention], named: set[str]) -> Iterable[Finding]:

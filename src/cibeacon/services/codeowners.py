@@ -1,7 +1,9 @@
 """Knows the file CODEOWNERS of GitHub and of GitLab: the last line that matches owns a path. Does not know services.
 
-GitLab's sections each have a say of their own (https://docs.gitlab.com/user/project/codeowners/reference/); GitHub has
-none, and no `!` (https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners).
+GitLab's sections each have a say of their own, and its patterns are Ruby's `File.fnmatch`: without a slash at the
+beginning they match at any depth, without one at the end no folder (https://docs.gitlab.com/user/project/codeowners/reference/).
+GitHub's are those of gitignore; it has no sections and no `!`
+(https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners).
 """
 
 import re
@@ -23,11 +25,11 @@ class _Line(NamedTuple):
 
 
 class Owners:
-    """Who owns which path."""
+    """Who owns which path, as GitHub reads the file, or GitLab."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, gitlab: bool = False) -> None:
         self._below: dict[str, list[tuple[int, Glob]]] = {}
-        self._lines = list(_lines(text))
+        self._lines = list(_lines(text, gitlab=gitlab))
         self._places: dict[str, tuple[tuple[int, Glob], ...]] = {}
         for number, line in enumerate(self._lines):
             for glob in line.globs:
@@ -66,7 +68,7 @@ class Owners:
         return tuple(sorted(found, key=lambda each: -each[0]))
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def _lines(text: str, *, gitlab: bool) -> Iterator[_Line]:
     section, default = "", tuple[str, ...]()
     for line in text.splitlines()[:_MOST_LINES]:
         stripped = line.strip()
@@ -76,10 +78,12 @@ def _lines(text: str) -> Iterator[_Line]:
         words = _WORD.findall(stripped)
         if not words or words[0].startswith("#"):
             continue
-        comment = next((number for number, word in enumerate(words) if word.startswith("#")), len(words))
+        ends = (number for number, word in enumerate(words) if word.startswith("#") and not gitlab)
+        comment = next(ends, len(words))  # GitLab knows none behind a pattern
         pattern = re.sub(r"\\(.)", _literal, words[0].removeprefix("!"))
         try:
-            yield _Line(section, _globs(pattern), _owners(words[1:comment]) or default, words[0].startswith("!"))
+            globs = _gitlab_globs(pattern) if gitlab else _globs(pattern)
+            yield _Line(section, globs, _owners(words[1:comment]) or default, words[0].startswith("!"))
         except ValueError:
             continue  # the hosts ignore a line that they cannot read, too
 
@@ -104,3 +108,9 @@ def _globs(pattern: str) -> tuple[Glob, ...]:
     if plain.endswith(("/", "/**")) or (anchored and pattern.endswith("/*")):
         return (Glob(plain),)
     return (Glob(plain), Glob(f"{plain}/"))
+
+
+def _gitlab_globs(pattern: str) -> tuple[Glob, ...]:
+    """The same as GitLab reads it: a folder is meant only with a slash behind it, and `**` crosses only before one."""
+    anchored = pattern if pattern.startswith("/") else f"/**/{pattern}"
+    return (Glob((anchored.removesuffix("*") if anchored.endswith("/**") else anchored).removeprefix("/")),)

@@ -4,17 +4,19 @@ What must be asked is asked through what is handed in: two trees, a jq, a parser
 new and deleted ones are seen alike. Whatever cannot be answered is an error, never fewer services.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from cibeacon.errors import ServiceMapError, SettingsError
+from cibeacon.identifiers import SERVICE_NAMES, is_service_name
 from cibeacon.services import graphs
 from cibeacon.services.codeowners import Owners
 from cibeacon.services.notation import Rule
 from cibeacon.services.patterns import Glob
-from cibeacon.services.rules import LIBRARY, Rules
+from cibeacon.services.rules import MISNAMED, Rules, service_key
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import NAME
 
 Side: TypeAlias = Literal["head", "base"]
 Jq: TypeAlias = Callable[[str, Any], list[Any]]
@@ -65,6 +67,8 @@ class Outside(NamedTuple):
     """The content of a file that a build tool left in the checkout."""
     sides: tuple[Side, ...] = ("head", "base")
     """The trees whose CODEOWNERS may be believed, the better one first."""
+    gitlab: bool = False
+    """Whether GitLab reads the CODEOWNERS, where its place does not say so."""
 
 
 def discovered(drawn: ServiceMap, trees: Trees) -> ServiceMap:
@@ -73,12 +77,13 @@ def discovered(drawn: ServiceMap, trees: Trees) -> ServiceMap:
     if not rules.discover and not drawn.templates:
         return drawn
     found: dict[str, tuple[int, str]] = {}
-    settled = rules._replace(discover=(), folders=trees.folders, found=found)
+    sought = tuple((rule.order, rule.words) for rule in rules.discover)
+    settled = rules._replace(discover=(), sought=sought, folders=trees.folders, found=found)
     for rule in rules.discover:
         if rule.kind == "marker":
             _add(found, rule.order, _marked(rule, rules.outside, trees))
         elif rule.kind in graphs.READERS:
-            settled = _with_graph(settled, rule, drawn.roots, found)
+            settled = graphs.with_projects(settled, rule, drawn.roots, found)
         elif rule.kind == "codeowners":
             settled = _with_owners(settled, rule, trees)
     programs = tuple(rule for rule in rules.discover if rule.kind == "jq")
@@ -92,7 +97,7 @@ def _add(found: dict[str, tuple[int, str]], order: int, roots: Mapping[str, str]
 
 
 def _marked(rule: Rule, outside: Outside, trees: Trees) -> dict[str, str]:
-    """Folder → service by marker files. The base tree has a say only where the head makes no service of a folder."""
+    """Folder → key by marker files. The base tree has a say only where the head makes no service of a folder."""
     glob = Glob(rule.text)
     places = [place for place in trees.named(glob.text.rpartition("/")[2]) if glob.matches(place.path)]
     heads = [place for place in places if place.side == "head"]
@@ -108,11 +113,19 @@ def _marked(rule: Rule, outside: Outside, trees: Trees) -> dict[str, str]:
 
 def _services(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> dict[str, str]:
     if rule.name is None and rule.when is None:
-        names: list[Any] = [_folder(place).rpartition("/")[2] for place in places]
+        names: list[Any] = [_named_after(place) for place in places]
     else:
         names = _told(rule, places, outside, trees) if places else []
-    pairs = zip(places, names, strict=True)
-    return {_folder(place): name for place, name in pairs if isinstance(name, str) and NAME.fullmatch(name)}
+    return _keys(map(_folder, places), names)
+
+
+def _keys(things: Iterable[str], names: Iterable[Any]) -> dict[str, str]:
+    """Thing → key by the name that a program gave it, perhaps as something else than text; null and false name nothing."""
+    return {
+        thing: service_key(name) if isinstance(name, str) else MISNAMED + json.dumps(name)
+        for thing, name in zip(things, names, strict=True)
+        if name is not None and name is not False
+    }
 
 
 def _told(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> list[Any]:
@@ -134,7 +147,7 @@ def _told(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> li
     for number, (holds, name) in zip(owners, _one(told, len(documents)), strict=True):
         if holds and holds[0] not in (None, False) and names[number] is None:
             own = name[0] if name else None
-            names[number] = own if rule.name else _folder(places[number]).rpartition("/")[2]
+            names[number] = own if rule.name else _named_after(places[number])
     return names
 
 
@@ -167,31 +180,9 @@ def _folder(place: Place) -> str:
     return place.path.rpartition("/")[0]
 
 
-def _with_graph(rules: Rules, rule: Rule, roots: Mapping[str, str], found: dict[str, tuple[int, str]]) -> Rules:
-    """The rules with a build graph's projects. One whose folder is written down goes by the name that it has there."""
-    content = rules.outside.built(rule.text)
-    documents = rules.outside.documents(rule.text, content) if content is not None else []
-    projects = list(graphs.READERS[rule.kind](documents[0])) if documents else []
-    if not projects:
-        raise ServiceMapError(
-            f"{rule.text} cannot be used", f"it is not here, or no graph of {rule.kind}", "Write it in an earlier step."
-        )
-    keys = {
-        each.name: roots.get(each.root) or (LIBRARY if each.library else "") + each.name
-        for each in projects
-        if NAME.fullmatch(each.name)
-    }
-    known = [each for each in projects if each.name in keys]
-    _add(found, rule.order, {each.root: keys[each.name] for each in known if each.root})
-    libraries = {each.name: LIBRARY + each.name for each in known if keys[each.name] == LIBRARY + each.name}
-    uses = {
-        user: tuple(name if name in rules.names else libraries.get(name, name) for name in used)
-        for user, used in rules.uses.items()
-    }
-    for each in known:
-        used = tuple(keys[name] for name in each.uses if name in keys)
-        uses[keys[each.name]] = tuple(dict.fromkeys((*uses.get(keys[each.name], ()), *used)))
-    return rules._replace(uses=uses)
+def _named_after(place: Place) -> str | None:
+    """The name of the folder that a file is in; the top of the repository has none."""
+    return _folder(place).rpartition("/")[2] or None
 
 
 def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
@@ -200,7 +191,8 @@ def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
     content = next((each for each in contents if each is not None), None)
     if content is None:
         raise ServiceMapError(f"{rule.text} cannot be used", "it is in neither tree", "Mend the path, or the rule.")
-    owners = Owners(content.decode("utf-8-sig", "surrogateescape"))
+    text = content.decode("utf-8-sig", "surrogateescape")
+    owners = Owners(text, gitlab=_read_by_gitlab(rule.text, rules.outside))
     names = _owner_names(rule, owners.names, rules.outside)
     first = rules.owners
 
@@ -211,15 +203,25 @@ def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
     return rules._replace(owners=of, owner_names=(*rules.owner_names, *names.values()))
 
 
+def _read_by_gitlab(path: str, outside: Outside) -> bool:
+    """Which host reads the file: each has a folder of its own for it; elsewhere the CI system decides."""
+    return path.startswith(".gitlab/") or (outside.gitlab and not path.startswith(".github/"))
+
+
 def _owner_names(rule: Rule, owners: tuple[str, ...], outside: Outside) -> dict[str, str]:
-    """Owner → service: what the program makes of it, else the team without its organisation."""
+    """Owner → key: what the program makes of it, else the team without its organisation or top group.
+
+    Where that is another owner's name as well, each goes by its whole name.
+    """
     if rule.name is None:
-        names: list[Any] = [owner.rpartition("/")[2].removeprefix("@") for owner in owners]
+        names: list[Any] = [owner.partition("/")[2] or owner.removeprefix("@") for owner in owners]
+        shared = {name for name, count in Counter(names).items() if count > 1}
+        pairs = zip(owners, names, strict=True)
+        names = [owner.removeprefix("@") if name in shared else name for owner, name in pairs]
     else:
         told = _one(_asked(rule, outside, f"[.[] | {_tried(rule.name)}]", list(owners)), len(owners))
         names = [name[0] if name else None for name in told]
-    pairs = zip(owners, names, strict=True)
-    return {owner: name for owner, name in pairs if isinstance(name, str) and NAME.fullmatch(name)}
+    return _keys(owners, names)
 
 
 def _chooser(
@@ -233,11 +235,11 @@ def _chooser(
         for rule in programs:
             for result in outside.jq(rule.text, given):
                 for name in result if isinstance(result, list) else [result]:
-                    if not isinstance(name, str) or not NAME.fullmatch(name):
+                    if not isinstance(name, str) or not is_service_name(name):
                         raise ServiceMapError(
                             f"discover: jq rule {rule.order + 1} gave what is no service name",
                             repr(name)[:80],
-                            "Mend it.",
+                            f"Mend it: {SERVICE_NAMES}.",
                         )
                     why.setdefault(name, f"chosen by jq, discover rule {rule.order + 1}")
         return why

@@ -6,11 +6,12 @@ Whatever is wrong becomes a `Finding` with its place in the document, and is lef
 from collections.abc import Mapping
 from typing import Any
 
+from cibeacon.identifiers import SERVICE_NAMES, is_service_name
 from cibeacon.services.notation import Finding, Mention, Rule, Where, listed, rule, shown, unknown_key, unknown_name
 from cibeacon.services.patterns import Glob, is_plain
 from cibeacon.services.rules import LIBRARY, Rules
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import NAME, PLACEHOLDER, Template, root_of
+from cibeacon.services.template import PLACEHOLDER, Template, root_of
 
 MODES = ("none", "direct", "transitive")
 POLICIES = ("ignore", "warn", "error")
@@ -63,8 +64,8 @@ def _section(section: str, units: Any, draft: _Draft) -> None:
         if not isinstance(name, str):
             draft.fault(where, f"{section}: {shown(name)} is not text: put the name in quotes.")
             continue
-        if not NAME.fullmatch(name):
-            draft.fault(where, f"{section}: {shown(name)} is no service name (letters, digits, space, . _ / @ -).")
+        if not is_service_name(name):
+            draft.fault(where, f"{section}: {shown(name)} is no service name; {SERVICE_NAMES}.")
             continue
         if LIBRARY + name in libraries:
             draft.fault(where, f"services: {name} is one of libs already.")
@@ -167,7 +168,7 @@ def _globs(text: str) -> tuple[Glob, ...]:
 
 
 def _word(key: str, value: Any, known: tuple[str, ...], draft: _Draft) -> str:
-    named = key == "unmatched" and isinstance(value, str) and NAME.fullmatch(value)
+    named = key == "unmatched" and isinstance(value, str) and is_service_name(value)
     if named and LIBRARY + value in draft.names:
         draft.fault((key,), f"{key}: {shown(value)} is one of libs, which are never reported: name a service.")
         return known[0]

@@ -99,10 +99,19 @@ def unknown_key(key: Any, known: Collection[str], where: str) -> str:
 
 def unknown_name(name: str, known: Collection[str]) -> str:
     """The sentence about a service or library that does not exist, with the nearest one that does."""
+    return f"{shown(name)} is no service and no library.{_nearest(name, known)}"
+
+
+def unknown_service(name: str, known: Collection[str]) -> str:
+    """The sentence about a service that no rule of the map finds, with the nearest one that some rule does."""
+    return f"{shown(name)} is no service of the service map.{_nearest(name, known)}"
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, 1)
-    return f"{shown(name)} is no service and no library.{f' Did you mean {near[0]}?' if near else ''}"
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def shown(value: Any) -> str:

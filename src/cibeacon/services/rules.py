@@ -1,17 +1,26 @@
 """Knows what a service map holds besides its roots, and what it answers. Applies none of it.
 
-A service is known by its name; a library by `LIBRARY` and its name, so that one may be called like a service.
+A service is known by its name; a library by `LIBRARY` and its name, so that one may be called like a service. What was
+discovered under a name that no service may have is known by `MISNAMED` and that name: a change there is not forgotten.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from cibeacon.identifiers import is_service_name
 from cibeacon.services.patterns import Glob
 
 LIBRARY = "\0"
 """Begins the key of a library, which is never reported."""
+MISNAMED = "\1"
+"""Begins the key of what would be a service, had it the name of one."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def service_key(name: str) -> str:
+    """The key of a service that was discovered under a name."""
+    return name if is_service_name(name) else MISNAMED + name
 
 
 class Rules(NamedTuple):
@@ -31,6 +40,8 @@ class Rules(NamedTuple):
     """`ignore`, `warn`, `error`, or the service that owns what nobody else does."""
     discover: tuple[Any, ...] = ()
     """Rules that must look into the trees first; `discovery` turns them into what follows."""
+    sought: tuple[tuple[int, str], ...] = ()
+    """(place, words) of those rules, once they have looked."""
     outside: Any = None
     """What discovery may ask besides the trees (`discovery.Outside`)."""
     found: Mapping[str, tuple[int, str]] = _NOTHING
@@ -55,6 +66,8 @@ class Assignment(NamedTuple):
     ignored: int = 0
     strays: tuple[str, ...] = ()
     """The first few unmatched paths."""
+    misnamed: Mapping[str, str] = _NOTHING
+    """The same for what was discovered under a name that no service may have."""
 
 
 class Touch(NamedTuple):

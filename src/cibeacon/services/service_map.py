@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cibeacon.services import closure
 from cibeacon.services.patterns import Glob, Patterns, State, below
-from cibeacon.services.rules import LIBRARY, Assignment, Rules, Touch
+from cibeacon.services.rules import LIBRARY, MISNAMED, Assignment, Rules, Touch, service_key
 from cibeacon.services.template import Template
 
 _MOST_STRAYS = 5
@@ -48,7 +48,7 @@ class ServiceMap:
     def owner(self, path: str) -> str | None:
         """The name of what owns the path, a library included."""
         owners = self.touch(path).owners
-        return owners[0].removeprefix(LIBRARY) if owners else None
+        return owners[0].removeprefix(LIBRARY).removeprefix(MISNAMED) if owners else None
 
     def touch(self, path: str) -> Touch:
         """Everything that the map says of one path."""
@@ -98,25 +98,43 @@ class ServiceMap:
             known = place.closed or "\0"
         if self.rules.chosen:
             own = {**self.rules.chosen(kept, sorted(self.services())), **own}
-        return Assignment(self._reasons(own, everywhere), total, unmatched, ignored, tuple(strays))
+        why = self._reasons(own, everywhere)
+        misnamed = {name.removeprefix(MISNAMED): why.pop(name) for name in list(why) if name.startswith(MISNAMED)}
+        return Assignment(why, total, unmatched, ignored, tuple(strays), misnamed)
 
     def services(self) -> frozenset[str]:
         """The name of every service; those that only a template finds, from the folders of both trees."""
-        keys = chain(
-            self.rules.names,
-            self.roots.values(),
-            (key for _, key in self.rules.found.values()),
-            self.rules.owner_names,
-            (name for _, name, _ in self.template_roots()),
-        )
-        return frozenset(key for key in keys if not key.startswith(LIBRARY)) | {*filter(None, [self._fallback()])}
+        return frozenset(found for found in self._keys() if not found.startswith(MISNAMED))
+
+    @property
+    def sought(self) -> str:
+        """What its rules look for, in words."""
+        rules = (*((each.order, f"root {each.text}") for each in self.templates), *self.rules.sought)
+        return ", ".join(words for _, words in sorted(rules))
+
+    def is_empty(self) -> bool:
+        """True when no service is written down, and every rule has looked for some and found none."""
+        elsewhere = self.rules.discover or self.rules.chosen or (self.templates and not self.rules.folders)
+        return not elsewhere and not self.services()
 
     def template_roots(self) -> Iterator[tuple[str, str, Template]]:
-        """(folder, service, template) for every root that a template finds in the trees and that no other rule claims."""
+        """(folder, key, template) for every root that a template finds in the trees and that no other rule claims."""
         for folder in self.rules.folders() if self.templates and self.rules.folders else ():
             claim = None if folder in self.roots else self._claim(folder)
             if claim and claim[2]:
                 yield folder, claim[1], claim[2]
+
+    def _keys(self) -> Iterator[str]:
+        """The key of every service, whatever its name."""
+        found = chain(
+            self.rules.names,
+            self.roots.values(),
+            (key for _, key in self.rules.found.values()),
+            self.rules.owner_names,
+            filter(None, [self._fallback()]),
+            (key for _, key, _ in self.template_roots()),
+        )
+        return (key for key in found if not key.startswith(LIBRARY))
 
     def _fallback(self) -> str | None:
         return None if self.rules.unmatched in ("ignore", "warn", "error") else self.rules.unmatched
@@ -165,9 +183,9 @@ class ServiceMap:
     def _reasons(self, own: Mapping[str, str], everywhere: str) -> dict[str, str]:
         why = dict(own)
         if everywhere:
-            why = dict.fromkeys(self.services(), f"global: {everywhere}") | why
+            why = dict.fromkeys(self._keys(), f"global: {everywhere}") | why
         used = closure.reached(why, self.rules.uses, self.rules.dependents)
-        why |= {user: f"uses: {name.removeprefix(LIBRARY)}" for user, name in used.items()}
+        why |= {user: f"uses: {name.removeprefix(LIBRARY).removeprefix(MISNAMED)}" for user, name in used.items()}
         return {name: why[name] for name in sorted(why) if not name.startswith(LIBRARY)}
 
     def _explored(self, folder: str) -> _Place:
@@ -222,7 +240,7 @@ class ServiceMap:
         for template in self.templates:
             if best is None or template.order < best[0]:
                 name = template.service(folders)
-                best = (template.order, name, template) if name is not None else best
+                best = (template.order, service_key(name), template) if name is not None else best
         return best
 
 

@@ -1,10 +1,6 @@
-"""Knows what a folder template means, and what a service may be called. Does not know what else a map holds."""
+"""Knows what a folder template means. Does not know what else a map holds."""
 
-import re
 from typing import NamedTuple, Self
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/@-]{0,127}(?<!/)", re.ASCII)
-"""What a service may be called. Folder names come from strangers' branches; others are no services."""
 
 PLACEHOLDER = "{service}"
 _ANY = ("*", PLACEHOLDER)
@@ -30,14 +26,14 @@ class Template(NamedTuple):
         return cls(text, segments, order)
 
     def service(self, folders: list[str]) -> str | None:
-        """The service whose root these folders are, if the template says so."""
+        """The folder that names the service whose root these folders are; one that begins with a dot names none."""
         if len(folders) != len(self.segments):
             return None
         for wanted, found in zip(self.segments, folders, strict=True):
             if wanted != found and wanted not in _ANY:
                 return None
         name = folders[self.segments.index(PLACEHOLDER)]
-        return name if NAME.fullmatch(name) else None
+        return None if not name or name.startswith(".") else name
 
 
 def root_of(text: str) -> str:
