@@ -253,7 +253,7 @@ def test_what_cannot_be_a_service_leaves_the_services_unknown(shop, flags, code)
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "code"), [("format", "xml", 0), ("verbose", "loud", 0), ("jq", "\0", 0), ("timeout", "abc", 1)]
+    ("setting", "value", "code"), [("format", "xml", 0), ("verbose", "loud", 0), ("timeout", "abc", 1)]
 )
 def test_how_to_print_is_no_reason_to_fail(shop, setting, value, code):
     environ = {f"CIBEACON_{setting.upper()}": value}

@@ -138,6 +138,10 @@ def _replay(*, waits, answer=OK):
     return play
 
 
+def _filtered_on_a_laptop(shop, merged, folder, *flags):
+    return cibeacon("report", "--jq={", *flags, environ={}, cwd=shop.root)
+
+
 def _check(shop, merged, folder, *flags):
     (folder / "x").mkdir()
     (folder / "x" / ".cibeacon.yml").write_text("services: 1\n")
@@ -177,7 +181,9 @@ PLAYS = {
     "a file of the host, such as the outputs, cannot be written": _told(GITHUB_OUTPUT="/proc/nowhere/x"),
     "a line with `i`": _remarked,
     "a setting cannot be used": _with(CIBEACON_TIMEOUT="soon"),
-    "one that only says how to print: `format`, `jq`, `verbose`": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
+    "one that only says how to print: `format`, `verbose`": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
+    "in CI a program of `jq` fails, or finds only null since the command failed": _with(CIBEACON_JQ="{"),
+    "the same anywhere else": _filtered_on_a_laptop,
     "`strict` itself cannot be used": _with("--dry-run", CIBEACON_STRICT="perhaps"),
     "interrupted, or the time was used up": _late,
     "dry run, whatever it shows but `invalid`": _with("--dry-run"),

@@ -320,12 +320,12 @@ def test_a_filter_is_broken_off_too_when_the_work_was(job, tmp_path):
         assert living.others() == []
     assert ended.seconds < BOUND
     assert (this.rows, this.leftovers) == (ALL_SPOOLED, [])
-    assert [each["outcome"] for each in json.loads(ended.out)["signals"] if each["sink"] == "dx"] == ["spooled"] * 4
+    assert ended.out == ""
     assert "jq was not applied: it was interrupted" in ended.err
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
-def test_a_filter_that_never_ends_is_broken_off_and_the_document_is_shown(job, tmp_path, strict):
+def test_a_filter_that_never_ends_is_broken_off_and_prints_nothing(job, tmp_path, strict):
     with FaultServer(answers(OK)) as dx:
         this = job(dx.url, CIBEACON_TIMEOUT="60")
         with this.running("--jq=def f: f; f", strict=strict) as living:
@@ -334,8 +334,8 @@ def test_a_filter_that_never_ends_is_broken_off_and_the_document_is_shown(job, t
             ended = living.ended()
             assert living.others() == []
     assert ended.seconds < BOUND
-    assert (ended.code, this.leftovers) == (0, [])
-    assert [each["outcome"] for each in json.loads(ended.out)["signals"] if each["sink"] == "dx"] == ["sent"] * 4
+    assert (ended.code, ended.out, this.leftovers) == (int(strict), "", [])
+    assert [outcome for _, outcome in this.rows] == ["sent"] * 4
     assert "jq was not applied: it was interrupted" in ended.err
 
 

@@ -12,8 +12,11 @@ from cibeacon.demo.monorepo import Monorepo
 from cibeacon.sandbox.server import Sandbox
 from log_grammar import commands
 from processes import cibeacon
+from repositories import Worktree
 
 TOKEN = "sandbox-token-1"
+GITHUB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_RUN_ID": "7"}
+"""A runner, as far as these tests need one."""
 PATHS = "services/mail/a\nservices/search/b\nREADME.md\n"
 
 
@@ -64,15 +67,87 @@ def test_the_program_is_a_setting_like_any_other(tmp_path, environ):
         (".\x1b", "holds a control character"),
     ],
 )
-@pytest.mark.parametrize("flags", [(), ("--strict",)])
-def test_a_program_that_fails_costs_a_warning_and_the_whole_document_is_printed(tmp_path, program, says, flags):
-    ended = services(tmp_path, *flags, "--timeout=2", "--jq", program)
-    plain = services(tmp_path, *flags, "--timeout=2", "--format=json")
-    assert says in ended.err
-    notice = ended.document["notices"][-1]
-    assert (notice["weight"], says in notice["text"]) == ("remark", True)
-    assert ended.document | {"notices": []} == plain.document | {"notices": []}
-    assert ended.code == plain.code
+@pytest.mark.parametrize(
+    ("flags", "environ", "code"),
+    [
+        ((), {}, 1),
+        ((), {"CI": "true"}, 0),
+        ((), GITHUB, 0),
+        (("--strict",), GITHUB, 1),
+    ],
+    ids=["off CI", "in CI", "on GitHub", "strict on GitHub"],
+)
+def test_a_program_that_fails_prints_nothing_and_says_so(tmp_path, program, says, flags, environ, code):
+    (tmp_path / "event.json").write_text("{}")
+    environ = environ | {"GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+    ended = services(tmp_path, *flags, "--timeout=2", "--jq", program, environ=environ)
+    assert (ended.code, ended.out) == (code, "")
+    assert [says in line for line in ended.err.splitlines() if line.startswith("! ")] == [True], ended.err
+    annotations = [each for each in ended.err.splitlines() if each.startswith(("::warning", "::error"))]
+    assert len(annotations) == ("GITHUB_ACTIONS" in environ), ended.err
+
+
+DATAOPS = {
+    **{"CIBEACON_DATAOPS_URL": "https://app.dataops.live", "CIBEACON_DATAOPS_PROJECT": "7"},
+    "CIBEACON_DATAOPS_TOKEN": "some-token",
+}
+DOCUMENTS = {
+    "report": ("report", "--dry-run"),
+    "services": ("services", "--services=web"),
+    "services list": ("services", "list", "--services=services/{service}/"),
+    "services which": ("services", "which", "services/web/a", "--services=services/{service}/"),
+    "services check": ("services", "check"),
+    "replay": ("replay", "--dry-run"),
+    "dci start": ("dci", "start", "--dry-run", "--topic=RHEL-8.2"),
+    "dci topics": ("dci", "topics", "--dry-run"),
+    "flow list": ("flow", "list", "--dry-run", "--url=https://flow.example"),
+    "flow assign": ("flow", "assign", "7", "--dry-run", "--clear", "--url=https://flow.example"),
+    "dataops pipelines": ("dataops", "pipelines", "--dry-run"),
+    "dataops trigger": ("dataops", "trigger", "--dry-run", "--ref=main", "--pipeline-file=full-ci.yml"),
+    "backfill": ("backfill", "pull-services", "history.csv", "--check"),
+}
+"""Every way in which a document comes to be shown."""
+
+
+@pytest.mark.parametrize("verb", DOCUMENTS)
+@pytest.mark.parametrize("program", [".version.x", ".\x1b"])
+def test_no_verb_prints_anything_for_a_program_that_fails(tmp_path, verb, program):
+    Worktree.new(tmp_path).commit({"services/web/a": "1"})
+    (tmp_path / "history.csv").write_text("repository,pull_number,services\nacme/shop,1,web\n")
+    plain = cibeacon(*DOCUMENTS[verb], "--format=json", environ=DATAOPS, cwd=tmp_path)
+    assert (plain.code, plain.document["version"]) == (0, 1), plain
+    here = cibeacon(*DOCUMENTS[verb], "--jq", program, environ=DATAOPS, cwd=tmp_path)
+    in_ci = cibeacon(*DOCUMENTS[verb], "--jq", program, environ=DATAOPS | {"CI": "true"}, cwd=tmp_path)
+    assert (here.out, in_ci.out) == ("", "")
+    assert "jq was not applied" in here.err
+    assert "jq was not applied" in in_ci.err
+    refused = verb.startswith(("dataops", "backfill")) and program == ".\x1b"  # these do nothing with a bad setting
+    assert (here.code > 0, in_ci.code > 0) == (True, refused)
+
+
+FAILING = {
+    "dci start": (("dci", "start", "--topic=RHEL-8.2"), ".dci_job_id"),
+    "dci whoami": (("dci", "whoami"), ".identity.name"),
+    "dataops pipeline": (("dataops", "pipeline", "7"), ".pipeline.id"),
+    "services": (("services", "--on-unknown=fail"), ".changes.base"),
+    "report": (("report", "--no-dry-run", "--signals=flow"), ".context.pr_number"),
+}
+
+
+@pytest.mark.parametrize("verb", FAILING)
+def test_null_from_a_verb_that_failed_is_no_answer(tmp_path, verb):
+    argv, program = FAILING[verb]
+    here = cibeacon(*argv, "--jq", program, cwd=tmp_path)
+    in_ci = cibeacon(*argv, "--jq", program, environ={"CI": "true"}, cwd=tmp_path)
+    assert (here.out, in_ci.out) == ("", "")
+    assert here.code > 0
+    assert (in_ci.code > 0) == (verb in ("dataops pipeline", "services"))
+    assert "jq found only null" in in_ci.err
+
+
+def test_what_a_verb_that_failed_does_know_is_printed(tmp_path):
+    ended = cibeacon("dci", "start", "--topic=RHEL-8.2", "--jq=.status, .dci_job_id", cwd=tmp_path)
+    assert ended.out == "failed\nnull\n"
 
 
 def test_unknown_services_still_have_their_exit_code(tmp_path):
@@ -91,13 +166,13 @@ def test_a_spent_budget_leaves_a_moment_for_the_program(tmp_path):
     assert services(tmp_path, "--timeout=0.001", "--jq=.version").out == "1\n"
 
 
-def test_an_interrupted_program_costs_nothing_but_itself(tmp_path, monkeypatch):
+def test_an_interrupted_program_prints_nothing(tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("cibeacon.reshape.run", interrupt)
     ended = services(tmp_path, "--jq=.version")
-    assert (ended.code, ended.document["version"]) == (0, 1)
+    assert (ended.code, ended.out) == (1, "")
     assert "jq was not applied: it was interrupted" in ended.err
 
 

@@ -66,6 +66,11 @@ def on_gitlab(context: Context) -> bool:
     return context.host == gitlab.NAME or (context.host == local.NAME and "gitlab" in (context.server or ""))
 
 
+def in_ci(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether this is a CI job, of a host that is known or of any other."""
+    return (settings.core.host or detected(environ)[0]) != local.NAME or bool(environ.get("CI"))
+
+
 def as_told(found: Context, settings: Settings) -> Context:
     """The context with what a person said of it."""
     change, known = settings.change, found.pull_request

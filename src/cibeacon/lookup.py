@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.call import Dialogue
 from cibeacon.delivery.delivering import hired, rehearsal
-from cibeacon.detect import detected
-from cibeacon.hosts import local
+from cibeacon.detect import in_ci
 from cibeacon.outcome import Outcome
 from cibeacon.planning.readiness import unreachable
 from cibeacon.process.budget import Budget
@@ -57,7 +56,6 @@ def lookup(
 ) -> Answer:
     """The answer to one question; `name` is that of the rows, `read` the dialogue that finds them at `sink`."""
     settings = settle(flags, world.environ, {})
-    in_ci = (settings.core.host or detected(world.environ)[0]) != local.NAME or bool(world.environ.get("CI"))
     row = Outcome(kind=sink, sink=sink, word="invalid", subject=name)
     found = Found()
     rehearsed = bool(settings.core.dry_run)
@@ -71,7 +69,7 @@ def lookup(
         with hired(world, settings, budget, (sink,)) as courier:
             row = courier.carry(read(found), row)
     total = len(found.rows) if found.total is None and row.word == "sent" else found.total
-    return Answer(name, tuple(found.rows), total, row, settings, in_ci)
+    return Answer(name, tuple(found.rows), total, row, settings, in_ci(settings, world.environ))
 
 
 def _fault(settings: Settings, sink: str, *, rehearsed: bool) -> str | None:

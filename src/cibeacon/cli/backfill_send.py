@@ -69,8 +69,7 @@ def _help(kind: Kind) -> str:
 
 def _run(world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], told: Mapping[str, str]) -> int:
     settings = settle(told, world.environ, {})
-    as_json = settings.output.format == "json" or settings.output.jq is not None
-    clean = opened(world, to_stderr=as_json)
+    clean = opened(world, to_stderr=settings.as_json)
     world.closing(SOME_FAILED)  # of a process that has to be ended
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:
@@ -81,11 +80,10 @@ def _run(world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any
         hire = partial(
             hiring, world, order.endpoint, timeout=settings.core.timeout, allow_http=settings.core.allow_http
         )
-        with View(world, clean, mode, to_stderr=as_json) as view:
+        with View(world, clean, mode, to_stderr=settings.as_json) as view:
             summary = Campaign(order, world, view, hire).run()
     world.closing(summary.exit_code)
-    shown(world, clean, summary, settings, as_json=as_json)
-    return summary.exit_code
+    return shown(world, clean, summary, settings)
 
 
 def _order(

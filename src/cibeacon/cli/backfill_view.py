@@ -14,7 +14,7 @@ from cibeacon.backfill.desk import Mode
 from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.tally import SHOWN, Summary, Tally
-from cibeacon.cli.filtered import filtered
+from cibeacon.cli.filtered import show
 from cibeacon.cli.tables import counted, table
 from cibeacon.outcome import Request
 from cibeacon.process.world import World
@@ -141,17 +141,18 @@ class View:
         self._stream.write(f"{line}\n")
 
 
-def shown(world: World, clean: Redactor, summary: Summary, settings: Settings, *, as_json: bool) -> None:
-    """The end: a table and a sentence, or one JSON document."""
-    stream = world.err if as_json else world.out
+def shown(world: World, clean: Redactor, summary: Summary, settings: Settings) -> int:
+    """The end: a table and a sentence, or one JSON document. Returns the exit code."""
+    stream, unanswered = world.err if settings.as_json else world.out, 0
     counts = [(_word(name, number), f"{number:,}") for name, number in asdict(summary.rows).items() if number]
     stream.write(clean(table(world, (summary.kind, "rows"), counts)))
     for line in _ending(summary):
         stream.write(f"{clipped(clean(line), _WIDTH)}\n")
-    if as_json:
-        world.out.write(f"{filtered(clean.within(summary.document()), settings.output.jq, world)}\n")
+    if settings.as_json:
+        unanswered = show(summary.document(), settings, world, clean, failed=summary.exit_code > 0)
     for each in (world.out, world.err):
         each.flush()
+    return summary.exit_code or unanswered
 
 
 def _ending(summary: Summary) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from cibeacon.cli.filtered import filtered
 from cibeacon.cli.flags import given
 from cibeacon.cli.present import kept, opened, unbroken
 from cibeacon.dataops import access as places
@@ -15,10 +16,10 @@ from cibeacon.dataops.access import PIPELINE_FILE, Access
 from cibeacon.dataops.endings import ENDINGS, Word
 from cibeacon.dataops.faults import Fault, usage
 from cibeacon.dataops.powers import Wish, missing
-from cibeacon.errors import OutOfTime, SettingsError
+from cibeacon.errors import OutOfTime
 from cibeacon.hosts import github, github_speech, gitlab, gitlab_speech
 from cibeacon.process.world import World
-from cibeacon.sanitise import block, clipped, command_data, command_property, json_text
+from cibeacon.sanitise import clipped, command_data, command_property, json_text
 from cibeacon.settings import settle
 from cibeacon.settings.dataops import Dataops
 from cibeacon.telling.speech import Writing
@@ -36,12 +37,13 @@ class Stage:
 
     def __init__(self, world: World, told: Mapping[str, str]) -> None:
         self.world, self.settings = world, settle(told, world.environ, {})
-        output = self.settings.output
-        self.as_json = output.format == "json" or output.jq is not None
+        self.as_json = self.settings.as_json
         self.clean = opened(world, to_stderr=self.as_json)
         self.notices: list[str] = []
         self.unheard = False
         """Nobody reads what is printed any more."""
+        self.unanswered = 0
+        """The exit code that a document without an answer makes of a 0."""
         self._results: dict[str, str] = {}
 
     @property
@@ -146,7 +148,11 @@ class Stage:
         """The JSON document, where one was asked for."""
         if self.as_json:
             whole = self.clean.within({"version": 1, **found, "notices": self.notices})
-            self.lines(self._filtered(whole), result=True)
+            answer = filtered(whole, self.settings, self.world.environ, failed=found["exit_code"] > 0)
+            self.unanswered = answer.exit_code
+            if answer.fault:
+                self.say(f"! {answer.fault}")
+            self.lines(answer.text.splitlines(), result=True)
 
     def rehearse(self, *requests: tuple[str, str, Any]) -> int:
         """Shows requests instead of sending them; tokens are holes."""
@@ -173,20 +179,6 @@ class Stage:
         self.document({"status": word, "exit_code": code, "reason": why or None, **(found or {})})
         return code
 
-    def _filtered(self, whole: Any) -> list[str]:
-        """The document, or what the program `jq` makes of it; one that fails costs a warning."""
-        program = self.settings.output.jq
-        if program is None:
-            return [json_text(whole, indent=2)]
-        from cibeacon import reshape
-
-        try:
-            results = reshape.run(program, whole, seconds=reshape.SECONDS, environ=self.world.environ)
-        except SettingsError as error:
-            self.say(f"! jq was not applied: {error}")
-            return [json_text(whole, indent=2)]
-        return [block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results]
-
 
 def run(
     world: World,
@@ -202,7 +194,7 @@ def _run(stage: Stage, work: Callable[[Stage], int], *, waits: Callable[[Dataops
     longer = stage.settings.dataops.dataops_wait_timeout + 2 * TAIL if waits(stage.settings.dataops) else 0.0
     stage.world.alarm(max(stage.left, 0.0) + longer + _GRACE, ENDINGS["timed-out"].code)
     try:
-        return work(stage)
+        return work(stage) or stage.unanswered
     except Fault as fault:
         return stage.ended("refused" if fault.refused else "lost", str(fault))
     except KeyboardInterrupt as stop:

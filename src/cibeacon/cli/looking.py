@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from cibeacon.call import Dialogue
-from cibeacon.cli.filtered import filtered
+from cibeacon.cli.filtered import show
 from cibeacon.lookup import Answer, lookup
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
@@ -35,10 +35,9 @@ def shown(
     answer = lookup(world, told, name, read, sink)
     redactor = Redactor(secret_values(world.environ))
     world.closing(answer.exit_code)
-    as_json = settings.output.format == "json" or settings.output.jq is not None
-    if as_json:
-        whole = redactor.within(answer.document())
-        world.out.write(redactor(f"{filtered(whole, settings.output.jq, world)}\n"))
+    unanswered = 0
+    if settings.as_json:
+        unanswered = show(answer.document(), settings, world, redactor, failed=answer.fault is not None)
     elif answer.outcome.word == "sent":
         world.out.write(redactor("".join(look(world, answer))))
     request = answer.outcome.request
@@ -46,4 +45,4 @@ def shown(
         world.err.write(redactor(clipped(f"dry run: {request.method} {request.url}", _WIDTH)) + "\n")
     if answer.fault:
         world.err.write(clipped(redactor(f"✗ {answer.fault}"), _WIDTH) + "\n")
-    return answer.exit_code
+    return answer.exit_code or unanswered

@@ -11,14 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 from cibeacon.app import broken, stopped
-from cibeacon.errors import SettingsError
 from cibeacon.hosts import github, gitlab
 from cibeacon.options import Origin, misspelt
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.reading import number
 from cibeacon.redact import Redactor
-from cibeacon.sanitise import block, clipped, json_text
+from cibeacon.sanitise import clipped, json_text
 from cibeacon.settings import Settings, secret_values
 from cibeacon.telling import logtext
 from cibeacon.telling.report import Notice, Report
@@ -42,7 +41,7 @@ def present(
     secrets, strict = secret_values(world.environ), settings.output.strict
     blank = blank or Report(context=None, strict=strict)
     redactor = Redactor(secrets)
-    as_json = settings.output.format == "json" or settings.given("jq")
+    as_json, filters = settings.as_json, settings.given("jq")
     allowed = settings.core.timeout if world.stage == "main" else settings.seconds
     budget = Budget(allowed, world.clock, world.sleep, world.started)
     world.alarm(budget.remaining() + _GRACE, blank.exit_code or int(strict))
@@ -56,7 +55,8 @@ def present(
     world.closing(report.exit_code)
     slips = tuple(Notice("remark", each) for each in misspelt(world.environ, settings.origins))
     report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
-    report, filtered = _filtered(report, settings, world, redactor)
+    report, answer = _answered(report, settings, world, redactor) if filters else (report, "")
+    world.closing(report.exit_code)
     speech = _speech(report, world)
     # before the log: nobody may be listening there any more
     unwritten += [fault for writing in speech.writings if (fault := _write(world, redactor, writing))]
@@ -65,8 +65,8 @@ def present(
         world.closing(report.exit_code)
         speech = _speech(report, world)
     _print(world, redactor, [*logtext.origins(origins), *lines(report), *speech.lines], to_stderr=as_json)
-    if filtered is not None:
-        _print(world, redactor, filtered, to_stderr=False)
+    if filters:
+        _print(world, redactor, answer.splitlines(), to_stderr=False)
     elif as_json:
         _print(world, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
     return report
@@ -122,23 +122,19 @@ def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stde
     return [fault for writing in state if (fault := _write(world, redactor, writing))]
 
 
-def _filtered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, list[str] | None]:
-    """What the setting `jq` makes of the document. A program that fails costs a warning, and the document is shown whole."""
-    if settings.output.jq is None:
-        return report, None
-    from cibeacon import reshape  # 5 ms that only a program costs
+def _answered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, str]:
+    """What the program of the setting `jq` makes of the document, and the report with what it costs where that is nothing."""
+    from cibeacon.cli.filtered import filtered
 
     left = Budget(settings.core.timeout, world.clock, world.sleep, world.started).remaining()
-    seconds = min(reshape.SECONDS, left + _GRACE)
-    try:
-        results = reshape.run(
-            settings.output.jq, redactor.within(report.document()), seconds=seconds, environ=world.environ
-        )
-    except (SettingsError, KeyboardInterrupt) as error:
-        why = str(error) or "it was interrupted."
-        notice = Notice("remark", redactor(f"warning: jq was not applied: {why}"))
-        return report._replace(notices=(*report.notices, notice)), None
-    return report, [block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results]
+    failed = report.status == "failed" or report.exit_code > 0
+    document = redactor.within(report.document())
+    answer = filtered(document, settings, world.environ, failed=failed, most=left + _GRACE)
+    if answer.fault is None:
+        return report, answer.text
+    fault = redactor(answer.fault)
+    notices = (*(each for each in report.notices if each.text not in fault), Notice("trouble", fault))
+    return report._replace(notices=notices, least_code=answer.exit_code), ""
 
 
 def _speech(report: Report, world: World) -> Speech:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cibeacon.cli.filtered import filtered
+from cibeacon.cli.filtered import show
 from cibeacon.cli.flags import flags, given
 from cibeacon.configuration.inspection import Inspection, inspected
 from cibeacon.process.world import World
@@ -105,10 +105,10 @@ def _shown(
     faults = any(each.weight == "fault" for each in found.findings)
     lines = [] if faults and found.service_map is None else lines  # no answer is better than a wrong one
     settings = settle(told, world.environ, {})
-    if settings.output.format == "json" or settings.output.jq is not None:
-        whole = redactor.within({"version": 1, **document})
-        world.out.write(redactor(f"{filtered(whole, settings.output.jq, world)}\n"))
+    faulty, unanswered = faulty or faults, 0
+    if settings.as_json:
+        unanswered = show({"version": 1, **document}, settings, world, redactor, failed=faulty)
         lines = []
     for stream, said in ((world.out, lines), (world.err, map(str, found.findings))):
         stream.write("".join(f"{clipped(redactor(line.rstrip()), _WIDTH)}\n" for line in said))
-    return FAULTY if faulty or faults else 0
+    return FAULTY if faulty else unanswered

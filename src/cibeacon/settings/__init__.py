@@ -52,6 +52,11 @@ class Settings(NamedTuple):
         return any(self.origins[name].given for name in names)
 
     @property
+    def as_json(self) -> bool:
+        """True when stdout holds one JSON document, or what a program makes of it."""
+        return self.output.format == "json" or self.given("jq")
+
+    @property
     def seconds(self) -> float:
         """How long everything may take: files have time of their own, and what comes after them has it afresh."""
         timeout = self.core.timeout

@@ -134,6 +134,6 @@ def _notices(report: Report) -> Iterator[str]:
 def _result(report: Report) -> str:
     counts = groupby(sorted(row.word for row in report.outcomes))
     tally = ", ".join(f"{sum(1 for _ in group)} {word}" for word, group in counts)
-    ending = f"exit {report.exit_code}" if report.strict else "the build goes on"
+    ending = f"exit {report.exit_code}" if report.strict or report.exit_code else "the build goes on"
     bad = report.status in ("failed", "partial") or report.troubled
     return f"result      {report.status}{f' ({tally})' if tally else ''}{f'; {ending}' if bad else ''}"

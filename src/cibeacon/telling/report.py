@@ -34,6 +34,8 @@ class Report(NamedTuple):
     """What was asked for; the files that it leaves behind are named after it."""
     unknown_code: int = 0
     """Exit code where it is not known which services changed and the caller cannot do without."""
+    least_code: int = 0
+    """Exit code of a run that has no other than 0: where what was asked for is not printed."""
 
     @property
     def troubled(self) -> bool:
@@ -50,7 +52,8 @@ class Report(NamedTuple):
         """0, unless strict and something went wrong, or the services had to be known."""
         if self.unknown_code and (self.changes is None or self.changes.status == "unknown"):
             return self.unknown_code
-        return outcome.exit_code(self.outcomes, strict=self.strict, rehearsed=self.rehearsed, trouble=self.troubled)
+        code = outcome.exit_code(self.outcomes, strict=self.strict, rehearsed=self.rehearsed, trouble=self.troubled)
+        return code or self.least_code
 
     @property
     def asides(self) -> tuple[Notice, ...]:
