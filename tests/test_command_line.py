@@ -14,6 +14,7 @@ import pytest
 
 from cibeacon import __version__
 from cibeacon.demo.monorepo import Monorepo
+from cibeacon.settings import all_options
 from faults import FaultServer, answers, hangs, response
 from processes import cibeacon
 from repositories import Worktree
@@ -139,6 +140,26 @@ def test_a_verb_that_does_not_exist_is_answered_with_the_nearest_one(tmp_path, a
     ended = cibeacon(*argv, cwd=tmp_path)
     assert ended.code == 2
     assert f"Did you mean '{near}'?" in ended.err
+
+
+SECRETS = [each for group in all_options().values() for each in group if each.secret]
+FAMILIES = {"dci": ("dci", "whoami"), "flow": ("flow", "list"), "dataops": ("dataops", "jobs")}
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda each: each.name)
+@pytest.mark.parametrize("form", ["{} {}", "{}={}"])
+def test_a_secret_as_a_flag_is_answered_with_its_variable(tmp_path, secret, form):
+    family, _, rest = secret.name.partition("_")
+    tries = [(("report",), secret.dashed), (("replay",), secret.dashed)]
+    if family in FAMILIES:
+        tries += [(FAMILIES[family], secret.dashed), (FAMILIES[family], f"--{rest.replace('_', '-')}")]
+    for verb, flag in tries:
+        ended = cibeacon(*verb, *form.format(flag, "s3cr3t").split(), cwd=tmp_path)
+        assert (ended.code, ended.out) == (2, "")
+        assert f"There is no {flag}: " in ended.err
+        assert f"Set the variable {(*secret.also, secret.variable)[0]}." in ended.err
+        assert "s3cr3t" not in ended.err
+        assert "Did you mean" not in ended.err
 
 
 def test_a_verb_that_is_near_none_is_answered_with_none(tmp_path):

@@ -857,6 +857,16 @@ def test_a_server_that_does_not_speak_tls_gets_nothing(fault, word, hire):
     assert not any(TOKEN.encode() in request for request in server.requests)
 
 
+def test_a_proxy_that_does_not_speak_tls_is_not_taken_for_one_that_is_away(hire, monkeypatch):
+    with FaultServer(faults.speaks_first) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("http:", "https:"))
+        row = carried(hire("https://dx.example", bounded=lambda _, work: work()))
+
+    told_plainly(row, "failed")
+    assert (row.error, row.attempts) == ("no TLS on the proxy's port", 1)
+    assert "HTTPS_PROXY with http://" in row.reason
+
+
 # In bulk ------------------------------------------------------------------------------------------------------------
 
 

@@ -143,3 +143,10 @@ def test_the_example_configuration_gives_the_services_that_the_readme_promises(t
     assert ended.document["changes"]["services"] == ["payments", "storefront"]
     assert ended.document["changes"]["unmatched"] == 1
     assert json.loads(ended.out)["signals"] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/reference.md", "docs/sandbox.md", "action.yml"])
+def test_which_of_its_keys_dx_wants_is_said_where_people_set_it(name):
+    text = " ".join((ROOT / name).read_text().split())
+    assert "Data Cloud API key" in text
+    assert "Web API token" in text

@@ -187,6 +187,7 @@ def test_what_comes_of_it(played, row, verb, strict):
     assert good is (row.get("outcome") == "sent")
     assert row.get("error", "") in (signal["error"] or "")
     assert bool(signal["reason"]) is not good, "a failure says what to do"
+    assert row.get("advice", "") in (signal["reason"] or "")
     assert found.ended.code == (1 if strict and not good else 0)
     assert found.ended.document["status"] == ("sent" if good else "failed")
     assert found.seconds < TIMEOUT + GRACE, "a watchdog, not a measure"

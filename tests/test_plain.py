@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from cibeacon.cli import plain, verbs
 from cibeacon.cli.commands import Refused, _spelled_out, cibeacon, obeyed
 
-VALUES = st.sampled_from(["main", "", " ", "a=b", "-1", "--head", "services/{service}/", "🚀", "true", "No", "maybe"])
+VALUES = st.sampled_from(
+    ["main", "", " ", "a=b", "-1", "--head", "services/{service}/", "🚀", "true", "False", "No", "maybe"]
+)
 NAMES = st.sampled_from(
     (
         *("--base", "--head", "--strict", "--no-strict", "--dry-run", "--no-dry-run", "--no-base", "--format", "--pr"),
@@ -69,6 +71,7 @@ def test_what_is_read_without_click_is_read_as_click_reads_it(verb, words):
         (["report", "--strict=true", "--dry-run=FALSE"], {"strict": "true", "dry_run": "false"}),
         (["report", "--strict=off", "--dry-run=1"], {"strict": "false", "dry_run": "true"}),
         (["report", "--strict", "--strict=", "--dry-run= "], {"strict": "true"}),
+        (["report", "--deploy-success", "false", "--strict", "True"], {"deploy_success": "false", "strict": "true"}),
     ],
 )
 def test_a_plain_command_line_needs_no_library(argv, told):
@@ -131,13 +134,17 @@ def value_read(words, command, option, *flags):
 
 
 @pytest.mark.parametrize(("words", "command", "option"), FLAGS)
-def test_every_boolean_flag_of_every_verb_takes_its_value_after_an_equals_sign(words, command, option):
+def test_every_boolean_flag_of_every_verb_takes_its_value_after_an_equals_sign_or_as_the_next_word(
+    words, command, option
+):
     for name in option.opts:
         if not name.startswith("--"):
             continue
         assert value_read(words, command, option, f"{name}=yes") is True
         assert value_read(words, command, option, f"{name}=0") is (False if option.secondary_opts else None)
         assert value_read(words, command, option, f"{name}=") is None
+        assert value_read(words, command, option, name, "true") is True
+        assert value_read(words, command, option, name, "False") is (False if option.secondary_opts else None)
         with pytest.raises(Refused, match=f"^{name}=maybe cannot be used because 'maybe' is none of true, false"):
             obeyed([*words, f"{name}=maybe"], None)
 
@@ -146,6 +153,14 @@ def test_what_belongs_to_another_option_is_no_flag():
     words = ["report", "--jq", "--strict=true", "--environment=--strict=maybe"]
     assert _spelled_out(words) == words
     words = ["replay", "--strict", "--", "--strict=maybe"]
+    assert _spelled_out(words) == words
+    words = ["report", "--jq", "--strict", "--environment", "true"]
+    assert _spelled_out(words) == words
+
+
+@pytest.mark.parametrize("argument", ["1", "0", "yes", "no", "on", "off"])
+def test_an_argument_behind_a_flag_stays_one(argument):
+    words = ["dataops", "jobs", "--all", argument]
     assert _spelled_out(words) == words
 
 
@@ -162,6 +177,9 @@ def test_what_belongs_to_another_option_is_no_flag():
         (("--strict", "--strict="), "", True),
         (("--strict=",), "true", True),
         (("--strict=maybe",), "", False),
+        (("--strict", "false"), "true", False),
+        (("--strict", "true"), "", True),
+        (("--strict", "other"), "", True),
     ],
 )
 def test_a_command_line_that_cannot_be_read_is_strict_by_its_last_word_on_it(words, given, is_strict):

@@ -233,3 +233,18 @@ def test_files_have_time_of_their_own_and_what_follows_them_has_it_afresh():
     assert settle({"timeout": "7"}, {}, {}).seconds == 7
     given = {"timeout": "7", "dci_files": "*.xml", "dci_upload_timeout": "50"}
     assert settle(given, {}, {}).seconds == 7 + 50 + 7
+
+
+def choices(each):
+    """The words that a setting can be, where there are but a few; a flag's go without saying."""
+    try:
+        each.parse("no such word")
+    except ValueError as error:
+        found = re.fullmatch(r"(?:is|names) none of (.*)", str(error))
+        return found[1].split(", ") if found and not each.flag else []
+    return []
+
+
+@pytest.mark.parametrize("each", [each for each in OPTIONS.values() if choices(each)], ids=lambda each: each.name)
+def test_what_a_setting_can_be_stands_in_its_help(each):
+    assert [word for word in choices(each) if not re.search(rf"\b{word}\b", each.help)] == []

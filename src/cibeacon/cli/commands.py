@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from io import StringIO
-from itertools import islice
 
 import click
 
 from cibeacon import __version__
 from cibeacon.cli.lazy import Verb, Verbs
+from cibeacon.cli.plain import VALUES_OF_FLAGS
+from cibeacon.options import Option
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import block
-from cibeacon.settings import secret_values
+from cibeacon.settings import all_options, secret_values
 from cibeacon.values import boolean
 
 VERBS: Mapping[str, str] = {
@@ -84,18 +86,21 @@ def _asked(argv: Sequence[str]) -> list[str]:
 
 
 def _spelled_out(words: Sequence[str]) -> list[str]:
-    """The words with `--flag=true` and `--flag=false` as click spells them, for every boolean flag of the verb that they name.
+    """The words with `--flag=false` and `--flag false` as click spells them, for every boolean flag of the verb that they name.
 
     An empty value is none given, as everywhere. Raises UsageError for one that is no boolean.
     """
     command: click.Command = cibeacon
     context = click.Context(command, info_name="cibeacon")
-    told, rest = [], iter(words)
-    for word in rest:
+    told, rest = [], deque(words)
+    while rest:
+        word = rest.popleft()
         name, assigned, value = word.partition("=")
         option = _option(command, name)
+        if option and option.is_flag and word in option.opts and rest and rest[0].lower() in VALUES_OF_FLAGS:
+            assigned, value = "=", rest.popleft()
         if word == "--":
-            told += [word, *rest]
+            return [*told, word, *rest]
         elif option is None and not word.startswith("-") and isinstance(command, click.Group):
             told.append(word)
             command = command.get_command(context, word) or _NOTHING
@@ -103,7 +108,7 @@ def _spelled_out(words: Sequence[str]) -> list[str]:
         elif option is None or not (option.is_flag and assigned and name in option.opts):
             told.append(word)
             if option and not option.is_flag and not assigned:
-                told += islice(rest, option.nargs)
+                told += [rest.popleft() for _ in range(min(option.nargs, len(rest)))]
         elif value.strip():
             flag = _as_flag(option, name, value, context)
             told = [*told, *flag] if flag else [each for each in told if each not in option.opts]
@@ -131,7 +136,16 @@ def _as_flag(option: click.Option, name: str, value: str, context: click.Context
 
 
 def _nearer(error: click.ClickException) -> click.ClickException:
-    """The error with the nearest verb, where one does not exist; click itself knows only those that are imported already."""
+    """The error with what was most likely meant: for a secret its variable, for a verb that does not exist the nearest.
+
+    Click itself knows only the verbs that are imported already, and would suggest any other flag for a secret.
+    """
+    if isinstance(error, click.NoSuchOption) and (secret := _secret(error)):
+        variable = secret.also[0] if secret.also else secret.variable
+        said = (
+            f"There is no {error.option_name}: process lists and logs show command lines. Set the variable {variable}."
+        )
+        return click.UsageError(said, error.ctx)
     context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
     if name is None or context is None or getattr(error, "possibilities", None):
         return error
@@ -139,3 +153,13 @@ def _nearer(error: click.ClickException) -> click.ClickException:
 
     near = get_close_matches(name[:80], context.command.list_commands(context), 1)
     return click.UsageError(f"{error.message} Did you mean {near[0]!r}?", context) if near else error
+
+
+def _secret(error: click.NoSuchOption) -> Option | None:
+    """The secret that a flag which does not exist is named after, be it without the name of its verb: `dci whoami --api-secret`."""
+    name = error.option_name.lstrip("-").replace("-", "_")
+    verbs = error.ctx.command_path.split() if error.ctx else []
+    names = {name, *(f"{verb}_{name}" for verb in verbs)}
+    return next(
+        (each for group in all_options().values() for each in group if each.secret and each.name in names), None
+    )

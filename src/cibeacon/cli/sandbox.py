@@ -20,7 +20,7 @@ _STEP = 2.0
 
 @click.command("sandbox")
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
-@click.option("--token", default=TOKEN, show_default=True, help="The API key that is good here.")
+@click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that is good here.")
 @click.pass_obj
 def command(world: World, /, port: int, token: str) -> int:
     """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""

@@ -6,6 +6,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from cibeacon.delivery.endpoint import Endpoint
+from cibeacon.transport import plain_http_refused
 
 
 class Lost(NamedTuple):
@@ -39,6 +40,11 @@ def lost(error: Exception, endpoint: Endpoint) -> Lost:
     if isinstance(error, requests.exceptions.SSLError) and any(part in words for part in _CLOSED):
         often = f", and if it happens every time, it {_asked_for(endpoint)}" if endpoint.certificate_setting else ""
         return Lost("TLS connection closed", f"{endpoint.name} closed the connection: send again later{often}.")
+    if isinstance(error, requests.exceptions.SSLError) and any(part in words for part in _NO_TLS):
+        plain = f"http://{endpoint.name}"
+        also = " and set allow_http" if plain_http_refused(plain) else ""
+        advice = f"{endpoint.name} does not speak TLS: check the port, or write {plain}{also} if plain http is meant."
+        return Lost("no TLS on that port", advice, transient=False, received=False)
     if isinstance(error, requests.exceptions.SSLError):
         return Lost(
             "TLS certificate or handshake refused",
@@ -51,6 +57,9 @@ def lost(error: Exception, endpoint: Endpoint) -> Lost:
         return Lost("the client certificate is missing", "The file that is set as one is not there.", transient=False)
     if isinstance(error, requests.exceptions.InvalidProxyURL):
         return Lost("the proxy cannot be used", "HTTPS_PROXY is not the URL of a proxy.", transient=False)
+    if isinstance(error, requests.exceptions.ProxyError) and any(part in words for part in _NO_TLS):
+        advice = "The proxy does not speak TLS itself: begin its address in HTTPS_PROXY with http://."
+        return Lost("no TLS on the proxy's port", advice, transient=False, received=False)
     if isinstance(error, requests.exceptions.ProxyError):
         return Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.", received=False)
     if isinstance(error, requests.Timeout) or "timed out" in words:
@@ -76,6 +85,8 @@ def _asked_for(endpoint: Endpoint) -> str:
 
 _NOT_LET_IN = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
 """What OpenSSL says of a server that breaks a handshake off, by the version of TLS."""
+_NO_TLS = ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+"""What it says of bytes that are no TLS at all, by its version."""
 _CLOSED = ("SSLEOFError", "SSLZeroReturnError")
 """What it says of a connection that ends without a word: a reset, as seen through TLS."""
 _NEVER_RETRIED = (

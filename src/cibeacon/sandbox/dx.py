@@ -97,4 +97,4 @@ def _authenticate(authorization: str | None, account: Account) -> None:
     if token == INACTIVE:
         raise Refusal("account_inactive", "The account of this API key is deactivated.")
     if account.token is not None and not hmac.compare_digest(token.encode(), account.token.encode()):
-        raise Refusal("invalid_auth", "This is not the API key that the sandbox expects.")
+        raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")

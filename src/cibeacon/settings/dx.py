@@ -116,11 +116,18 @@ class Dx(NamedTuple):
     dx_url: str | None = option(
         values.dx_url, None, "DX's base URL, or the instance name: acme stands for https://acme.getdx.net."
     )
-    dx_token: str | None = option(values.token, None, "DX API token.", secret=True, also=("DX_API_TOKEN",))
+    dx_token: str | None = option(
+        values.token,
+        None,
+        "Data Cloud API key of DX. A Web API token, which DX has too, does not work here.",
+        secret=True,
+        also=("DX_API_TOKEN",),
+    )
     dx_api: str = option(
         values.choice("classic", "current"),
         "classic",
-        "Which form of the DX API to speak. current sends services as objects and ISO times, and calls the upsert methods.",
+        "Which form of the DX API to speak: classic, or current, which sends services as objects and ISO times and calls "
+        "the upsert methods.",
         shown_default="classic",
     )
     replace_services: bool | None = option(

@@ -47,7 +47,7 @@ class Core(NamedTuple):
     host: str | None = option(
         values.choice("github", "gitlab", "local"),
         None,
-        "Which CI host this is, when the environment does not tell.",
+        "Which CI host this is: github, gitlab or local. For when the environment does not tell.",
         shown_default="detected",
     )
     allow_http: bool = option(
@@ -73,7 +73,7 @@ class Output(NamedTuple):
     format: str = option(
         values.choice("text", "json"),
         "text",
-        "What stdout holds: text for people, or one JSON document (the text then goes to stderr).",
+        "What stdout holds: text for people, or json: one JSON document (the text then goes to stderr).",
         shown_default="text",
     )
     jq: str | None = option(
