@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import pytest
@@ -12,6 +13,7 @@ from cibeacon.demo.monorepo import Monorepo
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, answers, hangs, resets, response
+from living import Living
 from log_grammar import kept
 from processes import cibeacon
 
@@ -210,6 +212,34 @@ def test_a_push_without_a_token_to_ask_with_is_skipped_and_says_so(shop, dx, mer
     assert ended.code == 0
     assert "pull request unknown" in ended.out
     assert not bodies(dx, "deployments.setPullServices")
+
+
+def moves(connection, server):
+    server.read(connection)
+    connection.sendall(response(b"{}", status="301 Moved", Location=f"{server.url}/##[error]elsewhere"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        moves,
+        answers(response(b'{"message": "no"}', status="403 ##[error]no")),
+        answers(response(b'{"message": "API rate limit exceeded"}', status="403 ##[error]no", Retry_After="1")),
+    ],
+    ids=["a redirect", "a refusal", "a rate limit"],
+)
+def test_no_library_writes_into_the_log_past_us(shop, merged, tmp_path, fault):
+    pull = merged["squash"]
+    environ = runs.github("push", runs.pushed(pull.base_sha, pull.merge_sha), pull.merge_sha, 7100, tmp_path)
+    with FaultServer(fault) as api:
+        environ |= {"GITHUB_API_URL": api.url, "GITHUB_TOKEN": "ghs_0123456789", "CIBEACON_TIMEOUT": "10"}
+        environ |= {"CIBEACON_DX_URL": "http://127.0.0.1:9", "DX_API_TOKEN": TOKEN, "CIBEACON_FORMAT": "json"}
+        with Living("report", environ=environ, cwd=shop.root) as living:
+            ended = living.ended()
+        assert api.requests
+    ours = re.compile(r"cibeacon |services  |   |[✓=–…✗~!i] |result  |::(warning|error|add-mask)")
+    assert [line for line in ended.err.splitlines() if not ours.match(line)] == []
+    assert "##[" not in ended.err
 
 
 class TestStages:

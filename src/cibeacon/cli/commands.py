@@ -92,7 +92,8 @@ def _spelled_out(words: Sequence[str]) -> list[str]:
     """
     command: click.Command = cibeacon
     context = click.Context(command, info_name="cibeacon")
-    told, rest = [], deque(words)
+    told: list[str] = []
+    rest = deque(words)
     while rest:
         word = rest.popleft()
         name, assigned, value = word.partition("=")
@@ -101,7 +102,7 @@ def _spelled_out(words: Sequence[str]) -> list[str]:
             assigned, value = "=", rest.popleft()
         if word == "--":
             return [*told, word, *rest]
-        elif option is None and not word.startswith("-") and isinstance(command, click.Group):
+        if option is None and not word.startswith("-") and isinstance(command, click.Group):
             told.append(word)
             command = command.get_command(context, word) or _NOTHING
             context = click.Context(command, parent=context, info_name=word)

@@ -6,6 +6,7 @@ by default it would wait out a rate limit. Needs `contents: read` and `pull-requ
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ from cibeacon.context import PullRequest
 from cibeacon.errors import HostError
 from cibeacon.process.budget import Budget
 from cibeacon.reading import commit
+
+logging.getLogger("github").handlers = [logging.NullHandler()]
+"""By itself PyGithub prints what a server says, redirects and refusals, past redactor and sanitiser."""
 
 _LONGEST_CALL = 10
 _TRIES = 2
