@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 
@@ -62,6 +64,37 @@ def test_pages_without_an_end_end(sandbox, time, tmp_path):
         environ = {"CIBEACON_DATAOPS_URL": server.url}
         ended = drive(sandbox, "pipelines", "--timeout=1", environ=environ, cwd=tmp_path, time=time)
     assert ended.code == 15
+
+
+def without_links(rows, following):
+    """A list of so many rows behind a proxy that takes `Link` away; `following` says which page comes next."""
+
+    def fault(connection, server):
+        path = server.read(connection).split()[1].decode()
+        page, size = (int((re.search(rf"[?&]{name}=(\d+)", path) or [0, "1"])[1]) for name in ("page", "per_page"))
+        told = [{"id": number} for number in range(1, rows + 1)][(page - 1) * size : page * size]
+        connection.sendall(response(json.dumps(told).encode(), X_Next_Page=following(page, -(-rows // size))))
+
+    return fault
+
+
+@pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 200, 250])
+@pytest.mark.parametrize("kind", ["pipelines", "jobs"])
+def test_where_the_links_are_taken_away_the_numbers_of_the_pages_lead_on(sandbox, time, tmp_path, rows, kind):
+    with FaultServer(without_links(rows, lambda page, last: str(page + 1) if page < last else "")) as server:
+        environ = {"CIBEACON_DATAOPS_URL": server.url}
+        ended = drive(sandbox, kind, "--all", "--format=json", environ=environ, cwd=tmp_path, time=time)
+        assert len(server.requests) == max(1, -(-rows // 100))
+    assert [each["id"] for each in ended.document[kind]] == list(range(1, rows + 1))
+
+
+@pytest.mark.parametrize("following", ["1", "0", "-1", "", "x"])
+def test_a_next_page_that_is_none_ends_the_list(sandbox, time, tmp_path, following):
+    with FaultServer(without_links(100, lambda *_: following)) as server:
+        environ = {"CIBEACON_DATAOPS_URL": server.url}
+        ended = drive(sandbox, "pipelines", "--all", "--format=json", environ=environ, cwd=tmp_path, time=time)
+        assert len(server.requests) == 1
+    assert (ended.code, len(ended.document["pipelines"])) == (0, 100)
 
 
 def test_names_of_strangers_reach_no_mouth_unchecked(sandbox, dataops, tmp_path):

@@ -103,9 +103,20 @@ class Connection:
         return self._patiently(lambda: self._record(what, work))
 
     def _listed(self, what: str, manager: Callable[[], Any], filters: Mapping[str, Any]) -> Iterator[Record]:
-        """Every page, each fetched when it is needed."""
-        query = {"per_page": PAGE, **filters}
-        found = self._patiently(lambda: self._ask(what, lambda: manager().list(iterator=True, query_parameters=query)))
+        """Every page, each fetched when it is needed: by its link, or by its number where a proxy takes links away."""
+        query, number = {"per_page": PAGE, **filters}, 1
+        while True:
+            found = self._patiently(
+                lambda query=query: self._ask(what, lambda: manager().list(iterator=True, query_parameters=query))  # type: ignore[misc]
+            )
+            yield from self._linked(what, found)
+            following = _next_page(found)
+            if following <= number:
+                return
+            query, number = {**query, "page": following}, following
+
+    def _linked(self, what: str, found: Iterator[Any]) -> Iterator[Record]:
+        """Every row from a page on, as far as links lead."""
         while True:
             page: list[Record] = []
             self._patiently(lambda page=page: self._ask(what, lambda: _fill(page, found)))  # type: ignore[misc]
@@ -158,6 +169,14 @@ class Connection:
             return Fault(what, "the server's answer is not JSON", "Is there a login or a proxy in between?")
         later = retry_after(self._session.heard.get("Retry-After"), self._now())
         return answered(what, error.response_code, error.response_body or b"", later=later)
+
+
+def _next_page(found: Any) -> int:
+    """The number of the page after the last one that was read; 0 where there is none."""
+    try:
+        return found.next_page or 0
+    except ValueError:  # a header that is no number
+        return 0
 
 
 def _fill(page: list[Record], found: Iterator[Any]) -> None:
