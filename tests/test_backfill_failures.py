@@ -110,6 +110,46 @@ def test_whatever_was_changed_the_file_is_not_lost(tmp_path, sandbox, change, me
     assert ended.document["files"][0]["kept"] == (None if mended and headless else str(kept))
 
 
+def test_the_names_of_rows_that_fail_again_and_again_do_not_grow(tmp_path, sandbox):
+    written(tmp_path, BAD)
+    name, names = "m.csv", ["m.csv.failed.csv", "m.csv.failed-2.csv", "m.csv.failed-3.csv"]
+    for following in names:
+        document = backfill(tmp_path, sandbox, name, "--format=json").document
+        assert document["files"][0]["failures"] == str(tmp_path / following)
+        assert services(tmp_path / following) == ["a", "b", "c", "d"]
+        name = following
+    assert sorted(path.name for path in tmp_path.glob("*.failed*.csv")) == sorted(names)
+
+
+def test_a_file_that_was_put_aside_is_sent_like_the_one_it_was(tmp_path, sandbox):
+    written(tmp_path, BAD)
+    backfill(tmp_path, sandbox, "m.csv")
+    mend(tmp_path / "m.csv.failed.csv")
+    backfill(tmp_path, sandbox, "m.csv")
+    assert backfill(tmp_path, sandbox, "m.csv.failed.1.csv").code == 1
+    assert services(tmp_path / "m.csv.failed-2.csv") == ["b", "c", "d"]
+
+
+def test_shards_of_failed_rows_have_names_of_their_own(tmp_path, sandbox):
+    written(tmp_path, BAD)
+    for name in ("m.csv", "m.csv.failed.csv", "m.csv.1of2.failed-2.csv"):
+        (tmp_path / name).write_text((tmp_path / "m.csv").read_text())
+        backfill(tmp_path, sandbox, name, "--shard=1/2")
+    found = {path.name for path in tmp_path.glob("*.1of2.failed*.csv")}
+    assert found == {"m.csv.1of2.failed.csv", "m.csv.1of2.failed-2.csv", "m.csv.1of2.failed-3.csv"}
+
+
+def test_advice_that_holds_for_many_rows_is_said_once(tmp_path, sandbox):
+    written(tmp_path, [f"{1680000000 + number},web,acme/shop," for number in range(50)])
+    environ = {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": "other"}
+    ended = cibeacon("backfill", "deployments", "m.csv", "--rps=0", environ=environ, cwd=tmp_path)
+    told = [line for line in ended.out.splitlines() if line.startswith("m.csv, row ")]
+    assert len(told) >= 3
+    assert all("invalid_auth" in line for line in told)
+    assert ["update the secret dx_token" in line for line in told] == [True, *[False] * (len(told) - 1)]
+    assert all("update the secret dx_token" in row["advice"] for row in rows(tmp_path / "m.csv.failed.csv"))
+
+
 def test_changed_files_are_all_kept_however_often(tmp_path, sandbox):
     written(tmp_path, BAD)
     for number in range(3):

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cibeacon.backfill.columns import Kind
-from cibeacon.backfill.failures import SUFFIX as FAILED
-from cibeacon.backfill.failures import Failures
+from cibeacon.backfill.failures import Failures, name_beside
 from cibeacon.backfill.journal import SUFFIX as TOLD
 from cibeacon.backfill.journal import Journal
 from cibeacon.backfill.reading import STDIN, Cells, Table
@@ -116,14 +115,14 @@ class Desk:
             return known or BucketJournal(far, self._token(), writes=self._mode == "send")
         path = None
         if self._journal != OFF and self._mode != "check":
-            path = self._cwd / self._journal if self._journal else self._beside(name, TOLD)
+            path = self._cwd / self._journal if self._journal else self._told_beside(name)
         near = (each.journal for each in self.sources if isinstance(each.journal, Journal))
         same = next((each for each in near if path and each.path == path), None)
         return same or Journal(path, writes=self._mode == "send")
 
     def _failures_of(self, name: str, table: Table) -> Failures:
-        path = self._cwd / self._failures if self._failures else self._beside(name, FAILED)
-        path = path or self._cwd / f"{_STDIN_NAME}{self._share}{FAILED}"
+        source = self._cwd / (_STDIN_NAME if name == STDIN else _place(name))
+        path = self._cwd / self._failures if self._failures else source.with_name(name_beside(source.name, self._share))
         if name != STDIN and path == self._cwd / name:
             raise SettingsError("Nothing was sent", f"{name} is also where failed rows go", "Change --failures")
         same = next((each.failures for each in self.sources if each.failures.path == path), None)
@@ -135,10 +134,15 @@ class Desk:
         names = self._files if self._failures else (name,)
         return None if STDIN in names else json.dumps([self._kind.name, self._share, *names])
 
-    def _beside(self, name: str, suffix: str) -> Path | None:
-        path = self._cwd / (name.rpartition("/")[2] if is_address(name) else name)
-        return None if name == STDIN else path.with_name(f"{path.name}{self._share}{suffix}")
+    def _told_beside(self, name: str) -> Path | None:
+        path = self._cwd / _place(name)
+        return None if name == STDIN else path.with_name(f"{path.name}{self._share}{TOLD}")
 
     @property
     def _share(self) -> str:
         return self._shard.suffix if self._shard else ""
+
+
+def _place(name: str) -> str:
+    """Beside an input; what belongs to one in a bucket lies in the working folder."""
+    return name.rpartition("/")[2] if is_address(name) else name

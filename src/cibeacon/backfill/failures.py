@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import os
+import re
 import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -19,11 +20,23 @@ from cibeacon.backfill.seal import Seal
 from cibeacon.errors import CibeaconError
 from cibeacon.sanitise import clipped
 
-SUFFIX = ".failed.csv"
+_AGAIN = re.compile(r"(?P<input>.+)\.failed(?:-(?P<turn>\d{1,6}))?(?:\.\d+)?\.csv", re.S)
+"""The name of such a file: of rows that failed once or several times, under its own name or put aside."""
 _PART = ".part"
 _WIDTH = 500
 _FORMULA = ("=", "+", "-", "@")
 _HOW = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+
+
+def name_beside(name: str, share: str = "") -> str:
+    """How the failed rows of an input are called; `share` tells those of a shard apart.
+
+    Rows of `m.csv.failed.csv` that fail once more go into `m.csv.failed-2.csv`: a name that does not grow.
+    """
+    again = _AGAIN.fullmatch(name)
+    if again is None:
+        return f"{name}{share}.failed.csv"
+    return f"{again['input'].removesuffix(share)}{share}.failed-{int(again['turn'] or 1) + 1}.csv"
 
 
 class FailuresError(CibeaconError):

@@ -27,7 +27,7 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         place = f"row {self.row}, {self.column}" if self.column else f"row {self.row}"
-        return f"{place}: {self.what}. {self.mend}"
+        return f"{place}: {self.what}. {self.mend}".rstrip()
 
 
 class Row(NamedTuple):

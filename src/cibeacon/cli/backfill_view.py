@@ -51,6 +51,7 @@ class View:
         self._stream = world.err if to_stderr else world.out
         self._began = self._looked = self._last = world.clock()
         self._faults = 0
+        self._advised = {""}
         self._silence: Silence | None = None
         self._leaving = ExitStack()
         self._bar: Callable[[Tally, float | None], None] | None = None
@@ -71,6 +72,9 @@ class View:
     def fault(self, where: str, fault: Fault) -> None:
         """A check tells everything; a run the first ones, since all are in a file."""
         self._faults += 1
+        if fault.mend in self._advised:  # said once, it holds for all the others
+            fault = fault._replace(mend="")
+        self._advised.add(fault.mend)
         if self._mode == "check" or self._faults <= SHOWN:
             self._say(f"{where}, {fault}")
 
