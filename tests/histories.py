@@ -101,7 +101,8 @@ def merged(root, count, *, seed=7, method="merge", message=None, every=25):
             tip = made.commit("main", text, moment, files, tip, merge=head)
         elif how == "squash":
             head = made.commit("topic", "work", moment - 60, parts[0], tip)
-            tip = made.commit("main", f"Topic (#{number})", moment, files, tip)
+            text = message(number) if message else f"Topic (#{number})"
+            tip = made.commit("main", text, moment, files, tip)
             direct += 1
         else:
             tip = made.commit("main", "one", moment - 60, parts[0], tip)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 import histories
-from cibeacon.history import family, number_in
+from cibeacon.history import family, number_in, squashed_number
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.forge_history import Past
 from cibeacon.sandbox.server import Sandbox
@@ -142,6 +142,175 @@ def test_merges_that_name_no_pull_request_are_counted_and_left_out(tmp_path):
     assert "20 merges without a pull request that the message names: left out" in ended.err
 
 
+SQUASHED = {
+    "github": ("github.com", "Topic (#{})\n\n* work\n\n* more (#3)"),
+    "github enterprise": ("github.acme.example", "Topic (#{})"),
+    "gitlab": ("gitlab.com", "Topic\n\nwork\n\nSee merge request acme/shop!{}"),
+    "bitbucket": ("bitbucket.org", "Merged in topic (pull request #{})\n\nTopic"),
+    "bitbucket server": ("bitbucket.acme.example", "Pull request #{}: Topic\n\nSquashed commit of the following:"),
+    "azure": ("dev.azure.com", "Merged PR {}: Topic\n\nRelated work items: #3"),
+}
+"""Where the clone came from, and what is written into the commit of a squashed pull request there."""
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize(("server", "message"), SQUASHED.values(), ids=SQUASHED)
+def test_squashed_pull_requests_are_told_by_what_their_host_writes(tmp_path, server, message, known):
+    told = histories.merged(tmp_path / "shop", 40, method="squash", message=message.format)
+    Worktree(told.root).git("remote", "add", "origin", f"https://{server if known else 'git.acme.example'}/{NAME}")
+    ended = export(told, "pull-services", *DAYS, "--pr-from-messages")
+    assert services_by_number(ended) == true_services(told)
+    assert "from 40 pull requests" in ended.err
+    rest = told.direct - 40
+    assert f"{rest} commits on the branch that are no merges and name no pull request: " in ended.err
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [("gitlab.com", "Topic (#{})"), ("bitbucket.org", "Topic (#{})"), ("github.com", "Topic (pull request #{})")],
+)
+def test_on_a_host_that_is_known_the_words_of_another_are_none(tmp_path, server, message):
+    told = histories.merged(tmp_path / "shop", 10, method="squash", message=message.format)
+    Worktree(told.root).git("remote", "add", "origin", f"https://{server}/{NAME}")
+    ended = export(told, "pull-services", *DAYS, "--pr-from-messages")
+    assert rows(ended.out) == []
+    assert f"{told.direct} commits on the branch that are no merges and name no pull request: " in ended.err
+
+
+def test_merges_and_squashed_pull_requests_of_one_history_are_told_together(mixed):
+    ended = export(mixed, "pull-services", *DAYS, "--pr-from-messages")
+    found = services_by_number(ended)
+    assert 60 < len(found) < 120, "rebased ones name none"
+    assert found == {number: names for number, names in true_services(mixed).items() if number in found}
+
+
+def test_of_commits_that_name_one_pull_request_a_merge_is_believed_and_else_none(tmp_path):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"services/cart/a": "1"})
+    for path, message in (("cart/a", "Imported from elsewhere (#7)"), ("mail/a", "Topic (#7)")):
+        made.commit({f"services/{path}": "2"})
+        made.git("commit", "--quiet", "--amend", f"--message={message}")
+    made.git("checkout", "-q", "-b", "topic")
+    made.commit({"services/cart/a": "3"})
+    made.git("checkout", "-q", "main")
+    made.git("merge", "-q", "--no-ff", "-m", "Merge pull request #8 from a/b", "topic")
+    made.commit({"services/mail/a": "3"})
+    made.git("commit", "--quiet", "--amend", "--message=Follow up (#8)")
+    ended = cibeacon("backfill", "export", "pull-services", *DAYS, *MAP, "--pr-from-messages", cwd=made.root)
+    assert services_by_number(ended) == {8: ("cart",)}
+    assert "3 commits that name a pull request which another names too: left out" in ended.err
+
+
+def test_on_another_branch_than_the_default_one_only_merges_are_believed(tmp_path):
+    told = histories.merged(tmp_path / "shop", 10, method="squash")
+    made = Worktree(told.root)
+    made.git("remote", "add", "origin", f"https://github.com/{NAME}")
+    made.git("update-ref", "refs/remotes/origin/main", "main")
+    made.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    made.git("branch", "release", "main")
+    flags = ("pull-services", *DAYS, "--pr-from-messages", "--branch")
+    assert services_by_number(export(told, *flags, "main")) == true_services(told)
+    assert rows(export(told, *flags, "release").out) == []
+
+
+def test_an_export_of_squashed_pull_requests_is_continued_to_the_same_file(tmp_path):
+    told = histories.merged(tmp_path / "shop", 40, method="squash")
+    whole = export(told, "pull-services", *DAYS, "--pr-from-messages").out
+    file = tmp_path / "rows.csv"
+    file.write_text(whole[: len(whole) // 2])
+    export(told, "pull-services", *DAYS, "--pr-from-messages", "--output", str(file), "--append")
+    assert file.read_text() == whole
+
+
+def tagged(made, *argv):
+    """The services that each tag deployed, and what was said of it."""
+    ended = cibeacon("backfill", "export", "deployments", *DAYS, "--repository", NAME, *argv, cwd=made.root)
+    assert ended.code == 0, ended
+    found = {}
+    for row in rows(ended.out):
+        found.setdefault(json.loads(row["metadata"])["name"], []).append(row["service"])
+    return found, ended.err
+
+
+TEMPLATE = ("--services", "services/{service}/")
+MARKER = {".cibeacon.yml": "discover:\n  - marker: '**/service.yaml'\n"}
+ROOTS = {".cibeacon.yml": "services:\n  cart: services/cart/\ndiscover:\n  - root: services/{service}/\n"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "files"), [(TEMPLATE, {}), ((), MARKER), ((), ROOTS)], ids=["template", "marker", "root"]
+)
+def test_a_tag_deploys_a_service_of_its_own_tree_whatever_became_of_it(tmp_path, argv, files):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({f"services/{name}/service.yaml": "1" for name in ("cart", "mail", "old")} | files)
+    made.git("tag", "old-1.0.0")
+    made.git("tag", "cart-1.0.0")
+    made.git("tag", "v1")
+    made.commit({f"services/{name}/service.yaml": "2" for name in ("cart", "mail", "old")})
+    made.git("tag", "old-1.1.0")
+    made.git("tag", "ghost-1.0.0")
+    made.git("tag", "v2")
+    made.commit({"services/cart/service.yaml": "3", "services/old/service.yaml": None})
+    made.git("tag", "old-1.2.0")
+    made.git("tag", "ghost-1.1.0")
+    made.git("tag", "v3")
+    found, said = tagged(made, *argv)
+    assert found == {
+        "old-1.0.0": ["old"],
+        "cart-1.0.0": ["cart"],
+        "v1": ["cart", "mail", "old"],
+        "old-1.1.0": ["old"],
+        "v2": ["cart", "mail", "old"],
+        "old-1.2.0": ["old"],
+        "v3": ["cart"],
+    }
+    assert "2 tags called after what never was a service (ghost): left out" in said
+
+
+def test_a_service_that_loses_files_and_stands_is_deployed_and_one_that_comes_back_too(tmp_path):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"services/cart/a": "1", "services/cart/b": "1", "services/mail/a": "1"})
+    made.git("tag", "v1")
+    made.commit({"services/cart/b": None, "services/mail/a": None})
+    made.git("tag", "v2")
+    made.commit({"services/mail/a": "2"})
+    made.git("tag", "v3")
+    assert tagged(made, *TEMPLATE)[0] == {"v1": ["cart", "mail"], "v2": ["cart"], "v3": ["mail"]}
+
+
+def test_a_service_that_was_there_before_any_tag_is_one(tmp_path):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"services/cart/a": "1", "services/old/a": "1"})
+    made.commit({"services/cart/a": "2", "services/old/a": None})
+    made.git("tag", "old-1.0.0")
+    made.git("tag", "cart-1.0.0")
+    assert tagged(made, *TEMPLATE)[0] == {"old-1.0.0": ["old"], "cart-1.0.0": ["cart"]}
+
+
+def test_where_no_series_is_called_after_a_service_each_is_of_the_whole_repository(tmp_path):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"services/cart/a": "1", "services/mail/a": "1"})
+    made.git("tag", "release-2024.01")
+    made.commit({"services/cart/a": "2"})
+    made.git("tag", "release-2024.02")
+    whole = {"release-2024.01": ["cart", "mail"], "release-2024.02": ["cart"]}
+    assert tagged(made, *TEMPLATE)[0] == whole
+    made.git("tag", "mail-1.0.0")
+    assert tagged(made, *TEMPLATE)[0] == {"mail-1.0.0": ["mail"]}
+    assert tagged(made, *TEMPLATE, "--tags=release-*")[0] == whole
+
+
+def test_what_the_rules_name_and_an_old_tree_lacks_makes_nothing_unknown(tmp_path):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"api/a": "1"})
+    made.git("tag", "v1")
+    made.commit(
+        {"api/a": "2", "CODEOWNERS": "/api/ @acme/pay\n", ".cibeacon.yml": "discover:\n  - codeowners: CODEOWNERS\n"}
+    )
+    made.git("tag", "v2")
+    assert tagged(made)[0] == {"v1": ["pay"], "v2": ["pay"]}
+
+
 def test_a_tag_that_begins_with_the_name_of_a_service_deploys_that_one(tmp_path):
     made = Worktree.new(tmp_path / "shop")
     made.commit({"services/cart/a": "1", "services/mail/a": "1"})
@@ -213,6 +382,38 @@ def test_hostile_paths_and_messages_are_no_commits_and_no_numbers(tmp_path):
 )
 def test_a_number_is_read_where_a_host_writes_it_and_nowhere_else(message, number):
     assert number_in(message) == number
+
+
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        ("Title (#12)", 12),
+        ("Title (#12) \r\n\nbody", 12),
+        ('Revert "Title (#11)" (#12)', 12),
+        ("Title (#11) (#12)", 12),
+        ('Revert "Title (#12)"', None),
+        ("Title (#12).", None),
+        ("Title(#12)", None),
+        ("(#12)", None),
+        ("Title\n\nCloses (#12)", None),
+        ("Title (#012)", None),
+        ("Title (#9999999999)", None),
+        ("Title (!12)", None),
+        ("Title\n\nSee merge request acme/shop!12\n", 12),
+        ("Title\n\nSee merge request acme/other!11\n\nSee merge request !12", 12),
+        ("Title\n\nSee merge request acme/shop!12\n\nmore", None),
+        ("See merge request acme/shop!12", None),
+        ("Merged in topic (pull request #12)\n\nTitle", 12),
+        ("Pull request #12: Title", 12),
+        ("Pull request 12: Title", None),
+        ("Merged PR 12: Title", 12),
+        ("Merged PR 12", None),
+        ("Talk of Merged PR 12: Title", None),
+        ("", None),
+    ],
+)
+def test_the_number_of_a_squashed_pull_request_is_read_where_a_host_writes_it_and_nowhere_else(message, number):
+    assert squashed_number(message) == number
 
 
 @pytest.mark.parametrize(

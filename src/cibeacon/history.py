@@ -62,6 +62,30 @@ def number_in(message: str) -> int | None:
     return int(told[-1]) if told else None
 
 
+_SQUASHED = {
+    "github": re.compile(r".*\S \(#([1-9]\d{0,8})\)"),
+    "gitlab": re.compile(r".*\nSee merge request (?:[\w./-]*)!([1-9]\d{0,8})", re.DOTALL),
+    "bitbucket": re.compile(r".*\S \(pull request #([1-9]\d{0,8})\)"),
+    "bitbucket server": re.compile(r"Pull request #([1-9]\d{0,8}): .*"),
+    "azure": re.compile(r"Merged PR ([1-9]\d{0,8}): .*"),
+}
+"""What each host writes into the commit of a pull request, a squashed one too: GitLab as its last line, others as the first."""
+_SERVERS = {"github": "github", "gitlab": "gitlab", "bitbucket": "bitbucket", "azure": "azure", "visualstudio": "azure"}
+
+
+def squashed_number(message: str, server: str | None = None) -> int | None:
+    """The pull request that a commit names, which may be no merge: its words are all there is to tell it by.
+
+    On a server that is known to be one host's no other's words count: on GitLab `(#7)` is an issue.
+    """
+    host = next((host for part, host in _SERVERS.items() if server and part in server), "")
+    for name, form in _SQUASHED.items():
+        text = message if name == "gitlab" else message.partition("\n")[0]
+        if name.startswith(host) and (found := form.fullmatch(text.rstrip())):
+            return int(found[1])
+    return None
+
+
 _VERSION = r"v?\d+(?:\.\d+)*(?:[.+_-].*)?"
 _TAGS = tuple(
     re.compile(before + _VERSION, re.ASCII | re.DOTALL)

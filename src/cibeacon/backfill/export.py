@@ -78,6 +78,7 @@ class _Plan:
         self.marks = marks
         self._source, self._teller, self._what, self._totals = source, teller, what, totals
         self._earlier = earlier(marks)
+        self._named, self._strangers = _series(marks, teller)
         self._ends: dict[int, Mark | str | None] = {}
 
     def told(self, places: Sequence[int]) -> Iterator[tuple[Mark, Brought]]:
@@ -89,11 +90,14 @@ class _Plan:
                 self._totals.unended += 1
             elif isinstance(mark, str):
                 asked.append((self.marks[at], Brought(unknown=mark)))
-            elif self._teller.names(mark.family) and not mark.environment:
+            elif mark.environment is None and mark.family in self._strangers:
+                self._totals.add_stranger(mark.family)
+            elif mark.environment is None and mark.family in self._named:
                 asked.append((mark, Brought((mark.family,))))
             else:
                 asked.append((mark, self._source.compared(mark, mark.base or self._base(at))))
-        answers = iter(self._teller.brought([each for _, each in asked if isinstance(each, Stretch)]))
+        stretches = [each for _, each in asked if isinstance(each, Stretch)]
+        answers = iter(self._teller.brought(stretches, standing=True))
         for mark, each in asked:
             yield mark, next(answers) if isinstance(each, Stretch) else each
 
@@ -115,6 +119,21 @@ class _Plan:
             except HostError as error:
                 self._ends[at] = f"{error.what} ({error.why})"
         return self._ends[at]
+
+
+def _series(marks: Sequence[Mark], teller: Teller) -> tuple[set[str], set[str]]:
+    """The series of tags that are called after a service, and those after what never was one.
+
+    There are none of the latter where no series is called after a service: then each is of the whole repository.
+    """
+    tags = [mark for mark in marks if mark.environment is None and mark.family]
+    named = {mark.family for mark in tags if mark.family in teller.names()}
+    for mark in tags:
+        if mark.family not in named and mark.sha and mark.family in teller.names(mark.sha):
+            named.add(mark.family)
+    others = {mark.family for mark in tags} - named
+    named |= teller.ever(others)
+    return named, others - named if named else set()
 
 
 def _counts(brought: Brought, which: str, totals: Totals) -> bool:

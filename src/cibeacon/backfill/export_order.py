@@ -45,7 +45,7 @@ class Order(NamedTuple):
     """None: standard output."""
     append: bool = False
     numbered: bool = False
-    """Whether merge commits are believed where they name their pull request."""
+    """Whether commits are believed where they name their pull request."""
     branch: str | None = None
     environment: str | None = None
     tags: str = "*"
@@ -91,7 +91,7 @@ def _possible(order: Order, settings: Settings) -> None:
     if order.source == "git" and order.kind == "pull-services" and not order.numbered:
         raise SettingsError(
             "git does not know the numbers of pull requests",
-            "only the messages of merge commits may name them, and anybody can write a message",
+            "only the messages of commits may name them, and anybody can write a message",
             "Give --source github or gitlab, or believe the messages with --pr-from-messages.",
         )
     known: Mapping[str, tuple[str, ...]] = {"git": ("tags", "merges")}
@@ -145,7 +145,9 @@ def _source(
             raise SettingsError(
                 "There is no history here", "this is no clone, or an empty one", "Run inside a clone, or give --source."
             )
-        return GitSource(log, revision, numbered=order.numbered)
+        default = log.checkout().default_branch
+        squashed = order.branch is None or default in (None, order.branch)
+        return GitSource(log, revision, numbered=order.numbered, squashed=squashed, server=server)
     from cibeacon.backfill.export_hosts import Host, HostSource
 
     def fresh() -> Budget:

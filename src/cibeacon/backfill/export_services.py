@@ -1,19 +1,22 @@
 """Works out which services a stretch of history changed: by the clone where it holds both commits, else by the host.
 
-The map is that of the checkout: what a service is today decides what was changed long ago.
+The rules are those of the checkout, and the services those that they find in the trees of each commit: what is there
+today does not decide what was there long ago.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cibeacon.configuration import configfile
 from cibeacon.configuration.repoconfig import REPORTABLE, RepositoryConfig, service_map
-from cibeacon.errors import CibeaconError, HostError, SettingsError
+from cibeacon.errors import CibeaconError, HostError, ServiceMapError, SettingsError
 from cibeacon.git import trees
-from cibeacon.git.log import Log
+from cibeacon.git.log import Log, Touched
 from cibeacon.process.budget import Budget
 from cibeacon.services import configuration
 from cibeacon.services.configuration import Configuration
@@ -43,12 +46,16 @@ class Stretch(NamedTuple):
 class Teller(Protocol):
     """Who knows what a stretch of history changed."""
 
-    def brought(self, stretches: Sequence[Stretch]) -> list[Brought]:
-        """An answer for each, in the same order."""
+    def brought(self, stretches: Sequence[Stretch], *, standing: bool = False) -> list[Brought]:
+        """An answer for each, in the same order; with `standing` only services that are still there at the end of it."""
         ...
 
-    def names(self, service: str) -> bool:
-        """Whether this is the name of a service."""
+    def names(self, commit: str | None = None) -> Collection[str]:
+        """The services of a commit's tree, as far as the clone has it; without one those of today."""
+        ...
+
+    def ever(self, services: Collection[str]) -> set[str]:
+        """Those of these names that were a service at any time."""
         ...
 
 
@@ -58,31 +65,60 @@ class Fixed:
     def __init__(self, services: Sequence[str]) -> None:
         self._services = tuple(sorted(set(services)))
 
-    def brought(self, stretches: Sequence[Stretch]) -> list[Brought]:
+    def brought(self, stretches: Sequence[Stretch], *, standing: bool = False) -> list[Brought]:
         """The named ones."""
+        del standing
         return [Brought(self._services)] * len(stretches)
 
-    def names(self, service: str) -> bool:
+    def names(self, commit: str | None = None) -> Collection[str]:
         """No name in the history counts."""
-        return False
+        del commit
+        return ()
+
+    def ever(self, services: Collection[str]) -> set[str]:
+        """None of them."""
+        del services
+        return set()
 
 
 class Mapped:
-    """The service map says what the changed paths mean."""
+    """The service map says what the changed paths mean.
 
-    def __init__(self, drawn: ServiceMap, log: Log | None) -> None:
-        self._map, self._log, self._services = drawn, log, drawn.services()
+    Args:
+        drawn: the map, which looks into the trees of each commit for itself.
+        revision: the branch in the clone; None where there is none.
+    """
 
-    def names(self, service: str) -> bool:
-        """Whether the map knows a service of this name."""
-        return service in self._services
+    def __init__(self, drawn: ServiceMap, log: Log | None, revision: str | None) -> None:
+        self._drawn, self._log, self._revision = drawn, log, revision
+        self._today = trees.settled(drawn, log, None, revision) if log and revision else drawn
+        self._names: dict[str | None, Collection[str]] = {None: self._today.services()}
 
-    def brought(self, stretches: Sequence[Stretch]) -> list[Brought]:
+    def names(self, commit: str | None = None) -> Collection[str]:
+        """By the map that is drawn on the commit's own tree; where it cannot be drawn there, those of today."""
+        if commit not in self._names:
+            own = self._map(None, commit) if commit and self._log and self._log.commit(commit) else self._today
+            self._names[commit] = own.services()
+        return self._names[commit]
+
+    def ever(self, services: Collection[str]) -> set[str]:
+        """By every path that the branch ever had."""
+        if not services or not self._log or not self._revision:
+            return set()
+        rules = self._today.rules._replace(chosen=None)
+        pairs = [(each.sha, next(iter(each.parents), None)) for each in self._log.mainline(self._revision)]
+        paths = (path for each in self._log.touched(pairs) for path in each.paths)
+        return {*services} & ServiceMap(self._today.roots, self._today.templates, rules).assign(paths).why.keys()
+
+    def brought(self, stretches: Sequence[Stretch], *, standing: bool = False) -> list[Brought]:
         """By one comparison of git's for all that it can compare."""
         here = self._here(stretches)
         pairs = [(str(each.sha), each.base) for each, ours in zip(stretches, here, strict=True) if ours and each.base]
         compared = self._log.touched(pairs) if self._log else iter(())
-        return [self._one(each, compared, ours=ours) for each, ours in zip(stretches, here, strict=True)]
+        return [
+            self._compared(each, compared, standing=standing) if ours else self._told(each)
+            for each, ours in zip(stretches, here, strict=True)
+        ]
 
     def _here(self, stretches: Sequence[Stretch]) -> list[bool]:
         """Which of them the clone can compare."""
@@ -92,22 +128,44 @@ class Mapped:
         known = {sha for sha, found in zip(shas, self._log.commits(*shas), strict=True) if found}
         return [each.sha in known and (each.base is None or each.base in known) for each in stretches]
 
-    def _one(self, each: Stretch, compared: Iterator[list[str]], *, ours: bool) -> Brought:
-        if ours and self._log:
-            paths = next(compared) if each.base else self._log.entries(str(each.sha), "--name-only")
-            return self._assigned(paths)
+    def _map(self, base: str | None, commit: str) -> ServiceMap:
+        """The map for two commits, of which one may be missing. What templates find, they find in any path."""
+        if self._log is None:
+            return self._today
+        try:
+            return trees.settled(self._drawn, self._log, base, commit)
+        except (ServiceMapError, SettingsError):  # as where an old tree lacks a file that the rules name
+            return self._today
+
+    def _compared(self, each: Stretch, compared: Iterator[Touched], *, standing: bool) -> Brought:
+        commit = str(each.sha)
+        drawn = self._map(each.base, commit) if self._drawn.rules.discover else self._today
+        if each.base is None:
+            paths = self._log.entries(commit, "--name-only") if self._log else ()
+            return _assigned(drawn, paths)
+        touched = next(compared)
+        brought = _assigned(drawn, touched.paths)
+        if standing and len(touched.kept) < len(touched.paths):
+            alive = drawn.assign(touched.kept).why
+            left = tuple(name for name in brought.services if name in alive or name in self.names(commit))
+            brought = brought._replace(services=left)
+        return brought
+
+    def _told(self, each: Stretch) -> Brought:
+        """As somebody else tells the paths."""
         if each.otherwise is None:
             return Brought(unknown="its commits are not in the clone")
         try:
-            return self._assigned(each.otherwise())
+            return _assigned(self._today, each.otherwise())
         except HostError as error:
             return Brought(unknown=f"{error.what} ({error.why})")
 
-    def _assigned(self, paths: Iterable[str]) -> Brought:
-        found = self._map.assign(paths)
-        for name, reason in found.misnamed.items():
-            return Brought(unknown=f"{shown(name)} changed ({reason}) and is no service name")
-        return Brought(tuple(found.why))
+
+def _assigned(drawn: ServiceMap, paths: Iterable[str]) -> Brought:
+    found = drawn.assign(paths)
+    for name, reason in found.misnamed.items():
+        return Brought(unknown=f"{shown(name)} changed ({reason}) and is no service name")
+    return Brought(tuple(found.why))
 
 
 def teller(settings: Settings, root: Path, log: Log | None, revision: str | None, budget: Budget) -> Teller:
@@ -129,9 +187,29 @@ def teller(settings: Settings, root: Path, log: Log | None, revision: str | None
             "Give --services with their names or a template such as services/{service}/.",
         )
     if log and revision:
-        drawn = trees.settled(trees.asking(drawn, budget, trees.checked_out(root)), log, None, revision)
+        drawn = _remembering(trees.asking(drawn, budget, trees.checked_out(root)))
     elif drawn.rules.discover or drawn.rules.everywhere:
         raise CibeaconError(
             "The service map cannot be used", "it looks into a clone, and there is none", "Run inside the checkout."
         )
-    return Mapped(drawn, log)
+    return Mapped(drawn, log, revision)
+
+
+def _remembering(drawn: ServiceMap) -> ServiceMap:
+    """The map, whose programs are not run again for the very documents of the commit before: each run is a process."""
+    if not drawn.rules.discover:
+        return drawn
+    outside = drawn.rules.outside
+
+    @lru_cache(maxsize=8)
+    def told(program: str, value: str) -> list[Any]:
+        found: list[Any] = outside.jq(program, json.loads(value))
+        return found
+
+    def jq(program: str, value: Any) -> list[Any]:
+        try:
+            return told(program, json.dumps(value))
+        except (TypeError, ValueError, RecursionError):  # no JSON, which the door to jq says best
+            return outside.jq(program, value)  # type: ignore[no-any-return]
+
+    return ServiceMap(drawn.roots, drawn.templates, drawn.rules._replace(outside=outside._replace(jq=jq)))

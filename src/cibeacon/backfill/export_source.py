@@ -41,7 +41,13 @@ class Totals:
     numberless: int = 0
     """Merges whose pull request is not known."""
     single: int = 0
-    """Commits that are no merges: whether one is a squashed pull request git does not tell."""
+    """Commits that are no merges and name no pull request: whether one is a squashed one git does not tell."""
+    doubled: int = 0
+    """Commits that are no merges and name a pull request that another names too: whose it is git does not tell."""
+    strangers: int = 0
+    """Tags called after what was never a service."""
+    series: list[str] = field(default_factory=list)
+    """What the first few series of them are called."""
     unknown: list[str] = field(default_factory=list)
     """Of the first few whose services are unknown: which, and why."""
     unknowns: int = 0
@@ -51,6 +57,12 @@ class Totals:
         self.unknowns += 1
         if len(self.unknown) < _FIRST:
             self.unknown.append(f"{which}: {why}")
+
+    def add_stranger(self, series: str) -> None:
+        """One more tag that is called after no service."""
+        self.strangers += 1
+        if series not in self.series and len(self.series) < _FIRST:
+            self.series.append(series)
 
 
 class Source(Protocol):

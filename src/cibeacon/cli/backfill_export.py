@@ -72,7 +72,11 @@ class Moment(click.ParamType[int]):
 @click.option("--branch", help="Branch whose history is read from git. Default: the default branch.")
 @click.option("--environment", help="Only deployments to this environment; of tags and merges, where they went.")
 @click.option("--tags", default="*", help="Only tags and releases that match, such as v*.")
-@click.option("--pr-from-messages", is_flag=True, help="Believe merge commits that name their pull request.")
+@click.option(
+    "--pr-from-messages",
+    is_flag=True,
+    help="Believe commits that name their pull request: merges, and on the default branch squashed ones.",
+)
 @flags("core", "change", only=("config", "timeout", "allow_http", "repository", "services"))
 @click.pass_obj
 def command(
@@ -138,9 +142,15 @@ def _lines(order: Order, totals: Totals) -> Iterator[str]:
         yield f"  {totals.unended:,} neither succeeded nor failed, and are left out"
     if totals.numberless:
         yield f"  {counted(totals.numberless, 'merge')} without a pull request that the message names: left out"
+    if totals.strangers:
+        series = ", ".join(totals.series)
+        yield f"  {counted(totals.strangers, one)} called after what never was a service ({series}): left out"
+    if totals.doubled:
+        yield f"  {counted(totals.doubled, 'commit')} that name a pull request which another names too: left out"
     if totals.single and order.source == "git" and (order.kind == "pull-services" or order.what == "merges"):
+        no = "no merges and name no pull request" if order.numbered else "no merges"
         said = "whether they are squashed or rebased pull requests, git does not tell (--source github or gitlab)"
-        yield f"  {counted(totals.single, 'commit')} on the branch that are no merges: {said}"
+        yield f"  {counted(totals.single, 'commit')} on the branch that are {no}: {said}"
     if totals.unknowns:
         yield f"! {totals.unknowns:,} left out, since their services are unknown:"
         yield from (f"!   {each}" for each in totals.unknown)

@@ -39,6 +39,14 @@ class Tag(NamedTuple):
     """When it was made; of a tag without a date of its own, when its commit was."""
 
 
+class Touched(NamedTuple):
+    """What differs between two commits."""
+
+    paths: list[str]
+    kept: list[str]
+    """Those of them that the later commit still has."""
+
+
 class Log(Repository):
     """A repository whose history is read from end to end."""
 
@@ -54,7 +62,7 @@ class Log(Repository):
                     self._stream("log", "--no-walk=unsorted", "--stdin", "-z", *_PLAIN, *_form(), given=given)
                 )
 
-    def touched(self, pairs: Sequence[tuple[str, str | None]]) -> Iterator[list[str]]:
+    def touched(self, pairs: Sequence[tuple[str, str | None]]) -> Iterator[Touched]:
         """For each commit and the one it is compared with, every path that differs; None stands for no commit at all.
 
         Only a commit without parents is compared with none. Raises `CheckoutError`.
@@ -92,18 +100,21 @@ def _fours(tokens: Iterator[str]) -> Iterator[tuple[str, str, str, str]]:
     return zip(tokens, tokens, tokens, tokens, strict=False)
 
 
-def _grouped(tokens: Iterator[str]) -> Iterator[list[str]]:
+def _grouped(tokens: Iterator[str]) -> Iterator[Touched]:
     """The paths behind each commit's id. A path always follows a mode, so none can pass for an id."""
-    paths: list[str] | None = None
+    found: Touched | None = None
     for token in tokens:
-        if token.startswith(":") and paths is not None:
-            paths.append(next(tokens))
+        if token.startswith(":") and found is not None:
+            path = next(tokens)
+            found.paths.append(path)
+            if not token.endswith("D"):
+                found.kept.append(path)
             continue
-        if paths is not None:
-            yield paths
-        paths = []
-    if paths is not None:
-        yield paths
+        if found is not None:
+            yield found
+        found = Touched([], [])
+    if found is not None:
+        yield found
 
 
 @contextmanager
