@@ -207,7 +207,7 @@ def test_every_verb_says_whether_it_is_a_dry_run_by_itself(tmp_path, capsys, ver
     ],
 )
 def test_a_misspelt_variable_is_answered_with_the_setting_that_is_near(shop, verb, given, meant):
-    ended = cibeacon(verb, "--strict", "--dry-run", environ={given: "x"}, cwd=shop.root)
+    ended = cibeacon(verb, "--strict", "--dry-run", environ={given: "x", "CIBEACON_RUN_ID": "7"}, cwd=shop.root)
     said = f"i the variable {given} is no setting and is not used; did you mean {meant}?"
     assert (ended.code, ended.out.count(said)) == (0, 1), ended.out
 
@@ -260,11 +260,19 @@ def test_paths_that_are_given_need_no_commit(shop, tmp_path):
     assert (ended.code, ended.document["changes"]["services"]) == (0, ["web"])
 
 
-def test_a_dry_run_where_no_remote_is_shows_what_would_be_sent(tmp_path):
+@pytest.mark.parametrize(
+    ("flags", "code", "says"),
+    [
+        (("--run-id=7", "--repository=acme/shop"), 0, "pipelineRuns.sync"),
+        (("--run-id=7",), 1, "set repository"),
+        ((), 1, "set run_id"),
+    ],
+)
+def test_a_dry_run_where_no_remote_is_shows_what_would_come_of_it(tmp_path, flags, code, says):
     made = Worktree.new(tmp_path / "new")
     made.commit({"a": "1"})
-    ended = cibeacon("report", "--strict", cwd=made.root)
-    assert (ended.code, "pipelineRuns.sync" in ended.out) == (0, True), ended.out
+    ended = cibeacon("report", "--strict", *flags, cwd=made.root)
+    assert (ended.code, says in ended.out) == (code, True), ended.out
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1), (("--on-unknown=fail",), 3)])

@@ -399,12 +399,14 @@ def test_what_cannot_be_right_is_invalid_and_not_sent(shop, dx, github, argv, sa
 class TestOutsideCi:
     """A laptop."""
 
-    def test_report_is_a_dry_run_that_needs_no_token_and_opens_no_connection(self, shop, dx, monkeypatch):
+    def test_report_is_a_dry_run_that_needs_no_token_and_opens_no_connection(self, shop, merged, dx, monkeypatch):
         opened = []
         monkeypatch.setattr(socket, "socket", lambda *a, **k: opened.append(a))
         monkeypatch.setattr(socket, "create_connection", lambda *a, **k: opened.append(a))
         environ = {"CIBEACON_DX_URL": dx.url}
-        ended = cibeacon("report", "--pr-number=5", "--pr-merged", "--format=json", environ=environ, cwd=shop.root)
+        ended = cibeacon(
+            "report", "--pr-number=5", "--pr-merged", "--run-id=7", "--format=json", environ=environ, cwd=shop.root
+        )
         assert (ended.code, ended.document["status"], opened) == (0, "dry-run", [])
         outcomes = {signal["kind"]: signal["outcome"] for signal in ended.document["signals"]}
         assert outcomes == {
@@ -421,8 +423,23 @@ class TestOutsideCi:
             signal["request"]["body"] for signal in sent["signals"] if signal["request"]
         ]
 
+    @pytest.mark.parametrize("run_id", [(), ("--run-id=build-77",)])
+    def test_a_dry_run_says_of_every_signal_what_sending_says(self, shop, merged, dx, run_id):
+        environ = {"CIBEACON_DX_URL": dx.url, "DX_API_TOKEN": TOKEN, "CIBEACON_DEPLOY_SERVICES": "payments"}
+        arguments = ("report", "--pr-number=5", "--format=json", *run_id)
+        shown, sent = (cibeacon(*arguments, flag, environ=environ, cwd=shop.root).document["signals"]
+                       for flag in ("--dry-run", "--no-dry-run"))  # fmt: skip
+        words = [{**each, "outcome": each["outcome"].replace("sent", "rehearsed")} for each in sent]
+        compared = ("kind", "method", "key", "outcome", "reason", "request")
+        assert [[each[name] for name in compared] for each in shown] == [
+            [each[name] for name in compared] for each in words
+        ]
+        assert [each["outcome"] for each in shown if each["kind"] != "pull-services"] == (
+            ["rehearsed"] * 2 if run_id else ["invalid"] * 2
+        )
+
     def test_a_missing_address_is_shown_as_a_hole(self, shop):
-        ended = cibeacon("report", cwd=shop.root)
+        ended = cibeacon("report", "--run-id=7", cwd=shop.root)
         assert "{dx_url}/api/pipelineRuns.sync" in ended.out
 
     def test_an_unknown_ci_system_is_told_that_nothing_was_sent(self, shop):
@@ -495,6 +512,24 @@ class TestGitHubMouths:
             "/api/deployments.create",
             "/api/pipelineRuns.sync",
         ]
+
+    def test_what_waits_shows_the_call_that_it_waits_for_whether_it_was_tried_or_not(self, shop, github, tmp_path):
+        environ = github(CIBEACON_DX_URL=f"http://127.0.0.1:{closed_port()}", CIBEACON_TIMEOUT="1")
+        arguments = ("--deploy-services=a,b,c,d,e", "--format=json")
+        for verb in (("report", *arguments), ("replay", "--format=json")):
+            signals = cibeacon(*verb, environ=environ, cwd=shop.root).document["signals"]
+            assert [each["outcome"] for each in signals] == ["spooled"] * 7
+            assert 0 in [each["attempts"] for each in signals], "none was left untried"
+            calls = {each["key"]: (each["method"], each["request"]) for each in signals}
+            for path in (tmp_path / "cibeacon/spool").iterdir():
+                kept = json.loads(path.read_text())
+                method, request = calls[kept["key"]]
+                assert request == {
+                    "method": "POST",
+                    "url": environ["CIBEACON_DX_URL"] + kept["path"],
+                    "body": kept["body"],
+                }
+                assert kept["path"] == f"/api/{method}"
 
     def test_the_summary_names_services_with_reasons_and_outcomes(self, shop, github, tmp_path):
         cibeacon("report", environ=github("squash"), cwd=shop.root)

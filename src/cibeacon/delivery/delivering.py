@@ -43,10 +43,7 @@ def deliver(world: World, found: Survey, steps: Sequence[Step], watch: Watch | N
     if not any(isinstance(step, Ready) for step in steps):
         return tuple(step for step in steps if isinstance(step, Outcome)), ()
     if found.rehearsed:
-        stage = rehearsal(settings)
-        return tuple(
-            stage.carry(shown(step, settings), step.row) if isinstance(step, Ready) else step for step in steps
-        ), ()
+        return tuple(_rehearsed(step, settings) if isinstance(step, Ready) else step for step in steps), ()
     why = found.interrupted
     try:
         journal, notices = (hastily if why else journaled)(world, found, steps)
@@ -69,7 +66,7 @@ class _Round:
         self, world: World, settings: Settings, journal: Journal, steps: Sequence[Step], watch: Watch | None
     ) -> None:
         self._world, self._settings, self._journal, self._steps = world, settings, journal, list(steps)
-        self._watch = watch
+        self._planned, self._watch = tuple(steps), watch
         self._rows: dict[int, Outcome] = {}
 
     def send(self, budget: Budget) -> None:
@@ -85,7 +82,7 @@ class _Round:
     def outcomes(self, why: str) -> Iterator[Outcome]:
         """A row for every step; `why` nobody came to those that have none yet."""
         for place, step in enumerate(self._steps):
-            yield self._rows.get(place) or self._journal.settled(_unsent(step, why))
+            yield self._rows.get(place) or self._settled(place, _unsent(step, why))
 
     def _one_by_one(self, places: Sequence[int], budget: Budget) -> None:
         turns = [_turn(place, step) for place, step in self._ready(places)]
@@ -114,7 +111,7 @@ class _Round:
         return [(place, step) for place in places if isinstance(step := self._steps[place], Ready)]
 
     def _keep(self, place: int, row: Outcome) -> None:
-        self._rows[place] = self._journal.settled(self._awaiting(self._steps[place], row))
+        self._rows[place] = self._settled(place, self._awaiting(self._steps[place], row))
         if _makes_job(row):
             self._steps[place + 1 :] = [_of_job(step, row) for step in self._steps[place + 1 :]]
 
@@ -125,6 +122,13 @@ class _Round:
             return row
         elsewhere = self._world.environ.get(_SPOOLED_EARLIER, "0") not in ("", "0")
         return row._replace(keep=elsewhere or self._journal.holds(job_key(signal.correlation)))
+
+    def _settled(self, place: int, row: Outcome) -> Outcome:
+        """The row as it stands on disk, with the call that it waits for where none was made."""
+        planned = self._planned[place]
+        if row.keep and row.request is None and isinstance(planned, Ready):
+            row = row._replace(request=_rehearsed(planned, self._settings).request)
+        return self._journal.settled(row)
 
     def _afresh(self, seconds: float) -> Budget:
         return Budget(seconds, self._world.clock, self._world.sleep, self._world.clock())
@@ -208,6 +212,10 @@ def untold(row: Outcome, settings: Settings) -> Outcome:
 def rehearsal(settings: Settings) -> Rehearsal:
     """The dry run's carrier."""
     return Rehearsal({name: endpoint.base_url for name, endpoint in endpoints(settings).items() if endpoint.base_url})
+
+
+def _rehearsed(step: Ready, settings: Settings) -> Outcome:
+    return rehearsal(settings).carry(shown(step, settings), step.row)
 
 
 def _turn(place: int, step: Ready) -> Turn:

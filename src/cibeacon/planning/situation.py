@@ -54,9 +54,9 @@ class Situation(NamedTuple):
     @property
     def numbered(self) -> bool:
         """False where every run at one commit would be the same run: a CI system that is not known, and no run_id."""
-        return self.context.host != "local" or self.rehearsed or self.settings.given("run_id")
+        return self.context.host != "local" or self.settings.given("run_id")
 
     @property
     def placed(self) -> bool:
         """False where runs of two repositories with one id would be the same run: a checkout without a remote."""
-        return self.context.host != "local" or self.rehearsed or self.context.repository is not None
+        return self.context.host != "local" or self.context.repository is not None

@@ -17,7 +17,7 @@ from cibeacon.delivery.delivering import couriers, hired, rehearsal, untold
 from cibeacon.delivery.endpoint import endpoints
 from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
 from cibeacon.errors import SpoolError, interruption
-from cibeacon.outcome import Outcome
+from cibeacon.outcome import Outcome, Request
 from cibeacon.planning.job_signals import NO_JOB, job_key
 from cibeacon.planning.readiness import unreachable
 from cibeacon.process.budget import Budget
@@ -61,7 +61,15 @@ class Round:
             rows.update(self._told([place for place in range(len(piles)) if place not in rows]))
         except KeyboardInterrupt as stop:
             why = interruption(stop)
-        return [rows.get(place) or pile.waiting("not sent", why) for place, pile in enumerate(piles)]
+        told = [rows.get(place) or pile.waiting("not sent", why) for place, pile in enumerate(piles)]
+        return [self._with_call(row, pile.newest.record) for row, pile in zip(told, piles, strict=True)]
+
+    def _with_call(self, row: Outcome, record: Record) -> Outcome:
+        """The row of what waits, with the call that it waits for where none was made."""
+        if row.word != "spooled" or row.request or record.sink not in SINKS:
+            return row
+        address = endpoints(self._settings)[record.sink].base_url
+        return row._replace(request=Request(record.method, address + record.path, record.body))
 
     def _unsendable(self) -> Told:
         """What cannot be sent: no address, no token, a value that would have to be guessed, or no call of ours."""
