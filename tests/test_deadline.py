@@ -7,7 +7,7 @@ from threading import Barrier, Event, Thread, current_thread
 
 import pytest
 
-from cibeacon.process.deadline import aside, together, within
+from cibeacon.process.deadline import Unwatched, aside, together, within
 
 
 def test_what_the_work_returns_is_handed_on():
@@ -40,12 +40,15 @@ def test_work_that_was_given_up_keeps_no_process_alive():
     assert daemons == [True]
 
 
-def test_where_no_thread_can_be_started_the_work_is_done_all_the_same(monkeypatch):
+def test_where_no_thread_can_be_started_nothing_is_begun_that_nobody_could_break_off(monkeypatch):
     def refused(self):
         raise RuntimeError("can't start new thread")
 
+    begun = []
     monkeypatch.setattr(Thread, "start", refused)
-    assert within(20, lambda: "done") == "done"
+    with pytest.raises(Unwatched):
+        within(20, lambda: begun.append("done"))
+    assert begun == []
 
 
 def test_each_item_comes_with_what_the_work_made_of_it():

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -520,6 +521,70 @@ def test_a_name_that_is_looked_up_for_ever_ends_with_the_budget(job, tmp_path, s
         ended = living.ended()
     assert ended.seconds < BUDGET + BOUND
     assert (ended.code, this.rows, len(this.spool)) == (int(strict), ALL_SPOOLED, 4)
+
+
+DEAF_IN_C = """
+import ctypes, socket
+lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+socket.getaddrinfo = lambda *_, **__: [lock(mutex), lock(mutex)]  # no signal breaks this off
+"""
+NO_THREAD = 'ulimit -s 67108864 && ulimit -v 33554432 && exec "$@"'
+"""No address space is left for the stack of a thread."""
+IGNORING = "trap '' {} && exec \"$@\""
+
+
+def shell(text):
+    """The command, started by a shell that prepares for it."""
+    return ("sh", "-c", text, "sh", sys.executable, "-m", "cibeacon")
+
+
+@pytest.mark.parametrize("verb", ["report", "replay"])
+def test_where_nobody_can_watch_the_time_nothing_is_sent_and_all_is_kept(job, tmp_path, verb):
+    (tmp_path / "sitecustomize.py").write_text(DEAF_IN_C)
+    this = job(
+        "https://dx.example", CIBEACON_TIMEOUT=str(BUDGET), PYTHONPATH=str(tmp_path), CIBEACON_SERVICES="payments"
+    )
+    if verb == "replay":
+        with this.running() as living:
+            living.ended()
+    command = shell(NO_THREAD)
+    with Living(verb, environ=this.environ, cwd=this.cwd, command=command) as living:
+        ended = living.ended()
+    assert ended.seconds < BUDGET + BOUND
+    assert (ended.code, [word for _, word in this.rows], len(this.spool)) == (0, ["spooled"] * 4, 4)
+    assert "his machine allows no thread" in ended.out
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_that_we_were_told_to_ignore_stays_ignored(job, number):
+    go = Event()
+    with FaultServer(answers_when_told(go)) as dx:
+        this = job(dx.url, CIBEACON_TIMEOUT="60")
+        with this.running(command=shell(IGNORING.format(number.name.removeprefix("SIG")))) as living:
+            dx.waited_for()
+            living.told(number)
+            go.set()
+            ended = living.ended()
+    assert (ended.code, this.rows, this.spool) == (0, [(kind, "sent") for kind in KINDS], {})
+
+
+STILL = BUDGET + 3.5
+"""Seconds for which a process stands still: longer than everything that it would have had time for."""
+
+
+@pytest.mark.parametrize("place", ["in an import", "in git", "in jq", "before the first request", "in a request"])
+def test_a_process_that_was_stopped_for_a_while_keeps_everything_and_says_so(job, tmp_path, place):
+    at, rows = PLACES[place]
+    with at(job, tmp_path, flags=(f"--timeout={BUDGET}",)) as (this, living, goes_on):
+        living.told(signal.SIGSTOP)
+        time.sleep(STILL)
+        goes_on()
+        living.told(signal.SIGCONT)
+        ended = living.ended()
+        assert living.others() == []
+    assert ended.seconds < BOUND
+    waiting = [word for _, word in rows].count("spooled")
+    assert (ended.code, this.rows, len(this.spool), this.leftovers) == (0, rows, waiting, [])
 
 
 @pytest.mark.parametrize("fault", [drips, drips_headers, goes_on_for_ever])

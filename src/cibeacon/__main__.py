@@ -64,6 +64,7 @@ def _world(stage: Stage, interrupts: Interrupts, started: float) -> World:
         stage=stage,
         alarm=interrupts.alarm,
         closing=interrupts.closing,
+        waiting=interrupts.waiting,
     )
 
 

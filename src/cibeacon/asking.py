@@ -85,10 +85,12 @@ class Forge(NamedTuple):
 
     def _in_time(self, ask: Callable[[], _Answer]) -> _Answer:
         """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
-        from cibeacon.process.deadline import within
+        from cibeacon.process.deadline import Unwatched, within
 
         try:
             return within(self.budget.remaining(), ask)
+        except Unwatched as error:
+            raise HostError(f"{self.url} was not asked", str(error), "Allow more.") from error
         except TimeoutError as error:
             raise HostError(
                 f"{self.url} did not answer",

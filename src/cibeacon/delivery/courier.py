@@ -25,7 +25,7 @@ from cibeacon.errors import ScrubError
 from cibeacon.files.watching import Watch, watched
 from cibeacon.outcome import Outcome, Word
 from cibeacon.process.budget import Budget
-from cibeacon.process.deadline import within
+from cibeacon.process.deadline import Unwatched, within
 from cibeacon.transport import plain_http_refused
 
 TRIES = 5
@@ -157,6 +157,8 @@ class Courier:
         """`_request`, given up when the time is over: neither a name look-up nor dripping headers end by themselves."""
         try:
             return self._bounded(budget.remaining(), lambda: self._request(call, endpoint, budget))
+        except Unwatched as error:
+            return Lost("not sent", f"{str(error)[:1].upper()}{str(error)[1:]}.", received=False), None
         except TimeoutError:
             return too_slow(), 0.0
 

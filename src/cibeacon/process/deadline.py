@@ -1,6 +1,6 @@
 """Knows how to wait for work in other threads: for no longer than it may take, or for much of it at once. Knows no network.
 
-Work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread, and
+What nobody could break off is not begun: where a container allows no more threads, nothing is asked and nothing is sent. Work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread, and
 ends with the process at the latest; whoever waited has its time back.
 """
 
@@ -19,8 +19,15 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
+class Unwatched(TimeoutError):
+    """Work was not begun, since no thread could be started that would let us go on without it."""
+
+    def __init__(self) -> None:
+        super().__init__("this machine allows no thread that could break it off (a container's limit of processes)")
+
+
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """What `work` returns or raises; `TimeoutError` when it is not done within `seconds`."""
+    """What `work` returns or raises; `TimeoutError` when it is not done within `seconds`, and where it was not begun."""
     done = Event()
     outcomes: list[Callable[[], _Result]] = []
 
@@ -29,8 +36,8 @@ def within(seconds: float, work: Callable[[], _Result]) -> _Result:
         done.set()
 
     with interruptible():
-        if not _started(run):  # then only the process's alarm bounds the work
-            return work()
+        if not _started(run):
+            raise Unwatched
         finished = done.wait(seconds)
     if not finished:
         raise TimeoutError(f"not done within {seconds:.3g} s")

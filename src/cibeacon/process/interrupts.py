@@ -4,6 +4,8 @@ The first SIGTERM, SIGINT or SIGHUP, or the alarm, interrupts; then there is a m
 second signal, or the end of that moment, ends the process at once: whatever matters is on disk by then. A thread of its
 own watches, since the main thread may be where no handler runs: in a lock, in a stuck file system, or about to wait in a
 system call that the signal came a little too early to break off (https://docs.python.org/3/library/signal.html).
+A signal that whoever started us told us to ignore stays ignored, as under nohup. A process that was stopped for a while
+has its moment from when it runs again.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ ECHO = 0.2
 """Seconds in which another signal is the same one: `timeout` and others send it to the process and to its group."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REPEAT = 0.1
+_LOOK = 0.5
+"""Seconds between two looks at the clock. A look that comes later by `_PAUSE` tells that the process stood still."""
+_PAUSE = 0.3
 _FOR_EVER = 1e8
-_ENDED = b"cibeacon did not stop by itself and was ended. What it had kept by then waits in the spool.\n"
+_ENDED = "cibeacon did not stop by itself and was ended."
 
 
 class Interrupts:
@@ -45,6 +50,9 @@ class Interrupts:
         self._signalled: float | None = None
         self._stopped: float | None = None
         self._ends = [clock() + _FOR_EVER]
+        self._resumed = clock() - _FOR_EVER
+        self._waiting: int | None = None
+        self._watched = False
 
     def install(self) -> None:
         """As process 1 of a container nothing would happen at SIGTERM without a handler."""
@@ -53,9 +61,10 @@ class Interrupts:
         os.set_blocking(self._told, False)
         signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
         for number in _SIGNALS:
-            signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
         signal.signal(signal.SIGALRM, self._on_alarm)
-        _started(self._watch)
+        self._watched = _started(self._watch)
 
     def alarm(self, seconds: float, code: int) -> None:
         """Interrupts the work after `seconds`, and not when an earlier alarm would have; `code` is the exit code of a
@@ -72,6 +81,10 @@ class Interrupts:
         """The work is done, and what its exit code is to be is known."""
         self._code = code
 
+    def waiting(self, signals: int) -> None:
+        """So many signals of this run are in the spool now, for the last words of a process that has to be ended."""
+        self._waiting = signals
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stopped is None:
             self._stop(KeyboardInterrupt(), MOMENT, frame)
@@ -83,7 +96,7 @@ class Interrupts:
             self._stop(OutOfTime(), FAREWELL, frame)
         elif self._stopped is None:  # the signal's own handler comes next
             return
-        elif self._clock() > min(self._ends):
+        elif not self._watched and self._clock() > self._stopped + MOMENT:
             self._leave()
         elif self._clock() > self._stopped + FAREWELL:
             sections.interrupt(KeyboardInterrupt(), frame)
@@ -106,9 +119,13 @@ class Interrupts:
 
     def _watch(self) -> None:
         """Sees every signal at once, rouses the main thread where that did not, and ends the process when it is time."""
-        while (left := min(self._ends) - self._clock()) > 0:
+        while (left := max(min(self._ends), self._resumed + MOMENT) - (looked := self._clock())) > 0:
             unheard = self._signalled is not None and self._stopped is None
-            if select.select([self._heard], [], [], min(left, _REPEAT) if unheard else left)[0]:
+            wait = min(left, _REPEAT if unheard else _LOOK)
+            heard = select.select([self._heard], [], [], wait)[0]
+            if self._clock() > looked + wait + _PAUSE:
+                self._resumed = self._clock()
+            if heard:
                 for number in os.read(self._heard, 64):
                     self._see(number)
             elif unheard:
@@ -132,7 +149,7 @@ class Interrupts:
             _tidied(done.release)
         with suppress(OSError, ValueError):
             if select.select([], [2], [], 0)[1]:  # nobody may be reading there
-                os.write(2, _ENDED)
+                os.write(2, f"{_ENDED}{_left(self._waiting)}\n".encode())
         done.acquire(timeout=ECHO)
         os._exit(self._code)
 
@@ -149,6 +166,17 @@ def _started(work: Callable[[], None]) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _left(waiting: int | None) -> str:
+    """What is to be said of the signals of a run that was ended."""
+    if waiting is None:
+        return ""
+    if not waiting:
+        return " None of its signals waits in the spool."
+    return (
+        f" {waiting} of its signals wait{'s' if waiting == 1 else ''} in the spool: cibeacon replay sends what waits."
+    )
 
 
 def _tidied(done: Callable[[], None]) -> None:

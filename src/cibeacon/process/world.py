@@ -38,3 +38,5 @@ class World(NamedTuple):
     """Interrupts the work after so many seconds; the exit code is for a process that has to be ended."""
     closing: Callable[[int], object] = _nothing
     """Told the exit code as soon as it is known."""
+    waiting: Callable[[int], object] = _nothing
+    """Told how many signals of the run are in the spool, whenever that changes."""
