@@ -90,6 +90,16 @@ def job(shop, merged, tmp_path):
     return made
 
 
+DCI = {
+    "CIBEACON_DCI_URL": "http://127.0.0.1:9",
+    "DCI_CLIENT_ID": "remoteci/6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001",
+    "DCI_API_SECRET": "a-secret-of-dci",
+    "CIBEACON_DCI_TOPIC": "RHEL-9",
+    "CIBEACON_DCI_FILES": "services/**",
+    "CIBEACON_STATUS": "success",
+}
+OF_DCI = 2
+"""Signals about a job of DCI, its files left out: that it is there, and its end."""
 KINDS = ["pull-services", "deployment", "deployment", "pipeline-run"]
 ALL_SPOOLED = [(kind, "spooled") for kind in KINDS]
 SERVICES_UNKNOWN = [("pull-services", "failed"), *ALL_SPOOLED[1:]]
@@ -118,8 +128,18 @@ def before_the_first_request(job, tmp_path, **flags):
 
 
 def between_two_records(job, tmp_path, **flags):
-    """One is in the spool under its name, the next is about to be."""
+    """Of what is known from the start, one is in the spool under its name, the next is about to be."""
     return about_to(job, tmp_path, "os.replace()", 2, **flags)
+
+
+def before_the_last_record(job, tmp_path, **flags):
+    """What was found besides is about to be in the spool."""
+    return about_to(job, tmp_path, "os.replace()", 4, **flags)
+
+
+def in_files_for_dci(job, tmp_path, **flags):
+    """They are about to be looked at."""
+    return about_to(job, tmp_path, "cibeacon.files.attachments", more=DCI, **flags)
 
 
 def in_tidying_up(job, tmp_path, **flags):
@@ -211,7 +231,9 @@ PLACES = {
     "in git": (in_git, SERVICES_UNKNOWN),
     "in the host's API": (in_the_hosts_api, SERVICES_UNKNOWN),
     "in jq": (in_jq, NO_METADATA),
-    "between two records": (between_two_records, ALL_SPOOLED),
+    "between two records": (between_two_records, SERVICES_UNKNOWN),
+    "before the last record": (before_the_last_record, ALL_SPOOLED),
+    "in files for DCI": (in_files_for_dci, ALL_SPOOLED),
     "in tidying up": (in_tidying_up, ALL_SPOOLED),
     "before the first request": (before_the_first_request, ALL_SPOOLED),
     "in a request": (in_a_request, ALL_SPOOLED),
@@ -232,11 +254,35 @@ def test_a_signal_ends_the_process_and_costs_nothing(job, tmp_path, place, numbe
         assert ended.seconds < BOUND
         assert living.others() == []
     assert (ended.code, this.rows, this.leftovers) == (int(strict), rows, [])
-    waiting = [word for _, word in rows].count("spooled")
+    waiting = [word for _, word in rows].count("spooled") + OF_DCI * ("DCI" in place)
     assert (len(this.spool), this.outputs["spooled"]) == (waiting, str(waiting))
-    assert {kind for kind, word in rows if word == "spooled"} == {each.kind for each in this.spool.values()}
+    kinds = {kind for kind, word in rows if word == "spooled"} | ({"dci"} if "DCI" in place else set())
+    assert kinds == {each.kind for each in this.spool.values()}
     assert "nterrupted" in ended.out
     assert not list((this.folder / "cibeacon/spool").glob("*.part"))
+
+
+AT_THE_START = ["deployment", "deployment", "pipeline-run"]
+KNOWN = {
+    "in git": AT_THE_START,
+    "in the host's API": AT_THE_START,
+    "in jq": ["pipeline-run"],
+    "before the last record": AT_THE_START,
+    "in files for DCI": [*AT_THE_START, "dci", "dci"],
+    "before the first request": sorted(KINDS),
+}
+"""What is on disk by then, by kind."""
+
+
+@pytest.mark.parametrize("place", KNOWN)
+def test_what_is_known_is_on_disk_before_anything_slow_is_looked_at(job, tmp_path, place):
+    with PLACES[place][0](job, tmp_path) as (this, living, goes_on):
+        living.told(signal.SIGKILL)
+        goes_on()
+        living.ended()
+        for pid in living.others():
+            os.kill(pid, signal.SIGKILL)
+    assert sorted(each.kind for each in this.spool.values()) == sorted(KNOWN[place])
 
 
 def filled(write):
@@ -475,7 +521,7 @@ def test_where_no_handler_runs_the_process_ends_all_the_same(job, stuck_disk, st
         ended = living.ended()
     assert ended.seconds < BOUND
     assert ended.code == int(strict)
-    assert "was ended" in ended.err
+    assert "was ended. None of its signals waits in the spool." in ended.err
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])

@@ -94,7 +94,7 @@ def test_a_failure_of_our_own_or_the_end_of_time_is_unknown_too(shop, tmp_path, 
     def broken(*_, **__):
         raise stop
 
-    monkeypatch.setattr(app, "survey", broken)
+    monkeypatch.setattr(app, "begun", broken)
     ended = asked(shop, None, "--on-unknown=fail", "--format=json")
     assert (ended.code, ended.document["changes"]["status"]) == (3, "unknown")
     assert why in ended.document["changes"]["reason"]

@@ -8,7 +8,7 @@ from cibeacon.changes import Changes, Unknown
 from cibeacon.errors import interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
-from cibeacon.outset import survey
+from cibeacon.outset import begun
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
 from cibeacon.survey import Survey, by_name
@@ -28,10 +28,12 @@ _NOT_LOOKED = Unknown("nobody came to look which services changed")
 
 def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
-    found = survey(world, flags, settings)
-    from cibeacon import sending  # half of all our code, which `services` does without
+    with begun(world, settings) as outset:
+        from cibeacon import sending  # half of all our code, which `services` does without
 
-    found, outcomes, notices = sending.sent(world, found)
+        found, journal = sending.kept(world, outset.found)
+        found = outset.explored(found, flags)
+    found, outcomes, notices = sending.sent(world, found, journal)
     unsaid = tuple(_notice(problem) for problem in sending.unsaid(found.settings.problems))
     whole = _report(found, outcomes, (*_stop(found), *notices, *unsaid))
     told = {row.reason for row in outcomes}
@@ -42,7 +44,8 @@ def changed_services(
     world: World, flags: Mapping[str, str], settings: Settings, paths: Sequence[str] | None = None
 ) -> tuple[Report, Settings]:
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
-    found = survey(world, flags, settings, acts=True, paths=paths)
+    with begun(world, settings, acts=True, paths=paths) as outset:
+        found = outset.explored(outset.found, flags)
     unsaid = [_notice(problem) for problem in found.settings.problems]
     deciding = _BY_NAME if by_name(found.settings) else _BY_GIT if paths is None else _BY_PATHS
     if wrong := _to_mend(found, deciding):
@@ -100,16 +103,9 @@ def stopped(stop: KeyboardInterrupt, blank: Report) -> Report:
     return _for_nothing(f"Nothing was sent: {interruption(stop)} before it was known what there is to send.", blank)
 
 
-def broken(error: Exception, blank: Report = _BLANK) -> Report:
-    """What the firebreak makes of a failure of our own: a report like any other, that obeys `strict`."""
-    place = error.__traceback__
-    while place and place.tb_next:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_qualname} line {place.tb_lineno}" if place else "an unknown place"
-    what = (
-        f"cibeacon failed unexpectedly; this is our fault: {type(error).__name__} in {where}. Please report this line."
-    )
-    return _for_nothing(what, blank)
+def broken(why: str, blank: Report = _BLANK) -> Report:
+    """What the firebreak makes of a failure: a report like any other, that obeys `strict`."""
+    return _for_nothing(f"{why}.", blank)
 
 
 def _for_nothing(why: str, blank: Report) -> Report:

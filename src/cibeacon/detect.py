@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from cibeacon.context import Context, PullRequest
-from cibeacon.errors import CheckoutError, EventError
+from cibeacon.context import UPSTREAM, Context, PullRequest
+from cibeacon.errors import CheckoutError, EventError, guarded
 from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
 from cibeacon.hosts import github, gitlab, local
@@ -86,6 +86,25 @@ def as_told(found: Context, settings: Settings) -> Context:
     return told
 
 
+def about(found: Context, settings: Settings) -> Context:
+    """The run that is told of: the one that we are in, or on GitLab another one that a person named by its id.
+
+    Of that one nothing is known but who it is.
+    """
+    told = as_told(found, settings)
+    if told.host != gitlab.NAME or told.run_id == found.run_id:
+        return told
+    return Context(
+        host=told.host,
+        server=told.server,
+        repository=told.repository,
+        event=UPSTREAM,
+        default_branch=told.default_branch,
+        run_id=told.run_id,
+        ci=told.ci,
+    )
+
+
 def _from_github(environ: Mapping[str, str]) -> Found:
     event: Mapping[str, Any] = {}
     notices: tuple[Notice, ...] = ()
@@ -93,7 +112,10 @@ def _from_github(environ: Mapping[str, str]) -> Found:
         event = github.load_event(environ)
     except EventError as error:
         notices = (Notice("trouble", str(error)),)
-    return github.read(environ, event), notices
+    return guarded(
+        lambda: (github.read(environ, event), notices),
+        lambda why: (github.read(environ, {}), (Notice("trouble", f"GitHub's event payload is not used: {why}."),)),
+    )
 
 
 def _from_checkout(environ: Mapping[str, str], repository: Repository) -> Found:

@@ -6,6 +6,11 @@ an edge names a library's exception.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+_Done = TypeVar("_Done")
+
 
 class CibeaconError(Exception):
     """A failure as a paragraph: `what` happened, `why`, and the `fix` a person can try next."""
@@ -53,3 +58,27 @@ class OutOfTime(KeyboardInterrupt):
 def interruption(stop: KeyboardInterrupt) -> str:
     """Why work was interrupted, as a clause."""
     return "the time was used up (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
+
+
+def guarded(work: Callable[[], _Done], otherwise: Callable[[str], _Done]) -> _Done:
+    """What the work comes to; where it fails, what `otherwise` makes of the reason, a sentence without its full stop.
+
+    It keeps a failure of one part from being the failure of all; what is expected is translated at an edge's door.
+    """
+    try:
+        return work()
+    except Exception as error:
+        return otherwise(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, CibeaconError):
+        return str(error).rstrip(".")
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it; give the job more"
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_qualname} line {place.tb_lineno}" if place else "an unknown place"
+    what = type(error).__name__ + (f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else "")
+    return f"cibeacon failed unexpectedly; this is our fault: {what} in {where}. Please report this line"

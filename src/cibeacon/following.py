@@ -7,26 +7,14 @@ how it ended. On GitHub a `workflow_run` event brings all of it along.
 from __future__ import annotations
 
 from cibeacon.asking import Forge
-from cibeacon.context import UPSTREAM, Context
-from cibeacon.errors import HostError
+from cibeacon.context import Context
+from cibeacon.errors import guarded
 from cibeacon.telling.report import Notice
 
 
 def followed(context: Context, forge: Forge, *, rehearsed: bool) -> tuple[Context, tuple[Notice, ...]]:
-    """The run by its id, with nothing of the run that we are in. Its status is None where nobody says."""
-    bare = Context(
-        host=context.host,
-        server=context.server,
-        repository=context.repository,
-        event=UPSTREAM,
-        default_branch=context.default_branch,
-        run_id=context.run_id,
-        ci=context.ci,
-    )
+    """The run by its id. Its status stays None where nobody says."""
     if rehearsed:
         said = f"a dry run asks nobody how pipeline {context.run_id} stands"
-        return bare, (Notice("remark", said),)
-    try:
-        return forge.pipeline(bare), ()
-    except HostError as error:
-        return bare, (Notice("trouble", str(error)),)
+        return context, (Notice("remark", said),)
+    return guarded(lambda: (forge.pipeline(context), ()), lambda why: (context, (Notice("trouble", f"{why}."),)))

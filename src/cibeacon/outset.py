@@ -6,32 +6,72 @@ what is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import NamedTuple
 
 from cibeacon import detect
-from cibeacon.changes import Changes, Landing, Unknown, headstart
+from cibeacon.changes import headstart
 from cibeacon.configuration import configfile
 from cibeacon.context import Context
-from cibeacon.errors import interruption
+from cibeacon.errors import guarded, interruption
 from cibeacon.git.repository import Repository, toplevel
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import interruptible
 from cibeacon.process.world import World
 from cibeacon.settings import Settings
-from cibeacon.survey import Survey, by_name, templates
+from cibeacon.survey import Survey, templates
 from cibeacon.telling.report import Notice
 
 
-def survey(
-    world: World,
-    flags: Mapping[str, str],
-    settings: Settings,
-    *,
-    acts: bool = False,
-    paths: Sequence[str] | None = None,
-) -> Survey:
-    """Everything about the run. `settings` are those of flags and environment, before the repository has its say.
+class Outset(NamedTuple):
+    """A run of which the context is known, and where to look on from there."""
+
+    found: Survey
+    world: World
+    repository: Repository
+    looking: Budget
+    """The part of the time that may go by before anything is sent."""
+    paths: Sequence[str] | None
+    acts: bool
+
+    def explored(self, found: Survey, flags: Mapping[str, str]) -> Survey:
+        """Everything about the run, or as much as was found before an interruption.
+
+        `found` is what is known; `flags` are settled again with what the repository has to say.
+        """
+        try:
+            with interruptible():
+                if found.interrupted:
+                    return found.cut_short(found.interrupted)
+                guarded(self._get_ahead, lambda _: None)
+                from cibeacon.search import Site, searched  # most of our code, which git need not wait for
+
+                about = (self.repository, self.world.environ, flags, self.world.stage, self.looking, self.paths)
+                with closing(searched(found, Site(*about, not self.acts))) as parts:
+                    for found in parts:  # noqa: B007 - it grows
+                        pass
+                return found
+        except KeyboardInterrupt as stop:
+            return found.cut_short(interruption(stop))
+
+    def _get_ahead(self) -> None:
+        """Lets git compare, where there seems to be a service map, here or elsewhere: else nothing need be compared."""
+        settings, context = self.found.settings, self.found.context
+        drawn = (
+            bool(templates(settings))
+            if settings.change.services
+            else context.base_config or configfile.is_on_disk(self.repository.root, settings.core.config)
+        )
+        if drawn and self.world.stage != "post" and self.paths is None and self.repository.exists:
+            headstart.begin(context, settings.change, self.repository)
+
+
+@contextmanager
+def begun(
+    world: World, settings: Settings, *, acts: bool = False, paths: Sequence[str] | None = None
+) -> Iterator[Outset]:
+    """The run's context. `settings` are those of flags and environment, before the repository has its say.
 
     `acts`: the verb works outside CI too, unless told to rehearse. `paths` are changed paths that somebody else worked
     out; git is not asked then.
@@ -39,51 +79,15 @@ def survey(
     budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
     looking = budget.share(0.5)
     with closing(Repository(toplevel(world.cwd), world.environ, looking)) as repository:
-        compares = world.stage != "post" and paths is None and repository.exists
-        _set_to_work(repository, settings, world.environ, compares=compares)
+        if detect.asks_git(settings, world.environ):
+            repository.expect("HEAD", *filter(None, (settings.change.base, settings.change.head)))
+            repository.begin_checkout()
+            import cibeacon.search  # noqa: F401 - it takes as long as git does
         context, notices = detect.context(settings, world.environ, repository)
         rehearsed = _rehearsed(settings, context, acts=acts)
         notices = (*notices, *_unknown_ci(settings, context, acts=acts))
-        found = Survey(settings, context, rehearsed, budget, notices=notices)
-        try:
-            with interruptible():
-                if compares and _may_be_drawn(settings, repository, elsewhere=context.base_config):
-                    headstart.begin(detect.as_told(context, settings), settings.change, repository)
-                from cibeacon.search import Site, searched  # most of our code, which git need not wait for
-
-                return searched(found, Site(repository, world.environ, flags, world.stage, looking, paths, not acts))
-        except KeyboardInterrupt as stop:
-            return _cut_short(found, interruption(stop))
-
-
-def _set_to_work(repository: Repository, settings: Settings, environ: Mapping[str, str], *, compares: bool) -> None:
-    """Lets git begin what it can before anything is known of the run, and imports most of our code meanwhile."""
-    change, asks_git = settings.change, detect.asks_git(settings, environ)
-    if asks_git:
-        repository.expect("HEAD", *filter(None, (change.base, change.head)))
-    if compares and change.base and change.head and _may_be_drawn(settings, repository):
-        headstart.between(change.base, change.head, repository)
-    if asks_git:
-        repository.begin_checkout()
-        import cibeacon.search  # noqa: F401 - it takes as long as git does
-
-
-def _may_be_drawn(settings: Settings, repository: Repository, *, elsewhere: bool = False) -> bool:
-    """Whether there seems to be a service map, here or `elsewhere`: without one nothing need be compared."""
-    if settings.change.services:
-        return bool(templates(settings))
-    return elsewhere or configfile.is_on_disk(repository.root, settings.core.config)
-
-
-def _cut_short(found: Survey, why: str) -> Survey:
-    """What was known already, which is enough for some signals to be kept."""
-    unknown = Changes("unknown", unknown=Unknown(why, "Run the job again, or give services."))
-    landing = Landing(word="failed", reason=f"not asked which pull request it belongs to: {why}")
-    return found._replace(
-        changes=by_name(found.settings) or unknown,
-        landing=landing if found.context.push else Landing(),
-        interrupted=why,
-    )
+        found = Survey(settings, detect.about(context, settings), rehearsed, budget, notices=notices)
+        yield Outset(found.unlooked(), world, repository, looking, paths, acts)
 
 
 def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:

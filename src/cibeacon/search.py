@@ -5,7 +5,7 @@ It brings most of our code along, and is imported once git has begun to compare.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +15,9 @@ from cibeacon.changes import Changes, Landing, Unknown, comparison, reckoning
 from cibeacon.changes.fallback import Fallback, Source
 from cibeacon.configuration import repoconfig
 from cibeacon.configuration.repoconfig import RepositoryConfig
-from cibeacon.errors import HostError
+from cibeacon.errors import guarded
 from cibeacon.git import trees
 from cibeacon.git.repository import Repository
-from cibeacon.hosts import gitlab
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import Stage
 from cibeacon.services.service_map import ServiceMap
@@ -47,13 +46,14 @@ class Site(NamedTuple):
     """False where nothing is sent, whatever is found."""
 
 
-def searched(found: Survey, site: Site) -> Survey:
-    """The survey with everything that can be known before anything is sent."""
+def searched(found: Survey, site: Site) -> Generator[Survey, None, None]:
+    """The survey as it grows, part by part. A part that fails is unknown with its reason, and the others go on."""
     ladder = None if found.rehearsed else _ladder(found, site)
     if ladder is None:
-        return _configured(found, site, site.repository)
+        yield from _parts(found, site, site.repository)
+        return
     with closing(ladder):
-        return _configured(found, site, ladder)
+        yield from _parts(found, site, ladder)
 
 
 def _ladder(found: Survey, site: Site) -> Source | None:
@@ -68,32 +68,57 @@ def _ladder(found: Survey, site: Site) -> Source | None:
     return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.budget)
 
 
-def _configured(found: Survey, site: Site, source: Source) -> Survey:
-    """Everything, now that it is known where git may look; the configuration first, which may say more of the rest."""
-    config = repoconfig.find(found.settings.core.config, found.context, source, site.repository)
-    chosen = config.read.report
-    settings = settle(site.flags, site.environ, chosen) if chosen else found.settings
-    settings = settings._replace(problems=(*settings.problems, *config.problems))
-    context = detect.as_told(found.context, settings)
-    another = context.host == gitlab.NAME and context.run_id != found.context.run_id
-    found = found._replace(settings=settings, context=context, notices=(*found.notices, *config.notices))
-    if not another and site.stage == "post" and "changed" not in settings.deploy.deploy_services:
-        return found
+def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
+    """The configuration first, which may say more of the rest; then what the push merged; then the services."""
+    context, given = found.context, found.settings.core.config
+    config = guarded(lambda: repoconfig.find(given, context, source, site.repository), repoconfig.unread)
+    found = _configured(found, config, site)
+    settings = found.settings
+    if not context.closes and site.stage == "post" and "changed" not in settings.deploy.deploy_services:
+        yield found._replace(changes=None, landing=Landing())
+        return
+    yield found
     forge = Forge.of(context, settings, site.environ, site.budget)
-    if another:
+    if context.closes:
         from cibeacon.following import followed  # few tell of another pipeline than their own
 
         context, said = followed(context, forge, rehearsed=found.rehearsed)
-        return found._replace(context=context, unmapped=_ANOTHERS, notices=(*found.notices, *said))
-    asked = forge if forge.credential and not found.rehearsed else None
-    history = Fallback(source, asked)
-    if context.push:
-        from cibeacon.changes.landing import landing
-
-        found = found._replace(landing=landing(context, settings, forge, history, rehearsed=found.rehearsed))
+        seen = found._replace(context=context, changes=None, landing=Landing(), unmapped=_ANOTHERS)
+        yield seen._replace(notices=(*found.notices, *said))
+        return
+    history = Fallback(source, forge if forge.credential and not found.rehearsed else None)
+    found = found._replace(landing=_landed(found, forge, history))
     if site.reports and site.stage != "post":
-        found = _looked_up(found, history)
-    return _with_changes(found, config, site, history)
+        found = guarded(lambda: _looked_up(found, history), lambda why: _unasked(found, f"{why}."))
+    yield found
+    yield guarded(lambda: _with_changes(found, config, site, history), lambda why: _unseen(found, why))
+
+
+def _configured(found: Survey, config: RepositoryConfig, site: Site) -> Survey:
+    """The survey with what the repository says."""
+    chosen = config.read.report
+    settings = settle(site.flags, site.environ, chosen) if chosen else found.settings
+    settings = settings._replace(problems=(*settings.problems, *config.problems))
+    return found._replace(settings=settings, notices=(*found.notices, *config.notices))
+
+
+def _landed(found: Survey, forge: Forge, history: Fallback) -> Landing:
+    if not found.context.push:
+        return Landing()
+    from cibeacon.changes.landing import landing
+
+    return guarded(
+        lambda: landing(found.context, found.settings, forge, history, rehearsed=found.rehearsed),
+        lambda why: _unasked(found, why).landing,
+    )
+
+
+def _unasked(found: Survey, why: str) -> Survey:
+    return found._replace(landing=Landing(word="failed", reason=why))
+
+
+def _unseen(found: Survey, why: str) -> Survey:
+    return found._replace(changes=Changes("unknown", unknown=Unknown(why)))
 
 
 def _looked_up(found: Survey, history: Fallback) -> Survey:
@@ -101,10 +126,7 @@ def _looked_up(found: Survey, history: Fallback) -> Survey:
     named, wanted = found.context.pull_request, {"auto", "pull-services"}.intersection(found.settings.core.signals)
     if named is None or not named.named or not wanted:
         return found
-    try:
-        return found._replace(context=found.context.with_pull_request(history.pull_request(named.number) or named))
-    except HostError as error:
-        return found._replace(landing=Landing(word="failed", reason=str(error)))
+    return found._replace(context=found.context.with_pull_request(history.pull_request(named.number) or named))
 
 
 def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: Fallback) -> Survey:
@@ -112,11 +134,11 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
         return found._replace(changes=as_named)
     drawn, map_fault = repoconfig.service_map(found.settings.change.services, config)
     if map_fault:
-        return found._replace(map_fault=map_fault)
-    if config.unknown and site.paths is None and drawn is None:
+        return found._replace(changes=None, map_fault=map_fault)
+    if config.unknown and site.paths is None and (drawn is None or config.fault):
         return found._replace(changes=_plainly(site, Changes("unknown", unknown=config.unknown)))
     if drawn is None:
-        return found._replace(unmapped=config.unmapped)
+        return found._replace(changes=None, unmapped=config.unmapped)
     if said := repoconfig.unused(templates(found.settings), config):
         found = found._replace(notices=(*found.notices, Notice("remark", said)))
     drawn = _asking(drawn, found, config, site, history.source)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cibeacon.changes import reckoning
 from cibeacon.delivery.delivering import deliver
 from cibeacon.delivery.endpoint import endpoints
-from cibeacon.errors import interruption
+from cibeacon.delivery.journal import Journal
+from cibeacon.errors import guarded, interruption
 from cibeacon.options import Problem
 from cibeacon.outcome import Outcome
 from cibeacon.planning.job_signals import JobState
@@ -20,32 +22,64 @@ from cibeacon.sinks import SINKS, named
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
 
+if TYPE_CHECKING:
+    from cibeacon.files.attachments import Answer
 
-def sent(world: World, found: Survey) -> tuple[Survey, tuple[Outcome, ...], tuple[Notice, ...]]:
+
+def kept(world: World, found: Survey) -> tuple[Survey, Journal | None]:
+    """What is known already is on disk before anything slow or fragile is looked at. A dry run keeps nothing."""
+    if found.rehearsed:
+        return found, None
+    steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
+    if found.settings.deploy.metadata_jq:
+        steps = without_metadata(steps, "failed", "it was not run yet")
+    journal = Journal(world, found)
+    why, _ = journal.hold(steps, found.settings, None)
+    return found._replace(interrupted=why), journal
+
+
+def sent(
+    world: World, found: Survey, journal: Journal | None
+) -> tuple[Survey, tuple[Outcome, ...], tuple[Notice, ...]]:
     """What became of every signal that the run and the settings call for; the survey says whether it was interrupted."""
-    planned, unsent = _planned(world, found)
+    found, planned, unsent = _with_files(world, found, plan(_situation(world, found)))
     steps = [_permitted(step, found.settings) for step in planned]
     program, left = found.settings.deploy.metadata_jq, found.budget.remaining()
+    ready = steps
     try:
-        steps = with_metadata(steps, program, found.context, world.environ, left / 2)  # the rest is for sending
+        steps = guarded(
+            lambda: with_metadata(ready, program, found.context, world.environ, left / 2),  # the rest is for sending
+            lambda why: without_metadata(ready, "failed", f"{why}."),
+        )
     except KeyboardInterrupt as stop:
         found = found._replace(interrupted=interruption(stop))
         steps = without_metadata(steps, "failed", interruption(stop))
-    outcomes, notices = deliver(world, found, steps)
+    outcomes, notices = deliver(world, found, steps, journal=journal)
     return found, outcomes, (*unsent, *notices)
 
 
-def _planned(world: World, found: Survey) -> tuple[tuple[Step, ...], tuple[Notice, ...]]:
-    """Every step; and where a job of DCI ends, with its files, and what is to be said of those that cannot go along."""
-    situation, patterns = _situation(world, found), found.settings.dci.dci_files
-    steps = plan(situation)
+def _with_files(
+    world: World, found: Survey, steps: tuple[Step, ...]
+) -> tuple[Survey, tuple[Step, ...], tuple[Notice, ...]]:
+    """Where a job of DCI ends, its files go along; and what is to be said of those that cannot."""
+    patterns = found.settings.dci.dci_files
     if not patterns or not any(isinstance(step, Ready) and isinstance(step.signal, JobState) for step in steps):
-        return steps, ()
+        return found, steps, ()
     from cibeacon.files.attachments import attachments  # whoever sends no files needs none of it
 
-    taken, said = attachments(patterns, world.cwd)
+    why = found.interrupted
+    try:
+        taken, said = guarded(lambda: attachments(patterns, world.cwd), _no_files) if why is None else _no_files(why)
+    except KeyboardInterrupt as stop:
+        found = found._replace(interrupted=interruption(stop))
+        taken, said = _no_files(interruption(stop))
+    files = tuple(File(*each) for each in taken)
     notices = tuple(Notice("trouble", f"dci_files: {each}.") for each in said)
-    return plan(situation._replace(files=tuple(File(*each) for each in taken))), notices
+    return found, plan(_situation(world, found)._replace(files=files)), notices
+
+
+def _no_files(why: str) -> Answer:
+    return (), (f"no file is sent: {why}",)
 
 
 def unsaid(problems: Sequence[Problem]) -> list[Problem]:

@@ -1,6 +1,6 @@
 """What was found out about a run, as one frozen value: settings, context, configuration, services. Knows no way to find it."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cibeacon import detect
 from cibeacon.changes import Changes, Landing, Unknown, named
@@ -9,6 +9,9 @@ from cibeacon.process.budget import Budget
 from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Settings
 from cibeacon.telling.report import Notice
+
+_UNSEEN = Changes("unknown", unknown=Unknown("nobody has looked which services changed"))
+_UNASKED = Landing(word="failed", reason="not asked which pull request it belongs to")
 
 
 class Survey(NamedTuple):
@@ -29,6 +32,22 @@ class Survey(NamedTuple):
     notices: tuple[Notice, ...] = ()
     interrupted: str | None = None
     """Why the looking stopped early, where it did: nothing is to be sent any more."""
+
+    def unlooked(self) -> Self:
+        """What is known before anybody looks: enough for some signals to be kept."""
+        landing = _UNASKED if self.context.push else Landing()
+        return self._replace(changes=by_name(self.settings) or _UNSEEN, landing=landing)
+
+    def cut_short(self, why: str) -> Self:
+        """What was found before the looking stopped early; the rest is unknown for that reason."""
+        unseen = Unknown(why, "Run the job again, or give services.")
+        return self._replace(
+            changes=Changes("unknown", unknown=unseen) if self.changes is _UNSEEN else self.changes,
+            landing=self.landing._replace(reason=f"{_UNASKED.reason}: {why}")
+            if self.landing is _UNASKED
+            else self.landing,
+            interrupted=why,
+        )
 
     @property
     def host(self) -> detect.Host:

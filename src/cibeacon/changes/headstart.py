@@ -24,14 +24,6 @@ class Clone(History, Protocol):
         ...
 
 
-def between(base: str, head: str, clone: Clone) -> None:
-    """Begins the comparison of two commits that a person names."""
-    with suppress(CheckoutError):
-        older, newer = clone.commits(base, head)
-        if older and newer:
-            clone.compare(older, newer)
-
-
 def begin(context: Context, change: Change, clone: Clone) -> None:
     """Begins the comparison that the clone alone would choose. It may turn out to be another, or that there is none."""
     with suppress(CheckoutError):

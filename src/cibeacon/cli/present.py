@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TypeVar
 
 from cibeacon.app import broken, stopped
+from cibeacon.errors import guarded
 from cibeacon.hosts import github, gitlab
 from cibeacon.options import Origin, misspelt
 from cibeacon.process.budget import Budget
@@ -26,7 +26,6 @@ from cibeacon.telling.speech import Speech, Writing
 _GRACE = 1.0
 """Seconds that a program has when the budget is spent, and a pipe to take the first words; the process ends within two."""
 
-_Done = TypeVar("_Done")
 Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Settings]]
 
@@ -48,7 +47,7 @@ def present(
     unwritten = _open(world, redactor, secrets, to_stderr=as_json)
     origins: Mapping[str, Origin] = {}
     try:
-        report, used = _saved(work, lambda error: (broken(error, blank), settings))
+        report, used = guarded(work, lambda why: (broken(why, blank), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
         report = stopped(stop, blank)
@@ -88,20 +87,12 @@ def kept(world: World, redactor: Redactor, writings: Iterable[Writing]) -> None:
 def unbroken(world: World, work: Callable[[], int], code: int) -> int:
     """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
 
-    def said(error: Exception) -> int:
-        lines = [clipped(notice.text, 400) for notice in broken(error).notices]
+    def said(why: str) -> int:
+        lines = [clipped(notice.text, 400) for notice in broken(why).notices]
         _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
         return code
 
-    return _saved(work, said)
-
-
-def _saved(work: Callable[[], _Done], otherwise: Callable[[Exception], _Done]) -> _Done:
-    """The firebreak: what the work comes to, or what is made of a failure of our own."""
-    try:
-        return work()
-    except Exception as error:
-        return otherwise(error)
+    return guarded(work, said)
 
 
 def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stderr: bool) -> list[str]:

@@ -6,6 +6,7 @@ The file is a stranger's: it must be a regular file inside the checkout (no link
 from __future__ import annotations
 
 import json
+import os
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable
@@ -27,13 +28,17 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 """What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
 
 
+def _there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     """The name and content of the configuration in a checkout; None when it has none and none was `given`."""
     if given:
         return given, _content(root, root / given)
-    here = [name for name in NAMES if (root / name).is_symlink() or (root / name).exists()]
+    here = [name for name in NAMES if _there(root / name)]
     _at_most_one(here)
-    if not here and (root / _MISSPELT).exists():
+    if not here and _there(root / _MISSPELT):
         raise _unusable(_MISSPELT, f"it is not read under this name; call it {NAMES[0]}")
     return (here[0], _content(root, root / here[0])) if here else None
 
@@ -41,7 +46,7 @@ def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
 def is_on_disk(root: Path, given: str | None) -> bool:
     """Whether a checkout has a configuration as a file, under whatever name: a sparse one may leave it out."""
     names = (given,) if given else (*NAMES, _MISSPELT)
-    return any((root / name).is_symlink() or (root / name).exists() for name in names)
+    return any(_there(root / name) for name in names)
 
 
 def of_checkout(root: Path, given: str | None, read: Callable[[str], bytes | None]) -> tuple[str, bytes] | None:

@@ -82,6 +82,8 @@ class RepositoryConfig(NamedTuple):
     """Why the file of the commit is out of reach."""
     commit: str | None = None
     """The commit that every file of the repository is read from, where that is not the one that is checked out."""
+    fault: str | None = None
+    """What went wrong with reading it, that is no fault in it."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class RepositoryConfig(NamedTuple):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What is to be said of it."""
-        return tuple(Notice("trouble", fault) for fault in self.faults)
+        return tuple(Notice("trouble", fault) for fault in (self.fault, *self.faults) if fault)
 
     @property
     def unmapped(self) -> Unknown:
@@ -159,6 +161,12 @@ def _out_of_reach(context: Context, clone: Clone) -> Unknown:
     if context.base_config:
         return Unknown(_OUT_OF_REACH, deepen(context))
     return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, check_out(context))
+
+
+def unread(why: str) -> RepositoryConfig:
+    """The configuration that could not be looked at, for a reason that lies elsewhere."""
+    what = "the repository's configuration was not read"
+    return RepositoryConfig(unknown=Unknown(f"{what}: {why}"), fault=f"{what[:1].upper()}{what[1:]}: {why}.")
 
 
 def _trusted_commit(context: Context) -> str | None:

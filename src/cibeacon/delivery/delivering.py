@@ -13,10 +13,10 @@ from typing import NamedTuple
 from cibeacon import __version__
 from cibeacon.call import Dialogue
 from cibeacon.delivery.endpoint import endpoints
-from cibeacon.delivery.journal import Journal, hastily, journaled, shown
+from cibeacon.delivery.journal import Journal, shown
 from cibeacon.delivery.rehearsal import Rehearsal
 from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
-from cibeacon.errors import interruption
+from cibeacon.errors import guarded, interruption
 from cibeacon.files.cleaning import cleaning
 from cibeacon.files.watching import Watch
 from cibeacon.outcome import Outcome
@@ -34,26 +34,22 @@ _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
 Told = tuple[tuple[Outcome, ...], tuple[Notice, ...]]
 
 
-def deliver(world: World, found: Survey, steps: Sequence[Step], watch: Watch | None = None) -> Told:
+def deliver(
+    world: World, found: Survey, steps: Sequence[Step], watch: Watch | None = None, journal: Journal | None = None
+) -> Told:
     """Every step's outcome, and what is to be said of the spool. The network stack is loaded when something is sent.
 
-    `watch` is told how far each file is.
+    `watch` is told how far each file is; `journal` is what is on disk already.
     """
     settings = found.settings
-    if not any(isinstance(step, Ready) for step in steps):
-        return tuple(step for step in steps if isinstance(step, Outcome)), ()
     if found.rehearsed:
         return tuple(_rehearsed(step, settings) if isinstance(step, Ready) else step for step in steps), ()
-    why = found.interrupted
-    try:
-        journal, notices = (hastily if why else journaled)(world, found, steps)
-    except KeyboardInterrupt as stop:  # there is a moment to do it over: nothing of them is told or kept yet
-        why = interruption(stop)
-        journal, notices = hastily(world, found, steps)
+    journal = journal or Journal(world, found)
+    why, notices = journal.hold(steps, settings, found.interrupted)
     round_ = _Round(world, settings, journal, steps, watch)
     if why is None:
         try:
-            round_.send(found.budget)
+            why = guarded(lambda: round_.send(found.budget), lambda fault: fault)
         except KeyboardInterrupt as stop:
             why = interruption(stop)
     return tuple(round_.outcomes(str(why))), notices

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from cibeacon.call import Dialogue
 from cibeacon.delivery import keeping
 from cibeacon.delivery.endpoint import endpoints
-from cibeacon.errors import SpoolError
+from cibeacon.errors import SpoolError, interruption
 from cibeacon.outcome import Outcome
 from cibeacon.planning.plan import Ready, Step
 from cibeacon.planning.signals import Deployment
@@ -15,7 +15,6 @@ from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.settings import Settings, secret_values
 from cibeacon.sinks import SINKS
-from cibeacon.spool.on_disk import Place
 from cibeacon.spool.record import LARGEST, Record
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
@@ -26,10 +25,36 @@ _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 
 
 class Journal:
-    """What is on disk of the signals at hand; `others` says why the others are not, by their keys or as a whole."""
+    """The signals of a run on disk: as they are known at first, and again when more is known of them."""
 
-    def __init__(self, kept: Mapping[str, Record], place: Place | None, others: Mapping[str, str] | str) -> None:
-        self._kept, self._place, self._others = kept, place, others
+    def __init__(self, world: World, found: Survey) -> None:
+        self._world, self._settings, self._host = world, found.settings, found.host
+        self._place = keeping.place(world, found.settings, found.host)
+        self._clean = Redactor(secret_values(world.environ))
+        self._kept: dict[str, Record] = {}
+        self._over: set[str] = set()
+        self._others: dict[str, str] = {}
+        """Why those are not kept that are not, by their keys."""
+        self._fault = "" if self._place else "there is no spool (setting spool)"
+        """Why none is kept any more."""
+        self._said: tuple[Notice, ...] = ()
+        world.waiting(0)
+
+    def hold(self, steps: Sequence[Step], settings: Settings, why: str | None) -> tuple[str | None, tuple[Notice, ...]]:
+        """Has the signals on disk, and no others. Where that is not possible they are sent all the same.
+
+        `why` nothing is to be sent any more, where the run was interrupted; an interruption that comes meanwhile is
+        given back. There is a moment to do it over then, and where another one comes things stay as they are.
+        """
+        ready = [step for step in steps if isinstance(step, Ready)]
+        for _ in range(2):
+            try:
+                self._keep([_record(step, settings, self._world.now()) for step in ready], hasty=why is not None)
+                return why, self._said
+            except KeyboardInterrupt as stop:
+                why = interruption(stop)
+        self._others |= {step.signal.key: _NO_TIME for step in ready if step.signal.key not in self._kept}
+        return why, self._said
 
     def holds(self, key: str) -> bool:
         """Whether a signal of that key waits."""
@@ -37,55 +62,64 @@ class Journal:
 
     def settled(self, row: Outcome) -> Outcome:
         """The row as it stands on disk: what arrived, or never will, is taken away there."""
-        record = self._kept.get(row.key or "")
+        key = row.key or ""
+        record = self._kept.get(key)
         if not row.keep:
             if record and self._place:
                 self._place.forget(record)
+                self._over.add(key)
+                self._tell()
             return row
         if record is None:
-            unkept = self._others if isinstance(self._others, str) else self._others.get(row.key or "", _TELLING)
-            why = f"{row.reason} It could not be kept for later: {unkept}."
+            why = f"{row.reason} It could not be kept for later: {self._fault or self._others.get(key, _TELLING)}."
             return row._replace(word="failed", keep=False, reason=why)
+        self._over.discard(key)
+        self._tell()
         if row.word == "failed":
             return row._replace(reason=f"{row.reason} It is kept: run cibeacon replay once that is mended.")
         return row._replace(reason=f"{row.reason} It is kept: cibeacon replay sends it.")
+
+    def _keep(self, records: Sequence[Record], *, hasty: bool) -> None:
+        """Writes what is not there yet as it is known now, and takes away what is not to be told any more."""
+        if self._fault or not (records or self._kept):
+            return
+        place = keeping.place(self._world, self._settings, self._host, hasty=True) if hasty else self._place
+        safe = [record for record in records if self._clean(line := record.line().decode("ascii")) == line]
+        large = [record for record in records if len(record.line()) > LARGEST]
+        fits = [self._as_kept(record) for record in safe if len(record.line()) <= LARGEST]
+        self._others = {record.key: _TOO_LARGE for record in large}
+        self._said = tuple(Notice("remark", f"warning: {_unkept(record)}") for record in large)
+        if place is None:
+            return
+        if not self._kept:
+            place.tidy(self._world.now())
+        try:
+            if fresh := [record for record in fits if self._kept.get(record.key) is not record]:
+                place.keep(fresh)
+        except SpoolError as error:
+            self._fault, self._said = error.why, (*self._said, Notice("remark", f"warning: {error}"))
+            return
+        gone = [record for key, record in self._kept.items() if key not in {each.key for each in fits}]
+        self._kept = {
+            record.key: record for record in reversed(fits)
+        }  # of two with one key the file holds the last: it stays
+        self._tell()
+        for record in gone:
+            place.forget(record)
+
+    def _as_kept(self, record: Record) -> Record:
+        """The record that is on disk already, where it says the same."""
+        kept = self._kept.get(record.key)
+        return kept if kept and kept == record._replace(created_at=kept.created_at) else record
+
+    def _tell(self) -> None:
+        self._world.waiting(len(self._kept.keys() - self._over))
 
 
 def shown(step: Ready, settings: Settings) -> Dialogue:
     """The call that a signal comes down to."""
     sink = step.row.sink
     return SINKS[sink].rehearse(step.signal, endpoints(settings)[sink].form)
-
-
-def hastily(world: World, found: Survey, steps: Sequence[Step]) -> tuple[Journal, tuple[Notice, ...]]:
-    """`journaled` in the moment after an interruption; where another one comes meanwhile nothing is kept."""
-    try:
-        return journaled(world, found, steps, hasty=True)
-    except KeyboardInterrupt:
-        return Journal({}, None, _NO_TIME), ()
-
-
-def journaled(
-    world: World, found: Survey, steps: Sequence[Step], *, hasty: bool = False
-) -> tuple[Journal, tuple[Notice, ...]]:
-    """The signals on disk, before any of them leaves. Where that is not possible they are sent all the same."""
-    kept_at = keeping.place(world, found.settings, found.host, hasty=hasty)
-    if kept_at is None:
-        return Journal({}, None, "there is no spool (setting spool)"), ()
-    clean = Redactor(secret_values(world.environ))
-    records = [_record(step, found.settings, world.now()) for step in steps if isinstance(step, Ready)]
-    safe = [record for record in records if clean(line := record.line().decode("ascii")) == line]
-    large = [record for record in records if len(record.line()) > LARGEST]
-    fits = [record for record in safe if len(record.line()) <= LARGEST]
-    kept_at.tidy(world.now())
-    try:
-        kept_at.keep(fits)
-    except SpoolError as error:
-        return Journal({}, None, error.why), (Notice("remark", f"warning: {error}"),)
-    kept = {record.key: record for record in reversed(fits)}  # of two with one key the file holds the last: it stays
-    return Journal(kept, kept_at, {record.key: _TOO_LARGE for record in large}), tuple(
-        Notice("remark", f"warning: {_unkept(record)}") for record in large
-    )
 
 
 def _record(step: Ready, settings: Settings, now: float) -> Record:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -128,6 +128,27 @@ class Git:
 
 def _pipe(given: bytes | None) -> int:
     return subprocess.DEVNULL if given is None else subprocess.PIPE
+
+
+@contextmanager
+def listed(lines: Iterable[str]) -> Iterator[IO[bytes]]:
+    """A file of ASCII lines, for a child that answers before it has read them all. Raises `CheckoutError`."""
+    from tempfile import TemporaryFile
+
+    try:
+        with TemporaryFile() as file:
+            file.write("".join(f"{line}\n" for line in lines).encode("ascii"))
+            file.seek(0)
+            yield file
+    except OSError as error:
+        raise no_room(error) from error
+
+
+def no_room(error: OSError) -> CheckoutError:
+    """The error of what needs a file of its own and cannot have one."""
+    return CheckoutError(
+        "There is no room for temporary files", error.strerror or str(error), "Name a writable folder in TMPDIR."
+    )
 
 
 def late(command: str) -> CheckoutError:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from cibeacon.context import Named
 from cibeacon.errors import CheckoutError
+from cibeacon.git.child import no_room
 from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
 from cibeacon.git.revisions import BRANCH, HostRef, of_host
@@ -238,15 +239,12 @@ class Ladder:
         if kind not in self._rooms:
             lending = {"trees": Borrowed.of, "graph": Borrowed.history_of}.get(kind)
             lender = self._here(lending) if lending else None
-            self._rooms[kind] = Scratch(
-                self._own_folder() / kind,
-                self._remotes,
-                self._environ,
-                self._budget,
-                lender,
-                frank=lender is not None or kind == "graph",
-                wide=self._wide(names),
-            )
+            more = {"frank": lender is not None or kind == "graph", "wide": self._wide(names)}
+            try:
+                place = self._own_folder() / kind
+                self._rooms[kind] = Scratch(place, self._remotes, self._environ, self._budget, lender, **more)
+            except OSError as error:
+                raise no_room(error) from error
         return self._rooms[kind]
 
     def _wide(self, names: Sequence[str]) -> bool:

@@ -7,11 +7,9 @@ https://git-scm.com/docs/git-log and https://git-scm.com/docs/git-diff-tree
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from tempfile import TemporaryFile
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-from cibeacon.git.child import names
+from cibeacon.git.child import listed, names
 from cibeacon.git.repository import Repository
 
 _FIELDS = "%H%x00%P%x00%ct%x00%B"
@@ -57,7 +55,7 @@ class Log(Repository):
     def steps(self, shas: Sequence[str]) -> Iterator[Step]:
         """Commits by their full ids, all of which must be here, in the same order."""
         if shas:
-            with _lines(shas) as given:
+            with listed(shas) as given:
                 yield from _steps(
                     self._stream("log", "--no-walk=unsorted", "--stdin", "-z", *_PLAIN, *_form(), given=given)
                 )
@@ -69,7 +67,7 @@ class Log(Repository):
         """
         if not pairs:
             return
-        with _lines([f"{sha} {base}" if base else sha for sha, base in pairs]) as given:
+        with listed([f"{sha} {base}" if base else sha for sha, base in pairs]) as given:
             said = names(
                 self._stream(
                     *("diff-tree", "--stdin", "-r", "-z", "--raw", "--root", "--always", "--no-renames"),
@@ -115,11 +113,3 @@ def _grouped(tokens: Iterator[str]) -> Iterator[Touched]:
         found = Touched([], [])
     if found is not None:
         yield found
-
-
-@contextmanager
-def _lines(each: Sequence[str]) -> Iterator[IO[bytes]]:
-    with TemporaryFile() as file:
-        file.write("".join(f"{line}\n" for line in each).encode("ascii"))
-        file.seek(0)
-        yield file

@@ -14,7 +14,7 @@ from pathlib import Path
 from cibeacon.context import Checkout, Named
 from cibeacon.errors import CheckoutError
 from cibeacon.git import environment
-from cibeacon.git.child import Git, names
+from cibeacon.git.child import Git, listed, names
 from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_line
 from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
@@ -38,7 +38,7 @@ HEAD points to."""
 
 def toplevel(start: Path) -> Path:
     """The top of the checkout that holds `start`, or `start` itself outside any."""
-    return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
+    return next((folder for folder in (start, *start.parents) if _there(folder / ".git")), start)
 
 
 class Repository(Git):
@@ -60,7 +60,7 @@ class Repository(Git):
     @property
     def exists(self) -> bool:
         """Whether there is a checkout at all."""
-        return (self.root / ".git").exists()
+        return _there(self.root / ".git")
 
     def expect(self, *revisions: str) -> None:
         """Lets git look up commits that will be asked for."""
@@ -188,11 +188,7 @@ class Repository(Git):
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
         """What `git cat-file` says of many objects at once: `--batch` or `--batch-check`."""
-        from tempfile import TemporaryFile
-
-        with TemporaryFile() as asked:
-            asked.write("".join(f"{blob}\n" for blob in blobs).encode("ascii"))
-            asked.seek(0)
+        with listed(blobs) as asked:
             return b"".join(self._stream("cat-file", form, given=asked))
 
     def objects(self) -> Path | None:
@@ -251,6 +247,10 @@ class Repository(Git):
                 "Check out the repository before this step, or run inside it.",
             )
         return answer
+
+
+def _there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - False where it may not be looked at
 
 
 def _objects(revisions: Iterable[str]) -> bytes:

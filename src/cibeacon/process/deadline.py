@@ -1,7 +1,8 @@
 """Knows how to wait for work in other threads: for no longer than it may take, or for much of it at once. Knows no network.
 
-What nobody could break off is not begun: where a container allows no more threads, nothing is asked and nothing is sent. Work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread, and
-ends with the process at the latest; whoever waited has its time back.
+Work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread, and
+ends with the process at the latest; whoever waited has its time back. What nobody could break off is not begun: where a
+container allows no more threads, nothing is asked and nothing is sent.
 """
 
 from __future__ import annotations

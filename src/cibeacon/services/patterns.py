@@ -109,8 +109,15 @@ class Patterns:
         return isinstance(state, tuple) and any(glob.matches(path) for glob in state)
 
 
+def checked_characters(text: str) -> str:
+    """The text, or `ValueError` where no path can hold it: JSON and YAML can say what a file system cannot."""
+    if "\0" in text or any("\ud800" <= each <= "\udfff" and not "\udc80" <= each <= "\udcff" for each in text):
+        raise ValueError("holds a character that no path can hold")
+    return text
+
+
 def _checked(text: str) -> str:
-    text = text.removeprefix("./")
+    text = checked_characters(text).removeprefix("./")
     if not text:
         raise ValueError("is empty")
     if text.startswith("/"):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, Self
 
+from cibeacon.services.patterns import checked_characters
+
 PLACEHOLDER = "{service}"
 _ANY = ("*", PLACEHOLDER)
 
@@ -38,7 +40,7 @@ class Template(NamedTuple):
 
 def root_of(text: str) -> str:
     """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
-    folder = text.removeprefix("./").rstrip("/")
+    folder = checked_characters(text).removeprefix("./").rstrip("/")
     parts = folder.split("/")
     if not folder or any(part in ("", ".", "..") for part in parts):
         remedy = "; drop the slash at its beginning" if text.startswith("/") and folder else ""
