@@ -6,10 +6,11 @@ Payloads are strangers' JSON with keys missing at times: every step down may fin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+_Read = TypeVar("_Read")
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
 """A full id of a git object, of either hash."""
 
@@ -61,6 +62,24 @@ def at(value: Any, *path: str) -> Any:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def valid(read: Callable[[Any], _Read | None], value: Any) -> _Read | None:
+    """What a reader makes of a host's answer; None where it holds none, or git's all-zero id.
+
+    Raises `ValueError` for what it cannot be.
+    """
+    found = read(value)
+    if found is None and value is not None and not (isinstance(value, str) and value.strip("0") == ""):
+        raise ValueError("a field of the answer has another shape")
+    return found
+
+
+def required(read: Callable[[Any], _Read | None], value: Any) -> _Read:
+    """The same of what an answer must hold."""
+    if (found := read(value)) is None:
+        raise ValueError("a field of the answer is missing, or has another shape")
+    return found
 
 
 def words(value: Any, *path: str) -> str | None:

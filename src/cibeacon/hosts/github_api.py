@@ -19,7 +19,7 @@ from cibeacon.changes import Listed, first_parents
 from cibeacon.context import PullRequest
 from cibeacon.errors import HostError
 from cibeacon.process.budget import Budget
-from cibeacon.reading import commit
+from cibeacon.reading import commit, number, required, valid, words
 
 logging.getLogger("github").handlers = [logging.NullHandler()]
 """By itself PyGithub prints what a server says, redirects and refusals, past redactor and sanitiser."""
@@ -31,6 +31,7 @@ _MOST_FILES = 3000
 _MOST_COMPARED_FILES = 300
 MISSHAPEN = (
     RequestException,
+    ArithmeticError,
     AssertionError,
     RuntimeError,
     OSError,
@@ -60,31 +61,35 @@ def landed(
     with _asking(api_url, token, budget, f"which pull request commit {sha[:12]} of the push belongs to") as client:
         place, known, wanted = f"/repos/{quote(repository)}", known or {}, {sha, *among}
         pulls: list[dict[str, Any]] = asked(client, f"{place}/commits/{quote(sha)}/pulls?per_page=100", list)
-        numbers = [int(pull["number"]) for pull in pulls if pull["merged_at"] and pull["merge_commit_sha"] in wanted]
+        numbers = [
+            required(number, pull["number"])
+            for pull in pulls
+            if pull["merged_at"] and pull["merge_commit_sha"] in wanted
+        ]
         return tuple(known.get(each) or _pull_request(asked(client, f"{place}/pulls/{each}", dict)) for each in numbers)
 
 
-def pull_request(api_url: str, token: str, repository: str, number: int, budget: Budget) -> PullRequest:
+def pull_request(api_url: str, token: str, repository: str, pull: int, budget: Budget) -> PullRequest:
     """A pull request by its number, open or merged. Raises `HostError`."""
-    with _asking(api_url, token, budget, f"what pull request #{number} is") as client:
-        record: dict[str, Any] = asked(client, f"/repos/{quote(repository)}/pulls/{number}", dict)
-        merged = bool(record["merged"])
+    with _asking(api_url, token, budget, f"what pull request #{pull} is") as client:
+        record: dict[str, Any] = asked(client, f"/repos/{quote(repository)}/pulls/{pull}", dict)
+        merged = record["merged"] is True
         found = _pull_request(record)._replace(merged=merged, closed=record["state"] == "closed")
         return found if merged else found._replace(merge_commit_sha=None)
 
 
-def changed_files(api_url: str, token: str, repository: str, number: int, budget: Budget) -> tuple[str, ...]:
+def changed_files(api_url: str, token: str, repository: str, pull: int, budget: Budget) -> tuple[str, ...]:
     """Every path that a pull request changed, both sides of a move. Raises `HostError`, also where GitHub cut the list.
 
     GitHub lists 3,000 files at most and does not say when there are more.
     """
-    with _asking(api_url, token, budget, f"which files pull request #{number} changed") as client:
-        return files(client, f"/repos/{quote(repository)}", number, budget)
+    with _asking(api_url, token, budget, f"which files pull request #{pull} changed") as client:
+        return files(client, f"/repos/{quote(repository)}", pull, budget)
 
 
-def files(client: Github, repository: str, number: int, budget: Budget | None = None) -> tuple[str, ...]:
+def files(client: Github, repository: str, pull: int, budget: Budget | None = None) -> tuple[str, ...]:
     """`changed_files` by a client; `repository` is its address. What goes wrong is raised as it comes."""
-    place = f"{repository}/pulls/{number}"
+    place = f"{repository}/pulls/{pull}"
     record: dict[str, Any] = asked(client, place, dict)
     wanted, found = int(record["changed_files"]), list[dict[str, Any]]()
     if wanted >= _MOST_FILES:
@@ -197,14 +202,14 @@ def _pull_request(record: dict[str, Any]) -> PullRequest:
     """The whole record, which costs one more request: the list of a commit's pull requests leaves out `commits`."""
     head, base = record["head"], record["base"]
     return PullRequest(
-        number=record["number"],
-        id=record["id"],
+        number=required(number, record["number"]),
+        id=required(number, record["id"]),
         merged=True,
         closed=True,
-        merge_commit_sha=record["merge_commit_sha"],
-        base_ref=base["ref"],
-        base_sha=base["sha"],
-        head_ref=head["ref"],
-        head_sha=head["sha"],
-        commits=record.get("commits"),
+        merge_commit_sha=valid(commit, record["merge_commit_sha"]),
+        base_ref=valid(words, base["ref"]),
+        base_sha=valid(commit, base["sha"]),
+        head_ref=valid(words, head["ref"]),
+        head_sha=valid(commit, head["sha"]),
+        commits=valid(number, record.get("commits")),
     )

@@ -21,7 +21,7 @@ from cibeacon.changes import Listed, first_parents
 from cibeacon.context import Context, PullRequest
 from cibeacon.errors import HostError
 from cibeacon.process.budget import Budget
-from cibeacon.reading import commit, seconds
+from cibeacon.reading import commit, number, required, seconds, valid, words
 
 _LONGEST_CALL = 10.0
 _PAGE = 100
@@ -50,7 +50,7 @@ def landed(
     with _asking(server_url, credential, session, what) as client:
         project, known, wanted = client.projects.get(repository, lazy=True), known or {}, {sha, *among}
         found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(budget))
-        numbers = [each["iid"] for each in found if _brought(each, wanted)]
+        numbers = [required(number, each["iid"]) for each in found if _brought(each, wanted)]
         return tuple(
             known.get(each) or _merge_request(project.mergerequests.get(each, **_once(budget)).attributes)
             for each in numbers
@@ -58,12 +58,12 @@ def landed(
 
 
 def pull_request(
-    server_url: str, credential: Mapping[str, str], repository: str, number: int, session: Session, budget: Budget
+    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, budget: Budget
 ) -> PullRequest:
     """A merge request by its number, open or merged. Raises `HostError`."""
-    with _asking(server_url, credential, session, f"what merge request !{number} is") as client:
+    with _asking(server_url, credential, session, f"what merge request !{iid} is") as client:
         project = client.projects.get(repository, lazy=True)
-        record = project.mergerequests.get(number, **_once(budget)).attributes
+        record = project.mergerequests.get(iid, **_once(budget)).attributes
         merged = record["state"] == "merged"
         found = _merge_request(record)._replace(merged=merged, closed=record["state"] in ("merged", "closed"))
         return found if merged else found._replace(merge_commit_sha=None)
@@ -81,27 +81,27 @@ def pipeline(
         return named._replace(
             commit_sha=None if temporary else commit(record["sha"]),
             branch=None if record.get("tag") or ref.startswith("refs/") else ref,
-            run_url=record.get("web_url"),
-            pipeline=record.get("name") or named.repository,
-            actor=user.get("username"),
-            status=record["status"],
+            run_url=valid(words, record.get("web_url")),
+            pipeline=valid(words, record.get("name")) or named.repository,
+            actor=valid(words, user.get("username")),
+            status=required(words, record["status"]),
             started_at=seconds(record.get("created_at")),
             finished_at=seconds(record.get("finished_at") or record.get("updated_at")),
         )
 
 
 def changed_files(
-    server_url: str, credential: Mapping[str, str], repository: str, number: int, session: Session, budget: Budget
+    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, budget: Budget
 ) -> tuple[str, ...]:
     """Every path that a merge request changed, both sides of a move. Raises `HostError`, also where GitLab cut the list.
 
     GitLab counts 1,000 files by default, and says "1000+" where there are more.
     """
-    with _asking(server_url, credential, session, f"which files merge request !{number} changed") as client:
+    with _asking(server_url, credential, session, f"which files merge request !{iid} changed") as client:
         project = client.projects.get(repository, lazy=True)
-        count = str(project.mergerequests.get(number, **_once(budget)).attributes["changes_count"])
+        count = str(project.mergerequests.get(iid, **_once(budget)).attributes["changes_count"])
         files: list[dict[str, Any]] = []
-        place = f"/projects/{quote(repository, safe='')}/merge_requests/{number}/diffs"
+        place = f"/projects/{quote(repository, safe='')}/merge_requests/{iid}/diffs"
         while count.isdecimal() and len(files) < int(count):
             page = client.http_get(
                 place, query_data={"per_page": _PAGE, "page": len(files) // _PAGE + 1}, **_once(budget)
@@ -206,7 +206,7 @@ def _asking(server_url: str, credential: Mapping[str, str], session: Session, wh
             f"{server_url} answered {error.response_code or 'nothing usable'}",
             "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number and pr_merged.",
         ) from error
-    except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
         raise HostError(
             f"GitLab could not be asked {what}",
             f"{server_url} gave no usable answer ({type(error).__name__})",
@@ -233,17 +233,17 @@ def _brought(merge_request: dict[str, Any], wanted: Collection[str]) -> bool:
 
 def _merge_request(found: dict[str, Any]) -> PullRequest:
     refs = found.get("diff_refs") or {}
-    head = refs.get("head_sha") or found.get("sha")
-    squash, merge = found.get("squash_commit_sha"), found.get("merge_commit_sha")
+    head = valid(commit, refs.get("head_sha") or found.get("sha"))
+    squash, merge = valid(commit, found.get("squash_commit_sha")), valid(commit, found.get("merge_commit_sha"))
     return PullRequest(
-        number=found["iid"],
+        number=required(number, found["iid"]),
         merged=True,
         closed=True,
         merge_commit_sha=merge or squash or head,
-        base_ref=found.get("target_branch"),
-        head_ref=found.get("source_branch"),
+        base_ref=valid(words, found.get("target_branch")),
+        head_ref=valid(words, found.get("source_branch")),
         head_sha=head,
-        diff_base_sha=refs.get("base_sha"),
-        squashed=bool(squash),
+        diff_base_sha=valid(commit, refs.get("base_sha")),
+        squashed=squash is not None,
         fork=found.get("source_project_id") != found.get("target_project_id"),
     )
