@@ -103,6 +103,26 @@ def test_text_of_any_length_is_no_fault(tmp_path):
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("pattern", ["reports/*", "reports/", "reports/**", "**/*", "reports/l*"])
+def test_a_link_that_leads_to_itself_keeps_no_other_file_from_being_taken(tmp_path, pattern):
+    write(tmp_path, "reports/last.log")
+    (tmp_path / "reports/loop").symlink_to("loop")
+    (tmp_path / "reports/round").symlink_to("trip")
+    (tmp_path / "reports/trip").symlink_to("round")
+    assert names(tmp_path, pattern) == ["reports/last.log"]
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+@pytest.mark.parametrize(
+    "pattern", ["a\0b", "a\0b/*", "\0", "a\ud800b", "a\ud800b/*.log", "x" * 300, "x" * 300 + "/*", "x/" * 3000 + "*"]
+)
+def test_a_name_that_no_file_can_have_keeps_no_other_from_being_taken(tmp_path, pattern, anywhere):
+    write(tmp_path, "last.log")
+    found, said = attachments([pattern, "*.log"], tmp_path, anywhere=anywhere)
+    assert [each.name for each in found] == ["last.log"]
+    assert len(said) == 1
+
+
 def test_patterns_are_read_as_everywhere_else(tmp_path):
     for path in ("a/1.log", "a/b/2.log", "3.log", "a/x.txt", ".hidden/4.log", "a/.5.log"):
         write(tmp_path, path)
@@ -132,7 +152,7 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_one_all_the_same(tmp_path):
         ("a/../../secret.log", "a/../../secret.log is not taken: it leads out of the folder {root}"),
         ("/etc/passwd", "/etc/passwd is not taken: it leads out of the folder {root}"),
         ("{a,b}.log", "{{a,b}}.log is not taken: it holds braces; write one pattern for each alternative"),
-        ("x\0y", "x\0y means no file"),
+        ("x\0y", "x\0y is not taken: it holds a character that no path can hold"),
         ("*" * 17, "*" * 17 + " is not taken: it holds over 16 wildcards"),
         ("pipe", "pipe is not taken: it is no regular file"),
         ("gone.log", "gone.log is not taken: it cannot be read: No such file or directory"),

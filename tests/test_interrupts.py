@@ -285,6 +285,19 @@ def test_what_is_known_is_on_disk_before_anything_slow_is_looked_at(job, tmp_pat
     assert sorted(each.kind for each in this.spool.values()) == sorted(KNOWN[place])
 
 
+def test_a_signal_while_files_are_looked_at_keeps_the_end_of_a_job_of_dci(job, tmp_path):
+    stopped = Stopped(tmp_path / "stop", "os.scandir()")
+    this = job("", **DCI, **stopped.environ)
+    with Living("dci", "finish", "success", environ=this.environ, cwd=this.cwd) as living:
+        stopped.waited_for()
+        living.told(signal.SIGTERM)
+        stopped.goes_on()
+        ended = living.ended()
+    assert ended.code == 0
+    assert [each.signal["type"] for each in this.spool.values()] == ["JobState"]
+    assert "no file is sent, since cibeacon was interrupted" in ended.out
+
+
 def filled(write):
     """Nothing more goes into this pipe."""
     os.set_blocking(write, False)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from cibeacon import detect
 from cibeacon.delivery import keeping
 from cibeacon.delivery.delivering import deliver
-from cibeacon.files.attachments import attachments
+from cibeacon.files.attachments import attachments_or_none
 from cibeacon.files.names import header
 from cibeacon.files.watching import Watch
 from cibeacon.git.repository import Repository, toplevel
@@ -119,7 +119,9 @@ class _Step:
     def files(self) -> Sequence[Attachment]:
         """The files; what is not taken of them is said. A person at the command line may name any file."""
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
-        found, said = attachments(dci.dci_files, self._world.cwd, anywhere=origin.words.startswith("--"))
+        anywhere = origin.words.startswith("--")
+        (found, said), why = attachments_or_none(dci.dci_files, self._world.cwd, anywhere=anywhere)
+        self._survey = self._survey._replace(interrupted=why)
         self._notices += tuple(Notice("trouble", f"{each}.") for each in said)
         if not dci.dci_files:
             self._notices += (Notice("trouble", "No file is named: give files or globs (setting dci_files)."),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from cibeacon.changes import reckoning
 from cibeacon.delivery.delivering import deliver
@@ -21,9 +20,6 @@ from cibeacon.settings import Settings
 from cibeacon.sinks import SINKS, named
 from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
-
-if TYPE_CHECKING:
-    from cibeacon.files.attachments import Answer
 
 
 def kept(world: World, found: Survey) -> tuple[Survey, Journal | None]:
@@ -65,21 +61,17 @@ def _with_files(
     patterns = found.settings.dci.dci_files
     if not patterns or not any(isinstance(step, Ready) and isinstance(step.signal, JobState) for step in steps):
         return found, steps, ()
-    from cibeacon.files.attachments import attachments  # whoever sends no files needs none of it
+    from cibeacon.files.attachments import (  # whoever sends no files needs none of it
+        attachments_or_none,
+        no_attachments,
+    )
 
     why = found.interrupted
-    try:
-        taken, said = guarded(lambda: attachments(patterns, world.cwd), _no_files) if why is None else _no_files(why)
-    except KeyboardInterrupt as stop:
-        found = found._replace(interrupted=interruption(stop))
-        taken, said = _no_files(interruption(stop))
+    (taken, said), why = (no_attachments(why), why) if why else attachments_or_none(patterns, world.cwd)
+    found = found._replace(interrupted=why)
     files = tuple(File(*each) for each in taken)
     notices = tuple(Notice("trouble", f"dci_files: {each}.") for each in said)
     return found, plan(_situation(world, found)._replace(files=files)), notices
-
-
-def _no_files(why: str) -> Answer:
-    return (), (f"no file is sent: {why}",)
 
 
 def unsaid(problems: Sequence[Problem]) -> list[Problem]:

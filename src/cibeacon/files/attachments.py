@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from cibeacon.errors import guarded, interruption
 from cibeacon.files import junit
 from cibeacon.files.names import named
 from cibeacon.process.sections import interruptible
@@ -58,6 +59,19 @@ def attachments(patterns: Sequence[str], root: Path, *, anywhere: bool = False) 
         for pattern in dict.fromkeys(patterns):
             look.add(pattern)
         return look.answer()
+
+
+def attachments_or_none(patterns: Sequence[str], root: Path, *, anywhere: bool = False) -> tuple[Answer, str | None]:
+    """The same, where nothing may be lost with it: no file when it fails, and why it was interrupted when it was."""
+    try:
+        return guarded(lambda: attachments(patterns, root, anywhere=anywhere), no_attachments), None
+    except KeyboardInterrupt as stop:
+        return no_attachments(interruption(stop)), interruption(stop)
+
+
+def no_attachments(why: str) -> Answer:
+    """Nothing, for a reason that lies elsewhere."""
+    return (), (f"no file is sent, since {why}",)
 
 
 class _Taken(NamedTuple):
@@ -197,7 +211,7 @@ def _files(folder: str, *, deep: bool, hidden: bool) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 if deep:
                     waiting.append(entry.path)
-            elif not entry.is_dir():
+            elif not os.path.isdir(entry.path):  # noqa: PTH112 - no for a link that leads to itself
                 yield entry.path
 
 
