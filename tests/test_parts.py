@@ -15,6 +15,7 @@ import pytest
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.sandbox.server import Sandbox
+from faults import Refusing
 from living import Living, records
 from processes import cibeacon
 
@@ -78,6 +79,31 @@ def breaking(error):
         raise error
 
     return broken
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"environment": "production"},
+        {"pipeline_name": "nightly"},
+        {"signals": "pipeline-run"},
+        {"run_scope": "job"},
+    ],
+    ids=lambda said: next(iter(said), "nothing"),
+)
+def test_what_the_repository_says_takes_the_place_of_what_was_kept_before_it_was_read(environ, clone, tmp_path, said):
+    folder = clone()
+    (folder / ".cibeacon.yml").unlink(missing_ok=True)
+    (folder / ".cibeacon.json").write_text(json.dumps({"discover": [{"root": "services/{service}/"}], "report": said}))
+    with Refusing() as nobody:
+        ended = cibeacon("report", "--format=json", environ=environ | {"CIBEACON_DX_URL": nobody.url}, cwd=folder)
+    signals = ended.document["signals"]
+    assert len(signals) == (1 if "signals" in said else 3)
+    assert {each["outcome"] for each in signals} == {"spooled"}
+    kept = {key: each.body for key, each in records(tmp_path / "cibeacon/spool").items()}
+    assert kept == {each["key"]: each["request"]["body"] for each in signals}
+    assert json.dumps(said.get("pipeline_name", "")) in json.dumps(kept) or "pipeline_name" not in said
 
 
 FAULTS = [MemoryError(), RecursionError(), RuntimeError("x"), OSError(12, "Cannot allocate memory")]
@@ -189,6 +215,17 @@ def test_a_working_folder_that_may_not_be_searched_costs_the_services_alone(envi
     (tmp_path / "closed").chmod(0o700)
     rows = {each["kind"]: each["outcome"] for each in json.loads(ended.out)["signals"]}
     assert (ended.code, rows) == (0, {"pull-services": "failed", "deployment": "sent", "pipeline-run": "sent"})
+
+
+@pytest.mark.parametrize("verb", [("list",), ("check",), ("which", "x")], ids=lambda verb: verb[0])
+@pytest.mark.parametrize("error", FAULTS[:3], ids=lambda error: type(error).__name__)
+def test_a_verb_that_shows_no_report_fails_in_one_line(environ, clone, monkeypatch, verb, error):
+    folder = clone()
+    monkeypatch.setattr(subprocess, "Popen", breaking(error))
+    ended = cibeacon("services", *verb, environ={}, cwd=folder)
+    assert ended.code in (1, 2)
+    assert "Traceback" not in ended.err
+    assert len(ended.err.splitlines()) == 1
 
 
 def _odd(value):

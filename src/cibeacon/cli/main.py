@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cibeacon.errors import guarded
 from cibeacon.process.world import World
 
 
 def run(argv: Sequence[str], world: World) -> int:
     """The exit code of a command line. One that cannot be read makes it 2."""
+    return guarded(lambda: _run(argv, world), lambda why: _failed(argv, world, why))
+
+
+def _failed(argv: Sequence[str], world: World, why: str) -> int:
+    """What a verb that shows no report comes to when it fails unexpectedly. In the action that costs a strict step alone."""
+    from cibeacon.cli import plain
+    from cibeacon.cli.present import fault
+
+    fault(world, why)
+    return 1 if world.stage == "whole" else int(plain.strict(argv, world.environ))
+
+
+def _run(argv: Sequence[str], world: World) -> int:
     try:
         if not argv and world.stage != "whole":
             from cibeacon.cli import step

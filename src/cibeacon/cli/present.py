@@ -88,11 +88,16 @@ def unbroken(world: World, work: Callable[[], int], code: int) -> int:
     """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
 
     def said(why: str) -> int:
-        lines = [clipped(notice.text, 400) for notice in broken(why).notices]
-        _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
+        fault(world, why)
         return code
 
     return guarded(work, said)
+
+
+def fault(world: World, why: str) -> None:
+    """Says that a verb failed."""
+    lines = [clipped(notice.text, 400) for notice in broken(why).notices]
+    _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
 
 
 def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stderr: bool) -> list[str]:

@@ -93,19 +93,20 @@ class Journal:
             return
         if not self._kept:
             place.tidy(self._world.now())
+        known = self._kept
+        kept = {
+            record.key: record for record in reversed(fits)
+        }  # of two with one key the file holds the last: it stays
         try:
-            if fresh := [record for record in fits if self._kept.get(record.key) is not record]:
+            if fresh := [record for record in fits if known.get(record.key) is not record]:
                 place.keep(fresh)
         except SpoolError as error:
             self._fault, self._said = error.why, (*self._said, Notice("remark", f"warning: {error}"))
-            return
-        gone = [record for key, record in self._kept.items() if key not in {each.key for each in fits}]
-        self._kept = {
-            record.key: record for record in reversed(fits)
-        }  # of two with one key the file holds the last: it stays
+            kept = {key: record for key, record in known.items() if key in kept}
+        self._kept = kept
         self._tell()
-        for record in gone:
-            place.forget(record)
+        for key in known.keys() - kept.keys():
+            place.forget(known[key])
 
     def _as_kept(self, record: Record) -> Record:
         """The record that is on disk already, where it says the same."""
