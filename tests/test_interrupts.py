@@ -266,9 +266,9 @@ AT_THE_START = ["deployment", "deployment", "pipeline-run"]
 KNOWN = {
     "in git": AT_THE_START,
     "in the host's API": AT_THE_START,
-    "in jq": ["pipeline-run"],
+    "in jq": ["pull-services", "pipeline-run"],
     "before the last record": AT_THE_START,
-    "in files for DCI": [*AT_THE_START, "dci", "dci"],
+    "in files for DCI": [*KINDS, "dci", "dci"],
     "before the first request": sorted(KINDS),
 }
 """What is on disk by then, by kind."""

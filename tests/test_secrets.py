@@ -253,7 +253,7 @@ def test_a_failure_of_our_own_tells_no_secret(shop, merged, tmp_path, monkeypatc
     def fails(*_, **__):
         raise RuntimeError(ECHO)
 
-    monkeypatch.setattr(app, "survey", fails)
+    monkeypatch.setattr(app, "begun", fails)
     environ = github(merged, tmp_path, git="http://127.0.0.1:9", api="http://127.0.0.1:9", dx="acme")
     ended = cibeacon("report", *flags, "--timeout=2", environ=environ, cwd=shop.root)
     assert "failed unexpectedly" in ended.out + ended.err

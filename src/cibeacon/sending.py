@@ -22,15 +22,15 @@ from cibeacon.survey import Survey
 from cibeacon.telling.report import Notice
 
 
-def kept(world: World, found: Survey) -> tuple[Survey, Journal | None]:
+def kept(world: World, found: Survey, journal: Journal | None = None) -> tuple[Survey, Journal | None]:
     """What is known already is on disk before anything slow or fragile is looked at. A dry run keeps nothing."""
     if found.rehearsed:
         return found, None
     steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
     if found.settings.deploy.metadata_jq:
         steps = without_metadata(steps, "failed", "it was not run yet")
-    journal = Journal(world, found)
-    why, _ = journal.hold(steps, found.settings, None)
+    journal = journal or Journal(world, found)
+    why, _ = journal.hold(steps, found.settings, found.interrupted)
     return found._replace(interrupted=why), journal
 
 
@@ -38,14 +38,15 @@ def sent(
     world: World, found: Survey, journal: Journal | None
 ) -> tuple[Survey, tuple[Outcome, ...], tuple[Notice, ...]]:
     """What became of every signal that the run and the settings call for; the survey says whether it was interrupted."""
+    program = found.settings.deploy.metadata_jq
+    if program or found.settings.dci.dci_files:
+        found, journal = kept(world, found, journal)
     found, planned, unsent = _with_files(world, found, plan(_situation(world, found)))
-    steps = [_permitted(step, found.settings) for step in planned]
-    program, left = found.settings.deploy.metadata_jq, found.budget.remaining()
-    ready = steps
+    steps, left = [_permitted(step, found.settings) for step in planned], found.budget.remaining()
     try:
         steps = guarded(
-            lambda: with_metadata(ready, program, found.context, world.environ, left / 2),  # the rest is for sending
-            lambda why: without_metadata(ready, "failed", f"{why}."),
+            lambda: with_metadata(steps, program, found.context, world.environ, left / 2),  # the rest is for sending
+            lambda why: without_metadata(steps, "failed", f"{why}."),
         )
     except KeyboardInterrupt as stop:
         found = found._replace(interrupted=interruption(stop))
