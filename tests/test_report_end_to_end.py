@@ -426,7 +426,7 @@ class TestOutsideCi:
     @pytest.mark.parametrize("run_id", [(), ("--run-id=build-77",)])
     def test_a_dry_run_says_of_every_signal_what_sending_says(self, shop, merged, dx, run_id):
         environ = {"CIBEACON_DX_URL": dx.url, "DX_API_TOKEN": TOKEN, "CIBEACON_DEPLOY_SERVICES": "payments"}
-        arguments = ("report", "--pr-number=5", "--format=json", *run_id)
+        arguments = ("report", "--pr-number=5", "--pr-merged", "--format=json", *run_id)
         shown, sent = (cibeacon(*arguments, flag, environ=environ, cwd=shop.root).document["signals"]
                        for flag in ("--dry-run", "--no-dry-run"))  # fmt: skip
         words = [{**each, "outcome": each["outcome"].replace("sent", "rehearsed")} for each in sent]
