@@ -67,7 +67,7 @@ def test_a_folder_stands_for_every_spool_file_below_it_and_for_nothing_else(foun
         file(tmp_path, name, told(3), b"garbage\n")
     before = tree(tmp_path)
     found.add("a")
-    assert records(found) == [told(1), told(2)]
+    assert sorted(records(found)) == [told(1), told(2)]
     assert found.troubles == []
     assert tree(tmp_path) == before
 
@@ -259,7 +259,7 @@ def test_what_cannot_be_set_aside_stays_and_the_rest_of_the_folder_is_read(found
     before = tree(tmp_path)
     with read_only(tmp_path / "spool"):
         found.add("spool")
-    assert records(found) == [told(1), told(2)]
+    assert sorted(records(found)) == [told(1), told(2)]
     assert any("cannot be set aside" in trouble for trouble in found.troubles)
     assert tree(tmp_path) == before
 

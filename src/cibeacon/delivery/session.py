@@ -8,8 +8,15 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+LARGEST = 8 << 20
+"""Bytes of a response; as JSON they can take twenty times as much memory."""
+_PIECE = 64 << 10
 _BLOCK = 256 << 10
 """Bytes that are written at once; of the usual 16 KiB a large file has so many that counting them costs most."""
+
+
+class AnswerTooLarge(requests.exceptions.RequestException):
+    """A response over `LARGEST`."""
 
 
 class HardenedSession(requests.Session):
@@ -19,6 +26,8 @@ class HardenedSession(requests.Session):
         super().__init__()
         self.auth = _signed_already
         self.max_redirects = 2
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter())
         self._merged: dict[tuple[object, ...], Any] = {}
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
@@ -41,7 +50,26 @@ def _signed_already(request: requests.PreparedRequest) -> requests.PreparedReque
     return request
 
 
-class UnrepeatingAdapter(HTTPAdapter):
+class BoundedAdapter(HTTPAdapter):
+    """Reads a response that nobody streams up to `LARGEST`: the libraries above it read whatever a server sends."""
+
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, *arguments: Any, **more: Any
+    ) -> requests.Response:
+        """The response. Raises `AnswerTooLarge`."""
+        response = super().send(request, True, *arguments, **more)
+        if not stream or response.is_redirect:
+            content = bytearray()
+            for piece in response.iter_content(_PIECE):
+                content += piece
+                if len(content) > LARGEST:
+                    response.close()
+                    raise AnswerTooLarge(f"over {LARGEST >> 20} MiB")
+            response._content = bytes(content)
+        return response
+
+
+class UnrepeatingAdapter(BoundedAdapter):
     """One attempt a request, and a body in large blocks."""
 
     def __init__(self) -> None:

@@ -1,15 +1,17 @@
 """The only way to git: starts a child, reads it, ends it with the time budget and takes its helpers along. Knows no question.
 
-Its environment is its own (`environment`). A child may be started ahead of the question, so that it works meanwhile.
+Its environment is its own (`environment`), and so are its limits: a repository is anybody's, and a tree of a few
+kilobytes can stand for billions of files. A child may be started ahead of the question, so that it works meanwhile.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import select
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,8 +20,15 @@ from cibeacon.process.belongings import begun, end
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import interruptible, uninterrupted
 
+MEMORY = 256 << 20
+"""Bytes of anonymous memory of a child. Packs are mapped and do not count, so a repository may be of any size."""
+WRITTEN = 4 << 30
+"""Bytes of a file that a child may write: what one fetch can bring."""
+LARGEST = 64 << 20
+"""Bytes of an answer that is read as a whole."""
 _CHUNK = 1 << 16
 _CLIP = 2000
+_OUT_OF_MEMORY = "out of memory"
 
 
 class Git:
@@ -40,44 +49,50 @@ class Git:
         if question in self._ahead or (given and len(given) > select.PIPE_BUF):  # which a pipe takes at once
             return
         with suppress(CheckoutError):
-            child = self._ahead[question] = self._start(arguments, given=_pipe(given))
-            if child.stdin and given is not None:
-                with suppress(OSError), child.stdin:
-                    child.stdin.write(given)
-                child.stdin = None
+            self._ahead[question] = self._start(arguments, given=given)
 
     def _run(
         self, *arguments: str, environ: Mapping[str, str] | None = None, given: bytes | None = None
     ) -> tuple[int, bytes, str]:
         """Exit code, stdout and stderr of one git command, inside the budget."""
-        child = self._ahead.pop((arguments, given), None)
-        if child is None:
-            child = self._start(arguments, environ, _pipe(given))
-        elif given is not None:
-            given = None  # it has it
+        with ExitStack() as held:
+            child = self._ahead.pop((arguments, given), None)
+            if child is None:
+                small = given is None or len(given) <= select.PIPE_BUF
+                child = self._start(arguments, environ, given if small else held.enter_context(_file(given or b"")))
+            held.callback(end, child)
+            out, complaints = bytearray(), bytearray()
+            for piece in self._chunks(child, complaints, arguments[0]):
+                out += piece
+                if len(out) > LARGEST:
+                    raise _too_much(arguments[0], f"its answer is over {LARGEST >> 20} MiB")
+            code = self._ended(child, arguments[0])
+        err = os.fsdecode(bytes(complaints)).strip()
+        if code and _OUT_OF_MEMORY in err.lower():
+            raise _too_much(arguments[0], f"git needs over {MEMORY >> 20} MiB of memory for it")
+        return code, bytes(out), err
+
+    def _ended(self, child: subprocess.Popen[bytes], command: str) -> int:
+        """The exit code of a child that closed its output."""
         try:
-            with interruptible():
-                out, err = child.communicate(given, timeout=self._budget.remaining())
+            return child.wait(max(self._budget.remaining(), 0.01))
         except subprocess.TimeoutExpired as error:
-            raise late(arguments[0]) from error
-        finally:
-            end(child)
-        return child.returncode, out, os.fsdecode(err).strip()
+            raise late(command) from error
 
     def _stream(self, *arguments: str, given: IO[bytes] | None = None) -> Iterator[bytes]:
         """What one git command prints, as it comes. The child ends when nobody reads on."""
         ahead = None if given else self._ahead.pop((arguments, None), None)
-        child = ahead or self._start(arguments, given=given or subprocess.DEVNULL)
+        child = ahead or self._start(arguments, given=given)
         complaints = bytearray()
         try:
             yield from self._chunks(child, complaints, arguments[0])
-            code = child.wait(max(self._budget.remaining(), 0.01))
-        except subprocess.TimeoutExpired as error:
-            raise late(arguments[0]) from error
+            code = self._ended(child, arguments[0])
         finally:
             end(child)
         if code != 0:
             err = os.fsdecode(bytes(complaints)).strip()
+            if _OUT_OF_MEMORY in err.lower():
+                raise _too_much(arguments[0], f"git needs over {MEMORY >> 20} MiB of memory for it")
             raise CheckoutError("git could not compare the commits", err, "Check out with the whole history.")
 
     def _chunks(self, child: subprocess.Popen[bytes], complaints: bytearray, command: str) -> Iterator[bytes]:
@@ -101,7 +116,7 @@ class Git:
         self,
         arguments: tuple[str, ...],
         environ: Mapping[str, str] | None = None,
-        given: IO[bytes] | int = subprocess.DEVNULL,
+        given: IO[bytes] | bytes | None = None,
     ) -> subprocess.Popen[bytes]:
         if self._budget.remaining() <= 0:
             raise late(arguments[0])
@@ -111,12 +126,16 @@ class Git:
                     ["git", "--no-pager", *arguments],
                     cwd=self.root,
                     env=self._environ if environ is None else environ,
-                    stdin=given,
+                    stdin=subprocess.PIPE if isinstance(given, bytes) else given or subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     process_group=0,
                 )
                 begun(child)
+                _limit(child.pid)
+                if isinstance(given, bytes) and child.stdin:
+                    with suppress(OSError), child.stdin:
+                        child.stdin.write(given)
             return child
         except FileNotFoundError as error:
             raise CheckoutError(
@@ -126,22 +145,43 @@ class Git:
             raise CheckoutError("git cannot be run", str(error), "Check the installation of git.") from error
 
 
-def _pipe(given: bytes | None) -> int:
-    return subprocess.DEVNULL if given is None else subprocess.PIPE
+def _limit(pid: int) -> None:
+    """Bounds a child that has just started. Only Linux can do that from outside, which costs nothing."""
+    if not hasattr(resource, "prlimit"):
+        return
+    for kind, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_FSIZE, WRITTEN)):
+        with suppress(OSError, ValueError):
+            hard = resource.prlimit(pid, kind)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.prlimit(pid, kind, (most, most))
+
+
+def _too_much(command: str, why: str) -> CheckoutError:
+    """The error of a command whose answer is too large to be meant."""
+    return CheckoutError(
+        f"git {command} was stopped",
+        why,
+        "Give the services by name (setting services), or the changed paths (cibeacon services --files-from -).",
+    )
 
 
 @contextmanager
-def listed(lines: Iterable[str]) -> Iterator[IO[bytes]]:
-    """A file of ASCII lines, for a child that answers before it has read them all. Raises `CheckoutError`."""
+def _file(content: bytes) -> Iterator[IO[bytes]]:
+    """Input as a file, for a child that answers before it has read it all. Raises `CheckoutError`."""
     from tempfile import TemporaryFile
 
     try:
         with TemporaryFile() as file:
-            file.write("".join(f"{line}\n" for line in lines).encode("ascii"))
+            file.write(content)
             file.seek(0)
             yield file
     except OSError as error:
         raise no_room(error) from error
+
+
+def listed(lines: Iterable[str]) -> AbstractContextManager[IO[bytes]]:
+    """A file of ASCII lines. Raises `CheckoutError`."""
+    return _file("".join(f"{line}\n" for line in lines).encode("ascii"))
 
 
 def no_room(error: OSError) -> CheckoutError:

@@ -24,6 +24,9 @@ _SCRATCH_CONFIG = {
     "core.alternateRefsPrefixes": "refs/cibeacon/nothing/",  # the borrowed repository's refs must not be offered
     "gc.auto": "0",
     "maintenance.auto": "false",
+    "pack.threads": "1",  # each has a cache of its own, and memory is bounded
+    "core.deltaBaseCacheLimit": "16m",
+    "core.bigFileThreshold": "4m",  # larger files are streamed
 }
 _NETWORK_CONFIG = {
     "http.followRedirects": "false",  # a credential would travel along

@@ -144,7 +144,7 @@ class Ladder:
         blob = room.blob(commit, path)
         if blob is None:
             return None
-        return self._filled("trees", "files", (blob,)).content(blob)
+        return self._filled("trees", "files", (blob,)).content(blob, path)
 
     def entries(self, commit: str, *options: str) -> Iterator[str]:
         """A line of `git ls-tree` for every file in a commit's tree. Raises `CheckoutError`."""

@@ -12,13 +12,17 @@ from itertools import chain
 from pathlib import Path
 
 from cibeacon.context import Checkout, Named
-from cibeacon.errors import CheckoutError
+from cibeacon.errors import CheckoutError, ServiceMapError
 from cibeacon.git import environment
 from cibeacon.git.child import Git, listed, names
 from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_line
 from cibeacon.process.budget import Budget
 from cibeacon.reading import SHA
 
+LARGEST_FILE = 4 << 20
+"""Bytes of a file of the repository that is read as a whole: configuration, CODEOWNERS, a build graph."""
+MOST_ENTRIES = 5_000_000
+"""Files, or folders, of one tree."""
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
 _SHORT = r"[0-9a-f]{7,39}"
 _HEADS, _ORIGIN = BRANCH, f"{TRACKING}origin/"
@@ -164,8 +168,17 @@ class Repository(Git):
         self._begin(*_COMPARISON, base, head, "--")
 
     def text(self, commit: str, path: str) -> bytes | None:
-        """The content of a file in a commit's tree."""
-        code, out, _ = self._run("cat-file", "blob", f"{commit}:{path}")
+        """The content of a file in a commit's tree. Raises `ServiceMapError` for one over `LARGEST_FILE`."""
+        return self._file(f"{commit}:{path}", path)
+
+    def _file(self, blob: str, name: str) -> bytes | None:
+        """A file's content; its size is asked for before it is read."""
+        size = self._ask("cat-file", "-s", blob) or ""
+        if size.isdecimal() and int(size) > LARGEST_FILE:
+            raise ServiceMapError(
+                f"{name[:200]} cannot be used", f"it is over {LARGEST_FILE >> 20} MiB", "Make it smaller."
+            )
+        code, out, _ = self._run("cat-file", "blob", blob)
         return out if code == 0 else None
 
     def holds(self, commit: str, *paths: str) -> bool:
@@ -183,8 +196,20 @@ class Repository(Git):
             return False
 
     def entries(self, commit: str, *options: str) -> Iterator[str]:
-        """A line of `git ls-tree` for every file in a commit's tree; with `-d` for every folder."""
-        return names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
+        """A line of `git ls-tree` for every file in a commit's tree; with `-d` for every folder.
+
+        Raises `CheckoutError`, also while they are read: a tree of over `MOST_ENTRIES` is not meant to be used.
+        """
+        for count, entry in enumerate(
+            names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
+        ):
+            if count >= MOST_ENTRIES:
+                raise CheckoutError(
+                    f"The files of commit {commit[:12]} cannot be listed",
+                    f"there are over {MOST_ENTRIES:,}",
+                    "Give the services by name (setting services), or by templates.",
+                )
+            yield entry
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
         """What `git cat-file` says of many objects at once: `--batch` or `--batch-check`."""

@@ -151,10 +151,9 @@ class Scratch(Repository):
         """The id of a file's content in a commit's tree; None when there is no such file."""
         return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}")
 
-    def content(self, blob: str) -> bytes | None:
-        """The content with an id."""
-        code, out, _ = self._run("cat-file", "blob", blob)
-        return out if code == 0 else None
+    def content(self, blob: str, path: str) -> bytes | None:
+        """The content with an id, which stands at a path. Raises `ServiceMapError` for one over `LARGEST_FILE`."""
+        return self._file(blob, path)
 
 
 def _kept(name: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 20
 """Bytes of a marker file; a larger one is none."""
+MOST_FOLDERS = 500_000
+"""Folders of both trees together."""
 _SECONDS = 10.0
 
 
@@ -116,7 +118,14 @@ class Trees:
         """Every folder of both trees."""
         found: dict[str, None] = {}
         for commit in self.commits.values():
-            found |= dict.fromkeys(self._source.entries(commit, "-d", "--name-only"))
+            for folder in self._source.entries(commit, "-d", "--name-only"):
+                found[folder] = None
+                if len(found) > MOST_FOLDERS:
+                    raise ServiceMapError(
+                        "The folders of the repository cannot be listed",
+                        f"there are over {MOST_FOLDERS:,}",
+                        "Write the services down instead of finding them by templates.",
+                    )
         return found
 
 

@@ -22,7 +22,7 @@ TITLE = "GitHub Actions"
 _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
 _WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
 _DEPENDABOT = "dependabot[bot]"
-_LARGEST_EVENT = 32 << 20
+_LARGEST_EVENT = 8 << 20
 _ACCESS = "Give the job's token read access to the repository's contents (contents: read)"
 
 

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from github import Auth, Github, GithubException, GithubRetry
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
 from requests import RequestException
 
 from cibeacon.changes import Listed, first_parents
 from cibeacon.context import PullRequest
+from cibeacon.delivery.session import AnswerTooLarge, BoundedAdapter
 from cibeacon.errors import HostError
 from cibeacon.process.budget import Budget
 from cibeacon.reading import commit, number, required, valid, words
@@ -41,6 +43,25 @@ MISSHAPEN = (
     TypeError,
 )
 """What PyGithub and requests raise for an answer that is none, and what reading one raises."""
+
+
+class _Https(HTTPSRequestsConnectionClass):
+    """A connection whose answers are bounded."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.session.mount("https://", BoundedAdapter(max_retries=self.retry))
+
+
+class _Http(HTTPRequestsConnectionClass):
+    """The same without encryption, for a server on this machine."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.session.mount("http://", BoundedAdapter(max_retries=self.retry))
+
+
+Requester.injectConnectionClasses(_Http, _Https)
 _Kind = TypeVar("_Kind", dict[str, Any], list[dict[str, Any]])
 
 
@@ -183,7 +204,7 @@ def _asking(api_url: str, token: str, budget: Budget, what: str) -> Iterator[Git
     except MISSHAPEN as error:
         raise HostError(
             f"GitHub could not be asked {what}",
-            f"{api_url} gave no usable answer ({type(error).__name__})",
+            f"{api_url} gave no usable answer ({error if isinstance(error, AnswerTooLarge) else type(error).__name__})",
             "Run again later, or set pr_number and pr_merged.",
         ) from error
     finally:

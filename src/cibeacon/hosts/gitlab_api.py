@@ -19,6 +19,7 @@ from requests import RequestException, Session
 
 from cibeacon.changes import Listed, first_parents
 from cibeacon.context import Context, PullRequest
+from cibeacon.delivery.session import AnswerTooLarge
 from cibeacon.errors import HostError
 from cibeacon.process.budget import Budget
 from cibeacon.reading import commit, number, required, seconds, valid, words
@@ -26,8 +27,8 @@ from cibeacon.reading import commit, number, required, seconds, valid, words
 _LONGEST_CALL = 10.0
 _PAGE = 100
 _MOST_COMPARED_FILES = 1000
-_LARGEST_COMPARISON = 64 << 20
-"""Bytes. GitLab sends the content of every change along."""
+_LARGEST_COMPARISON = 8 << 20
+"""Bytes. GitLab sends the content of every change along, and cuts it at 5 MB by default."""
 
 
 def landed(
@@ -180,7 +181,7 @@ def _read(client: Gitlab, place: str, query: dict[str, str], budget: Budget) -> 
         for piece in response.iter_content(1 << 16):
             content += piece
             if len(content) > _LARGEST_COMPARISON or budget.remaining() <= 0:
-                raise ValueError("the answer is too large")
+                raise ValueError("the answer is over 8 MiB, or came too slowly")
     found = json.loads(content)
     if not isinstance(found, dict):
         raise ValueError("the answer is no object")
@@ -209,7 +210,7 @@ def _asking(server_url: str, credential: Mapping[str, str], session: Session, wh
     except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
         raise HostError(
             f"GitLab could not be asked {what}",
-            f"{server_url} gave no usable answer ({type(error).__name__})",
+            f"{server_url} gave no usable answer ({error if isinstance(error, AnswerTooLarge) else type(error).__name__})",
             "Run again later, or set pr_number and pr_merged.",
         ) from error
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from glob import glob, has_magic
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -29,8 +30,11 @@ CORRUPT, REFUSED = ".corrupt", ".refused"
 """Endings of the files for lines that are set aside."""
 MOST = 100_000
 """Records of one replay; there will be another one."""
-LARGEST = 256 << 20
+LARGEST = 32 << 20
 """Bytes of a file."""
+MEMORY = 128 << 20
+"""Bytes of memory, about, that the records of one replay may take: brackets take seventy times as much as on disk."""
+_BYTE, _VALUE = 4, 80
 _OURS = re.compile(rf"[0-9a-f]{{64}}(-\d+-[0-9a-f]+)?{re.escape(ENDING)}", re.ASCII)
 
 
@@ -57,6 +61,7 @@ class Backlog:
         self.troubles: list[str] = []
         """What could not be read, in words."""
         self._read: set[Path] = set()
+        self._memory = 0
         self.buckets: Callable[[str], Bucket] | None = None
         """Opens a bucket; None where no connection may be opened."""
 
@@ -83,8 +88,9 @@ class Backlog:
         """Every record on the lines, which are those of `path`."""
         before, bad, later = len(self.entries), dict[bytes, str](), 0
         for line in filter(bytes.strip, lines):
-            if len(self.entries) >= MOST:
-                self._say_once(f"over {MOST:,} records wait: run cibeacon replay again for the rest")
+            self._memory += _BYTE * len(line) + _VALUE * sum(map(line.count, (b",", b"[", b"{")))
+            if len(self.entries) >= MOST or self._memory > MEMORY:
+                self._say_once(f"over {len(self.entries):,} records wait: run cibeacon replay again for the rest")
                 break
             try:
                 self.entries.append(Entry(record.read(line), line, path))
@@ -104,10 +110,18 @@ class Backlog:
 
     def _add_place(self, place: Path) -> None:
         if place.is_dir():
-            for folder, _, names in os.walk(place, onerror=lambda error: self._unreadable(error, place)):
-                for path in sorted(Path(folder, name) for name in names if name.endswith(ENDING)):
-                    if path.is_file() and not path.is_symlink():  # a link in an artifact may lead anywhere
-                        self._add_file(path)
+            below = (
+                Path(folder, name)
+                for folder, _, names in os.walk(place, onerror=lambda error: self._unreadable(error, place))
+                for name in names
+                if name.endswith(ENDING)
+            )
+            # a link in an artifact may lead anywhere
+            sizes = [
+                (path.lstat().st_size, path) for path in islice(below, MOST) if path.is_file() and not path.is_symlink()
+            ]
+            for _, path in sorted(sizes):  # so that no large one keeps the others from leaving
+                self._add_file(path)
         elif place.is_file():
             self._add_file(place)
         else:
