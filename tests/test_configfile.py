@@ -154,7 +154,7 @@ def test_an_oversized_file_is_refused(name, checkout):
     (checkout / name).write_bytes(b" " * (LARGEST + 2))
     found = in_folder(checkout, None)
     assert len(found[1]) == LARGEST + 1, "no more is read than it takes to know"
-    with pytest.raises(ServiceMapError, match="it is over 4 MiB"):
+    with pytest.raises(ServiceMapError, match="it is over 1 MiB"):
         parse(*found)
 
 
@@ -240,7 +240,7 @@ def bomb(first: str) -> bytes:
 
 @pytest.mark.parametrize("content", [bomb("lol"), b"a: &a " + b"x" * 100_000 + b"\nb: [" + b"*a," * 100 + b"]"])
 def test_aliases_that_stand_for_a_bomb_are_refused(content):
-    with pytest.raises(ServiceMapError, match="its aliases stand for over 4 MiB"):
+    with pytest.raises(ServiceMapError, match="its aliases stand for over 1 MiB"):
         parse(".cibeacon.yml", content)
 
 

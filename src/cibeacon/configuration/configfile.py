@@ -18,8 +18,10 @@ from cibeacon.errors import ServiceMapError
 NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
 _MISSPELT = ".cibeacon.yaml"
 _TOO_DEEP = "it is nested too deeply"
-LARGEST = 4 << 20
+LARGEST = 1 << 20
 """Bytes; 2,000 services written out take a quarter of a megabyte."""
+MOST_VALUES = 50_000
+"""Names, patterns and lists together; 2,000 services written out take a fifth of that."""
 DEEPEST = 50
 """Levels of nesting; the format needs four. The C composer of YAML would run off the stack at some ten thousand."""
 _UNNAMED = "<unicode string>"
@@ -81,6 +83,8 @@ def lenient(name: str, content: bytes) -> tuple[Any, list[str]]:
         document = reader(text, twice)
         if _written_out(document, 0, {}) > LARGEST:
             raise ValueError(f"its aliases stand for over {LARGEST >> 20} MiB")
+        if _values(document) > MOST_VALUES:
+            raise ValueError(f"it holds over {MOST_VALUES:,} values")
     except (ValueError, RecursionError) as error:
         raise _unusable(name, _TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
     return document, twice
@@ -204,6 +208,11 @@ def _is_json(value: Any) -> bool:
         return _written_out(value, 0, {}) <= LARGEST
     except (ValueError, TypeError, RecursionError):
         return False
+
+
+def _values(value: Any) -> int:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(_values, parts))
 
 
 def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cibeacon.services.discovery import Outside, Place, Side
 
 _LARGEST = 1 << 20
-"""Bytes of a marker file; a larger one is none."""
+"""Bytes of a marker file, and of those that are read together."""
 MOST_FOLDERS = 500_000
 """Folders of both trees together."""
 _SECONDS = 10.0
@@ -99,16 +99,37 @@ class Trees:
                     if mode.startswith("100"):  # neither a link nor a submodule
                         yield Place(side, path, blob)
 
-    def contents(self, places: Sequence[Place]) -> list[bytes | None]:
-        """The content of each file. One that is too large to be meant is empty; None stands for what is not here."""
+    def contents(self, places: Sequence[Place]) -> Iterator[list[tuple[Place, bytes | None]]]:
+        """Each file with its content, None where that is not here; a few at a time, so that memory is bounded.
+
+        Raises `ServiceMapError` for a file over 1 MiB.
+        """
         sizes = {}
         for line in self._source.batch("--batch-check", dict.fromkeys(place.blob for place in places)).splitlines():
             blob, kind, *size = line.decode("ascii").split(" ")
             if kind == "blob":
                 sizes[blob] = int(size[0])
-        small = [blob for blob, size in sizes.items() if size <= _LARGEST]
-        found = dict.fromkeys(sizes, b"") | dict(_contents(self._source.batch("--batch", small)))
-        return [found.get(place.blob) for place in places]
+        piece: list[Place] = []
+        total = 0
+        for place in places:
+            size_of = sizes.get(place.blob, 0)
+            if size_of > _LARGEST:
+                raise ServiceMapError(
+                    f"{place.path[:200]} cannot be read",
+                    f"it is over {_LARGEST >> 20} MiB",
+                    "Narrow the rule's marker.",
+                )
+            if total + size_of > _LARGEST:
+                yield self._piece(piece, sizes)
+                piece, total = [], 0
+            piece.append(place)
+            total += size_of
+        yield self._piece(piece, sizes)
+
+    def _piece(self, places: Sequence[Place], sizes: Mapping[str, int]) -> list[tuple[Place, bytes | None]]:
+        here = [blob for blob in dict.fromkeys(place.blob for place in places) if blob in sizes]
+        found = dict(_contents(self._source.batch("--batch", here))) if here else {}
+        return [(place, found.get(place.blob)) for place in places]
 
     def text(self, side: Side, path: str) -> bytes | None:
         """The content of one file by its path."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from cibeacon.identifiers import SERVICE_NAMES
 from cibeacon.services import closure
 from cibeacon.services.drawing import POLICIES
+from cibeacon.services.drawing import HINTS
 from cibeacon.services.notation import Finding, Mention, Rule, shown, unknown_name
 from cibeacon.services.patterns import Glob, below
 from cibeacon.services.rules import LIBRARY, MISNAMED
@@ -169,10 +170,11 @@ def _misnamed(drawn: ServiceMap) -> Iterable[Finding]:
 
 
 def _unknown(mentions: Sequence[Mention], named: set[str]) -> Iterable[Finding]:
-    for mention in mentions:
-        if mention.kind == "uses" and mention.text not in named:
-            words = ": ".join(str(part) for part in mention.where[:2])
-            yield Finding(mention.where, f"{words}: uses: {unknown_name(mention.text, sorted(named))}")
+    unknown = (mention for mention in mentions if mention.kind == "uses" and mention.text not in named)
+    for count, mention in enumerate(unknown):
+        words = ": ".join(str(part) for part in mention.where[:2])
+        known = sorted(named) if count < HINTS else ()
+        yield Finding(mention.where, f"{words}: uses: {unknown_name(mention.text, known)}")
 
 
 def _matching_nothing(mentions: Sequence[Mention], drawn: ServiceMap, paths: Sequence[str]) -> Iterable[Finding]:

@@ -43,8 +43,8 @@ class Trees(Protocol):
         """Every file whose last part is this name."""
         ...
 
-    def contents(self, places: Sequence[Place]) -> Iterable[bytes | None]:
-        """The content of each file; None where it is not here."""
+    def contents(self, places: Sequence[Place]) -> Iterable[Sequence[tuple[Place, bytes | None]]]:
+        """Each file with its content, None where that is not here; a few at a time."""
         ...
 
     def text(self, side: Side, path: str) -> bytes | None:
@@ -129,25 +129,25 @@ def _keys(things: Iterable[str], names: Iterable[Any]) -> dict[str, str]:
 
 
 def _told(rule: Rule, places: list[Place], outside: Outside, trees: Trees) -> list[Any]:
-    """The name that each marker gives, or None. The program runs once, over every document of every file."""
-    documents: list[Any] = []
-    owners: list[int] = []
-    for number, content in enumerate(trees.contents(places)):
-        if content is None:
-            place = places[number]
-            raise ServiceMapError(
-                f"{place.path} cannot be read", f"its content in the {place.side} commit is not here", "Fetch it whole."
-            )
-        read = outside.documents(places[number].path, content)
-        documents += read
-        owners += [number] * len(read)
+    """The name that each marker gives, or None. The program runs once for a piece, over every document of every file."""
     program = f"[.[] | [{_tried(rule.when or 'true')}, {_tried(rule.name or 'null')}]]"
-    names: list[Any] = [None] * len(places)
-    told = _asked(rule, outside, program, documents)
-    for number, (holds, name) in zip(owners, _one(told, len(documents)), strict=True):
-        if holds and holds[0] not in (None, False) and names[number] is None:
-            own = name[0] if name else None
-            names[number] = own if rule.name else _named_after(places[number])
+    names: list[Any] = []
+    for piece in trees.contents(places):
+        documents: list[Any] = []
+        owners: list[int] = []
+        for place, content in piece:
+            if content is None:
+                why = f"its content in the {place.side} commit is not here"
+                raise ServiceMapError(f"{place.path} cannot be read", why, "Fetch it whole.")
+            read = outside.documents(place.path, content)
+            documents += read
+            owners += [len(names)] * len(read)
+            names.append(None)
+        told = _one(_asked(rule, outside, program, documents), len(documents))
+        for number, (holds, name) in zip(owners, told, strict=True):
+            if holds and holds[0] not in (None, False) and names[number] is None:
+                own = name[0] if name else None
+                names[number] = own if rule.name else _named_after(places[number])
     return names
 
 

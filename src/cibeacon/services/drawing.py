@@ -14,6 +14,8 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import PLACEHOLDER, Template, root_of
 
 MODES = ("none", "direct", "transitive")
+HINTS = 20
+"""Faults that are told with the nearest name: to look for it takes longest of all."""
 POLICIES = ("ignore", "warn", "error")
 
 
@@ -22,10 +24,10 @@ class _Draft:
 
     def __init__(self, findings: list[Finding]) -> None:
         self.findings, self.mentions = findings, list[Mention]()
-        self.names: list[str] = []
+        self.names: dict[str, None] = {}
         self.claims: dict[str, list[tuple[str, bool, Where]]] = {}
-        self.watches: dict[str, tuple[Glob, ...]] = {}
-        self.minus: dict[str, tuple[Glob, ...]] = {}
+        self.watches: dict[str, list[Glob]] = {}
+        self.minus: dict[str, list[Glob]] = {}
         self.uses: dict[str, list[tuple[str, Where]]] = {}
 
     def fault(self, where: Where, text: str) -> None:
@@ -42,8 +44,8 @@ def draw(document: Mapping[str, Any], findings: list[Finding]) -> tuple[ServiceM
     roots = _roots(draft)
     rules = Rules(
         names=tuple(draft.names),
-        watches=draft.watches,
-        minus=draft.minus,
+        watches={key: tuple(globs) for key, globs in draft.watches.items()},
+        minus={key: tuple(globs) for key, globs in draft.minus.items()},
         uses=_uses(draft, closed=not templates and not discover),
         everywhere=_patterns("global", document.get("global", []), draft),
         ignore=_patterns("ignore", document.get("ignore", []), draft),
@@ -71,7 +73,7 @@ def _section(section: str, units: Any, draft: _Draft) -> None:
             draft.fault(where, f"services: {name} is one of libs already.")
             continue
         key = LIBRARY + name if section == "libs" else name
-        draft.names.append(key)
+        draft.names[key] = None
         _unit(key, unit, where, draft)
 
 
@@ -101,7 +103,7 @@ def _path(key: str, path: Any, where: Where, draft: _Draft) -> None:
     if PLACEHOLDER in path:
         raise ValueError("is a template; it stands under discover, as root")
     if path.startswith("!"):
-        draft.minus[key] = (*draft.minus.get(key, ()), *_globs(path[1:]))
+        draft.minus.setdefault(key, []).extend(_globs(path[1:]))
         draft.mentions.append(Mention(where, "pattern", path[1:]))
     elif is_plain(path):
         folder = root_of(path)
@@ -109,7 +111,7 @@ def _path(key: str, path: Any, where: Where, draft: _Draft) -> None:
         draft.claims.setdefault(folder, []).append((key, path.endswith("/"), where))
         draft.mentions.append(Mention(where, "root" if path.endswith("/") else "plain", folder))
     else:
-        draft.watches[key] = (*draft.watches.get(key, ()), Glob(path))
+        draft.watches.setdefault(key, []).append(Glob(path))
         draft.mentions.append(Mention(where, "pattern", path))
 
 
@@ -126,7 +128,7 @@ def _roots(draft: _Draft) -> dict[str, str]:
             draft.fault(where, f"{where[0]}: {folder} belongs to both {one} and {other}.")
         else:
             for key in keys:
-                draft.watches[key] = (*draft.watches.get(key, ()), *_globs(folder))
+                draft.watches.setdefault(key, []).extend(_globs(folder))
     return roots
 
 
@@ -138,7 +140,7 @@ def _uses(draft: _Draft, *, closed: bool) -> dict[str, tuple[str, ...]]:
         for name, where in names:
             other = LIBRARY + name if LIBRARY + name in draft.names else name
             if other not in draft.names and closed:
-                known = [each.removeprefix(LIBRARY) for each in draft.names]
+                known = [each.removeprefix(LIBRARY) for each in draft.names if len(draft.findings) < HINTS]
                 draft.fault(where, f"{where[0]}: {where[1]}: uses: {unknown_name(name, known)}")
             draft.mentions.append(Mention(where, "uses", name))
             used.append(other)
