@@ -63,6 +63,7 @@ def _world(stage: Stage, interrupts: Interrupts, started: float) -> World:
         token=lambda: os.urandom(16).hex(),
         stage=stage,
         alarm=interrupts.alarm,
+        halftime=interrupts.halftime,
         closing=interrupts.closing,
         waiting=interrupts.waiting,
     )

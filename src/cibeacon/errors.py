@@ -55,8 +55,14 @@ class OutOfTime(KeyboardInterrupt):
     """The time for everything is over: work is interrupted as a person would interrupt it."""
 
 
+class HalfTime(OutOfTime):
+    """The part of the time in which a run may be looked at is over: the rest is for sending."""
+
+
 def interruption(stop: KeyboardInterrupt) -> str:
     """Why work was interrupted, as a clause."""
+    if isinstance(stop, HalfTime):
+        return "half of the time was used up before they were found (setting timeout)"
     return "the time was used up (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
 
 

@@ -14,7 +14,7 @@ from cibeacon import detect
 from cibeacon.changes import headstart
 from cibeacon.configuration import configfile
 from cibeacon.context import Context
-from cibeacon.errors import guarded, interruption
+from cibeacon.errors import HalfTime, guarded, interruption
 from cibeacon.git.repository import Repository, toplevel
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import interruptible
@@ -22,6 +22,9 @@ from cibeacon.process.world import World
 from cibeacon.settings import Settings
 from cibeacon.survey import Survey, templates
 from cibeacon.telling.report import Notice
+
+_GRACE = 0.2
+"""Seconds in which git and the host's API, which have the same end, say by themselves what took so long."""
 
 
 class Outset(NamedTuple):
@@ -40,6 +43,7 @@ class Outset(NamedTuple):
 
         `found` is what is known; `flags` are settled again with what the repository has to say.
         """
+        self.world.halftime(self.looking.remaining() + _GRACE)
         try:
             with interruptible():
                 if found.interrupted:
@@ -52,8 +56,12 @@ class Outset(NamedTuple):
                     for found in parts:  # noqa: B007 - it grows
                         pass
                 return found
+        except HalfTime as stop:
+            return found.cut_short(interruption(stop))._replace(interrupted=None)
         except KeyboardInterrupt as stop:
             return found.cut_short(interruption(stop))
+        finally:
+            self.world.halftime(None)
 
     def _get_ahead(self) -> None:
         """Lets git compare, where there seems to be a service map, here or elsewhere: else nothing need be compared."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from cibeacon.errors import OutOfTime
+from cibeacon.errors import HalfTime, OutOfTime
 from cibeacon.process import belongings, sections
 
 MOMENT = 1.7
@@ -53,6 +53,8 @@ class Interrupts:
         self._resumed = clock() - _FOR_EVER
         self._waiting: int | None = None
         self._watched = False
+        self._halftime: float | None = None
+        self._alarm = clock() + _FOR_EVER
 
     def install(self) -> None:
         """As process 1 of a container nothing would happen at SIGTERM without a handler."""
@@ -70,12 +72,22 @@ class Interrupts:
         """Interrupts the work after `seconds`, and not when an earlier alarm would have; `code` is the exit code of a
         process that has to be ended.
         """
-        self._code = code
+        self._code, self._alarm = code, self._clock() + seconds
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _REPEAT)
         if self._stopped is not None:  # while we were starting
             signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
         self._ends[0] = self._clock() + seconds + FAREWELL
         self._look_again()
+
+    def halftime(self, seconds: float | None) -> None:
+        """Interrupts the work once with `HalfTime` after `seconds`, where the alarm does not come first; None: no more."""
+        now = self._clock()
+        self._halftime = None if seconds is None else now + seconds
+        sections.forget(HalfTime)
+        if self._stopped is None:
+            signal.setitimer(
+                signal.ITIMER_REAL, max(min(self._halftime or self._alarm, self._alarm) - now, 0.001), _REPEAT
+            )
 
     def closing(self, code: int) -> None:
         """The work is done, and what its exit code is to be is known."""
@@ -92,7 +104,14 @@ class Interrupts:
             self._leave()
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
-        if self._stopped is None and self._signalled is None:
+        now = self._clock()
+        if self._stopped is None and self._signalled is None and now < self._alarm:
+            half, self._halftime = self._halftime, None
+            if half is not None and half <= now:
+                sections.interrupt(HalfTime(), frame)
+            else:
+                sections.again(frame)
+        elif self._stopped is None and self._signalled is None:
             self._stop(OutOfTime(), FAREWELL, frame)
         elif self._stopped is None:  # the signal's own handler comes next
             return

@@ -64,6 +64,12 @@ def interrupt(stop: KeyboardInterrupt, frame: FrameType | None) -> None:
     again(frame)
 
 
+def forget(kind: type[KeyboardInterrupt]) -> None:
+    """An interruption of a kind that nobody has to hear any more."""
+    if isinstance(_Told.waiting, kind):
+        _Told.waiting = None
+
+
 def again(frame: FrameType | None) -> None:
     """Raises what was not heard. Python swallows what is raised in a destructor or a callback."""
     if _Told.waiting and _Told.interruptible and (frame is None or frame.f_code not in _OUR_OWN):

@@ -8,7 +8,7 @@ Stage: TypeAlias = Literal["whole", "main", "post"]
 """`main` and `post` are the stages of the GitHub action; `whole` is everything at once: the CLI, a GitLab job."""
 
 
-def _nothing(*_: float) -> None:
+def _nothing(*_: float | None) -> None:
     """What a process without signals of its own does at both."""
 
 
@@ -36,6 +36,8 @@ class World(NamedTuple):
     stage: Stage = "whole"
     alarm: Callable[[float, int], object] = _nothing
     """Interrupts the work after so many seconds; the exit code is for a process that has to be ended."""
+    halftime: Callable[[float | None], object] = _nothing
+    """Interrupts the work with `HalfTime` after so many seconds; with None no more."""
     closing: Callable[[int], object] = _nothing
     """Told the exit code as soon as it is known."""
     waiting: Callable[[int], object] = _nothing

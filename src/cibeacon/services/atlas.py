@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.identifiers import SERVICE_NAMES
 from cibeacon.services import closure
-from cibeacon.services.drawing import POLICIES
-from cibeacon.services.drawing import HINTS
+from cibeacon.services.drawing import HINTS, POLICIES
 from cibeacon.services.notation import Finding, Mention, Rule, shown, unknown_name
 from cibeacon.services.patterns import Glob, below
 from cibeacon.services.rules import LIBRARY, MISNAMED
