@@ -54,8 +54,10 @@ def present(
     world.closing(report.exit_code)
     slips = tuple(Notice("remark", each) for each in misspelt(world.environ, settings.origins))
     report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
-    report, answer = _answered(report, settings, world, redactor) if filters else (report, "")
-    world.closing(report.exit_code)
+    answer = ""
+    if filters:
+        report, answer = _answered(report, settings, world, redactor)
+        world.closing(report.exit_code)
     speech = _speech(report, world)
     # before the log: nobody may be listening there any more
     unwritten += [fault for writing in speech.writings if (fault := _write(world, redactor, writing))]
