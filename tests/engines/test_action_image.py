@@ -24,7 +24,7 @@ def python(image, program):
 
 def test_it_holds_exactly_the_locked_packages(image):
     lock = (ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.M))
+    locked = dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", lock, re.M))
     program = "import json, importlib.metadata as m; print(json.dumps({d.name: d.version for d in m.distributions()}))"
     held = {
         re.sub(r"[-_.]+", "-", name).lower(): version for name, version in json.loads(python(image, program)).items()
