@@ -13,11 +13,17 @@ import urllib.request
 import pytest
 
 from cibeacon import __version__
+from cibeacon.demo import job_log
 from cibeacon.demo.monorepo import Monorepo
+from cibeacon.sandbox.account import TOKEN
 from cibeacon.settings import all_options
 from faults import FaultServer, answers, hangs, response
 from processes import cibeacon
 from repositories import Worktree
+
+
+def section(edge, options=""):
+    return f"\x1b[0Ksection_{edge}:1767607200:cibeacon_requests{options}\r\x1b[0K"
 
 
 @pytest.fixture(scope="module")
@@ -357,8 +363,32 @@ def test_the_demo_tells_the_whole_story_and_proves_it(tmp_path):
     ended = cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path)
     assert ended.code == 0, ended.out
     assert "The sandbox holds exactly what is true." in ended.out
-    for method in ("merge", "squash", "rebase"):
-        assert f"was merged by {method}" in ended.out
+    for how in ("with a merge commit", "by squashing", "by rebasing"):
+        assert f"was merged {how}" in ended.out
+
+
+def test_the_demo_shows_what_a_person_sees_in_the_job_s_log(tmp_path):
+    ended = cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path)
+    assert re.findall(r".*(?:::|section_|\x1b|\r).*", ended.out) == []
+    assert "\n  ▸ 2 requests\n" in ended.out
+    assert TOKEN not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("log", "shown"),
+    [
+        ("one\n\ntwo\n", ["one", "two"]),
+        ("a s3cret\n::add-mask::s3cret\na s3cret", ["a s3cret", "a ***"]),
+        ("::add-mask::50%25%0Aoff\n50% off", ["50% off"]),
+        ("::warning title=cibeacon%3A dx::100%25 gone%0Aand more", ["Warning: 100% gone", "and more"]),
+        ("::add-mask::s3cret\n::error::no s3cret here", ["Error: no *** here"]),
+        ("a::b::c ::notice::no command", ["a::b::c ::notice::no command"]),
+        (f"{section('start', '[collapsed=true]')}Title\n  inside\n{section('end')}\nafter", ["▸ Title", "after"]),
+        (f"{section('start')}Title\n  inside\n{section('end')}\nafter", ["▸ Title", "  inside", "after"]),
+    ],
+)
+def test_a_job_s_log_is_shown_as_its_host_shows_it(log, shown):
+    assert list(job_log.shown(log)) == shown
 
 
 def test_the_demo_notices_when_the_truth_is_missed(tmp_path):

@@ -31,7 +31,7 @@ def command(world: World, /, serve: bool) -> int:
         Sandbox(token=TOKEN) as sandbox,
         interruptible(),
     ):
-        console.print(Text(f"The sandbox plays DX at {sandbox.url}\n"))
+        console.print(Text(f"The sandbox plays DX at {sandbox.url}; nothing leaves this machine.\n"))
         story = Story(Path(folder).resolve(), world.environ, sandbox)
         broken = False
         for act in story.acts():
@@ -48,6 +48,8 @@ def command(world: World, /, serve: bool) -> int:
         if serve:
             console.print(Text(f"\nLook at {sandbox.url}; end with Ctrl-C."))
             _until_interrupted(world)
+        else:
+            console.print(Text("\nTo look around in the sandbox's page, run it with --serve."))
         return int(bool(faults) or broken)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cibeacon.demo import runs
+from cibeacon.demo import job_log, runs
 from cibeacon.demo.monorepo import Merged, Monorepo
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.forge import Forge
@@ -20,7 +20,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One run of cibeacon: what it stands for, what it printed, how it ended."""
+    """One run of cibeacon: what it stands for, what its job's log shows, how it ended."""
 
     title: str
     lines: tuple[str, ...]
@@ -75,7 +75,8 @@ class Story:
         folder = self._folder / f"github-{merged.number}"
         environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + merged.number, folder)
         self._deployed += merged.services
-        title = f"GitHub: pull request #{merged.number} was merged by {merged.method}; the job deploys what changed"
+        how = {"merge": "with a merge commit", "squash": "by squashing", "rebase": "by rebasing"}[merged.method]
+        title = f"GitHub: pull request #{merged.number} was merged {how}; the job deploys what changed"
         return self._run(title, environ, "--deploy-services=changed", "--environment=production", "--status=success")
 
     def _pushed_on_gitlab(self) -> Act:
@@ -117,11 +118,10 @@ class Story:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            encoding="utf-8",
             timeout=_SECONDS,
             check=False,
         )
-        return Act(title, tuple(done.stdout.splitlines()), done.returncode)
+        return Act(title, tuple(job_log.shown(done.stdout.decode())), done.returncode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +135,19 @@ class Holding:
 
 def holdings(ledger: Mapping[str, Any]) -> tuple[Holding, ...]:
     """Everything that the sandbox holds."""
-    pulls = tuple((pull, ", ".join(services)) for pull, services in ledger["pull_services"].items())
+    pulls = tuple(
+        (f"GitHub's id {pull}" if pull.isdigit() else pull, ", ".join(services))
+        for pull, services in ledger["pull_services"].items()
+    )
     deployments = tuple(
-        (deployment["service"], deployment.get("environment", ""), deployment.get("commit_sha", "")[:9], reference)
-        for reference, deployment in ledger["deployments"].items()
+        (deployment["service"], deployment.get("environment", ""), deployment.get("commit_sha", "")[:9])
+        for deployment in ledger["deployments"].values()
     )
     pipeline_runs = tuple(
         (run["pipeline_name"], run["status"], reference) for reference, run in ledger["pipeline_runs"].items()
     )
     return (
         Holding("pull requests and their services", ("pull request", "services"), pulls),
-        Holding("deployments", ("service", "environment", "commit", "reference id"), deployments),
+        Holding("deployments", ("service", "environment", "commit"), deployments),
         Holding("pipeline runs", ("pipeline", "status", "reference id"), pipeline_runs),
     )
