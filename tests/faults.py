@@ -75,7 +75,7 @@ class FaultServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(10)
+        connection.settimeout(120)
         with contextlib.suppress(OSError), connection:  # clients of a faulty server leave as they like
             if self._tls:
                 with self._tls.wrap_socket(connection, server_side=True) as secure:
@@ -106,7 +106,7 @@ class FaultServer:
 
     def waited_for(self) -> None:
         """Returns once a request was read."""
-        assert self._asked.wait(20), "no request came"
+        assert self._asked.wait(120), "no request came"
 
 
 class Refusing:
@@ -300,7 +300,7 @@ class _ReadAlready:
 def _asked(url: str, request: bytes) -> bytes:
     """The whole response of another server."""
     place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as there:
+    with socket.create_connection((place.hostname, place.port), timeout=120) as there:
         there.sendall(request.replace(b"Connection: keep-alive", b"Connection: close", 1))
         pieces = []
         while piece := there.recv(65536):

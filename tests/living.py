@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from cibeacon.spool import record
 
-SECONDS = 20
-"""How long anything is waited for that comes at once, even on a slow machine."""
+SECONDS = 120
+"""How long anything is waited for that comes at once, even on a busy machine."""
 
 _STAND = """
 import os

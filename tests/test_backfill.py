@@ -498,7 +498,7 @@ def test_one_row_that_upsets_the_server_does_not_stop_the_others(tmp_path, impat
     dx = Scripted(lambda body, _: trouble if body["deployed_at"] == BEGAN + 3 else WELL)
     written(tmp_path, deployments(40))
     with FaultServer(dx) as server:
-        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=2", url=server.url)
+        ended = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
     assert counts(ended) == {"read": 40, "sent": 39, "failed": 1}
     assert failed(tmp_path)[0]["deployed_at"] == str(BEGAN + 3)
 
@@ -518,7 +518,7 @@ def test_a_host_that_drips_costs_a_row_its_timeout_and_no_more(tmp_path, impatie
 
     written(tmp_path, deployments(3))
     with FaultServer(drips_once) as server:
-        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=0.5", "--workers=1", url=server.url)
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=3", "--workers=1", url=server.url)
     assert counts(ended) == {"read": 3, "sent": 3}
 
 
@@ -543,7 +543,7 @@ def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_
     written(tmp_path, deployments(60))
     well = Event()
     with FaultServer(Scripted(lambda _, number: WELL if number <= 5 or well.is_set() else slow)) as server:
-        ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=4", "--timeout=5", url=server.url)
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=4", url=server.url)
         assert ended.code == 1
         assert "over 15 minutes (Retry-After)" in ended.document["stopped"]
         well.set()

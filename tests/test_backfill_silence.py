@@ -71,7 +71,7 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_when_it_is_given_u
             super().hold(seconds)
 
     monkeypatch.setattr(crew, "Pace", Pace)
-    ended = backfill(tmp_path, nobody, "--timeout=3")
+    ended = backfill(tmp_path, nobody)
     host = nobody.removeprefix("http://")
     first, *others = ended.err.splitlines()
     assert re.fullmatch(
@@ -89,7 +89,7 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_when_it_is_given_u
 def test_a_host_that_never_answered_is_waited_for_once_and_the_next_rows_are_tried_once_each(tmp_path):
     history(tmp_path, 9)
     with FaultServer(hangs) as server:
-        ended = backfill(tmp_path, server.url, "--timeout=0.2", "--workers=1", "--format=json")
+        ended = backfill(tmp_path, server.url, "--timeout=2", "--workers=1", "--format=json")
         assert len(server.requests) == 2 + 1 + 1
     assert (ended.document["rows"]["failed"], ended.document["rows"]["left"]) == (3, 6)
     assert "timed out" in ended.document["stopped"]
@@ -100,7 +100,7 @@ def test_a_host_that_has_answered_is_waited_for_thrice_and_the_next_rows_are_tri
     history(tmp_path, 9)
     dx = Scripted(lambda number: WELL if number == 1 else TROUBLE)
     with FaultServer(dx) as server:
-        ended = backfill(tmp_path, server.url, "--timeout=9", "--workers=1", "--format=json")
+        ended = backfill(tmp_path, server.url, "--workers=1", "--format=json")
     assert dx.number == 1 + TRIES * (4 + 1 + 1)
     assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (1, 3)
     assert re.search(r"is in trouble \(HTTP 503.*?\): left alone for 1 s, tried 3 times more", ended.err)
@@ -110,7 +110,7 @@ def test_when_the_host_is_back_that_is_said_and_the_rest_is_sent(tmp_path):
     history(tmp_path, 9)
     dx = Scripted(lambda number: TROUBLE if number <= TRIES else WELL)
     with FaultServer(dx) as server:
-        ended = backfill(tmp_path, server.url, "--timeout=9", "--workers=1")
+        ended = backfill(tmp_path, server.url, "--workers=1")
     assert ended.code == 0
     said = [line for line in ended.err.splitlines() if "left alone" in line or "answers again" in line]
     assert ["left alone" in line for line in said] == [True, False]
@@ -122,7 +122,7 @@ def test_a_row_that_alone_upsets_the_host_costs_the_next_such_row_its_patience_a
     bad = range(1, TRIES * 4 + 1), range(TRIES * 4 + 2, TRIES * 8 + 2)
     dx = Scripted(lambda number: TROUBLE if any(number in each for each in bad) else WELL)
     with FaultServer(dx) as server:
-        ended = backfill(tmp_path, server.url, "--timeout=9", "--workers=1", "--format=json")
+        ended = backfill(tmp_path, server.url, "--workers=1", "--format=json")
     assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (2, 2)
     assert dx.number == 2 * TRIES * 4 + 2
 

@@ -345,7 +345,7 @@ def test_the_sandbox_prints_the_settings_to_export_and_takes_a_report(shop, tmp_
                 assert len(json.load(reply)["pipeline_runs"]) == 1
         finally:
             running.send_signal(signal.SIGINT)
-            _, err = running.communicate(timeout=20)
+            _, err = running.communicate(timeout=120)
     assert running.returncode == 0
     assert "200 /api/pipelineRuns.sync" in err
 
@@ -437,6 +437,6 @@ def test_a_termination_is_said_and_obeys_strict(shop, tmp_path, flags, code):
         with subprocess.Popen(command, cwd=shop.root, env=environ, stdout=subprocess.PIPE, text=True) as running:
             server.waited_for()
             running.send_signal(signal.SIGTERM)
-            out, _ = running.communicate(timeout=20)
+            out, _ = running.communicate(timeout=120)
     assert "Cibeacon was interrupted" in out
     assert running.returncode == code

@@ -275,7 +275,7 @@ class TestFailures:
     )
     def test_what_is_wrong_is_said_in_words_and_leaves_no_job_behind(self, sandbox, github, checkout, change, says):
         change = {"DCI_CS_URL": closed_port()} if change == {"DCI_CS_URL": ""} else change
-        environ = github(INPUT_TIMEOUT="3", **change)
+        environ = github(**change)
         lenient = cibeacon("report", environ=environ, cwd=checkout, stage="main")
         strict = cibeacon("report", "--strict", environ=environ, cwd=checkout, stage="main")
         assert (lenient.code, strict.code, jobs(sandbox)) == (0, 1, [])
@@ -312,7 +312,7 @@ class TestLosses:
         for stage, more in (("main", {}), ("post", {"INPUT_JOB_STATUS": "success", "INPUT_DCI_FILES": "*.log"})):
             if order:
                 order(stage)
-            cibeacon("report", environ=github(url=url, INPUT_TIMEOUT="6", **more), cwd=checkout, stage=stage)
+            cibeacon("report", environ=github(url=url, INPUT_TIMEOUT="60", **more), cwd=checkout, stage=stage)
 
     def assert_once(self, sandbox):
         job = only(sandbox)
@@ -408,7 +408,7 @@ class TestLosses:
 
     def test_an_artifact_sends_no_file_from_elsewhere_and_what_it_says_waits(self, sandbox, github, checkout, tmp_path):
         (tmp_path / "secret.txt").write_text("private")
-        cibeacon("dci", "upload", "../secret.txt", environ=github(url=closed_port(), INPUT_TIMEOUT="6"), cwd=checkout)
+        cibeacon("dci", "upload", "../secret.txt", environ=github(url=closed_port()), cwd=checkout)
         spool = tmp_path / "run/cibeacon/spool"
         (artifact,) = [path.rename(checkout / path.name) for path in spool.glob("*.ndjson")]
         ended = cibeacon("replay", artifact.name, environ=github(), cwd=checkout)

@@ -171,7 +171,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("environ", "words"), FAULTS, ids=lambda value: str(value)[:40])
 def test_why_nothing_can_be_read_is_said_in_plain_words(place, environ, words):
-    ended = place.run("whoami", "--timeout=5", **environ)
+    ended = place.run("whoami", **environ)
     assert ended.code == 1
     assert ended.out == ""
     for word in words:
@@ -212,7 +212,7 @@ def test_a_fault_is_in_the_document_too(place):
 
 def test_html_and_sql_are_never_shown(place):
     place.sandbox.dci.mishaps.fail("GET", "/topics", 500, times=5)
-    ended = place.run("topics", "--timeout=3")
+    ended = place.run("topics")
     assert "<" not in ended.err
     ended = place.run("jobs", "--where", "topic_id=nonsense")
     assert ended.code == 1
@@ -264,7 +264,7 @@ def test_every_verb_may_be_said_twice(place):
 
 def test_a_state_that_waited_does_not_open_a_job_that_ended_meanwhile(place):
     place.run("start", "--topic", "RHEL-8.2", ci=True)
-    kept = place.run("state", "post-run", "--timeout=5", "--format=json", ci=True, DCI_CS_URL=NOWHERE)
+    kept = place.run("state", "post-run", "--format=json", ci=True, DCI_CS_URL=NOWHERE)
     assert [row["outcome"] for row in kept.document["signals"]] == ["spooled"]
     assert place.run("finish", "success", "--strict", ci=True).code == 0
     environ = {**place.environ, **place.ci}

@@ -51,7 +51,7 @@ class Place:
 
     def assign(self, *names, **how):
         pipelines = [word for name in names for word in ("--pipeline", name)]
-        return self.run("flow", "assign", JOB, *pipelines, "--strict", "--timeout=5", **how)
+        return self.run("flow", "assign", JOB, *pipelines, "--strict", **how)
 
     def has(self, job=JOB):
         return [one["id"] for one in self.sandbox.flow.document()["airline"]["jobs"][job]]
@@ -299,7 +299,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("environ", "words"), FAULTS, ids=str)
 def test_why_nothing_can_be_asked_or_set_is_said_in_plain_words(place, environ, words):
-    listed = place.run("flow", "list", "--timeout=3", **environ)
+    listed = place.run("flow", "list", **environ)
     assert (listed.code, listed.out) == (1, "")
     assert words in listed.err
     ended = place.assign("udit-test", **environ)
@@ -438,6 +438,6 @@ def test_a_client_certificate_is_shown_where_it_is_asked_for(guarded, tmp_path):
 
 def test_a_server_that_asks_for_a_certificate_in_vain_is_told_as_such(guarded, tmp_path):
     environ, _ = guarded
-    ended = cibeacon("flow", "list", "--timeout=5", environ=environ, cwd=tmp_path)
+    ended = cibeacon("flow", "list", environ=environ, cwd=tmp_path)
     assert ended.code == 1
     assert "flow_client_cert" in ended.err

@@ -27,7 +27,7 @@ from repositories import Worktree
 OPTIONS = [each.name for group in all_options().values() for each in group]
 WITHHELD = sorted(set(OPTIONS) - REPORTABLE)
 TOKEN, OTHERS = Canary("DX_API_TOKEN"), Canary("another secret of the job")
-SECONDS = 60
+SECONDS = 120
 """The watchdog of a whole process: far beyond what any of these may take, far below what a catastrophe takes."""
 
 
@@ -43,7 +43,7 @@ def reported(tree, folder, *flags, dx, **more):
     """A merged pull request's report, in the checkout that the tree is."""
     head = tree.tip()
     environ = runs.github("push", runs.pushed(tree.tip("HEAD~1"), head), head, 7, folder)
-    environ |= {"DX_API_TOKEN": TOKEN.text, "SENTINEL": OTHERS.text, "CIBEACON_TIMEOUT": "5", "CIBEACON_DX_URL": dx}
+    environ |= {"DX_API_TOKEN": TOKEN.text, "SENTINEL": OTHERS.text, "CIBEACON_TIMEOUT": "60", "CIBEACON_DX_URL": dx}
     return cibeacon("report", *flags, environ=environ | more, cwd=tree.root)
 
 

@@ -116,7 +116,7 @@ def test_ids_keep_all_their_digits(report, dx, merged):
     ],
 )
 def test_a_program_that_fails_makes_the_deployments_invalid_and_nothing_else(report, dx, program, says):
-    ended = report("--deploy-services=changed", "--timeout=4", "--strict", f"--metadata-jq={program}")
+    ended = report("--deploy-services=changed", "--strict", f"--metadata-jq={program}")
     assert ended.code == 1
     found = outcomes(ended)
     assert {word for word, _ in found} == {"invalid"}

@@ -176,7 +176,7 @@ def _settings(text):
     return {f"CIBEACON_{name}": text for name in names if text.strip()} | {
         "CIBEACON_DEPLOY_SERVICES": "changed",
         "CIBEACON_SERVICES": "services/{service}/",
-        "CIBEACON_TIMEOUT": "3",
+        "CIBEACON_TIMEOUT": "60",
         "DX_API_TOKEN": "wrong-token",
     }
 
@@ -221,7 +221,7 @@ def test_what_a_servers_headers_say_is_obeyed_by_nobody(shop, merged, tmp_path, 
         response(b"no", status=f"404 {raw}", kind=raw),
     ):
         with FaultServer(answers(reply)) as dx:
-            environ = on_github("x", merged, tmp_path, CIBEACON_DX_URL=dx.url, CIBEACON_TIMEOUT="1")
+            environ = on_github("x", merged, tmp_path, CIBEACON_DX_URL=dx.url)
             github_is_safe(cibeacon("report", environ=environ, cwd=shop.root), tmp_path)
 
 
@@ -231,7 +231,7 @@ def test_what_git_complains_of_is_obeyed_by_nobody(merged, shallow, tmp_path, te
     kind = "application/x-git-upload-pack-advertisement"
     with FaultServer(answers(response(f"{len(line) + 4:04x}".encode() + line, kind=kind))) as git:
         given = on_github("x", merged, tmp_path, GITHUB_SERVER_URL=git.url, CIBEACON_DX_URL="http://127.0.0.1:9")
-        given |= {"CIBEACON_SIGNALS": "pull-services", "CIBEACON_TIMEOUT": "4"}
+        given |= {"CIBEACON_SIGNALS": "pull-services"}
         ended = cibeacon("report", environ=given, cwd=shallow)
         assert git.requests
         github_is_safe(ended, tmp_path)
@@ -315,7 +315,7 @@ def test_spool_files_of_strangers_are_obeyed_by_nobody(tmp_path, text):
     environ = {"GITHUB_ACTIONS": "true", "RUNNER_TEMP": str(tmp_path), "DX_API_TOKEN": "t" * 9}
     environ |= {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     with FaultServer(answers(response(refusal, status="422 No"))) as dx:
-        environ |= {"CIBEACON_DX_URL": dx.url, "CIBEACON_TIMEOUT": "3"}
+        environ |= {"CIBEACON_DX_URL": dx.url}
         for argv in (("--dry-run", str(folder)), ("--format=json", str(folder)), (f"{tmp_path}/none{text[:90]}",)):
             if "\0" not in argv[-1]:
                 github_is_safe(cibeacon("replay", *argv, environ=environ, cwd=tmp_path), tmp_path)
@@ -327,7 +327,7 @@ def test_no_mixture_fires(shop, merged, tmp_path, text):
     with Refusing() as refusing:
         text = text.replace("\0", "")
         for environ, is_safe in HOSTS.values():
-            given = environ(text, merged, tmp_path, CIBEACON_DX_URL=refusing.url, CIBEACON_TIMEOUT="0.3")
+            given = environ(text, merged, tmp_path, CIBEACON_DX_URL=refusing.url)
             is_safe(cibeacon("report", environ=given, cwd=shop.root), tmp_path)
             is_safe(cibeacon("report", "--dry-run", environ=given, cwd=shop.root), tmp_path)
 

@@ -16,7 +16,7 @@ PROGRAM = "import sys; from cibeacon.pre import console; console(); print(*sys.m
 def pre(cwd, *options, **environ):
     """The stage as a process of its own. Nothing of the test's environment is seen."""
     command = [sys.executable, "-I", *options, "-c", PROGRAM]
-    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_the_start_is_in_the_state_and_nothing_else_is_written(tmp_path):

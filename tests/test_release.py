@@ -37,7 +37,7 @@ def tree(tmp_path):
 
 def run(tree, script, *arguments):
     command = [sys.executable, tree / "scripts" / script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def texts(tree):
@@ -143,7 +143,7 @@ def ready(tree):
 def committed(tree, *arguments):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     command = [tree / "scripts" / "release-commit", *arguments]
-    return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_a_release_is_a_commit_that_names_the_image_and_only_tags_hold_it(ready):
@@ -188,7 +188,7 @@ def test_the_distributions_are_the_same_bytes_each_time_and_hold_the_commands(tr
     made = []
     for _ in range(2):
         environ = {"PATH": os.environ["PATH"], "SOURCE_DATE_EPOCH": "1767607200"}
-        subprocess.run([tree / "scripts" / "dist"], env=environ, check=True, capture_output=True, timeout=60)
+        subprocess.run([tree / "scripts" / "dist"], env=environ, check=True, capture_output=True, timeout=600)
         made.append({path.name: path.read_bytes() for path in (tree / "dist").iterdir()})
         for path in (tree / "src").rglob("*.py"):
             os.utime(path)

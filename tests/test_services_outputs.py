@@ -26,7 +26,7 @@ def pushed(shop):
 
 def on_github(shop, ends, folder):
     environ = runs.github("push", runs.pushed(*ends), ends[1], 7, folder)
-    ended = cibeacon("services", environ=environ | {"CIBEACON_TIMEOUT": "5"}, cwd=shop.root)
+    ended = cibeacon("services", environ=environ, cwd=shop.root)
     pairs = re.findall(r"^(\w+)<<(\S+)\n(.*)\n\2$", (folder / "output").read_text(), re.M)
     return ended, {name: value for name, _, value in pairs}
 

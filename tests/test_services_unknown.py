@@ -137,7 +137,7 @@ def test_templates_that_a_file_stands_before_are_said_to_be_unused(shop, verb):
 
 def test_a_missing_checkout_is_said_once(tmp_path):
     environ = runs.github("push", runs.pushed("1" * 40, "2" * 40), "2" * 40, 7, tmp_path) | {"INPUT_GITHUB_TOKEN": ""}
-    environ |= {"GITHUB_SERVER_URL": "http://127.0.0.1:9", "CIBEACON_TIMEOUT": "5"}
+    environ |= {"GITHUB_SERVER_URL": "http://127.0.0.1:9"}
     (tmp_path / "empty").mkdir()
     ended = cibeacon("services", "--services=services/{service}/", environ=environ, cwd=tmp_path / "empty")
     (line,) = [line for line in ended.out.splitlines() if line.startswith("services ")]

@@ -316,7 +316,7 @@ def test_processes_write_at_once_too(place):
     for writer in writers:
         writer.stdout.readline()
     for writer in writers:
-        writer.communicate(b"\n", timeout=60)
+        writer.communicate(b"\n", timeout=600)
     assert [writer.returncode for writer in writers] == [0] * 4
     assert len(found(place)) == 81
 

@@ -133,7 +133,7 @@ def test_a_step_that_reports_loads_no_library_for_flags(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     assert not {"click", "requests", "rich"} & set(done.stdout.splitlines()[-1].split())
 

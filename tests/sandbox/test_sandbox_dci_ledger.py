@@ -139,7 +139,7 @@ def test_the_command_prints_settings_that_are_good(tmp_path):
             assert reply.status_code == 200, reply.text
         finally:
             running.send_signal(signal.SIGINT)
-            _, err = running.communicate(timeout=20)
+            _, err = running.communicate(timeout=120)
     assert "200 /api/v1/identity" in err
     assert told["DCI_API_SECRET"] not in err
 

@@ -275,7 +275,7 @@ def test_the_command_prints_settings_that_lead_here_and_pipelines_move_by_themse
             )
         finally:
             running.send_signal(signal.SIGINT)
-            _, err = running.communicate(timeout=20)
+            _, err = running.communicate(timeout=120)
     assert len(flow.json()["pipelines"]) == 6
     assert "sandbox-trigger-token" not in err
 
