@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 CHILD = """
-import time
+import os, time
 from cibeacon.errors import OutOfTime
 from cibeacon.process.interrupts import FAREWELL, Interrupts
 from cibeacon.process.sections import interruptible
@@ -17,9 +17,10 @@ interrupts.alarm({later}, 8)
 try:
     with interruptible():
         time.sleep(1.0 + FAREWELL + 0.5)
-    print("done")
+    print("done", flush=True)
 except OutOfTime:
-    print("interrupted")
+    print("interrupted", flush=True)
+os._exit(0)  # as the command ends: the alarm would end what tidies up
 """
 
 

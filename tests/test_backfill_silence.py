@@ -89,7 +89,7 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_when_it_is_given_u
 def test_a_host_that_never_answered_is_waited_for_once_and_the_next_rows_are_tried_once_each(tmp_path):
     history(tmp_path, 9)
     with FaultServer(hangs) as server:
-        ended = backfill(tmp_path, server.url, "--timeout=2", "--workers=1", "--format=json")
+        ended = backfill(tmp_path, server.url, "--timeout=1", "--workers=1", "--format=json")
         assert len(server.requests) == 2 + 1 + 1
     assert (ended.document["rows"]["failed"], ended.document["rows"]["left"]) == (3, 6)
     assert "timed out" in ended.document["stopped"]

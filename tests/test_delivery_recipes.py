@@ -118,7 +118,7 @@ def _told(**more):
 
 def _late(shop, merged, folder, *flags):
     with FaultServer(hangs) as dx:
-        environ = environment(merged, folder, CIBEACON_DX_URL=dx.url)
+        environ = environment(merged, folder, CIBEACON_DX_URL=dx.url, CIBEACON_TIMEOUT="2")
         ended = cibeacon("report", *flags, environ=environ, cwd=shop.root)
     assert "spooled" in ended.out
     return ended

@@ -27,8 +27,6 @@ from living import SECONDS, Bell, Living, Stopped, document, gone, outputs, reco
 
 BOUND = 2.5
 """Two seconds are promised; a loaded machine is given half a second more."""
-AT_ONCE = 1.2
-"""Well before the process would have ended without a second signal."""
 TOKEN = "sandbox-token-1"
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 OK = response(b'{"ok": true}')
@@ -307,6 +305,12 @@ def filled(write):
     os.set_blocking(write, True)
 
 
+PATIENT = """
+from cibeacon.process import interrupts
+interrupts.MOMENT = interrupts.FAREWELL = 60
+"""
+
+
 def answers_when_told(go):
     def fault(connection, server):
         server.read(connection)
@@ -317,13 +321,13 @@ def answers_when_told(go):
 
 
 @contextlib.contextmanager
-def talking_to_nobody(job, tmp_path, fault, *, deaf=False, **flags):
+def talking_to_nobody(job, tmp_path, fault, *, deaf=False, more=None, **flags):
     """The log goes to a pipe that nobody reads: `deaf` from the start, else from the first request on."""
     bell, (read, write) = Bell(tmp_path / "bell"), os.pipe()
     if deaf:
         filled(write)
     with FaultServer(fault) as dx:
-        this = job(dx.url, GITHUB_STEP_SUMMARY=str(bell.path), CIBEACON_TIMEOUT="60")
+        this = job(dx.url, GITHUB_STEP_SUMMARY=str(bell.path), CIBEACON_TIMEOUT="60", **(more or {}))
         with this.running(stdout=write, **flags) as living:
             dx.waited_for()
             filled(write)
@@ -352,7 +356,10 @@ def test_a_log_that_nobody_reads_costs_neither_signals_nor_files_nor_time(job, t
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
 def test_a_second_signal_ends_the_process_at_once(job, tmp_path, strict):
-    with talking_to_nobody(job, tmp_path, hangs, strict=strict) as (this, living, bell):
+    """One signal alone would end it after a minute here."""
+    (tmp_path / "sitecustomize.py").write_text(PATIENT)
+    more = {"PYTHONPATH": str(tmp_path)}
+    with talking_to_nobody(job, tmp_path, hangs, more=more, strict=strict) as (this, living, bell):
         living.told(signal.SIGTERM)
         bell.waited_for()
         while living.process.poll() is None:  # one that comes in the same moment counts as the first
@@ -360,7 +367,7 @@ def test_a_second_signal_ends_the_process_at_once(job, tmp_path, strict):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 living.process.wait(0.05)
         ended = living.ended()
-    assert ended.seconds < AT_ONCE
+    assert ended.seconds < 30
     assert (ended.code, this.rows, len(this.spool)) == (int(strict), ALL_SPOOLED, 4)
 
 
@@ -442,7 +449,7 @@ def test_a_process_that_waits_for_its_input_can_be_ended(job, tmp_path, argv, fl
 
 
 SWALLOWING = """
-import signal, sys, threading, time
+import os, signal, sys, threading, time
 from cibeacon.process.interrupts import Interrupts
 from cibeacon.process.sections import interruptible, uninterrupted
 
@@ -459,7 +466,8 @@ try:
         Falling()
         threading.Event().wait(20)
 except KeyboardInterrupt:
-    print("heard")
+    print("heard", flush=True)
+os._exit(0)  # as the command ends: an alarm would end what tidies up
 """
 
 
@@ -488,7 +496,8 @@ try:
         threading.Thread(target=there, daemon=True).start()
         open(read, "rb", buffering=0).readall()  # reads on in C, where no handler is looked for
 except KeyboardInterrupt as stop:
-    print("heard", type(stop).__name__)
+    print("heard", type(stop).__name__, flush=True)
+os._exit(0)
 """
 
 
@@ -546,7 +555,8 @@ def test_a_disk_that_never_answers_outlives_no_budget(job, stuck_disk, strict):
     assert ended.code == int(strict)
 
 
-BUDGET = 1.5
+BUDGET = 6.0
+"""Seconds: what goes well has done so in a tenth of the half of it."""
 DEAF = """
 import socket, threading
 socket.getaddrinfo = lambda *_, **__: threading.Event().wait()
