@@ -19,6 +19,7 @@ from cibeacon.backfill.journal import Journal, JournalError
 from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.tally import Tally
 from cibeacon.cli.backfill_view import EVERY, View
+from cibeacon.delivery.courier import TRIES
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sandbox.server import Sandbox
@@ -486,7 +487,7 @@ def test_a_wrong_token_stops_after_few_requests_and_the_same_command_goes_on(tmp
 def test_a_host_that_is_down_is_waited_for_and_then_given_up(tmp_path, impatient):
     written(tmp_path, deployments(30))
     with FaultServer(hangs) as server:
-        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=0.2", "--workers=2", url=server.url)
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=2", url=server.url)
     assert ended.code == 1
     assert "timed out" in ended.document["stopped"]
     assert ended.document["rows"]["sent"] == 0
@@ -557,8 +558,8 @@ def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_pa
     exists = said({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
     written(tmp_path, [f"{deployments(1)[0]},mine/1"], header=f"{HEADER},reference_id")
     trouble = said({}, "503 Down")
-    with FaultServer(Scripted(lambda _, number: trouble if number <= 2 else exists)) as server:
-        ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=1", "--timeout=0.1", url=server.url)
+    with FaultServer(Scripted(lambda _, number: trouble if number <= TRIES else exists)) as server:
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=1", url=server.url)
     assert (ended.code, counts(ended)) == (0, {"read": 1, "duplicate": 1})
 
 

@@ -372,7 +372,7 @@ def test_a_folder_that_a_stopped_process_holds_costs_a_remark_and_what_was_sent_
     holder = os.open(place.folder, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     try:
-        ended = replay("--strict", "--timeout=2")
+        ended = replay("--strict", "--timeout=8")
     finally:
         os.close(holder)
     assert (ended.code, words(ended)) == (0, ["sent"] * 3)
@@ -486,7 +486,7 @@ def test_an_older_statement_goes_with_a_newer_one_that_another_replay_has(replay
         (tmp_path / f"{name}.ndjson").write_bytes(each.line())
     with (tmp_path / "new.ndjson").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert words(replay("old.ndjson", "new.ndjson", "--timeout=0.2")) == ["skipped"]
+        assert words(replay("old.ndjson", "new.ndjson", "--timeout=2")) == ["skipped"]
     assert files(tmp_path) == {"new.ndjson": newer.line()}
     assert bodies(sandbox) == []
 

@@ -149,7 +149,7 @@ def test_services_that_cannot_be_known_fail_the_step_where_that_was_asked_for(st
 
 
 def test_the_command_replay_sends_what_an_earlier_step_could_not(dx, step):
-    kept = step("pull_request-merged", dx_url="http://127.0.0.1:9", timeout="2").run("main")
+    kept = step("pull_request-merged", dx_url="http://127.0.0.1:9", timeout="20").run("main")
     assert int(kept.outputs["spooled"]) == 2, kept.log
     job = step("pull_request-merged", command="replay")
     main, post = job.run("main"), job.run("post")
@@ -194,7 +194,7 @@ def test_an_authority_of_ones_own_is_trusted_in_the_container(step, temp):
     certificate, key = self_signed(temp)
     trusted = f"--env=REQUESTS_CA_BUNDLE=/github/runner_temp/{certificate.name}"
     with FaultServer(answers(response(b'{"ok": true}')), encrypted(certificate, key)) as server:
-        given = {"dx_url": server.url, "timeout": "3"}
+        given = {"dx_url": server.url, "timeout": "30"}
         assert step("pull_request-merged", **given).run("main").outputs["status"] == "failed"
         assert step("pull_request-merged", trusted, **given).run("main").outputs["status"] == "sent"
 
@@ -207,8 +207,8 @@ def test_a_user_that_may_write_nothing_still_sends(shop, dx, step):
 
 
 def test_without_a_network_the_build_goes_on_and_strict_says_no(step):
-    assert step("pull_request-merged", timeout="2").run("main", network="none").code == 0
-    strict = step("pull_request-merged", timeout="2", strict="true").run("main", network="none")
+    assert step("pull_request-merged", timeout="20").run("main", network="none").code == 0
+    strict = step("pull_request-merged", timeout="20", strict="true").run("main", network="none")
     assert strict.code == 1
     assert [command.name for command in complaints(strict)] == ["error", "error"]
 
@@ -273,7 +273,7 @@ class TestEndings:
 
     def test_a_client_that_is_killed_leaves_a_container_that_ends_by_itself(self, step, temp):
         with FaultServer(hangs) as server:
-            running = step("pull_request-merged", dx_url=server.url, timeout="2").start("main")
+            running = step("pull_request-merged", dx_url=server.url, timeout="10").start("main")
             server.waited_for()
             running.client.kill()
             containers.docker("wait", running.name, check=False, timeout=60)

@@ -270,7 +270,7 @@ def test_a_later_pipeline_closes_the_record_of_a_dead_one(project, dx):
 
 
 def test_what_cannot_be_sent_costs_no_pipeline_and_waits_as_an_artifact(project):
-    project.commit({"include": [component(dx_url="http://127.0.0.1:9", timeout=2)], "test": PASSES})
+    project.commit({"include": [component(dx_url="http://127.0.0.1:9", timeout=20)], "test": PASSES})
     ended = project.run(variables())
     assert ended.code == 0, ended.said
     assert ended.dotenv("cibeacon-running")["CIBEACON_OUT_SPOOLED"] == "1"
