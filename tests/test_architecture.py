@@ -22,7 +22,7 @@ PURE = {
     "transport", "values",
 }  # fmt: skip
 EDGES = {
-    "configuration", "dataops", "delivery", "files", "git", "hosts", "process", "reshape", "reshape_child", "sinks", "spool",
+    "configuration", "dataops", "delivery", "files", "git", "hosts", "paths", "process", "reshape", "reshape_child", "sinks", "spool",
 }  # fmt: skip
 APP = {
     "app", "asking", "assigning", "backfill", "byhand", "changes.comparison", "changes.fallback", "changes.headstart",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cibeacon.errors import CheckoutError
-from cibeacon.git.repository import Repository, toplevel
+from cibeacon.git.repository import Repository
+from cibeacon.paths import toplevel
 from cibeacon.process.budget import Budget
 from repositories import CHANGED, Worktree, ample, cloned, copied, fingerprint, repository
 

@@ -82,7 +82,7 @@ def test_forgetting_in_a_folder_that_is_gone_or_no_folder_costs_nothing(place, t
 def test_every_record_is_on_disk_before_any_gets_its_name_and_the_names_are_too(place, monkeypatch):
     """Names of files come last, the folder's own sync after them: a crash in between leaves whole records or none."""
     steps = []
-    fsync, replace, write = os.fsync, Path.replace, os.fdopen
+    fsync, replace, write = os.fsync, os.replace, os.write
 
     def synced(descriptor):
         is_folder = Path(f"/proc/self/fd/{descriptor}").is_dir()
@@ -90,37 +90,37 @@ def test_every_record_is_on_disk_before_any_gets_its_name_and_the_names_are_too(
         steps.append("sync folder" if is_folder else f"sync {'all' if size == len(told().line()) else size}")
         return fsync(descriptor)
 
-    def renamed(self, target):
+    def renamed(*given, **named):
         steps.append("rename")
-        return replace(self, target)
+        return replace(*given, **named)
 
-    def opened(descriptor, mode):
+    def written(descriptor, content):
         steps.append("write")
-        return write(descriptor, mode)
+        return write(descriptor, content)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "fdopen", opened)
-    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(os, "write", written)
+    monkeypatch.setattr(os, "replace", renamed)
     place.keep([told(1), told(2), told(3)])
     assert steps == ["write", "sync all"] * 3 + ["rename"] * 3 + ["sync folder"]
 
 
 @pytest.mark.parametrize(
     ("call", "after"),
-    [*(("fsync", n) for n in range(3)), *(("replace", n) for n in range(2)), *(("fdopen", n) for n in range(2)),
-     *(("open", n) for n in range(4)), ("scandir", 0)],
+    [*(("fsync", n) for n in range(3)), *(("replace", n) for n in range(2)), *(("write", n) for n in range(2)),
+     *(("open", n) for n in range(4)), *(("create", n) for n in range(2)), ("scandir", 0)],
 )  # fmt: skip
 def test_a_disk_that_fails_at_any_step_is_told_and_leaves_whole_records_alone(place, monkeypatch, call, after):
     place.keep([told(9)])
-    owner = Path if call == "replace" else os
-    real, calls = getattr(owner, call), itertools.count()
+    name = "open" if call == "create" else call
+    real, calls = getattr(os, name), itertools.count()
 
     def failing(*given, **named):
-        if next(calls) >= after:
+        if (call != "create" or given[1] & os.O_CREAT) and next(calls) >= after:
             raise OSError(5, "Input/output error")
         return real(*given, **named)
 
-    monkeypatch.setattr(owner, call, failing)
+    monkeypatch.setattr(os, name, failing)
     with pytest.raises(SpoolError, match=r"Signals cannot be kept in .*Input/output error.*setting spool"):
         place.keep([told(1), told(2)])
     monkeypatch.undo()

@@ -11,8 +11,9 @@ from cibeacon import detect
 from cibeacon.delivery.delivering import deliver, hired
 from cibeacon.delivery.endpoint import endpoints
 from cibeacon.errors import interruption
-from cibeacon.git.repository import Repository, toplevel
+from cibeacon.git.repository import Repository
 from cibeacon.outcome import Outcome
+from cibeacon.paths import toplevel
 from cibeacon.planning.plan import Ready, Step
 from cibeacon.planning.readiness import unencrypted, unreachable
 from cibeacon.planning.routing import NO_PIPELINE

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cibeacon import detect
+from cibeacon import detect, paths
 from cibeacon.delivery import keeping
 from cibeacon.delivery.delivering import deliver
 from cibeacon.files.attachments import attachments_or_none
 from cibeacon.files.names import header
 from cibeacon.files.watching import Watch
-from cibeacon.git.repository import Repository, toplevel
+from cibeacon.git.repository import Repository
 from cibeacon.outcome import Outcome
+from cibeacon.paths import toplevel
 from cibeacon.planning import jobs
 from cibeacon.planning.job_signals import Attachment, DciJob, JobState, OfJob, named_correlation
 from cibeacon.planning.plan import Ready, Step
@@ -119,8 +120,8 @@ class _Step:
     def files(self) -> Sequence[Attachment]:
         """The files; what is not taken of them is said. A person at the command line may name any file."""
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
-        anywhere = origin.words.startswith("--")
-        (found, said), why = attachments_or_none(dci.dci_files, self._world.cwd, anywhere=anywhere)
+        anywhere, top = origin.words.startswith("--"), paths.boundary(self._world)
+        (found, said), why = attachments_or_none(dci.dci_files, self._world.cwd, top=top, anywhere=anywhere)
         self._survey = self._survey._replace(interrupted=why)
         self._notices += tuple(Notice("trouble", f"{each}.") for each in said)
         if not dci.dci_files:

@@ -15,7 +15,8 @@ from cibeacon.changes import headstart
 from cibeacon.configuration import configfile
 from cibeacon.context import Context
 from cibeacon.errors import HalfTime, guarded, interruption
-from cibeacon.git.repository import Repository, toplevel
+from cibeacon.git.repository import Repository
+from cibeacon.paths import toplevel
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import interruptible
 from cibeacon.process.world import World

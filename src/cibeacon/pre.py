@@ -16,8 +16,11 @@ def note_start() -> None:
     if not path:
         return
     try:
-        with open(path, "a", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs more than all the rest
-            file.write(f"started_at={int(time.time())}\nstage=pre\n")
+        with open(path, "ab", buffering=0) as file:  # noqa: PTH123 - pathlib costs more than all the rest
+            before, content = file.tell(), f"started_at={int(time.time())}\nstage=pre\n".encode("ascii")
+            if file.write(content) != len(content):  # the disk is full: half a number would be another time
+                file.truncate(before)
+                raise OSError("no space left on the disk")
     except (OSError, ValueError) as error:
         if sys.stderr:
             sys.stderr.write(f"! the start of the job was not noted, so the run is dated a little later: {error!r}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cibeacon import paths
 from cibeacon.changes import reckoning
 from cibeacon.delivery.delivering import deliver
 from cibeacon.delivery.endpoint import endpoints
@@ -68,7 +69,8 @@ def _with_files(
     )
 
     why = found.interrupted
-    (taken, said), why = (no_attachments(why), why) if why else attachments_or_none(patterns, world.cwd)
+    top = paths.boundary(world)
+    (taken, said), why = (no_attachments(why), why) if why else attachments_or_none(patterns, world.cwd, top=top)
     found = found._replace(interrupted=why)
     files = tuple(File(*each) for each in taken)
     notices = tuple(Notice("trouble", f"dci_files: {each}.") for each in said)

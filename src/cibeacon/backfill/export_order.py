@@ -19,9 +19,9 @@ from cibeacon.backfill.export_source import Source, Totals, What, Window
 from cibeacon.context import Context
 from cibeacon.errors import SettingsError
 from cibeacon.git.log import Log
-from cibeacon.git.repository import toplevel
 from cibeacon.history import Mark
 from cibeacon.hosts import github, local
+from cibeacon.paths import toplevel
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import uninterrupted
 from cibeacon.process.world import World

@@ -5,10 +5,10 @@ Every word goes through the redactor on its way out. What cannot be written is s
 
 from __future__ import annotations
 
-import os
 import select
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from cibeacon import paths
 from cibeacon.app import broken, stopped
 from cibeacon.errors import guarded
 from cibeacon.hosts import github, gitlab
@@ -167,24 +167,20 @@ def _print(world: World, clean: Callable[[str], str], lines: Iterable[str], *, t
         return
 
 
-def _at_once(name: str, flags: int) -> int:
-    """A named pipe that nobody reads is an error, and not a reason to wait."""
-    return os.open(name, flags | os.O_NONBLOCK, 0o666)
-
-
 def _say(world: World, unwritten: Iterable[str]) -> None:
     _print(world, str, [f"! {each}" for each in unwritten], to_stderr=True)
 
 
 def _write(world: World, redactor: Redactor, writing: Writing) -> str | None:
     """What went wrong, in a sentence; None where nothing did."""
-    path = world.cwd / writing.path
+    path = paths.settled(world, writing.path)
+    content = redactor(writing.text).encode("utf-8", "backslashreplace")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(
-            path, "a" if writing.append else "w", encoding="utf-8", errors="backslashreplace", opener=_at_once
-        ) as file:
-            file.write(redactor(writing.text))
+        if writing.append:
+            host = paths.is_outside(world, writing.path)
+            paths.append(world.cwd / writing.path if host else path, content, follow=host)
+        else:
+            paths.replace(path, content, f".{path.name}.{world.token()}.part")
     except OSError as error:
         said = redactor(
             f"{path.name} was not written: {error}. Nobody who reads it sees this run: check its path, permissions and disk."

@@ -21,7 +21,7 @@ from cibeacon.spool.replay import replay
     "flow",
     only=(
         *("dry_run", "timeout", "host", "allow_http", "spool", "strict", "format", "jq", "verbose"),
-        *("dx_url", "dci_url", "dci_client_id"),
+        *("dx_url", "dci_url", "dci_client_id", "dci_files"),
         *("flow_url", "flow_context", "flow_list_path", "flow_client_cert"),
     ),
 )

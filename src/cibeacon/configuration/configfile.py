@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cibeacon import paths
 from cibeacon.errors import ServiceMapError
 
 NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
@@ -235,7 +236,7 @@ def _content(root: Path, path: Path) -> bytes:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root.resolve()) or not real.is_file():
             raise _unusable(name, "it is not a regular file inside the repository")
-        with real.open("rb") as file:
+        with os.fdopen(paths.open_regular(real), "rb") as file:
             return file.read(LARGEST + 1)
     except FileNotFoundError as error:
         fix = "Mend the name (the setting config, where that gives it), or the link that leads nowhere."

@@ -21,7 +21,8 @@ from cibeacon.configuration.repoconfig import (
 )
 from cibeacon.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.git import trees
-from cibeacon.git.repository import Repository, toplevel
+from cibeacon.git.repository import Repository
+from cibeacon.paths import toplevel
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
 from cibeacon.services import atlas, configuration

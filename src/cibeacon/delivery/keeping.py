@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cibeacon import paths
 from cibeacon.detect import Host
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
@@ -36,7 +37,7 @@ def place(world: World, settings: Settings, host: Host, *, hasty: bool = False) 
         budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
         return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, budget.remaining() / 2))))
     here = folder(given, host.spool_folder(world.environ))
-    return Spool(world.cwd / here, world.token, patience(world, settings, hasty=hasty)) if here else None
+    return Spool(paths.settled(world, here), world.token, patience(world, settings, hasty=hasty)) if here else None
 
 
 def waiting(kept_at: Place | None, cwd: Path) -> list[Entry]:

@@ -33,7 +33,7 @@ def spent(endpoint: Endpoint) -> Lost:
 def lost(error: Exception, endpoint: Endpoint) -> Lost:
     """A foreign exception as a short error and a next step."""
     words = str(error)
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+    if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
         return Lost("the file cannot be read", "It was moved or taken away after it was found.", False, received=False)
     if isinstance(error, requests.exceptions.SSLError) and any(part in words for part in _NOT_LET_IN):
         return Lost("TLS handshake broken off", f"{endpoint.name} {_asked_for(endpoint)}.", transient=False)

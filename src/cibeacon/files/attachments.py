@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from cibeacon import paths
 from cibeacon.errors import guarded, interruption
 from cibeacon.files import junit
 from cibeacon.files.names import named
@@ -48,23 +49,24 @@ class Found(NamedTuple):
 Answer = tuple[tuple[Found, ...], tuple[str, ...]]
 
 
-def attachments(patterns: Sequence[str], root: Path, *, anywhere: bool = False) -> Answer:
+def attachments(patterns: Sequence[str], root: Path, *, top: Path | None = None, anywhere: bool = False) -> Answer:
     """The files that the patterns mean, by name, and what is to be said of those that are not taken as they are.
 
     Patterns begin at `root`; `*` stays within a folder, `**` goes across, and a folder stands for all in it.
-    `anywhere`: a person names files at a command line, so they may be outside `root`.
+    They may lead up to `top`, the boundary; `anywhere`: a person names files at a command line, so there is none.
     """
-    look = _Look(root, anywhere=anywhere)
+    look = _Look(root, top or root, anywhere=anywhere)
     with interruptible():
-        for pattern in dict.fromkeys(patterns):
-            look.add(pattern)
+        look.add(patterns)
         return look.answer()
 
 
-def attachments_or_none(patterns: Sequence[str], root: Path, *, anywhere: bool = False) -> tuple[Answer, str | None]:
+def attachments_or_none(
+    patterns: Sequence[str], root: Path, *, top: Path | None = None, anywhere: bool = False
+) -> tuple[Answer, str | None]:
     """The same, where nothing may be lost with it: no file when it fails, and why it was interrupted when it was."""
     try:
-        return guarded(lambda: attachments(patterns, root, anywhere=anywhere), no_attachments), None
+        return guarded(lambda: attachments(patterns, root, top=top, anywhere=anywhere), no_attachments), None
     except KeyboardInterrupt as stop:
         return no_attachments(interruption(stop)), interruption(stop)
 
@@ -74,27 +76,46 @@ def no_attachments(why: str) -> Answer:
     return (), (f"no file is sent, since {why}",)
 
 
+def named_files(patterns: Sequence[str], root: Path, top: Path) -> frozenset[Path]:
+    """The files that may be sent by these patterns, whatever is in them."""
+    look = _Look(root, top, anywhere=False)
+    with interruptible():
+        look.add(patterns)
+    return look.files
+
+
 class _Taken(NamedTuple):
     """A file that may be sent: the name that it has by where it lies, and its size."""
 
     label: str
     size: int
+    real: Path
+    """Where it is, without any link: so it can be opened later as what it was found to be."""
 
 
 class _Look:
     """One look for files; `said` is what there is to say of it."""
 
-    def __init__(self, root: Path, *, anywhere: bool) -> None:
-        self._root, self._anywhere = os.path.abspath(root), anywhere  # noqa: PTH100 - a link stays what it is
-        self._real = os.path.realpath(root)
+    def __init__(self, root: Path, top: Path, *, anywhere: bool) -> None:
+        self._root, self._top = os.path.abspath(root), os.path.abspath(top)  # noqa: PTH100 - a link stays what it is
+        self._real, self._anywhere = os.path.realpath(top), anywhere
         self._taken: dict[str, _Taken] = {}
         self.said: list[str] = []
 
-    def add(self, pattern: str) -> None:
-        """Takes what a pattern means."""
+    @property
+    def files(self) -> frozenset[Path]:
+        """What was taken."""
+        return frozenset(each.real for each in self._taken.values())
+
+    def add(self, patterns: Sequence[str]) -> None:
+        """Takes what the patterns mean."""
+        for pattern in dict.fromkeys(patterns):
+            self._add(pattern)
+
+    def _add(self, pattern: str) -> None:
         whole = os.path.normpath(os.path.join(self._root, pattern))  # noqa: PTH118 - any text
-        if not self._anywhere and not _within(whole, self._root):
-            self.said.append(f"{pattern} is not taken: it leads out of the folder {self._root}")
+        if not self._anywhere and not _within(whole, self._top):
+            self.said.append(f"{pattern} is not taken: it leads out of the folder {self._top}")
             return
         try:
             base, found = self._meant(whole)
@@ -112,11 +133,11 @@ class _Look:
         kept = sorted(self._taken.items(), key=lambda each: (each[1].label, each[0]))
         if len(kept) > MOST:
             self.said.append(f"only the first {MOST} of {len(kept)} files are taken")
-        kinds = [self._kind(path) for path, _ in kept[:MOST]]
+        kinds = [self._kind(path, about.real) for path, about in kept[:MOST]]
         names = named([(about.label, kind == JUNIT) for (_, about), kind in zip(kept, kinds, strict=False)])
         found = (
-            Found(Path(path), name, kind, about.size)
-            for (path, about), name, kind in zip(kept, names, kinds, strict=False)
+            Found(about.real, name, kind, about.size)
+            for (_, about), name, kind in zip(kept, names, kinds, strict=False)
         )
         more = len(self.said) - MOST_SAID
         return tuple(found), (
@@ -141,10 +162,11 @@ class _Look:
 
     def _take(self, path: str, label: str) -> None:
         """Takes a file; else says why not."""
-        fault = self._outside(path)
+        real = os.path.realpath(path)
+        fault = self._outside(real)
         about = None
         try:
-            about = os.stat(path)  # noqa: PTH116
+            about = os.stat(real)  # noqa: PTH116
         except OSError as error:
             fault = fault or f"it cannot be read: {error.strerror}"
         if about and not fault:
@@ -152,27 +174,26 @@ class _Look:
         if fault or not about:
             self.said.append(f"{self._shown(path)} is not taken: {fault}")
         else:
-            self._taken[path] = _Taken(label, about.st_size)
+            self._taken[path] = _Taken(label, about.st_size, Path(real))
 
-    def _outside(self, path: str) -> str | None:
+    def _outside(self, real: str) -> str | None:
         """Why a pattern of somebody who is not at the command line must not lead there."""
         if self._anywhere:
             return None
-        real = os.path.realpath(path)
         if not _below(real, self._real):
             return "it is a symbolic link that leads out of the folder"
         if ".git" in Path(os.path.relpath(real, self._real)).parts:
             return "it belongs to git, which may keep a token there"
         return None
 
-    def _kind(self, path: str) -> str:
+    def _kind(self, path: str, real: Path) -> str:
         """The MIME type. What looks like a JUnit report and is none for a parser would be refused as one."""
         suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix]
         xml = _XML if suffix == ".xml" else _OTHER
         try:
-            with Path(path).open("rb") as file:
+            with os.fdopen(paths.open_regular(real), "rb") as file:
                 seen = junit.look(file)
         except OSError:
             return xml  # whoever sends it will say so

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+from cibeacon import paths
 from cibeacon.errors import ScrubError
 from cibeacon.process.belongings import begun, end
 from cibeacon.process.sections import interruptible, uninterrupted
@@ -66,7 +67,7 @@ def is_text(path: Path, mime: str) -> bool:
     """
     if mime in _PACKED:
         return False
-    with path.open("rb") as file:
+    with os.fdopen(paths.open_regular(path), "rb") as file:
         head = file.read(_HEAD)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         fix = "Write it as UTF-8, or leave it out (setting dci_files)."
@@ -106,7 +107,7 @@ def _copied(
 ) -> tuple[int, str]:
     """How the child ended, and what it said last."""
     asked = {"patterns": list(patterns), "needles": _NEEDLES if tuple(patterns) == DEFAULTS else ()}
-    with source.open("rb") as given, target.open("xb") as taken:
+    with os.fdopen(paths.open_regular(source), "rb") as given, target.open("xb") as taken:
         numbers = (given.fileno(), taken.fileno())
         limits = (max(1, math.ceil(seconds)), MEMORY)
         with uninterrupted():

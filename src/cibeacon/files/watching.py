@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from cibeacon import paths
+
 Watch: TypeAlias = Callable[[Path, int], object]
 """Told a file and how many of its bytes were read so far, from whatever thread reads it."""
 
@@ -19,7 +21,7 @@ class Watched(io.BufferedReader):
     """So many bytes of a file as it had when it was opened."""
 
     def __init__(self, path: Path, watch: Watch | None) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(io.FileIO(paths.open_regular(path)))
         self.len = os.fstat(self.fileno()).st_size
         """Bytes; `requests` takes this for the length."""
         self._path, self._watch, self._read = path, watch, 0

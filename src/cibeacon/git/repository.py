@@ -40,11 +40,6 @@ _REFS = (
 HEAD points to."""
 
 
-def toplevel(start: Path) -> Path:
-    """The top of the checkout that holds `start`, or `start` itself outside any."""
-    return next((folder for folder in (start, *start.parents) if _there(folder / ".git")), start)
-
-
 class Repository(Git):
     """One repository on disk. A question that it cannot answer is None; a broken one is a `CheckoutError`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX = "cibeacon-"
 """How the names of our folders begin."""
+_KNOWN = ("/tmp", "/var/tmp", "/usr/tmp", "/private/tmp", "/private/var/tmp")  # noqa: S108 - nothing is made there
 _children: set[int] = set()
 _folders: set[str] = set()
 
@@ -38,6 +40,19 @@ def end(child: Popen[bytes]) -> None:
                     pipe.close()
 
 
+def temporary_folder() -> str:
+    """Where temporary files go, without a link on the way. Raises `OSError` where there is no such place.
+
+    Python's own last choice is the working directory, which may be a checkout.
+    """
+    from tempfile import gettempdir
+
+    found = os.path.realpath(gettempdir())
+    if found == os.path.realpath(".") and found not in _KNOWN:
+        raise FileNotFoundError(errno.ENOENT, "there is no folder for temporary files (variable TMPDIR)")
+    return found
+
+
 class OwnFolder:
     """An empty folder for a while; a context manager that gives its path. Raises `OSError` where none can be made."""
 
@@ -45,7 +60,7 @@ class OwnFolder:
         from tempfile import mkdtemp  # few runs need a folder
 
         with uninterrupted():
-            self._name = mkdtemp(prefix=PREFIX)
+            self._name = mkdtemp(prefix=PREFIX, dir=temporary_folder())
             _folders.add(self._name)
 
     def __enter__(self) -> Path:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from cibeacon import paths
 from cibeacon.errors import SpoolError
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import uninterrupted
@@ -23,7 +24,7 @@ from cibeacon.spool import record
 from cibeacon.spool.bucket import Bucket
 from cibeacon.spool.in_bucket import Object, objects
 from cibeacon.spool.locks import PAUSE, Patience, lock, locked
-from cibeacon.spool.on_disk import ENDING, UNFINISHED, append, is_address, write
+from cibeacon.spool.on_disk import ENDING, UNFINISHED, is_address, open_in
 from cibeacon.spool.record import Record
 
 CORRUPT, REFUSED = ".corrupt", ".refused"
@@ -51,12 +52,19 @@ class Backlog:
 
     Args:
         cwd: what relative names are relative to.
+        settled: where a name leads by links that can be trusted.
         token: a fresh word for names that no other process uses; None where nothing may be changed.
         patience: for the locks of folders.
     """
 
-    def __init__(self, cwd: Path, token: Callable[[], str] | None, patience: Patience | None = None) -> None:
-        self._cwd, self._token, self._patience = cwd, token, patience
+    def __init__(
+        self,
+        cwd: Path,
+        token: Callable[[], str] | None,
+        patience: Patience | None = None,
+        settled: Callable[[Path], Path] = Path,
+    ) -> None:
+        self._cwd, self._token, self._patience, self._settled = cwd, token, patience, settled
         self.entries: list[Entry] = []
         self.troubles: list[str] = []
         """What could not be read, in words."""
@@ -138,14 +146,15 @@ class Backlog:
             self._note(error)
 
     def _add_file(self, path: Path) -> None:
+        path = self._settled(path)
         if path in self._read:
             return
         self._read.add(path)
         try:
-            if path.stat().st_size > LARGEST:
-                self._note(_too_large(path))
-                return
-            with path.open("rb") as file:
+            with os.fdopen(paths.open_regular(path), "rb") as file:
+                if os.fstat(file.fileno()).st_size > LARGEST:
+                    self._note(_too_large(path))
+                    return
                 self.add_lines(file, path)
         except FileNotFoundError:
             return  # another replay has delivered it meanwhile
@@ -196,7 +205,7 @@ def _locked(path: Path, budget: Budget) -> IO[bytes] | None:
     """The file, once no other replay has it; None when it is gone, or the time."""
     while True:
         try:
-            file = path.open("rb")
+            file = os.fdopen(paths.open_regular(path), "rb")
         except OSError:
             return None
         if lock(file.fileno()) and _is(file, path):
@@ -210,7 +219,7 @@ def _locked(path: Path, budget: Budget) -> IO[bytes] | None:
 def _is(file: IO[bytes], path: Path) -> bool:
     """Whether the file still has its name: another replay may have put a shorter one in its place."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     except OSError:
         return False
 
@@ -218,8 +227,9 @@ def _is(file: IO[bytes], path: Path) -> bool:
 def drop(path: Path, lines: Collection[bytes], token: Callable[[], str], patience: Patience | None = None) -> None:
     """Takes lines out of a file, at once or not at all; a file without lines goes. Raises `SpoolError`."""
     fix = "Remove the file, or make it writable."
-    with _translated(f"What was dealt with stays in {path}", fix), locked(path.parent, patience):
-        _rewrite(path, [line for line in _lines(path) if line not in lines], token)
+    told = _translated(f"What was dealt with stays in {path}", fix)
+    with told, paths.folder(path.parent) as where, locked(where, patience):
+        _rewrite(path.name, where, [line for line in _lines(path.name, where) if line not in lines], token)
 
 
 def set_aside(
@@ -227,33 +237,33 @@ def set_aside(
 ) -> None:
     """Moves lines to a file beside theirs, which no replay reads. Raises `SpoolError`."""
     told = _translated(f"A line of {path} cannot be set aside", "Look at it.")
-    with told, uninterrupted(), locked(path.parent, patience):
-        there = _lines(path)  # another replay may have set them aside meanwhile
+    with told, uninterrupted(), paths.folder(path.parent) as where, locked(where, patience):
+        there = _lines(path.name, where)  # another replay may have set them aside meanwhile
         moved = [line.rstrip(b"\n") + b"\n" for line in there if line in lines]
         if moved:
-            append(path.with_name(path.name + ending), b"".join(moved))
-            _rewrite(path, [line for line in there if line not in lines], token)
+            paths.append(path.with_name(path.name + ending), b"".join(moved), 0o600, sync=True)
+            _rewrite(path.name, where, [line for line in there if line not in lines], token)
 
 
-def _lines(path: Path) -> list[bytes]:
+def _lines(name: str, where: int) -> list[bytes]:
     """Every line that is not blank; none when the file is gone."""
     try:
-        with path.open("rb") as file:
+        with open_in(name, where) as file:
             return list(filter(bytes.strip, file))
     except FileNotFoundError:
         return []
 
 
-def _rewrite(path: Path, lines: Collection[bytes], token: Callable[[], str]) -> None:
+def _rewrite(name: str, where: int, lines: Collection[bytes], token: Callable[[], str]) -> None:
     if not lines:
-        path.unlink(missing_ok=True)
+        paths.remove(name, where)
         return
-    part = path.with_name(f"{token()}{UNFINISHED}")
+    part = f"{token()}{UNFINISHED}"
     try:
-        write(part, b"".join(lines))
-        part.replace(path)
+        paths.create(part, where, b"".join(lines), sync=True)
+        os.replace(part, name, src_dir_fd=where, dst_dir_fd=where)
     finally:
-        part.unlink(missing_ok=True)
+        paths.remove(part, where)
 
 
 @contextmanager

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 from cibeacon.process.sections import Section, uninterrupted
 
@@ -49,19 +47,22 @@ class Patience:
 
 @contextmanager
 def locked(
-    folder: Path, patience: Patience | None = None, section: Callable[[], Section] = uninterrupted
+    folder: int, patience: Patience | None = None, section: Callable[[], Section] = uninterrupted
 ) -> Iterator[None]:
-    """While it lasts, no other process of ours puts lines into the folder's files or takes them out.
+    """While it lasts, no other process of ours puts lines into an open folder's files or takes them out.
 
     Raises `Held` when the patience ends first; what waits for the lock is a `section`.
     """
-    with opened(folder) as descriptor:
-        with section():
-            if patience is None:
-                lock(descriptor, wait=True)
-            elif not patience.outlasts(lambda: lock(descriptor)):
-                raise Held
+    with section():
+        if patience is None:
+            lock(folder, wait=True)
+        elif not patience.outlasts(lambda: lock(folder)):
+            raise Held
+    try:
         yield
+    finally:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_UN)
 
 
 def lock(descriptor: int, *, wait: bool = False) -> bool:
@@ -73,13 +74,3 @@ def lock(descriptor: int, *, wait: bool = False) -> bool:
     except OSError:  # a file system without locks: at worst something is sent twice
         pass
     return True
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[int]:
-    """A folder's descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
+from cibeacon import paths
 from cibeacon.errors import SpoolError
 from cibeacon.process.sections import interruptible, uninterrupted
-from cibeacon.spool.locks import Held, Patience, locked, opened
+from cibeacon.spool.locks import Held, Patience, locked
 from cibeacon.spool.record import LARGEST, Record, file_name
 
 MOST = 10_000
@@ -85,10 +86,11 @@ class Spool:
 
     def forget(self, record: Record) -> None:
         """Takes a record away. One that cannot be taken away is sent again some day, which changes nothing."""
-        path = self.folder / record.name
-        with suppress(OSError), locked(self.folder, self._patience):
-            if path.read_bytes() == record.line():  # another process may have stated the same fact anew
-                path.unlink()
+        with suppress(OSError), paths.folder(self.folder) as where, locked(where, self._patience):
+            with open_in(record.name, where) as file:
+                same = file.read(LARGEST + 1) == record.line()  # another process may have stated the same fact anew
+            if same:
+                paths.remove(record.name, where)
 
     def holds(self, key: str) -> bool:
         """Whether a signal of that key waits in the folder."""
@@ -99,25 +101,22 @@ class Spool:
         tidy(self.folder, now)
 
     def _put(self, files: Mapping[str, bytes]) -> None:
-        with _translated(self.folder), uninterrupted():
-            self._make_room(len(files))
-            parts = {self.folder / f"{self._token()}{UNFINISHED}": self.folder / name for name in files}
+        with _translated(self.folder), uninterrupted(), _made(self.folder) as where:
+            self._make_room(where, len(files))
+            parts = {f"{self._token()}{UNFINISHED}": name for name in files}
             try:
                 for part, content in zip(parts, files.values(), strict=True):
-                    write(part, content)
-                with locked(self.folder, self._patience, interruptible):
+                    paths.create(part, where, content, sync=True)
+                with locked(where, self._patience, interruptible):
                     for part, final in parts.items():
-                        part.replace(final)
-                sync_folder(self.folder)
+                        os.replace(part, final, src_dir_fd=where, dst_dir_fd=where)
+                os.fsync(where)
             finally:
                 for part in parts:
-                    part.unlink(missing_ok=True)
+                    paths.remove(part, where)
 
-    def _make_room(self, count: int) -> None:
-        if self.folder.is_symlink():  # a checkout can bring one along
-            raise _unkept(self.folder, "it is a symbolic link", "Name a folder in the setting spool.")
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        waiting, aside = _sizes(self.folder)
+    def _make_room(self, where: int, count: int) -> None:
+        waiting, aside = _sizes(where)
         if len(waiting) + count > MOST:
             raise _unkept(self.folder, f"it holds {len(waiting):,} files already", _EMPTY)
         if sum(waiting) + sum(aside) > MOST_BYTES:
@@ -125,10 +124,19 @@ class Spool:
             raise _unkept(self.folder, held, _EMPTY if sum(waiting) >= sum(aside) else _CLEAR)
 
 
-def _sizes(folder: Path) -> tuple[list[int], list[int]]:
+@contextmanager
+def _made(folder: Path) -> Iterator[int]:
+    """The descriptor of a folder that nobody else may read, if it is new. A checkout can bring a link along."""
+    with paths.folder(folder.parent, make=True) as above, suppress(FileExistsError):
+        os.mkdir(folder.name, 0o700, dir_fd=above)
+    with paths.folder(folder) as where:
+        yield where
+
+
+def _sizes(where: int) -> tuple[list[int], list[int]]:
     """Bytes of every file of records, and of every other, which no replay reads; one that goes meanwhile is none."""
     waiting, aside = list[int](), list[int]()
-    with os.scandir(folder) as entries:
+    with os.scandir(where) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
                 size = entry.stat(follow_symlinks=False).st_size
@@ -138,34 +146,15 @@ def _sizes(folder: Path) -> tuple[list[int], list[int]]:
 
 def tidy(folder: Path, now: float) -> None:
     """Removes what somebody did not come to finish, an hour ago or longer; `now` in Unix seconds."""
-    with suppress(OSError), os.scandir(folder) as entries:
+    with suppress(OSError), paths.folder(folder) as where, os.scandir(where) as entries:
         for entry in entries:
             if _LEFT.fullmatch(entry.name) and now - entry.stat(follow_symlinks=False).st_mtime > _LEFT_SECONDS:
-                Path(entry.path).unlink()
+                paths.remove(entry.name, where)
 
 
-def write(path: Path, content: bytes) -> None:
-    """A new file that nobody else may read, with its content on the disk."""
-    _written(path, content, os.O_EXCL)
-
-
-def append(path: Path, content: bytes) -> None:
-    """The same at the end of a file, new or not; never through a link."""
-    _written(path, content, os.O_APPEND)
-
-
-def _written(path: Path, content: bytes, how: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """What was renamed in the folder stays renamed."""
-    with opened(folder) as descriptor:
-        os.fsync(descriptor)
+def open_in(name: str, where: int) -> BinaryIO:
+    """A file in an open folder, for reading; never through a link, and nobody waits for a pipe."""
+    return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=where), "rb")
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
-from cibeacon import detect
+from cibeacon import detect, paths
 from cibeacon.delivery import keeping
 from cibeacon.errors import SpoolError
 from cibeacon.process.budget import Budget
@@ -49,7 +50,8 @@ def replay(world: World, flags: Mapping[str, str], names: Sequence[str]) -> tupl
 
 def _gathered(world: World, settings: Settings, names: Sequence[str], spool: Place | None, budget: Budget) -> Backlog:
     acts = not settings.core.dry_run
-    found = Backlog(world.cwd, world.token if acts else None, keeping.patience(world, settings))
+    settled = partial(paths.settled, world)
+    found = Backlog(world.cwd, world.token if acts else None, keeping.patience(world, settings), settled)
     found.buckets = (lambda address: Bucket(address, lambda: max(1.0, budget.remaining() / 2))) if acts else None
     for name in dict.fromkeys(names):
         if name == "-":

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from cibeacon import paths
 from cibeacon.call import Dialogue
 from cibeacon.delivery import keeping
 from cibeacon.delivery.delivering import couriers, hired, rehearsal, untold
@@ -49,6 +51,7 @@ class Round:
         self._world, self._settings, self._spool, self.rehearsed = world, settings, spool, rehearsed
         self._patience = keeping.patience(world, settings)
         self._piles: Sequence[Pile] = ()
+        self._named = cache(partial(_named, world, settings))
         self._behind: dict[str, str] = {}
         """Why nothing more is told of a job of DCI in this round, by its tag."""
         self.notices: list[Notice] = []
@@ -145,7 +148,7 @@ class Round:
         return self._piles[place].left(untold(self._piles[place].row, self._settings))
 
     def _tried(self, pile: Pile, carry: Carry) -> Outcome:
-        if fault := attached.fault(pile.newest, self._world.cwd, self._spool):
+        if fault := attached.fault(pile.newest, self._world, self._spool, self._named):
             return pile.row._replace(word="failed", reason=fault.why, keep=fault.passing)
         sink, form = SINKS[pile.sink], endpoints(self._settings)[pile.sink].form
         dialogue = (sink.preview if self.rehearsed else sink.resume)(pile.newest.record, form)
@@ -201,6 +204,13 @@ class _Teller(NamedTuple):
 
 def _claimed(path: Path | Object, line: bytes, budget: Budget) -> AbstractContextManager[bool]:
     return path.claimed(line) if isinstance(path, Object) else backlog.claimed(path, line, budget)
+
+
+def _named(world: World, settings: Settings) -> frozenset[Path]:
+    """The files that the settings name, which may be sent whoever asks for it."""
+    from cibeacon.files.attachments import named_files  # whoever sends no files needs none of it
+
+    return named_files(settings.dci.dci_files, world.cwd, paths.boundary(world))
 
 
 def _fault(settings: Settings, sink: str) -> str | None:
