@@ -9,6 +9,13 @@ UPSTREAM = "upstream"
 """The event of a run that is another one, which was looked up by its id (GitLab)."""
 
 
+_TEST_MERGED = (
+    *("pull_request", "pull_request_review", "pull_request_review_comment"),
+    *("merge_request_event", "external_pull_request_event"),
+)
+"""Events of which the host builds the stranger's commit, or a test merge of it."""
+
+
 class PullRequest(NamedTuple):
     """A GitHub pull request or a GitLab merge request, as the event or the host's API describes it."""
 
@@ -129,7 +136,7 @@ class Context(NamedTuple):
     secrets_withheld: bool = False
     """True where the host withholds secrets by policy: a fork's or Dependabot's pull request."""
     base_config: bool = False
-    """True when the checkout may be a stranger's: repository configuration is read from the base tree only."""
+    """True when the checkout may be a stranger's: repository configuration is read from `trusted_sha` only."""
 
     @property
     def tag(self) -> str | None:
@@ -146,6 +153,16 @@ class Context(NamedTuple):
     def about_upstream(self) -> bool:
         """True when the event is about another run, which this one follows."""
         return self.event in ("workflow_run", UPSTREAM)
+
+    @property
+    def trusted_sha(self) -> str | None:
+        """The commit whose files count where the checkout may be a stranger's; None where it is not known.
+
+        A pull request's base; else what the host itself would check out, unless that is a test merge.
+        """
+        if self.pull_request and self.pull_request.target_sha:
+            return self.pull_request.target_sha
+        return None if self.event in _TEST_MERGED else self.checkout_sha
 
     @property
     def closes(self) -> bool:

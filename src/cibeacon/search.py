@@ -168,10 +168,10 @@ def _plainly(site: Site, changes: Changes) -> Changes:
 def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Site, source: Source) -> ServiceMap:
     """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
     commit, on_gitlab = config.commit, detect.on_gitlab(found.context)
-    if commit is None or (not site.repository.exists and not found.context.base_config):
+    if not found.context.base_config and (commit is None or not site.repository.exists):
         return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root), gitlab=on_gitlab)
     sides: tuple[Side, ...] = ("base",) if found.context.base_config else ()
-    return trees.asking(drawn, found.budget, lambda path: source.text(commit, path), *sides, gitlab=on_gitlab)
+    return trees.asking(drawn, found.budget, lambda path: source.text(commit, path) if commit else None, *sides, gitlab=on_gitlab)
 
 
 def _unknown_services(found: Survey, changes: Changes, drawn: ServiceMap, source: Source) -> tuple[Notice, ...]:

@@ -189,8 +189,11 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Answ
 
 def _pushed(context: Context, history: History) -> Answer:
     push = context.push
-    if push is None or push.deleted or not push.after:
-        return Unknown("the branch was deleted")
+    if push is None or not push.after:
+        why = (
+            "the branch was deleted" if push and push.deleted else "the event does not name the commit that was pushed"
+        )
+        return Unknown(why, "give base and head")
     moved = Span(push.before, push.after, "push, before to after") if push.before else None
     if moved and _advanced(context, moved, history):
         return moved

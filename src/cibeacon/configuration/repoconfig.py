@@ -1,4 +1,4 @@
-"""Reads the repository's configuration from where it can be trusted: the checkout, or for a fork the base commit.
+"""Reads the repository's configuration from where it can be trusted: the checkout, or the commit that no stranger wrote.
 
 A checkout of another repository, and one that holds nothing yet, says nothing: the commit that the run is about does.
 """
@@ -22,7 +22,10 @@ from cibeacon.telling.report import Notice
 
 REPORTABLE = frozenset(each.name for group in all_options().values() for each in group if each.in_repository)
 NO_REPOSITORY = "there is no git repository here"
-_OUT_OF_REACH = "the configuration of a fork's pull request is read from the base commit, which is not here"
+_OUT_OF_REACH = (
+    "a stranger can cause this event, so the configuration is read from the trusted commit (the pull request's base, or "
+    "the one that the event itself checks out), and that is not here"
+)
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("no service map is drawn", f"add {configfile.NAMES[0]}, {_OR_SETTING}")
 _CHECK = "cibeacon services check shows every fault with its line."
@@ -112,7 +115,7 @@ def find(given: str | None, context: Context, repository: Trees, clone: Clone) -
     commit = None
     try:
         if context.base_config or not _is_checked_out(context, clone):
-            commit = _trusted_commit(context)
+            commit = context.trusted_sha if context.base_config else context.checkout_sha
             found = None if context.base_config or clone.exists else configfile.in_folder(clone.root, None)
             if found is None and (not commit or repository.commit(commit) is None):
                 return RepositoryConfig(unknown=_out_of_reach(context, clone), commit=commit)
@@ -167,13 +170,6 @@ def unread(why: str) -> RepositoryConfig:
     """The configuration that could not be looked at, for a reason that lies elsewhere."""
     what = "the repository's configuration was not read"
     return RepositoryConfig(unknown=Unknown(f"{what}: {why}"), fault=f"{what[:1].upper()}{what[1:]}: {why}.")
-
-
-def _trusted_commit(context: Context) -> str | None:
-    """The commit whose file counts: a fork's base; where nothing is checked out, what would have been."""
-    if context.base_config:
-        return context.pull_request.target_sha if context.pull_request else None
-    return context.checkout_sha
 
 
 def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:

@@ -21,6 +21,12 @@ TITLE = "GitHub Actions"
 
 _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
 _WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
+_PULL_REQUESTS = _WITHOUT_SECRETS | {"pull_request_target"}
+_BY_WRITERS = frozenset({
+    *("push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "delete"),
+    *("merge_group", "deployment", "deployment_status", "pull_request"),
+})  # fmt: skip
+"""Events that only those cause who may write to the repository, or that get no secrets. A stranger may cause any other."""
 _DEPENDABOT = "dependabot[bot]"
 _LARGEST_EVENT = 8 << 20
 _ACCESS = "Give the job's token read access to the repository's contents (contents: read)"
@@ -71,7 +77,7 @@ def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
     """The run as GitHub describes it. `event` may be empty or lack any key."""
     name = variable(environ, "GITHUB_EVENT_NAME")
     pull_request = _pull_request(event)
-    fork = pull_request is not None and pull_request.fork
+    fork = pull_request.fork if pull_request else name in _PULL_REQUESTS
     dependabot = variable(environ, "GITHUB_ACTOR") == _DEPENDABOT and name not in _WITH_SECRETS
     deleted = name == "push" and at(event, "deleted") is True
     built = None if deleted else commit(variable(environ, "GITHUB_SHA"))
@@ -91,7 +97,7 @@ def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
         branch=_branch(event, ref),
         default_branch=words(event, "repository", "default_branch"),
         pull_request=pull_request,
-        push=_push(event) if name == "push" else None,
+        push=_push(event) if name == "push" and event else None,
         merge_group=_merge_group(event) if name == "merge_group" else None,
         run_id=run_id,
         run_attempt=attempt,
@@ -104,7 +110,7 @@ def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
         deployment_state=words(event, "deployment_status", "state"),
         ci=True,
         secrets_withheld=(fork and name in _WITHOUT_SECRETS) or dependabot,
-        base_config=fork or name == "pull_request_target",
+        base_config=fork or (name is not None and name not in _BY_WRITERS),
     )
     return _about_upstream(context, event) if name == "workflow_run" else context
 
@@ -156,11 +162,9 @@ def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
 
 
 def _from_fork(pull_request: Mapping[str, Any]) -> bool:
-    """True when the head lives in another repository, or in one that was deleted since."""
-    head, base = at(pull_request, "head"), at(pull_request, "base")
-    if not isinstance(head, dict) or not isinstance(base, dict) or ("repo" not in head and "repo" not in base):
-        return False
-    return words(head, "repo", "full_name") != words(base, "repo", "full_name")
+    """True when the head lives in another repository, in one that was deleted since, or nobody knows where."""
+    head = words(pull_request, "head", "repo", "full_name")
+    return head is None or head != words(pull_request, "base", "repo", "full_name")
 
 
 def _push(event: Mapping[str, Any]) -> Push:

@@ -88,7 +88,7 @@ def _merge_request(environ: Mapping[str, str]) -> PullRequest | None:
         head_ref=variable(environ, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
         head_sha=commit(variable(environ, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA")),
         diff_base_sha=commit(variable(environ, "CI_MERGE_REQUEST_DIFF_BASE_SHA")),
-        fork=source != target,
+        fork=source is None or source != target,
         url=f"{project}/-/merge_requests/{iid}" if project else None,
     )
 
