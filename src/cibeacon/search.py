@@ -171,7 +171,9 @@ def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Si
     if not found.context.base_config and (commit is None or not site.repository.exists):
         return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root), gitlab=on_gitlab)
     sides: tuple[Side, ...] = ("base",) if found.context.base_config else ()
-    return trees.asking(drawn, found.budget, lambda path: source.text(commit, path) if commit else None, *sides, gitlab=on_gitlab)
+    return trees.asking(
+        drawn, found.budget, lambda path: source.text(commit, path) if commit else None, *sides, gitlab=on_gitlab
+    )
 
 
 def _unknown_services(found: Survey, changes: Changes, drawn: ServiceMap, source: Source) -> tuple[Notice, ...]:

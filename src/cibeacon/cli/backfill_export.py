@@ -11,6 +11,7 @@ from cibeacon import values
 from cibeacon.backfill.export_order import Order, exported
 from cibeacon.backfill.export_source import Totals, What, Window
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted
 from cibeacon.errors import CibeaconError, interruption
 from cibeacon.planning.times import EARLIEST
@@ -112,7 +113,7 @@ def command(
     code, trouble = _done(world, given(arguments), order, totals)
     clean = Redactor(secret_values(world.environ))
     for line in (*(_lines(order, totals) if code != UNUSABLE else ()), *trouble):
-        world.err.write(f"{clipped(clean(line), _WIDTH)}\n")
+        say(world, f"{clipped(clean(line), _WIDTH)}\n", to_stderr=True)
     return code
 
 

@@ -69,7 +69,7 @@ def _help(kind: Kind) -> str:
 
 def _run(world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], told: Mapping[str, str]) -> int:
     settings = settle(told, world.environ, {})
-    clean = opened(world, to_stderr=settings.as_json)
+    clean = opened(world)
     world.closing(SOME_FAILED)  # of a process that has to be ended
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:

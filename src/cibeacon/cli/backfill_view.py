@@ -15,6 +15,7 @@ from cibeacon.backfill.patience import Silence
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.tally import SHOWN, Summary, Tally
 from cibeacon.cli.filtered import show
+from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
 from cibeacon.outcome import Request
 from cibeacon.process.world import World
@@ -48,7 +49,7 @@ class View:
 
     def __init__(self, world: World, clean: Redactor, mode: Mode, *, to_stderr: bool) -> None:
         self._world, self._clean, self._mode = world, clean, mode
-        self._stream = world.err if to_stderr else world.out
+        self._to_stderr = to_stderr
         self._began = self._looked = self._last = world.clock()
         self._faults = 0
         self._advised = {""}
@@ -115,8 +116,7 @@ class View:
         return f"backfill: {', '.join(words)}"
 
     def _told(self, line: str) -> None:
-        self._world.err.write(f"{line}\n")
-        self._world.err.flush()
+        say(self._world, f"{line}\n", to_stderr=True)
 
     def _drawn(self) -> Callable[[Tally, float | None], None]:
         from rich.console import Console  # for people alone, who can wait 0.1 s
@@ -142,20 +142,17 @@ class View:
         self._write(clipped(self._clean(text), _WIDTH))
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
+        say(self._world, f"{line}\n", to_stderr=self._to_stderr)
 
 
 def shown(world: World, clean: Redactor, summary: Summary, settings: Settings) -> int:
     """The end: a table and a sentence, or one JSON document. Returns the exit code."""
-    stream, unanswered = world.err if settings.as_json else world.out, 0
     counts = [(_word(name, number), f"{number:,}") for name, number in asdict(summary.rows).items() if number]
-    stream.write(clean(table(world, (summary.kind, "rows"), counts)))
-    for line in _ending(summary):
-        stream.write(f"{clipped(clean(line), _WIDTH)}\n")
-    if settings.as_json:
-        unanswered = show(summary.document(), settings, world, clean, failed=summary.exit_code > 0)
-    for each in (world.out, world.err):
-        each.flush()
+    ending = "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in _ending(summary))
+    say(world, clean(table(world, (summary.kind, "rows"), counts)) + ending, to_stderr=settings.as_json)
+    if not settings.as_json:
+        return summary.exit_code
+    unanswered = show(summary.document(), settings, world, clean, failed=summary.exit_code > 0)
     return summary.exit_code or unanswered
 
 

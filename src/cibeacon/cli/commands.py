@@ -10,11 +10,12 @@ import click
 
 from cibeacon import __version__
 from cibeacon.cli.lazy import Verb, Verbs
+from cibeacon.cli.output import say
 from cibeacon.cli.plain import VALUES_OF_FLAGS
 from cibeacon.options import Option
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
-from cibeacon.sanitise import block
+from cibeacon.sanitise import block, clipped
 from cibeacon.settings import all_options, secret_values
 from cibeacon.values import boolean
 
@@ -42,6 +43,9 @@ def cibeacon() -> None:
     """Tells the systems that want to know what a CI run did, without ever breaking the build."""
 
 
+_WIDTH = 200
+
+
 class Refused(Exception):
     """A command line that cannot be obeyed, in the words of whoever read it."""
 
@@ -53,7 +57,7 @@ def run(argv: Sequence[str], world: World) -> int:
     except click.ClickException as error:
         said = StringIO()
         _nearer(error).show(said)
-        world.err.write(block(Redactor(secret_values(world.environ))(said.getvalue())))
+        say(world, block(Redactor(secret_values(world.environ))(said.getvalue())), to_stderr=True)
         return error.exit_code if world.stage == "whole" else 0
 
 
@@ -72,6 +76,11 @@ def _parsed(argv: Sequence[str], world: World) -> int:
         return end.exit_code
     except click.Abort as stop:
         raise KeyboardInterrupt from stop
+    except SystemExit:  # what click makes of a reader of its help who has seen enough
+        return 0
+    except OSError as error:  # the help, too, may meet a full disk
+        say(world, f"cibeacon: {clipped(error.strerror, _WIDTH)}\n", to_stderr=True)
+        return 1
     return code if isinstance(code, int) else 0
 
 

@@ -38,7 +38,7 @@ class Stage:
     def __init__(self, world: World, told: Mapping[str, str]) -> None:
         self.world, self.settings = world, settle(told, world.environ, {})
         self.as_json = self.settings.as_json
-        self.clean = opened(world, to_stderr=self.as_json)
+        self.clean = opened(world)
         self.notices: list[str] = []
         self.unheard = False
         """Nobody reads what is printed any more."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cibeacon.cli.output import answer, say
 from cibeacon.errors import SettingsError
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
@@ -53,10 +54,10 @@ def filtered(
 def show(document: Any, settings: Settings, world: World, clean: Redactor, *, failed: bool) -> int:
     """Prints what there is to print, and a warning for what is not; the exit code of a verb that has no other than 0."""
     found = filtered(clean.within(document), settings, world.environ, failed=failed)
-    world.out.write(clean(found.text) if settings.given("jq") else found.text)
+    code = answer(world, settings, clean(found.text) if settings.given("jq") else found.text, found.exit_code)
     if found.fault:
-        world.err.write(f"{clipped(clean(f'warning: {found.fault}'), _WIDTH)}\n")
-    return found.exit_code
+        say(world, f"{clipped(clean(f'warning: {found.fault}'), _WIDTH)}\n", to_stderr=True)
+    return code
 
 
 def _results(document: Any, settings: Settings, environ: Mapping[str, str], most: float) -> list[Any]:

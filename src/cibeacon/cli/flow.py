@@ -71,14 +71,13 @@ def assign(
     if names:
         told["flow_pipelines"] = json.dumps([_filled(name, "--pipeline") for name in names])
 
-    def say(pipelines: Sequence[str]) -> None:
+    def announce(pipelines: Sequence[str]) -> None:
         clean = Redactor(secret_values(world.environ))
         lines = [f"will have   {each}" for each in pipelines] or ["will have   no pipeline"]
-        world.err.write("".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines))
-        world.err.flush()
+        say(world, "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines), to_stderr=True)
 
     def work() -> tuple[Report, Settings]:
-        return assigned(world, told, say, clear=clear)
+        return assigned(world, told, announce, clear=clear)
 
     return present(world, settle(told, world.environ, {}), work, logtext.lines).exit_code
 

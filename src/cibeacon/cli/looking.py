@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cibeacon.call import Dialogue
 from cibeacon.cli.filtered import show
+from cibeacon.cli.output import answer, say
 from cibeacon.lookup import Answer, lookup
 from cibeacon.process.budget import Budget
 from cibeacon.process.world import World
@@ -32,17 +33,17 @@ def shown(
     settings = settle(told, world.environ, {})
     budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
     world.alarm(budget.remaining() + _GRACE, 1)
-    answer = lookup(world, told, name, read, sink)
+    found = lookup(world, told, name, read, sink)
     redactor = Redactor(secret_values(world.environ))
-    world.closing(answer.exit_code)
+    world.closing(found.exit_code)
     unanswered = 0
     if settings.as_json:
-        unanswered = show(answer.document(), settings, world, redactor, failed=answer.fault is not None)
-    elif answer.outcome.word == "sent":
-        world.out.write(redactor("".join(look(world, answer))))
-    request = answer.outcome.request
-    if answer.outcome.word == "rehearsed" and request:
-        world.err.write(redactor(clipped(f"dry run: {request.method} {request.url}", _WIDTH)) + "\n")
-    if answer.fault:
-        world.err.write(clipped(redactor(f"✗ {answer.fault}"), _WIDTH) + "\n")
-    return answer.exit_code or unanswered
+        unanswered = show(found.document(), settings, world, redactor, failed=found.fault is not None)
+    elif found.outcome.word == "sent":
+        unanswered = answer(world, settings, redactor("".join(look(world, found))))
+    request = found.outcome.request
+    if found.outcome.word == "rehearsed" and request:
+        say(world, redactor(clipped(f"dry run: {request.method} {request.url}", _WIDTH)) + "\n", to_stderr=True)
+    if found.fault:
+        say(world, clipped(redactor(f"✗ {found.fault}"), _WIDTH) + "\n", to_stderr=True)
+    return found.exit_code or unanswered

@@ -43,7 +43,7 @@ def _run(argv: Sequence[str], world: World) -> int:
 
         return commands.run(argv, world)
     except KeyboardInterrupt:
-        from cibeacon.cli import plain
+        from cibeacon.cli import output, plain
 
-        world.err.write("cibeacon was interrupted.\n")
+        output.say(world, "cibeacon was interrupted.\n", to_stderr=True)
         return int(plain.strict(argv, world.environ))

@@ -1,15 +1,15 @@
-"""Shows a report: text or JSON on stdout, the host's own words, the files. The only place that prints and writes.
+"""Shows a report: text or JSON on stdout, the host's own words, the files. The only place that writes files of ours.
 
 Every word goes through the redactor on its way out. What cannot be written is said and costs nothing.
 """
 
 from __future__ import annotations
 
-import select
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from cibeacon import paths
 from cibeacon.app import broken, stopped
+from cibeacon.cli.output import GRACE, say
 from cibeacon.errors import guarded
 from cibeacon.hosts import github, gitlab
 from cibeacon.options import Origin, misspelt
@@ -23,9 +23,6 @@ from cibeacon.telling import logtext
 from cibeacon.telling.report import Notice, Report
 from cibeacon.telling.speech import Speech, Writing
 
-_GRACE = 1.0
-"""Seconds that a program has when the budget is spent, and a pipe to take the first words; the process ends within two."""
-
 Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Settings]]
 
@@ -37,14 +34,14 @@ def present(
 
     `blank` is what there is to report where the work comes to nothing.
     """
-    secrets, strict = secret_values(world.environ), settings.output.strict
+    strict = settings.output.strict
     blank = blank or Report(context=None, strict=strict)
-    redactor = Redactor(secrets)
+    redactor = Redactor(secret_values(world.environ))
     as_json, filters = settings.as_json, settings.given("jq")
     allowed = settings.core.timeout if world.stage == "main" else settings.seconds
     budget = Budget(allowed, world.clock, world.sleep, world.started)
-    world.alarm(budget.remaining() + _GRACE, blank.exit_code or int(strict))
-    unwritten = _open(world, redactor, secrets, to_stderr=as_json)
+    world.alarm(budget.remaining() + GRACE, blank.exit_code or int(strict))
+    unwritten = _open(world, redactor)
     origins: Mapping[str, Origin] = {}
     try:
         report, used = guarded(work, lambda why: (broken(why, blank), settings))
@@ -73,11 +70,10 @@ def present(
     return report
 
 
-def opened(world: World, *, to_stderr: bool) -> Redactor:
-    """For verbs that speak while they work: what must be said first, and what cleans everything that they say."""
-    secrets = secret_values(world.environ)
-    redactor = Redactor(secrets)
-    _say(world, _open(world, redactor, secrets, to_stderr=to_stderr))
+def opened(world: World) -> Redactor:
+    """For verbs that speak while they work: what cleans everything that they say."""
+    redactor = Redactor(secret_values(world.environ))
+    _say(world, _open(world, redactor))
     return redactor
 
 
@@ -102,19 +98,12 @@ def fault(world: World, why: str) -> None:
     _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
 
 
-def _open(world: World, redactor: Redactor, secrets: Collection[str], *, to_stderr: bool) -> list[str]:
-    """What must be said before anything can go wrong: secrets to mask in this job's log, and when the job began.
-
-    Returns a sentence for each file that could not be written.
-    """
-    if not github.here(world.environ):
+def _open(world: World, redactor: Redactor) -> list[str]:
+    """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
+    if world.stage != "main" or not github.here(world.environ):
         return []
     from cibeacon.hosts import github_speech
 
-    if _listens(world, to_stderr=to_stderr):
-        _print(world, str, github_speech.masks(secrets), to_stderr=to_stderr)
-    if world.stage != "main":
-        return []
     began = str(number(world.environ.get("STATE_started_at")) or world.began)
     state = github_speech.state({"started_at": began, "stage": "main"}, world.environ, world.token)
     return [fault for writing in state if (fault := _write(world, redactor, writing))]
@@ -127,7 +116,7 @@ def _answered(report: Report, settings: Settings, world: World, redactor: Redact
     left = Budget(settings.core.timeout, world.clock, world.sleep, world.started).remaining()
     failed = report.status == "failed" or report.exit_code > 0
     document = redactor.within(report.document())
-    answer = filtered(document, settings, world.environ, failed=failed, most=left + _GRACE)
+    answer = filtered(document, settings, world.environ, failed=failed, most=left + GRACE)
     if answer.fault is None:
         return report, answer.text
     fault = redactor(answer.fault)
@@ -149,22 +138,8 @@ def _speech(report: Report, world: World) -> Speech:
     return Speech()
 
 
-def _listens(world: World, *, to_stderr: bool) -> bool:
-    """False where a pipe stays full: whoever does not read must not keep us from our work. The end may hang there."""
-    try:
-        stream = (world.err if to_stderr else world.out).fileno()
-        return bool(select.select([], [stream], [], _GRACE)[1])
-    except (OSError, ValueError):  # no file, or one that cannot be waited for
-        return True
-
-
 def _print(world: World, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:
-    stream = world.err if to_stderr else world.out
-    try:
-        stream.write(clean("".join(f"{line}\n" for line in lines)))
-        stream.flush()
-    except (OSError, ValueError):  # closed, full, or nobody reads: that costs no build
-        return
+    say(world, clean("".join(f"{line}\n" for line in lines)), to_stderr=to_stderr)
 
 
 def _say(world: World, unwritten: Iterable[str]) -> None:

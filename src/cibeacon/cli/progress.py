@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cibeacon.cli.output import say
 from cibeacon.files.watching import Watch
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
@@ -62,5 +63,4 @@ class _Lines:
             size = each.stat().st_size if each.exists() else 0
             if size >= LARGE and done < size:
                 said = f"{each.name}: {done >> 20} of {size >> 20} MiB"
-                self._world.err.write(clipped(self._clean(said), _WIDTH) + "\n")
-        self._world.err.flush()
+                say(self._world, clipped(self._clean(said), _WIDTH) + "\n", to_stderr=True)

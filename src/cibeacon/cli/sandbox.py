@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cibeacon.cli.output import say
 from cibeacon.process.world import World
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
@@ -31,10 +32,9 @@ def command(world: World, /, port: int, token: str) -> int:
         raise click.ClickException(
             f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
         ) from error
-    world.out.write("".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
+    say(world, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
-    world.err.write(f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n")
-    world.out.flush()
+    say(world, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
     try:
         while True:
             world.sleep(3600)
@@ -53,4 +53,5 @@ def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
 
 def _log(world: World, entry: Mapping[str, Any]) -> None:
     error = f" {entry['error']}" if entry["error"] else ""
-    world.err.write(clipped(f"{entry['status']}{error} {entry['path']} {json.dumps(entry['body'])}", 500) + "\n")
+    said = clipped(f"{entry['status']}{error} {entry['path']} {json.dumps(entry['body'])}", 500)
+    say(world, f"{said}\n", to_stderr=True)

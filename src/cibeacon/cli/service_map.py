@@ -10,6 +10,7 @@ import click
 
 from cibeacon.cli.filtered import show
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.output import answer, say
 from cibeacon.configuration.inspection import Inspection, inspected
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
@@ -105,10 +106,14 @@ def _shown(
     faults = any(each.weight == "fault" for each in found.findings)
     lines = [] if faults and found.service_map is None else lines  # no answer is better than a wrong one
     settings = settle(told, world.environ, {})
-    faulty, unanswered = faulty or faults, 0
+    faulty = faulty or faults
+    said, findings = (
+        "".join(f"{clipped(redactor(line.rstrip()), _WIDTH)}\n" for line in each)
+        for each in (lines, map(str, found.findings))
+    )
     if settings.as_json:
         unanswered = show({"version": 1, **document}, settings, world, redactor, failed=faulty)
-        lines = []
-    for stream, said in ((world.out, lines), (world.err, map(str, found.findings))):
-        stream.write("".join(f"{clipped(redactor(line.rstrip()), _WIDTH)}\n" for line in said))
+    else:
+        unanswered = answer(world, settings, said)
+    say(world, findings, to_stderr=True)
     return FAULTY if faulty else unanswered

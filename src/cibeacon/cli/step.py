@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cibeacon.cli import plain, verbs
+from cibeacon.cli.output import mask, say
 from cibeacon.cli.present import present
 from cibeacon.outcome import Outcome
 from cibeacon.process.world import World
@@ -25,6 +26,7 @@ ASIDE = frozenset({"sandbox", "demo"})
 
 def run(world: World) -> int:
     """The exit code of a stage."""
+    mask(world)
     try:
         words = command(world.environ)
     except ValueError as error:
@@ -32,7 +34,7 @@ def run(world: World) -> int:
     if words[0] != REPORT:
         return 0 if world.stage == "post" else _ran(world._replace(stage="whole"), words)
     if world.stage == "post" and world.environ.get("STATE_stage") == "pre":
-        world.out.write("cibeacon's step did not run in this job, so there is nothing to tell.\n")
+        say(world, "cibeacon's step did not run in this job, so there is nothing to tell.\n")
         return 0
     return verbs.report(world, {}) if len(words) == 1 else _ran(world, words)
 

@@ -15,7 +15,7 @@ from cibeacon.settings.dx import Deploy, Dx, Run
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, Forge, Output
 
-__all__ = ["GROUPS", "SIGNAL_KINDS", "Change", "Settings", "all_options", "secret_values", "settle"]
+__all__ = ["GROUPS", "SIGNAL_KINDS", "Change", "Settings", "all_options", "own_secrets", "secret_values", "settle"]
 
 GROUPS: Mapping[str, type] = {
     "core": Core,
@@ -111,13 +111,18 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
 
     Also those that nobody declared as one: user names and passwords in the addresses that we are given.
     """
+    found = [environ[name] for name in ("CI_JOB_TOKEN", *_STORES) if environ.get(name, "").strip()]
+    found += [part for name in _ADDRESSES if "@" in environ.get(name, "") for part in credentials(environ[name])]
+    return tuple(dict.fromkeys((*own_secrets(environ), *found)))
+
+
+def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets that were given to us as settings: no other may be printed, not even as a mask."""
     secrets = [each for group in all_options().values() for each in group if each.secret]
     names = [
         name for each in secrets for name in (each.input_variable, each.component_variable, each.variable, *each.also)
     ]
-    found = [environ[name] for name in (*names, "CI_JOB_TOKEN", *_STORES) if environ.get(name, "").strip()]
-    found += [part for name in _ADDRESSES if "@" in environ.get(name, "") for part in credentials(environ[name])]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(environ[name] for name in names if environ.get(name, "").strip()))
 
 
 _STORES = (

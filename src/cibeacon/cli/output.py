@@ -1,0 +1,61 @@
+"""Prints for every verb: a reader who has seen enough, or a disk that is full, ends none of them. Writes no file."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+
+from cibeacon.process.world import World
+from cibeacon.sanitise import clipped
+from cibeacon.settings import Settings, own_secrets
+
+GRACE = 1.0
+"""Seconds that a pipe gets to take the first words; the process ends within two."""
+_WIDTH = 200
+
+
+def say(world: World, text: str, *, to_stderr: bool = False) -> str | None:
+    """Prints. Returns why it did not arrive; None where it did, or where nobody reads any more."""
+    stream = world.err if to_stderr else world.out
+    try:
+        stream.write(text)
+        stream.flush()
+    except (BrokenPipeError, ValueError):  # whoever read has seen enough, or the stream was closed
+        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def answer(world: World, settings: Settings, text: str, code: int = 0) -> int:
+    """Prints what somebody asked for, and returns the exit code: an answer that is lost is a failure to read."""
+    why = say(world, text)
+    if why is None:
+        return code
+    from cibeacon.detect import in_ci  # half of the host modules, which few of these verbs need
+
+    said = f"✗ The answer could not be written: {why}. Look at where the output goes."
+    say(world, f"{clipped(said, _WIDTH)}\n", to_stderr=True)
+    return code or int(settings.output.strict or not in_ci(settings, world.environ))
+
+
+def mask(world: World) -> None:
+    """Has GitHub's runner hide our secrets in all that the job prints from now on.
+
+    Only for the action's stages: the runner reads what they print and keeps these lines to itself, and nobody else does.
+    """
+    from cibeacon.hosts import github, github_speech
+
+    if github.here(world.environ) and _is_read(world):
+        lines = github_speech.masks(own_secrets(world.environ))
+        say(world, "".join(f"{line}\n" for line in lines), to_stderr=True)
+
+
+def _is_read(world: World) -> bool:
+    """False for a file, and where a pipe stays full: whoever does not read must not keep us from our work."""
+    try:
+        stream = world.err.fileno()
+        return not stat.S_ISREG(os.fstat(stream).st_mode) and bool(select.select([], [stream], [], GRACE)[1])
+    except (OSError, ValueError):  # no file, or one that cannot be waited for
+        return True
