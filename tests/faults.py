@@ -227,6 +227,13 @@ def continues(connection: socket.socket, server: FaultServer) -> None:
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
 
 
+def hints(connection: socket.socket, server: FaultServer) -> None:
+    """Says `103 Early Hints` without an end."""
+    server.read(connection)
+    while not server.over.wait(0.001):
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 10)
+
+
 def drips_chunks(connection: socket.socket, server: FaultServer) -> None:
     """The same in chunks of one byte, without an end."""
     server.read(connection)

@@ -55,7 +55,7 @@ STANDARD_DOORS = {
 }
 LIBRARY_DOORS = {
     "requests": {"dataops", "delivery.bodies", "delivery.courier", "delivery.losses", "delivery.session", "hosts"},
-    "urllib3": {"delivery.courier", "delivery.losses"},
+    "urllib3": {"delivery.courier", "delivery.losses", "delivery.session"},
     "dciauth": {"delivery.signing"},
     "github": {"hosts"},
     "gitlab": {"dataops", "hosts"},

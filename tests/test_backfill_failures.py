@@ -277,3 +277,16 @@ def test_rows_that_dx_refused_and_took_later_leave_no_file(tmp_path, sandbox):
     assert services(tmp_path / "m.csv.failed.csv") == ["good"]
     assert backfill(tmp_path, sandbox, "m.csv").code == 0
     assert not list(tmp_path.glob("*.failed*"))
+
+
+@pytest.mark.parametrize("column", ["service", "repository", "reference_id", "\\ud800"])
+@pytest.mark.parametrize("text", ["a\\ud800b", "\\udfff", "\\udc80\\ud83d"])
+def test_what_json_says_and_no_file_can_hold_costs_its_row_alone(tmp_path, sandbox, column, text):
+    good = '{"service": "good", "deployed_at": %d, "repository": "acme/shop"}'
+    bad = f'{{"service": "a", "deployed_at": 1680000001, "repository": "acme/shop", "{column}": "{text}"}}'
+    (tmp_path / "m.ndjson").write_text("\n".join([good % 1680000000, bad, good % 1680000002]) + "\n")
+    ended = backfill(tmp_path, sandbox, "m.ndjson", "--format=json")
+    assert (ended.code, ended.document["rows"]["sent"], ended.document["rows"]["invalid"]) == (1, 2, 1)
+    assert (tmp_path / "m.ndjson.failed.csv").read_bytes().count(b"\n") == 2
+    again = backfill(tmp_path, sandbox, "m.ndjson.failed.csv", "--format=json").document["rows"]
+    assert again["invalid"] == (column != "\\ud800"), "fed back as it is, it is no better"

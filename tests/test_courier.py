@@ -623,9 +623,18 @@ def test_a_body_in_chunks_is_read(hire):
         assert carried(hire(server.url)).word == "sent"
 
 
-def test_an_interim_answer_is_passed_over(hire):
-    with FaultServer(answers(b"HTTP/1.1 100 Continue\r\n\r\n" + response(b'{"ok": true}'))) as server:
-        assert carried(hire(server.url)).word == "sent"
+@pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints", "199 Next Year"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_interim_answer_is_passed_over(interim, number, hire):
+    before = f"HTTP/1.1 {interim}\r\nLink: </x>; rel=preload\r\n\r\n".encode() * number
+    with FaultServer(answers(before + response(b'{"ok": true}'))) as server:
+        row = carried(hire(server.url))
+    assert (row.word, row.http_status, row.attempts) == ("sent", 200, 1)
+
+
+def test_an_interim_answer_alone_is_none(hire):
+    with FaultServer(answers(b"HTTP/1.1 103 Early Hints\r\n\r\n")) as server:
+        assert carried(hire(server.url)).word == "spooled"
 
 
 # Faults -------------------------------------------------------------------------------------------------------------
@@ -643,6 +652,7 @@ NETWORK = {
     "drips compressed": (faults.drips_compressed, "timed out"),
     "drips headers": (faults.drips_headers, "timed out"),
     "says to go on without an end": (faults.continues, "timed out"),
+    "hints without an end": (faults.hints, "timed out"),
 }
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -828,3 +828,21 @@ def test_a_pull_request_that_a_person_names_is_looked_up(forked):
 
     assert ended.document["changes"]["services"] == ["mine"], ended.document["changes"]
     assert len(api.seen) == 1
+
+
+def test_a_netrc_is_read_by_no_fetch(servers, tmp_path):
+    """Neither the one that HOME names, nor that of the user's own folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".netrc").write_text("default login mallory password stolen\n")
+    (home / ".netrc").chmod(0o600)
+    story = Worktree.new(tmp_path / "shop")
+    story.commit({"a": "1\n"})
+    head = story.commit({"a": "2\n"})
+    with GitServer(story.root, token="the-token") as server:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GITHUB_SERVER_URL": server.url}
+        remotes = github_host.remotes(environ | {"GITHUB_REPOSITORY": githttp.REPOSITORY}, None)
+        with closing(Ladder(None, remotes, environ, ample())) as ladder, pytest.raises(CheckoutError):
+            list(ladder.paths(head, head.replace(head[0], "0" if head[0] != "0" else "1")))
+        assert server.requests
+        assert set(server.signatures) == {None}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -94,3 +96,26 @@ def test_a_map_with_a_fault_keeps_its_exit_code(place, tmp_path):
     tree.commit({".cibeacon.yml": "services: 3\n"})
     with open("/dev/full", "w") as full:  # noqa: PTH123
         assert run((tree.root, place[1]), "services", "check", out=full).returncode == 2
+
+
+@pytest.mark.parametrize("argv", [("--pipeline-name", "café"), ()], ids=["argument", "variable"])
+def test_a_latin_1_locale_changes_no_letter_of_what_is_sent(place, tmp_path, argv):
+    if not shutil.which("localedef"):
+        pytest.skip("localedef is not here to make a locale")
+    locale = tmp_path / "latin1"
+    made = subprocess.run(
+        ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(locale)], capture_output=True, check=False
+    )
+    if not locale.exists():
+        pytest.skip(f"no locale can be made: {made.stderr.decode()}")
+    tree = Worktree.new(tmp_path / "shop")
+    base = tree.commit({".cibeacon.yml": "services:\n  b: b/\n  accents: é/\n", "README.md": ""})
+    head = tree.commit({"é/x": ""})
+    named = {} if argv else {"CIBEACON_PIPELINE_NAME": "café"}
+    environ = {"CIBEACON_REPOSITORY": "o/r", "LOCPATH": str(tmp_path), "LC_ALL": "latin1"} | named
+    flags = ("--dry-run", "--format=json", f"--base={base}", f"--head={head}", *argv)
+    done = run((tree.root, place[1]), "report", *flags, out=subprocess.PIPE, **environ)
+    document = json.loads(done.stdout)
+    assert document["changes"]["services"] == ["accents"]
+    sent = [row["request"]["body"] for row in document["signals"] if row["kind"] == "pipeline-run"]
+    assert [body["pipeline_name"] for body in sent] == ["café"]

@@ -21,6 +21,13 @@ from cibeacon.process.sections import interruptible
 from cibeacon.process.world import Stage, World
 
 
+def _in_utf8() -> None:
+    """Starts again where the locale has another encoding: what others wrote as UTF-8 would be sent as other letters."""
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        with contextlib.suppress(OSError):
+            os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - there is no shell
+
+
 def _cwd() -> Path:
     """The working directory; a folder without a checkout where it was deleted under us."""
     try:
@@ -89,16 +96,19 @@ def _leave(code: int) -> NoReturn:
 
 def console() -> NoReturn:
     """The command `cibeacon`."""
+    _in_utf8()
     _leave(main())
 
 
 def action_main() -> NoReturn:
     """The GitHub action's main stage."""
+    _in_utf8()
     _leave(main("main"))
 
 
 def action_post() -> NoReturn:
     """The GitHub action's post stage. The runner starts it also where only the pre stage ran."""
+    _in_utf8()
     _leave(main("post"))
 
 

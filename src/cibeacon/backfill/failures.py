@@ -25,6 +25,8 @@ _AGAIN = re.compile(r"(?P<input>.+)\.failed(?:-(?P<turn>\d{1,6}))?(?:\.\d+)?\.cs
 _PART = ".part"
 _WIDTH = 500
 _FORMULA = ("=", "+", "-", "@")
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""What JSON can say and no file can hold; the rest of the surrogates stand for bytes that were read."""
 _HOW = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
@@ -75,7 +77,11 @@ class Failures:
                 self._row("")
         except OSError as failure:
             raise self._failed(failure) from failure
-        self._held = [*(by_name.get(name, "") for name in self._columns), _said(error), _said(advice)]
+        self._held = [
+            *(_LONE.sub(_bytes, by_name.get(name, "")) for name in self._columns),
+            _said(error),
+            _said(advice),
+        ]
 
     def close(self, *, whole: bool) -> None:
         """The file takes its name. Where all rows were told, an older one of ours has nothing to say any more."""
@@ -185,6 +191,11 @@ def _said(text: str) -> str:
     """Text for a cell that a spreadsheet takes for no formula."""
     safe = clipped(text, _WIDTH)
     return f"'{safe}" if safe.startswith(_FORMULA) else safe
+
+
+def _bytes(match: re.Match[str]) -> str:
+    """The bytes that other programs write for it; they are no UTF-8 when the row is fed back, as it was none."""
+    return match[0].encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
 
 
 def _ours(path: Path) -> bool:

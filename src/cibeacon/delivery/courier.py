@@ -20,7 +20,7 @@ from cibeacon.delivery import signing
 from cibeacon.delivery.bodies import compared, read
 from cibeacon.delivery.endpoint import Endpoint
 from cibeacon.delivery.losses import Lost, lost, spent, too_slow
-from cibeacon.delivery.session import HardenedSession, UnrepeatingAdapter
+from cibeacon.delivery.session import HardenedSession
 from cibeacon.errors import ScrubError
 from cibeacon.files.watching import Watch, watched
 from cibeacon.outcome import Outcome, Word
@@ -81,8 +81,6 @@ class Courier:
         self._resting: dict[str, float] = {}
         self._session = HardenedSession()
         self._session.headers.update({**_ALWAYS, "User-Agent": user_agent})
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, UnrepeatingAdapter())
 
     def close(self) -> None:
         """Closes the kept connections."""

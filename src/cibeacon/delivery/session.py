@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 LARGEST = 8 << 20
 """Bytes of a response; as JSON they can take twenty times as much memory."""
@@ -26,9 +29,9 @@ class HardenedSession(requests.Session):
         super().__init__()
         self.auth = _signed_already
         self.max_redirects = 2
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, BoundedAdapter())
         self._merged: dict[tuple[object, ...], Any] = {}
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, UnrepeatingAdapter())
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Proxies and certificates, looked up once for each host: reading all variables is a third of a request's cost."""
@@ -69,8 +72,38 @@ class BoundedAdapter(HTTPAdapter):
         return response
 
 
+class _Final(HTTPResponse):
+    """Passes over what comes before an answer (102 Processing, 103 Early Hints): Python itself knows 100 alone."""
+
+    def begin(self) -> None:
+        """Reads up to the headers of the answer itself."""
+        super().begin()
+        while 102 <= self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]  # so that it reads on
+            super().begin()
+
+
+class _Plain(HTTPConnection):
+    response_class = _Final
+
+
+class _Encrypted(HTTPSConnection):
+    response_class = _Final
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+_POOLS = {"http": _PlainPool, "https": _EncryptedPool}
+
+
 class UnrepeatingAdapter(BoundedAdapter):
-    """One attempt a request, and a body in large blocks."""
+    """One attempt a request, a body in large blocks, and of several answers the last."""
 
     def __init__(self) -> None:
         super().__init__(max_retries=0)
@@ -78,7 +111,10 @@ class UnrepeatingAdapter(BoundedAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """The pool whose connections write so."""
         super().init_poolmanager(*args, **{**kwargs, "blocksize": _BLOCK})
+        self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """The same through a proxy."""
-        return super().proxy_manager_for(proxy, **{**kwargs, "blocksize": _BLOCK})
+        manager = super().proxy_manager_for(proxy, **{**kwargs, "blocksize": _BLOCK})
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cibeacon.git.remote import Remote
 
-_KEPT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_KEPT = ("PATH", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 _PROXIES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
 _CONFIG = {
     "safe.directory": "*",
@@ -37,6 +37,7 @@ _NETWORK_CONFIG = {
 _NO_INDEX = "/nonexistent/cibeacon/index"
 """git diff-tree would read the checkout's whole index, though comparing two trees needs none."""
 _ALWAYS = {
+    "HOME": "/nonexistent/cibeacon",  # curl would read .netrc there, and without the variable in the user's own home
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
