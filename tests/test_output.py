@@ -49,7 +49,8 @@ def run(place, *argv, out, **environ):
 
 READS = [
     ("services", "list"), ("services", "list", "--format=json"), ("services", "which", "pay/a"), ("services", "check"),
-    ("services", "list", "--jq=.services"), ("backfill", "deployments", "rows.csv", "--dry-run", "--format=json"), ("dci", "topics"), ("dci", "topics", "--format=json"), ("flow", "list"),
+    ("services", "list", "--jq=.services"), ("backfill", "deployments", "rows.csv", "--dry-run", "--format=json"),
+    ("dci", "topics"), ("dci", "topics", "--format=json"), ("flow", "list"),
 ]  # fmt: skip
 TELLS = [
     ("report", "--dry-run"), ("report", "--dry-run", "--format=json"), ("services",), ("replay",),

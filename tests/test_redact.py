@@ -129,3 +129,51 @@ def test_without_secrets_nothing_is_masked():
 
 def test_a_secret_of_undecodable_bytes_is_masked():
     assert Redactor(["caf\udce9"])("caf\udce9 Y2Fm6Q==") == f"{MASK} {MASK}"
+
+
+ESCAPES = {
+    "url": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "URL": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "html": lambda text: "".join(f"&#{ord(letter)};" for letter in text),
+    "html in hex": lambda text: "".join(f"&#x{ord(letter):x};" for letter in text),
+    "html with noughts": lambda text: "".join(f"&#{ord(letter):05};" for letter in text),
+    "json": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+    "program": lambda text: "".join(f"\\x{ord(letter):02x}" for letter in text),
+    "one letter": lambda text: f"{text[:3]}%{ord(text[3]):02x}{text[4:]}",
+    "url twice": lambda text: quote("".join(f"%{byte:02x}" for byte in text.encode())),
+    "url three times": lambda text: quote(quote("".join(f"%{byte:02x}" for byte in text.encode()))),
+    "json twice": lambda text: json.dumps("".join(f"\\u{ord(letter):04x}" for letter in text))[1:-1],
+    "html twice": lambda text: html.escape("".join(f"&#{ord(letter)};" for letter in text)),
+    "hex": lambda text: text.encode().hex(),
+    "HEX": lambda text: text.encode().hex().upper(),
+    "base64 in lines": lambda text: base64.encodebytes(b"u" * 50 + text.encode() + b"v" * 50).decode(),
+    "base64 in short lines": lambda text: _folded(base64.b64encode(b"user:" + text.encode()).decode(), 8, "\r\n  "),
+    "base64 in lines in json": lambda text: _folded(base64.urlsafe_b64encode(text.encode()).decode(), 16, "\\n"),
+}
+
+
+def _folded(text, width, by):
+    return by.join(text[at : at + width] for at in range(0, len(text), width))
+
+
+@pytest.mark.parametrize("escaped", ESCAPES)
+@pytest.mark.parametrize("secret", ["dx-Sup3rSecretTokenValue", "s3cret/with+odd=signs&more", "0123456789abcdef" * 2])
+def test_letters_that_are_escaped_and_base64_in_lines_are_seen(escaped, secret):
+    written = ESCAPES[escaped](secret)
+    clean = Redactor([secret, "another-secret"])(f"before {written} after")
+    assert clean.startswith("before ")
+    assert clean.endswith(" after")
+    core = written if "base64" not in escaped else base64.b64encode(secret.encode()).decode()[4:12]
+    assert core not in clean
+    assert MASK in clean
+    assert "base64" in escaped or clean == f"before {MASK} after"
+
+
+@given(st.text(st.sampled_from("ab%&#;x0123456789u\\n \n"), max_size=80))
+def test_escapes_of_anything_else_are_left_as_they_are(text):
+    assert Redactor(["Quite-Another-Secret"])(text) == text
+
+
+def test_a_long_text_full_of_escapes_is_no_long_work():
+    text = "%41&#100;\\u0064\n" * 100_000
+    assert Redactor([f"Secret-Number-{number}" for number in range(20)])(text) == text

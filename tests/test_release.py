@@ -15,10 +15,21 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 IMAGE = f"ghcr.io/cibeacon/cibeacon@sha256:{'0123456789abcdef' * 4}"
+OTHERS = tuple(
+    f"{name}@sha256:{'fedcba9876543210' * 4}"
+    for name in (
+        "python:3.11-slim-bookworm",
+        "docker:28",
+        "docker:28-dind",
+        "registry.gitlab.com/gitlab-org/cli:latest",
+    )
+)
 COMPONENTS = ("report", "services", "dci", "dataops")
 GITLAB = (*(f"templates/{name}.yml" for name in COMPONENTS), ".gitlab-ci-component.yml")
 FILES = (
     "action.yml",
+    "Dockerfile",
+    ".gitlab-ci.yml",
     *GITLAB,
     "src/cibeacon/__init__.py",
     "CHANGELOG.md",
@@ -46,14 +57,34 @@ def texts(tree):
 
 def test_every_door_starts_the_image_that_was_pinned(tree):
     before = texts(tree)
-    assert run(tree, "pin-image", IMAGE).returncode == 0
+    assert run(tree, "pin-image", IMAGE, *OTHERS).returncode == 0
     assert yaml.safe_load((tree / "action.yml").read_text())["runs"]["image"] == f"docker://{IMAGE}"
     for name in GITLAB:
         spec = next(yaml.safe_load_all((tree / name).read_text()))["spec"]
         assert spec["inputs"]["image"]["default"] == IMAGE
     for name, text in texts(tree).items():
         changed = sum(old != new for old, new in zip(before[name].splitlines(), text.splitlines(), strict=True))
-        assert changed == (name.endswith(".yml")), name
+        assert changed == {"Dockerfile": 1, ".gitlab-ci.yml": 3}.get(name, name.endswith(".yml")), name
+
+
+def test_no_image_of_others_keeps_a_tag_that_moves(tree):
+    named = run(tree, "pin-image", "--others").stdout.split()
+    assert named == [each.partition("@")[0] for each in OTHERS]
+    run(tree, "pin-image", IMAGE, *OTHERS)
+    pipeline = yaml.safe_load((tree / ".gitlab-ci.yml").read_text())
+    jobs = [job for job in pipeline.values() if isinstance(job, dict)]
+    started = [each for job in jobs for each in (job.get("image"), *job.get("services", ())) if each]
+    assert [each for each in started if not each.startswith("$")] == list(OTHERS[1:])
+    assert f"ARG BASE_IMAGE={OTHERS[0]}\n" in (tree / "Dockerfile").read_text()
+    assert run(tree, "pin-image", "--others").stdout.split() == named
+
+
+def test_an_image_of_others_without_its_digest_pins_nothing(tree):
+    before = texts(tree)
+    for given in (OTHERS[1:], (*OTHERS[:3], "registry.gitlab.com/gitlab-org/cli:latest")):
+        done = run(tree, "pin-image", IMAGE, *given)
+        assert (done.returncode, "digest" in done.stderr) == (1, True)
+        assert texts(tree) == before
 
 
 def test_no_other_file_names_an_image_to_start():
@@ -66,9 +97,9 @@ def test_no_other_file_names_an_image_to_start():
 
 
 def test_pinning_a_second_time_changes_the_digest_alone(tree):
-    run(tree, "pin-image", IMAGE)
+    run(tree, "pin-image", IMAGE, *OTHERS)
     other = IMAGE.replace("0", "1")
-    assert run(tree, "pin-image", other).returncode == 0
+    assert run(tree, "pin-image", other, *OTHERS).returncode == 0
     assert IMAGE not in "".join(texts(tree).values())
     assert other in (tree / "action.yml").read_text()
 
@@ -78,7 +109,7 @@ def test_pinning_a_second_time_changes_the_digest_alone(tree):
 )
 def test_what_is_no_image_with_a_digest_is_written_nowhere(tree, image):
     before = texts(tree)
-    done = run(tree, "pin-image", image)
+    done = run(tree, "pin-image", image, *OTHERS)
     assert (done.returncode, "digest" in done.stderr) == (1, True)
     assert texts(tree) == before
 
@@ -87,7 +118,7 @@ def test_a_file_that_cannot_be_pinned_leaves_the_others_alone(tree):
     shim = tree / ".gitlab-ci-component.yml"
     shim.write_text(shim.read_text().replace("    image:\n", "    picture:\n"))
     before = texts(tree)
-    done = run(tree, "pin-image", IMAGE)
+    done = run(tree, "pin-image", IMAGE, *OTHERS)
     assert (done.returncode, ".gitlab-ci-component.yml" in done.stderr) == (1, True)
     assert texts(tree) == before
 
@@ -140,9 +171,9 @@ def ready(tree):
     return tree
 
 
-def committed(tree, *arguments):
+def committed(tree, *arguments, others=OTHERS):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    command = [tree / "scripts" / "release-commit", *arguments]
+    command = [tree / "scripts" / "release-commit", *arguments, *others]
     return subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=600, check=False)
 
 
@@ -151,7 +182,12 @@ def test_a_release_is_a_commit_that_names_the_image_and_only_tags_hold_it(ready)
     assert committed(ready, IMAGE, "1.2.3").returncode == 0
     assert git(ready, "rev-parse", "v1.2.3") == git(ready, "rev-parse", "1.2.3") == git(ready, "rev-parse", "HEAD")
     assert git(ready, "rev-parse", "HEAD^") == git(ready, "rev-parse", "main")
-    assert set(git(ready, "diff", "--name-only", "main", "HEAD").split()) == {"action.yml", *GITLAB}
+    assert set(git(ready, "diff", "--name-only", "main", "HEAD").split()) == {
+        "action.yml",
+        "Dockerfile",
+        ".gitlab-ci.yml",
+        *GITLAB,
+    }
     assert IMAGE in git(ready, "show", "v1.2.3:action.yml")
 
 
@@ -170,6 +206,12 @@ def test_what_cannot_be_released_is_not_committed(ready, arguments):
     before = git(ready, "rev-parse", "HEAD")
     assert committed(ready, *arguments).returncode != 0
     assert (git(ready, "rev-parse", "HEAD"), git(ready, "tag")) == (before, "")
+
+
+def test_a_release_whose_other_images_may_move_is_not_committed(ready):
+    done = committed(ready, IMAGE, "1.2.3", others=())
+    assert (done.returncode, "digests" in done.stderr) == (1, True)
+    assert git(ready, "tag") == ""
 
 
 def test_changes_that_nobody_committed_are_not_released(ready):

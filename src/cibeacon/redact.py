@@ -1,7 +1,8 @@
 """Knows how a secret of this process could be written, wherever it leaks. Does not know where text goes.
 
 A CI host masks a secret in few spellings. Here every character may be written as URLs, JSON, HTML or Markdown write it,
-each in another way; and base64 is known at every offset, as in the header that signs for `user:token`.
+each in another way, letters too, and escaped up to three times over; hexadecimal is known, and base64 at every offset, as
+in the header that signs for `user:token`, in lines of any length. Not known: other encodings, compression, a secret in parts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from binascii import b2a_base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -73,7 +74,7 @@ def _cores(secret: str) -> Iterator[str]:
 
 @cache
 def _written(character: str) -> str:
-    """A regular expression for every way to write one character. Nobody escapes letters and digits."""
+    """A regular expression for the usual ways to write one character. Few escape letters and digits: see `_plainer`."""
     if character.isascii() and character.isalnum():
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
@@ -91,12 +92,60 @@ def _written(character: str) -> str:
     return f"(?:(?i:{'|'.join(ways)})|{re.escape(short)}|\\\\{re.escape(character)}|{re.escape(character)})"
 
 
+def _wrappable(secret: str) -> Iterator[str]:
+    for text in (_base64(secret).rstrip("="), *_cores(secret)):
+        if len(text) >= _SHORTEST_WRAPPED:
+            yield from (text, text.translate(_URL_SAFE))
+
+
 def _pattern(secret: str) -> Iterator[tuple[int, str]]:
     """Length and regular expression of each thing to look for."""
     yield len(secret), "".join(map(_written, secret))
+    if len(raw := _bytes(secret)) >= _SHORTEST_CORE:
+        yield from ((2 * len(raw), text) for text in (raw.hex(), raw.hex().upper()))
     safe = {"+": "-", "/": "_"}
     for text, end in ((_base64(secret).rstrip("="), "(?:=|%3[dD]){0,2}"), *((core, "") for core in _cores(secret))):
         yield len(text), "".join(f"(?:{safe[c]}|{_written(c)})" if c in safe else c for c in text) + end
+
+
+_ESCAPE = re.compile(
+    r"%(?P<url>[2-7][0-9A-Fa-f])|\\(?:u00|x)(?P<json>[2-7][0-9A-Fa-f])|&#[xX]0*(?P<hex>[2-7][0-9A-Fa-f]);"
+    r"|&#0*(?P<html>3[2-9]|[4-9]\d|1[01]\d|12[0-6]);|(?P<and>&amp;)|(?P<back>\\\\)"
+)
+"""One ASCII character, as URLs, JSON, programs and HTML escape it; the last two are what escaping twice comes down to."""
+_BREAK = re.compile(r"(?<=[\w+/-])(?:\\[rn]|\s)+(?=[\w+/=-])", re.ASCII)
+_MOST_ESCAPED = 3
+_SHORTEST_WRAPPED = 16
+
+
+def _character(match: re.Match[str]) -> str:
+    if match["and"] or match["back"]:
+        return "&" if match["and"] else "\\"
+    return chr(int(match["html"]) if match["html"] else int(match["url"] or match["json"] or match["hex"], 16))
+
+
+def _plainer(
+    text: str, places: Sequence[int], pattern: re.Pattern[str], plain: Callable[[re.Match[str]], str]
+) -> tuple[str, Sequence[int]]:
+    """The text with what a pattern means written plainly, and where in the original each character begins."""
+    told, found, at = [], list[int](), 0
+    for match in pattern.finditer(text):
+        piece = plain(match)
+        told += [text[at : match.start()], piece]
+        found += [*places[at : match.start()], *[places[match.start()]] * len(piece)]
+        at = match.end()
+    return "".join((*told, text[at:])), [*found, *places[at:]]
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans, the last one first; what overlaps is one."""
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if merged and begin < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return merged[::-1]
 
 
 class Redactor:
@@ -107,10 +156,30 @@ class Redactor:
         found = {each for secret in known if len(secret) >= _SHORTEST for each in _pattern(secret)}
         ordered = [text for _, text in sorted(found, reverse=True)]
         self._pattern = re.compile("|".join(ordered)) if ordered else None
+        wrapped = sorted({each for secret in known for each in _wrappable(secret)}, key=len, reverse=True)
+        self._wrapped = re.compile("|".join(map(re.escape, wrapped))) if wrapped else None
 
     def __call__(self, text: str) -> str:
         """The text without any secret."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(MASK, text)
+        for begin, end in _merged(self._hidden(text, self._pattern)):
+            text = f"{text[:begin]}{MASK}{text[end:]}"
+        return text
+
+    def _hidden(self, text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+        """Where a secret stands whose letters are escaped, or whose base64 is in several lines."""
+        straight: Sequence[int] = range(len(text) + 1)
+        plain, places = text, straight
+        for _ in range(_MOST_ESCAPED):
+            if not _ESCAPE.search(plain):
+                break
+            plain, places = _plainer(plain, places, _ESCAPE, _character)
+            yield from ((places[each.start()], places[each.end()]) for each in pattern.finditer(plain))
+        if self._wrapped and _BREAK.search(text):
+            plain, places = _plainer(text, straight, _BREAK, lambda _: "")
+            yield from ((places[each.start()], places[each.end() - 1] + 1) for each in self._wrapped.finditer(plain))
 
     def within(self, value: Any) -> Any:
         """The JSON value with every text in it redacted, names included."""

@@ -27,6 +27,7 @@ _WIDTH = 500
 _FORMULA = ("=", "+", "-", "@")
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """What JSON can say and no file can hold; the rest of the surrogates stand for bytes that were read."""
+_FRESH = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW
 _HOW = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
@@ -116,7 +117,7 @@ class Failures:
     def _begun(self) -> IO[str]:
         """The file beside, empty and locked. What lies there may be of a run that was killed, or a link to anywhere."""
         while True:
-            descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o644) if self._plain() else -1
+            descriptor = os.open(self._part, _FRESH, 0o644) if self._plain() else -1
             if descriptor < 0:
                 self._part.unlink()
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -78,7 +79,9 @@ def _parsed(argv: Sequence[str], world: World) -> int:
         raise KeyboardInterrupt from stop
     except SystemExit:  # what click makes of a reader of its help who has seen enough
         return 0
-    except OSError as error:  # the help, too, may meet a full disk
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # the help, too, may meet a full disk
+            raise
         say(world, f"cibeacon: {clipped(error.strerror, _WIDTH)}\n", to_stderr=True)
         return 1
     return code if isinstance(code, int) else 0

@@ -10,6 +10,7 @@ import click
 from cibeacon.assigning import assign as assigned
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.looking import shown
+from cibeacon.cli.output import say
 from cibeacon.cli.present import present
 from cibeacon.cli.tables import table
 from cibeacon.lookup import Answer

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from cibeacon.errors import CheckoutError
-from cibeacon.process.belongings import begun, end
+from cibeacon.process.belongings import begun, end, temporary_folder
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import interruptible, uninterrupted
 
@@ -171,7 +171,7 @@ def _file(content: bytes) -> Iterator[IO[bytes]]:
     from tempfile import TemporaryFile
 
     try:
-        with TemporaryFile() as file:
+        with TemporaryFile(dir=temporary_folder()) as file:
             file.write(content)
             file.seek(0)
             yield file
