@@ -11,7 +11,7 @@ import json
 import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -113,7 +113,7 @@ _ESCAPE = re.compile(
     r"|&#0*(?P<html>3[2-9]|[4-9]\d|1[01]\d|12[0-6]);|(?P<and>&amp;)|(?P<back>\\\\)"
 )
 """One ASCII character, as URLs, JSON, programs and HTML escape it; the last two are what escaping twice comes down to."""
-_BREAK = re.compile(r"(?<=[\w+/-])(?:\\[rn]|\s)+(?=[\w+/=-])", re.ASCII)
+_BREAK = re.compile(r"(?<=[\w+/-]{8})(?:\\[rn]|[\r\n])(?:\\[rn]|\s)*(?=[\w+/=-])", re.ASCII)
 _MOST_ESCAPED = 3
 _SHORTEST_WRAPPED = 16
 
@@ -156,8 +156,7 @@ class Redactor:
         found = {each for secret in known if len(secret) >= _SHORTEST for each in _pattern(secret)}
         ordered = [text for _, text in sorted(found, reverse=True)]
         self._pattern = re.compile("|".join(ordered)) if ordered else None
-        wrapped = sorted({each for secret in known for each in _wrappable(secret)}, key=len, reverse=True)
-        self._wrapped = re.compile("|".join(map(re.escape, wrapped))) if wrapped else None
+        self._known = known
 
     def __call__(self, text: str) -> str:
         """The text without any secret."""
@@ -177,9 +176,15 @@ class Redactor:
                 break
             plain, places = _plainer(plain, places, _ESCAPE, _character)
             yield from ((places[each.start()], places[each.end()]) for each in pattern.finditer(plain))
-        if self._wrapped and _BREAK.search(text):
+        if _BREAK.search(text) and (wrapped := self._wrapped):
             plain, places = _plainer(text, straight, _BREAK, lambda _: "")
-            yield from ((places[each.start()], places[each.end() - 1] + 1) for each in self._wrapped.finditer(plain))
+            yield from ((places[each.start()], places[each.end() - 1] + 1) for each in wrapped.finditer(plain))
+
+    @cached_property
+    def _wrapped(self) -> re.Pattern[str] | None:
+        """What the base64 of a secret is, long enough to stand in several lines; few texts need it."""
+        found = sorted({each for secret in self._known for each in _wrappable(secret)}, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, found))) if found else None
 
     def within(self, value: Any) -> Any:
         """The JSON value with every text in it redacted, names included."""
