@@ -113,7 +113,12 @@ def test_a_latin_1_locale_changes_no_letter_of_what_is_sent(place, tmp_path, arg
     base = tree.commit({".cibeacon.yml": "services:\n  b: b/\n  accents: é/\n", "README.md": ""})
     head = tree.commit({"é/x": ""})
     named = {} if argv else {"CIBEACON_PIPELINE_NAME": "café"}
-    environ = {"CIBEACON_REPOSITORY": "o/r", "LOCPATH": str(tmp_path), "LC_ALL": "latin1"} | named
+    environ = {
+        "CIBEACON_REPOSITORY": "o/r",
+        "CIBEACON_RUN_ID": "7",
+        "LOCPATH": str(tmp_path),
+        "LC_ALL": "latin1",
+    } | named
     flags = ("--dry-run", "--format=json", f"--base={base}", f"--head={head}", *argv)
     done = run((tree.root, place[1]), "report", *flags, out=subprocess.PIPE, **environ)
     document = json.loads(done.stdout)
