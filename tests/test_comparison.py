@@ -294,8 +294,8 @@ def test_a_deleted_service_is_found_though_the_checkout_has_no_folder_of_it(tmp_
     assert compared(push(base, head), tree.root).services == ("old",)
 
 
-def test_a_folder_that_cannot_be_a_name_is_no_service(tmp_path):
-    """Folder names come from strangers: a command or a line break never becomes a service."""
+def test_a_folder_that_cannot_be_a_name_makes_the_services_unknown(tmp_path):
+    """Folder names come from strangers: a command or a line break never becomes a service, nor is it left out unsaid."""
     tree = Worktree.new(tmp_path / "names")
     base = tree.commit({"services/cart/a": "1"})
     odd = ("$(id)", "::set-env name=A::b", "two\nlines", "-rf", 'a"b', " blank", "é")
@@ -303,8 +303,8 @@ def test_a_folder_that_cannot_be_a_name_is_no_service(tmp_path):
 
     found = compared(push(base, head), tree.root)
 
-    assert found.services == ("payments",)
-    assert found.unmatched == len(odd)
+    assert (found.status, found.services) == ("unknown", ())
+    assert "is no service name" in found.unknown.why
 
 
 def test_a_submodule_where_a_services_folder_would_be_is_that_service_and_a_file_is_none(tmp_path):

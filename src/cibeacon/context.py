@@ -41,8 +41,10 @@ class PullRequest(NamedTuple):
     fork: bool = False
     url: str | None = None
     """Its page, where the host names it."""
+    looked_up: bool = False
+    """True where the host's API was asked for it by its number; not part of the JSON form."""
     named: bool = False
-    """True when a person named it by its number: the event is about something else."""
+    """True when a person named it by its number: the event is about something else; not part of the JSON form."""
 
     @property
     def target_sha(self) -> str | None:
@@ -188,10 +190,15 @@ class Context(NamedTuple):
             "merge_group": _ends(merge_group),
             "pr_number": pull_request.number if pull_request else None,
             "github_pull_id": pull_request.id if pull_request else None,
-            "pull_request": pull_request._asdict() if pull_request else None,
+            "pull_request": _without(pull_request, "named", "looked_up"),
         }
 
 
 def _ends(push: Push | None) -> dict[str, Any] | None:
     """A push without its commits, of which there may be thousands."""
-    return {name: value for name, value in push._asdict().items() if name != "commits"} if push else None
+    return _without(push, "commits")
+
+
+def _without(value: PullRequest | Push | None, *names: str) -> dict[str, Any] | None:
+    """A value's JSON form, without what is for us alone."""
+    return {name: each for name, each in value._asdict().items() if name not in names} if value else None

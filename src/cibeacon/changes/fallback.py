@@ -97,7 +97,7 @@ class Fallback:
             return None
         if number not in self._pull_requests:
             try:
-                self._pull_requests[number] = self.forge.pull_request(number)._replace(named=True)
+                self._pull_requests[number] = self.forge.pull_request(number)._replace(named=True, looked_up=True)
             except HostError as error:
                 self._pull_requests[number] = error
         answer = self._pull_requests[number]

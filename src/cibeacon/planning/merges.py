@@ -38,7 +38,7 @@ def _named(situation: Situation, pull_request: PullRequest) -> PullRequest:
         raise Settled("skipped", "a push to another branch than the default one merges no pull request")
     if pull_request.merged:
         return pull_request
-    if pull_request.head_sha:  # the host knows it, and not as merged
+    if pull_request.looked_up:
         raise Settled("skipped", f"pull request #{pull_request.number} is not merged")
     return _proven(situation, pull_request, f"#{pull_request.number}")
 
