@@ -10,8 +10,10 @@ import click
 
 from cibeacon.cli.filtered import show
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.output import answer, say
-from cibeacon.configuration.inspection import Inspection, inspected
+from cibeacon.cli.output import GRACE, answer, say
+from cibeacon.configuration.inspection import Inspection, Located, inspected
+from cibeacon.errors import OutOfTime, interruption
+from cibeacon.process.sections import interruptible
 from cibeacon.process.world import World
 from cibeacon.redact import Redactor
 from cibeacon.sanitise import clipped
@@ -29,7 +31,7 @@ _TAKEN = ("config", "format", "jq", "services", "timeout")
 @click.pass_obj
 def list_services(world: World, /, **arguments: str | bool | None) -> int:
     """Show every service with its folders and the rule that makes it one."""
-    found = inspected(world, given(arguments))
+    found = _inspected(world, given(arguments))
     document = {"services": [each.document() for each in found.services]}
     widths = [max((len(text) for text in column), default=0) for column in _columns(found)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in _rows(found)]
@@ -42,7 +44,7 @@ def list_services(world: World, /, **arguments: str | bool | None) -> int:
 @click.pass_obj
 def which_service(world: World, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
     """Show which service owns each path, by which rule, and who else watches it."""
-    found = inspected(world, given(arguments))
+    found = _inspected(world, given(arguments))
     answers = [found.which(_from_the_top(world, found, path)) for path in paths]
     lines = [f"{answer.path}  {_words(answer)}" for answer in answers]
     return _shown(world, given(arguments), found, {"paths": [each.document() for each in answers]}, lines)
@@ -53,12 +55,24 @@ def which_service(world: World, /, paths: tuple[str, ...], **arguments: str | bo
 @click.pass_obj
 def check_map(world: World, /, **arguments: str | bool | None) -> int:
     """List every fault of the configuration file with its line, and what in it leads nowhere in the repository."""
-    found = inspected(world, given(arguments), against_files=True)
+    found = _inspected(world, given(arguments), against_files=True)
     counts = ", ".join((_counted(len(found.services), "service"), _counted(len(found.findings), "finding")))
     good = f"{found.name or 'No configuration file'}: {counts}"
     document = {"services": len(found.services), "findings": [each.document() for each in found.findings]}
     lines = [str(each) for each in found.findings]
     return _shown(world, given(arguments), found._replace(findings=()), document, [*lines, good], faulty=found.faulty)
+
+
+def _inspected(world: World, told: Mapping[str, str], *, against_files: bool = False) -> Inspection:
+    """The map; where it cannot be read in time, a finding that says so."""
+    world.alarm(settle(told, world.environ, {}).core.timeout + GRACE, FAULTY)
+    try:
+        with interruptible():
+            return inspected(world, told, against_files=against_files)
+    except OutOfTime as stop:
+        fix = "Give a larger timeout, or write a smaller map."
+        text = f"The service map could not be read: {interruption(stop)}. {fix}"
+        return Inspection("", world.cwd, findings=(Located("", 0, "fault", text),))
 
 
 def _counted(count: int, thing: str) -> str:

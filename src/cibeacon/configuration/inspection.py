@@ -33,6 +33,9 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, settle
 from cibeacon.survey import templates
 
+MOST_FINDINGS = 1000
+"""Nobody reads more before something was mended."""
+
 
 class Located(NamedTuple):
     """A finding, and where it is in the configuration file."""
@@ -101,6 +104,10 @@ def inspected(world: World, flags: Mapping[str, str], *, against_files: bool = F
     findings = [*_twice(name, known), *_located(name, known, [*read.findings, *looked.findings])]
     findings += [Located("", 0, each.weight, each.text) for each in looked.beside]
     findings.sort(key=lambda each: each.line)
+    more = findings[MOST_FINDINGS:]
+    if more:
+        worst = min(more, key=lambda each: each.weight)  # a fault comes before a warning
+        findings[MOST_FINDINGS:] = [Located("", 0, worst.weight, f"and {len(more):,} findings more.")]
     return Inspection(name, root, looked.service_map, looked.services, tuple(findings))
 
 

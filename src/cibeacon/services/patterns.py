@@ -74,7 +74,7 @@ class Patterns:
         """File names that match anywhere; so do paths with one of `suffixes`."""
         self._folder_names: set[str] = set()
         self._folders: set[str] = set()
-        self._below: dict[str, tuple[Glob, ...]] = {}
+        below: dict[str, list[Glob]] = {}
         for glob in globs:
             anywhere = glob.text.removeprefix("**/")
             inside = anywhere.removesuffix("/**").removesuffix("/")
@@ -86,7 +86,8 @@ class Patterns:
             elif inside and anywhere == glob.text and inside != anywhere and is_plain(inside):
                 self._folders.add(inside)
             else:
-                self._below[glob.folder] = (*self._below.get(glob.folder, ()), glob)
+                below.setdefault(glob.folder, []).append(glob)
+        self._below = {folder: tuple(found) for folder, found in below.items()}
         self.suffixes = tuple(suffixes)
         self.anywhere = bool(suffixes or self.names)
         """Whether a file in any folder may match."""
