@@ -26,15 +26,21 @@ ASIDE = frozenset({"sandbox", "demo"})
 
 def run(world: World) -> int:
     """The exit code of a stage."""
-    mask(world)
+    words: tuple[str, ...] = ()
+    why = ""
     try:
         words = command(world.environ)
     except ValueError as error:
-        return _refused(world, str(error))
+        why = str(error)
+    if world.stage == "post" and words[:1] != (REPORT,):
+        return 0  # all is done, and what was wrong has been said
+    mask(world)
+    if why:
+        return _refused(world, why)
     if words[0] != REPORT:
-        return 0 if world.stage == "post" else _ran(world._replace(stage="whole"), words)
+        return _ran(world._replace(stage="whole"), words)
     if world.stage == "post" and world.environ.get("STATE_stage") == "pre":
-        say(world, "cibeacon's step did not run in this job, so there is nothing to tell.\n")
+        say(world, "cibeacon's step did not run in this job, so there is nothing to report.\n")
         return 0
     return verbs.report(world, {}) if len(words) == 1 else _ran(world, words)
 
