@@ -24,6 +24,8 @@ class Relay(Listener):
         self._there, self._document = url, document
         self.wish: Callable[[Request], str] = lambda _: ""
         """What `Prefer` says, by request."""
+        self.change: Callable[[bytes], bytes] = lambda content: content
+        """Makes of an answer what its description cannot say, such as an id of a commit."""
         self.breaches: list[str] = []
         """What was wrong with requests, or with answers."""
         self.seen: list[str] = []
@@ -43,7 +45,7 @@ class Relay(Listener):
             )
         self.breaches += [f"{question}: {each}" for each in _violations(answer)]
         kept = {name: answer.headers[name] for name in _TOLD if name in answer.headers}
-        return Answer(answer.status_code, answer.content, answer.headers.get("Content-Type", ""), kept)
+        return Answer(answer.status_code, self.change(answer.content), answer.headers.get("Content-Type", ""), kept)
 
 
 _OURS = {"host", "connection", "accept-encoding", "content-length"}

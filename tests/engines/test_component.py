@@ -345,13 +345,22 @@ MAKEFILE = "test:\n\t@echo tested $(SERVICE)\n"
 
 def test_the_example_of_a_child_pipeline_has_a_job_for_each_changed_service_whatever_its_name(project, child):
     before = project.commit(child)
-    project.shop.commit("Services", {f"services/{name}/Makefile": MAKEFILE for name in (*ODD, "$(touch pwned)")})
+    project.shop.commit("Services", {f"services/{name}/Makefile": MAKEFILE for name in ODD})
     ended = project.run(variables(CI_COMMIT_BEFORE_SHA=before))
     assert ended.code == 0, ended.said
     assert set(re.findall(r"> tested (.+)", ended.said)) == set(ODD)
     made = json.loads(ended.artifact("cibeacon-services", "cibeacon-pipeline.yml").read_text())
     assert set(made) == {f"test {name}" for name in ODD}
     assert json.loads(ended.dotenv("cibeacon-services")["CIBEACON_OUT_SERVICES"]) == sorted(ODD)
+
+
+def test_the_example_of_a_child_pipeline_runs_nothing_for_a_folder_that_is_no_name_of_a_service(project, child):
+    before = project.commit(child)
+    project.shop.commit("Services", {f"services/{name}/Makefile": MAKEFILE for name in ("web", "$(touch pwned)")})
+    ended = project.run(variables(CI_COMMIT_BEFORE_SHA=before))
+    assert ended.code == 1
+    assert set(ended.jobs) == {"cibeacon-services"}
+    assert ended.dotenv("cibeacon-services")["CIBEACON_OUT_SERVICES_STATUS"] == "unknown"
     assert not list(project.shop.root.parent.rglob("pwned"))
 
 
