@@ -333,6 +333,58 @@ def test_a_tag_that_begins_with_the_name_of_a_service_deploys_that_one(tmp_path)
     }
 
 
+CODEOWNERS = {"CODEOWNERS": "wiki @acme/docs\n", ".cibeacon.yml": "discover:\n  - codeowners: CODEOWNERS\n"}
+
+
+@pytest.mark.parametrize(
+    ("remote", "environ", "services"),
+    [
+        ("https://gitlab.com/acme/shop.git", {}, []),
+        ("https://git.acme.example/acme/shop.git", {"GITLAB_CI": "true"}, []),
+        ("https://github.com/acme/shop", {}, ["docs"]),
+    ],
+    ids=["cloned from GitLab", "in a job of GitLab's", "cloned from GitHub"],
+)
+def test_codeowners_mean_in_an_export_what_they_mean_on_the_host_of_the_repository(tmp_path, remote, environ, services):
+    made = Worktree.new(tmp_path / "shop")
+    made.git("remote", "add", "origin", remote)
+    made.commit({"wiki/a": "1", **CODEOWNERS})
+    made.git("tag", "v1")
+    made.commit({"wiki/a": "2"})
+    made.git("tag", "v2")
+    ended = cibeacon("backfill", "export", "deployments", *DAYS, "--repository", NAME, cwd=made.root, environ=environ)
+    assert ended.code == 0, ended
+    assert [row["service"] for row in rows(ended.out)] == services * 2
+
+
+def test_a_sparse_checkout_leaves_no_configuration_out_of_an_export(tmp_path):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"services/cart/service.yaml": "1", **MARKER})
+    made.git("tag", "v1")
+    made.git("sparse-checkout", "set", "--no-cone", "services/cart")
+    assert not (made.root / ".cibeacon.yml").exists()
+    assert tagged(made)[0] == {"v1": ["cart"]}
+
+
+@pytest.mark.parametrize(
+    ("argv", "files", "words"),
+    [
+        (("--services", "srevices/{service}/"), {}, "root srevices/{service}/"),
+        ((), {".cibeacon.yml": "discover:\n  - marker: '**/sevrice.yaml'\n"}, "marker **/sevrice.yaml"),
+    ],
+    ids=["template", "marker"],
+)
+def test_a_map_that_finds_no_service_is_refused_and_not_taken_for_a_history_without_changes(
+    tmp_path, argv, files, words
+):
+    made = Worktree.new(tmp_path / "shop")
+    made.commit({"services/cart/service.yaml": "1", **files})
+    made.git("tag", "v1")
+    ended = cibeacon("backfill", "export", "deployments", *DAYS, "--repository", NAME, *argv, cwd=made.root)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"finds no service. looked for: {words}" in ended.err
+
+
 def test_named_services_need_no_map(tmp_path):
     made = Worktree.new(tmp_path / "shop")
     made.commit({"a": "1"})

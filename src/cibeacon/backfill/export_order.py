@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from cibeacon import detect
 from cibeacon.asking import Forge
 from cibeacon.backfill.export import Row, deployment_rows, pull_service_rows
 from cibeacon.backfill.export_rows import COLUMNS, Deployed, continued, written
@@ -20,7 +21,7 @@ from cibeacon.context import Context
 from cibeacon.errors import SettingsError
 from cibeacon.git.log import Log
 from cibeacon.history import Mark
-from cibeacon.hosts import github, local
+from cibeacon.hosts import github, gitlab, local
 from cibeacon.paths import toplevel
 from cibeacon.process.budget import Budget
 from cibeacon.process.sections import uninterrupted
@@ -61,7 +62,7 @@ def exported(world: World, flags: Mapping[str, str], order: Order, totals: Total
         log = Log(root, world.environ, budget) if (root / ".git").exists() else None
         revision, server, repository = _place(log, settings, order)
         whole = log if log and not log.shallow() else None
-        told = teller(settings, root, log, revision, budget)
+        told = teller(settings, root, log, revision, budget, gitlab=_on_gitlab(order, settings, world, log))
         source = _source(world, settings, order, held, log, whole, revision, server, repository)
         columns = COLUMNS[order.kind]
         last = _last(order, columns)
@@ -125,6 +126,13 @@ def _place(log: Log | None, settings: Settings, order: Order) -> tuple[str | Non
     if order.branch and revision is None and log:
         raise SettingsError(f"There is no branch {order.branch}", "the clone does not know it", "Fetch it first.")
     return revision, server, repository
+
+
+def _on_gitlab(order: Order, settings: Settings, world: World, log: Log | None) -> bool:
+    """Whether GitLab is where the repository lives: as whoever tells the history, else as the clone says."""
+    if order.source != "git" or log is None:
+        return order.source == gitlab.NAME
+    return detect.on_gitlab(detect.context(settings, world.environ, log)[0])
 
 
 def _source(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from cibeacon.configuration import configfile
-from cibeacon.configuration.repoconfig import REPORTABLE, RepositoryConfig, service_map
+from cibeacon.configuration.repoconfig import REPORTABLE, RepositoryConfig, committed, service_map
 from cibeacon.errors import CibeaconError, HostError, ServiceMapError, SettingsError
 from cibeacon.git import trees
 from cibeacon.git.log import Log, Touched
@@ -91,13 +91,14 @@ class Mapped:
 
     def __init__(self, drawn: ServiceMap, log: Log | None, revision: str | None) -> None:
         self._drawn, self._log, self._revision = drawn, log, revision
-        self._today = trees.settled(drawn, log, None, revision) if log and revision else drawn
-        self._names: dict[str | None, Collection[str]] = {None: self._today.services()}
+        self.today = trees.settled(drawn, log, None, revision) if log and revision else drawn
+        """The map as it finds services at the end of the branch."""
+        self._names: dict[str | None, Collection[str]] = {None: self.today.services()}
 
     def names(self, commit: str | None = None) -> Collection[str]:
         """By the map that is drawn on the commit's own tree; where it cannot be drawn there, those of today."""
         if commit not in self._names:
-            own = self._map(None, commit) if commit and self._log and self._log.commit(commit) else self._today
+            own = self._map(None, commit) if commit and self._log and self._log.commit(commit) else self.today
             self._names[commit] = own.services()
         return self._names[commit]
 
@@ -105,10 +106,10 @@ class Mapped:
         """By every path that the branch ever had."""
         if not services or not self._log or not self._revision:
             return set()
-        rules = self._today.rules._replace(chosen=None)
+        rules = self.today.rules._replace(chosen=None)
         pairs = [(each.sha, next(iter(each.parents), None)) for each in self._log.mainline(self._revision)]
         paths = (path for each in self._log.touched(pairs) for path in each.paths)
-        return {*services} & ServiceMap(self._today.roots, self._today.templates, rules).assign(paths).why.keys()
+        return {*services} & ServiceMap(self.today.roots, self.today.templates, rules).assign(paths).why.keys()
 
     def brought(self, stretches: Sequence[Stretch], *, standing: bool = False) -> list[Brought]:
         """By one comparison of git's for all that it can compare."""
@@ -131,15 +132,15 @@ class Mapped:
     def _map(self, base: str | None, commit: str) -> ServiceMap:
         """The map for two commits, of which one may be missing. What templates find, they find in any path."""
         if self._log is None:
-            return self._today
+            return self.today
         try:
             return trees.settled(self._drawn, self._log, base, commit)
         except (ServiceMapError, SettingsError):  # as where an old tree lacks a file that the rules name
-            return self._today
+            return self.today
 
     def _compared(self, each: Stretch, compared: Iterator[Touched], *, standing: bool) -> Brought:
         commit = str(each.sha)
-        drawn = self._map(each.base, commit) if self._drawn.rules.discover else self._today
+        drawn = self._map(each.base, commit) if self._drawn.rules.discover else self.today
         if each.base is None:
             paths = self._log.entries(commit, "--name-only") if self._log else ()
             return _assigned(drawn, paths)
@@ -156,7 +157,7 @@ class Mapped:
         if each.otherwise is None:
             return Brought(unknown="its commits are not in the clone")
         try:
-            return _assigned(self._today, each.otherwise())
+            return _assigned(self.today, each.otherwise())
         except HostError as error:
             return Brought(unknown=f"{error.what} ({error.why})")
 
@@ -168,12 +169,17 @@ def _assigned(drawn: ServiceMap, paths: Iterable[str]) -> Brought:
     return Brought(tuple(found.why))
 
 
-def teller(settings: Settings, root: Path, log: Log | None, revision: str | None, budget: Budget) -> Teller:
-    """Who tells the services here. Raises `CibeaconError` where no map is drawn, or a faulty one."""
+def teller(
+    settings: Settings, root: Path, log: Log | None, revision: str | None, budget: Budget, *, gitlab: bool
+) -> Teller:
+    """Who tells the services here. Raises `CibeaconError` where no map is drawn, a faulty one, or one without a service.
+
+    `gitlab`: GitLab reads the CODEOWNERS.
+    """
     given = settings.change.services
     if given and not any(PLACEHOLDER in name for name in given):
         return Fixed(given)
-    found = configfile.in_folder(root, settings.core.config)
+    found = configfile.of_checkout(root, settings.core.config, lambda path: committed(log, path) if log else None)
     name, read = "", Configuration()
     if found:
         name, read = found[0], configuration.read(configfile.parse(*found), REPORTABLE)
@@ -187,12 +193,19 @@ def teller(settings: Settings, root: Path, log: Log | None, revision: str | None
             "Give --services with their names or a template such as services/{service}/.",
         )
     if log and revision:
-        drawn = _remembering(trees.asking(drawn, budget, trees.checked_out(root)))
+        drawn = _remembering(trees.asking(drawn, budget, trees.checked_out(root), gitlab=gitlab))
     elif drawn.rules.discover or drawn.rules.everywhere:
         raise CibeaconError(
             "The service map cannot be used", "it looks into a clone, and there is none", "Run inside the checkout."
         )
-    return Mapped(drawn, log, revision)
+    told = Mapped(drawn, log, revision)
+    if told.today.is_empty():
+        raise SettingsError(
+            "The service map finds no service",
+            f"looked for: {told.today.sought or 'nothing'}",
+            "Mend the rule, or name services; cibeacon services check shows what leads nowhere.",
+        )
+    return told
 
 
 def _remembering(drawn: ServiceMap) -> ServiceMap:
