@@ -231,6 +231,26 @@ def test_turbo_tells_packages_and_a_folder_that_is_written_down_keeps_its_name(t
     assert found["why"] == {"@acme/web": "uses: design"}
 
 
+@pytest.mark.parametrize(
+    "first",
+    [{"services": {"web": "packages/web/", "ui": "packages/ui/"}}, {"discover": [{"root": "packages/{service}/"}]}],
+    ids=["written down", "an earlier rule"],
+)
+def test_a_folder_has_one_name_and_what_a_later_rule_would_call_it_is_no_service(tmp_path, first):
+    marker = {"marker": "packages/*/package.json", "name": ".name"}
+    config = {**first, "discover": [*first.get("discover", []), marker], "global": ["go.work"]}
+    before = {f"packages/{name}/package.json": json.dumps({"name": f"@acme/{name}"}) for name in ("web", "ui")}
+    assert told(tmp_path, config, before, {"go.work": "1"})["services"] == ["ui", "web"]
+
+
+@pytest.mark.parametrize("first", [{"root": "packages/{service}/"}, {"marker": "packages/*/service.yaml"}])
+def test_who_uses_whom_is_told_of_a_project_by_the_name_that_an_earlier_rule_gave_it(tmp_path, first):
+    graph = json.dumps(TURBO).replace('"ui', '"@acme/ui')
+    before = {"graph.json": graph, "packages/ui/service.yaml": "", "apps/web/x": ""}
+    found = told(tmp_path, {"discover": [first, {"turbo": "graph.json"}]}, before, {"packages/ui/x": "1"})
+    assert found["why"] == {"@acme/web": "uses: ui", "ui": "packages/ui/x"}
+
+
 def test_graphs_are_read_from_the_checkout_where_the_tool_left_them(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/graph.json").write_text(json.dumps(NX))

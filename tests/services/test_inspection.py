@@ -69,6 +69,21 @@ def test_services_of_markers_graphs_and_codeowners_are_listed(shop):
     ]
 
 
+def test_a_folder_that_is_written_down_is_listed_once_and_may_be_called_anything_by_a_marker(shop):
+    shop.commit({"apps/web/package.json": '{"name": "web!"}'})
+    text = 'services: {web: apps/web/}\ndiscover:\n  - {marker: "**/package.json", name: .name}\n'
+    ended = checked(shop, text)
+    assert (ended.code, ended.out) == (0, ".cibeacon.yml: 1 service, 0 findings\n")
+    assert cibeacon("services", "list", cwd=shop.root).out == "web  apps/web/  services\n"
+
+
+def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
+    shop.commit({"apps/web/package.json": '{"name": "@acme/web"}'})
+    text = 'discover:\n  - root: apps/{service}/\n  - {marker: "**/package.json", name: .name}\n'
+    (shop.root / ".cibeacon.yml").write_text(text)
+    assert cibeacon("services", "list", cwd=shop.root).out == "web  apps/web/  discover: root apps/{service}/\n"
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

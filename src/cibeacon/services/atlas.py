@@ -66,10 +66,9 @@ def listed(drawn: ServiceMap, rules: Sequence[Rule]) -> tuple[Listed, ...]:
     for folder, name, template in drawn.template_roots():
         roots.setdefault(name, []).append(f"{folder}/")
         origin.setdefault(name, f"discover: root {template.text}")
-    for folder, (order, key) in drawn.rules.found.items():
-        if folder not in drawn.roots:
-            roots.setdefault(key, []).append(f"{folder}/" if folder else "./")
-            origin.setdefault(key, words.get(order, "discover"))
+    for folder, key, order in drawn.found_roots():
+        roots.setdefault(key, []).append(f"{folder}/" if folder else "./")
+        origin.setdefault(key, words.get(order, "discover"))
     origin |= {name: "discover: codeowners" for name in drawn.rules.owner_names if name not in origin}
     origin |= dict.fromkeys((*drawn.rules.names, *drawn.roots.values()), "services")
     return tuple(
@@ -110,7 +109,7 @@ def warnings(drawn: ServiceMap, mentions: Sequence[Mention], paths: Sequence[str
     """What leads nowhere in the repository as it is: patterns, templates, names; and services that own nothing."""
     services = drawn.services()
     libraries = {key.removeprefix(LIBRARY) for key in drawn.rules.names if key.startswith(LIBRARY)}
-    named = {*services, *libraries, *(key.removeprefix(LIBRARY) for _, key in drawn.rules.found.values())}
+    named = {*services, *libraries, *(key.removeprefix(LIBRARY) for _, key, _ in drawn.found_roots())}
     found = [*_unknown(mentions, named), *_matching_nothing(mentions, drawn, paths), *_misnamed(drawn)]
     circle = closure.cycle(drawn.rules.uses)
     if circle:
@@ -158,7 +157,7 @@ def nothing_found(drawn: ServiceMap) -> Iterable[Finding]:
 
 def _misnamed(drawn: ServiceMap) -> Iterable[Finding]:
     """What was discovered under a name that no service may have."""
-    found = [(("discover", order), f"{folder}/", key) for folder, (order, key) in drawn.rules.found.items()]
+    found = [(("discover", order), f"{folder}/", key) for folder, key, order in drawn.found_roots()]
     found += [(("discover", template.order), f"{folder}/", key) for folder, key, template in drawn.template_roots()]
     owners = [(("discover",), "what an owner of CODEOWNERS owns", key) for key in drawn.rules.owner_names]
     for where, what, key in (*found, *owners):

@@ -79,11 +79,12 @@ def discovered(drawn: ServiceMap, trees: Trees) -> ServiceMap:
     found: dict[str, tuple[int, str]] = {}
     sought = tuple((rule.order, rule.words) for rule in rules.discover)
     settled = rules._replace(discover=(), sought=sought, folders=trees.folders, found=found)
+    claimed = ServiceMap(drawn.roots, drawn.templates, rules._replace(found=found)).claimed  # `found` still grows
     for rule in rules.discover:
         if rule.kind == "marker":
             _add(found, rule.order, _marked(rule, rules.outside, trees))
         elif rule.kind in graphs.READERS:
-            settled = graphs.with_projects(settled, rule, drawn.roots, found)
+            settled = graphs.with_projects(settled, rule, claimed, found)
         elif rule.kind == "codeowners":
             settled = _with_owners(settled, rule, trees)
     programs = tuple(rule for rule in rules.discover if rule.kind == "jq")

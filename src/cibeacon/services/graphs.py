@@ -50,8 +50,10 @@ READERS: Mapping[str, Callable[[Any], Iterator[Project]]] = {"nx": nx, "turbo": 
 """Rule → the projects in a document of that tool."""
 
 
-def with_projects(rules: Rules, rule: Rule, roots: Mapping[str, str], found: dict[str, tuple[int, str]]) -> Rules:
-    """The rules with a build graph's projects. One whose folder is written down goes by the name that it has there."""
+def with_projects(
+    rules: Rules, rule: Rule, claimed: Callable[[str, int], str | None], found: dict[str, tuple[int, str]]
+) -> Rules:
+    """The rules with a build graph's projects. One whose folder is `claimed` before goes by the name that it has there."""
     content = rules.outside.built(rule.text)
     documents = rules.outside.documents(rule.text, content) if content is not None else []
     projects = list(READERS[rule.kind](documents[0])) if documents else []
@@ -60,7 +62,7 @@ def with_projects(rules: Rules, rule: Rule, roots: Mapping[str, str], found: dic
             f"{rule.text} cannot be used", f"it is not here, or no graph of {rule.kind}", "Write it in an earlier step."
         )
     keys = {
-        each.name: roots.get(each.root) or (LIBRARY + each.name if each.library else service_key(each.name))
+        each.name: claimed(each.root, rule.order) or (LIBRARY + each.name if each.library else service_key(each.name))
         for each in projects
     }
     for each in projects:

@@ -124,12 +124,24 @@ class ServiceMap:
             if claim and claim[2]:
                 yield folder, claim[1], claim[2]
 
+    def found_roots(self) -> Iterator[tuple[str, str, int]]:
+        """(folder, key, place of the rule) for every root that a marker or a graph finds and that no other rule claims."""
+        for folder, (order, key) in self.rules.found.items():
+            claim = None if folder in self.roots else self._claim(folder)
+            if claim and claim[0] == order:
+                yield folder, key, order
+
+    def claimed(self, folder: str, before: int) -> str | None:
+        """The key of a root that is written down, or that a rule finds before the one at a place."""
+        claim = self._claim(folder)
+        return self.roots.get(folder) or (claim[1] if claim and claim[0] < before else None)
+
     def _keys(self) -> Iterator[str]:
         """The key of every service, whatever its name."""
         found = chain(
             self.rules.names,
             self.roots.values(),
-            (key for _, key in self.rules.found.values()),
+            (key for _, key, _ in self.found_roots()),
             self.rules.owner_names,
             filter(None, [self._fallback()]),
             (key for _, key, _ in self.template_roots()),
