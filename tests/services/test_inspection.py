@@ -77,6 +77,17 @@ def test_a_folder_that_is_written_down_is_listed_once_and_may_be_called_anything
     assert cibeacon("services", "list", cwd=shop.root).out == "web  apps/web/  services\n"
 
 
+def test_projects_that_are_one_service_do_not_use_each_other(shop):
+    graph = {
+        "nodes": {name: {"data": {"root": root}} for name, root in (("shop", "apps/web"), ("ui", "libs/ui"))},
+        "dependencies": {"shop": [{"target": "ui"}]},
+    }
+    (shop.root / "graph.json").write_text(json.dumps(graph))
+    ended = checked(shop, "services: {web: [apps/web/, libs/ui/]}\ndiscover:\n  - nx: graph.json\n")
+    assert ended.out == ".cibeacon.yml: 1 service, 0 findings\n"
+    assert cibeacon("services", "list", cwd=shop.root).out == "web  apps/web/ libs/ui/  services\n"
+
+
 def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
     shop.commit({"apps/web/package.json": '{"name": "@acme/web"}'})
     text = 'discover:\n  - root: apps/{service}/\n  - {marker: "**/package.json", name: .name}\n'

@@ -74,8 +74,9 @@ def with_projects(
         for user, used in rules.uses.items()
     }
     for each in projects:
-        used = tuple(keys[name] for name in each.uses if name in keys)
-        uses[keys[each.name]] = tuple(dict.fromkeys((*uses.get(keys[each.name], ()), *used)))
+        own = keys[each.name]  # several projects may be one service, which does not use itself
+        used = tuple(keys[name] for name in each.uses if name in keys and keys[name] != own)
+        uses[own] = tuple(dict.fromkeys((*uses.get(own, ()), *used)))
     return rules._replace(uses=uses)
 
 
