@@ -86,10 +86,16 @@ def squashed_number(message: str, server: str | None = None) -> int | None:
     return None
 
 
-_VERSION = r"v?\d+(?:\.\d+)*(?:[.+_-].*)?"
+_NUMBERS = r"v?\d+(?:\.\d+)*"
+_VERSION = rf"{_NUMBERS}(?:[.+_-].*)?"
 _TAGS = tuple(
-    re.compile(before + _VERSION, re.ASCII | re.DOTALL)
-    for before in ("(?P<name>)", "(?P<name>.+?)[/@_-]", r"(?P<name>.*?)\.?")  # a name may end in a digit: oauth2-v1
+    re.compile(form, re.ASCII | re.DOTALL)
+    for form in (
+        f"(?P<name>){_VERSION}",
+        rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may hold a version: api-v2-gateway@1.3.0
+        f"(?P<name>.+?)[/@_-]{_VERSION}",
+        rf"(?P<name>.*?)\.?{_VERSION}",  # a name may end in a digit: oauth2-v1
+    )
 )
 
 
