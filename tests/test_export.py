@@ -439,6 +439,8 @@ def test_a_number_is_read_where_a_host_writes_it_and_nowhere_else(message, numbe
 @pytest.mark.parametrize(
     ("message", "number"),
     [
+        ("Title with a blank behind it  (#12)", 12),
+        ("Title with a blank behind it  (pull request #12)", 12),
         ("Title (#12)", 12),
         ("Title (#12) \r\n\nbody", 12),
         ('Revert "Title (#11)" (#12)', 12),

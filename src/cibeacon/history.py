@@ -63,9 +63,9 @@ def number_in(message: str) -> int | None:
 
 
 _SQUASHED = {
-    "github": re.compile(r".*\S \(#([1-9]\d{0,8})\)"),
+    "github": re.compile(r".*\S +\(#([1-9]\d{0,8})\)"),
     "gitlab": re.compile(r".*\nSee merge request (?:[\w./-]*)!([1-9]\d{0,8})", re.DOTALL),
-    "bitbucket": re.compile(r".*\S \(pull request #([1-9]\d{0,8})\)"),
+    "bitbucket": re.compile(r".*\S +\(pull request #([1-9]\d{0,8})\)"),
     "bitbucket server": re.compile(r"Pull request #([1-9]\d{0,8}): .*"),
     "azure": re.compile(r"Merged PR ([1-9]\d{0,8}): .*"),
 }
