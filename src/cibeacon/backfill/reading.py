@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +23,9 @@ from cibeacon.backfill.inputs import STDIN as STDIN
 from cibeacon.errors import CibeaconError, SpoolError
 
 LONGEST = 1 << 20
-"""Bytes of a line. A file without line breaks must not fill the memory."""
+"""Characters of a line, and of a row: neither a file without line breaks nor one cell after another fills the memory."""
+MOST = 100
+"""Columns of a file, and fields of an object. No call has as many; each one too many would be told by its name."""
 _PEEK = 1 << 13
 
 
@@ -91,6 +94,7 @@ class Table:
         plain_name = name.removesuffix(".gz")
         self._is_json = plain_name.endswith((".ndjson", ".jsonl")) or head.lstrip(b"\xef\xbb\xbf \r\n")[:1] == b"{"
         self._taken: list[str] = []
+        self._size = 0
         self.columns: tuple[str, ...] = ()
         if not self._is_json:
             self._reader = csv.reader(self._lines(), strict=True)
@@ -121,13 +125,15 @@ class Table:
         if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
             kind = "semicolons" if ";" in header[0] else "tabs"
             raise self._bad(f"its columns are parted by {kind}", "Export it with commas between the columns")
+        if len(header) > MOST:
+            raise self._bad(f"it has {len(header)} columns", f"Take out what the call does not have; {MOST} are too many")
         return tuple(header)
 
     def _records(self) -> Iterator[Cells]:
         number = 1
         while True:
             number += 1
-            self._taken.clear()
+            self._begin_row()
             try:
                 found = next(self._reader, None)
             except csv.Error as error:
@@ -180,9 +186,16 @@ class Table:
             if not line:
                 return
             self._taken.append(line)
+            self._size += len(line)
+            if self._size > LONGEST:
+                raise self._bad("a row of it is over 1 MiB", "Look for a quote that is not closed")
             if self._is_json:
-                self._taken.clear()
+                self._begin_row()
             yield line
+
+    def _begin_row(self) -> None:
+        self._taken.clear()
+        self._size = 0
 
     def _failing(self) -> _Failing:
         return _Failing(self._bad)
@@ -228,6 +241,8 @@ def _object(number: int, text: str) -> Cells:
         return Cells(number, {}, [text], what, "Write one JSON object on the line.")
     if not isinstance(found, dict):
         return Cells(number, {}, [text], "it is no JSON object", "Write one JSON object on the line.")
+    if len(found) > MOST:
+        return Cells(number, {}, [text], f"it has {len(found)} fields", "Write those of the call alone.")
     cells = {name: _spelled(value) for name, value in found.items() if name not in OURS}
     return Cells(number, cells, ())
 
@@ -239,8 +254,8 @@ class _Twice(ValueError):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Twice(f"it has {next(name for name in names if names.count(name) > 1)} twice")
+        times = Counter(name for name, _ in pairs)
+        raise _Twice(f"it has {next(name for name in times if times[name] > 1)} twice")
     return found
 
 

@@ -14,9 +14,15 @@ from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_asking import Row, Talk, asked, id_of
 from cibeacon.sinks.dci_replies import Refused, answer, foreign
 from cibeacon.sinks.dci_topics import any_topic
+from cibeacon.values import DEEPEST, deeper
 
 JOBS_A_PAGE = 20
 """A job brings its topic, components and results along: many of them would be more than is read of an answer."""
+MOST_ROWS = 20_000
+MOST_BYTES = 64 << 20
+"""Of one list, over all its pages: a server that never comes to an end must not fill the memory."""
+_LEVELS = 2 * DEEPEST
+"""Of nesting in an answer: what we send DCI ourselves may have half of them, and Python's own stack has five times as many."""
 _SECRETS = frozenset({"api_secret", "secret", "password", "passwd", "token", "pull_secret"})
 
 
@@ -72,6 +78,14 @@ def without_secrets(value: Any) -> Any:
     return [without_secrets(part) for part in value] if isinstance(value, list) else value
 
 
+def _shown(row: Row) -> Row:
+    """A row as people may see it."""
+    if deeper(row, _LEVELS):
+        raise foreign(f"nested in more than {_LEVELS} levels")
+    shown: Row = without_secrets(row)
+    return shown
+
+
 def _gathered(talk: Talk[None]) -> Dialogue:
     try:
         yield from talk
@@ -82,7 +96,7 @@ def _gathered(talk: Talk[None]) -> Dialogue:
 
 def _one(call: Call, name: str, found: Found) -> Talk[None]:
     row = yield from asked(call, name)
-    found.rows.append(without_secrets(row))
+    found.rows.append(_shown(row))
     found.total = 1
 
 
@@ -102,14 +116,20 @@ def _components(found: Found, topic: str, wanted: Wanted, latest_by: str | None)
 
 def _pages(path: str, name: str, page: int, wanted: Wanted, found: Found) -> Talk[None]:
     """All rows that are wanted. DCI gives at most a page at once, and tells how many there are."""
+    read = 0
     while True:
         size = page if wanted.limit is None else min(page, wanted.limit - len(found.rows))
-        document = answer((yield calls.rows(path, len(found.rows), size, wanted.where, wanted.sort)))
+        reply = yield calls.rows(path, len(found.rows), size, wanted.where, wanted.sort)
+        document = answer(reply)
+        read += len(reply.content)
         more, meta = document.get(name), document.get("_meta")
         if not isinstance(more, list) or not all(isinstance(row, dict) for row in more):
             raise foreign(f"no list of {name}")
-        found.rows += without_secrets(more[:size])
+        found.rows += [_shown(row) for row in more[:size]]
         count = meta.get("count") if isinstance(meta, dict) else None
         found.total = count if isinstance(count, int) else len(found.rows)
         if not more or len(found.rows) >= min(found.total, wanted.limit or found.total):
             return
+        if len(found.rows) >= MOST_ROWS or read > MOST_BYTES:
+            why = f"DCI lists more than {MOST_ROWS:,} rows or {MOST_BYTES >> 20} MiB: give --limit or --where."
+            raise Refused(Verdict("failed", why, "the list is too long"))
