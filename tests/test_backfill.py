@@ -106,6 +106,35 @@ def test_a_file_that_cannot_be_used_is_said_and_exits_2(tmp_path, sandbox, case,
     assert sandbox.ledger.document()["deployments"] == {}
 
 
+HUGE = {
+    "a line without end": (b"x" * (2 << 20), "a line of it is over 1 MiB"),
+    "a row over lines without end": (b'1680723287,"' + b'","\n' * (1 << 20), "a row of it is over 1 MiB"),
+    "columns without end": (b"a" + b"," * (1 << 19), "columns. Take out"),
+}
+
+
+@pytest.mark.parametrize("what", HUGE)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_what_is_too_large_to_be_a_row_ends_the_file_there_and_is_not_kept_in_memory(tmp_path, what, packed):
+    content, says = HUGE[what]
+    content = (b"" if "columns" in what else f"{HEADER}\n".encode()) + content
+    (tmp_path / "d.csv").write_bytes(gzip.compress(content, 1) if packed else content)
+    ended = backfill(tmp_path, "d.csv", "--check", environ={"DX_API_TOKEN": ""})
+    assert ended.code == 2
+    assert says in ended.out
+    assert len(ended.out) < 1000
+
+
+@pytest.mark.parametrize("fields", ['"k%d":1', '"k":[%d]'], ids=["fields", "one field"])
+def test_an_object_of_fields_without_end_is_one_bad_row_in_one_line(tmp_path, fields):
+    line = "{" + ",".join(fields % number for number in range(50_000)) + "}"
+    (tmp_path / "d.ndjson").write_text(f"{line}\n")
+    ended = backfill(tmp_path, "d.ndjson", "--check", environ={"DX_API_TOKEN": ""})
+    told = [row for row in ended.out.splitlines() if row.startswith("d.ndjson, ")]
+    assert (ended.code, len(told)) == (1, 1)
+    assert "it has " in told[0]
+
+
 @pytest.mark.parametrize("case", ROWS, ids=lambda case: case["what"])
 def test_a_faulty_row_is_told_by_its_number_column_and_remedy(tmp_path, case):
     written(tmp_path, case["lines"])

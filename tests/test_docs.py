@@ -127,6 +127,20 @@ def test_every_verb_and_setting_that_is_named_exists(path):
         assert flag in flags | negated | SPELLED | {"--format"}
 
 
+def test_every_test_that_shows_what_the_threat_model_claims_exists():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text())
+    assert named
+    for path, name in named:
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.M), f"{path}::{name}"
+
+
+def test_every_actor_of_the_threat_model_has_a_test():
+    rows = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ")][1:]
+    actors = ("Fork", "Branch pusher", "Repository file", "Earlier step", "CI host", "Vendor", "Network")
+    for actor in actors:
+        assert any(row.startswith(f"| {actor}") and "::test_" in row.rpartition(" | ")[2] for row in rows), actor
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 

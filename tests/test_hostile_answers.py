@@ -20,7 +20,9 @@ def nested(levels, *, opens=b"[", closes=b"]"):
 def beside(odd):
     """A document that has what every vendor's reader looks for, and something odd in each of them."""
     row = b'{"id":"%s","name":"R","status":"x","state":"active","x":%s}' % (ID.encode(), odd)
-    lists = b",".join(b'"%s":[%s]' % (name, row) for name in (b"topics", b"components", b"jobs", b"files", b"jobstates"))
+    lists = b",".join(
+        b'"%s":[%s]' % (name, row) for name in (b"topics", b"components", b"jobs", b"files", b"jobstates")
+    )
     ones = b",".join(b'"%s":%s' % (name, row) for name in (b"topic", b"job", b"identity", b"file", b"jobstate"))
     return b'{"ok":true,"_meta":{"count":1},%s,%s}' % (lists, ones)
 
@@ -32,6 +34,7 @@ ANSWERS = {
     "deep and nothing else": nested(900),
     "too large": b'{"x":"%s"}' % (b"y" * (9 << 20)),
     "too many": b"[%s{}]" % (b"{}," * 100_000),
+    "the same page for ever": b"[%s{}]" % (b"{}," * 99),
     "text": b'"x"',
     "a number of a million digits": b"9" * 1_000_000,
     "nothing": b"",

@@ -139,6 +139,23 @@ def test_a_server_that_promises_more_than_it_has_is_not_asked_for_ever():
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize(("words", "calls"), [("", 100), ("x" * 5_000, 67)], ids=["rows", "bytes"])
+def test_a_list_without_end_ends_with_advice(words, calls):
+    page = answer({"_meta": {"count": 10**9}, "topics": [{"id": "1", "name": words}] * 200})
+    found = reading.Found()
+    asked, verdict = carried(reading.topics(found, reading.Wanted()), lambda *_: page)
+    assert (verdict.outcome, len(asked)) == ("failed", calls)
+    assert "--limit" in verdict.reason
+
+
+@pytest.mark.parametrize(("levels", "outcome"), [(198, "sent"), (300, "failed"), (900, "failed")])
+def test_a_row_that_is_nested_more_deeply_than_anybody_reads_is_no_row(levels, outcome):
+    deep = f'{{"topics": [{{"id": "1", "data": {"[" * levels}{"]" * levels}}}]}}'.encode()
+    found = reading.Found()
+    verdict = carried(reading.topics(found, reading.Wanted()), lambda *_: Reply(200, deep, "application/json"))[1]
+    assert (verdict.outcome, len(found.rows)) == (outcome, 1 if outcome == "sent" else 0)
+
+
 def test_a_server_that_gives_more_than_it_was_asked_for_is_cut():
     found = reading.Found()
     document = {"_meta": {"count": 3}, "topics": [{"id": "1"}, {"id": "2"}, {"id": "3"}]}

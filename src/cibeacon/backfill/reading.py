@@ -126,7 +126,9 @@ class Table:
             kind = "semicolons" if ";" in header[0] else "tabs"
             raise self._bad(f"its columns are parted by {kind}", "Export it with commas between the columns")
         if len(header) > MOST:
-            raise self._bad(f"it has {len(header)} columns", f"Take out what the call does not have; {MOST} are too many")
+            raise self._bad(
+                f"it has {len(header)} columns", f"Take out what the call does not have; {MOST} are too many"
+            )
         return tuple(header)
 
     def _records(self) -> Iterator[Cells]:

@@ -138,17 +138,23 @@ class History:
         return told.files
 
     def _listed(self, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """A whole list, page by page. While it is read, what is new moves the rest on: one may come twice."""
-        page = 0
+        """A whole list, page by page. While it is read, what is new moves the rest on: one may come twice.
+
+        A server that gives more than it is asked for, or one page again and again, would never come to an end.
+        """
+        page, before = 0, None
         while True:
             page += 1
             asked = {**query, "per_page": _PAGE, "page": page}
             found: Any = self._client.http_get(f"{self._place}{path}", query_data=asked, **_PATIENT)
             if not isinstance(found, list):
                 raise ValueError("the answer is no list")
+            if len(found) > _PAGE or found == before:
+                raise ValueError("the list has no pages")
             yield from found
             if len(found) < _PAGE:
                 return
+            before = found
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
