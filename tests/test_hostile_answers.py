@@ -63,7 +63,8 @@ def asked(account, tmp_path):
             environ |= {
                 "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_RUN_ID": "7", "GITHUB_SHA": "a" * 40,
                 "GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main", "GITHUB_API_URL": server.url,
-                "GITHUB_TOKEN": "x", "GITLAB_TOKEN": "x", "CI_API_V4_URL": f"{server.url}/api/v4", "RUNNER_TEMP": str(tmp_path / "temp"), "CIBEACON_TIMEOUT": "20",
+                "GITHUB_TOKEN": "x", "GITLAB_TOKEN": "x",
+                "CI_API_V4_URL": f"{server.url}/api/v4", "RUNNER_TEMP": str(tmp_path / "temp"), "CIBEACON_TIMEOUT": "20",
                 "CIBEACON_DX_URL": server.url, "DX_API_TOKEN": "x", "CIBEACON_DCI_TOPIC": "R",
                 "CIBEACON_SERVICES": "pay", "CIBEACON_PR_NUMBER": "3", "CIBEACON_STATUS": "success",
             }  # fmt: skip
