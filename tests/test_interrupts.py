@@ -283,6 +283,17 @@ def test_what_is_known_is_on_disk_before_anything_slow_is_looked_at(job, tmp_pat
     assert sorted(each.kind for each in this.spool.values()) == sorted(KNOWN[place])
 
 
+def test_a_signal_before_anybody_looked_does_not_ask_which_pull_request_a_side_branch_belongs_to(job, tmp_path):
+    stopped = Stopped(tmp_path / "stop", "os.replace()")
+    this = job("http://127.0.0.1:9", "push", GITHUB_REF="refs/heads/topic", **stopped.environ)
+    with this.running() as living:
+        stopped.waited_for()
+        living.told(signal.SIGTERM)
+        stopped.goes_on()
+        living.ended()
+    assert this.rows == [("pull-services", "skipped"), *ALL_SPOOLED[1:]]
+
+
 def test_a_signal_while_files_are_looked_at_keeps_the_end_of_a_job_of_dci(job, tmp_path):
     stopped = Stopped(tmp_path / "stop", "os.scandir()")
     this = job("", **DCI, **stopped.environ)

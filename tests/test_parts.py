@@ -106,6 +106,31 @@ def test_what_the_repository_says_takes_the_place_of_what_was_kept_before_it_was
     assert json.dumps(said.get("pipeline_name", "")) in json.dumps(kept) or "pipeline_name" not in said
 
 
+@pytest.mark.parametrize(
+    "said", [{"environment": "production"}, {"signals": "pipeline-run"}, {"run_scope": "job"}], ids=str
+)
+def test_a_replay_meanwhile_sends_nothing_of_what_may_change_yet(environ, clone, tmp_path, said):
+    folder, spool = clone(), tmp_path / "cibeacon/spool"
+    (folder / ".cibeacon.yml").unlink(missing_ok=True)
+    (folder / ".cibeacon.json").write_text(json.dumps({"discover": [{"root": "services/{service}/"}], "report": said}))
+    own = {name: environ[name] for name in ("CIBEACON_DX_URL", "DX_API_TOKEN")} | {"CIBEACON_TIMEOUT": "2"}
+    replay = f"{' '.join(f'{name}={value}' for name, value in own.items())} {sys.executable} -m cibeacon replay {spool}"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").write_text(
+        f'#!/bin/sh\n[ -e {tmp_path}/replayed ] || {replay} >{tmp_path}/replayed 2>&1\nexec {shutil.which("git")} "$@"\n'
+    )
+    (tmp_path / "bin/git").chmod(0o755)
+    path = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "CIBEACON_TIMEOUT": "60"}
+
+    signals = told(cibeacon("report", "--format=json", environ=environ | path, cwd=folder))
+
+    assert {word for word, _ in signals.values()} == {"sent"}
+    replayed = (tmp_path / "replayed").read_text()
+    assert "Nothing waits" not in replayed
+    assert "✓" not in replayed
+    assert not records(spool)
+
+
 FAULTS = [MemoryError(), RecursionError(), RuntimeError("x"), OSError(12, "Cannot allocate memory")]
 
 

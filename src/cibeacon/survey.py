@@ -35,7 +35,7 @@ class Survey(NamedTuple):
 
     def unlooked(self) -> Self:
         """What is known before anybody looks: enough for some signals to be kept."""
-        landing = _UNASKED if self.context.push else Landing()
+        landing = _UNASKED if self.context.push and self.context.on_default_branch else Landing()
         return self._replace(changes=by_name(self.settings) or _UNSEEN, landing=landing)
 
     def cut_short(self, why: str) -> Self:

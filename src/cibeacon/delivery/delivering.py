@@ -52,7 +52,9 @@ def deliver(
             why = guarded(lambda: round_.send(found.budget), lambda fault: fault)
         except KeyboardInterrupt as stop:
             why = interruption(stop)
-    return tuple(round_.outcomes(str(why))), notices
+    outcomes = tuple(round_.outcomes(str(why)))
+    journal.let_go()
+    return outcomes, notices
 
 
 class _Round:

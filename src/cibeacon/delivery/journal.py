@@ -56,6 +56,11 @@ class Journal:
         self._others |= {step.signal.key: _NO_TIME for step in ready if step.signal.key not in self._kept}
         return why, self._said
 
+    def let_go(self) -> None:
+        """It is known what became of each signal: what waits may be sent by others."""
+        if self._place:
+            self._place.let_go()
+
     def holds(self, key: str) -> bool:
         """Whether a signal of that key waits."""
         return self._place is not None and self._place.holds(key)
@@ -107,6 +112,8 @@ class Journal:
         self._tell()
         for key in known.keys() - kept.keys():
             place.forget(known[key])
+        if hasty:
+            place.let_go()
 
     def _as_kept(self, record: Record) -> Record:
         """The record that is on disk already, where it says the same."""

@@ -37,7 +37,9 @@ def place(world: World, settings: Settings, host: Host, *, hasty: bool = False) 
         budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
         return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, budget.remaining() / 2))))
     here = folder(given, host.spool_folder(world.environ))
-    return Spool(paths.settled(world, here), world.token, patience(world, settings, hasty=hasty)) if here else None
+    if here is None:
+        return None
+    return Spool(paths.settled(world, here), world.token, patience(world, settings, hasty=hasty), holds=True)
 
 
 def waiting(kept_at: Place | None, cwd: Path) -> list[Entry]:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol
 from cibeacon import paths
 from cibeacon.errors import SpoolError
 from cibeacon.process.sections import interruptible, uninterrupted
-from cibeacon.spool.locks import Held, Patience, locked
+from cibeacon.spool.locks import Held, Patience, lock, locked
 from cibeacon.spool.record import LARGEST, Record, file_name
 
 MOST = 10_000
@@ -28,6 +28,8 @@ UNFINISHED = ".part"
 """How the name of a file ends that is still being written."""
 MOST_BYTES = 256 << 20
 """Bytes of one folder."""
+_MOST_HELD = 200
+"""Files that are locked at once: each takes a descriptor, of which a process may have a thousand."""
 _EMPTY = "Run cibeacon replay, or empty it."
 _CLEAR = "Look at the files that end in .refused and .corrupt, and remove them."
 _FREE = "Look whether a process that uses the folder is stopped, or name another folder in the setting spool."
@@ -40,6 +42,10 @@ class Place(Protocol):
 
     def keep(self, records: Sequence[Record]) -> None:
         """Writes all records, durably. Raises `SpoolError`; some may be there all the same then."""
+        ...
+
+    def let_go(self) -> None:
+        """What was kept may be sent by others."""
         ...
 
     def take_in(self, lines: bytes) -> Path | str:
@@ -66,17 +72,27 @@ class Spool:
         folder: is made when the first record is kept.
         token: a fresh word for names that no other process uses.
         patience: for the folder's lock; None waits as long as another process has it.
+        holds: no replay sends what is kept here while this process lives and has not let go: it may know more of it
+            soon, or is sending it.
     """
 
-    def __init__(self, folder: Path, token: Callable[[], str], patience: Patience | None = None) -> None:
-        self.folder, self._token, self._patience = folder, token, patience
+    def __init__(
+        self, folder: Path, token: Callable[[], str], patience: Patience | None = None, *, holds: bool = False
+    ) -> None:
+        self.folder, self._token, self._patience, self._holds = folder, token, patience, holds
+        self._held: list[int] = []
 
     def keep(self, records: Sequence[Record]) -> None:
         """Writes all records, durably. Raises `SpoolError`; some may be there all the same then."""
         files = {record.name: record.line() for record in records}
         if any(len(line) > LARGEST for line in files.values()):
             raise _unkept(self.folder, f"a signal is over {LARGEST >> 20} MiB", "Send less metadata.")
-        self._put(files)
+        self._put(files, self._holds)
+
+    def let_go(self) -> None:
+        """What was kept may be sent by others."""
+        while self._held:
+            os.close(self._held.pop())
 
     def take_in(self, lines: bytes) -> Path:
         """A file in the folder, durable, with lines that came from elsewhere. Raises `SpoolError`."""
@@ -100,7 +116,7 @@ class Spool:
         """Removes what nobody finished; `now` in Unix seconds."""
         tidy(self.folder, now)
 
-    def _put(self, files: Mapping[str, bytes]) -> None:
+    def _put(self, files: Mapping[str, bytes], held: bool = False) -> None:
         with _translated(self.folder), uninterrupted(), _made(self.folder) as where:
             self._make_room(where, len(files))
             parts = {f"{self._token()}{UNFINISHED}": name for name in files}
@@ -109,6 +125,9 @@ class Spool:
                     paths.create(part, where, content, sync=True)
                 with locked(where, self._patience, interruptible):
                     for part, final in parts.items():
+                        if held and len(self._held) < _MOST_HELD:
+                            self._held.append(os.open(part, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=where))
+                            lock(self._held[-1])
                         os.replace(part, final, src_dir_fd=where, dst_dir_fd=where)
                 os.fsync(where)
             finally:

@@ -141,7 +141,7 @@ class Round:
         except SpoolError as error:
             return pile.row._replace(word="spooled", error="not sent", reason=str(error), keep=True)
         self._take_out(pile.all[:-1], refused=False)  # the newest speaks for them, wherever it is
-        return pile.row._replace(word="skipped", reason="Another replay has it, or has delivered it.")
+        return pile.row._replace(word="skipped", reason="Another process has it, or has delivered it.")
 
     def untold(self, place: int) -> Outcome:
         """The row of a pile that was not tried, since others were given up."""
