@@ -307,6 +307,18 @@ def test_a_signal_while_files_are_looked_at_keeps_the_end_of_a_job_of_dci(job, t
     assert "no file is sent, since cibeacon was interrupted" in ended.out
 
 
+def test_files_that_are_looked_at_for_ever_take_half_of_the_time_that_is_left(job, tmp_path):
+    stopped = Stopped(tmp_path / "stop", "os.scandir()", 3)
+    short = {"CIBEACON_TIMEOUT": "16", "CIBEACON_DCI_UPLOAD_TIMEOUT": "1"}
+    with FaultServer(answers(OK)) as dx:
+        this = job(dx.url, **DCI, **short, **stopped.environ)
+        with this.running() as living:
+            stopped.waited_for()
+            ended = living.ended()
+    assert this.rows == [(kind, "sent") for kind in KINDS]
+    assert "no file is sent, since half of the time was used up" in ended.out
+
+
 def filled(write):
     """Nothing more goes into this pipe."""
     os.set_blocking(write, False)

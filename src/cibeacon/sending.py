@@ -70,7 +70,9 @@ def _with_files(
 
     why = found.interrupted
     top = paths.boundary(world)
+    world.halftime(found.budget.remaining() / 2)  # the rest is for sending
     (taken, said), why = (no_attachments(why), why) if why else attachments_or_none(patterns, world.cwd, top=top)
+    world.halftime(None)
     found = found._replace(interrupted=why)
     files = tuple(File(*each) for each in taken)
     notices = tuple(Notice("trouble", f"dci_files: {each}.") for each in said)

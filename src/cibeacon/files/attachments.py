@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon import paths
-from cibeacon.errors import guarded, interruption
+from cibeacon.errors import HalfTime, guarded, interruption
 from cibeacon.files import junit
 from cibeacon.files.names import named
 from cibeacon.process.sections import interruptible
@@ -67,6 +67,8 @@ def attachments_or_none(
     """The same, where nothing may be lost with it: no file when it fails, and why it was interrupted when it was."""
     try:
         return guarded(lambda: attachments(patterns, root, top=top, anywhere=anywhere), no_attachments), None
+    except HalfTime as stop:
+        return no_attachments(interruption(stop)), None
     except KeyboardInterrupt as stop:
         return no_attachments(interruption(stop)), interruption(stop)
 
