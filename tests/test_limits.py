@@ -200,7 +200,17 @@ def test_a_configuration_of_almost_the_largest_size_ends_in_time(repo, document,
     base, head = committed(repo, tree(repo), top)
     (repo / ".cibeacon.json").write_text(json.dumps(document))
     between = () if verb else ("--base", base, "--head", head)
-    assert limited("services", *verb, *between, cwd=repo, codes=(0, 2), environ={"CIBEACON_TIMEOUT": "3"})
+    assert limited("services", *verb, *between, cwd=repo, codes=(0, 2), environ={"CIBEACON_TIMEOUT": "120"})
+
+
+@pytest.mark.parametrize("verb", ["check", "list", "which"])
+def test_a_map_that_takes_too_long_to_read_ends_with_the_time(repo, verb):
+    committed(repo, bomb(repo, depth=7))
+    (repo / ".cibeacon.json").write_text('{"discover": [{"marker": "**/package.json"}]}')
+    command = [sys.executable, "-m", "cibeacon", "services", verb, *(["a"] if verb == "which" else [])]
+    variables = {"PATH": os.environ["PATH"], "HOME": str(repo), "CIBEACON_TIMEOUT": "1"}
+    done = subprocess.run(command, cwd=repo, env=variables, capture_output=True, timeout=WATCHDOG)
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize("content", [b"[" * (6 << 20), b'{"a": [' + b"[]," * (2 << 20) + b"[]]}", b" " * (24 << 20)])
