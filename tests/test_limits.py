@@ -5,15 +5,20 @@ Every process of a run gets the memory that docs/delivery.md promises to be enou
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from cibeacon.git import child
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer
+from githttp import GitServer
+from processes import cibeacon
 
 MEMORY_KIB = 256 << 10
 """What `ulimit -d` bounds: anonymous memory of each process."""
@@ -64,7 +69,9 @@ def limited(*argv, cwd, environ=None, stdin=b"", codes=(0,)):
     """The end of `cibeacon ARGV` in a process whose memory, and that of its children, is bounded."""
     command = ["sh", "-c", f'ulimit -d {MEMORY_KIB}; exec "$@"', "sh", sys.executable, "-m", "cibeacon", *argv]
     variables = {"PATH": os.environ["PATH"], "HOME": str(cwd), "CIBEACON_FORMAT": "json", **(environ or {})}
+    began = time.monotonic()
     done = subprocess.run(command, cwd=cwd, input=stdin, env=variables, capture_output=True, timeout=WATCHDOG)
+    assert time.monotonic() < began + float(variables.get("CIBEACON_TIMEOUT", 30)) + 2, "longer than it may take"
     assert done.returncode in codes, done.stderr.decode()
     assert b"this is our fault" not in done.stderr + done.stdout
     return json.loads(done.stdout)
@@ -114,6 +121,38 @@ def test_a_codeowners_file_of_many_megabytes_is_unknown(repo, content):
     told = limited("services", "--base", base, "--head", head, cwd=repo)
     assert told["changes"]["status"] == "unknown"
     assert "over 4 MiB" in json.dumps(told)
+
+
+@pytest.mark.parametrize("line", ["*a*b*/**/c{}*/*d* @acme/web", "*{}* @acme/t{}", "/a/**/x{}/**/y* @acme/web"])
+def test_a_codeowners_file_of_as_many_lines_as_are_read_ends_in_time(repo, line):
+    owners = blob(repo, "".join(f"{line.format(number, number)}\n" for number in range(20_000)).encode())
+    file = blob(repo, b"1")
+    changed = tree(repo, *(("100644", "blob", file, f"f{number}") for number in range(1000)))
+    below = tree(repo, ("040000", "tree", changed, "a"))
+    sides = (
+        (("100644", "blob", owners, "CODEOWNERS"),),
+        (("100644", "blob", owners, "CODEOWNERS"), ("040000", "tree", below, "a")),
+    )
+    base, head = committed(repo, *(tree(repo, *side) for side in sides))
+    (repo / ".cibeacon.json").write_text('{"discover": [{"codeowners": "CODEOWNERS"}]}')
+    told = limited("services", "--base", base, "--head", head, cwd=repo, environ={"CIBEACON_TIMEOUT": "4"})
+    assert told["changes"]["status"] in ("ok", "none", "unknown")
+
+
+def test_a_fetch_that_brings_more_than_it_may_is_unknown(repo, tmp_path, monkeypatch):
+    """The bound is lowered here: nobody wants to fetch 4 GiB in a test."""
+    names = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(2000)]
+    file = blob(repo, b"1")
+    committed(repo, tree(repo), tree(repo, *(("100644", "blob", file, name) for name in names)))
+    base, head = git(repo, "rev-list", "main").split("\n")[::-1]
+    (tmp_path / "empty").mkdir()
+    git(tmp_path / "empty", "init", "--quiet", ".")
+    with GitServer(repo) as server:
+        environ = server.github | {"GITHUB_ACTIONS": "true", "GITHUB_SHA": head, "CIBEACON_SERVICES": "{service}/"}
+        ask = ("services", "--format=json", f"--base={base}", f"--head={head}")
+        assert cibeacon(*ask, environ=environ, cwd=tmp_path / "empty").document["changes"]["changed_files"] == 2000
+        monkeypatch.setattr(child, "WRITTEN", 10_000)
+        assert cibeacon(*ask, environ=environ, cwd=tmp_path / "empty").document["changes"]["status"] == "unknown"
 
 
 @pytest.mark.parametrize("content", LARGE.values(), ids=LARGE.keys())
