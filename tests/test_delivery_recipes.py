@@ -188,7 +188,7 @@ PLAYS = {
     "interrupted, or the time was used up": _late,
     "dry run, whatever it shows but `invalid`": _with("--dry-run"),
     "dry run with an `invalid` signal": _with("--dry-run", CIBEACON_STATUS="running", CIBEACON_PR_NUMBER="x"),
-    "replay: nothing waits, or another replay has it": _replay(waits=None),
+    "replay: nothing waits, or another process has it": _replay(waits=None),
     "replay: something still waits, or cannot be read": _replay(waits="record", answer=UNAVAILABLE),
     "`cibeacon services` with `on_unknown: fail`, and they are unknown": _with(
         "--on-unknown=fail", "--base=none", "--services={service}/", verb="services"
