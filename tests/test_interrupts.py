@@ -715,7 +715,7 @@ def test_a_fetch_that_hangs_takes_half_of_the_budget_at_most_and_leaves_nothing(
             ended = living.ended()
             assert living.others() == []
     assert ended.seconds < 3 * BUDGET + BOUND
-    assert this.rows == [("pull-services", "failed"), *((kind, "sent") for kind in KINDS[1:])]
+    assert this.rows == [("pull-services", "failed"), *((kind, "sent") for kind in KINDS[1:])], ended.out
     assert this.leftovers == []
 
 

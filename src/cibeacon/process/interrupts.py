@@ -106,8 +106,8 @@ class Interrupts:
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
         now = self._clock()
         if self._stopped is None and self._signalled is None and now < self._alarm:
-            half, self._halftime = self._halftime, None
-            if half is not None and half <= now:
+            if self._halftime is not None and self._halftime <= now:
+                self._halftime = None
                 sections.interrupt(HalfTime(), frame)
             else:
                 sections.again(frame)
