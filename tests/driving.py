@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cibeacon.cli.main import run
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
 from cibeacon.sandbox.dataops_script import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon.spool import record
+from cibeacon.model import spool_record
 
 SECONDS = 120
 """How long anything is waited for that comes at once, even on a busy machine."""
@@ -170,9 +170,9 @@ def gone(process: int) -> bool:
     return bool(select.select([process], [], [], SECONDS)[0])
 
 
-def records(spool: Path) -> dict[str, record.Record]:
+def records(spool: Path) -> dict[str, spool_record.Record]:
     """Every record in a spool by its key. One that was written by halves is an error."""
-    found = [record.read(path.read_bytes()) for path in sorted(spool.glob("*.ndjson"))]
+    found = [spool_record.read(path.read_bytes()) for path in sorted(spool.glob("*.ndjson"))]
     return {each.key: each for each in found}
 
 

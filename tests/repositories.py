@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cibeacon.git.repository import Repository
-from cibeacon.process.budget import Budget
+from cibeacon.runtime.deadline import Budget
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import Template
 

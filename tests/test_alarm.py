@@ -7,9 +7,9 @@ import sys
 
 CHILD = """
 import os, time
-from cibeacon.errors import OutOfTime
-from cibeacon.process.interrupts import FAREWELL, Interrupts
-from cibeacon.process.sections import interruptible
+from cibeacon.runtime.errors import OutOfTime
+from cibeacon.runtime.signal_handling import FAREWELL, Interrupts
+from cibeacon.runtime.interrupt_guard import interruptible
 interrupts = Interrupts(time.monotonic)
 interrupts.install()
 interrupts.alarm(1.0, 7)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cibeacon.files import attachments as module
 from cibeacon.files import junit
 from cibeacon.files.attachments import LARGEST, attachments
-from cibeacon.files.names import named
+from cibeacon.model.file_names import named
 
 TABLES = Path(__file__).parent / "attachments"
 KINDS = json.loads((TABLES / "kinds.json").read_text(encoding="utf-8"))

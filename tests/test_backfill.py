@@ -14,14 +14,14 @@ from time import monotonic
 
 import pytest
 
-from cibeacon.backfill import crew
+from cibeacon.backfill import workers
 from cibeacon.backfill.journal import Journal, JournalError
-from cibeacon.backfill.patience import Silence
+from cibeacon.backfill.outage import Silence
 from cibeacon.backfill.tally import Tally
 from cibeacon.cli.backfill_view import EVERY, View
-from cibeacon.delivery.courier import TRIES
-from cibeacon.process.world import World
-from cibeacon.redact import Redactor
+from cibeacon.http.client import TRIES
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.redact import Redactor
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, hangs, response
 from processes import cibeacon
@@ -498,7 +498,7 @@ def test_several_files_each_have_their_own_journal_and_failed_rows(tmp_path, san
 @pytest.fixture
 def impatient(monkeypatch):
     """A host that does not answer is left alone for no time at all."""
-    monkeypatch.setattr(crew, "RESTS", (0.0, 0.0))
+    monkeypatch.setattr(workers, "RESTS", (0.0, 0.0))
 
 
 def test_a_wrong_token_stops_after_few_requests_and_the_same_command_goes_on(tmp_path, sandbox):
@@ -583,7 +583,7 @@ def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_
 
 def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_path, monkeypatch):
     """The host is in trouble for longer than one row is tried, and has done it all the same."""
-    monkeypatch.setattr(crew, "RESTS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(workers, "RESTS", (0.01, 0.01, 0.01))
     exists = said({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
     written(tmp_path, [f"{deployments(1)[0]},mine/1"], header=f"{HEADER},reference_id")
     trouble = said({}, "503 Down")

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from cibeacon.backfill.pace import LONGEST, Pace
+from cibeacon.backfill.rate_limiter import LONGEST, Pace
 
 
 class Still:

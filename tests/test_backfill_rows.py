@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.backfill import cells, identity
-from cibeacon.backfill.cells import About
+from cibeacon.backfill import identity, parsers
 from cibeacon.backfill.columns import KINDS
 from cibeacon.backfill.digests import Digests
+from cibeacon.backfill.parsers import About
 from cibeacon.backfill.rows import Refused, Row, read
 from cibeacon.backfill.shard import Shard, shard
-from cibeacon.errors import SettingsError
+from cibeacon.runtime.errors import SettingsError
 from cibeacon.sandbox.methods import METHODS
 from cibeacon.sinks import dx
 
@@ -53,7 +53,7 @@ def row(kind, given, about=NOW):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['column']}={case['cell']!a}")
 def test_a_cell_is_what_the_table_says(case):
-    about = About(NOW.now, cells.zone(case["tz"]) if "tz" in case else None)
+    about = About(NOW.now, parsers.zone(case["tz"]) if "tz" in case else None)
     name = case["column"]
     found = row(case["kind"], BASES[case["kind"]] | {name: case["cell"]}, about)
     if "fault" in case:
@@ -103,7 +103,7 @@ def test_both_ways_to_name_a_pull_request_reach_the_wire():
     ],
 )  # fmt: skip
 def test_a_row_can_be_wrong_as_a_whole(kind, cells, what):
-    found = row(kind, cells)
+    found = row(kind, parsers)
     assert what in found.faults[0].what
     assert found.faults[0].column == ""
 
@@ -198,4 +198,4 @@ def test_a_share_that_is_none_is_refused(given):
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "+25:00:00", "../etc/passwd"])
 def test_a_zone_that_is_none_is_refused(name):
     with pytest.raises(ValueError, match="time zone"):
-        cells.zone(name)
+        parsers.zone(name)

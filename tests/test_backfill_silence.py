@@ -10,7 +10,7 @@ from threading import Event, Lock
 
 import pytest
 
-from cibeacon.backfill import crew
+from cibeacon.backfill import workers
 from faults import FaultServer, hangs, response
 from living import SECONDS, Living
 from processes import cibeacon
@@ -25,7 +25,7 @@ TRIES = 5
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Rests that can be told from each other by their sums, and cost little."""
-    monkeypatch.setattr(crew, "RESTS", (0.6, 0.01, 0.02))
+    monkeypatch.setattr(workers, "RESTS", (0.6, 0.01, 0.02))
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_when_it_is_given_u
     history(tmp_path, 2)
     told = []
 
-    class Pace(crew.Pace):
+    class Pace(workers.Pace):
         def hold(self, seconds):
             told.append(seconds)
             super().hold(seconds)
 
-    monkeypatch.setattr(crew, "Pace", Pace)
+    monkeypatch.setattr(workers, "Pace", Pace)
     ended = backfill(tmp_path, nobody)
     host = nobody.removeprefix("http://")
     first, *others = ended.err.splitlines()

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.errors import SpoolError
-from cibeacon.process.budget import Budget
-from cibeacon.spool import backlog
-from cibeacon.spool.backlog import CORRUPT, REFUSED, Backlog, claimed, drop, set_aside
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import SpoolError
+from cibeacon.spool import spool_reader
+from cibeacon.spool.spool_reader import CORRUPT, REFUSED, Backlog, claimed, drop, set_aside
 from disks import read_only
 from test_spool import fresh, told
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_set_aside_stays_and_the_rest_of_the_folder_is_read(found
 
 
 def test_a_file_that_is_too_large_is_named_and_the_rest_is_read(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(backlog, "LARGEST", 2000)
+    monkeypatch.setattr(spool_reader, "LARGEST", 2000)
     file(tmp_path, "spool/a.ndjson", b"x" * 2001)
     file(tmp_path, "spool/b.ndjson", told(2))
     found.add("spool")
@@ -274,7 +274,7 @@ def test_a_file_that_is_too_large_is_named_and_the_rest_is_read(found, tmp_path,
 
 
 def test_more_than_one_replay_takes_is_said_once(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(backlog, "MOST", 3)
+    monkeypatch.setattr(spool_reader, "MOST", 3)
     for name in ("a", "b", "c"):
         file(tmp_path, f"spool/{name}.ndjson", told(1), told(2))
     found.add("spool")

@@ -7,13 +7,13 @@ from threading import Event
 
 import pytest
 
-from cibeacon.errors import SpoolError
+from cibeacon.delivery.replay_sender import Round, piled
+from cibeacon.runtime.errors import SpoolError
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import settle
-from cibeacon.spool.backlog import Entry
-from cibeacon.spool.bucket import Bucket
-from cibeacon.spool.in_bucket import BucketSpool, Object
-from cibeacon.spool.sending import Round, piled
+from cibeacon.spool.object_spool import BucketSpool, Object
+from cibeacon.spool.object_store import Bucket
+from cibeacon.spool.spool_reader import Entry
 from processes import cibeacon
 from test_delivery import world
 from test_replay import TOKEN, kept, run

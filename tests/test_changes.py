@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.changes import Span, Unknown
-from cibeacon.changes.comparison import between_commits
-from cibeacon.changes.span import missing, span
-from cibeacon.context import Context, PullRequest, Push
+from cibeacon.changes.commit_range import missing, span
+from cibeacon.changes.diff import between_commits
+from cibeacon.model.changes import Span, Unknown
+from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.settings import settle
 from repositories import CHANGED, COURSES, PLOTS, SERVICES, Story, Worktree, copied, fingerprint, repository
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from cibeacon import survey
-from cibeacon.changes import named
-from cibeacon.changes.comparison import between_commits
+from cibeacon.changes.diff import between_commits
+from cibeacon.model.changes import named
 from cibeacon.settings import settle
 from repositories import (
     CHANGED,

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from cibeacon.configuration.configfile import LARGEST, NAMES, in_folder, in_tree, parse
-from cibeacon.errors import ServiceMapError
+from cibeacon.runtime.errors import ServiceMapError
+from cibeacon.services.config_file import LARGEST, NAMES, in_folder, in_tree, parse
 
 DOCUMENT = {
     "version": 1,

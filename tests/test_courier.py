@@ -15,20 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faults
-from cibeacon.delivery.bodies import LARGEST_REPLY
-from cibeacon.delivery.courier import (
-    REST_SECONDS,
-    TRIES,
-    Courier,
-    Endpoint,
-    HardenedSession,
-    retry_after,
-)
-from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Deployment, PullServices
-from cibeacon.process.budget import Budget
+from cibeacon.http.client import REST_SECONDS, TRIES, Courier, Endpoint, HardenedSession, retry_after
+from cibeacon.http.response_body import LARGEST_REPLY
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.signals import Deployment, PullServices
+from cibeacon.runtime.deadline import Budget
 from cibeacon.sinks import dx
-from cibeacon.transport import plain_http_refused
 from faults import FaultServer, Refusing, answers, response
 
 TOKEN = "tok-c2VjcmV0"

@@ -10,13 +10,13 @@ import time
 
 import pytest
 
+from cibeacon.ci import gitlab_output
 from cibeacon.demo import runs
-from cibeacon.hosts import gitlab_speech
-from cibeacon.outcome import Outcome, Request
+from cibeacon.model.outcome import Outcome, Request
+from cibeacon.model.report import Report
+from cibeacon.reporting import summary, text_report
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.telling import logtext, summary
-from cibeacon.telling.report import Report
 from dci_talk import suite
 from faults import FaultServer, hangs
 from living import Living, outputs, records
@@ -448,11 +448,11 @@ def test_the_page_of_a_job_is_one_click_away_where_there_is_one():
     page = "https://www.distributed-ci.io/jobs/6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001/jobStates"
     public = told("https://api.distributed-ci.io")
     assert f"({page})" in summary.markdown(public)
-    assert any(page in line for line in logtext.lines(public))
-    links = json.loads(gitlab_speech.speak(public, {}, "post", 0).writings[1].text)["cibeacon"]
+    assert any(page in line for line in text_report.lines(public))
+    links = json.loads(gitlab_output.speak(public, {}, "post", 0).writings[1].text)["cibeacon"]
     assert {"external_link": {"label": "The job of DCI", "url": page}} in links
     for elsewhere in (told("https://dci.example"), told("https://api.distributed-ci.io.evil.example")):
-        assert "www.distributed-ci.io" not in summary.markdown(elsewhere) + "".join(logtext.lines(elsewhere))
+        assert "www.distributed-ci.io" not in summary.markdown(elsewhere) + "".join(text_report.lines(elsewhere))
 
 
 def test_files_that_wait_are_kept_with_the_end_when_the_process_is_told_to_stop(checkout, tmp_path):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.delivery.courier import Courier
+from cibeacon.http.client import Courier
 from cibeacon.sandbox.dci_account import SECRET, DciAccount
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.sinks.dci_reading import without_secrets
+from cibeacon.sinks.dci_query import without_secrets
 from dci_place import SUITE, Place
 from processes import NOWHERE, cibeacon
 
@@ -514,7 +514,7 @@ def test_the_verbs_load_nothing_that_others_need_alone():
     assert not loaded & {
         "requests",
         "rich",
-        "cibeacon.byhand",
+        "cibeacon.dci_steps",
         "cibeacon.files.attachments",
-        "cibeacon.sinks.dci_reading",
+        "cibeacon.sinks.dci_query",
     }

@@ -7,7 +7,7 @@ from threading import Barrier, Event, Thread, current_thread
 
 import pytest
 
-from cibeacon.process.deadline import Unwatched, aside, together, within
+from cibeacon.runtime.threads import Unwatched, aside, together, within
 
 
 def test_what_the_work_returns_is_handed_on():

@@ -16,19 +16,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import faults
-from cibeacon.delivery import delivering
-from cibeacon.errors import OutOfTime
-from cibeacon.hosts import local
-from cibeacon.outcome import Outcome
-from cibeacon.planning.plan import Ready
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
-from cibeacon.process.budget import Budget
-from cibeacon.process.interrupts import FAREWELL
-from cibeacon.process.world import World
+from cibeacon.ci import other_systems
+from cibeacon.delivery import deliver
+from cibeacon.model import spool_record
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import OutOfTime
+from cibeacon.runtime.signal_handling import FAREWELL
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import settle
+from cibeacon.signals.plan import Ready
 from cibeacon.sinks import dx
-from cibeacon.spool import on_disk, record
+from cibeacon.spool import file_store
 from cibeacon.survey import Survey
 from disks import read_only
 from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
@@ -105,14 +106,16 @@ def delivered(here, signals, url, *, rehearsed=False, interrupted=None):
     """The rows of the signals, and what is said of the spool."""
     settings = settle({"dx_url": url}, here.environ, {})
     budget = Budget(30.0, here.clock, here.sleep, 0.0)
-    found = Survey(settings, local.read({}, local.NO_CHECKOUT), rehearsed, budget, interrupted=interrupted)
+    found = Survey(
+        settings, other_systems.read({}, other_systems.NO_CHECKOUT), rehearsed, budget, interrupted=interrupted
+    )
     steps = [Ready(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals]
-    return delivering.deliver(here, found, steps)
+    return deliver.deliver(here, found, steps)
 
 
 def spooled(folder):
     """The record of each key in a spool; nothing else is there."""
-    found = [record.read(path.read_bytes()) for path in (folder / "spool").glob("*")]
+    found = [spool_record.read(path.read_bytes()) for path in (folder / "spool").glob("*")]
     return {each.key: each for each in found}
 
 
@@ -203,7 +206,7 @@ def test_a_signal_whose_look_up_was_cut_short_is_kept_and_not_sent(tmp_path):
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OutOfTime])
 @pytest.mark.parametrize("after", range(4))
 def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkeypatch, stop, after):
-    from cibeacon.delivery.courier import Courier
+    from cibeacon.http.client import Courier
 
     carry, turns = Courier.carry, itertools.count()
 
@@ -220,14 +223,14 @@ def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkey
 
 
 def test_an_interruption_while_it_is_written_down_loses_nothing(tmp_path, monkeypatch):
-    keep, turns = on_disk.Spool.keep, itertools.count()
+    keep, turns = file_store.Spool.keep, itertools.count()
 
     def interrupted(self, records):
         if next(turns) == 0:
             raise KeyboardInterrupt
         keep(self, records)
 
-    monkeypatch.setattr(on_disk.Spool, "keep", interrupted)
+    monkeypatch.setattr(file_store.Spool, "keep", interrupted)
     with FaultServer(faults.closes) as server:
         rows, _ = delivered(world(tmp_path), RUNS, server.url)
         assert server.accepted == 0
@@ -239,7 +242,7 @@ def test_a_second_interruption_while_it_is_written_down_leaves_a_row_for_every_s
     def interrupted(self, records):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(on_disk.Spool, "keep", interrupted)
+    monkeypatch.setattr(file_store.Spool, "keep", interrupted)
     with FaultServer(faults.closes) as server:
         rows, _ = delivered(world(tmp_path), RUNS, server.url)
         assert server.accepted == 0
@@ -339,7 +342,7 @@ def test_a_folder_that_a_stopped_process_holds_costs_a_remark_and_no_signal(tmp_
 
 
 def test_a_signal_that_is_too_large_to_be_kept_keeps_no_other_from_being_kept(tmp_path):
-    large = PipelineRun("ci", "x" * record.LARGEST, "r9", 1)
+    large = PipelineRun("ci", "x" * spool_record.LARGEST, "r9", 1)
     with Refusing() as nobody:
         rows, notices = delivered(world(tmp_path), [*RUNS, large], nobody.url)
     assert [(row.word, row.keep) for row in rows] == [("spooled", True)] * 4 + [("failed", False)]

@@ -15,14 +15,16 @@ from typing import get_args
 import pytest
 import yaml
 
-from cibeacon.delivery import courier, turns
+from cibeacon.delivery import turns
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
-from cibeacon.outcome import Outcome, Word, exit_code
+from cibeacon.http import client
+from cibeacon.model import spool_record
+from cibeacon.model.outcome import Outcome, Word, exit_code
+from cibeacon.model.spool_record import Record
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import settle
-from cibeacon.spool import backlog, on_disk, record
-from cibeacon.spool.record import Record
+from cibeacon.spool import file_store, spool_reader
 from faults import FaultServer, Refusing, answers, hangs, response
 from log_grammar import commands, kept
 from processes import cibeacon
@@ -477,25 +479,28 @@ def test_cron_replays_the_folder_that_runners_share(shop, merged, tmp_path):
 
 def test_the_numbers_are_those_of_the_code():
     words = " ".join(TEXT.split())
-    assert f"A call is tried {courier.TRIES} times at most" in words
-    pauses = [f"{courier.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(courier.TRIES - 1)]
+    assert f"A call is tried {client.TRIES} times at most" in words
+    pauses = [f"{client.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(client.TRIES - 1)]
     assert f"up to {', '.join(pauses[:-1])} and {pauses[-1]} seconds" in words
     assert turns.PROBES == 3
     assert "three where the host answers with errors, one where it does not answer" in words
-    folder = f"A folder takes {on_disk.MOST:,} records and {on_disk.MOST_BYTES >> 20} MiB"
-    assert f"{folder}, a record {record.LARGEST >> 20} MiB" in words
-    assert f"a file that is replayed {backlog.LARGEST >> 20} MiB, and one replay {backlog.MOST:,} records" in words
+    folder = f"A folder takes {file_store.MOST:,} records and {file_store.MOST_BYTES >> 20} MiB"
+    assert f"{folder}, a record {spool_record.LARGEST >> 20} MiB" in words
+    assert (
+        f"a file that is replayed {spool_reader.LARGEST >> 20} MiB, and one replay {spool_reader.MOST:,} records"
+        in words
+    )
     assert f"`timeout` ({settle({}, {}, {}).core.timeout:g} seconds)" in words
 
 
 def test_the_folders_are_those_of_the_hosts():
     folders = {row[0]: row[1] for row in table("The spool")}
-    from cibeacon.hosts import github, gitlab, local
+    from cibeacon.ci import github, gitlab, other_systems
 
     assert folders["GitHub"] == f"`{github.spool_folder({'RUNNER_TEMP': '$RUNNER_TEMP'})}`"
     assert folders["GitLab"] == f"`{gitlab.spool_folder({'CI_PROJECT_DIR': '$CI_PROJECT_DIR'})}`"
-    assert f"`{local.spool_folder({'XDG_STATE_HOME': '$XDG_STATE_HOME'})}`" in folders["elsewhere"]
-    assert f"`{local.spool_folder({'HOME': '~'})}`" in folders["elsewhere"]
+    assert f"`{other_systems.spool_folder({'XDG_STATE_HOME': '$XDG_STATE_HOME'})}`" in folders["elsewhere"]
+    assert f"`{other_systems.spool_folder({'HOME': '~'})}`" in folders["elsewhere"]
 
 
 def test_a_refused_port_is_kept_and_a_refused_body_is_not(shop, merged, tmp_path):

@@ -11,10 +11,10 @@ import click
 import pytest
 import yaml
 
+from cibeacon.cli.action_step import command
 from cibeacon.cli.commands import VERBS
 from cibeacon.cli.commands import cibeacon as cibeacon_command
-from cibeacon.cli.step import command
-from cibeacon.configuration.repoconfig import REPORTABLE
+from cibeacon.repository_config import REPORTABLE
 from cibeacon.services import configuration
 from cibeacon.settings import all_options, settle
 from processes import cibeacon

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 import histories
-from cibeacon.history import family, number_in, squashed_number
+from cibeacon.ci.history import family, number_in, squashed_number
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.forge_history import Past
 from cibeacon.sandbox.server import Sandbox

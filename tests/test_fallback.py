@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import githttp
-from cibeacon.changes.fallback import Fallback
+from cibeacon.changes.diff_fallback import Fallback
 from cibeacon.sandbox.forge import Forge
 from githttp import GitServer
 from processes import cibeacon

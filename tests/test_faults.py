@@ -18,12 +18,12 @@ from typing import NamedTuple
 import pytest
 
 import faults
-from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import PipelineRun
+from cibeacon.model import spool_record
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.signals import PipelineRun
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx
-from cibeacon.spool import record
-from cibeacon.spool.on_disk import Spool
+from cibeacon.spool.file_store import Spool
 from faults import FaultServer, Refusing
 from processes import Ended, cibeacon
 
@@ -124,7 +124,7 @@ def _run(folder, *argv, url):
 
 
 def _record():
-    return record.Record.of(
+    return spool_record.Record.of(
         next(dx.tell(SIGNAL, "classic")),
         Outcome("pipeline-run", "dx", "skipped", subject=SIGNAL.subject, key=SIGNAL.key),
         1_700_000_000.0,
@@ -208,7 +208,7 @@ def test_the_spool_holds_what_may_go_later_and_nothing_else(played, row, verb, s
     assert len(refused) == (verb == "replay" and row.get("outcome") == "failed" and not _kept(row))
     assert found.spool.keys() == waiting.keys() | refused.keys(), "no part of anything is left"
     for line in {**waiting, **refused}.values():
-        assert record.read(line)[:6] == _record()[:6]
+        assert spool_record.read(line)[:6] == _record()[:6]
         assert TOKEN.encode() not in line
 
 

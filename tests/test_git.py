@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.errors import CheckoutError
 from cibeacon.git.repository import Repository
-from cibeacon.paths import toplevel
-from cibeacon.process.budget import Budget
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import CheckoutError
+from cibeacon.runtime.paths import toplevel
 from repositories import CHANGED, Worktree, ample, cloned, copied, fingerprint, repository
 
 ODD_PATHS = {

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from cibeacon.configuration import configfile
+from cibeacon.services import config_file
 from processes import cibeacon
 from repositories import Worktree
 
@@ -70,13 +70,13 @@ def test_git_compares_while_the_map_is_read(shop, tmp_path, monkeypatch):
     )
     (tmp_path / "bin/git").chmod(0o755)
     shop.write({".cibeacon.json": '{"discover": [{"root": "services/{service}/"}]}'})
-    parse, seen = configfile.parse, []
+    parse, seen = config_file.parse, []
 
     def reading(name, content):
         seen.extend(select.select([begun], [], [], WATCHDOG)[0])
         return parse(name, content)
 
-    monkeypatch.setattr(configfile, "parse", reading)
+    monkeypatch.setattr(config_file, "parse", reading)
     found, _ = services(shop, ({"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}, list))
     os.close(begun)
 

@@ -122,7 +122,7 @@ def in_an_import(job, tmp_path, **flags):
 
 def before_the_first_request(job, tmp_path, **flags):
     """Everything is on disk, and the network stack is about to be loaded."""
-    return about_to(job, tmp_path, "cibeacon.delivery.courier", **flags)
+    return about_to(job, tmp_path, "cibeacon.http.client", **flags)
 
 
 def between_two_records(job, tmp_path, **flags):
@@ -180,7 +180,7 @@ def in_jq(job, tmp_path, **flags):
     with Refusing() as dx:
         this = job(dx.url, CIBEACON_METADATA_JQ="def f: f; f", CIBEACON_TIMEOUT="60")
         with this.running(**flags) as living:
-            living.child("reshape_child")
+            living.child("jq_child")
             yield this, living, lambda: None
 
 
@@ -329,7 +329,7 @@ def filled(write):
 
 
 PATIENT = """
-from cibeacon.process import interrupts
+from cibeacon.runtime import interrupts
 interrupts.MOMENT = interrupts.FAREWELL = 60
 """
 
@@ -419,7 +419,7 @@ def test_a_filter_that_never_ends_is_broken_off_and_prints_nothing(job, tmp_path
     with FaultServer(answers(OK)) as dx:
         this = job(dx.url, CIBEACON_TIMEOUT="60")
         with this.running("--jq=def f: f; f", strict=strict) as living:
-            living.child("reshape_child")
+            living.child("jq_child")
             living.told(signal.SIGTERM)
             ended = living.ended()
             assert living.others() == []
@@ -473,8 +473,8 @@ def test_a_process_that_waits_for_its_input_can_be_ended(job, tmp_path, argv, fl
 
 SWALLOWING = """
 import os, signal, sys, threading, time
-from cibeacon.process.interrupts import Interrupts
-from cibeacon.process.sections import interruptible, uninterrupted
+from cibeacon.runtime.signal_handling import Interrupts
+from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
 
 sys.unraisablehook = lambda _: print("swallowed")
 
@@ -503,8 +503,8 @@ def test_an_interruption_that_a_destructor_swallows_is_raised_again(tmp_path):
 
 NOBODY_WAKES_THE_MAIN_THREAD = """
 import fcntl, os, signal, termios, threading, time
-from cibeacon.process.interrupts import Interrupts
-from cibeacon.process.sections import interruptible
+from cibeacon.runtime.signal_handling import Interrupts
+from cibeacon.runtime.interrupt_guard import interruptible
 
 interrupts = Interrupts(time.monotonic)
 interrupts.install()

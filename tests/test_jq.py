@@ -163,7 +163,7 @@ def test_a_failure_of_our_own_is_filtered_too(tmp_path, monkeypatch):
 
 
 def test_a_spent_budget_leaves_a_moment_for_the_program(tmp_path, monkeypatch):
-    monkeypatch.setattr("cibeacon.cli.present.GRACE", 60.0)  # on a busy machine a moment is long
+    monkeypatch.setattr("cibeacon.cli.report_view.GRACE", 60.0)  # on a busy machine a moment is long
     assert services(tmp_path, "--timeout=0.001", "--jq=.version").out == "1\n"
 
 
@@ -171,7 +171,7 @@ def test_an_interrupted_program_prints_nothing(tmp_path, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cibeacon.reshape.run", interrupt)
+    monkeypatch.setattr("cibeacon.jq.jq_filter.run", interrupt)
     ended = services(tmp_path, "--jq=.version")
     assert (ended.code, ended.out) == (1, "")
     assert "jq was not applied: it was interrupted" in ended.err

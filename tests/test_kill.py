@@ -29,8 +29,8 @@ import pytest
 
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Merged
+from cibeacon.model import spool_record
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.spool import record
 from faults import FaultServer, response
 from living import SECONDS, Bell, Living, Stopped, document, outputs, records
 
@@ -135,7 +135,7 @@ class Run(NamedTuple):
     moment: Moment
     code: int
     said: str
-    kept: dict[str, record.Record]
+    kept: dict[str, spool_record.Record]
     seen: list[tuple[str, bytes]]
 
     @property

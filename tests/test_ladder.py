@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import githttp
-from cibeacon.changes.comparison import between_commits
-from cibeacon.context import PullRequest, Push
-from cibeacon.errors import CheckoutError
-from cibeacon.git.ladder import Ladder
+from cibeacon.changes.diff import between_commits
+from cibeacon.ci import github as github_host
+from cibeacon.ci import gitlab as gitlab_host
+from cibeacon.git.fetching_repository import Ladder
 from cibeacon.git.repository import Repository
-from cibeacon.hosts import github as github_host
-from cibeacon.hosts import gitlab as gitlab_host
-from cibeacon.process.budget import Budget
+from cibeacon.model.context import PullRequest, Push
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import CheckoutError
 from cibeacon.settings import settle
 from filesapi import Api
 from githttp import GitServer

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.changes.landing import MOST_QUESTIONS, landing
-from cibeacon.context import Context, PullRequest, Push
-from cibeacon.errors import CheckoutError, HostError
+from cibeacon.changes.pushed_prs import MOST_QUESTIONS, landing
+from cibeacon.model.context import Context, PullRequest, Push
+from cibeacon.runtime.errors import CheckoutError, HostError
 from cibeacon.settings import settle
 
 BEFORE = "0d" * 20

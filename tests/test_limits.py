@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from cibeacon.git import child
+from cibeacon.git import git_process
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer
 from githttp import GitServer
@@ -151,7 +151,7 @@ def test_a_fetch_that_brings_more_than_it_may_is_unknown(repo, tmp_path, monkeyp
         environ = server.github | {"GITHUB_ACTIONS": "true", "GITHUB_SHA": head, "CIBEACON_SERVICES": "{service}/"}
         ask = ("services", "--format=json", f"--base={base}", f"--head={head}")
         assert cibeacon(*ask, environ=environ, cwd=tmp_path / "empty").document["changes"]["changed_files"] == 2000
-        monkeypatch.setattr(child, "WRITTEN", 10_000)
+        monkeypatch.setattr(git_process, "WRITTEN", 10_000)
         assert cibeacon(*ask, environ=environ, cwd=tmp_path / "empty").document["changes"]["status"] == "unknown"
 
 

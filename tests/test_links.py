@@ -334,7 +334,7 @@ def test_temporary_files_never_fall_back_to_the_checkout(job):
         "def noting(name, *more, **named):\n"
         "    made.append(str(name)); return mkdir(name, *more, **named)\n"
         "os.mkdir = noting\n"
-        "from cibeacon.process import belongings\n"
+        "from cibeacon.runtime import belongings\n"
         "try:\n"
         "    belongings.OwnFolder()\n"
         "except OSError as error:\n"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon import reshape, values
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
-from cibeacon.planning import metadata
+from cibeacon.jq import jq_filter
+from cibeacon.model import parsers
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.signals import metadata
 from processes import cibeacon
 
 TOKEN = "sandbox-token-1"
@@ -62,8 +63,8 @@ def outcomes(ended, kind="deployment"):
 def counted(monkeypatch):
     """Every run of a program."""
     calls = []
-    run = reshape.run
-    monkeypatch.setattr(reshape, "run", lambda *given, **more: calls.append(given) or run(*given, **more))
+    run = jq_filter.run
+    monkeypatch.setattr(jq_filter, "run", lambda *given, **more: calls.append(given) or run(*given, **more))
     return calls
 
 
@@ -198,12 +199,10 @@ def test_the_example_in_the_reference_works(report, dx, merged):
 
 def test_the_limits_in_the_reference_are_those_of_the_code():
     text = " ".join(REFERENCE.read_text().split())
-    limits = (
-        f"{reshape.SECONDS:g} seconds, {reshape.MEMORY >> 20} MiB of memory and {reshape.OUTPUT >> 20} MiB of results"
-    )
-    assert f"{limits} nested in at most {reshape.DEEPEST} levels" in text
+    limits = f"{jq_filter.SECONDS:g} seconds, {jq_filter.MEMORY >> 20} MiB of memory and {jq_filter.OUTPUT >> 20} MiB of results"
+    assert f"{limits} nested in at most {jq_filter.DEEPEST} levels" in text
 
 
 def test_without_a_program_nothing_is_done():
     assert metadata.with_metadata([], "{}", None, {}, 5) == []
-    assert values.metadata("{}") == {}
+    assert parsers.metadata("{}") == {}

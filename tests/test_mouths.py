@@ -14,9 +14,9 @@ from markdown_it import MarkdownIt
 
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
+from cibeacon.model.spool_record import Record
+from cibeacon.reporting.outputs import DESCRIPTIONS
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.spool.record import Record
-from cibeacon.telling.outputs import DESCRIPTIONS
 from faults import FaultServer, Refusing, answers, response
 from hostile import ANYTHING, TEXTS, called
 from log_grammar import assignments, commands, kept, sections

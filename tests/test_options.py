@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon import values
-from cibeacon.options import Origin, Problem, Sources, declared, option, resolve
+from cibeacon.model import parsers
+from cibeacon.settings.options import Origin, Problem, Sources, declared, option, resolve
 
 
 class Small(NamedTuple):
     """A group"""
 
-    paint_colour: str = option(values.text, "grey", "Colour.", also=("PAINT",), in_repository=True)
-    layers: int = option(values.integer, 1, "Layers.")
-    recipe: str | None = option(values.token, None, "Recipe.", secret=True, also=("RECIPE_KEY",))
-    extras: Any = option(values.metadata, None, "Extras.", in_repository=True)
+    paint_colour: str = option(parsers.text, "grey", "Colour.", also=("PAINT",), in_repository=True)
+    layers: int = option(parsers.integer, 1, "Layers.")
+    recipe: str | None = option(parsers.token, None, "Recipe.", secret=True, also=("RECIPE_KEY",))
+    extras: Any = option(parsers.metadata, None, "Extras.", in_repository=True)
 
 
 LADDER = [

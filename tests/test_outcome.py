@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.call import Call
-from cibeacon.outcome import Outcome, Request, Status, Word, exit_code, status
+from cibeacon.model.outcome import Outcome, Request, Status, Word, exit_code, status
+from cibeacon.model.request import Call
 
 WORDS = get_args(Word)
 

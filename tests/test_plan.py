@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.changes import Changes, Landed, Unknown
-from cibeacon.context import Context, PullRequest, Push
-from cibeacon.hosts import github, gitlab, local
-from cibeacon.outcome import Outcome
-from cibeacon.planning.plan import Ready, plan
-from cibeacon.planning.situation import File, Situation
+from cibeacon.ci import github, gitlab, other_systems
+from cibeacon.model.changes import Changes, Landed, Unknown
+from cibeacon.model.context import Context, PullRequest, Push
+from cibeacon.model.outcome import Outcome
 from cibeacon.settings import SIGNAL_KINDS, settle
+from cibeacon.signals.plan import Ready, plan
+from cibeacon.signals.plan_input import File, Situation
 from cibeacon.sinks import SINKS, dx
 
 ROWS = [
@@ -30,7 +30,7 @@ ROWS = [
 HEAD, MERGE, OLD = "a" * 40, "b" * 40, "c" * 40
 NOW = 1_700_000_000
 CLIENT = "6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001"
-HOSTS = {host.NAME: host for host in (github, gitlab, local)}
+HOSTS = {host.NAME: host for host in (github, gitlab, other_systems)}
 GITHUB = {
     "host": "github", "server": "github.com", "repository": "acme/shop", "default_branch": "main", "run_id": "901",
     "run_attempt": 1, "run_url": "https://github.com/acme/shop/actions/runs/901/attempts/1", "pipeline": "CI",

@@ -7,17 +7,17 @@ from time import monotonic, sleep, time
 
 import pytest
 
-from cibeacon.call import Call, Verdict
 from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
-from cibeacon.delivery import signing
-from cibeacon.delivery.courier import Courier
-from cibeacon.delivery.endpoint import Endpoint
-from cibeacon.delivery.session import UnrepeatingAdapter
-from cibeacon.files.watching import watched
-from cibeacon.outcome import Outcome
-from cibeacon.process.budget import Budget
-from cibeacon.process.world import World
+from cibeacon.http import auth
+from cibeacon.http.client import Courier
+from cibeacon.http.session import UnrepeatingAdapter
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Call, Verdict
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.watched_file import watched
+from cibeacon.settings.endpoint import Endpoint
 from faults import FaultServer, answers, response
 
 
@@ -129,10 +129,10 @@ def test_a_file_that_grows_is_signed_and_sent_as_it_was_when_it_was_opened(tmp_p
     assert path.stat().st_size > len(body)
     with watched(path, None) as file:
         grow()
-        signed = signing.headers(call, endpoint, file)
+        signed = auth.headers(call, endpoint, file)
         sent = file.read()
         assert path.stat().st_size > len(sent)
-    assert signed == signing.headers(call, endpoint, sent)
+    assert signed == auth.headers(call, endpoint, sent)
 
 
 def _once(call):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import githttp
-from cibeacon.changes.landing import MOST_QUESTIONS
+from cibeacon.changes.pushed_prs import MOST_QUESTIONS
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from githttp import GitServer

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon import values
-from cibeacon.call import Call
-from cibeacon.outcome import Outcome
-from cibeacon.spool.record import LARGEST, Newer, Record, Unreadable, read
+from cibeacon.model import parsers
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Call
+from cibeacon.model.spool_record import LARGEST, Newer, Record, Unreadable, read
 
 LINES = json.loads((Path(__file__).parent / "delivery" / "records.json").read_text("utf-8"))
 BY_HAND = {
@@ -147,9 +147,9 @@ def test_nothing_else_raises_anything_else(line):
 
 
 def test_the_deepest_metadata_that_is_taken_can_be_kept_and_a_deeper_one_is_no_record():
-    deepest = values.metadata(json.dumps(nested(values.DEEPEST)))
+    deepest = parsers.metadata(json.dumps(nested(parsers.DEEPEST)))
     assert read(record(body={"metadata": deepest}).line()).body == {"metadata": deepest}
-    for levels in (values.DEEPEST + 1, 900, 100_000):
+    for levels in (parsers.DEEPEST + 1, 900, 100_000):
         line = record(body={"x": 1}).line().replace(b'"x":1', b'"x":' + b'{"a":' * levels + b"1" + b"}" * levels)
         with pytest.raises(Unreadable, match=r"nested too deeply|not JSON"):
             read(line)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.call import Call
-from cibeacon.errors import ScrubError
-from cibeacon.files import cleaning, scrub, scrub_child
+from cibeacon.files import scrub, scrub_child, upload_copy
+from cibeacon.model.request import Call
+from cibeacon.runtime.errors import ScrubError
 from cibeacon.settings import settle
 
 CASES = json.loads((Path(__file__).parent / "attachments" / "secrets.json").read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def call(path, mime="text/plain"):
 
 def clean(path, environ, mime="text/plain", seconds=60.0):
     """What would leave of a file with these variables."""
-    cleaner = cleaning.cleaning(settle({}, environ, {}), {})
+    cleaner = upload_copy.cleaning(settle({}, environ, {}), {})
     with cleaner(call(path, mime), seconds) as cleaned:
         return cleaned.file.read_bytes()
 
@@ -127,7 +127,7 @@ def test_the_official_variable_asks_for_it(tmp_path, word):
 
 @pytest.mark.parametrize("word", ["", "0", "false", "no"])
 def test_it_is_not_done_unasked(word):
-    assert cleaning.cleaning(settle({}, {"DCI_REDACT": word}, {}), {}) is None
+    assert upload_copy.cleaning(settle({}, {"DCI_REDACT": word}, {}), {}) is None
 
 
 @pytest.mark.parametrize("given", ["perhaps", "2"])

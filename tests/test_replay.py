@@ -11,15 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cibeacon.delivery.courier import Courier
-from cibeacon.delivery.endpoint import Endpoint
-from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
-from cibeacon.process.budget import Budget
+from cibeacon.http.client import Courier
+from cibeacon.model import spool_record
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
+from cibeacon.runtime.deadline import Budget
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dx
-from cibeacon.spool import backlog, record
-from cibeacon.spool.on_disk import Spool
+from cibeacon.spool import spool_reader
+from cibeacon.spool.file_store import Spool
 from disks import read_only
 from faults import FaultServer, Refusing, answers, hangs, response
 from processes import cibeacon
@@ -66,7 +67,7 @@ def replay(tmp_path, sandbox):
 def kept(signal, created_at=1.0, form="classic", **fields):
     row = Outcome(signal.kind, "dx", "skipped", subject=signal.subject, key=signal.key)
     own = isinstance(signal, Deployment) and signal.own_reference
-    return record.Record.of(next(dx.tell(signal, form)), row, created_at, own_reference=own)._replace(**fields)
+    return spool_record.Record.of(next(dx.tell(signal, form)), row, created_at, own_reference=own)._replace(**fields)
 
 
 def run(number=1, **fields):
@@ -417,7 +418,7 @@ def test_a_pipe_of_garbage_is_named_and_waits_nowhere_for_ever(replay, place):
 
 
 def test_a_pipe_without_an_end_in_size_is_not_read(replay, monkeypatch, place):
-    monkeypatch.setattr(backlog, "LARGEST", 100)
+    monkeypatch.setattr(spool_reader, "LARGEST", 100)
     ended = replay("--strict", "-", stdin=kept(run()).line().decode())
     assert (ended.code, words(ended)) == (1, [])
     assert "standard input is not read" in notices(ended)[0]

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from cibeacon.changes import Changes, Unknown
-from cibeacon.context import Context, PullRequest, Push
-from cibeacon.outcome import Outcome
-from cibeacon.telling.report import VERSION, Notice, Report
+from cibeacon.model.changes import Changes, Unknown
+from cibeacon.model.context import Context, PullRequest, Push
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import VERSION, Notice, Report
 
 BARE = Context(host="local", server=None, repository=None, event=None)
 FULL = Context(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cibeacon import reshape, reshape_child
-from cibeacon.errors import SettingsError
+from cibeacon.jq import jq_child, jq_filter
+from cibeacon.runtime.errors import SettingsError
 
 TABLES = Path(__file__).parent / "reshape"
 SENTINEL = "sentinel-5e0f3a"
@@ -38,13 +38,13 @@ def program_of(row):
 
 @pytest.mark.parametrize("row", rows("language"))
 def test_a_program_gives_what_its_table_says(row):
-    assert reshape.run(program_of(row), row["input"], seconds=20) == row["output"]
+    assert jq_filter.run(program_of(row), row["input"], seconds=20) == row["output"]
 
 
 @pytest.mark.parametrize("row", rows("faults"))
 def test_a_program_that_cannot_work_says_why_in_one_line(row):
     with pytest.raises(SettingsError) as caught:
-        reshape.run(program_of(row), row["input"], seconds=20)
+        jq_filter.run(program_of(row), row["input"], seconds=20)
     said = str(caught.value)
     assert row["error"] in said
     assert said.isprintable()
@@ -55,27 +55,27 @@ def test_a_program_that_cannot_work_says_why_in_one_line(row):
 @pytest.mark.parametrize("row", rows("hostile"))
 def test_a_hostile_program_ends_within_its_limits(row):
     with pytest.raises(SettingsError) as caught:
-        reshape.run(row["program"], None, seconds=1 if "it took more than 1 s" in row["error"] else 60)
+        jq_filter.run(row["program"], None, seconds=1 if "it took more than 1 s" in row["error"] else 60)
     wanted = [row["error"]] if isinstance(row["error"], str) else row["error"]
     assert any(text in str(caught.value) for text in wanted), caught.value
 
 
 def test_the_system_ends_a_program_that_outlives_whoever_started_it(monkeypatch):
     ended = []
-    evaluated = reshape._evaluated
-    monkeypatch.setattr(reshape, "_evaluated", lambda *given: ended.append(evaluated(*given)) or ended[0])
-    wait = reshape.subprocess.Popen.communicate
-    monkeypatch.setattr(reshape.subprocess.Popen, "communicate", lambda child, given, timeout: wait(child, given, 60))
+    evaluated = jq_filter._evaluated
+    monkeypatch.setattr(jq_filter, "_evaluated", lambda *given: ended.append(evaluated(*given)) or ended[0])
+    wait = jq_filter.subprocess.Popen.communicate
+    monkeypatch.setattr(jq_filter.subprocess.Popen, "communicate", lambda child, given, timeout: wait(child, given, 60))
     with pytest.raises(SettingsError, match="it took more than 1 s"):
-        reshape.run("def f: f; f", None, seconds=1)
+        jq_filter.run("def f: f; f", None, seconds=1)
     assert ended[0].returncode < 0
 
 
 @pytest.mark.parametrize("seconds", [0, -1.5])
 def test_without_time_nothing_is_started(seconds, monkeypatch):
-    monkeypatch.setattr(reshape.subprocess, "Popen", None)
+    monkeypatch.setattr(jq_filter.subprocess, "Popen", None)
     with pytest.raises(SettingsError, match="no time is left"):
-        reshape.run(".", None, seconds=seconds)
+        jq_filter.run(".", None, seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_no_program_reaches_the_environment_or_a_file(program, tmp_path, monkeyp
         (tmp_path / name).write_text(text)
     (tmp_path / "data.json").write_text(json.dumps(SENTINEL))
     try:
-        said = json.dumps(reshape.run(program.replace("FOLDER", str(tmp_path)), None, seconds=20))
+        said = json.dumps(jq_filter.run(program.replace("FOLDER", str(tmp_path)), None, seconds=20))
     except SettingsError as error:
         said = str(error)
         assert "could not be run" not in said
@@ -137,36 +137,36 @@ def test_the_process_gets_an_empty_environment_and_folder_and_no_other_open_file
         "    json.dump([dict(os.environ), os.listdir('.'), len(fds) > 1, sys.flags.isolated, sys.argv[1:]], file)\n"
         "os.write(1, b'results\\n1')\n"
     )
-    monkeypatch.setattr(reshape, "_CHILD", spy)
+    monkeypatch.setattr(jq_filter, "_CHILD", spy)
     monkeypatch.setenv("SENTINEL_TOKEN", SENTINEL)
     environ = {"DX_API_TOKEN": SENTINEL, "LD_LIBRARY_PATH": "/opt/python/lib"}
-    assert reshape.run(".", None, seconds=19.2, environ=environ) == [1]
+    assert jq_filter.run(".", None, seconds=19.2, environ=environ) == [1]
     variables, folder, more_files, isolated, limits = json.loads(seen.read_text())
     assert {name: text for name, text in variables.items() if name != "LC_CTYPE"} == {
         "LD_LIBRARY_PATH": "/opt/python/lib"
     }
     assert (folder, more_files, isolated) == ([], False, 1)
-    assert limits == ["20", str(reshape.MEMORY), str(reshape.OUTPUT)]
+    assert limits == ["20", str(jq_filter.MEMORY), str(jq_filter.OUTPUT)]
 
 
 def test_what_python_needs_to_start_is_gone_before_jq_runs():
     environ = {"LD_LIBRARY_PATH": "/nowhere", "LD_PRELOAD": "/nowhere/x.so", "PYTHONHOME": "/nowhere"}
-    assert reshape.run("$ENV", None, seconds=20, environ=environ) == [{}]
+    assert jq_filter.run("$ENV", None, seconds=20, environ=environ) == [{}]
 
 
 def test_it_works_where_no_folder_can_be_made(monkeypatch):
     def refuse(**_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(reshape, "OwnFolder", refuse)
-    assert reshape.run(".a", {"a": 1}, seconds=20) == [1]
+    monkeypatch.setattr(jq_filter, "OwnFolder", refuse)
+    assert jq_filter.run(".a", {"a": 1}, seconds=20) == [1]
 
 
 @pytest.mark.parametrize("python", ["", "/nowhere/python"])
 def test_a_python_that_cannot_be_started_is_an_error_like_any_other(monkeypatch, python):
     monkeypatch.setattr(sys, "executable", python)
     with pytest.raises(SettingsError, match="jq could not be run"):
-        reshape.run(".", None, seconds=20)
+        jq_filter.run(".", None, seconds=20)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_a_python_that_cannot_be_started_is_an_error_like_any_other(monkeypatch,
 )
 def test_whatever_becomes_of_the_process_is_told(monkeypatch, tmp_path, code, said):
     (tmp_path / "child.py").write_text(code)
-    monkeypatch.setattr(reshape, "_CHILD", tmp_path / "child.py")
+    monkeypatch.setattr(jq_filter, "_CHILD", tmp_path / "child.py")
     with pytest.raises(SettingsError, match=said):
-        reshape.run(".", None, seconds=20)
+        jq_filter.run(".", None, seconds=20)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_whatever_becomes_of_the_process_is_told(monkeypatch, tmp_path, code, sa
 )
 def test_what_is_no_json_is_refused(value):
     with pytest.raises(SettingsError, match="input of the jq program is no JSON"):
-        reshape.run(".", value, seconds=20)
+        jq_filter.run(".", value, seconds=20)
 
 
 def test_an_input_that_is_nested_too_deeply_is_refused():
@@ -203,12 +203,12 @@ def test_an_input_that_is_nested_too_deeply_is_refused():
     for _ in range(100_000):
         value = [value]
     with pytest.raises(SettingsError, match="nested too deeply"):
-        reshape.run(".", value, seconds=20)
+        jq_filter.run(".", value, seconds=20)
 
 
 def test_an_event_as_large_as_github_sends_them_fits():
     commits = [{"id": "0" * 40, "message": "x" * 500} for _ in range(20_000)]
-    assert reshape.run(".commits | length", {"commits": commits}, seconds=20) == [20_000]
+    assert jq_filter.run(".commits | length", {"commits": commits}, seconds=20) == [20_000]
 
 
 @settings(max_examples=60, deadline=None)
@@ -217,7 +217,7 @@ def test_an_event_as_large_as_github_sends_them_fits():
 @example(program="\ud800", value=None)
 def test_nothing_but_a_settings_error_is_ever_raised(program, value):
     with contextlib.suppress(SettingsError):
-        json.dumps(reshape.run(program, value, seconds=20), allow_nan=False)
+        json.dumps(jq_filter.run(program, value, seconds=20), allow_nan=False)
 
 
 class TestChild:
@@ -226,11 +226,11 @@ class TestChild:
     @pytest.mark.parametrize("row", rows("language")[:12])
     def test_results_come_a_line_each(self, row):
         document = json.dumps(row["input"], ensure_ascii=False).encode(errors="replace").decode()
-        word, *lines = reshape_child.answer(program_of(row), document, 1 << 20).split(b"\n")
+        word, *lines = jq_child.answer(program_of(row), document, 1 << 20).split(b"\n")
         assert (word, len(lines)) == (b"results", len(row["output"]))
 
     @pytest.mark.parametrize(
         ("program", "word"), [("{", b"syntax"), ("error", b"runtime"), ('"xxxxxxxx"', b"output"), ("1", b"results")]
     )
     def test_the_first_word_says_how_it_went(self, program, word):
-        assert reshape_child.answer(program, "null", 8).split(b"\n")[0] == word
+        assert jq_child.answer(program, "null", 8).split(b"\n")[0] == word

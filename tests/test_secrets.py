@@ -14,14 +14,14 @@ import pytest
 
 from canaries import Canary, leaked, written
 from cibeacon import app
-from cibeacon.delivery.courier import Courier
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
-from cibeacon.redact import spellings
+from cibeacon.http.client import Courier
+from cibeacon.model.spool_record import Record
+from cibeacon.runtime.redact import spellings
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import all_options
-from cibeacon.spool.record import Record
 from faults import FaultServer, Refusing, answers, hangs, resets, response
 from githttp import GitServer
 from log_grammar import Command, commands, kept, masked

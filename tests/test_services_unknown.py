@@ -10,7 +10,7 @@ import pytest
 import processes
 from cibeacon import app
 from cibeacon.demo import runs
-from cibeacon.errors import OutOfTime
+from cibeacon.runtime.errors import OutOfTime
 from processes import cibeacon
 from repositories import Worktree
 

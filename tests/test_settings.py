@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from cibeacon.planning.plan import spoiled_kinds
 from cibeacon.settings import GROUPS, SIGNAL_KINDS, all_options, secret_values, settle
+from cibeacon.signals.plan import spoiled_kinds
 
 OPTIONS = {each.name: each for group in all_options().values() for each in group}
 REPORTABLE = {"signals", "deploy_services", "environment", "pipeline_name", "source_name", "run_scope", "metadata"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import githttp
-from cibeacon.changes.comparison import between_commits
-from cibeacon.context import Push
+from cibeacon.changes.diff import between_commits
+from cibeacon.model.context import Push
 from cibeacon.settings import settle
 from githttp import GitServer
 from repositories import SERVICES, Worktree, fingerprint

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.planning.job_signals import Attachment, DciJob, JobState
-from cibeacon.planning.reference import reference
-from cibeacon.planning.signals import Deployment, FlowAssignment, PipelineRun, PullServices
+from cibeacon.model.job_signals import Attachment, DciJob, JobState
+from cibeacon.model.reference import reference
+from cibeacon.model.signals import Deployment, FlowAssignment, PipelineRun, PullServices
 
 PARTS = st.lists(
     st.text(st.characters(), max_size=12) | st.sampled_from(["", "/", "%", "%25", "~", "+", "a/b", "a"]), max_size=6

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.errors import SpoolError
-from cibeacon.spool import on_disk, record
+from cibeacon.model import spool_record
+from cibeacon.runtime.errors import SpoolError
+from cibeacon.spool import file_store
+from cibeacon.spool.file_store import Spool, folder
 from cibeacon.spool.locks import Patience
-from cibeacon.spool.on_disk import Spool, folder
 from disks import read_only, small
 
 TESTS = Path(__file__).parent
@@ -23,7 +24,7 @@ TESTS = Path(__file__).parent
 
 def told(number=0, **fields):
     body = {"repository": "acme/shop", "pull_number": number, "services": ["cart"]}
-    made = record.Record(
+    made = spool_record.Record(
         f"pull-services/{number}", "pull-services", "dx", "POST", "/api/deployments.setPullServices", body, 1.0
     )
     return made._replace(**fields)
@@ -40,7 +41,7 @@ def place(tmp_path):
 
 def found(where):
     """Every record in a folder; no file in it is anything else."""
-    return [record.read(path.read_bytes()) for path in sorted(where.folder.iterdir())]
+    return [spool_record.read(path.read_bytes()) for path in sorted(where.folder.iterdir())]
 
 
 def test_a_record_is_one_line_in_a_file_that_nobody_else_may_read(place):
@@ -143,8 +144,8 @@ import resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_spool import told, fresh
-from cibeacon.errors import SpoolError
-from cibeacon.spool.on_disk import Spool
+from cibeacon.runtime.errors import SpoolError
+from cibeacon.spool.file_store import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 place = Spool(Path(sys.argv[1]), fresh)
 place.keep([told(1)])
@@ -200,7 +201,7 @@ def test_a_link_in_a_records_place_is_replaced_and_not_followed(place, tmp_path)
 
 
 def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypatch):
-    monkeypatch.setattr(on_disk, "MOST", 3)
+    monkeypatch.setattr(file_store, "MOST", 3)
     place.keep([told(1), told(2)])
     with pytest.raises(SpoolError, match=r"it holds 2 files already\. Run cibeacon replay"):
         place.keep([told(3), told(4)])
@@ -209,14 +210,14 @@ def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypa
 
 
 def test_what_was_set_aside_is_no_signal_that_waits(place, monkeypatch):
-    monkeypatch.setattr(on_disk, "MOST", 3)
+    monkeypatch.setattr(file_store, "MOST", 3)
     place.keep([told(1)])
     for number in range(5):
         (place.folder / f"{number}.ndjson.{'refused' if number % 2 else 'corrupt'}").touch()
     place.keep([told(2), told(3)])
     assert sum(path.suffix == ".ndjson" for path in place.folder.iterdir()) == 3
-    monkeypatch.setattr(on_disk, "MOST", 4)
-    monkeypatch.setattr(on_disk, "MOST_BYTES", 2000)
+    monkeypatch.setattr(file_store, "MOST", 4)
+    monkeypatch.setattr(file_store, "MOST_BYTES", 2000)
     (place.folder / "0.ndjson.corrupt").write_bytes(b"x" * 3000)
     with pytest.raises(SpoolError, match=r"Look at the files that end in \.refused and \.corrupt"):
         place.keep([told(4)])
@@ -242,7 +243,7 @@ def test_a_folder_that_another_process_never_lets_go_is_told_in_time_and_nothing
 
 
 def test_a_folder_is_full_by_its_bytes_too(place, monkeypatch):
-    monkeypatch.setattr(on_disk, "MOST_BYTES", 100)
+    monkeypatch.setattr(file_store, "MOST_BYTES", 100)
     place.keep([told(1)])
     with pytest.raises(SpoolError, match=r"it holds 0 MiB already\. Run cibeacon replay"):
         place.keep([told(2)])
@@ -250,7 +251,7 @@ def test_a_folder_is_full_by_its_bytes_too(place, monkeypatch):
 
 def test_a_signal_that_no_vendor_would_take_is_not_kept_and_the_reason_is_its_size(place):
     with pytest.raises(SpoolError, match="over 1 MiB"):
-        place.keep([told(1), told(2, body={"metadata": "x" * record.LARGEST})])
+        place.keep([told(1), told(2, body={"metadata": "x" * spool_record.LARGEST})])
     assert not place.folder.exists()
 
 
@@ -298,7 +299,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_spool import told, fresh
-from cibeacon.spool.on_disk import Spool
+from cibeacon.spool.file_store import Spool
 place = Spool(Path(sys.argv[1]), fresh)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -345,6 +346,6 @@ def test_what_somebody_did_not_come_to_finish_goes_after_an_hour_and_nothing_els
         path = place.folder / name
         path.touch()
         os.utime(path, (now - age, now - age))
-    on_disk.tidy(place.folder, now)
+    file_store.tidy(place.folder, now)
     assert {path.name for path in place.folder.iterdir()} == {young, theirs, told().name}
-    on_disk.tidy(place.folder / "nowhere", now)
+    file_store.tidy(place.folder / "nowhere", now)

@@ -9,11 +9,11 @@ import pytest
 
 HEAVY = (
     *("requests", "urllib3", "github", "gitlab", "rich", "yaml", "jq", "dciauth"),
-    *("cibeacon.delivery.courier", "cibeacon.sandbox.server", "cibeacon.sinks.dci", "cibeacon.sinks.flow"),
+    *("cibeacon.http.client", "cibeacon.sandbox.server", "cibeacon.sinks.dci", "cibeacon.sinks.flow"),
     "cibeacon.files.attachments",
 )
 FLAGS_ALONE = ("click", "inspect")
-SENDING_ALONE = ("cibeacon.sending", "cibeacon.delivery.delivering", "cibeacon.planning.plan", "hashlib")
+SENDING_ALONE = ("cibeacon.sending", "cibeacon.delivery.deliver", "cibeacon.signals.plan", "hashlib")
 PROGRAM = """
 import sys
 from cibeacon.__main__ import main

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import log_grammar
+from cibeacon.cli.action_step import ASIDE, command
 from cibeacon.cli.commands import VERBS
-from cibeacon.cli.step import ASIDE, command
 from cibeacon.demo.monorepo import Monorepo
 from processes import cibeacon
 

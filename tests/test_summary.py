@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.call import Call
-from cibeacon.changes import Changes
-from cibeacon.outcome import Outcome
-from cibeacon.telling.report import Report
-from cibeacon.telling.summary import markdown
+from cibeacon.model.changes import Changes
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Report
+from cibeacon.model.request import Call
+from cibeacon.reporting.summary import markdown
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cibeacon.ci import gitlab, gitlab_output
 from cibeacon.cli.commands import VERBS, cibeacon
-from cibeacon.dataops.endings import ENDINGS
-from cibeacon.hosts import gitlab, gitlab_speech
+from cibeacon.dataops.exit_codes import ENDINGS
+from cibeacon.model.parsers import program
+from cibeacon.reporting.outputs import DESCRIPTIONS
 from cibeacon.settings import all_options, settle, step
-from cibeacon.telling.outputs import DESCRIPTIONS
-from cibeacon.values import program
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = [each for group in all_options().values() for each in group]
@@ -220,10 +220,10 @@ def test_the_components_jobs_keep_what_the_host_is_told(components):
     for component, verb in zip(components, ("report", "services", "report"), strict=False):
         kept = next(job["artifacts"] for job in component[1].values() if "artifacts" in job)
         assert kept["when"] == "always"
-        assert kept["reports"] == {"dotenv": gitlab_speech.DOTENV, "annotations": gitlab_speech.ANNOTATIONS}
+        assert kept["reports"] == {"dotenv": gitlab_output.DOTENV, "annotations": gitlab_output.ANNOTATIONS}
         stages = ("main", "post") if verb == "report" else ("whole",)
         for stage in stages:
-            assert any(fnmatch(gitlab_speech.artifact(verb, stage), pattern) for pattern in kept["paths"])
+            assert any(fnmatch(gitlab_output.artifact(verb, stage), pattern) for pattern in kept["paths"])
     assert gitlab.spool_folder({"CI_PROJECT_DIR": "/builds/shop"}) == "/builds/shop/.cibeacon/spool"
     for component, hidden in ((components[0], ""), (components[2], "-dci")):
         assert ".cibeacon/spool/" in component[1][f".$[[ inputs.job_prefix ]]{hidden}"]["artifacts"]["paths"]
@@ -231,7 +231,7 @@ def test_the_components_jobs_keep_what_the_host_is_told(components):
 
 def test_the_dataops_job_keeps_the_outputs_and_the_document(components):
     job = components[3][1][".$[[ inputs.job_prefix ]]-dataops"]
-    assert job["artifacts"]["reports"] == {"dotenv": gitlab_speech.DOTENV}
+    assert job["artifacts"]["reports"] == {"dotenv": gitlab_output.DOTENV}
     assert job["artifacts"]["when"] == "always", "who must know most of a pipeline is told when it failed"
     (line,) = components[3][1]["$[[ inputs.job_prefix ]]-dataops"]["script"]
     assert line.endswith(f" > {job['artifacts']['paths'][0]}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.delivery.turns import PROBES, Turn, in_turn
-from cibeacon.outcome import Outcome, Request
-from cibeacon.process.budget import Budget
+from cibeacon.model.outcome import Outcome, Request
+from cibeacon.runtime.deadline import Budget
 
 ASKED = Request("POST", "https://x.example", {})
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon import identifiers, status_words, values
+from cibeacon.model import identifiers, parsers, status_words
 
 TABLES = [json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "values").glob("*.json"))]
 ROWS = [
@@ -31,7 +31,7 @@ ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 
 
 def parser_of(name):
-    (found,) = [getattr(module, name) for module in (values, identifiers, status_words) if hasattr(module, name)]
+    (found,) = [getattr(module, name) for module in (parsers, identifiers, status_words) if hasattr(module, name)]
     return found
 
 
@@ -72,48 +72,48 @@ def test_whatever_is_given_ends_in_a_value_or_a_clause(parser, text):
 
 @given(seconds=st.integers(1, 99_999_999_999))
 def test_unix_seconds_are_taken_as_they_are(seconds):
-    assert values.moment(str(seconds)) == seconds
+    assert parsers.moment(str(seconds)) == seconds
 
 
 @given(seconds=st.integers(100_000_000, 253_402_300_799), rest=st.integers(0, 999))
 def test_unix_milliseconds_lose_their_thousandths(seconds, rest):
-    assert values.moment(str(seconds * 1000 + rest)) == seconds
+    assert parsers.moment(str(seconds * 1000 + rest)) == seconds
 
 
 @given(when=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9999, 12, 30)), zone=ZONES)
 def test_a_time_with_a_zone_is_the_same_moment_everywhere(when, zone):
     there = when.replace(tzinfo=UTC).astimezone(zone)
-    assert values.moment(there.isoformat()) == int(when.replace(microsecond=0, tzinfo=UTC).timestamp())
+    assert parsers.moment(there.isoformat()) == int(when.replace(microsecond=0, tzinfo=UTC).timestamp())
 
 
 @given(when=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9999, 12, 30)))
 def test_a_time_without_a_zone_is_never_guessed(when):
     with pytest.raises(ValueError, match="without a zone"):
-        values.moment(when.isoformat())
+        parsers.moment(when.isoformat())
 
 
 @given(text=st.text(st.characters(codec="ascii", exclude_categories=["C"])))
 def test_every_moment_can_be_written_as_iso_time_again(text):
     try:
-        moment = values.moment(text)
+        moment = parsers.moment(text)
     except ValueError:
         return
-    assert values.moment(datetime.fromtimestamp(moment, UTC).isoformat()) == moment
+    assert parsers.moment(datetime.fromtimestamp(moment, UTC).isoformat()) == moment
 
 
 @given(items=st.lists(NOUNS))
 def test_a_list_is_the_same_however_it_is_written(items):
     once = tuple(dict.fromkeys(items))
-    assert values.words(json.dumps(items)) == once
-    assert values.words(",".join(items)) == once
-    assert values.words("\n".join(items)) == once
-    assert values.words("".join(f"  {item} ,\r\n" for item in items)) == once
+    assert parsers.words(json.dumps(items)) == once
+    assert parsers.words(",".join(items)) == once
+    assert parsers.words("\n".join(items)) == once
+    assert parsers.words("".join(f"  {item} ,\r\n" for item in items)) == once
 
 
 @given(text=st.text())
 def test_no_word_of_a_list_is_blank_or_repeated_or_holds_a_line_break(text):
     try:
-        found = values.words(text)
+        found = parsers.words(text)
     except ValueError:
         return
     assert len(set(found)) == len(found)
@@ -124,26 +124,26 @@ def test_no_word_of_a_list_is_blank_or_repeated_or_holds_a_line_break(text):
 def test_only_eight_words_are_booleans(text):
     known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     try:
-        assert values.boolean(text) is known[text.lower()]
+        assert parsers.boolean(text) is known[text.lower()]
     except ValueError:
         assert text.lower() not in known
 
 
 @pytest.mark.parametrize("word", ["auto", "AUTO", "Auto"])
 def test_a_choice_is_taken_in_any_case(word):
-    assert values.choice("auto", "never")(word) == "auto"
+    assert parsers.choice("auto", "never")(word) == "auto"
 
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="is none of auto, never"):
-        values.choice("auto", "never")("always")
+        parsers.choice("auto", "never")("always")
 
 
 def test_choices_keep_their_order_and_drop_repeats():
-    assert values.choices("a", "b", "c")("c,A,c") == ("c", "a")
+    assert parsers.choices("a", "b", "c")("c,A,c") == ("c", "a")
 
 
 @pytest.mark.parametrize("text", [",", "[]", "\n"])
 def test_choices_are_never_none_at_all(text):
     with pytest.raises(ValueError, match="names none of a, b"):
-        values.choices("a", "b")(text)
+        parsers.choices("a", "b")(text)

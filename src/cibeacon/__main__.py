@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from cibeacon.process.belongings import leave_nothing
-from cibeacon.process.interrupts import Interrupts
-from cibeacon.process.sections import interruptible
-from cibeacon.process.world import Stage, World
+from cibeacon.runtime.cleanup import leave_nothing
+from cibeacon.runtime.environment import Stage, World
+from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.signal_handling import Interrupts
 
 
 def _in_utf8() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cibeacon.changes import Changes, Unknown
-from cibeacon.errors import interruption
-from cibeacon.options import Problem
-from cibeacon.outcome import Outcome
+from cibeacon.model.changes import Changes, Unknown
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Notice, Report
 from cibeacon.outset import begun
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings
+from cibeacon.settings.options import Problem
 from cibeacon.survey import Survey, by_name
-from cibeacon.telling.report import Notice, Report
 
 UNKNOWN = 3
 """Exit code for unknown services, where the caller asked for one."""

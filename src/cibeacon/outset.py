@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from cibeacon import detect
-from cibeacon.changes import headstart
-from cibeacon.configuration import configfile
-from cibeacon.context import Context
-from cibeacon.errors import HalfTime, guarded, interruption
+from cibeacon.changes import head_start
+from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
-from cibeacon.paths import toplevel
-from cibeacon.process.budget import Budget
-from cibeacon.process.sections import interruptible
-from cibeacon.process.world import World
+from cibeacon.model.context import Context
+from cibeacon.model.report import Notice
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import HalfTime, guarded, interruption
+from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.paths import toplevel
+from cibeacon.services import config_file
 from cibeacon.settings import Settings
 from cibeacon.survey import Survey, templates
-from cibeacon.telling.report import Notice
 
 _GRACE = 0.2
 """Seconds in which git and the host's API, which have the same end, say by themselves what took so long."""
@@ -70,10 +70,10 @@ class Outset(NamedTuple):
         drawn = (
             bool(templates(settings))
             if settings.change.services
-            else context.base_config or configfile.is_on_disk(self.repository.root, settings.core.config)
+            else context.base_config or config_file.is_on_disk(self.repository.root, settings.core.config)
         )
         if drawn and self.world.stage != "post" and self.paths is None and self.repository.exists:
-            headstart.begin(context, settings.change, self.repository)
+            head_start.begin(context, settings.change, self.repository)
 
 
 @contextmanager

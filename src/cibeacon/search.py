@@ -9,21 +9,22 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from cibeacon import detect
-from cibeacon.asking import Forge
-from cibeacon.changes import Changes, Landing, Unknown, comparison, reckoning
-from cibeacon.changes.fallback import Fallback, Source
-from cibeacon.configuration import repoconfig
-from cibeacon.configuration.repoconfig import RepositoryConfig
-from cibeacon.errors import guarded
-from cibeacon.git import trees
+from cibeacon import repository_config
+from cibeacon.changes import diff, pr_changes
+from cibeacon.changes.diff_fallback import Fallback, Source
+from cibeacon.ci import detect
+from cibeacon.ci.forge_client import Forge
 from cibeacon.git.repository import Repository
-from cibeacon.process.budget import Budget
-from cibeacon.process.world import Stage
+from cibeacon.model.changes import Changes, Landing, Unknown
+from cibeacon.model.report import Notice
+from cibeacon.repository_config import RepositoryConfig
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.environment import Stage
+from cibeacon.runtime.errors import guarded
+from cibeacon.services import tree_contents
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import settle
 from cibeacon.survey import Survey, by_name, templates
-from cibeacon.telling.report import Notice
 
 if TYPE_CHECKING:
     from cibeacon.services.discovery import Side
@@ -63,7 +64,7 @@ def _ladder(found: Survey, site: Site) -> Source | None:
     remotes = found.host.remotes(site.environ, token, allow_http=found.settings.core.allow_http)
     if not remotes:
         return None
-    from cibeacon.git.ladder import Ladder
+    from cibeacon.git.fetching_repository import Ladder
 
     return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.budget)
 
@@ -71,7 +72,7 @@ def _ladder(found: Survey, site: Site) -> Source | None:
 def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
     """The configuration first, which may say more of the rest; then what the push merged; then the services."""
     context, given = found.context, found.settings.core.config
-    config = guarded(lambda: repoconfig.find(given, context, source, site.repository), repoconfig.unread)
+    config = guarded(lambda: repository_config.find(given, context, source, site.repository), repository_config.unread)
     found = _configured(found, config, site)
     settings = found.settings
     if not context.closes and site.stage == "post" and "changed" not in settings.deploy.deploy_services:
@@ -80,7 +81,7 @@ def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
     yield found
     forge = Forge.of(context, settings, site.environ, site.budget)
     if context.closes:
-        from cibeacon.following import followed  # few tell of another pipeline than their own
+        from cibeacon.ci.upstream_pipeline import followed  # few tell of another pipeline than their own
 
         context, said = followed(context, forge, rehearsed=found.rehearsed)
         seen = found._replace(context=context, changes=None, landing=Landing(), unmapped=_ANOTHERS)
@@ -105,7 +106,7 @@ def _configured(found: Survey, config: RepositoryConfig, site: Site) -> Survey:
 def _landed(found: Survey, forge: Forge, history: Fallback) -> Landing:
     if not found.context.push:
         return Landing()
-    from cibeacon.changes.landing import landing
+    from cibeacon.changes.pushed_prs import landing
 
     return guarded(
         lambda: landing(found.context, found.settings, forge, history, rehearsed=found.rehearsed),
@@ -132,14 +133,14 @@ def _looked_up(found: Survey, history: Fallback) -> Survey:
 def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: Fallback) -> Survey:
     if as_named := by_name(found.settings):
         return found._replace(changes=as_named)
-    drawn, map_fault = repoconfig.service_map(found.settings.change.services, config)
+    drawn, map_fault = repository_config.service_map(found.settings.change.services, config)
     if map_fault:
         return found._replace(changes=None, map_fault=map_fault)
     if config.unknown and site.paths is None and (drawn is None or config.fault):
         return found._replace(changes=_plainly(site, Changes("unknown", unknown=config.unknown)))
     if drawn is None:
         return found._replace(changes=None, unmapped=config.unmapped)
-    if said := repoconfig.unused(templates(found.settings), config):
+    if said := repository_config.unused(templates(found.settings), config):
         found = found._replace(notices=(*found.notices, Notice("remark", said)))
     drawn = _asking(drawn, found, config, site, history.source)
     changes, parts = _between(found, drawn, site, history)
@@ -150,15 +151,15 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
 def _between(found: Survey, drawn: ServiceMap, site: Site, history: Fallback) -> tuple[Changes, tuple[Changes, ...]]:
     """As given; else worked out, for the run and for each pull request of a push."""
     if site.paths is not None:
-        return comparison.given(drawn, site.paths, history.source), ()
+        return diff.given(drawn, site.paths, history.source), ()
     about = (found.context, found.settings.change, drawn, history)
-    ground = reckoning.Ground(*about, lambda changes: _plainly(site, changes))
-    return reckoning.reckoned(ground, found.landing, each=site.stage != "post")
+    ground = pr_changes.Ground(*about, lambda changes: _plainly(site, changes))
+    return pr_changes.reckoned(ground, found.landing, each=site.stage != "post")
 
 
 def _plainly(site: Site, changes: Changes) -> Changes:
     """The changes; where they are unknown, with the plainest reason first."""
-    plain = repoconfig.NO_REPOSITORY
+    plain = repository_config.NO_REPOSITORY
     if changes.unknown is None or changes.unknown.why.startswith(plain) or site.repository.exists:
         return changes
     why = f"{plain}, and {changes.unknown.why}"
@@ -169,9 +170,11 @@ def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Si
     """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
     commit, on_gitlab = config.commit, detect.on_gitlab(found.context)
     if not found.context.base_config and (commit is None or not site.repository.exists):
-        return trees.asking(drawn, found.budget, trees.checked_out(site.repository.root), gitlab=on_gitlab)
+        return tree_contents.asking(
+            drawn, found.budget, tree_contents.checked_out(site.repository.root), gitlab=on_gitlab
+        )
     sides: tuple[Side, ...] = ("base",) if found.context.base_config else ()
-    return trees.asking(
+    return tree_contents.asking(
         drawn, found.budget, lambda path: source.text(commit, path) if commit else None, *sides, gitlab=on_gitlab
     )
 
@@ -179,10 +182,10 @@ def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Si
 def _unknown_services(found: Survey, changes: Changes, drawn: ServiceMap, source: Source) -> tuple[Notice, ...]:
     """What is to be said of services that are deployed and that the map does not know: it may be behind, or the name off."""
     names = (name for name in found.settings.deploy.deploy_services if name != "changed")
-    said = comparison.unknown_services(names, changes, drawn, source)
+    said = diff.unknown_services(names, changes, drawn, source)
     return tuple(Notice("remark", f"warning: deploy_services: {text}") for text in said)
 
 
 def _strays(changes: Changes, drawn: ServiceMap) -> tuple[Notice, ...]:
-    said = comparison.strays(changes, drawn)
+    said = diff.strays(changes, drawn)
     return (Notice("trouble" if drawn.rules.unmatched == "error" else "remark", said),) if said else ()

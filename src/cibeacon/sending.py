@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cibeacon import paths
-from cibeacon.changes import reckoning
-from cibeacon.delivery.delivering import deliver
-from cibeacon.delivery.endpoint import endpoints
-from cibeacon.delivery.journal import Journal
-from cibeacon.errors import guarded, interruption
-from cibeacon.options import Problem
-from cibeacon.outcome import Outcome
-from cibeacon.planning.job_signals import JobState
-from cibeacon.planning.metadata import with_metadata, without_metadata
-from cibeacon.planning.plan import Ready, Step, plan, spoiled_kinds
-from cibeacon.planning.situation import File, Situation
-from cibeacon.process.world import World
+from cibeacon.changes import pr_changes
+from cibeacon.delivery.deliver import deliver
+from cibeacon.delivery.write_ahead import Journal
+from cibeacon.model.job_signals import JobState
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Notice
+from cibeacon.runtime import paths
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
+from cibeacon.settings.endpoint import endpoints
+from cibeacon.settings.options import Problem
+from cibeacon.signals.metadata import with_metadata, without_metadata
+from cibeacon.signals.plan import Ready, Step, plan, spoiled_kinds
+from cibeacon.signals.plan_input import File, Situation
 from cibeacon.sinks import SINKS, named
 from cibeacon.survey import Survey
-from cibeacon.telling.report import Notice
 
 
 def kept(world: World, found: Survey, journal: Journal | None = None) -> tuple[Survey, Journal | None]:
@@ -95,7 +95,7 @@ def _situation(world: World, found: Survey) -> Situation:
         host_title=found.host.TITLE,
         changes=found.changes,
         map_fault=found.map_fault,
-        landed=reckoning.landed(found.landing, found.changes, found.parts),
+        landed=pr_changes.landed(found.landing, found.changes, found.parts),
         unlanded=(landed.word, landed.reason) if landed.reason else None,
     )
 

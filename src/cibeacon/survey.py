@@ -2,13 +2,13 @@
 
 from typing import NamedTuple, Self
 
-from cibeacon import detect
-from cibeacon.changes import Changes, Landing, Unknown, named
-from cibeacon.context import Context
-from cibeacon.process.budget import Budget
+from cibeacon.ci import detect
+from cibeacon.model.changes import Changes, Landing, Unknown, named
+from cibeacon.model.context import Context
+from cibeacon.model.report import Notice
+from cibeacon.runtime.deadline import Budget
 from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Settings
-from cibeacon.telling.report import Notice
 
 _UNSEEN = Changes("unknown", unknown=Unknown("nobody has looked which services changed"))
 _UNASKED = Landing(word="failed", reason="not asked which pull request it belongs to")

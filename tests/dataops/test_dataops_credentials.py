@@ -6,7 +6,7 @@ import pytest
 
 from cibeacon.dataops.access import Access, job_token, server
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.errors import Fault
 from driving import API, JOB, READ, TOKENS, TRIGGER, started
 from faults import FaultServer, answers, response
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cibeacon.dataops.faults import answered, sentence
+from cibeacon.dataops.errors import answered, sentence
 
 SAID = [
     (404, {"message": "404 Project Not Found"}, "the server answered 404 (Project Not Found)"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cibeacon.dataops.loglines import LONGEST_LINE, Lines
 from cibeacon.dataops.trace import Again, Part, Tail
-from cibeacon.redact import Redactor
+from cibeacon.runtime.redact import Redactor
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dataops_script import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.dataops.endings import ENDINGS
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.errors import Fault
+from cibeacon.dataops.exit_codes import ENDINGS
 from cibeacon.dataops.records import FINAL, KNOWN, Downstream, Pipeline, Snapshot
 from cibeacon.dataops.waiting import Policy, State, stepped
 

@@ -13,8 +13,8 @@ from actions_runner import Step
 from prism import PROGRAM, Prism
 from shops import TOKEN, Shop
 
-from cibeacon.delivery.session import HardenedSession
-from cibeacon.process.budget import Budget
+from cibeacon.http.session import HardenedSession
+from cibeacon.runtime.deadline import Budget
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 

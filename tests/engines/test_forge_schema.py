@@ -11,9 +11,9 @@ import pytest
 import requests
 from relay import Relay
 
-from cibeacon.changes import Listed
-from cibeacon.errors import HostError
-from cibeacon.hosts import github_api, gitlab_api
+from cibeacon.ci import github_api, gitlab_api
+from cibeacon.model.changes import Listed
+from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
 
 pytestmark = pytest.mark.engine

@@ -12,10 +12,10 @@ import pytest
 import requests
 from relay import Relay
 
-from cibeacon.changes import Listed
-from cibeacon.context import PullRequest
-from cibeacon.errors import HostError
-from cibeacon.hosts import github_api
+from cibeacon.ci import github_api
+from cibeacon.model.changes import Listed
+from cibeacon.model.context import PullRequest
+from cibeacon.runtime.errors import HostError
 
 pytestmark = pytest.mark.engine
 

@@ -9,10 +9,10 @@ import pytest
 import requests
 from relay import Relay
 
-from cibeacon.changes import Listed
-from cibeacon.context import Context, PullRequest
-from cibeacon.errors import HostError
-from cibeacon.hosts import gitlab_api
+from cibeacon.ci import gitlab_api
+from cibeacon.model.changes import Listed
+from cibeacon.model.context import Context, PullRequest
+from cibeacon.runtime.errors import HostError
 
 pytestmark = pytest.mark.engine
 

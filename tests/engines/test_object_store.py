@@ -14,12 +14,12 @@ import pytest
 import requests
 from buckets import PRODUCT, S3, SECRET, SERVER
 
-from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.model import spool_record
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx
-from cibeacon.spool import record
-from cibeacon.spool.in_bucket import _name
+from cibeacon.spool.object_spool import _name
 
 pytestmark = pytest.mark.engine
 TOKEN = "tok-YnVja2V0cw"
@@ -138,7 +138,7 @@ def texts(document):
 
 def kept(signal, created_at=1.0):
     row = Outcome(signal.kind, "dx", "skipped", subject=signal.subject, key=signal.key)
-    return record.Record.of(next(dx.tell(signal, "classic")), row, created_at)
+    return spool_record.Record.of(next(dx.tell(signal, "classic")), row, created_at)
 
 
 def deployment(number):
@@ -150,13 +150,13 @@ def test_what_cannot_be_sent_waits_in_the_bucket_and_one_replay_sends_it(product
     assert (code, words(document)) == (0, ["spooled"])
     (name, content), *more = shelf.objects().items()
     assert more == []
-    assert record.read(content).kind == "pipeline-run"
+    assert spool_record.read(content).kind == "pipeline-run"
     assert name.startswith("spool/")
     assert SECRET.encode() not in content
     code, document = product("replay", "--strict")
     assert (code, words(document)) == (0, ["sent"])
     assert shelf.objects() == {}
-    assert [each["body"] for each in sandbox.ledger.document()["requests"]] == [record.read(content).body]
+    assert [each["body"] for each in sandbox.ledger.document()["requests"]] == [spool_record.read(content).body]
 
 
 def test_what_is_sent_leaves_nothing_in_the_bucket(product, shelf, sandbox):
@@ -169,7 +169,7 @@ def test_what_is_sent_leaves_nothing_in_the_bucket(product, shelf, sandbox):
 def test_a_signal_that_is_sent_takes_older_statements_of_its_fact_along_and_leaves_newer_ones(product, shelf):
     product(*REPORT, **DOWN)
     ((name, content),) = shelf.objects().items()
-    old = record.read(content)
+    old = spool_record.read(content)
     newer = old._replace(created_at=old.created_at + 10_000)
     other = kept(deployment(1))
     for each in (newer, other):
@@ -177,7 +177,7 @@ def test_a_signal_that_is_sent_takes_older_statements_of_its_fact_along_and_leav
     code, document = product(*REPORT)
     assert (code, words(document)) == (0, ["sent"])
     assert name not in shelf.objects()
-    assert {name: record.read(each) for name, each in shelf.objects().items()} == {
+    assert {name: spool_record.read(each) for name, each in shelf.objects().items()} == {
         f"spool/{_name(each)}": each for each in (newer, other)
     }
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from cibeacon.delivery.session import HardenedSession
-from cibeacon.errors import HostError
-from cibeacon.hosts import github_api, gitlab_api
-from cibeacon.process.budget import Budget
+from cibeacon.ci import github_api, gitlab_api
+from cibeacon.http.session import HardenedSession
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import HostError
 from filesapi import Api
 
 HEAD, MERGE, BASE = "1" * 40, "2" * 40, "4" * 40

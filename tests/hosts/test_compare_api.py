@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from cibeacon.delivery.session import HardenedSession
-from cibeacon.errors import HostError
-from cibeacon.hosts import github_api, gitlab_api
-from cibeacon.process.budget import Budget
+from cibeacon.ci import github_api, gitlab_api
+from cibeacon.http.session import HardenedSession
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, answers, response
 

@@ -8,9 +8,9 @@ import time
 import pytest
 
 import faults
-from cibeacon.errors import HostError
-from cibeacon.hosts.github_api import landed
-from cibeacon.process.budget import Budget
+from cibeacon.ci.github_api import landed
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, Refusing, answers, response
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 import faults
-from cibeacon.delivery.session import HardenedSession
-from cibeacon.errors import HostError
-from cibeacon.hosts.gitlab_api import landed
-from cibeacon.process.budget import Budget
+from cibeacon.ci.gitlab_api import landed
+from cibeacon.http.session import HardenedSession
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, Refusing, answers, response
 

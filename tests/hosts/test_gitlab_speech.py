@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from cibeacon.changes import Changes
-from cibeacon.context import Context, PullRequest
-from cibeacon.hosts.gitlab_speech import speak
-from cibeacon.outcome import Outcome, Request
-from cibeacon.telling.report import Report
+from cibeacon.ci.gitlab_output import speak
+from cibeacon.model.changes import Changes
+from cibeacon.model.context import Context, PullRequest
+from cibeacon.model.outcome import Outcome, Request
+from cibeacon.model.report import Report
 from log_grammar import commands, sections
 
 JOB = {

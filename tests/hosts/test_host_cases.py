@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.context import Checkout
-from cibeacon.errors import EventError
-from cibeacon.hosts import github, gitlab, local
+from cibeacon.ci import github, gitlab, other_systems
+from cibeacon.model.context import Checkout
+from cibeacon.runtime.errors import EventError
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*.json"))
@@ -76,13 +76,13 @@ def test_an_unreadable_payload_is_an_error_with_a_next_step(tmp_path, content):
     ],
 )
 def test_a_remote_names_server_and_repository_and_never_a_credential(url, expected):
-    assert local.remote(url) == expected
+    assert other_systems.remote(url) == expected
 
 
 def test_a_laptop_is_no_ci_and_jenkins_is():
     checkout = Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
-    assert not local.read({}, checkout).ci
-    assert local.read({"CI": "true"}, checkout).ci
+    assert not other_systems.read({}, checkout).ci
+    assert other_systems.read({"CI": "true"}, checkout).ci
 
 
 JENKINS = {
@@ -149,5 +149,7 @@ JENKINS = {
 )
 def test_a_ci_system_says_whose_number_the_number_of_a_run_is(environ, pipeline, attempt):
     """Two pipelines of one server have a run 17 each, whatever a person calls them."""
-    context = local.read({"CI": "true", **environ}, Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main"))
+    context = other_systems.read(
+        {"CI": "true", **environ}, Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
+    )
     assert (context.pipeline_id, context.run_attempt) == (pipeline, attempt)

@@ -8,11 +8,11 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from cibeacon.context import Context, PullRequest
-from cibeacon.delivery.session import HardenedSession
-from cibeacon.errors import HostError
-from cibeacon.hosts import github_api, gitlab_api
-from cibeacon.process.budget import Budget
+from cibeacon.ci import github_api, gitlab_api
+from cibeacon.http.session import HardenedSession
+from cibeacon.model.context import Context, PullRequest
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import HostError
 from faults import FaultServer, response
 
 HEAD, MERGE, BASE = "1" * 40, "2" * 40, "4" * 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.hosts import github
+from cibeacon.ci import github
 
 SHA, WIDE = "ab" * 20, "cd" * 32
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from cibeacon.services.build_graphs import nx, turbo
 from cibeacon.services.codeowners import Owners
-from cibeacon.services.graphs import nx, turbo
 from processes import cibeacon
 from repositories import Worktree
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cibeacon.configuration.configlines import lines
+from cibeacon.services.config_lines import lines
 from processes import cibeacon
 from repositories import Worktree
 

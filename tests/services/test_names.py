@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.backfill.cells import About, names, service
-from cibeacon.identifiers import names as deployed
-from cibeacon.identifiers import services
+from cibeacon.backfill.parsers import About, names, service
+from cibeacon.model.identifiers import names as deployed
+from cibeacon.model.identifiers import services
 from processes import cibeacon
 from repositories import Worktree
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.identifiers import is_service_name
+from cibeacon.model.identifiers import is_service_name
 from cibeacon.services.rules import Rules
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import PLACEHOLDER, Template, root_of

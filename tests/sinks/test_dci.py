@@ -17,17 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.call import Call, Reply, Verdict
-from cibeacon.delivery import signing
-from cibeacon.delivery.endpoint import Endpoint
-from cibeacon.files.watching import watched
-from cibeacon.outcome import Outcome
-from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue
-from cibeacon.planning.signals import Deployment
+from cibeacon.http import auth
+from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Call, Reply, Verdict
+from cibeacon.model.signals import Deployment
+from cibeacon.model.spool_record import Record
+from cibeacon.model.spool_record import read as read_record
+from cibeacon.runtime.watched_file import watched
+from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
-from cibeacon.sinks.dci_asking import STATUSES, TRIES
-from cibeacon.spool.record import Record
-from cibeacon.spool.record import read as read_record
+from cibeacon.sinks.dci_lookup import STATUSES, TRIES
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "dci").glob("*.json"))
@@ -320,7 +320,7 @@ def second_of_january(monkeypatch):
 def test_a_call_has_the_signature_that_the_server_expects(call, signature, second_of_january):
     scope = "20260102/BHS3/api/dci2_request"
     claim = f"Credential={KEY}/{scope}, SignedHeaders=host;x-dci-date, Signature={signature}"
-    assert signing.headers(call, SIGNED, None) == {
+    assert auth.headers(call, SIGNED, None) == {
         "X-DCI-Date": "20260102T030405Z",
         "Authorization": f"DCI2-HMAC-SHA256 {claim}",
         "Host": "api.distributed-ci.io",
@@ -331,7 +331,7 @@ def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
     (tmp_path / "body").write_bytes(BODY)
     call = Call("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
     with watched(call.file, None) as content:
-        signed = signing.headers(call, SIGNED, content)["Authorization"]
+        signed = auth.headers(call, SIGNED, content)["Authorization"]
     assert signed.endswith("Signature=0923f429c5af79ad7eb5007b61bd08c9aaad8d67b6c805e056bc34c129a2f53e")
 
 
@@ -340,7 +340,7 @@ def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_j
     (tmp_path / "body").write_bytes(call.content())
     same = Call("POST", call.path, auth="dci", file=tmp_path / "body")
     with watched(same.file, None) as content:
-        assert signing.headers(call, SIGNED, call.content()) == signing.headers(same, SIGNED, content)
+        assert auth.headers(call, SIGNED, call.content()) == auth.headers(same, SIGNED, content)
 
 
 def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library(second_of_january):

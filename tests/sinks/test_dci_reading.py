@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cibeacon.call import Reply
-from cibeacon.sinks import dci_reading as reading
+from cibeacon.model.request import Reply
+from cibeacon.sinks import dci_query as reading
 
 TOPIC = "12345678-1234-4234-8234-123456789abc"
 

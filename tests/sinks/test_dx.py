@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.call import Reply, Verdict
-from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Reply, Verdict
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
+from cibeacon.model.spool_record import Record, read
 from cibeacon.settings import SIGNAL_KINDS
 from cibeacon.sinks import SINKS, dx
-from cibeacon.spool.record import Record, read
 
 KINDS = {"pull-services": PullServices, "deployment": Deployment, "pipeline-run": PipelineRun}
 CASES = {

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.call import Call, Reply, Verdict
-from cibeacon.delivery.endpoint import endpoints
-from cibeacon.delivery.signing import headers
-from cibeacon.outcome import Outcome
-from cibeacon.planning.signals import Deployment, FlowAssignment
+from cibeacon.http.auth import headers
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Call, Reply, Verdict
+from cibeacon.model.signals import Deployment, FlowAssignment
+from cibeacon.model.spool_record import Record
+from cibeacon.model.spool_record import read as read_record
 from cibeacon.settings import settle
+from cibeacon.settings.endpoint import endpoints
 from cibeacon.sinks import SINKS, flow
 from cibeacon.sinks.flow_pipelines import Pipeline, named
-from cibeacon.spool.record import Record
-from cibeacon.spool.record import read as read_record
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "flow").glob("*.json"))

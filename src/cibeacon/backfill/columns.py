@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from cibeacon.backfill import cells
-from cibeacon.backfill.cells import Reader
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.backfill import parsers
+from cibeacon.backfill.parsers import Reader
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 
 OURS = ("error", "advice", "seal")
 """The columns that failed rows have besides; they are no fields, and are not read."""
@@ -53,14 +53,14 @@ _REPOSITORY = "Write its full name, such as acme/shop."
 _LINK = "Write a whole address that starts with https://."
 _TRUTH = "Write true or false."
 
-_PLACE = Column("repository", cells.repository, _REPOSITORY)
-_COMMIT = Column("commit_sha", cells.sha, _SHA)
-_URL = Column("source_url", cells.link, _LINK)
-_ID = Column("reference_id", cells.text, "Write any unique text, or leave it empty: an id is made from the row then.")
+_PLACE = Column("repository", parsers.repository, _REPOSITORY)
+_COMMIT = Column("commit_sha", parsers.sha, _SHA)
+_URL = Column("source_url", parsers.link, _LINK)
+_ID = Column("reference_id", parsers.text, "Write any unique text, or leave it empty: an id is made from the row then.")
 
 
 def _words(*names: str, required: bool = False) -> tuple[Column, ...]:
-    return tuple(Column(name, cells.text, _TEXT, required) for name in names)
+    return tuple(Column(name, parsers.text, _TEXT, required) for name in names)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -69,18 +69,18 @@ KINDS: Mapping[str, Kind] = {
         Deployment,
         (
             _ID,
-            Column("deployed_at", cells.moment, _TIME, required=True),
-            Column("service", cells.service, _TEXT, required=True),
+            Column("deployed_at", parsers.moment, _TIME, required=True),
+            Column("service", parsers.service, _TEXT, required=True),
             _PLACE,
             _COMMIT,
-            Column("merge_commit_shas", cells.shas, _SHAS),
+            Column("merge_commit_shas", parsers.shas, _SHAS),
             *_words("integration_branch", "source_name"),
             _URL,
             Column(
-                "metadata", cells.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV wants it.'
+                "metadata", parsers.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV wants it.'
             ),
             *_words("environment"),
-            Column("success", cells.truth, _TRUTH),
+            Column("success", parsers.truth, _TRUTH),
         ),
         either=(("repository",), ("merge_commit_shas",)),
     ),
@@ -88,11 +88,11 @@ KINDS: Mapping[str, Kind] = {
         "pull-services",
         PullServices,
         (
-            Column("github_pull_id", cells.number, _NUMBER),
+            Column("github_pull_id", parsers.number, _NUMBER),
             _PLACE,
-            Column("pull_number", cells.number, _NUMBER, field="pr_number"),
-            Column("services", cells.names, _NAMES, required=True),
-            Column("replace", cells.truth, _TRUTH),
+            Column("pull_number", parsers.number, _NUMBER, field="pr_number"),
+            Column("services", parsers.names, _NAMES, required=True),
+            Column("replace", parsers.truth, _TRUTH),
         ),
         either=(("github_pull_id",), ("repository", "pull_number")),
     ),
@@ -102,12 +102,12 @@ KINDS: Mapping[str, Kind] = {
         (
             *_words("pipeline_name", "pipeline_source", required=True),
             _ID,
-            Column("started_at", cells.moment, _TIME, required=True),
-            Column("finished_at", cells.moment, _TIME),
-            Column("status", cells.status, "Write success, failure, cancelled or running, or leave it empty."),
+            Column("started_at", parsers.moment, _TIME, required=True),
+            Column("finished_at", parsers.moment, _TIME),
+            Column("status", parsers.status, "Write success, failure, cancelled or running, or leave it empty."),
             _PLACE,
             _COMMIT,
-            Column("pr_number", cells.number, _NUMBER),
+            Column("pr_number", parsers.number, _NUMBER),
             _URL,
             *_words("head_branch", "email", "github_username", "gitlab_username"),
         ),

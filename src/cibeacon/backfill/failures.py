@@ -17,8 +17,8 @@ from typing import IO
 
 from cibeacon.backfill.columns import OURS
 from cibeacon.backfill.seal import Seal
-from cibeacon.errors import CibeaconError
-from cibeacon.sanitise import clipped
+from cibeacon.runtime.errors import CibeaconError
+from cibeacon.runtime.sanitize import clipped
 
 _AGAIN = re.compile(r"(?P<input>.+)\.failed(?:-(?P<turn>\d{1,6}))?(?:\.\d+)?\.csv", re.S)
 """The name of such a file: of rows that failed once or several times, under its own name or put aside."""

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from cibeacon.planning.reference import reference
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.model.reference import reference
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 
 Told: TypeAlias = Deployment | PullServices | PipelineRun
 SIZE = 14

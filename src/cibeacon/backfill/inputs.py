@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import IO
 
-from cibeacon.spool.on_disk import is_address
+from cibeacon.spool.file_store import is_address
 
 STDIN = "-"
 
@@ -16,9 +16,9 @@ def opened(name: str, cwd: Path, stdin: IO[str]) -> tuple[IO[bytes], int | None]
     if name == STDIN:
         return _binary(stdin), None
     if is_address(name):
-        from cibeacon.backfill import faraway  # few files are in a bucket
+        from cibeacon.backfill import object_input  # few files are in a bucket
 
-        return faraway.opened(name)
+        return object_input.opened(name)
     return (cwd / name).open("rb"), (cwd / name).stat().st_size
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cibeacon.backfill.digests import Digests
 from cibeacon.backfill.identity import SIZE
-from cibeacon.errors import CibeaconError
+from cibeacon.runtime.errors import CibeaconError
 
 SUFFIX = ".cibeacon-journal"
 HEAD = b"cibeacon backfill journal 1\n"

@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 from cibeacon.backfill import inputs
 from cibeacon.backfill.columns import OURS
 from cibeacon.backfill.inputs import STDIN as STDIN
-from cibeacon.errors import CibeaconError, SpoolError
+from cibeacon.runtime.errors import CibeaconError, SpoolError
 
 LONGEST = 1 << 20
 """Characters of a line, and of a row: neither a file without line breaks nor one cell after another fills the memory."""

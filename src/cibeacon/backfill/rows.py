@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.backfill import identity
-from cibeacon.backfill.cells import About
 from cibeacon.backfill.columns import OURS, Column, Kind, unknown
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices
+from cibeacon.backfill.parsers import About
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import dx
 
 _SHOWN = 60

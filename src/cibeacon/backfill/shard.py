@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cibeacon.backfill import identity
-from cibeacon.errors import SettingsError
+from cibeacon.runtime.errors import SettingsError
 
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 

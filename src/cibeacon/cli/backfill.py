@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from cibeacon.cli.lazy import Verb, Verbs
+from cibeacon.cli.lazy_group import Verb, Verbs
 
 VERBS: Mapping[str, Verb] = {
     "deployments": Verb("backfill_send:deployments", "Send deployments from files."),

@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from cibeacon import values
-from cibeacon.backfill.export_order import Order, exported
-from cibeacon.backfill.export_source import Totals, What, Window
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted
-from cibeacon.errors import CibeaconError, interruption
-from cibeacon.planning.times import EARLIEST
-from cibeacon.process.world import World
-from cibeacon.reading import iso
-from cibeacon.redact import Redactor
-from cibeacon.sanitise import clipped
+from cibeacon.export.ordering import Order, exported
+from cibeacon.export.source import Totals, What, Window
+from cibeacon.model import parsers
+from cibeacon.model.payload import iso
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import CibeaconError, interruption
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import secret_values
+from cibeacon.signals.times import EARLIEST
 
 CUT_SHORT, UNUSABLE = 1, 2
 """Exit codes: not everything could be told; nothing could be."""
@@ -44,7 +44,7 @@ class Moment(click.ParamType[int]):
             if len(value) == _DAY and value.count("-") == 2:  # as ISO 8601 writes a day
                 day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
                 return int((day + timedelta(days=self._end)).timestamp())
-            moment = values.moment(value)
+            moment = parsers.moment(value)
             if moment < EARLIEST:
                 self.fail(f"{value} would be {iso(moment)}: {_DAYS}", parameter, context)
             return moment

@@ -8,24 +8,24 @@ from typing import Any
 
 import click
 
-from cibeacon.backfill import cells
-from cibeacon.backfill.campaign import Campaign, Order
+from cibeacon.backfill import parsers
+from cibeacon.backfill.client_factory import hiring
 from cibeacon.backfill.columns import KINDS, Kind
-from cibeacon.backfill.desk import Mode
-from cibeacon.backfill.hiring import hiring
+from cibeacon.backfill.run_files import Mode
+from cibeacon.backfill.runner import Campaign, Order
 from cibeacon.backfill.shard import shard
 from cibeacon.backfill.tally import SOME_FAILED, Summary
 from cibeacon.cli.backfill_view import View, shown
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.present import opened, unbroken
-from cibeacon.delivery.endpoint import endpoints
-from cibeacon.errors import SettingsError
-from cibeacon.planning.readiness import unreachable
-from cibeacon.process.world import World
-from cibeacon.sanitise import clipped
+from cibeacon.cli.report_view import opened, unbroken
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import SettingsError
+from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, settle
+from cibeacon.settings.endpoint import endpoints
+from cibeacon.signals.requirements import unreachable
 from cibeacon.sinks import dx
-from cibeacon.spool.on_disk import is_address
+from cibeacon.spool.file_store import is_address
 
 _TAKEN = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
 MOST_WORKERS = 64
@@ -96,7 +96,7 @@ def _order(
     if fault:
         raise SettingsError("Nothing was sent", fault, "Mend the setting")
     try:
-        zone = cells.zone(own["tz"]) if own["tz"] else None
+        zone = parsers.zone(own["tz"]) if own["tz"] else None
     except ValueError as error:
         said = clipped(str(error), 100)
         raise SettingsError(
@@ -109,7 +109,7 @@ def _order(
         kind=kind,
         files=files,
         mode=mode,
-        about=cells.About(world.now(), zone),
+        about=parsers.About(world.now(), zone),
         endpoint=endpoints(settings)[dx.NAME],
         timeout=settings.core.timeout,
         workers=own["workers"],

@@ -10,17 +10,17 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Self
 
-from cibeacon.backfill.desk import Mode
-from cibeacon.backfill.patience import Silence
+from cibeacon.backfill.outage import Silence
 from cibeacon.backfill.rows import Fault
+from cibeacon.backfill.run_files import Mode
 from cibeacon.backfill.tally import SHOWN, Summary, Tally
-from cibeacon.cli.filtered import show
+from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
-from cibeacon.outcome import Request
-from cibeacon.process.world import World
-from cibeacon.redact import Redactor
-from cibeacon.sanitise import clipped, json_text
+from cibeacon.model.outcome import Request
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import clipped, json_text
 from cibeacon.settings import Settings
 
 EVERY = 10.0

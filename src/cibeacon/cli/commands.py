@@ -10,15 +10,15 @@ from io import StringIO
 import click
 
 from cibeacon import __version__
-from cibeacon.cli.lazy import Verb, Verbs
+from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.output import say
 from cibeacon.cli.plain import VALUES_OF_FLAGS
-from cibeacon.options import Option
-from cibeacon.process.world import World
-from cibeacon.redact import Redactor
-from cibeacon.sanitise import block, clipped
+from cibeacon.model.parsers import boolean
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import block, clipped
 from cibeacon.settings import all_options, secret_values
-from cibeacon.values import boolean
+from cibeacon.settings.options import Option
 
 VERBS: Mapping[str, str] = {
     "report": "Tell DX about this run: services, deployments, status.",

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from cibeacon.cli.dataops_stage import Stage
+from cibeacon.ci import github, gitlab
+from cibeacon.cli.dataops_context import Stage
 from cibeacon.dataops import tables
 from cibeacon.dataops.records import Snapshot
-from cibeacon.hosts import github, gitlab
-from cibeacon.sanitise import clipped
+from cibeacon.runtime.sanitize import clipped
 
 if TYPE_CHECKING:
     from rich.live import Live

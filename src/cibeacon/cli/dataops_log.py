@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cibeacon.cli.dataops_stage import Stage, run
+from cibeacon.cli.dataops_context import Stage, run
 from cibeacon.cli.flags import flags, given
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.errors import Fault
 from cibeacon.dataops.joblogs import Reading
-from cibeacon.dataops.powers import Wish
 from cibeacon.dataops.records import Job
+from cibeacon.dataops.token_scopes import Wish
 from cibeacon.dataops.waiting import Policy
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
 
 _TAKEN = ("dataops_url", "dataops_project", "dataops_log_limit", "dataops_wait_timeout")
 _PAUSE = 3.0

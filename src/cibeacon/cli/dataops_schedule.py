@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from cibeacon.cli.dataops_stage import Stage, run, worded
+from cibeacon.cli.dataops_context import Stage, run, worded
 from cibeacon.cli.flags import flags
 from cibeacon.dataops import schedule
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.powers import Wish
-from cibeacon.process.world import World
+from cibeacon.dataops.token_scopes import Wish
+from cibeacon.runtime.environment import World
 
 _TAKEN = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_file", "dataops_variables")
 

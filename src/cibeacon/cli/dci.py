@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 import click
 
-from cibeacon.cli.lazy import Verb, Verbs
+from cibeacon.cli.lazy_group import Verb, Verbs
 
 VERBS: Mapping[str, Verb] = {
-    "whoami": Verb("dci_reading:whoami", "Show which remote CI signs, and for which teams."),
-    "topics": Verb("dci_reading:topics", "List the topics that it may use."),
-    "components": Verb("dci_reading:components", "List the components of a topic."),
-    "jobs": Verb("dci_reading:jobs", "List the team's jobs, or show one."),
-    "start": Verb("dci_telling:start", "Make a job and tell that it runs."),
-    "state": Verb("dci_telling:state", "Tell how the job stands."),
-    "upload": Verb("dci_telling:upload", "Send files to the job."),
-    "finish": Verb("dci_telling:finish", "Send files, then tell how the job ended."),
+    "whoami": Verb("dci_query:whoami", "Show which remote CI signs, and for which teams."),
+    "topics": Verb("dci_query:topics", "List the topics that it may use."),
+    "components": Verb("dci_query:components", "List the components of a topic."),
+    "jobs": Verb("dci_query:jobs", "List the team's jobs, or show one."),
+    "start": Verb("dci_job:start", "Make a job and tell that it runs."),
+    "state": Verb("dci_job:state", "Tell how the job stands."),
+    "upload": Verb("dci_job:upload", "Send files to the job."),
+    "finish": Verb("dci_job:finish", "Send files, then tell how the job ended."),
 }
 
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cibeacon.demo.story import Holding, Story, holdings
-from cibeacon.process.sections import interruptible
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.server import Sandbox
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from cibeacon.options import Option
 from cibeacon.settings import all_options
+from cibeacon.settings.options import Option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

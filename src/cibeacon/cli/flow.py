@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from cibeacon.assigning import assign as assigned
+from cibeacon.cli.dci_output import shown
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.looking import shown
 from cibeacon.cli.output import say
-from cibeacon.cli.present import present
+from cibeacon.cli.report_view import present
 from cibeacon.cli.tables import table
-from cibeacon.lookup import Answer
-from cibeacon.process.world import World
-from cibeacon.redact import Redactor
-from cibeacon.sanitise import clipped
+from cibeacon.flow_assign import assign as assigned
+from cibeacon.model.report import Report
+from cibeacon.reporting import text_report
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, secret_values, settle
+from cibeacon.sink_query import Answer
 from cibeacon.sinks import flow
 from cibeacon.sinks.flow_pipelines import PREFIX
-from cibeacon.telling import logtext
-from cibeacon.telling.report import Report
 
 _TAKEN = (
     *("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq"),
@@ -80,7 +80,7 @@ def assign(
     def work() -> tuple[Report, Settings]:
         return assigned(world, told, announce, clear=clear)
 
-    return present(world, settle(told, world.environ, {}), work, logtext.lines).exit_code
+    return present(world, settle(told, world.environ, {}), work, text_report.lines).exit_code
 
 
 def _filled(text: str, name: str) -> str:

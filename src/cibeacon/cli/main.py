@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cibeacon.errors import guarded
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import guarded
 
 
 def run(argv: Sequence[str], world: World) -> int:
@@ -20,7 +20,7 @@ def run(argv: Sequence[str], world: World) -> int:
 def _failed(argv: Sequence[str], world: World, why: str) -> int:
     """What a verb that shows no report comes to when it fails unexpectedly. In the action that costs a strict step alone."""
     from cibeacon.cli import plain
-    from cibeacon.cli.present import fault
+    from cibeacon.cli.report_view import fault
 
     fault(world, why)
     return 1 if world.stage == "whole" else int(plain.strict(argv, world.environ))
@@ -29,9 +29,9 @@ def _failed(argv: Sequence[str], world: World, why: str) -> int:
 def _run(argv: Sequence[str], world: World) -> int:
     try:
         if not argv and world.stage != "whole":
-            from cibeacon.cli import step
+            from cibeacon.cli import action_step
 
-            return step.run(world)
+            return action_step.run(world)
         from cibeacon.cli import plain
 
         if understood := plain.read(argv):

@@ -6,8 +6,8 @@ import os
 import select
 import stat
 
-from cibeacon.process.world import World
-from cibeacon.sanitise import clipped
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, own_secrets
 
 GRACE = 1.0
@@ -33,7 +33,7 @@ def answer(world: World, settings: Settings, text: str, code: int = 0) -> int:
     why = say(world, text)
     if why is None:
         return code
-    from cibeacon.detect import in_ci  # half of the host modules, which few of these verbs need
+    from cibeacon.ci.detect import in_ci  # half of the host modules, which few of these verbs need
 
     said = f"✗ The answer could not be written: {why}. Look at where the output goes."
     say(world, f"{clipped(said, _WIDTH)}\n", to_stderr=True)
@@ -45,10 +45,10 @@ def mask(world: World) -> None:
 
     Only for the action's stages: the runner reads what they print and keeps these lines to itself, and nobody else does.
     """
-    from cibeacon.hosts import github, github_speech
+    from cibeacon.ci import github, github_output
 
     if github.here(world.environ) and _is_read(world):
-        lines = github_speech.masks(own_secrets(world.environ))
+        lines = github_output.masks(own_secrets(world.environ))
         say(world, "".join(f"{line}\n" for line in lines), to_stderr=True)
 
 

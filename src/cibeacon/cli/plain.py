@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from cibeacon.model.parsers import boolean
 from cibeacon.settings import all_options, settle
-from cibeacon.values import boolean
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "report": ("core", "output", "change", "deploy", "run", "dx", "dci", "flow"),

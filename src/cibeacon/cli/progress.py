@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cibeacon.cli.output import say
-from cibeacon.files.watching import Watch
-from cibeacon.process.world import World
-from cibeacon.redact import Redactor
-from cibeacon.sanitise import clipped
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import secret_values
 
 LARGE = 8 << 20

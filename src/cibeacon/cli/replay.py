@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.present import present
-from cibeacon.process.world import World
+from cibeacon.cli.report_view import present
+from cibeacon.replay import replay
+from cibeacon.runtime.environment import World
 from cibeacon.settings import settle
-from cibeacon.spool.replay import replay
 
 
 @click.command("replay")

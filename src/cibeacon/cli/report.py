@@ -7,7 +7,7 @@ import click
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.plain import GROUPS
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
 
 
 @click.command("report")

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from cibeacon.cli.output import say
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.sanitize import clipped
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.sanitise import clipped
 
 _STEP = 2.0
 """Seconds that a step of a pipeline takes, slow enough for a person to watch."""

@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from cibeacon.cli.filtered import show
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import GRACE, answer, say
-from cibeacon.configuration.inspection import Inspection, Located, inspected
-from cibeacon.errors import OutOfTime, interruption
-from cibeacon.process.sections import interruptible
-from cibeacon.process.world import World
-from cibeacon.redact import Redactor
-from cibeacon.sanitise import clipped
-from cibeacon.services.atlas import Which
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import OutOfTime, interruption
+from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import clipped
+from cibeacon.service_lint import Inspection, Located, inspected
+from cibeacon.services.map_queries import Which
 from cibeacon.settings import secret_values, settle
 
 FAULTY = 2

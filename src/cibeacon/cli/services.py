@@ -9,10 +9,10 @@ import click
 
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.lazy import Verb, Verbs
+from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.plain import GROUPS
-from cibeacon.process.sections import interruptible
-from cibeacon.process.world import World
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.interrupt_guard import interruptible
 
 VERBS: Mapping[str, Verb] = {
     "list": Verb("service_map:list_services", "Show every service with its folders and the rule that makes it one."),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from cibeacon.process.world import World
-from cibeacon.sanitise import clipped
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.sanitize import clipped
 
 _WIDEST = 80
 _GAP = "  "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cibeacon import app
-from cibeacon.cli.present import present
-from cibeacon.process.world import World
+from cibeacon.cli.report_view import present
+from cibeacon.reporting import text_report
+from cibeacon.runtime.environment import World
 from cibeacon.settings import settle
-from cibeacon.telling import logtext
 
 UNKNOWN = app.UNKNOWN
 
@@ -24,5 +24,5 @@ def services(world: World, told: Mapping[str, str], paths: Sequence[str] | None 
     settings = settle(told, world.environ, {})
     blank = app.unlooked(settings)
     return present(
-        world, settings, lambda: app.changed_services(world, told, settings, paths), logtext.services, blank
+        world, settings, lambda: app.changed_services(world, told, settings, paths), text_report.services, blank
     ).exit_code

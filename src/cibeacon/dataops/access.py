@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from cibeacon.dataops.faults import usage
-from cibeacon.transport import plain_http_refused
+from cibeacon.dataops.errors import usage
+from cibeacon.model.plain_http import plain_http_refused
 
 PIPELINE_FILE = "_PIPELINE_FILE_NAME"
 """The variable behind "Pipeline configuration file path" (https://docs.dataops.live/docs/api-docs/rest-api-resources/)."""

@@ -8,7 +8,7 @@ from typing import Any
 from cibeacon.dataops.connection import PAGE as PAGE
 from cibeacon.dataops.connection import Connection
 from cibeacon.dataops.connection import Record as Record
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.errors import Fault
 from cibeacon.dataops.trace import Part
 
 _WEB_PAGE = "text/html"

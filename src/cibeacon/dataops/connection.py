@@ -16,13 +16,13 @@ from gitlab.exceptions import GitlabError
 from requests import RequestException
 
 from cibeacon.dataops.access import Access
-from cibeacon.dataops.faults import Fault, Slow, answered, usage
-from cibeacon.dataops.wire import OneOrigin
-from cibeacon.delivery.courier import retry_after
-from cibeacon.delivery.endpoint import Endpoint
-from cibeacon.delivery.losses import lost
-from cibeacon.process.deadline import within
-from cibeacon.reading import number
+from cibeacon.dataops.errors import Fault, Slow, answered, usage
+from cibeacon.dataops.session import OneOrigin
+from cibeacon.http.client import retry_after
+from cibeacon.http.network_errors import lost
+from cibeacon.model.payload import number
+from cibeacon.runtime.threads import within
+from cibeacon.settings.endpoint import Endpoint
 
 PAGE = 100
 _FIRST_PAUSE = 1.0

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 from cibeacon.dataops import progress
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.clockwork import Clockwork
-from cibeacon.dataops.faults import Fault
-from cibeacon.dataops.looking import look
+from cibeacon.dataops.clock import Clockwork
+from cibeacon.dataops.errors import Fault
 from cibeacon.dataops.records import Snapshot
+from cibeacon.dataops.snapshot import look
 from cibeacon.dataops.waiting import Policy, State, Verdict, stepped
 
 

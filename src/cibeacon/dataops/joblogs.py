@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.errors import Fault
 from cibeacon.dataops.loglines import Lines
 from cibeacon.dataops.records import Job, Snapshot
 from cibeacon.dataops.trace import Again, Tail

@@ -11,7 +11,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterator
 
-from cibeacon.sanitise import line
+from cibeacon.runtime.sanitize import line
 
 LONGEST_LINE = 16384
 """Characters; a longer line is broken."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from cibeacon.reading import at, number, words
+from cibeacon.model.payload import at, number, words
 
 FINAL = ("success", "failed", "canceled", "skipped")
 BLOCKED = "manual"

@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 from cibeacon.dataops import cron
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.faults import Fault, usage
-from cibeacon.reading import number
+from cibeacon.dataops.errors import Fault, usage
+from cibeacon.model.payload import number
 
 _CHANGING = ("cron", "cron_timezone", "active")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cibeacon.dataops.records import Job, Snapshot
-from cibeacon.reading import at
-from cibeacon.sanitise import cell, clipped
+from cibeacon.model.payload import at
+from cibeacon.runtime.sanitize import cell, clipped
 
 _WIDEST = 60
 Columns = Mapping[str, Sequence[str]]

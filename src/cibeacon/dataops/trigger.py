@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cibeacon.dataops.client import Client
-from cibeacon.dataops.clockwork import Clockwork
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.clock import Clockwork
+from cibeacon.dataops.errors import Fault
 from cibeacon.dataops.records import Pipeline
-from cibeacon.reading import number
+from cibeacon.model.payload import number
 
 MARK = "CIBEACON_TRIGGER_ID"
 """The variable by which a pipeline is recognised."""

@@ -6,8 +6,8 @@ refusal is believed when it is repeated.
 
 from typing import Literal, NamedTuple
 
-from cibeacon.dataops.endings import Word
-from cibeacon.dataops.faults import Fault
+from cibeacon.dataops.errors import Fault
+from cibeacon.dataops.exit_codes import Word
 from cibeacon.dataops.records import BLOCKED, QUEUED, Pipeline, Snapshot
 
 _SLOWER = 1.5

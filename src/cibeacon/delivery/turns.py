@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple, Protocol, Self
 
-from cibeacon.call import Dialogue
-from cibeacon.outcome import Outcome
-from cibeacon.process.budget import Budget
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Dialogue
+from cibeacon.runtime.deadline import Budget
 
 PROBES = 3
 """How many in a row are tried before a vendor that answers is left alone; one that is mute is asked once more."""
@@ -80,7 +80,7 @@ def at_once(
     tell: Callable[[Carrier, int], Outcome],
 ) -> Iterator[tuple[int, Outcome]]:
     """Every place with what became of its file, as it comes: several at once, and none that fails keeps another."""
-    from cibeacon.process.deadline import together  # the network stack has it too
+    from cibeacon.runtime.threads import together  # the network stack has it too
 
     with ExitStack() as held:
         idle = [held.enter_context(hire()) for _ in places[:UPLOADS]]  # a session is for one thread

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon import paths
-from cibeacon.errors import HalfTime, guarded, interruption
 from cibeacon.files import junit
-from cibeacon.files.names import named
-from cibeacon.process.sections import interruptible
+from cibeacon.model.file_names import named
+from cibeacon.runtime import paths
+from cibeacon.runtime.errors import HalfTime, guarded, interruption
+from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.services.patterns import Glob, is_plain
 
 JUNIT = "application/junit"

@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from cibeacon import paths
-from cibeacon.errors import ScrubError
-from cibeacon.process.belongings import begun, end
-from cibeacon.process.sections import interruptible, uninterrupted
-from cibeacon.sanitise import clipped
+from cibeacon.runtime import paths
+from cibeacon.runtime.cleanup import begun, end
+from cibeacon.runtime.errors import ScrubError
+from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
+from cibeacon.runtime.sanitize import clipped
 
 _MOST_BLANKS = 4
 

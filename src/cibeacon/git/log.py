@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cibeacon.git.child import listed, names
+from cibeacon.git.git_process import listed, names
 from cibeacon.git.repository import Repository
 
 _FIELDS = "%H%x00%P%x00%ct%x00%B"

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from cibeacon.context import Checkout, Named
-from cibeacon.errors import CheckoutError, ServiceMapError
-from cibeacon.git import environment
-from cibeacon.git.child import Git, listed, names
+from cibeacon.git import git_env
+from cibeacon.git.git_process import Git, listed, names
 from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_line
-from cibeacon.process.budget import Budget
-from cibeacon.reading import SHA
+from cibeacon.model.context import Checkout, Named
+from cibeacon.model.payload import SHA
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import CheckoutError, ServiceMapError
 
 LARGEST_FILE = 4 << 20
 """Bytes of a file of the repository that is read as a whole: configuration, CODEOWNERS, a build graph."""
@@ -51,7 +51,7 @@ class Repository(Git):
     """A repository on disk asks no server, so it never has trouble with one."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
-        super().__init__(root, environment.reading(environ), budget)
+        super().__init__(root, git_env.reading(environ), budget)
         self._commits: dict[str, str | None] = {}
         self._told: dict[tuple[str, ...], tuple[int, bytes, str]] = {}
         self._expected: tuple[str, ...] = ()

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from cibeacon.errors import CheckoutError
-from cibeacon.git import environment
+from cibeacon.git import git_env
 from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
-from cibeacon.process.budget import Budget
-from cibeacon.reading import SHA
+from cibeacon.model.payload import SHA
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.errors import CheckoutError
 
 What: TypeAlias = Literal["trees", "parents", "graph", "files"]
 """What is fetched of a commit: its folders; those of its parents as well; its whole history with nothing in it; or,
@@ -105,7 +105,7 @@ class Scratch(Repository):
         `wide`: the objects have SHA-256 ids.
         """
         super().__init__(root, environ, budget)
-        self._environ = environment.scratch(environ)
+        self._environ = git_env.scratch(environ)
         self._job, self._remotes, self._frank = environ, remotes, frank
         self._brought: set[str] = set()
         _lay_out(root, remotes, borrowed, wide=wide)
@@ -136,7 +136,7 @@ class Scratch(Repository):
         by_id = all(SHA.fullmatch(name) for name in names)
         for number, remote in enumerate(self._remotes if by_id else self._remotes[:1]):
             frank = self._frank and what != "files"
-            environ = environment.fetching(self._job, remote, f"r{number}", frank=frank)
+            environ = git_env.fetching(self._job, remote, f"r{number}", frank=frank)
             place = (*_ALWAYS, "--", f"r{number}", *specs)
             code, _, err = self._run("fetch", *_OPTIONS[what], *place, environ=environ)
             if code != 0 and what == "graph" and _NO_TREE_FILTER.search(err):

@@ -7,8 +7,8 @@ or a path outside: a pull request could otherwise send the token elsewhere.
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.services.drawing import draw
-from cibeacon.services.notation import Finding, Mention, shown, unknown_key
+from cibeacon.services.schema import draw
+from cibeacon.services.schema_types import Finding, Mention, shown, unknown_key
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.template import Template
 

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from cibeacon.errors import ServiceMapError, SettingsError
-from cibeacon.identifiers import SERVICE_NAMES, is_service_name
-from cibeacon.services import graphs
+from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
+from cibeacon.runtime.errors import ServiceMapError, SettingsError
+from cibeacon.services import build_graphs
 from cibeacon.services.codeowners import Owners
-from cibeacon.services.notation import Rule
 from cibeacon.services.patterns import Glob
 from cibeacon.services.rules import MISNAMED, Rules, service_key
+from cibeacon.services.schema_types import Rule
 from cibeacon.services.service_map import ServiceMap
 
 Side: TypeAlias = Literal["head", "base"]
@@ -83,8 +83,8 @@ def discovered(drawn: ServiceMap, trees: Trees) -> ServiceMap:
     for rule in rules.discover:
         if rule.kind == "marker":
             _add(found, rule.order, _marked(rule, rules.outside, trees))
-        elif rule.kind in graphs.READERS:
-            settled = graphs.with_projects(settled, rule, claimed, found)
+        elif rule.kind in build_graphs.READERS:
+            settled = build_graphs.with_projects(settled, rule, claimed, found)
         elif rule.kind == "codeowners":
             settled = _with_owners(settled, rule, trees)
     programs = tuple(rule for rule in rules.discover if rule.kind == "jq")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from cibeacon.identifiers import is_service_name
+from cibeacon.model.identifiers import is_service_name
 from cibeacon.services.patterns import Glob
 
 LIBRARY = "\0"

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
-from cibeacon.services import closure
+from cibeacon.services import dependents
 from cibeacon.services.patterns import Glob, Patterns, State, below
 from cibeacon.services.rules import LIBRARY, MISNAMED, Assignment, Rules, Touch, service_key
 from cibeacon.services.template import Template
@@ -196,7 +196,7 @@ class ServiceMap:
         why = dict(own)
         if everywhere:
             why = dict.fromkeys(self._keys(), f"global: {everywhere}") | why
-        used = closure.reached(why, self.rules.uses, self.rules.dependents)
+        used = dependents.reached(why, self.rules.uses, self.rules.dependents)
         why |= {user: f"uses: {name.removeprefix(LIBRARY).removeprefix(MISNAMED)}" for user, name in used.items()}
         return {name: why[name] for name in sorted(why) if not name.startswith(LIBRARY)}
 

@@ -7,13 +7,13 @@ generated from it. Edges and sinks never see a group: they take the values they 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.identifiers import ENV, ENV_JOB, is_uuid
-from cibeacon.options import Option, Origin, Problem, Sources, credentials, declared, resolve
+from cibeacon.model.identifiers import ENV, ENV_JOB, is_uuid
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.dx import Deploy, Dx, Run
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, Forge, Output
+from cibeacon.settings.options import Option, Origin, Problem, Sources, credentials, declared, resolve
 
 __all__ = ["GROUPS", "SIGNAL_KINDS", "Change", "Settings", "all_options", "own_secrets", "secret_values", "settle"]
 

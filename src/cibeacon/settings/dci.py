@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cibeacon import identifiers, values
-from cibeacon.files.regexes import regexes
-from cibeacon.options import option
+from cibeacon.model import identifiers, parsers
+from cibeacon.settings.options import option
+from cibeacon.settings.regexes import regexes
 
 PUBLIC = "https://api.distributed-ci.io"
 """The control server that everybody uses."""
@@ -15,16 +15,16 @@ class Dci(NamedTuple):
     """DCI"""
 
     dci_topic: str | None = option(
-        values.text, None, "Topic that the job is about, by name or id. Makes this CI job a job of DCI."
+        parsers.text, None, "Topic that the job is about, by name or id. Makes this CI job a job of DCI."
     )
     dci_components: tuple[str, ...] = option(
-        values.words,
+        parsers.words,
         (),
         "Components that the job is about: ids, type=name, or a type for its latest one (see dci_latest_by).",
         shown_default="the latest component of every type of the topic",
     )
     dci_latest_by: str | None = option(
-        values.choice("created", "released"),
+        parsers.choice("created", "released"),
         None,
         "Which component of a type is the latest: the one that was created last, or the one that was released last.",
         shown_default="released for a type that dci_components names; created, as DCI itself chooses, where it names none",
@@ -36,28 +36,28 @@ class Dci(NamedTuple):
         shown_default="the job that an earlier step or stage of this run made",
     )
     dci_name: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Name of the job. DCI compares its results with those of earlier jobs of the same name.",
         shown_default="pipeline and job, with the values of the matrix",
     )
     dci_configuration: str | None = option(
-        values.text, None, "What the job runs on or in, such as a scenario or the hardware."
+        parsers.text, None, "What the job runs on or in, such as a scenario or the hardware."
     )
     dci_change_url: str | None = option(
-        values.link,
+        parsers.link,
         None,
         "Page of the change under test. Never that of the run: it differs each time, and nothing would be compared.",
         shown_default="the page of the pull request or merge request",
     )
     dci_tags: tuple[str, ...] = option(
-        values.words, (), "Tags of the job, beside the one by which it is found again.", shown_default="none"
+        parsers.words, (), "Tags of the job, beside the one by which it is found again.", shown_default="none"
     )
     dci_comment: str | None = option(
-        values.text, None, "Comment on the job and its states.", shown_default="on states the page of the run"
+        parsers.text, None, "Comment on the job and its states.", shown_default="on states the page of the run"
     )
     dci_files: tuple[str, ...] = option(
-        values.words,
+        parsers.words,
         (),
         "Files to send when the job has ended, as globs such as reports/**/*.xml; JUnit reports are recognised.",
         shown_default="none",
@@ -69,13 +69,13 @@ class Dci(NamedTuple):
         shown_default="none",
     )
     dci_upload_timeout: float = option(
-        values.duration,
+        parsers.duration,
         300.0,
         "Seconds that all files together may take, beside timeout.",
         shown_default="300",
     )
     dci_redact: bool = option(
-        values.boolean,
+        parsers.boolean,
         False,
         "Send text files without the tokens in them: those of GitHub, ids and secrets of remote CIs, pull secrets.",
         shown_default="false",
@@ -89,7 +89,7 @@ class Dci(NamedTuple):
         shown_default="the tokens above",
         also=("DCI_REDACT_PATTERNS",),
     )
-    dci_url: str = option(values.dci_url, PUBLIC, "DCI's control server.", shown_default=PUBLIC, also=("DCI_CS_URL",))
+    dci_url: str = option(parsers.dci_url, PUBLIC, "DCI's control server.", shown_default=PUBLIC, also=("DCI_CS_URL",))
     dci_client_id: str | None = option(
         identifiers.client_id,
         None,
@@ -97,5 +97,5 @@ class Dci(NamedTuple):
         also=("DCI_CLIENT_ID",),
     )
     dci_api_secret: str | None = option(
-        values.token, None, "Secret of the remote CI.", secret=True, also=("DCI_API_SECRET",)
+        parsers.token, None, "Secret of the remote CI.", secret=True, also=("DCI_API_SECRET",)
     )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon import identifiers, status_words, values
-from cibeacon.options import option
+from cibeacon.model import identifiers, parsers, status_words
+from cibeacon.settings.options import option
 
 
 class Deploy(NamedTuple):
@@ -18,43 +18,43 @@ class Deploy(NamedTuple):
         in_repository=True,
     )
     deployed_at: int | None = option(
-        values.moment, None, "When it was deployed: Unix seconds, milliseconds, or ISO 8601.", shown_default="now"
+        parsers.moment, None, "When it was deployed: Unix seconds, milliseconds, or ISO 8601.", shown_default="now"
     )
     environment: str | None = option(
-        values.text, None, "Environment deployed to, such as production.", in_repository=True
+        parsers.text, None, "Environment deployed to, such as production.", in_repository=True
     )
     deploy_success: bool | None = option(
-        values.boolean,
+        parsers.boolean,
         None,
         "Whether the deployment worked. When set, the deployment is announced whatever the job's status.",
         flag=True,
     )
     attribution: str = option(
-        values.choice("commit", "repository"),
+        parsers.choice("commit", "repository"),
         "commit",
         "commit sends the SHA; repository sends none, and DX attributes all pull requests not yet deployed.",
         shown_default="commit",
     )
     integration_branch: str | None = option(
-        values.text, None, "Branch that changes are integrated on before the release branch."
+        parsers.text, None, "Branch that changes are integrated on before the release branch."
     )
     merge_commit_shas: tuple[str, ...] = option(
-        values.shas, (), "Merge commits that this deployment ships, instead of one commit."
+        parsers.shas, (), "Merge commits that this deployment ships, instead of one commit."
     )
     reference_id: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Unique id of the deployment. With several services, :<service> is appended.",
         shown_default="made from the run, so that repeats are recognised",
     )
     source_name: str | None = option(
-        values.text, None, "Name of the system that deploys.", shown_default="the CI host's name", in_repository=True
+        parsers.text, None, "Name of the system that deploys.", shown_default="the CI host's name", in_repository=True
     )
     metadata: Mapping[str, Any] | None = option(
-        values.metadata, None, "JSON object to keep with the deployment.", in_repository=True
+        parsers.metadata, None, "JSON object to keep with the deployment.", in_repository=True
     )
     metadata_jq: str | None = option(
-        values.program,
+        parsers.program,
         None,
         "jq program that makes such an object from {event, context, services}; what metadata holds wins, key by key.",
     )
@@ -64,14 +64,14 @@ class Run(NamedTuple):
     """Pipeline runs"""
 
     pipeline_name: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Name of the pipeline.",
         shown_default="the workflow's or pipeline's name",
         in_repository=True,
     )
     pipeline_source: str | None = option(
-        values.text, None, "System that runs the pipeline.", shown_default="GitHub Actions or GitLab CI"
+        parsers.text, None, "System that runs the pipeline.", shown_default="GitHub Actions or GitLab CI"
     )
     status: str | None = option(
         status_words.status,
@@ -88,21 +88,23 @@ class Run(NamedTuple):
         expression="${{ job.status }}",
     )
     started_at: int | None = option(
-        values.moment, None, "When the run started.", shown_default="from the CI host, or now"
+        parsers.moment, None, "When the run started.", shown_default="from the CI host, or now"
     )
     finished_at: int | None = option(
-        values.moment, None, "When the run ended; sent with a final status only.", shown_default="now"
+        parsers.moment, None, "When the run ended; sent with a final status only.", shown_default="now"
     )
-    head_branch: str | None = option(values.text, None, "Branch that the run is for.", shown_default="from the CI host")
+    head_branch: str | None = option(
+        parsers.text, None, "Branch that the run is for.", shown_default="from the CI host"
+    )
     github_username: str | None = option(
-        values.text, None, "GitHub user who started the run.", shown_default="from the CI host"
+        parsers.text, None, "GitHub user who started the run.", shown_default="from the CI host"
     )
     gitlab_username: str | None = option(
-        values.text, None, "GitLab user who started the run.", shown_default="from the CI host"
+        parsers.text, None, "GitLab user who started the run.", shown_default="from the CI host"
     )
-    email: str | None = option(values.text, None, "Email address of the user who started the run.")
+    email: str | None = option(parsers.text, None, "Email address of the user who started the run.")
     send_email: bool = option(
-        values.boolean,
+        parsers.boolean,
         False,
         "Send the email address that the CI host knows. It is personal data.",
         shown_default="false",
@@ -114,24 +116,24 @@ class Dx(NamedTuple):
     """DX"""
 
     dx_url: str | None = option(
-        values.dx_url, None, "DX's base URL, or the instance name: acme stands for https://acme.getdx.net."
+        parsers.dx_url, None, "DX's base URL, or the instance name: acme stands for https://acme.getdx.net."
     )
     dx_token: str | None = option(
-        values.token,
+        parsers.token,
         None,
         "Data Cloud API key of DX. A Web API token, which DX has too, does not work here.",
         secret=True,
         also=("DX_API_TOKEN",),
     )
     dx_api: str = option(
-        values.choice("classic", "current"),
+        parsers.choice("classic", "current"),
         "classic",
         "Which form of the DX API to speak: classic, or current, which sends services as objects and ISO times and calls "
         "the upsert methods.",
         shown_default="classic",
     )
     replace_services: bool | None = option(
-        values.boolean,
+        parsers.boolean,
         None,
         "Replace the services that DX has for the pull request, instead of adding to them.",
         flag=True,

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from cibeacon import identifiers, values
-from cibeacon.options import option
+from cibeacon.model import identifiers, parsers
+from cibeacon.settings.options import option
 
 LISTING = "/api/v1/flow/pipeline"
 """Where Instabase lists pipelines, by the heading of its documents."""
@@ -13,10 +13,10 @@ class Flow(NamedTuple):
     """Instabase Flow"""
 
     flow_job_id: str | None = option(
-        values.text, None, "Id of the Flow job whose pipelines are set. Turns the flow signal on."
+        parsers.text, None, "Id of the Flow job whose pipelines are set. Turns the flow signal on."
     )
     flow_pipelines: tuple[str, ...] = option(
-        values.words,
+        parsers.words,
         (),
         "Flow pipelines that the job shall have, by name or id; they take the place of those that it has.",
         shown_default="none",
@@ -25,7 +25,7 @@ class Flow(NamedTuple):
         identifiers.root, None, "Instabase's address: scheme and host alone, such as https://www.instabase.com."
     )
     flow_token: str | None = option(
-        values.token, None, "Access token of Instabase, best a service account's.", secret=True
+        parsers.token, None, "Access token of Instabase, best a service account's.", secret=True
     )
     flow_context: str | None = option(
         identifiers.context,
@@ -37,7 +37,7 @@ class Flow(NamedTuple):
         identifiers.path, LISTING, "Path under which this Instabase lists pipelines.", shown_default=LISTING
     )
     flow_client_cert: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Path of a PEM file with a client certificate and its key, where Instabase asks for one.",
         shown_default="none",

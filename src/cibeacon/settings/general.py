@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from cibeacon import identifiers, values
-from cibeacon.options import option
+from cibeacon.model import identifiers, parsers
+from cibeacon.settings.options import option
 
 SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run", "dci", "flow")
 """Every kind of signal, in sending order."""
@@ -13,7 +13,7 @@ class Core(NamedTuple):
     """What it does"""
 
     signals: tuple[str, ...] = option(
-        values.choices("auto", *SIGNAL_KINDS),
+        parsers.choices("auto", *SIGNAL_KINDS),
         ("auto",),
         "Which signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci, flow. "
         "A signal that is named here but cannot be sent for want of settings counts as invalid.",
@@ -21,17 +21,17 @@ class Core(NamedTuple):
         in_repository=True,
     )
     dry_run: bool | None = option(
-        values.boolean,
+        parsers.boolean,
         None,
         "Show every request with its exact body and send nothing; no connection is opened and no token is needed.",
         shown_default="false, but true for cibeacon report outside GitHub Actions and GitLab CI",
         flag=True,
     )
     timeout: float = option(
-        values.duration, 30.0, "Seconds that everything together may take, retries included.", shown_default="30"
+        parsers.duration, 30.0, "Seconds that everything together may take, retries included.", shown_default="30"
     )
     spool: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Folder, or bucket such as s3://bucket/prefix, where signals are kept that could not be sent, for cibeacon replay; "
         "off keeps none.",
@@ -39,19 +39,19 @@ class Core(NamedTuple):
         "project's folder, elsewhere cibeacon/spool in the folder for user state",
     )
     config: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Path of the repository configuration, relative to the top of the checkout.",
         shown_default=".cibeacon.yml, .cibeacon.json or .cibeacon.toml",
     )
     host: str | None = option(
-        values.choice("github", "gitlab", "local"),
+        parsers.choice("github", "gitlab", "local"),
         None,
         "Which CI host this is: github, gitlab or local. For when the environment does not tell.",
         shown_default="detected",
     )
     allow_http: bool = option(
-        values.boolean,
+        parsers.boolean,
         False,
         "Allow plain http to hosts other than this machine. The token then travels unencrypted.",
         shown_default="false",
@@ -63,7 +63,7 @@ class Output(NamedTuple):
     """What it prints and exits with"""
 
     strict: bool = option(
-        values.boolean,
+        parsers.boolean,
         False,
         "Exit 1 when any signal failed, was invalid or still waits in the spool, or the log has a line with an exclamation mark. "
         "Otherwise the exit code is always 0.",
@@ -71,19 +71,19 @@ class Output(NamedTuple):
         flag=True,
     )
     format: str = option(
-        values.choice("text", "json"),
+        parsers.choice("text", "json"),
         "text",
         "What stdout holds: text for people, or json: one JSON document (the text then goes to stderr).",
         shown_default="text",
     )
     jq: str | None = option(
-        values.program,
+        parsers.program,
         None,
         "jq program that filters the JSON document: text is printed as it is, everything else as JSON on one line. "
         "Implies the format json.",
     )
     verbose: bool = option(
-        values.boolean,
+        parsers.boolean,
         False,
         "Also show where each setting came from.",
         shown_default="false",
@@ -95,16 +95,16 @@ class Change(NamedTuple):
     """Which run, commit and services this is about"""
 
     repository: str | None = option(
-        values.text, None, "Full name of the repository, such as acme/shop.", shown_default="from the CI host"
+        parsers.text, None, "Full name of the repository, such as acme/shop.", shown_default="from the CI host"
     )
     commit_sha: str | None = option(
-        values.sha, None, "Commit that was built or deployed, 7 to 40 hex digits.", shown_default="from the CI host"
+        parsers.sha, None, "Commit that was built or deployed, 7 to 40 hex digits.", shown_default="from the CI host"
     )
     pr_number: int | None = option(
-        values.integer, None, "Number of the pull request (merge request iid).", shown_default="from the CI host"
+        parsers.integer, None, "Number of the pull request (merge request iid).", shown_default="from the CI host"
     )
     pr_merged: bool = option(
-        values.boolean,
+        parsers.boolean,
         False,
         "The pull request that pr_number or github_pull_id names is merged. Needed where the CI host cannot be asked; "
         "one that it calls open stays open.",
@@ -112,13 +112,13 @@ class Change(NamedTuple):
         flag=True,
     )
     github_pull_id: int | None = option(
-        values.integer, None, "GitHub's database id of the pull request.", shown_default="from the CI host"
+        parsers.integer, None, "GitHub's database id of the pull request.", shown_default="from the CI host"
     )
     base: str | None = option(
-        values.text, None, "Commit or ref to compare from, taken as it is.", shown_default="worked out from the event"
+        parsers.text, None, "Commit or ref to compare from, taken as it is.", shown_default="worked out from the event"
     )
     head: str | None = option(
-        values.text, None, "Commit or ref to compare to, taken as it is.", shown_default="worked out from the event"
+        parsers.text, None, "Commit or ref to compare to, taken as it is.", shown_default="worked out from the event"
     )
     services: tuple[str, ...] = option(
         identifiers.services,
@@ -128,40 +128,40 @@ class Change(NamedTuple):
         shown_default="worked out from git and the repository configuration",
     )
     on_unknown: str = option(
-        values.choice("skip", "fail"),
+        parsers.choice("skip", "fail"),
         "skip",
         "What the services command does when it cannot know: skip exits 0, fail exits 3.",
         shown_default="skip",
     )
     run_id: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "Id of the run, on a CI system that cibeacon does not know; on GitLab also another pipeline of the project, "
         "whose end is then told instead (needs gitlab_token).",
         shown_default="from the CI host",
     )
     run_scope: str = option(
-        values.choice("workflow", "job"),
+        parsers.choice("workflow", "job"),
         "workflow",
         "What one pipeline run record stands for: the whole workflow (pipeline), or this job.",
         shown_default="workflow",
         in_repository=True,
     )
     matrix: Any = option(
-        values.json_value,
+        parsers.json_value,
         None,
         "The job's matrix values as JSON; they keep the records of matrix legs apart.",
         expression="${{ toJSON(matrix) }}",
     )
     job_run_id: str | None = option(
-        values.text,
+        parsers.text,
         None,
         "The CI host's own id of this job's run; it keeps the records of matrix legs and of called workflows apart.",
         shown_default="from the CI host",
         expression="${{ job.check_run_id }}",
     )
     source_url: str | None = option(
-        values.link, None, "Link that the record shows to people.", shown_default="the page of the run"
+        parsers.link, None, "Link that the record shows to people.", shown_default="the page of the run"
     )
 
 
@@ -169,7 +169,7 @@ class Forge(NamedTuple):
     """GitHub and GitLab"""
 
     github_token: str | None = option(
-        values.token,
+        parsers.token,
         None,
         "Token to ask GitHub which pull request a push belongs to. Needs contents: read and pull-requests: read.",
         secret=True,
@@ -177,7 +177,7 @@ class Forge(NamedTuple):
         expression="${{ github.token }}",
     )
     gitlab_token: str | None = option(
-        values.token,
+        parsers.token,
         None,
         "Token to ask GitLab which merge request a push belongs to (read_api). Without one the job token is used.",
         secret=True,

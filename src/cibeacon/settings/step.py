@@ -2,15 +2,15 @@
 
 from typing import NamedTuple
 
-from cibeacon import values
-from cibeacon.options import Option, declared, option
+from cibeacon.model import parsers
+from cibeacon.settings.options import Option, declared, option
 
 
 class Step(NamedTuple):
     """The step of the GitHub action"""
 
     command: tuple[str, ...] = option(
-        values.command,
+        parsers.command,
         ("report",),
         "Command of cibeacon that the step runs, with its flags, such as: services --on-unknown fail. "
         "Quotes hold words together as in a shell, but no shell reads it. Only report has something to do after the job.",

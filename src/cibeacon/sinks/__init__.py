@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from cibeacon.call import Dialogue
-from cibeacon.planning.signals import Signal
+from cibeacon.model.request import Dialogue
+from cibeacon.model.signals import Signal
+from cibeacon.model.spool_record import Record
 from cibeacon.sinks import dx
-from cibeacon.spool.record import Record
 
 
 class Sink(Protocol):

@@ -10,14 +10,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cibeacon.call import Call, Dialogue, Verdict
-from cibeacon.files.names import fits
-from cibeacon.identifiers import is_uuid
-from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
-from cibeacon.planning.signals import Signal
+from cibeacon.model.file_names import fits
+from cibeacon.model.identifiers import is_uuid
+from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
+from cibeacon.model.request import Call, Dialogue, Verdict
+from cibeacon.model.signals import Signal
+from cibeacon.model.spool_record import Record
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks import dci_record
-from cibeacon.sinks.dci_asking import (
+from cibeacon.sinks.dci_files import told_file
+from cibeacon.sinks.dci_lookup import (
     FINAL,
     STATUSES,
     Row,
@@ -32,11 +34,9 @@ from cibeacon.sinks.dci_asking import (
     status_of,
     told_state,
 )
-from cibeacon.sinks.dci_asking import once as said_once
-from cibeacon.sinks.dci_files import told_file
+from cibeacon.sinks.dci_lookup import once as said_once
 from cibeacon.sinks.dci_replies import Refused
 from cibeacon.sinks.dci_topics import components, topic, types
-from cibeacon.spool.record import Record
 
 NAME = "dci"
 LONGEST = 255

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cibeacon.call import Call
+from cibeacon.model.request import Call
 
 PAGE = 200
 """Rows of a page; DCI gives no more at once."""

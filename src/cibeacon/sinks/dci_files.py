@@ -5,11 +5,11 @@ DCI keeps any number of files of one name and says nothing of what is in them, s
 
 from __future__ import annotations
 
-from cibeacon.call import Dialogue, Verdict
-from cibeacon.files.names import numbered
-from cibeacon.planning.job_signals import Attachment
+from cibeacon.model.file_names import numbered
+from cibeacon.model.job_signals import Attachment
+from cibeacon.model.request import Dialogue, Verdict
 from cibeacon.sinks import dci_calls as calls
-from cibeacon.sinks.dci_asking import TRIES, Row, Talk, id_of, listed, needed_jobs
+from cibeacon.sinks.dci_lookup import TRIES, Row, Talk, id_of, listed, needed_jobs
 from cibeacon.sinks.dci_replies import Refused, answer, unanswered
 
 _MOST_OF_A_NAME = 20

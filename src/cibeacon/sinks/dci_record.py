@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cibeacon.identifiers import is_uuid
-from cibeacon.planning.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
+from cibeacon.model.identifiers import is_uuid
+from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
 
 Check = Callable[[Any], bool]
 

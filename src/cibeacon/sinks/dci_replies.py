@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.call import Reply, Verdict
+from cibeacon.model.request import Reply, Verdict
 
 
 class Refused(Exception):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cibeacon.call import Verdict
-from cibeacon.identifiers import is_uuid
+from cibeacon.model.identifiers import is_uuid
+from cibeacon.model.request import Verdict
 from cibeacon.sinks import dci_calls as calls
-from cibeacon.sinks.dci_asking import Row, Talk, asked, id_of, listed, page
+from cibeacon.sinks.dci_lookup import Row, Talk, asked, id_of, listed, page
 from cibeacon.sinks.dci_replies import Refused
 
 _NAMES = ("display_name", "name", "version", "canonical_project_name")

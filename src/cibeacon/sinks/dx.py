@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cibeacon.call import Call, Dialogue, Reply, Verdict
-from cibeacon.planning.signals import Deployment, PipelineRun, PullServices, Signal
+from cibeacon.model.request import Call, Dialogue, Reply, Verdict
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices, Signal
+from cibeacon.model.spool_record import Record
 from cibeacon.sinks.dx_advice import (
     ADVICE,
     EXISTED_BEFORE,
@@ -23,7 +24,6 @@ from cibeacon.sinks.dx_advice import (
     NO_SUCH_METHOD,
     OWN_ATTEMPT,
 )
-from cibeacon.spool.record import Record
 
 NAME = "dx"
 

@@ -11,12 +11,12 @@ from collections.abc import Generator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from cibeacon.call import Call, Dialogue, Reply, Verdict
-from cibeacon.identifiers import is_uuid
-from cibeacon.planning.signals import FlowAssignment, Signal
+from cibeacon.model.identifiers import is_uuid
+from cibeacon.model.request import Call, Dialogue, Reply, Verdict
+from cibeacon.model.signals import FlowAssignment, Signal
+from cibeacon.model.spool_record import Record
 from cibeacon.sinks.flow_pipelines import Pipeline, chosen, doubts, named, pipelines
 from cibeacon.sinks.flow_replies import Refused, answer
-from cibeacon.spool.record import Record
 
 NAME = "flow"
 LISTING = "/api/v1/flow/pipeline"

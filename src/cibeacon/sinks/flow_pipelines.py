@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from cibeacon.call import Verdict
-from cibeacon.identifiers import is_uuid
+from cibeacon.model.identifiers import is_uuid
+from cibeacon.model.request import Verdict
 from cibeacon.sinks.flow_replies import Refused, foreign
 
 PREFIX = "flow_pipeline:"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cibeacon.call import Reply, Verdict
+from cibeacon.model.request import Reply, Verdict
 
 
 class Refused(Exception):

@@ -11,7 +11,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from cibeacon.process.sections import Section, uninterrupted
+from cibeacon.runtime.interrupt_guard import Section, uninterrupted
 
 PAUSE = 0.02
 """Seconds between two looks at a lock."""

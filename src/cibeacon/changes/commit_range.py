@@ -1,0 +1,254 @@
+"""Knows between which two commits a run's changes lie; asks a `History` the little that must be asked. Knows no git.
+
+The rules are those of a tree comparison, never of a two-dot diff against a stale base: a merged pull request is what
+its merge brought to the base branch, an open one is what its merge would bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from cibeacon.changes.hints import deepen, misnamed, no_default_branch
+from cibeacon.ci.history import family
+from cibeacon.model.changes import Span, Unknown
+from cibeacon.model.context import Context, Named, PullRequest
+
+
+class History(Protocol):
+    """What the rules ask of a repository. None means that the repository here cannot tell."""
+
+    def commit(self, revision: str) -> str | None:
+        """The full id of a commit, when its tree is here or may be fetched."""
+        ...
+
+    def named(self, revision: str) -> Named | None:
+        """The commit that a branch, tag or other revision names: the host's, where it can be asked."""
+        ...
+
+    def parents(self, sha: str) -> tuple[str, ...] | None:
+        """The ids of a commit's parents, present or not."""
+        ...
+
+    def is_ancestor(self, older: str, newer: str) -> bool | None:
+        """Whether `newer` holds `older`."""
+        ...
+
+    def merge_base(self, one: str, *others: str) -> str | None:
+        """The best common ancestor of `one` and (a merge of) the others."""
+        ...
+
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+        """The nearest tag before a commit, of those whose name is wanted."""
+        ...
+
+
+class Lineage(Protocol):
+    """What is asked of it besides, to find who merged what."""
+
+    def parents(self, sha: str) -> tuple[str, ...] | None:
+        """The ids of a commit's parents."""
+        ...
+
+    def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
+        """What `after` holds beyond `before`, oldest first, along first parents."""
+        ...
+
+
+Answer: TypeAlias = Span | Unknown
+
+
+def span(context: Context, history: History, base: str | None = None, head: str | None = None) -> Answer:
+    """The commits between which the run's changes lie; `base` and `head` as a person gave them win."""
+    if base or head:
+        return _given(context, history, base, head)
+    pull_request = context.pull_request
+    if pull_request and (pull_request.merged or pull_request.head_sha):
+        return (_merged if pull_request.merged else _open)(context, pull_request, history)
+    if context.merge_group:
+        return _between(context.merge_group.before, context.merge_group.after, "merge queue entry")
+    if context.tag:
+        return _tagged(context, history)
+    if context.push:
+        return _pushed(context, history)
+    if context.host == "local" and not context.ci:
+        return _here(context, history)
+    return Unknown(f"a {context.event or 'run'} event has no commit to compare with", "give base and head")
+
+
+def _between(base: str | None, head: str | None, how: str) -> Answer:
+    """The span, when both commits are named. Whether they are here shows when they are compared."""
+    if not base or not head:
+        return Unknown(f"the event does not name both commits ({how})")
+    return Span(base, head, how)
+
+
+def missing(context: Context, between: Span, history: History) -> Unknown | None:
+    """Why a span cannot be compared: the first of its commits that is not here."""
+    for sha in (between.base, between.head):
+        if history.commit(sha) is None:
+            return Unknown(f"commit {sha[:12]} is not in this checkout ({between.how})", deepen(context))
+    return None
+
+
+def _said(context: Context, named: Named) -> str:
+    """A name in `how`. In CI a ref of the checkout may be an earlier job's."""
+    return f"{named.name} as this checkout has it" if named.local and context.ci else named.name
+
+
+def _given(context: Context, history: History, base: str | None, head: str | None) -> Answer:
+    head = head or context.checkout_sha or "HEAD"
+    if not base:
+        return Unknown("head is given without base", "give both")
+    found = []
+    for revision in (base, head):
+        named = history.named(revision)
+        if named is None:
+            return misnamed(context, revision)
+        found.append(named)
+    local = [_said(context, named) for named in found if named.local and context.ci]
+    return Span(found[0].sha, found[1].sha, ", ".join(("base and head as given", *local)))
+
+
+def _merged(context: Context, pull_request: PullRequest, history: History) -> Answer:
+    """What the merge brought to the base branch, whichever of the merge methods was used."""
+    merge, head = pull_request.merge_commit_sha, pull_request.head_sha
+    if not merge:
+        return Unknown("the event does not name the merge commit")
+    parents = history.parents(merge)
+    if not parents:
+        what = "is not in this checkout" if parents is None else "has no parent"
+        return Unknown(f"the merge commit {merge[:12]} {what}", deepen(context))
+    if merge == head:
+        return _fast_forwarded(context, pull_request, history)
+    if parents[1:] == (head,):
+        return _between(parents[0], merge, "merge commit, first parent")
+    if len(parents) == 2 and parents[0] == head:  # the base branch was merged into the head and pushed as itself
+        return _between(parents[1], merge, "merge commit, second parent")
+    if pull_request.squashed or pull_request.commits == 1:
+        return _between(parents[0], merge, "single commit, its parent")
+    if pull_request.diff_base_sha and head:
+        return _between(pull_request.diff_base_sha, head, "merge request's diff base")
+    return _landed_elsewhere(context, history, merge, head, parents[0])
+
+
+def _landed_elsewhere(context: Context, history: History, merge: str, head: str | None, parent: str) -> Answer:
+    """Squash and rebase merges leave the head outside the base branch; a merge takes it in."""
+    if not head or history.commit(head) is None:
+        return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", deepen(context))
+    held = history.is_ancestor(head, merge)
+    if held and history.is_ancestor(head, parent) is False:
+        return _between(parent, merge, "merge commit, first parent")
+    if held:
+        return Unknown(f"commit {merge[:12]} may have come after the merge", "give base and head")
+    base = history.merge_base(merge, head) if held is False else None
+    if base is None:
+        return Unknown("the merge base of the pull request cannot be told in a shallow checkout", deepen(context))
+    return _between(base, head, "merge base to head (squash or rebase)")
+
+
+def _fast_forwarded(context: Context, pull_request: PullRequest, history: History) -> Answer:
+    """The base branch moved to the head itself: only where it stood before can tell.
+
+    A push in the context is known to hold this pull request and nothing else: what others brought is not its change.
+    """
+    head = pull_request.head_sha
+    if pull_request.diff_base_sha:
+        return _between(pull_request.diff_base_sha, head, "fast-forward, merge request's diff base")
+    before = context.push.before if context.push else None
+    if before and head and history.is_ancestor(before, head):
+        return _between(before, head, "fast-forward, the push")
+    base = history.merge_base(pull_request.base_sha, head) if pull_request.base_sha and head else None
+    if base is None or base == head:
+        return Unknown("the pull request was fast-forwarded and its old base is not known", "give base and head")
+    return _between(base, head, "fast-forward, merge base of base and head")
+
+
+def _open(context: Context, pull_request: PullRequest, history: History) -> Answer:
+    """What a merge would bring: the test merge's first parent to it, else merge base to head."""
+    test_merge, head = context.checkout_sha, pull_request.head_sha
+    if test_merge and test_merge != head and context.event != "pull_request_target":  # that one checks out the base
+        parents = history.parents(test_merge)
+        if parents and len(parents) == 2 and parents[1] == head:
+            return _between(parents[0], test_merge, "test merge, first parent")
+    if pull_request.diff_base_sha:
+        return _between(pull_request.diff_base_sha, head, "merge request's diff base")
+    if not head or history.commit(head) is None:
+        return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", deepen(context))
+    seen = history.commit(pull_request.base_sha) if pull_request.base_sha else None
+    target = history.named(f"refs/remotes/origin/{pull_request.base_ref}") if pull_request.base_ref else None
+    tips = [sha for sha in (seen, target.sha if target else None) if sha]
+    base = history.merge_base(head, *tips) if tips else None
+    if base == head and seen:  # it was merged while the job waited
+        base = history.merge_base(head, seen)
+    if base is None or base == head:
+        return Unknown("the merge base of the pull request cannot be told in this checkout", deepen(context))
+    how = f"merge base with {_said(context, target)} to head" if target and target.local else "merge base to head"
+    return _between(base, head, how)
+
+
+def _pushed(context: Context, history: History) -> Answer:
+    push = context.push
+    if push is None or not push.after:
+        why = (
+            "the branch was deleted" if push and push.deleted else "the event does not name the commit that was pushed"
+        )
+        return Unknown(why, "give base and head")
+    moved = Span(push.before, push.after, "push, before to after") if push.before else None
+    if moved and _advanced(context, moved, history):
+        return moved
+    if push.before and (base := history.merge_base(push.after, push.before)):
+        return _between(base, push.after, "force push, merge base to after")
+    if context.on_default_branch and push.before:
+        return Unknown(
+            f"where the force push left commit {push.before[:12]} cannot be told in this checkout", deepen(context)
+        )
+    if context.on_default_branch:
+        return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
+    return _since_default_branch(context, history, push.after, "new branch" if push.created else "force push")
+
+
+def _advanced(context: Context, moved: Span, history: History) -> bool:
+    """Whether a push added to the branch. GitLab does not tell a force push, and a runner may keep the old commits."""
+    if context.host != "gitlab":
+        return not (context.push and context.push.forced)
+    held = history.is_ancestor(moved.base, moved.head)
+    return held or (held is None and missing(context, moved, history) is not None)
+
+
+def _since_default_branch(context: Context, history: History, head: str, what: str) -> Answer:
+    name = context.default_branch
+    if history.commit(head) is None:
+        return Unknown(f"commit {head[:12]} is not in this checkout ({what})", deepen(context))
+    if not name:
+        return no_default_branch(context, what)
+    tip = history.named(f"refs/remotes/origin/{name}") or history.named(f"refs/heads/{name}")
+    base = history.merge_base(head, tip.sha) if tip else None
+    if tip is None or base is None:
+        why = f"the merge base with the default branch {name[:100]} cannot be told in this checkout ({what})"
+        return Unknown(why, deepen(context))
+    return _between(base, head, f"{what}, merge base with {_said(context, tip)}")
+
+
+def _tagged(context: Context, history: History) -> Answer:
+    """What is new since the tag before in the same series: those of other services in between do not count."""
+    head, series = context.commit_sha, family(context.tag or "")
+    previous = history.previous_tag(head, lambda name: family(name) == series) if head else None
+    if previous is None:
+        of_series = f" of the series {series[:100]}" if series else ""
+        fix = f"give base for the first tag{of_series and ' of a series'}; else {deepen(context)}"
+        return Unknown(f"no earlier tag{of_series} can be found in this checkout", fix)
+    return _between(previous.sha, head, f"previous tag {_said(context, previous)}")
+
+
+def _here(context: Context, history: History) -> Answer:
+    """On a laptop: the branch since it left the default branch, or on that branch its last commit."""
+    head = context.commit_sha
+    if not head:
+        return Unknown("the repository has no commit yet")
+    if context.on_default_branch:
+        parents = history.parents(head)
+        if not parents:
+            return Unknown("the first commit has nothing to compare with", "give base and head")
+        return _between(parents[0], head, f"last commit on {context.branch}")
+    return _since_default_branch(context, history, head, "this branch")

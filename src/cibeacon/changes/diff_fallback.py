@@ -1,0 +1,123 @@
+"""The last rung below git: what the host's API says of commits that no repository here can tell of. Knows no rule.
+
+Each question is asked once. What the host refuses is not known either, and the refusal is kept for the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from cibeacon.changes import diff
+from cibeacon.changes.commit_range import Lineage
+from cibeacon.ci.forge_client import Forge
+from cibeacon.model.changes import Listed
+from cibeacon.model.context import Named, PullRequest
+from cibeacon.model.payload import SHA
+from cibeacon.runtime.errors import HostError
+
+
+class Source(diff.Source, Lineage, Protocol):
+    """A repository, or a ladder that goes on where the checkout ends."""
+
+    def close(self) -> None:
+        """Ends what it started, and removes what it made."""
+        ...
+
+
+class Fallback:
+    """A `History` over a repository first, then over the host's API. `forge` is None where nobody may be asked."""
+
+    def __init__(self, source: Source, forge: Forge | None) -> None:
+        self.source, self.forge = source, forge
+        self._bases: dict[frozenset[str], str | None] = {}
+        self._listed: dict[tuple[str, str], Listed] = {}
+        self._pull_requests: dict[int, PullRequest | HostError] = {}
+        self.relied = False
+        """True once a merge base came from the API."""
+        self.refusals: list[HostError] = []
+
+    def begin(self) -> None:
+        """Begins another comparison: what was refused or relied on so far is not its own."""
+        self.relied = False
+        self.refusals.clear()
+
+    def commit(self, revision: str) -> str | None:
+        """The full id of a commit that is here or may be fetched."""
+        return self.source.commit(revision)
+
+    def parents(self, sha: str) -> tuple[str, ...] | None:
+        """The ids of a commit's parents."""
+        return self.source.parents(sha)
+
+    def named(self, revision: str) -> Named | None:
+        """What a revision names."""
+        return self.source.named(revision)
+
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+        """The nearest tag before a commit, of those whose name is wanted."""
+        return self.source.previous_tag(sha, wanted)
+
+    def is_ancestor(self, older: str, newer: str) -> bool | None:
+        """Whether `newer` holds `older`."""
+        found = self.source.is_ancestor(older, newer)
+        if found is not None:
+            return found
+        base = self._base(older, newer)
+        return None if base is None else base == older
+
+    def merge_base(self, one: str, *others: str) -> str | None:
+        """The best common ancestor of `one` and (a merge of) the others."""
+        if len(others) == 1 and frozenset((one, *others)) in self._bases:
+            return self._base(one, *others)
+        found = self.source.merge_base(one, *others)
+        return self._base(one, *others) if found is None and len(others) == 1 else found
+
+    def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
+        """What `after` holds beyond `before`, oldest first, along first parents."""
+        found = self.source.first_parents(before, after)
+        if found is not None or self.forge is None:
+            return found
+        try:
+            return self.listed(before, after).first_parents
+        except HostError as error:
+            self.refusals.append(error)
+            return None
+
+    def listed(self, base: str, head: str) -> Listed:
+        """What the host tells of two commits. Raises `HostError`."""
+        if self.forge is None:
+            return Listed(fault="nobody may be asked")
+        if (base, head) not in self._listed:
+            self._listed[base, head] = self.forge.compared(base, head)
+        return self._listed[base, head]
+
+    def pull_request(self, number: int) -> PullRequest | None:
+        """A pull request by its number, open or merged; None where nobody may be asked. Raises `HostError`."""
+        if self.forge is None:
+            return None
+        if number not in self._pull_requests:
+            try:
+                self._pull_requests[number] = self.forge.pull_request(number)._replace(named=True, looked_up=True)
+            except HostError as error:
+                self._pull_requests[number] = error
+        answer = self._pull_requests[number]
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
+
+    def _base(self, one: str, other: str) -> str | None:
+        pair = frozenset((one, other))
+        if pair not in self._bases:
+            self._bases[pair] = self._asked_base(one, other)
+        self.relied |= self._bases[pair] is not None
+        return self._bases[pair]
+
+    def _asked_base(self, one: str, other: str) -> str | None:
+        if self.forge is None or not SHA.fullmatch(one) or not SHA.fullmatch(other):
+            return None
+        try:
+            return self.forge.merge_base(one, other)
+        except HostError as error:
+            self.refusals.append(error)
+            return None

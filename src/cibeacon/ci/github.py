@@ -1,0 +1,209 @@
+"""Knows how GitHub Actions describes a run: variables and event payload. Does not call GitHub's API or write files.
+
+Variables: https://docs.github.com/actions/reference/workflows-and-actions/variables. Events:
+https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cibeacon.git.remote import Remote, remote
+from cibeacon.model.context import Context, PullRequest, Push
+from cibeacon.model.payload import at, commit, number, seconds, server, variable, words
+from cibeacon.runtime.errors import EventError
+
+NAME = "github"
+TITLE = "GitHub Actions"
+
+_WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
+_WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
+_PULL_REQUESTS = _WITHOUT_SECRETS | {"pull_request_target"}
+_BY_WRITERS = frozenset({
+    *("push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "delete"),
+    *("merge_group", "deployment", "deployment_status", "pull_request"),
+})  # fmt: skip
+"""Events that only those cause who may write to the repository, or that get no secrets. A stranger may cause any other."""
+_DEPENDABOT = "dependabot[bot]"
+_LARGEST_EVENT = 8 << 20
+_ACCESS = "Give the job's token read access to the repository's contents (contents: read)"
+
+
+def here(environ: Mapping[str, str]) -> bool:
+    """True inside GitHub Actions."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The event payload that the runner left in a file."""
+    path = variable(environ, "GITHUB_EVENT_PATH")
+    try:
+        if path is None:
+            raise ValueError("GITHUB_EVENT_PATH is not set")
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST_EVENT + 1)
+        if len(content) > _LARGEST_EVENT:
+            raise ValueError(f"it is over {_LARGEST_EVENT >> 20} MiB")
+        event = json.loads(content)
+        if not isinstance(event, dict):
+            raise ValueError("it is not a JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise EventError(
+            "GitHub's event payload cannot be read",
+            str(error),
+            "Run cibeacon as a step of the workflow, or in a container with /github/workflow mounted.",
+        ) from error
+    return event
+
+
+def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+    """Where the repository's objects are. A fork's are there too: its pull request's commits live in the base's."""
+    server_url = variable(environ, "GITHUB_SERVER_URL")
+    repository = variable(environ, "GITHUB_REPOSITORY")
+    found = remote(server_url, repository, "x-access-token", token, _ACCESS, allow_http=allow_http)
+    return (found,) if found else ()
+
+
+def spool_folder(environ: Mapping[str, str]) -> str | None:
+    """The runner's folder for the job: later steps see it, and can upload it."""
+    folder = variable(environ, "RUNNER_TEMP")
+    return f"{folder}/cibeacon/spool" if folder else None
+
+
+def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
+    """The run as GitHub describes it. `event` may be empty or lack any key."""
+    name = variable(environ, "GITHUB_EVENT_NAME")
+    pull_request = _pull_request(event)
+    fork = pull_request.fork if pull_request else name in _PULL_REQUESTS
+    dependabot = variable(environ, "GITHUB_ACTOR") == _DEPENDABOT and name not in _WITH_SECRETS
+    deleted = name == "push" and at(event, "deleted") is True
+    built = None if deleted else commit(variable(environ, "GITHUB_SHA"))
+    ref = variable(environ, "GITHUB_REF")
+    run_id, attempt = variable(environ, "GITHUB_RUN_ID"), number(variable(environ, "GITHUB_RUN_ATTEMPT"))
+    server_url = variable(environ, "GITHUB_SERVER_URL") or "https://github.com"
+    repository = variable(environ, "GITHUB_REPOSITORY")
+    context = Context(
+        host=NAME,
+        server=server(server_url),
+        repository=repository,
+        event=name,
+        action=words(event, "action"),
+        commit_sha=_commit(name, event, pull_request, built),
+        checkout_sha=built,
+        ref=ref,
+        branch=_branch(event, ref),
+        default_branch=words(event, "repository", "default_branch"),
+        pull_request=pull_request,
+        push=_push(event) if name == "push" and event else None,
+        merge_group=_merge_group(event) if name == "merge_group" else None,
+        run_id=run_id,
+        run_attempt=attempt,
+        run_url=f"{server_url}/{repository}/actions/runs/{run_id}/attempts/{attempt or 1}" if run_id else None,
+        pipeline=variable(environ, "GITHUB_WORKFLOW"),
+        job=variable(environ, "GITHUB_JOB"),
+        actor=variable(environ, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
+        started_at=number(variable(environ, "STATE_started_at")),
+        dci_job_id=variable(environ, "STATE_dci_job_id"),
+        deployment_state=words(event, "deployment_status", "state"),
+        ci=True,
+        secrets_withheld=(fork and name in _WITHOUT_SECRETS) or dependabot,
+        base_config=fork or (name is not None and name not in _BY_WRITERS),
+    )
+    return _about_upstream(context, event) if name == "workflow_run" else context
+
+
+def _commit(
+    name: str | None, event: Mapping[str, Any], pull_request: PullRequest | None, built: str | None
+) -> str | None:
+    """The commit that people wrote. Without a payload a pull request's is not known: GITHUB_SHA is a test merge."""
+    if pull_request:
+        return pull_request.head_sha
+    if name in ("pull_request", "pull_request_target"):
+        return None
+    named = words(event, "merge_group", "head_sha") or words(event, "deployment", "sha")
+    return commit(named) or built
+
+
+def _branch(event: Mapping[str, Any], ref: str | None) -> str | None:
+    heads = "refs/heads/"
+    if branch := words(event, "pull_request", "head", "ref"):
+        return branch
+    if queued := words(event, "merge_group", "head_ref"):
+        return queued.removeprefix(heads)
+    if ref:
+        return ref.removeprefix(heads) if ref.startswith(heads) else None
+    return words(event, "deployment", "ref")
+
+
+def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
+    """The payload's pull request. Its merge commit counts only once merged: before, it is a test merge."""
+    found = at(event, "pull_request")
+    pr_number = number(at(found, "number")) or number(at(event, "number"))
+    if not isinstance(found, dict) or pr_number is None:
+        return None
+    merged = at(found, "merged") is True
+    return PullRequest(
+        number=pr_number,
+        id=number(at(found, "id")),
+        merged=merged,
+        closed=at(found, "state") == "closed",
+        merge_commit_sha=commit(at(found, "merge_commit_sha")) if merged else None,
+        base_ref=words(found, "base", "ref"),
+        base_sha=commit(at(found, "base", "sha")),
+        head_ref=words(found, "head", "ref"),
+        head_sha=commit(at(found, "head", "sha")),
+        commits=number(at(found, "commits")),
+        fork=_from_fork(found),
+        url=words(found, "html_url"),
+    )
+
+
+def _from_fork(pull_request: Mapping[str, Any]) -> bool:
+    """True when the head lives in another repository, in one that was deleted since, or nobody knows where."""
+    head = words(pull_request, "head", "repo", "full_name")
+    return head is None or head != words(pull_request, "base", "repo", "full_name")
+
+
+def _push(event: Mapping[str, Any]) -> Push:
+    return Push(
+        before=commit(at(event, "before")),
+        after=commit(at(event, "after")),
+        created=at(event, "created") is True,
+        deleted=at(event, "deleted") is True,
+        forced=at(event, "forced") is True,
+        commits=_commits(event),
+    )
+
+
+def _commits(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of a push's commits: 2,048 at most, those of merged branches among them."""
+    listed = at(event, "commits")
+    named = [commit(at(each, "id")) for each in listed] if isinstance(listed, list) else []
+    return tuple(sha for sha in named if sha)
+
+
+def _merge_group(event: Mapping[str, Any]) -> Push:
+    return Push(before=commit(at(event, "merge_group", "base_sha")), after=commit(at(event, "merge_group", "head_sha")))
+
+
+def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
+    """A `workflow_run` event is about the run that it names: that is how a dead runner's record gets closed."""
+    run = at(event, "workflow_run")
+    head_branch = words(run, "head_branch")
+    return context._replace(
+        commit_sha=commit(at(run, "head_sha")),
+        ref=f"refs/heads/{head_branch}" if head_branch else None,
+        branch=head_branch,
+        run_id=str(at(run, "id")) if number(at(run, "id")) else context.run_id,
+        run_attempt=number(at(run, "run_attempt")),
+        run_url=words(run, "html_url") or context.run_url,
+        pipeline=words(run, "name") or context.pipeline,
+        job=None,
+        actor=words(run, "triggering_actor", "login") or words(run, "actor", "login"),
+        status=words(run, "conclusion"),
+        started_at=seconds(at(run, "run_started_at")),
+        finished_at=seconds(at(run, "updated_at")) if words(run, "conclusion") else None,
+    )

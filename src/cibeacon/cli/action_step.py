@@ -1,0 +1,91 @@
+"""A step of the GitHub action: runs the command that its input names. Knows no verb's flags, and no shell.
+
+A wrong command is an invalid one, and fails the step with `strict` alone. So does one that ends badly, unless it was
+asked for just that: how a pipeline ended, or `on_unknown: fail`.
+https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cibeacon.cli import plain, verbs
+from cibeacon.cli.output import mask, say
+from cibeacon.cli.report_view import present
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Report
+from cibeacon.runtime.environment import World
+from cibeacon.settings import Settings, settle
+from cibeacon.settings.step import options
+
+REPORT = "report"
+"""The one command with stages: the others do all they do in the main stage."""
+ASIDE = frozenset({"sandbox", "demo"})
+"""Verbs for a person at a machine; the first would hold the job until it is cancelled."""
+
+
+def run(world: World) -> int:
+    """The exit code of a stage."""
+    words: tuple[str, ...] = ()
+    why = ""
+    try:
+        words = command(world.environ)
+    except ValueError as error:
+        why = str(error)
+    if world.stage == "post" and words[:1] != (REPORT,):
+        return 0  # all is done, and what was wrong has been said
+    mask(world)
+    if why:
+        return _refused(world, why)
+    if words[0] != REPORT:
+        return _ran(world._replace(stage="whole"), words)
+    if world.stage == "post" and world.environ.get("STATE_stage") == "pre":
+        say(world, "cibeacon's step did not run in this job, so there is nothing to report.\n")
+        return 0
+    return verbs.report(world, {}) if len(words) == 1 else _ran(world, words)
+
+
+def command(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of the input. Raises ValueError, with a sentence, for what cannot be a command."""
+    (each,) = options()
+    given = environ.get(each.input_variable, "").strip()
+    try:
+        words: tuple[str, ...] = each.parse(given) if given else each.default
+    except ValueError as error:
+        raise ValueError(f"The input command cannot be used because it {error}.") from error
+    if words[0] in ASIDE:
+        raise ValueError(
+            f"The input command names {words[0]}, which is for a person at a machine and no step of a job."
+        )
+    return words
+
+
+def _ran(world: World, words: tuple[str, ...]) -> int:
+    """The command's own code, where it was asked for."""
+    from cibeacon.cli.commands import Refused, obeyed  # click takes as long to import as all of ours
+
+    try:
+        code = obeyed(words, world)
+    except Refused as error:
+        return _refused(world, f"The input command cannot be run: {error}", words)
+    return code if plain.strict(words, world.environ) or _meant(words[0], code) else 0
+
+
+def _meant(verb: str, code: int) -> bool:
+    """Whether the exit code is what the step is there for: how a pipeline that it drives ended, or that nothing is known."""
+    return verb == "dataops" or (verb == "services" and code == verbs.UNKNOWN)
+
+
+def _refused(world: World, why: str, words: Sequence[str] = ()) -> int:
+    """Says what is wrong with a command, once: by the post stage it has been said."""
+    if world.stage == "post":
+        return 0
+
+    settings = settle({}, world.environ, {})
+
+    def work() -> tuple[Report, Settings]:
+        said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
+        row = Outcome(kind="command", sink="cibeacon", word="invalid", error=said)
+        return Report(context=None, outcomes=(row,), strict=plain.strict(words, world.environ)), settings
+
+    return present(world, settings, work).exit_code

@@ -1,0 +1,164 @@
+"""Shows a report: text or JSON on stdout, the host's own words, the files. The only place that writes files of ours.
+
+Every word goes through the redactor on its way out. What cannot be written is said and costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from cibeacon.app import broken, stopped
+from cibeacon.ci import github, gitlab
+from cibeacon.cli.output import GRACE, say
+from cibeacon.model.payload import number
+from cibeacon.model.report import Notice, Report
+from cibeacon.reporting import text_report
+from cibeacon.reporting.host_output import Speech, Writing
+from cibeacon.runtime import paths
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.environment import World
+from cibeacon.runtime.errors import guarded
+from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.sanitize import clipped, json_text
+from cibeacon.settings import Settings, secret_values
+from cibeacon.settings.options import Origin, misspelt
+
+Lines = Callable[[Report], tuple[str, ...]]
+Work = Callable[[], tuple[Report, Settings]]
+
+
+def present(
+    world: World, settings: Settings, work: Work, lines: Lines = text_report.lines, blank: Report | None = None
+) -> Report:
+    """Does the work of a verb behind the firebreak, shows what came of it, and returns it.
+
+    `blank` is what there is to report where the work comes to nothing.
+    """
+    strict = settings.output.strict
+    blank = blank or Report(context=None, strict=strict)
+    redactor = Redactor(secret_values(world.environ))
+    as_json, filters = settings.as_json, settings.given("jq")
+    allowed = settings.core.timeout if world.stage == "main" else settings.seconds
+    budget = Budget(allowed, world.clock, world.sleep, world.started)
+    world.alarm(budget.remaining() + GRACE, blank.exit_code or int(strict))
+    unwritten = _open(world, redactor)
+    origins: Mapping[str, Origin] = {}
+    try:
+        report, used = guarded(work, lambda why: (broken(why, blank), settings))
+        origins = used.origins if used.output.verbose else {}
+    except KeyboardInterrupt as stop:
+        report = stopped(stop, blank)
+    world.closing(report.exit_code)
+    slips = tuple(Notice("remark", each) for each in misspelt(world.environ, settings.origins))
+    report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
+    answer = ""
+    if filters:
+        report, answer = _answered(report, settings, world, redactor)
+        world.closing(report.exit_code)
+    speech = _speech(report, world)
+    # before the log: nobody may be listening there any more
+    unwritten += [fault for writing in speech.writings if (fault := _write(world, redactor, writing))]
+    if unwritten:
+        report = report._replace(notices=(*report.notices, *(Notice("trouble", each) for each in unwritten)))
+        world.closing(report.exit_code)
+        speech = _speech(report, world)
+    _print(world, redactor, [*text_report.origins(origins), *lines(report), *speech.lines], to_stderr=as_json)
+    if filters:
+        _print(world, redactor, answer.splitlines(), to_stderr=False)
+    elif as_json:
+        _print(world, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
+    return report
+
+
+def opened(world: World) -> Redactor:
+    """For verbs that speak while they work: what cleans everything that they say."""
+    redactor = Redactor(secret_values(world.environ))
+    _say(world, _open(world, redactor))
+    return redactor
+
+
+def kept(world: World, redactor: Redactor, writings: Iterable[Writing]) -> None:
+    """Writes files for such a verb; its exit code has a meaning of its own."""
+    _say(world, [fault for writing in writings if (fault := _write(world, redactor, writing))])
+
+
+def unbroken(world: World, work: Callable[[], int], code: int) -> int:
+    """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
+
+    def said(why: str) -> int:
+        fault(world, why)
+        return code
+
+    return guarded(work, said)
+
+
+def fault(world: World, why: str) -> None:
+    """Says that a verb failed."""
+    lines = [clipped(notice.text, 400) for notice in broken(why).notices]
+    _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
+
+
+def _open(world: World, redactor: Redactor) -> list[str]:
+    """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
+    if world.stage != "main" or not github.here(world.environ):
+        return []
+    from cibeacon.ci import github_output
+
+    began = str(number(world.environ.get("STATE_started_at")) or world.began)
+    state = github_output.state({"started_at": began, "stage": "main"}, world.environ, world.token)
+    return [fault for writing in state if (fault := _write(world, redactor, writing))]
+
+
+def _answered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, str]:
+    """What the program of the setting `jq` makes of the document, and the report with what it costs where that is nothing."""
+    from cibeacon.cli.jq_output import filtered
+
+    left = Budget(settings.core.timeout, world.clock, world.sleep, world.started).remaining()
+    failed = report.status == "failed" or report.exit_code > 0
+    document = redactor.within(report.document())
+    answer = filtered(document, settings, world.environ, failed=failed, most=left + GRACE)
+    if answer.fault is None:
+        return report, answer.text
+    fault = redactor(answer.fault)
+    notices = (*(each for each in report.notices if each.text not in fault), Notice("trouble", fault))
+    return report._replace(notices=notices, least_code=answer.exit_code), ""
+
+
+def _speech(report: Report, world: World) -> Speech:
+    """What the host wants said where; a report without a context speaks to the host that the environment shows."""
+    name = report.context.host if report.context else None
+    if name == github.NAME or (name is None and github.here(world.environ)):
+        from cibeacon.ci import github_output
+
+        return github_output.speak(report, world.environ, world.token)
+    if name == gitlab.NAME or (name is None and gitlab.here(world.environ)):
+        from cibeacon.ci import gitlab_output
+
+        return gitlab_output.speak(report, world.environ, world.stage, world.began)
+    return Speech()
+
+
+def _print(world: World, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:
+    say(world, clean("".join(f"{line}\n" for line in lines)), to_stderr=to_stderr)
+
+
+def _say(world: World, unwritten: Iterable[str]) -> None:
+    _print(world, str, [f"! {each}" for each in unwritten], to_stderr=True)
+
+
+def _write(world: World, redactor: Redactor, writing: Writing) -> str | None:
+    """What went wrong, in a sentence; None where nothing did."""
+    path = paths.settled(world, writing.path)
+    content = redactor(writing.text).encode("utf-8", "backslashreplace")
+    try:
+        if writing.append:
+            host = paths.is_outside(world, writing.path)
+            paths.append(world.cwd / writing.path if host else path, content, follow=host)
+        else:
+            paths.replace(path, content, f".{path.name}.{world.token()}.part")
+    except OSError as error:
+        said = redactor(
+            f"{path.name} was not written: {error}. Nobody who reads it sees this run: check its path, permissions and disk."
+        )
+        return clipped(said, 300)
+    return None

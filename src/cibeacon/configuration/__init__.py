@@ -1,1 +1,0 @@
-"""The repository configuration: found, parsed, read, checked."""

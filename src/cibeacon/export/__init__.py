@@ -1,0 +1,1 @@
+"""History as rows for `cibeacon backfill`: merged pull requests and deployments. Sends nothing."""

@@ -1,0 +1,107 @@
+"""What changed, as values: two commits to compare, services with reasons, or an `Unknown`. Knows no rule and no git.
+
+Paths are text with undecodable bytes escaped (`surrogateescape`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from cibeacon.model.context import PullRequest
+
+
+class Span(NamedTuple):
+    """The two commits to compare, and the rule that chose them, in words."""
+
+    base: str
+    head: str
+    how: str
+
+
+class Listed(NamedTuple):
+    """What a host's API says of two commits where git cannot be asked. None: the host does not tell, or not all."""
+
+    merge_base: str | None = None
+    first_parents: tuple[str, ...] | None = None
+    """What the head holds beyond the base, oldest first, along first parents."""
+    files: tuple[str, ...] | None = None
+    """Every path that differs between their trees."""
+    fault: str = ""
+    """Why `files` is None."""
+
+
+class Unknown(NamedTuple):
+    """Why the changes cannot be told, and the next step. Never to be read as "nothing" or "everything"."""
+
+    why: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.why}; {self.fix}" if self.fix else self.why
+
+
+def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:
+    """The commits from `head` down its first parents as far as `parents` names them, oldest first."""
+    found: dict[str, None] = {}
+    while head in parents and head not in found:
+        found[head] = None
+        head = parents[head][0] if parents[head] else ""
+    return tuple(reversed(found))
+
+
+class Changes(NamedTuple):
+    """The services that changed, with one reason each; or that we do not know."""
+
+    status: Literal["ok", "none", "unknown"]
+    services: tuple[str, ...] = ()
+    why: Mapping[str, str] | None = None
+    """Service → the first path that touched it."""
+    base: str | None = None
+    head: str | None = None
+    how: str | None = None
+    changed_files: int | None = None
+    unmatched: int | None = None
+    """Changed files that belong to no service."""
+    strays: tuple[str, ...] = ()
+    """The first few of them."""
+    unknown: Unknown | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "status": self.status,
+            "base": self.base,
+            "head": self.head,
+            "how": self.how,
+            "changed_files": self.changed_files,
+            "unmatched": self.unmatched,
+            "services": list(self.services),
+            "why": dict(self.why or {}),
+            "reason": str(self.unknown) if self.unknown else None,
+        }
+
+
+class Landed(NamedTuple):
+    """A merged pull request, and what it changed by itself."""
+
+    pull_request: PullRequest
+    changes: Changes | None = None
+
+
+class Landing(NamedTuple):
+    """The pull requests that a push merged, the first to land first; and why there is none, or perhaps not all of them.
+
+    Neither, where nothing was asked.
+    """
+
+    pull_requests: tuple[PullRequest, ...] = ()
+    word: Literal["skipped", "failed"] = "skipped"
+    reason: str | None = None
+    alone: bool = False
+    """True when the push is known to hold one pull request and nothing else."""
+
+
+def named(services: Collection[str]) -> Changes:
+    """The services that a person named, as if they had been found; an empty list says that there are none."""
+    names = tuple(sorted(services))
+    why = dict.fromkeys(names, "named in the setting services")
+    return Changes("ok" if names else "none", names, why, how="given by the setting services")

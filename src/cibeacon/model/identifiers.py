@@ -1,0 +1,149 @@
+"""Knows how ids of other systems and names of services are spelled, and reads them from the text of a setting.
+
+Does not know what they name. A parser raises `ValueError` with a clause that completes "… because it".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from cibeacon.model import parsers
+
+_PLACEHOLDER = "{service}"
+_SERVICE = re.compile(r"[\w@][\w@ ./:()+#&,-]{0,127}(?<![/ ])")
+SERVICE_NAMES = (
+    "a name is 1 to 128 letters, digits, blanks and . _ / @ - : ( ) + # & , beginning with a letter, a digit, @ or _; "
+    "no :: or :// in it, no slash or blank at its end"
+)
+"""What a service may be called, wherever its name comes from. Folder names come from strangers' branches."""
+ENV, ENV_JOB = "env", "DCI_JOB_ID"
+"""The word that stands for what a variable says, and the variable, in which DCI's own agents hand a job over."""
+_LONGEST_KEY = 255
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_CONTEXT = r"[!-~]{1,255}"
+_PATH = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
+
+
+def is_uuid(text: str) -> bool:
+    """True for a UUID in lower case, with its dashes."""
+    return re.fullmatch(_UUID, text) is not None
+
+
+def uuid(given: str) -> str:
+    """A UUID, in lower case: DCI takes no other."""
+    if not is_uuid(given.lower()):
+        raise ValueError("is not a UUID such as 6cee7286-5d99-4a96-9949-200977f4be07")
+    return given.lower()
+
+
+def job_id(given: str) -> str:
+    """The id of a job of DCI, or `env` where the variable `ENV_JOB` holds it."""
+    return given.lower() if given.lower() == ENV else uuid(given)
+
+
+def key_values(given: str) -> Mapping[str, float]:
+    """Numbers by name, from `name=number`: DCI keeps one number of a name."""
+    found: dict[str, float] = {}
+    for each in parsers.words(given):
+        name, _, text = (part.strip() for part in each.rpartition("="))
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not name or len(name) > _LONGEST_KEY or not math.isfinite(number):
+            raise ValueError("is no list of name=number, such as coverage=81.5,tests=1200")
+        if name in found:
+            raise ValueError(f"names {name} twice")
+        found[name] = int(text) if text.lstrip("+-").isdecimal() else number
+    return found
+
+
+def client_id(given: str) -> str:
+    """Who signs at DCI: `remoteci/UUID` or `feeder/UUID`; a bare UUID is a remote CI's."""
+    kind, _, bare = given.rpartition("/")
+    if kind not in ("", "remoteci", "feeder") or not is_uuid(bare.lower()):
+        raise ValueError("is neither a UUID nor one after remoteci/ or feeder/")
+    return f"{kind or 'remoteci'}/{bare.lower()}"
+
+
+def root(given: str) -> str:
+    """The base URL of a system whose paths are known: scheme and host alone."""
+    found = parsers.url(given)
+    if path := urlsplit(found).path:
+        raise ValueError(f"holds the path {path[:60]}; give scheme and host alone, such as https://www.instabase.com")
+    return found
+
+
+def context(given: str) -> str:
+    """Whose data a request is about, as a header takes it: printable ASCII without spaces."""
+    if not re.fullmatch(_CONTEXT, given):
+        raise ValueError("is no id of an organisation or a user: it holds a space or a character that no id has")
+    return given
+
+
+def path(given: str) -> str:
+    """A path on a server; nothing in it can lead to another one, nor upwards."""
+    if not re.fullmatch(_PATH, given):
+        raise ValueError("is not a path such as /api/v1/flow/pipeline, without a host, query or dots in front")
+    return given
+
+
+def is_service_name(name: str) -> bool:
+    """Whether a service may be called so: in letters and digits of any script, with the marks that belong to them."""
+    plain = name
+    if not name.isascii():
+        from unicodedata import category  # few names need it
+
+        plain = name[:1] + "".join("a" if category(each).startswith("M") else each for each in name[1:])
+    return _SERVICE.fullmatch(plain) is not None and "::" not in name and "://" not in name
+
+
+def service(given: str) -> str:
+    """A service by name."""
+    if not is_service_name(parsers.text(given)):
+        raise ValueError(f"is no service name; {SERVICE_NAMES}")
+    return given
+
+
+def names(given: str) -> tuple[str, ...]:
+    """A list of services by name."""
+    found = parsers.words(given)
+    for name in found:
+        if not is_service_name(name):
+            near = "patterns are for the setting services, such as services/{service}/; say changed here"
+            raise ValueError(_no_name(name, found, near if _pattern(name) else None))
+    return found
+
+
+def services(given: str) -> tuple[str, ...]:
+    """A list of services by name, or of folder templates, which hold `{service}` and are judged by whoever draws the map."""
+    found = parsers.words(given)
+    for name in found:
+        if _PLACEHOLDER not in name and not is_service_name(name):
+            near = _pattern(name)
+            raise ValueError(_no_name(name, found, near and f"did you mean {near}?"))
+    return found
+
+
+def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
+    which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
+    return f"{which} no service name; {near or f'{SERVICE_NAMES}; commas or lines stand between names'}"
+
+
+def _may_be_shown(name: str) -> bool:
+    """False where it may be an address, and hold a password."""
+    return name.isprintable() and not re.search(r":|//", name) and len(name) <= 80
+
+
+def _pattern(name: str) -> str | None:
+    """The folder template that somebody had in mind who wrote a path or a pattern; None for anything else."""
+    if not _may_be_shown(name) or not (name in (".", "..") or re.search(r"[*{}]|/$|^\.{0,2}/", name)):
+        return None
+    folders = [each for each in name.split("/") if each not in ("", ".", "..")]
+    varying = next((place for place, each in enumerate(folders) if re.search(r"[*{}]", each)), len(folders))
+    after = [each for each in folders[varying + 1 :] if not re.search(r"[*?{}\[\]]", each)]
+    return "/".join((*folders[:varying], _PLACEHOLDER, *after, ""))

@@ -1,0 +1,160 @@
+"""Knows how one signal looks on a line of the spool, and whether a line can be believed. Does not know files or sinks.
+
+A line holds no host, header or secret: where it goes and as whom are the settings of whoever sends it. Its checksum
+tells a line that was cut or changed from one that was written.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.parsers import DEEPEST, deeper
+from cibeacon.model.request import Call
+
+VERSION = 1
+LARGEST = 1 << 20
+"""Bytes of a line: vendors refuse bodies that are larger."""
+
+
+class Record(NamedTuple):
+    """One signal that may leave later: the exact call, and what its row in the report needs."""
+
+    key: str
+    kind: str
+    sink: str
+    method: str
+    path: str
+    body: Mapping[str, Any] | None
+    created_at: float
+    """Unix seconds, to the millisecond: the newer of two statements about one fact wins."""
+    subject: str = ""
+    reference_id: str | None = None
+    own_reference: bool = False
+    """True when a person chose the reference id: then "exists already" is a conflict, not our own repetition."""
+    signal: Mapping[str, Any] | None = None
+    """The whole signal, where it is a dialogue: it is told again from the start, and looks what was done before."""
+
+    @classmethod
+    def of(
+        cls,
+        call: Call,
+        row: Outcome,
+        created_at: float,
+        *,
+        own_reference: bool = False,
+        signal: Mapping[str, Any] | None = None,
+    ) -> "Record":
+        """The record of a signal whose first call is known."""
+        return cls(
+            key=row.key or "",
+            kind=row.kind,
+            sink=row.sink,
+            method=call.method,
+            path=call.path,
+            body=call.body,
+            created_at=round(created_at, 3),
+            subject=row.subject,
+            reference_id=row.reference_id,
+            own_reference=own_reference,
+            signal=signal,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of its file: one for a key, so that a newer statement takes the older one's place."""
+        return file_name(self.key)
+
+    def line(self) -> bytes:
+        """The record as a line of ASCII JSON, with its end."""
+        document = {"version": VERSION, **self._asdict()}
+        return _written({**document, "checksum": _checksum(document)}) + b"\n"
+
+
+def file_name(key: str) -> str:
+    """The name of the file of the record that has a key."""
+    return f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}.ndjson"
+
+
+class Unreadable(ValueError):
+    """A line that is no record; its text says why."""
+
+
+class Newer(Unreadable):
+    """A line of a later version: nothing is wrong with it."""
+
+
+def read(line: bytes) -> Record:
+    """The record on a line. Raises `Unreadable`: nothing in it is believed then."""
+    if len(line) > LARGEST:
+        raise Unreadable(f"it is over {LARGEST >> 20} MiB")
+    try:
+        document = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("it is not JSON, or only a part of it") from error
+    if not isinstance(document, dict):
+        raise Unreadable("it is not a JSON object")
+    if deeper(document, DEEPEST + 2):  # the deepest metadata, in a body, in a record
+        raise Unreadable("it is nested too deeply")
+    _versioned(document.get("version"))
+    checksum = document.pop("checksum", None)
+    if checksum is not None and checksum != _checksum(document):  # a record made by hand has none
+        raise Unreadable("its checksum does not match: it was changed, or written by halves")
+    return _checked(document)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    """A number that can be written again: Python would write 1e999 as Infinity."""
+    return number if math.isfinite(number := float(text)) else _no_number(text)
+
+
+def _versioned(version: object) -> None:
+    if type(version) is not int or version < VERSION:
+        raise Unreadable("it has no version that cibeacon ever wrote")
+    if version > VERSION:
+        raise Newer("a newer cibeacon wrote it")
+
+
+_REQUIRED: Mapping[str, tuple[type, ...]] = {
+    "key": (str,),
+    "kind": (str,),
+    "sink": (str,),
+    "method": (str,),
+    "path": (str,),
+    "body": (dict, type(None)),
+    "created_at": (int, float),
+}
+_MORE: Mapping[str, tuple[type, ...]] = {
+    "subject": (str,),
+    "reference_id": (str, type(None)),
+    "own_reference": (bool,),
+    "signal": (dict, type(None)),
+}
+_LAST_MOMENT = 253_402_300_799
+"""The last second of the year 9999."""
+
+
+def _checked(document: dict[str, Any]) -> Record:
+    known = {**_REQUIRED, **_MORE}
+    fields = {name: value for name, value in document.items() if name in known}
+    if not _REQUIRED.keys() <= fields.keys() or not all(isinstance(fields[name], known[name]) for name in fields):
+        raise Unreadable("its fields are not those of a record")
+    if not fields["key"]:
+        raise Unreadable("it has no key, so nobody could tell two such records apart")
+    if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LAST_MOMENT:
+        raise Unreadable("created_at is no time")
+    return Record(**fields)
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_written(document)).hexdigest()
+
+
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode("ascii")

@@ -1,0 +1,98 @@
+"""The report as Markdown for a step summary. Every cell has passed the sanitiser; it stays far below any host's limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from cibeacon.model.changes import Changes
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.parsers import moment
+from cibeacon.model.report import Report
+from cibeacon.runtime.sanitize import cell
+
+Link = tuple[str, str]
+"""Words of ours, and the address that they lead to."""
+
+_IN_ADDRESSES = ":/?#&+,;=%"
+"""What an address keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
+_MOST_ROWS = 200
+_MARKS = {
+    "sent": "✅ sent",
+    "duplicate": "✅ already there",
+    "skipped": "➖ skipped",
+    "spooled": "⏳ kept for later",
+    "failed": "❌ failed",
+    "invalid": "❌ invalid",
+    "rehearsed": "🔍 dry run",
+}
+
+
+def markdown(report: Report, links: Iterable[Link] = ()) -> str:
+    """The summary: what was sent, which services changed and why, and where to look on."""
+    return "\n".join((*_heading(report, links), *_signals(report), *_services(report.changes), *_notices(report), ""))
+
+
+def _heading(report: Report, links: Iterable[Link]) -> Iterator[str]:
+    yield f"### cibeacon: {report.verb if report.verb == 'services' else report.status}"
+    yield ""
+    shown = " · ".join(f"[{words}]({quote(url, safe=_IN_ADDRESSES, errors='replace')})" for words, url in links)
+    if shown:
+        yield from (shown, "")
+
+
+def _signals(report: Report) -> Iterator[str]:
+    if not report.outcomes:
+        return
+    yield from ("| signal | outcome | about | note |", "|---|---|---|---|")
+    for row in report.outcomes[:_MOST_ROWS]:
+        yield f"| {cell(row.kind)} | {_MARKS[row.word]} | {cell(row.subject)} | {cell(_note(row))} |"
+    yield from _more(len(report.outcomes))
+    if report.dci_job_page:
+        yield from ("", f"[The job of DCI]({report.dci_job_page})")
+
+
+def _note(row: Outcome) -> str:
+    return ": ".join(part for part in (row.error, row.reason) if part) or _duration(row)
+
+
+def _duration(row: Outcome) -> str:
+    """How long the run took, in the two largest units."""
+    told = row.request.body if row.request and isinstance(row.request.body, dict) else {}
+    try:
+        seconds = moment(str(told.get("finished_at", ""))) - moment(str(told.get("started_at", "")))
+    except ValueError:
+        return ""
+    if seconds <= 0:
+        return ""
+    units = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    largest = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(largest[:2])
+
+
+def _services(changes: Changes | None) -> Iterator[str]:
+    if changes is None:
+        return
+    yield ""
+    if changes.status == "unknown":
+        yield f"Changed services: unknown, {cell(changes.unknown)}"
+        return
+    plural = "" if len(changes.services) == 1 else "s"
+    yield f"<details open><summary>{len(changes.services)} changed service{plural} ({cell(changes.how)})</summary>"
+    yield ""
+    if changes.services:
+        yield from ("| service | because of |", "|---|---|")
+    for name in changes.services[:_MOST_ROWS]:
+        yield f"| {cell(name)} | {cell((changes.why or {}).get(name, ''))} |"
+    yield from _more(len(changes.services))
+    yield from ("", "</details>")
+
+
+def _notices(report: Report) -> Iterator[str]:
+    for notice in report.asides:
+        yield from ("", f"{'⚠️' if notice.weight == 'trouble' else 'ℹ️'} {cell(notice.text)}")
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > _MOST_ROWS:
+        yield f"| … and {count - _MOST_ROWS} more |"

@@ -1,0 +1,192 @@
+"""Reads the repository's configuration from where it can be trusted: the checkout, or the commit that no stranger wrote.
+
+A checkout of another repository, and one that holds nothing yet, says nothing: the commit that the run is about does.
+"""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from cibeacon.changes.hints import check_out, deepen
+from cibeacon.ci import other_systems
+from cibeacon.model.changes import Unknown
+from cibeacon.model.context import Context
+from cibeacon.model.report import Notice
+from cibeacon.runtime.errors import CheckoutError, ServiceMapError
+from cibeacon.services import config_file, configuration
+from cibeacon.services.configuration import Configuration
+from cibeacon.services.service_map import ServiceMap
+from cibeacon.services.template import PLACEHOLDER
+from cibeacon.settings import all_options
+from cibeacon.settings.options import Problem
+
+REPORTABLE = frozenset(each.name for group in all_options().values() for each in group if each.in_repository)
+NO_REPOSITORY = "there is no git repository here"
+_OUT_OF_REACH = (
+    "a stranger can cause this event, so the configuration is read from the trusted commit (the pull request's base, or "
+    "the one that the event itself checks out), and that is not here"
+)
+_OR_SETTING = "or set services, such as services/{service}/"
+_NO_MAP = Unknown("no service map is drawn", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
+_CHECK = "cibeacon services check shows every fault with its line."
+_ANOTHERS = "this checkout does not hold the commit that the run is about, nor can that be fetched"
+
+
+class Trees(Protocol):
+    """What is asked of a repository, or of a ladder that fetches what the checkout lacks."""
+
+    def commit(self, revision: str) -> str | None:
+        """The full id of a commit that is here or may be fetched."""
+        ...
+
+    def text(self, commit: str, path: str) -> bytes | None:
+        """The content of a file in a commit's tree; None when there is no such file."""
+        ...
+
+
+class Clone(Trees, Protocol):
+    """The repository on disk."""
+
+    @property
+    def root(self) -> Path:
+        """The top of the checkout."""
+        ...
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a checkout at all."""
+        ...
+
+    def commits(self, *revisions: str) -> tuple[str | None, ...]:
+        """`commit` of each, at once."""
+        ...
+
+    def stands_at(self, sha: str) -> bool:
+        """Whether that commit is checked out, as far as it can be told without asking git."""
+        ...
+
+    def holds(self, commit: str, *paths: str) -> bool:
+        """Whether one of the paths is in a commit's tree."""
+        ...
+
+    def remote_url(self) -> str | None:
+        """Where it was cloned from."""
+        ...
+
+
+class RepositoryConfig(NamedTuple):
+    """What came of reading the configuration."""
+
+    read: Configuration = Configuration()
+    name: str = ""
+    problems: tuple[Problem, ...] = ()
+    """A file that cannot be read at all may hold any setting: nothing is sent with guessed values."""
+    unknown: Unknown | None = None
+    """Why the file of the commit is out of reach."""
+    commit: str | None = None
+    """The commit that every file of the repository is read from, where that is not the one that is checked out."""
+    fault: str | None = None
+    """What went wrong with reading it, that is no fault in it."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong in the file, each as a paragraph. One about the map comes first, where there is one."""
+        found = [f"{self.name}: {fault}" for fault in self.read.faults]
+        return (f"{found[0]} {_CHECK}", *found[1:]) if self.read.map_faulty else tuple(found)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What is to be said of it."""
+        return tuple(Notice("trouble", fault) for fault in (self.fault, *self.faults) if fault)
+
+    @property
+    def unmapped(self) -> Unknown:
+        """Why no service is known, where neither the file nor a setting draws a map."""
+        if self.unknown or not self.name:
+            return self.unknown or _NO_MAP
+        return Unknown(f"{self.name} draws no service map", f"give it services or discover, {_OR_SETTING}")
+
+
+def find(given: str | None, context: Context, repository: Trees, clone: Clone) -> RepositoryConfig:
+    """The configuration for this run; `given` is a path that a person named.
+
+    `repository` may fetch what the `clone` lacks.
+    """
+    commit = None
+    try:
+        if context.base_config or not _is_checked_out(context, clone):
+            commit = context.trusted_sha if context.base_config else context.checkout_sha
+            found = None if context.base_config or clone.exists else config_file.in_folder(clone.root, None)
+            if found is None and (not commit or repository.commit(commit) is None):
+                return RepositoryConfig(unknown=_out_of_reach(context, clone), commit=commit)
+            found = found or config_file.in_tree(lambda path: repository.text(str(commit), path), given)
+        else:
+            found = config_file.of_checkout(clone.root, given, lambda path: committed(clone, path))
+        if found is None:
+            return RepositoryConfig(commit=commit)
+        name, content = found
+        return RepositoryConfig(configuration.read(config_file.parse(name, content), REPORTABLE), name, commit=commit)
+    except ServiceMapError as error:
+        return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),), commit=commit)
+    except CheckoutError as error:
+        unknown = Unknown(error.what, error.fix)
+        if not context.base_config and not clone.exists:
+            unknown = Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", check_out(context))
+        return RepositoryConfig(unknown=unknown, commit=commit)
+
+
+def _is_checked_out(context: Context, clone: Clone) -> bool:
+    """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
+    if not clone.exists or context.host == other_systems.NAME or not context.checkout_sha:
+        return clone.exists
+    if clone.stands_at(context.checkout_sha):
+        return True
+    pull_request = context.pull_request
+    shas = (context.checkout_sha, *((pull_request.head_sha, pull_request.base_sha) if pull_request else ()))
+    try:
+        if any(clone.commits(*filter(None, shas))):
+            return True
+        if clone.commit("HEAD") is None:
+            return False
+        name = other_systems.remote(clone.remote_url())[1]
+    except CheckoutError:  # git cannot say whose it is, and the files are there
+        return True
+    return not name or not context.repository or name.lower() == context.repository.lower()
+
+
+def committed(clone: Clone, path: str) -> bytes | None:
+    """The content of a file in the commit that is checked out."""
+    names = sorted({path, *config_file.NAMES})  # the same for every path: git is asked once where there is none
+    return clone.text("HEAD", path) if clone.exists and clone.holds("HEAD", *names) else None
+
+
+def _out_of_reach(context: Context, clone: Clone) -> Unknown:
+    if context.base_config:
+        return Unknown(_OUT_OF_REACH, deepen(context))
+    return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, check_out(context))
+
+
+def unread(why: str) -> RepositoryConfig:
+    """The configuration that could not be looked at, for a reason that lies elsewhere."""
+    what = "the repository's configuration was not read"
+    return RepositoryConfig(unknown=Unknown(f"{what}: {why}"), fault=f"{what[:1].upper()}{what[1:]}: {why}.")
+
+
+def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:
+    """The service map, or why there is none to trust. Templates in the setting stand in where no file draws one."""
+    templates = tuple(text for text in services if PLACEHOLDER in text)
+    if templates and len(templates) < len(services):
+        return None, "services mixes names and templates; give one kind."
+    try:
+        from_setting = configuration.from_templates(templates) if templates else None
+    except ValueError as error:
+        return None, f"services {error}."
+    if config.read.map_faulty:
+        return None, config.faults[0]
+    return config.read.service_map or from_setting, None
+
+
+def unused(services: tuple[str, ...], config: RepositoryConfig) -> str | None:
+    """What is to be said of templates in the setting that a file stands before."""
+    if config.read.service_map is None or not services:
+        return None
+    return f"{config.name} maps the services, so the templates in the setting services are not used: drop one of them."

@@ -1,0 +1,179 @@
+"""The only way to files that a stranger could have put a link in the place of: opens a path without following any.
+
+Links above a folder that the machine or its user chose (the checkout, the project, the runner's temporary folder) are
+their own affair and are resolved first; below it nothing is followed, on no component, at the moment of opening
+(https://man7.org/linux/man-pages/man2/openat.2.html). Does not know what the files hold.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cibeacon.runtime.environment import World
+
+_TOPS = ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "RUNNER_TEMP")
+"""Variables of CI hosts that name folders in which anybody's job may have put links."""
+_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def toplevel(start: Path) -> Path:
+    """The top of the checkout that holds `start`, or `start` itself outside any."""
+    return next((folder for folder in (start, *start.parents) if _is_checkout(folder)), start)
+
+
+def _is_checkout(folder: Path) -> bool:
+    return os.path.exists(folder / ".git")  # noqa: PTH110 - False where it may not be looked at
+
+
+def boundary(world: World) -> Path:
+    """The outermost folder around the working directory that a stranger may have filled; outside any, that itself."""
+    here = Path(os.path.normpath(world.cwd))
+    return _top(world, here) or here
+
+
+def settled(world: World, path: Path | str) -> Path:
+    """Where a path leads by links that can be trusted: those above the outermost folder that strangers may fill.
+
+    The rest is as it is written, for whoever opens it. Outside such folders only the last part is.
+    """
+    whole = Path(os.path.normpath(world.cwd / path))
+    top = _top(world, whole) or whole.parent
+    return Path(os.path.realpath(top)) / whole.relative_to(top)
+
+
+def is_outside(world: World, path: Path | str) -> bool:
+    """Whether a path is below none of the folders that strangers may fill."""
+    return _top(world, Path(os.path.normpath(world.cwd / path))) is None
+
+
+def _top(world: World, path: Path) -> Path | None:
+    """The outermost of the known folders that `path` is below; None where it is below none."""
+    named = (os.path.normpath(world.environ[name]) for name in _TOPS if world.environ.get(name, "").startswith("/"))
+    checkout = toplevel(Path(os.path.normpath(world.cwd)))
+    known = {*map(Path, named), *([checkout] if _is_checkout(checkout) else ())} - {Path("/")}
+    return next((folder for folder in reversed((path, *path.parents)) if folder in known), None)
+
+
+def in_checkout(world: World, path: Path) -> bool:
+    """Whether a path is in any checkout, or in the folder that the CI host makes one in."""
+    named = (world.environ.get(name, "") for name in _TOPS[:2])
+    tops = {Path(os.path.realpath(each)) for each in named if each.startswith("/")}
+    return _is_checkout(toplevel(path)) or not tops.isdisjoint((path, *path.parents))
+
+
+def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
+    """The descriptor of a file with no link on its way, the last part included. Raises `OSError`."""
+    with _stepped(path.parent) as folder:
+        return _opened(path.name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, folder)
+
+
+def open_regular(path: Path) -> int:
+    """The same for reading. Whatever is no regular file is refused, and nobody waits for a pipe."""
+    descriptor = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PermissionError(errno.EINVAL, "it is no regular file", str(path))
+    return descriptor
+
+
+@contextmanager
+def folder(path: Path, *, make: bool = False) -> Iterator[int]:
+    """The descriptor of a folder with no link on its way. `make`: those that are not there yet are made."""
+    with _stepped(path, make) as step:
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=step)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, content: bytes, part: str) -> None:
+    """Puts a whole file, or nothing, in the place of whatever has this name; `part` is a name for it meanwhile."""
+    with folder(path.parent, make=True) as where:
+        try:
+            create(part, where, content, 0o666)
+            os.replace(part, path.name, src_dir_fd=where, dst_dir_fd=where)
+        finally:
+            remove(part, where)
+
+
+def create(name: str, where: int, content: bytes, mode: int = 0o600, *, sync: bool = False) -> None:
+    """A new file in an open folder, with its content, on the disk where that is asked."""
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=where)
+    try:
+        _write(descriptor, content)
+        if sync:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(name: str, where: int) -> None:
+    """Takes a file out of an open folder, where it is there. Raises `OSError` for what cannot be taken out."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=where)
+
+
+def append(path: Path, content: bytes, mode: int = 0o666, *, sync: bool = False, follow: bool = False) -> None:
+    """Adds to a file, which may be new. Of what cannot be written whole nothing stays; nobody waits for a pipe.
+
+    `follow`: the path is a CI host's own, so it may be a link.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+    descriptor = os.open(path, flags, mode) if follow else open_file(path, flags, mode)
+    before = os.fstat(descriptor)
+    try:
+        _write(descriptor, content)
+        if sync:
+            os.fsync(descriptor)
+    except OSError:
+        if stat.S_ISREG(before.st_mode):
+            with suppress(OSError):
+                os.ftruncate(descriptor, before.st_size)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+@contextmanager
+def _stepped(path: Path, make: bool = False) -> Iterator[int]:
+    """A descriptor of a folder to open what is in it, found step by step from the root."""
+    current = os.open(path.anchor or ".", _STEP | os.O_CLOEXEC)
+    try:
+        for part in path.parts[bool(path.anchor) :]:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=current)
+            following = _opened(part, _STEP | os.O_CLOEXEC, 0, current)
+            os.close(current)
+            current = following
+        yield current
+    finally:
+        os.close(current)
+
+
+def _opened(name: str, flags: int, mode: int, folder: int) -> int:
+    """`openat`; of a link it says that it is one."""
+    try:
+        return os.open(name, flags, mode, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(name, folder):
+            raise PermissionError(errno.ELOOP, f"{name} is a symbolic link", name) from error
+        raise
+
+
+def _is_link(name: str, folder: int) -> bool:
+    with suppress(OSError):
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    return False

@@ -1,0 +1,109 @@
+"""Knows how to wait for work in other threads: for no longer than it may take, or for much of it at once. Knows no network.
+
+Work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread, and
+ends with the process at the latest; whoever waited has its time back. What nobody could break off is not begun: where a
+container allows no more threads, nothing is asked and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TypeVar
+
+from cibeacon.runtime.interrupt_guard import interruptible
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Unwatched(TimeoutError):
+    """Work was not begun, since no thread could be started that would let us go on without it."""
+
+    def __init__(self) -> None:
+        super().__init__("this machine allows no thread that could break it off (a container's limit of processes)")
+
+
+def within(seconds: float, work: Callable[[], _Result]) -> _Result:
+    """What `work` returns or raises; `TimeoutError` when it is not done within `seconds`, and where it was not begun."""
+    done = Event()
+    outcomes: list[Callable[[], _Result]] = []
+
+    def run() -> None:
+        outcomes.append(_tried(work))
+        done.set()
+
+    with interruptible():
+        if not _started(run):
+            raise Unwatched
+        finished = done.wait(seconds)
+    if not finished:
+        raise TimeoutError(f"not done within {seconds:.3g} s")
+    return outcomes[0]()
+
+
+def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int) -> Iterator[tuple[_Item, _Result]]:
+    """Each item with what `work` makes of it, as it comes; at most so many at once. What `work` raises is raised here.
+
+    Whoever stops listening leaves what is in work to itself, and nothing else is begun.
+    """
+    todo, over = list(reversed(items)), Event()
+    done: SimpleQueue[tuple[_Item, Callable[[], _Result]]] = SimpleQueue()
+
+    def serve() -> None:
+        while todo and not over.is_set():
+            try:
+                item = todo.pop()
+            except IndexError:  # another one took the last
+                return
+            done.put((item, _tried(partial(work, item))))
+
+    workers = sum(_started(serve) for _ in range(min(most, len(items))))
+    try:
+        if not workers:
+            yield from ((item, work(item)) for item in items)
+            return
+        for _ in items:
+            with interruptible():
+                item, outcome = done.get()
+            yield item, outcome()
+    finally:
+        over.set()
+
+
+def _started(work: Callable[[], None]) -> bool:
+    """A thread without signals: they are to wake whoever waits. False where a container allows no more threads."""
+
+    def run() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        work()
+
+    try:
+        Thread(target=run, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _tried(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """What became of work, for whoever waits: gives its result, or raises what it raised."""
+    try:
+        result = work()
+    except BaseException as error:  # it belongs to whoever waits
+        failure = error
+
+        def failed() -> _Result:
+            raise failure
+
+        return failed
+    return lambda: result
+
+
+def aside(work: Callable[[], None], ended: Callable[[Callable[[], None]], None]) -> bool:
+    """Does work in a thread of its own and hands over what became of it: what raises what it raised. False where a
+    container allows no more threads.
+    """
+    return _started(lambda: ended(_tried(work)))

@@ -1,0 +1,49 @@
+"""Knows which times cannot be true: of those that a person gave, and of two of them together. Has no clock of its own.
+
+A time is Unix seconds. The bounds are the same for a run that is told now and for history.
+"""
+
+from collections.abc import Iterator
+
+from cibeacon.model.signals import PipelineRun
+from cibeacon.settings.options import Problem
+from cibeacon.signals.plan_input import Settled, Situation
+
+EARLIEST = 631_152_000
+"""1990: nobody deployed from a pull request before, and a year or a spreadsheet's day number is a second of 1970."""
+AHEAD = 86_400
+"""Seconds by which clocks may differ."""
+
+
+def problems(situation: Situation) -> Iterator[Problem]:
+    """The settings of times that cannot be used, as `settle` would say it if it had a clock."""
+    deploy, run = situation.settings.deploy, situation.settings.run
+    given = (
+        ("deploy", "deployed_at", deploy.deployed_at),
+        ("run", "started_at", run.started_at),
+        ("run", "finished_at", run.finished_at),
+    )
+    for group, name, seconds in given:
+        if seconds is not None and (why := _impossible(seconds, situation.now)):
+            source = situation.settings.origins[name].words
+            yield Problem(group, name, f"{name} {said(seconds)} cannot be used because it {why} ({source})")
+
+
+def in_order(signal: PipelineRun) -> None:
+    """Raises Settled for a run that ended before it began."""
+    if signal.finished_at is not None and signal.finished_at < signal.started_at:
+        ends = f"the end ({said(signal.finished_at)}) lies before the start ({said(signal.started_at)})"
+        raise Settled("invalid", f"{ends}: set started_at and finished_at to when the run began and ended")
+
+
+def said(seconds: int) -> str:
+    """A time for people: ISO 8601 in UTC."""
+    from datetime import UTC, datetime  # only what is wrong is written out
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _impossible(seconds: int, now: int) -> str | None:
+    if seconds < EARLIEST:
+        return "lies before 1990, so it is no Unix time"
+    return "lies more than a day ahead" if seconds > now + AHEAD else None

@@ -1,0 +1,78 @@
+"""Asks a system what it has, for people who look and for scripts. Tells nothing, and writes nothing."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from cibeacon.ci.detect import in_ci
+from cibeacon.delivery.deliver import hired, rehearsal
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Dialogue
+from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.environment import World
+from cibeacon.settings import Settings, settle
+from cibeacon.signals.requirements import unreachable
+from cibeacon.sinks.dci_query import Found
+
+ONE = ("identity", "job")
+"""Questions that have one row for an answer."""
+
+
+class Answer(NamedTuple):
+    """What a system answered: rows of a list, or why there are none."""
+
+    name: str
+    rows: tuple[Mapping[str, Any], ...]
+    total: int | None
+    """How many there are."""
+    outcome: Outcome
+    settings: Settings
+    in_ci: bool
+
+    @property
+    def fault(self) -> str | None:
+        """What went wrong, as a paragraph."""
+        row = self.outcome
+        return ": ".join(part for part in (row.error, row.reason) if part) if row.word not in _FINE else None
+
+    @property
+    def exit_code(self) -> int:
+        """1 where it went wrong and that matters: to a person, and to a build that says so."""
+        return int(self.fault is not None and (not self.in_ci or self.settings.output.strict))
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form; every key is always present."""
+        status = {"sent": "ok", "rehearsed": "dry-run"}.get(self.outcome.word, "failed")
+        head = {"version": 1, "status": status, "error": self.fault}
+        if self.name in ONE:
+            return {**head, self.name: self.rows[0] if self.rows else None}
+        return {**head, "total": self.total, self.name: list(self.rows)}
+
+
+_FINE = ("sent", "rehearsed")
+
+
+def lookup(
+    world: World, flags: Mapping[str, str], name: str, read: Callable[[Found], Dialogue], sink: str = "dci"
+) -> Answer:
+    """The answer to one question; `name` is that of the rows, `read` the dialogue that finds them at `sink`."""
+    settings = settle(flags, world.environ, {})
+    row = Outcome(kind=sink, sink=sink, word="invalid", subject=name)
+    found = Found()
+    rehearsed = bool(settings.core.dry_run)
+    fault = _fault(settings, sink, rehearsed=rehearsed)
+    if fault:
+        row = row._replace(reason=f"{fault}.")
+    elif rehearsed:
+        row = rehearsal(settings).carry(read(found), row)
+    else:
+        budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
+        with hired(world, settings, budget, (sink,)) as courier:
+            row = courier.carry(read(found), row)
+    total = len(found.rows) if found.total is None and row.word == "sent" else found.total
+    return Answer(name, tuple(found.rows), total, row, settings, in_ci(settings, world.environ))
+
+
+def _fault(settings: Settings, sink: str, *, rehearsed: bool) -> str | None:
+    """Why nobody can be asked; a value that cannot be used would have to be guessed."""
+    bad = next((problem.message for problem in settings.problems if problem.group in ("core", sink)), None)
+    return bad or (None if rehearsed else unreachable(sink, settings))
