@@ -16,7 +16,7 @@ from cibeacon.cli.commands import VERBS
 from cibeacon.cli.commands import cibeacon as cibeacon_command
 from cibeacon.repository_config import REPORTABLE
 from cibeacon.services import configuration
-from cibeacon.settings import all_options, settle
+from cibeacon.settings import all_options, load_settings
 from processes import cibeacon
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +56,7 @@ def test_every_yaml_example_is_understood_by_what_it_is_for(text):
             assert set(step["with"]) <= set(action["inputs"])
             plain = {name: value for name, value in step["with"].items() if "${{" not in str(value)}
             environ = {f"CIBEACON_{name.upper()}": str(value) for name, value in plain.items()}
-            assert settle({}, environ, {}).problems == ()
+            assert load_settings({}, environ, {}).problems == ()
             assert command({"INPUT_COMMAND": step["with"].get("command", "")})[0] in VERBS
     elif kind_of(document) == "pipeline":
         for include in document["include"]:
@@ -68,7 +68,7 @@ def test_every_yaml_example_is_understood_by_what_it_is_for(text):
         for job in document.values():
             environ = {name: str(value) for name, value in job["variables"].items()}
             assert {name.removeprefix("CIBEACON_").lower() for name in environ} <= set(action["inputs"])
-            assert settle({}, environ, {}).problems == ()
+            assert load_settings({}, environ, {}).problems == ()
             assert any(line.split()[0] == "cibeacon" and line.split()[1] in VERBS for line in job["script"])
     else:
         read = configuration.read(document, REPORTABLE)

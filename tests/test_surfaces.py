@@ -15,7 +15,7 @@ from cibeacon.cli.commands import VERBS, cibeacon
 from cibeacon.dataops.exit_codes import ENDINGS
 from cibeacon.model.parsers import program
 from cibeacon.reporting.outputs import DESCRIPTIONS
-from cibeacon.settings import all_options, settle, step
+from cibeacon.settings import all_options, load_settings, step
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = [each for group in all_options().values() for each in group]
@@ -137,10 +137,10 @@ def test_times_and_sizes_of_dataops_are_written_bare(components):
 @pytest.mark.parametrize("each", [each for each in OPTIONS if not each.secret], ids=lambda each: each.name)
 def test_the_default_of_an_input_leaves_the_users_own_variable_alone(each):
     handed_over = {each.component_variable: each.component_default}
-    alone = settle({}, {each.variable: "true"}, {})
-    both = settle({}, {each.variable: "true"} | handed_over, {})
+    alone = load_settings({}, {each.variable: "true"}, {})
+    both = load_settings({}, {each.variable: "true"} | handed_over, {})
     assert repr(both) == repr(alone)
-    assert not settle({}, handed_over, {}).given(each.name)
+    assert not load_settings({}, handed_over, {}).given(each.name)
 
 
 def test_both_gitlab_doors_have_the_same_inputs_and_the_shim_hands_each_on(component, shim):
@@ -191,7 +191,7 @@ def test_the_components_jobs_can_never_hold_a_pipeline_long_and_those_that_repor
     (report, services, dci, _) = (next(job for job in each[1].values() if "artifacts" in job) for each in components)
     assert (report["timeout"], services["timeout"], dci["timeout"]) == ("5 minutes", "5 minutes", "15 minutes")
     assert report["allow_failure"] is dci["allow_failure"] is True
-    assert settle({}, {"CIBEACON_DCI_FILES": "*"}, {}).seconds < 15 * 60, "files have time of their own"
+    assert load_settings({}, {"CIBEACON_DCI_FILES": "*"}, {}).seconds < 15 * 60, "files have time of their own"
 
 
 def test_the_job_that_waits_for_a_pipeline_ends_as_that_one_does_and_lasts_longer(components):
@@ -199,7 +199,7 @@ def test_the_job_that_waits_for_a_pipeline_ends_as_that_one_does_and_lasts_longe
     assert not [name for name, job in jobs.items() if "allow_failure" in job or "retry" in job]
     assert {job.get("timeout") for job in jobs.values()} == {"$[[ inputs.job_timeout ]]", None}
     assert spec["spec"]["inputs"]["job_timeout"]["default"] == "2 hours"
-    assert settle({}, {}, {}).dataops.dataops_wait_timeout < 2 * 3600
+    assert load_settings({}, {}, {}).dataops.dataops_wait_timeout < 2 * 3600
 
 
 def test_the_dataops_component_names_every_exit_code():
@@ -221,7 +221,7 @@ def test_the_components_jobs_keep_what_the_host_is_told(components):
         kept = next(job["artifacts"] for job in component[1].values() if "artifacts" in job)
         assert kept["when"] == "always"
         assert kept["reports"] == {"dotenv": gitlab_output.DOTENV, "annotations": gitlab_output.ANNOTATIONS}
-        stages = ("main", "post") if verb == "report" else ("whole",)
+        stages = ("main", "post") if verb == "report" else ("single",)
         for stage in stages:
             assert any(fnmatch(gitlab_output.artifact(verb, stage), pattern) for pattern in kept["paths"])
     assert gitlab.spool_folder({"CI_PROJECT_DIR": "/builds/shop"}) == "/builds/shop/.cibeacon/spool"

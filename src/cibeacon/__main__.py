@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cibeacon.runtime.cleanup import leave_nothing
-from cibeacon.runtime.environment import Stage, World
+from cibeacon.runtime.environment import Environment, Stage
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.signal_handling import Interrupts
 
@@ -48,14 +48,14 @@ def _sleep(seconds: float) -> None:
         time.sleep(seconds)
 
 
-def _world(stage: Stage, interrupts: Interrupts, started: float) -> World:
+def _world(stage: Stage, interrupts: Interrupts, started: float) -> Environment:
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")
-    return World(
+    return Environment(
         environ=dict(os.environ),
         cwd=_cwd(),
         stdin=sys.stdin,
@@ -76,7 +76,7 @@ def _world(stage: Stage, interrupts: Interrupts, started: float) -> World:
     )
 
 
-def main(stage: Stage = "whole") -> int:
+def main(stage: Stage = "single") -> int:
     """Runs the command line of this process and returns its exit code."""
     started, interrupts = time.monotonic(), Interrupts(time.monotonic)
     interrupts.install()

@@ -8,7 +8,7 @@ from cibeacon.model.changes import Changes, Unknown
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.outset import begun
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings
 from cibeacon.settings.options import Problem
@@ -26,14 +26,14 @@ _BLANK = Report(context=None)
 _NOT_LOOKED = Unknown("nobody came to look which services changed")
 
 
-def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
+def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
-    with begun(world, settings) as outset:
+    with begun(env, settings) as outset:
         from cibeacon import sending  # half of all our code, which `services` does without
 
-        found, journal = sending.kept(world, outset.found)
+        found, journal = sending.kept(env, outset.found)
         found = outset.explored(found, flags)
-    found, outcomes, notices = sending.sent(world, found, journal)
+    found, outcomes, notices = sending.sent(env, found, journal)
     unsaid = tuple(_notice(problem) for problem in sending.unsaid(found.settings.problems))
     whole = _report(found, outcomes, (*_stop(found), *notices, *unsaid))
     told = {row.reason for row in outcomes}
@@ -41,17 +41,17 @@ def report(world: World, flags: Mapping[str, str], settings: Settings) -> tuple[
 
 
 def changed_services(
-    world: World, flags: Mapping[str, str], settings: Settings, paths: Sequence[str] | None = None
+    env: Environment, flags: Mapping[str, str], settings: Settings, paths: Sequence[str] | None = None
 ) -> tuple[Report, Settings]:
     """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
-    with begun(world, settings, acts=True, paths=paths) as outset:
+    with begun(env, settings, acts=True, paths=paths) as outset:
         found = outset.explored(outset.found, flags)
     unsaid = [_notice(problem) for problem in found.settings.problems]
     deciding = _BY_NAME if by_name(found.settings) else _BY_GIT if paths is None else _BY_PATHS
     if wrong := _to_mend(found, deciding):
         found = found._replace(changes=Changes("unknown", unknown=wrong))
-        unsaid.append(Notice("trouble", str(wrong)))
-    told = _report(found._replace(rehearsed=False), (), (*_stop(found), *unsaid))
+        unsaid.append(Notice("error", str(wrong)))
+    told = _report(found._replace(dry_run=False), (), (*_stop(found), *unsaid))
     once = tuple(dict.fromkeys(told.notices))
     return told._replace(notices=once, verb="services", unknown_code=_unknown_code(settings)), found.settings
 
@@ -78,12 +78,12 @@ def _to_mend(found: Survey, deciding: Collection[str]) -> Unknown | None:
 
 def _stop(found: Survey) -> tuple[Notice, ...]:
     """What became of a run that was told to end while it was still looking."""
-    return (Notice("trouble", f"Looking at the run was cut short: {found.interrupted}."),) if found.interrupted else ()
+    return (Notice("error", f"Looking at the run was cut short: {found.interrupted}."),) if found.interrupted else ()
 
 
 def _notice(problem: Problem) -> Notice:
     """A value that cannot be used and whose signals cannot say so. How to print is no reason to fail."""
-    return Notice("remark" if problem.group == "output" else "trouble", f"{problem.message}.")
+    return Notice("info" if problem.group == "output" else "error", f"{problem.message}.")
 
 
 def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, ...]) -> Report:
@@ -93,7 +93,7 @@ def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, 
         outcomes=outcomes,
         notices=(*found.notices, *unsaid),
         strict=found.settings.output.strict,
-        rehearsed=found.rehearsed,
+        dry_run=found.dry_run,
         host_title=found.host.TITLE,
     )
 
@@ -111,4 +111,4 @@ def broken(why: str, blank: Report = _BLANK) -> Report:
 def _for_nothing(why: str, blank: Report) -> Report:
     """A report without anything found; where services were asked for, they are unknown for that reason."""
     changes = blank.changes and blank.changes._replace(unknown=Unknown(why))
-    return blank._replace(changes=changes, notices=(Notice("trouble", why),))
+    return blank._replace(changes=changes, notices=(Notice("error", why),))

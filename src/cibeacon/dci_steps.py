@@ -18,14 +18,14 @@ from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import Signal
 from cibeacon.runtime import paths
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import toplevel
 from cibeacon.runtime.watched_file import Watch
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
 from cibeacon.signals.plan import Ready, Step
-from cibeacon.signals.plan_input import Situation
+from cibeacon.signals.plan_input import PlanInput
 from cibeacon.signals.requirements import unencrypted, unreachable
 from cibeacon.sinks import SINKS, dci_record
 from cibeacon.survey import Survey
@@ -41,33 +41,37 @@ _LOCAL = "ci:local:"
 Told = tuple[Report, Settings]
 
 
-def start(world: World, flags: Mapping[str, str]) -> Told:
+def start(env: Environment, flags: Mapping[str, str]) -> Told:
     """Makes the job and tells that it runs; or goes on with the one that this run made before."""
-    step = _Step(world, flags)
+    step = _Step(env, flags)
     job = step.job()
-    return step.told([job, *dci_builders.key_values(step.situation, job.correlation)])
+    return step.told([job, *dci_builders.key_values(step.plan_input, job.correlation)])
 
 
-def state(world: World, flags: Mapping[str, str], status: str) -> Told:
+def state(env: Environment, flags: Mapping[str, str], status: str) -> Told:
     """Tells how the job stands, in DCI's words."""
-    step = _Step(world, flags)
+    step = _Step(env, flags)
     return step.told([step.state(status)])
 
 
 def upload(
-    world: World, flags: Mapping[str, str], watch: Watch | None = None, name: str | None = None, mime: str | None = None
+    env: Environment,
+    flags: Mapping[str, str],
+    watch: Watch | None = None,
+    name: str | None = None,
+    mime: str | None = None,
 ) -> Told:
     """Sends the files of the setting dci_files; a single one under a name or a type that somebody chose."""
-    step = _Step(world, flags)
+    step = _Step(env, flags)
     files = step.files()
     return step.told(step.chosen(files, name, mime) if name or mime else files, watch)
 
 
-def finish(world: World, flags: Mapping[str, str], status: str, watch: Watch | None = None) -> Told:
+def finish(env: Environment, flags: Mapping[str, str], status: str, watch: Watch | None = None) -> Told:
     """Sends the files, and tells how the job ended, whatever became of them."""
-    step = _Step(world, flags)
+    step = _Step(env, flags)
     files = step.files() if step.settings.dci.dci_files else []
-    numbers = dci_builders.key_values(step.situation, step.tag)
+    numbers = dci_builders.key_values(step.plan_input, step.tag)
     return step.told([*files, *numbers, step.state(status)], watch)
 
 
@@ -80,32 +84,32 @@ def _same(one: DciJob, other: DciJob) -> bool:
 class _Step:
     """One step: the run that it is told from, and what there is to say besides."""
 
-    def __init__(self, world: World, flags: Mapping[str, str]) -> None:
-        self.settings = settle(flags, world.environ, {})
-        self._world, self._makes = world, False
+    def __init__(self, env: Environment, flags: Mapping[str, str]) -> None:
+        self.settings = load_settings(flags, env.environ, {})
+        self._world, self._makes = env, False
         core = self.settings.core
-        budget = Budget(core.timeout, world.clock, world.sleep, world.started)
-        repository = Repository(toplevel(world.cwd), world.environ, budget.share(0.5))
+        deadline = Deadline(core.timeout, env.clock, env.sleep, env.started)
+        repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
         try:
-            context, self._notices = detect.context(self.settings, world.environ, repository)
+            context, self._notices = detect.context(self.settings, env.environ, repository)
         finally:
             repository.close()
         context = detect.as_told(context, self.settings)
-        self._survey = Survey(self.settings, context, bool(core.dry_run), budget)
+        self._survey = Survey(self.settings, context, bool(core.dry_run), deadline)
         host = self._survey.host
-        self.situation = Situation(
+        self.plan_input = PlanInput(
             context=context,
             settings=self.settings,
-            stage=world.stage,
-            now=world.began,
-            rehearsed=self._survey.rehearsed,
+            stage=env.stage,
+            now=env.began,
+            dry_run=self._survey.dry_run,
             host_title=host.TITLE,
         )
 
     def job(self) -> DciJob:
         """The job. On a person's own machine one that waits already is this one: said again, it is not made twice."""
-        job = dci_builders.job(self.situation)._replace(correlation=self.tag)
-        if not job.correlation.startswith(_LOCAL) or self._survey.rehearsed:
+        job = dci_builders.job(self.plan_input)._replace(correlation=self.tag)
+        if not job.correlation.startswith(_LOCAL) or self._survey.dry_run:
             return job
         place = spool_factory.place(self._world, self.settings, self._survey.host)
         for entry in spool_factory.waiting(place, self._world.cwd):
@@ -116,7 +120,7 @@ class _Step:
 
     def state(self, status: str) -> JobState:
         """How the job stands."""
-        return JobState(self.tag, dci_builders.known_id(self.situation), status, dci_builders.note(self.situation))
+        return JobState(self.tag, dci_builders.known_id(self.plan_input), status, dci_builders.note(self.plan_input))
 
     def files(self) -> Sequence[Attachment]:
         """The files; what is not taken of them is said. A person at the command line may name any file."""
@@ -124,17 +128,17 @@ class _Step:
         anywhere, top = origin.words.startswith("--"), paths.boundary(self._world)
         (found, said), why = attachments_or_none(dci.dci_files, self._world.cwd, top=top, anywhere=anywhere)
         self._survey = self._survey._replace(interrupted=why)
-        self._notices += tuple(Notice("trouble", f"{each}.") for each in said)
+        self._notices += tuple(Notice("error", f"{each}.") for each in said)
         if not dci.dci_files:
-            self._notices += (Notice("trouble", "No file is named: give files or globs (setting dci_files)."),)
-        job_id = dci_builders.known_id(self.situation)
+            self._notices += (Notice("error", "No file is named: give files or globs (setting dci_files)."),)
+        job_id = dci_builders.known_id(self.plan_input)
         return [Attachment(self.tag, job_id, *each) for each in found]
 
     def chosen(self, files: Sequence[Attachment], name: str | None, mime: str | None) -> Sequence[Attachment]:
         """The one file, called as somebody wants; of several none, since nobody can tell which is meant."""
         if len(files) > 1:
             said = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
-            self._notices += (Notice("trouble", said),)
+            self._notices += (Notice("error", said),)
             return ()
         return [each._replace(name=header(name) if name else each.name, mime=mime or each.mime) for each in files]
 
@@ -143,8 +147,8 @@ class _Step:
         """What the facts are known by: the run; else the job that somebody named, since one run may tell of several."""
         if named := self.settings.dci.dci_job_id:
             return named_correlation(named)
-        if self.situation.numbered and self.situation.placed:
-            return dci_builders.correlation(self.situation)
+        if self.plan_input.numbered and self.plan_input.placed:
+            return dci_builders.correlation(self.plan_input)
         return f"{_LOCAL}{self._world.token()}"  # on a person's own machine every start is another job
 
     def told(self, signals: Sequence[Signal], watch: Watch | None = None) -> Told:
@@ -154,9 +158,9 @@ class _Step:
         report = Report(
             context=self._survey.about,
             outcomes=outcomes,
-            notices=(*(each for each in self._notices if each.weight == "trouble"), *notices),  # no checkout is needed
+            notices=(*(each for each in self._notices if each.weight == "error"), *notices),  # no checkout is needed
             strict=self.settings.output.strict,
-            rehearsed=self._survey.rehearsed,
+            dry_run=self._survey.dry_run,
             host_title=self._survey.host.TITLE,
             verb="dci",
         )
@@ -166,19 +170,19 @@ class _Step:
         sink = SINKS["dci"]
         method = None if sink.faults(signal) else sink.method(signal, "")
         row = Outcome(
-            kind=signal.kind, sink="dci", word="invalid", subject=signal.subject, key=signal.key, method=method
+            kind=signal.kind, sink="dci", status="invalid", subject=signal.subject, key=signal.key, method=method
         )
         fault = self._fault(signal) or sink.faults(signal)
-        return row._replace(reason=fault) if fault else Ready(signal, row._replace(word="skipped"))
+        return row._replace(reason=fault) if fault else Ready(signal, row._replace(status="skipped"))
 
     def _fault(self, signal: Signal) -> str | None:
         """Why nothing can be told: a value that would be guessed, an address, a credential, a job that nobody named."""
-        settings, rehearsed = self.settings, self.situation.rehearsed
+        settings, dry_run = self.settings, self.plan_input.dry_run
         bad = next((f"{each.message}." for each in settings.problems if each.group in _SPOIL), None)
         if bad:
             return bad
         fault = unreachable("dci", settings)
-        if fault and (not rehearsed or unencrypted("dci", settings)):
+        if fault and (not dry_run or unencrypted("dci", settings)):
             return f"{fault}."
         follows = isinstance(signal, OfJob) and signal.job_id is None and not self._makes
-        return _WHICH if follows and not (self.situation.numbered and self.situation.placed) else None
+        return _WHICH if follows and not (self.plan_input.numbered and self.plan_input.placed) else None

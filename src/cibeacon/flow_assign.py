@@ -13,11 +13,11 @@ from cibeacon.git.repository import Repository
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import FlowAssignment
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.runtime.paths import toplevel
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.flow_rules import NO_PIPELINE
 from cibeacon.signals.plan import Ready, Step
@@ -30,54 +30,54 @@ _SPOIL = ("core", "flow")
 Say = Callable[[Sequence[str]], None]
 
 
-def assign(world: World, flags: Mapping[str, str], say: Say, *, clear: bool = False) -> tuple[Report, Settings]:
+def assign(env: Environment, flags: Mapping[str, str], say: Say, *, clear: bool = False) -> tuple[Report, Settings]:
     """Sets the pipelines of the setting flow_pipelines on the job of flow_job_id, or with `clear` none.
 
     `say` is told name and id of each pipeline before it is set.
     """
-    settings = settle(flags, world.environ, {})
+    settings = load_settings(flags, env.environ, {})
     signal = FlowAssignment(settings.flow.flow_job_id or "", settings.flow.flow_pipelines, clear)
-    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-    found, notices = _survey(world, settings, budget)
+    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+    found, notices = _survey(env, settings, deadline)
     step = _ready(signal, found)
-    if isinstance(step, Ready) and not found.rehearsed:
+    if isinstance(step, Ready) and not found.dry_run:
         try:
-            step = step._replace(signal=_said(world, found, signal, step.row, say))
+            step = step._replace(signal=_said(env, found, signal, step.row, say))
         except KeyboardInterrupt as stop:  # what somebody asked for is known by its names: it is kept by them
             found = found._replace(interrupted=interruption(stop))
-    outcomes, remarks = deliver(world, found, [step])
+    outcomes, remarks = deliver(env, found, [step])
     report = Report(
         context=found.context,
         outcomes=outcomes,
-        notices=(*(each for each in notices if each.weight == "trouble"), *remarks),  # no checkout is needed
+        notices=(*(each for each in notices if each.weight == "error"), *remarks),  # no checkout is needed
         strict=settings.output.strict,
-        rehearsed=found.rehearsed,
+        dry_run=found.dry_run,
         host_title=found.host.TITLE,
         verb="flow",
     )
     return report, settings
 
 
-def _survey(world: World, settings: Settings, budget: Budget) -> tuple[Survey, tuple[Notice, ...]]:
-    repository = Repository(toplevel(world.cwd), world.environ, budget.share(0.5))
+def _survey(env: Environment, settings: Settings, deadline: Deadline) -> tuple[Survey, tuple[Notice, ...]]:
+    repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
     try:
-        context, notices = detect.context(settings, world.environ, repository)
+        context, notices = detect.context(settings, env.environ, repository)
     finally:
         repository.close()
-    return Survey(settings, detect.as_told(context, settings), bool(settings.core.dry_run), budget), tuple(notices)
+    return Survey(settings, detect.as_told(context, settings), bool(settings.core.dry_run), deadline), tuple(notices)
 
 
 def _ready(signal: FlowAssignment, found: Survey) -> Step:
     row = Outcome(
         kind=signal.kind,
         sink=flow.NAME,
-        word="invalid",
+        status="invalid",
         subject=signal.subject,
         key=signal.key,
         method=flow.method(signal, ""),
     )
     fault = _fault(signal, found)
-    return row._replace(reason=fault) if fault else Ready(signal, row._replace(word="skipped"))
+    return row._replace(reason=fault) if fault else Ready(signal, row._replace(status="skipped"))
 
 
 def _fault(signal: FlowAssignment, found: Survey) -> str | None:
@@ -88,20 +88,20 @@ def _fault(signal: FlowAssignment, found: Survey) -> str | None:
     if signal.job_id and not signal.clear and not signal.pipelines:
         return f"{NO_PIPELINE[:1].upper()}{NO_PIPELINE[1:]}."
     fault = unreachable(flow.NAME, settings)
-    if fault and (not found.rehearsed or unencrypted(flow.NAME, settings)):
+    if fault and (not found.dry_run or unencrypted(flow.NAME, settings)):
         return f"{fault}."
     return flow.faults(signal)
 
 
-def _said(world: World, found: Survey, signal: FlowAssignment, row: Outcome, say: Say) -> FlowAssignment:
+def _said(env: Environment, found: Survey, signal: FlowAssignment, row: Outcome, say: Say) -> FlowAssignment:
     """The assignment by the ids that were shown. Where they cannot be looked up, the delivery tells why."""
     if signal.clear:
         say([])
         return signal
     meant: list[tuple[str, str]] = []
     form = endpoints(found.settings)[flow.NAME].form
-    with hired(world, found.settings, found.budget.part(0.5), (flow.NAME,)) as courier:
-        if courier.carry(flow.choice(form, signal.pipelines, meant), row).word != "sent":
+    with hired(env, found.settings, found.deadline.part(0.5), (flow.NAME,)) as client:
+        if client.send(flow.choice(form, signal.pipelines, meant), row).status != "sent":
             return signal
     say([words for _, words in meant])
     return signal._replace(pipelines=tuple(pipeline_id for pipeline_id, _ in meant))

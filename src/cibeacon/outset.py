@@ -15,8 +15,8 @@ from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.paths import toplevel
@@ -32,9 +32,9 @@ class Outset(NamedTuple):
     """A run of which the context is known, and where to look on from there."""
 
     found: Survey
-    world: World
+    env: Environment
     repository: Repository
-    looking: Budget
+    looking: Deadline
     """The part of the time that may go by before anything is sent."""
     paths: Sequence[str] | None
     acts: bool
@@ -44,7 +44,7 @@ class Outset(NamedTuple):
 
         `found` is what is known; `flags` are settled again with what the repository has to say.
         """
-        self.world.halftime(self.looking.remaining() + _GRACE)
+        self.env.halftime(self.looking.remaining() + _GRACE)
         try:
             with interruptible():
                 if found.interrupted:
@@ -52,7 +52,7 @@ class Outset(NamedTuple):
                 guarded(self._get_ahead, lambda _: None)
                 from cibeacon.search import Site, searched  # most of our code, which git need not wait for
 
-                about = (self.repository, self.world.environ, flags, self.world.stage, self.looking, self.paths)
+                about = (self.repository, self.env.environ, flags, self.env.stage, self.looking, self.paths)
                 with closing(searched(found, Site(*about, not self.acts))) as parts:
                     for found in parts:  # noqa: B007 - it grows
                         pass
@@ -62,7 +62,7 @@ class Outset(NamedTuple):
         except KeyboardInterrupt as stop:
             return found.cut_short(interruption(stop))
         finally:
-            self.world.halftime(None)
+            self.env.halftime(None)
 
     def _get_ahead(self) -> None:
         """Lets git compare, where there seems to be a service map, here or elsewhere: else nothing need be compared."""
@@ -72,34 +72,34 @@ class Outset(NamedTuple):
             if settings.change.services
             else context.base_config or config_file.is_on_disk(self.repository.root, settings.core.config)
         )
-        if drawn and self.world.stage != "post" and self.paths is None and self.repository.exists:
+        if drawn and self.env.stage != "post" and self.paths is None and self.repository.exists:
             head_start.begin(context, settings.change, self.repository)
 
 
 @contextmanager
 def begun(
-    world: World, settings: Settings, *, acts: bool = False, paths: Sequence[str] | None = None
+    env: Environment, settings: Settings, *, acts: bool = False, paths: Sequence[str] | None = None
 ) -> Iterator[Outset]:
     """The run's context. `settings` are those of flags and environment, before the repository has its say.
 
-    `acts`: the verb works outside CI too, unless told to rehearse. `paths` are changed paths that somebody else worked
+    `acts`: the verb works outside CI too, unless told to preview. `paths` are changed paths that somebody else worked
     out; git is not asked then.
     """
-    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-    looking = budget.share(0.5)
-    with closing(Repository(toplevel(world.cwd), world.environ, looking)) as repository:
-        if detect.asks_git(settings, world.environ):
+    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+    looking = deadline.share(0.5)
+    with closing(Repository(toplevel(env.cwd), env.environ, looking)) as repository:
+        if detect.asks_git(settings, env.environ):
             repository.expect("HEAD", *filter(None, (settings.change.base, settings.change.head)))
             repository.begin_checkout()
             import cibeacon.search  # noqa: F401 - it takes as long as git does
-        context, notices = detect.context(settings, world.environ, repository)
-        rehearsed = _rehearsed(settings, context, acts=acts)
+        context, notices = detect.context(settings, env.environ, repository)
+        dry_run = _is_dry_run(settings, context, acts=acts)
         notices = (*notices, *_unknown_ci(settings, context, acts=acts))
-        found = Survey(settings, detect.about(context, settings), rehearsed, budget, notices=notices)
-        yield Outset(found.unlooked(), world, repository, looking, paths, acts)
+        found = Survey(settings, detect.about(context, settings), dry_run, deadline, notices=notices)
+        yield Outset(found.unlooked(), env, repository, looking, paths, acts)
 
 
-def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:
+def _is_dry_run(settings: Settings, context: Context, *, acts: bool) -> bool:
     """As told; else only what runs outside a CI system that we know, and only for verbs that do so by themselves."""
     if settings.core.dry_run is not None:
         return settings.core.dry_run
@@ -109,6 +109,4 @@ def _rehearsed(settings: Settings, context: Context, *, acts: bool) -> bool:
 def _unknown_ci(settings: Settings, context: Context, *, acts: bool) -> tuple[Notice, ...]:
     if context.host != "local" or not context.ci or acts or settings.core.dry_run is not None:
         return ()
-    return (
-        Notice("remark", "warning: this CI system is not known, so this is a dry run: set dry_run to false to send"),
-    )
+    return (Notice("info", "warning: this CI system is not known, so this is a dry run: set dry_run to false to send"),)

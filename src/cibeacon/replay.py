@@ -13,11 +13,11 @@ from cibeacon.delivery import spool_factory
 from cibeacon.delivery.replay_sender import Round, piled
 from cibeacon.model.report import Notice, Report
 from cibeacon.runtime import paths
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.runtime.interrupt_guard import interruptible
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings, load_settings
 from cibeacon.spool import spool_reader
 from cibeacon.spool.file_store import Place, Spool, tidy
 from cibeacon.spool.object_spool import BucketSpool
@@ -25,38 +25,40 @@ from cibeacon.spool.object_store import Bucket
 from cibeacon.spool.spool_reader import Backlog
 
 
-def replay(world: World, flags: Mapping[str, str], names: Sequence[str]) -> tuple[Report, Settings]:
+def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> tuple[Report, Settings]:
     """Sends every record in the files, folders and globs; without any, in this host's spool."""
-    settings = settle(flags, world.environ, {})
-    host = detect.HOSTS[settings.core.host or detect.detected(world.environ)[0]]
-    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-    spool = spool_factory.place(world, settings, host)
+    settings = load_settings(flags, env.environ, {})
+    host = detect.HOSTS[settings.core.host or detect.detected(env.environ)[0]]
+    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+    spool = spool_factory.place(env, settings, host)
     with interruptible():  # nobody may be writing to our standard input
-        found = _gathered(world, settings, names, spool, budget)
-    this = Round(world, settings, spool, rehearsed=bool(settings.core.dry_run))
+        found = _gathered(env, settings, names, spool, deadline)
+    this = Round(env, settings, spool, dry_run=bool(settings.core.dry_run))
     outcomes = this.sent(piled(found.entries))
-    said = [Notice("trouble", f"{trouble.rstrip('.')}.") for trouble in found.troubles]
+    said = [Notice("error", f"{trouble.rstrip('.')}.") for trouble in found.troubles]
     if not found.entries:
-        said.append(Notice("remark", "Nothing waits to be sent."))
+        said.append(Notice("info", "Nothing waits to be sent."))
     report = Report(
         context=None,
         outcomes=tuple(outcomes),
         notices=(*this.notices, *said),
         strict=settings.output.strict,
-        rehearsed=this.rehearsed,
+        dry_run=this.dry_run,
         host_title="replay",
     )
     return report, settings
 
 
-def _gathered(world: World, settings: Settings, names: Sequence[str], spool: Place | None, budget: Budget) -> Backlog:
+def _gathered(
+    env: Environment, settings: Settings, names: Sequence[str], spool: Place | None, deadline: Deadline
+) -> Backlog:
     acts = not settings.core.dry_run
-    settled = partial(paths.settled, world)
-    found = Backlog(world.cwd, world.token if acts else None, spool_factory.patience(world, settings), settled)
-    found.buckets = (lambda address: Bucket(address, lambda: max(1.0, budget.remaining() / 2))) if acts else None
+    settled = partial(paths.settled, env)
+    found = Backlog(env.cwd, env.token if acts else None, spool_factory.patience(env, settings), settled)
+    found.buckets = (lambda address: Bucket(address, lambda: max(1.0, deadline.remaining() / 2))) if acts else None
     for name in dict.fromkeys(names):
         if name == "-":
-            _add_standard_input(found, world, spool if acts else None)
+            _add_standard_input(found, env, spool if acts else None)
         else:
             found.add(name)
     if not names and isinstance(spool, BucketSpool):
@@ -67,13 +69,13 @@ def _gathered(world: World, settings: Settings, names: Sequence[str], spool: Pla
         else:
             found.add(str(spool.folder))
             if acts:
-                tidy(spool.folder, world.now())
+                tidy(spool.folder, env.now())
     return found
 
 
-def _add_standard_input(found: Backlog, world: World, spool: Place | None) -> None:
+def _add_standard_input(found: Backlog, env: Environment, spool: Place | None) -> None:
     """What comes by a pipe comes once: it is on disk before any of it is sent, where there is a spool."""
-    content = world.stdin.read(spool_reader.LARGEST + 1).encode("utf-8", "surrogateescape")
+    content = env.stdin.read(spool_reader.LARGEST + 1).encode("utf-8", "surrogateescape")
     if len(content) > spool_reader.LARGEST:
         found.troubles.append(f"standard input is not read: it is over {spool_reader.LARGEST >> 20} MiB")
         return

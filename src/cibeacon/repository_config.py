@@ -96,7 +96,7 @@ class RepositoryConfig(NamedTuple):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What is to be said of it."""
-        return tuple(Notice("trouble", fault) for fault in (self.fault, *self.faults) if fault)
+        return tuple(Notice("error", fault) for fault in (self.fault, *self.faults) if fault)
 
     @property
     def unmapped(self) -> Unknown:
@@ -128,7 +128,7 @@ def find(given: str | None, context: Context, repository: Trees, clone: Clone) -
     except ServiceMapError as error:
         return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),), commit=commit)
     except CheckoutError as error:
-        unknown = Unknown(error.what, error.fix)
+        unknown = Unknown(error.what, error.hint)
         if not context.base_config and not clone.exists:
             unknown = Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", check_out(context))
         return RepositoryConfig(unknown=unknown, commit=commit)

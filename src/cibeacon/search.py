@@ -13,17 +13,17 @@ from cibeacon import repository_config
 from cibeacon.changes import diff, pr_changes
 from cibeacon.changes.diff_fallback import Fallback, Source
 from cibeacon.ci import detect
-from cibeacon.ci.forge_client import Forge
+from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
-from cibeacon.model.changes import Changes, Landing, Unknown
+from cibeacon.model.changes import Changes, PushedPRs, Unknown
 from cibeacon.model.report import Notice
 from cibeacon.repository_config import RepositoryConfig
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Stage
 from cibeacon.runtime.errors import guarded
 from cibeacon.services import tree_contents
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.settings import settle
+from cibeacon.settings import load_settings
 from cibeacon.survey import Survey, by_name, templates
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Site(NamedTuple):
     environ: Mapping[str, str]
     flags: Mapping[str, str]
     stage: Stage
-    budget: Budget
+    deadline: Deadline
     """The part of the time that may go by before anything is sent."""
     paths: Sequence[str] | None
     """Changed paths that somebody else worked out."""
@@ -49,7 +49,7 @@ class Site(NamedTuple):
 
 def searched(found: Survey, site: Site) -> Generator[Survey, None, None]:
     """The survey as it grows, part by part. A part that fails is unknown with its reason, and the others go on."""
-    ladder = None if found.rehearsed else _ladder(found, site)
+    ladder = None if found.dry_run else _ladder(found, site)
     if ladder is None:
         yield from _parts(found, site, site.repository)
         return
@@ -66,7 +66,7 @@ def _ladder(found: Survey, site: Site) -> Source | None:
         return None
     from cibeacon.git.fetching_repository import Ladder
 
-    return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.budget)
+    return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.deadline)
 
 
 def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
@@ -76,18 +76,18 @@ def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
     found = _configured(found, config, site)
     settings = found.settings
     if not context.closes and site.stage == "post" and "changed" not in settings.deploy.deploy_services:
-        yield found._replace(changes=None, landing=Landing())
+        yield found._replace(changes=None, landing=PushedPRs())
         return
     yield found
-    forge = Forge.of(context, settings, site.environ, site.budget)
+    forge = ForgeClient.of(context, settings, site.environ, site.deadline)
     if context.closes:
         from cibeacon.ci.upstream_pipeline import followed  # few tell of another pipeline than their own
 
-        context, said = followed(context, forge, rehearsed=found.rehearsed)
-        seen = found._replace(context=context, changes=None, landing=Landing(), unmapped=_ANOTHERS)
+        context, said = followed(context, forge, dry_run=found.dry_run)
+        seen = found._replace(context=context, changes=None, landing=PushedPRs(), unmapped=_ANOTHERS)
         yield seen._replace(notices=(*found.notices, *said))
         return
-    history = Fallback(source, forge if forge.credential and not found.rehearsed else None)
+    history = Fallback(source, forge if forge.credential and not found.dry_run else None)
     found = found._replace(landing=_landed(found, forge, history))
     if site.reports and site.stage != "post":
         found = guarded(lambda: _looked_up(found, history), lambda why: _unasked(found, f"{why}."))
@@ -98,24 +98,24 @@ def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
 def _configured(found: Survey, config: RepositoryConfig, site: Site) -> Survey:
     """The survey with what the repository says."""
     chosen = config.read.report
-    settings = settle(site.flags, site.environ, chosen) if chosen else found.settings
+    settings = load_settings(site.flags, site.environ, chosen) if chosen else found.settings
     settings = settings._replace(problems=(*settings.problems, *config.problems))
     return found._replace(settings=settings, notices=(*found.notices, *config.notices))
 
 
-def _landed(found: Survey, forge: Forge, history: Fallback) -> Landing:
+def _landed(found: Survey, forge: ForgeClient, history: Fallback) -> PushedPRs:
     if not found.context.push:
-        return Landing()
+        return PushedPRs()
     from cibeacon.changes.pushed_prs import landing
 
     return guarded(
-        lambda: landing(found.context, found.settings, forge, history, rehearsed=found.rehearsed),
+        lambda: landing(found.context, found.settings, forge, history, dry_run=found.dry_run),
         lambda why: _unasked(found, why).landing,
     )
 
 
 def _unasked(found: Survey, why: str) -> Survey:
-    return found._replace(landing=Landing(word="failed", reason=why))
+    return found._replace(landing=PushedPRs(status="failed", reason=why))
 
 
 def _unseen(found: Survey, why: str) -> Survey:
@@ -141,7 +141,7 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
     if drawn is None:
         return found._replace(changes=None, unmapped=config.unmapped)
     if said := repository_config.unused(templates(found.settings), config):
-        found = found._replace(notices=(*found.notices, Notice("remark", said)))
+        found = found._replace(notices=(*found.notices, Notice("info", said)))
     drawn = _asking(drawn, found, config, site, history.source)
     changes, parts = _between(found, drawn, site, history)
     more = (*_strays(changes, drawn), *_unknown_services(found, changes, drawn, history.source))
@@ -171,11 +171,11 @@ def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Si
     commit, on_gitlab = config.commit, detect.on_gitlab(found.context)
     if not found.context.base_config and (commit is None or not site.repository.exists):
         return tree_contents.asking(
-            drawn, found.budget, tree_contents.checked_out(site.repository.root), gitlab=on_gitlab
+            drawn, found.deadline, tree_contents.checked_out(site.repository.root), gitlab=on_gitlab
         )
     sides: tuple[Side, ...] = ("base",) if found.context.base_config else ()
     return tree_contents.asking(
-        drawn, found.budget, lambda path: source.text(commit, path) if commit else None, *sides, gitlab=on_gitlab
+        drawn, found.deadline, lambda path: source.text(commit, path) if commit else None, *sides, gitlab=on_gitlab
     )
 
 
@@ -183,9 +183,9 @@ def _unknown_services(found: Survey, changes: Changes, drawn: ServiceMap, source
     """What is to be said of services that are deployed and that the map does not know: it may be behind, or the name off."""
     names = (name for name in found.settings.deploy.deploy_services if name != "changed")
     said = diff.unknown_services(names, changes, drawn, source)
-    return tuple(Notice("remark", f"warning: deploy_services: {text}") for text in said)
+    return tuple(Notice("info", f"warning: deploy_services: {text}") for text in said)
 
 
 def _strays(changes: Changes, drawn: ServiceMap) -> tuple[Notice, ...]:
-    said = diff.strays(changes, drawn)
-    return (Notice("trouble" if drawn.rules.unmatched == "error" else "remark", said),) if said else ()
+    said = diff.unowned(changes, drawn)
+    return (Notice("error" if drawn.rules.unmatched == "error" else "info", said),) if said else ()

@@ -11,53 +11,53 @@ from cibeacon.model.job_signals import JobState
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
 from cibeacon.runtime import paths
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.settings.options import Problem
 from cibeacon.signals.metadata import with_metadata, without_metadata
 from cibeacon.signals.plan import Ready, Step, plan, spoiled_kinds
-from cibeacon.signals.plan_input import File, Situation
+from cibeacon.signals.plan_input import File, PlanInput
 from cibeacon.sinks import SINKS, named
 from cibeacon.survey import Survey
 
 
-def kept(world: World, found: Survey, journal: Journal | None = None) -> tuple[Survey, Journal | None]:
+def kept(env: Environment, found: Survey, journal: Journal | None = None) -> tuple[Survey, Journal | None]:
     """What is known already is on disk before anything slow or fragile is looked at. A dry run keeps nothing."""
-    if found.rehearsed:
+    if found.dry_run:
         return found, None
-    steps = [_permitted(step, found.settings) for step in plan(_situation(world, found))]
+    steps = [_permitted(step, found.settings) for step in plan(_situation(env, found))]
     if found.settings.deploy.metadata_jq:
         steps = without_metadata(steps, "failed", "it was not run yet")
-    journal = journal or Journal(world, found)
+    journal = journal or Journal(env, found)
     why, _ = journal.hold(steps, found.settings, found.interrupted)
     return found._replace(interrupted=why), journal
 
 
 def sent(
-    world: World, found: Survey, journal: Journal | None
+    env: Environment, found: Survey, journal: Journal | None
 ) -> tuple[Survey, tuple[Outcome, ...], tuple[Notice, ...]]:
     """What became of every signal that the run and the settings call for; the survey says whether it was interrupted."""
     program = found.settings.deploy.metadata_jq
     if program or found.settings.dci.dci_files:
-        found, journal = kept(world, found, journal)
-    found, planned, unsent = _with_files(world, found, plan(_situation(world, found)))
-    steps, left = [_permitted(step, found.settings) for step in planned], found.budget.remaining()
+        found, journal = kept(env, found, journal)
+    found, planned, unsent = _with_files(env, found, plan(_situation(env, found)))
+    steps, left = [_permitted(step, found.settings) for step in planned], found.deadline.remaining()
     try:
         steps = guarded(
-            lambda: with_metadata(steps, program, found.context, world.environ, left / 2),  # the rest is for sending
+            lambda: with_metadata(steps, program, found.context, env.environ, left / 2),  # the rest is for sending
             lambda why: without_metadata(steps, "failed", f"{why}."),
         )
     except KeyboardInterrupt as stop:
         found = found._replace(interrupted=interruption(stop))
         steps = without_metadata(steps, "failed", interruption(stop))
-    outcomes, notices = deliver(world, found, steps, journal=journal)
+    outcomes, notices = deliver(env, found, steps, journal=journal)
     return found, outcomes, (*unsent, *notices)
 
 
 def _with_files(
-    world: World, found: Survey, steps: tuple[Step, ...]
+    env: Environment, found: Survey, steps: tuple[Step, ...]
 ) -> tuple[Survey, tuple[Step, ...], tuple[Notice, ...]]:
     """Where a job of DCI ends, its files go along; and what is to be said of those that cannot."""
     patterns = found.settings.dci.dci_files
@@ -69,14 +69,14 @@ def _with_files(
     )
 
     why = found.interrupted
-    top = paths.boundary(world)
-    world.halftime(found.budget.remaining() / 2)  # the rest is for sending
-    (taken, said), why = (no_attachments(why), why) if why else attachments_or_none(patterns, world.cwd, top=top)
-    world.halftime(None)
+    top = paths.boundary(env)
+    env.halftime(found.deadline.remaining() / 2)  # the rest is for sending
+    (taken, said), why = (no_attachments(why), why) if why else attachments_or_none(patterns, env.cwd, top=top)
+    env.halftime(None)
     found = found._replace(interrupted=why)
     files = tuple(File(*each) for each in taken)
-    notices = tuple(Notice("trouble", f"dci_files: {each}.") for each in said)
-    return found, plan(_situation(world, found)._replace(files=files)), notices
+    notices = tuple(Notice("error", f"dci_files: {each}.") for each in said)
+    return found, plan(_situation(env, found)._replace(files=files)), notices
 
 
 def unsaid(problems: Sequence[Problem]) -> list[Problem]:
@@ -84,19 +84,19 @@ def unsaid(problems: Sequence[Problem]) -> list[Problem]:
     return [problem for problem in problems if not spoiled_kinds(problem)]
 
 
-def _situation(world: World, found: Survey) -> Situation:
+def _situation(env: Environment, found: Survey) -> PlanInput:
     landed = found.landing
-    return Situation(
+    return PlanInput(
         context=found.context,
         settings=found.settings,
-        stage=world.stage,
-        now=world.began,
-        rehearsed=found.rehearsed,
+        stage=env.stage,
+        now=env.began,
+        dry_run=found.dry_run,
         host_title=found.host.TITLE,
         changes=found.changes,
         map_fault=found.map_fault,
         landed=pr_changes.landed(found.landing, found.changes, found.parts),
-        unlanded=(landed.word, landed.reason) if landed.reason else None,
+        unlanded=(landed.status, landed.reason) if landed.reason else None,
     )
 
 
@@ -108,4 +108,4 @@ def _permitted(step: Step, settings: Settings) -> Step:
     sink = SINKS[step.row.sink]
     fault = sink.faults(step.signal)
     row = step.row._replace(method=sink.method(step.signal, known[step.row.sink].form))
-    return row._replace(word="invalid", reason=fault) if fault else Ready(step.signal, row)
+    return row._replace(status="invalid", reason=fault) if fault else Ready(step.signal, row)

@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
 from cibeacon.repository_config import NO_REPOSITORY, REPORTABLE, RepositoryConfig, committed, service_map, unused
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.runtime.paths import toplevel
 from cibeacon.services import config_file, config_lines, configuration, map_queries, tree_contents
@@ -21,7 +21,7 @@ from cibeacon.services.configuration import Configuration
 from cibeacon.services.map_queries import Listed, Which
 from cibeacon.services.schema_types import Finding, Mention
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings, load_settings
 from cibeacon.survey import templates
 
 MOST_FINDINGS = 1000
@@ -69,12 +69,12 @@ class Inspection(NamedTuple):
         return map_queries.which(self.service_map or ServiceMap({}), known, path)
 
 
-def inspected(world: World, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
+def inspected(env: Environment, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
     """The map; with `against_files` also what in it leads nowhere in the repository."""
-    settings = settle(flags, world.environ, {})
-    given, root = settings.core.config, toplevel(world.cwd)
-    budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-    repository = Repository(root, world.environ, budget)
+    settings = load_settings(flags, env.environ, {})
+    given, root = settings.core.config, toplevel(env.cwd)
+    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+    repository = Repository(root, env.environ, deadline)
     try:
         found = config_file.of_checkout(root, given, lambda path: committed(repository, path))
     except CibeaconError as error:
@@ -83,9 +83,9 @@ def inspected(world: World, flags: Mapping[str, str], *, against_files: bool = F
     known = config_lines.lines(name, content) if found else config_lines.Lines({})
     try:
         read = configuration.read(config_file.lenient(name, content)[0], REPORTABLE) if found else Configuration()
-        on_gitlab = detect.on_gitlab(detect.context(settings, world.environ, repository)[0])
+        on_gitlab = detect.on_gitlab(detect.context(settings, env.environ, repository)[0])
         built = tree_contents.checked_out(root)
-        ask = partial(tree_contents.asking, budget=budget, built=built, gitlab=on_gitlab)
+        ask = partial(tree_contents.asking, deadline=deadline, built=built, gitlab=on_gitlab)
         looked = _looked(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)
     except CibeaconError as error:
         fault = _unplaced(name, error)

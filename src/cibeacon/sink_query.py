@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.ci.detect import in_ci
-from cibeacon.delivery.deliver import hired, rehearsal
+from cibeacon.delivery.deliver import hired, preview
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Dialogue
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
-from cibeacon.settings import Settings, settle
+from cibeacon.model.request import Exchange
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
+from cibeacon.settings import Settings, load_settings
 from cibeacon.signals.requirements import unreachable
 from cibeacon.sinks.dci_query import Found
 
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     def fault(self) -> str | None:
         """What went wrong, as a paragraph."""
         row = self.outcome
-        return ": ".join(part for part in (row.error, row.reason) if part) if row.word not in _FINE else None
+        return ": ".join(part for part in (row.error, row.reason) if part) if row.status not in _FINE else None
 
     @property
     def exit_code(self) -> int:
@@ -41,38 +41,38 @@ class Answer(NamedTuple):
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""
-        status = {"sent": "ok", "rehearsed": "dry-run"}.get(self.outcome.word, "failed")
+        status = {"sent": "ok", "dry-run": "dry-run"}.get(self.outcome.status, "failed")
         head = {"version": 1, "status": status, "error": self.fault}
         if self.name in ONE:
             return {**head, self.name: self.rows[0] if self.rows else None}
         return {**head, "total": self.total, self.name: list(self.rows)}
 
 
-_FINE = ("sent", "rehearsed")
+_FINE = ("sent", "dry-run")
 
 
 def lookup(
-    world: World, flags: Mapping[str, str], name: str, read: Callable[[Found], Dialogue], sink: str = "dci"
+    env: Environment, flags: Mapping[str, str], name: str, read: Callable[[Found], Exchange], sink: str = "dci"
 ) -> Answer:
     """The answer to one question; `name` is that of the rows, `read` the dialogue that finds them at `sink`."""
-    settings = settle(flags, world.environ, {})
-    row = Outcome(kind=sink, sink=sink, word="invalid", subject=name)
+    settings = load_settings(flags, env.environ, {})
+    row = Outcome(kind=sink, sink=sink, status="invalid", subject=name)
     found = Found()
-    rehearsed = bool(settings.core.dry_run)
-    fault = _fault(settings, sink, rehearsed=rehearsed)
+    dry_run = bool(settings.core.dry_run)
+    fault = _fault(settings, sink, dry_run=dry_run)
     if fault:
         row = row._replace(reason=f"{fault}.")
-    elif rehearsed:
-        row = rehearsal(settings).carry(read(found), row)
+    elif dry_run:
+        row = preview(settings).send(read(found), row)
     else:
-        budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-        with hired(world, settings, budget, (sink,)) as courier:
-            row = courier.carry(read(found), row)
-    total = len(found.rows) if found.total is None and row.word == "sent" else found.total
-    return Answer(name, tuple(found.rows), total, row, settings, in_ci(settings, world.environ))
+        deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+        with hired(env, settings, deadline, (sink,)) as client:
+            row = client.send(read(found), row)
+    total = len(found.rows) if found.total is None and row.status == "sent" else found.total
+    return Answer(name, tuple(found.rows), total, row, settings, in_ci(settings, env.environ))
 
 
-def _fault(settings: Settings, sink: str, *, rehearsed: bool) -> str | None:
+def _fault(settings: Settings, sink: str, *, dry_run: bool) -> str | None:
     """Why nobody can be asked; a value that cannot be used would have to be guessed."""
     bad = next((problem.message for problem in settings.problems if problem.group in ("core", sink)), None)
-    return bad or (None if rehearsed else unreachable(sink, settings))
+    return bad or (None if dry_run else unreachable(sink, settings))

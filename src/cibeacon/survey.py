@@ -3,15 +3,15 @@
 from typing import NamedTuple, Self
 
 from cibeacon.ci import detect
-from cibeacon.model.changes import Changes, Landing, Unknown, named
+from cibeacon.model.changes import Changes, PushedPRs, Unknown, named
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Settings
 
 _UNSEEN = Changes("unknown", unknown=Unknown("nobody has looked which services changed"))
-_UNASKED = Landing(word="failed", reason="not asked which pull request it belongs to")
+_UNASKED = PushedPRs(status="failed", reason="not asked which pull request it belongs to")
 
 
 class Survey(NamedTuple):
@@ -19,9 +19,9 @@ class Survey(NamedTuple):
 
     settings: Settings
     context: Context
-    rehearsed: bool
-    budget: Budget
-    landing: Landing = Landing()
+    dry_run: bool
+    deadline: Deadline
+    landing: PushedPRs = PushedPRs()
     changes: Changes | None = None
     parts: tuple[Changes, ...] = ()
     """Those of each pull request of the landing, where they are not those of the run."""
@@ -35,7 +35,7 @@ class Survey(NamedTuple):
 
     def unlooked(self) -> Self:
         """What is known before anybody looks: enough for some signals to be kept."""
-        landing = _UNASKED if self.context.push and self.context.on_default_branch else Landing()
+        landing = _UNASKED if self.context.push and self.context.on_default_branch else PushedPRs()
         return self._replace(changes=by_name(self.settings) or _UNSEEN, landing=landing)
 
     def cut_short(self, why: str) -> Self:

@@ -68,4 +68,4 @@ def test_an_error_in_anything_else_is_told_in_one_line(body, words):
 def test_asking_again_helps_or_not_and_was_carried_out_or_not(status, refused, received):
     fault = answered("It failed", status, b"")
     assert (fault.refused, fault.received) == (refused, received)
-    assert fault.fix
+    assert fault.hint

@@ -35,25 +35,25 @@ def test_whatever_is_seen_a_wait_ends_at_its_deadline_at_the_latest(policy, look
         look = looks[min(len(seen), len(looks) - 1)]
         seen.append(look)
         step = stepped(policy, state, now, chance, look)
-        if step.verdict:
+        if step.result:
             break
         assert step.pause >= 0
         state, now = step.state, now + max(step.pause, 1e-6)
-    assert step.verdict
-    assert step.verdict.word in ENDINGS
+    assert step.result
+    assert step.result.word in ENDINGS
     assert now <= 100.0 + policy.total + 0.01
     last = seen[-1]
-    if step.verdict.word == "success" and isinstance(last, Snapshot):
+    if step.result.word == "success" and isinstance(last, Snapshot):
         counted = [last.pipeline, *(each.pipeline for each in last.downstream if not each.allowed)]
         assert all(each.status in ("success", "skipped", "manual") for each in counted)
     if isinstance(last, Snapshot) and last.pipeline.status in FINAL[1:]:
-        assert step.verdict.word == last.pipeline.status
+        assert step.result.word == last.pipeline.status
 
 
 @given(POLICIES, FAULTS)
 def test_one_failed_look_ends_nothing(policy, fault):
     step = stepped(policy, State(0.0), 0.0, 0.5, fault)
-    assert step.verdict is None
+    assert step.result is None
 
 
 @given(st.floats(0, 1), st.floats(0, 1e9))

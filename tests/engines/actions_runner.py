@@ -47,7 +47,7 @@ class Step:
         image: the action's image.
         temp: the runner's `_temp` folder, made here.
         workspace: the checkout on the host.
-        variables: the job's variables, as `tests/hosts/github/*.json` hold them.
+        variables: the job's variables, as `tests/ci/github/*.json` hold them.
         event: the payload.
         inputs: the step's `with:`.
         options: more options for `docker run`; one that is given twice holds the last time.

@@ -14,7 +14,7 @@ from prism import PROGRAM, Prism
 from shops import TOKEN, Shop
 
 from cibeacon.http.session import HardenedSession
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 
@@ -40,8 +40,8 @@ def no_proxy(monkeypatch):
 
 
 @pytest.fixture
-def budget():
-    return Budget(60.0, time.monotonic, time.sleep, time.monotonic())
+def deadline():
+    return Deadline(60.0, time.monotonic, time.sleep, time.monotonic())
 
 
 @pytest.fixture(scope="session")

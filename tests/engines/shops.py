@@ -27,7 +27,7 @@ class Shop:
         containers.owned(root, 1001, 121, image)
 
     def case(self, name):
-        """The variables and payload of a case of `tests/hosts/github`, about commits that exist here."""
+        """The variables and payload of a case of `tests/ci/github`, about commits that exist here."""
         text = (EVENTS / f"{name}.json").read_text(encoding="utf-8")
         pull = {"ec26c3e57ca3a959ca5aad62de7213c562f8c821": self.pull.head_sha}
         pull |= {"f95f852bd8fca8fcc58a9a2d6c842781e32a215e": self.pull.base_sha}

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from containers import ROOT
 from pipelines import HOST, PROJECT, TOOL
+from test_upstream_pipeline import RECORD, GitLab
 
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from test_docs import BLOCK
-from test_following import RECORD, GitLab
 
 pytestmark = pytest.mark.engine
 

@@ -111,33 +111,33 @@ def test_what_it_sends_for_gitlab_is_described(question, lab):
     assert answer.status_code == 200, answer.text
 
 
-def test_what_we_ask_github_about_a_pull_request_is_answered_as_described(hub, budget):
-    (found,) = github_api.landed(hub, "t", HUB, MERGE, budget)
+def test_what_we_ask_github_about_a_pull_request_is_answered_as_described(hub, deadline):
+    (found,) = github_api.landed(hub, "t", HUB, MERGE, deadline)
     assert (found.number, found.head_sha) == (7, HEAD)
-    assert github_api.pull_request(hub, "t", HUB, 7, budget) == found
-    assert github_api.changed_files(hub, "t", HUB, 7, budget) == tuple(FILES)
+    assert github_api.pull_request(hub, "t", HUB, 7, deadline) == found
+    assert github_api.changed_files(hub, "t", HUB, 7, deadline) == tuple(FILES)
 
 
-def test_what_we_ask_github_about_commits_is_answered_as_described(hub, budget):
-    assert github_api.compared(hub, "t", HUB, BASE, HEAD, budget) == Listed(BASE, (HEAD,), CHANGED)
-    aside = github_api.compared(hub, "t", HUB, FORK, HEAD, budget)
+def test_what_we_ask_github_about_commits_is_answered_as_described(hub, deadline):
+    assert github_api.compared(hub, "t", HUB, BASE, HEAD, deadline) == Listed(BASE, (HEAD,), CHANGED)
+    aside = github_api.compared(hub, "t", HUB, FORK, HEAD, deadline)
     assert (aside.merge_base, aside.files) == (BASE, None)
 
 
-def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, session, budget):
-    (found,) = gitlab_api.landed(lab, TOKEN, LAB, SQUASH, session, budget)
+def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, session, deadline):
+    (found,) = gitlab_api.landed(lab, TOKEN, LAB, SQUASH, session, deadline)
     assert (found.number, found.head_sha) == (7, HEAD)
-    assert gitlab_api.pull_request(lab, TOKEN, LAB, 7, session, budget) == found
-    assert gitlab_api.changed_files(lab, TOKEN, LAB, 7, session, budget) == tuple(FILES)
+    assert gitlab_api.pull_request(lab, TOKEN, LAB, 7, session, deadline) == found
+    assert gitlab_api.changed_files(lab, TOKEN, LAB, 7, session, deadline) == tuple(FILES)
 
 
-def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, session, budget):
-    assert gitlab_api.merge_base(lab, TOKEN, LAB, FORK, HEAD, session, budget) == BASE
-    assert gitlab_api.compared(lab, TOKEN, LAB, BASE, HEAD, session, budget) == Listed(None, (HEAD,), CHANGED)
+def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, session, deadline):
+    assert gitlab_api.merge_base(lab, TOKEN, LAB, FORK, HEAD, session, deadline) == BASE
+    assert gitlab_api.compared(lab, TOKEN, LAB, BASE, HEAD, session, deadline) == Listed(None, (HEAD,), CHANGED)
 
 
-def test_no_such_thing_is_refused_as_described(hub, lab, session, budget):
+def test_no_such_thing_is_refused_as_described(hub, lab, session, deadline):
     with pytest.raises(HostError, match="404"):
-        github_api.pull_request(hub, "t", HUB, 99, budget)
+        github_api.pull_request(hub, "t", HUB, 99, deadline)
     with pytest.raises(HostError, match="404"):
-        gitlab_api.pull_request(lab, TOKEN, LAB, 99, session, budget)
+        gitlab_api.pull_request(lab, TOKEN, LAB, 99, session, deadline)

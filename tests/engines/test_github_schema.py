@@ -85,63 +85,63 @@ def of_the_example(served) -> PullRequest:
     )
 
 
-def test_the_pull_request_that_a_commit_merged_is_found_in_githubs_example(github, served, budget):
+def test_the_pull_request_that_a_commit_merged_is_found_in_githubs_example(github, served, deadline):
     (listed,) = served.example(PULLS_OF)
-    found = github_api.landed(github, TOKEN, NAME, listed["merge_commit_sha"], budget)
+    found = github_api.landed(github, TOKEN, NAME, listed["merge_commit_sha"], deadline)
     assert found == (of_the_example(served),)
 
 
-def test_another_commit_of_it_merged_nothing(github, budget):
-    assert github_api.landed(github, TOKEN, NAME, OTHER, budget) == ()
+def test_another_commit_of_it_merged_nothing(github, deadline):
+    assert github_api.landed(github, TOKEN, NAME, OTHER, deadline) == ()
 
 
-def test_a_pull_request_that_landed_with_another_commit_of_the_push_is_found_too(github, served, budget):
+def test_a_pull_request_that_landed_with_another_commit_of_the_push_is_found_too(github, served, deadline):
     told = of_the_example(served)
-    found = github_api.landed(github, TOKEN, NAME, OTHER, budget, among=[told.merge_commit_sha])
+    found = github_api.landed(github, TOKEN, NAME, OTHER, deadline, among=[told.merge_commit_sha])
     assert found == (told,)
 
 
-def test_what_is_known_is_not_asked_for_again(github, relay, served, budget):
+def test_what_is_known_is_not_asked_for_again(github, relay, served, deadline):
     told = of_the_example(served)
     known = {told.number: told}
-    assert github_api.landed(github, TOKEN, NAME, told.merge_commit_sha, budget, known=known) == (told,)
+    assert github_api.landed(github, TOKEN, NAME, told.merge_commit_sha, deadline, known=known) == (told,)
     assert len(relay.seen) == 1
 
 
-def test_githubs_example_of_a_comparison_is_understood(github, served, budget):
+def test_githubs_example_of_a_comparison_is_understood(github, served, deadline):
     told = served.example(COMPARED)
     base, head = told["merge_base_commit"]["sha"], told["commits"][-1]["sha"]
-    found = github_api.compared(github, TOKEN, NAME, base, head, budget)
+    found = github_api.compared(github, TOKEN, NAME, base, head, deadline)
     assert found == Listed(base, (head,), tuple(file["filename"] for file in told["files"]))
 
 
-def test_of_a_comparison_from_elsewhere_the_merge_base_is_known_but_not_the_files(github, served, budget):
+def test_of_a_comparison_from_elsewhere_the_merge_base_is_known_but_not_the_files(github, served, deadline):
     told = served.example(COMPARED)
-    found = github_api.compared(github, TOKEN, NAME, OTHER, told["commits"][-1]["sha"], budget)
+    found = github_api.compared(github, TOKEN, NAME, OTHER, told["commits"][-1]["sha"], deadline)
     assert (found.merge_base, found.files) == (told["merge_base_commit"]["sha"], None)
     assert "merge base" in found.fault
 
 
-def test_a_pull_request_is_read_by_its_number(github, served, budget):
+def test_a_pull_request_is_read_by_its_number(github, served, deadline):
     told = of_the_example(served)
-    found = github_api.pull_request(github, TOKEN, NAME, told.number, budget)
+    found = github_api.pull_request(github, TOKEN, NAME, told.number, deadline)
     assert found == told._replace(merged=False, closed=False, merge_commit_sha=None), "GitHub's example is open"
 
 
-def test_the_files_are_read_page_by_page(github, relay, served, budget):
+def test_the_files_are_read_page_by_page(github, relay, served, deadline):
     def page(request):
         return f"page-{parse_qs(request.query)['page'][0]}" if request.path.endswith("/files") else "many"
 
     relay.wish = lambda request: f"example={page(request)}"
-    found = github_api.changed_files(github, TOKEN, NAME, 7, budget)
+    found = github_api.changed_files(github, TOKEN, NAME, 7, deadline)
     assert sorted(found) == sorted(side for n in range(COUNT) for side in (f"was/f{n}", f"f{n}"))
     asked = [parse_qs(question.rpartition("?")[2]) for question in relay.seen[1:]]
     assert asked == [{"per_page": ["100"], "page": [number]} for number in ("1", "2")]
 
 
-def test_fewer_files_than_githubs_example_counts_are_a_truncated_list(github, budget):
+def test_fewer_files_than_githubs_example_counts_are_a_truncated_list(github, deadline):
     with pytest.raises(HostError, match="truncated"):
-        github_api.changed_files(github, TOKEN, NAME, 7, budget)
+        github_api.changed_files(github, TOKEN, NAME, 7, deadline)
 
 
 def as_github_means_it(content):
@@ -160,15 +160,15 @@ def as_github_means_it(content):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_the_description_permits_is_understood(seed, github, relay, budget):
+def test_whatever_the_description_permits_is_understood(seed, github, relay, deadline):
     """Made up by the schema, with nothing but what it requires: nulls, odd texts."""
     relay.wish, relay.change = (lambda _: f"dynamic=true, seed=s{seed}"), as_github_means_it
-    found = github_api.pull_request(github, TOKEN, NAME, 7, budget)
+    found = github_api.pull_request(github, TOKEN, NAME, 7, deadline)
     assert isinstance(found.number, int)
     assert isinstance(found.commits, int)
     assert all(isinstance(each, str) for each in (found.head_ref, found.head_sha, found.base_ref, found.base_sha))
-    assert github_api.landed(github, TOKEN, NAME, OTHER, budget) == ()
-    assert github_api.compared(github, TOKEN, NAME, OTHER, OTHER, budget).files is None
+    assert github_api.landed(github, TOKEN, NAME, OTHER, deadline) == ()
+    assert github_api.compared(github, TOKEN, NAME, OTHER, OTHER, deadline).files is None
 
 
 QUESTIONS = {
@@ -183,20 +183,20 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("code", [401, 403, 404, 422])
 @pytest.mark.parametrize(("ask", "at"), QUESTIONS.values(), ids=QUESTIONS)
-def test_a_refusal_is_an_error_that_names_its_code(code, ask, at, github, relay, served, budget):
+def test_a_refusal_is_an_error_that_names_its_code(code, ask, at, github, relay, served, deadline):
     relay.wish = lambda request: f"code={code}" if request.path.endswith(at) else ""
     with pytest.raises(HostError) as caught:
-        ask(github, TOKEN, NAME, of_the_example(served).merge_commit_sha, budget)
+        ask(github, TOKEN, NAME, of_the_example(served).merge_commit_sha, deadline)
     assert str(code) in caught.value.why
-    assert "permissions" in caught.value.fix
+    assert "permissions" in caught.value.hint
 
 
 @pytest.mark.parametrize("code", [500, 503])
 @pytest.mark.parametrize("ask", [github_api.pull_request, github_api.changed_files])
-def test_trouble_at_github_is_asked_past_once(code, ask, github, relay, budget):
+def test_trouble_at_github_is_asked_past_once(code, ask, github, relay, deadline):
     relay.wish = lambda _: f"code={code}"
     with pytest.raises(HostError, match="Run again later"):
-        ask(github, TOKEN, NAME, 7, budget)
+        ask(github, TOKEN, NAME, 7, deadline)
     assert len(relay.seen) == 2
 
 

@@ -138,7 +138,7 @@ def texts(document):
 
 def kept(signal, created_at=1.0):
     row = Outcome(signal.kind, "dx", "skipped", subject=signal.subject, key=signal.key)
-    return spool_record.Record.of(next(dx.tell(signal, "classic")), row, created_at)
+    return spool_record.Record.of(next(dx.send(signal, "classic")), row, created_at)
 
 
 def deployment(number):

@@ -307,7 +307,7 @@ def test_a_program_for_owners_that_is_none_is_told_by_its_own_lines(tmp_path):
     assert "discover: codeowners CODEOWNERS: syntax error, unexpected end of file at line 1" in found["reason"]
 
 
-@pytest.mark.parametrize(("policy", "weight"), [("warn", "remark"), ("error", "trouble"), ("ignore", None)])
+@pytest.mark.parametrize(("policy", "weight"), [("warn", "info"), ("error", "error"), ("ignore", None)])
 def test_unmatched_files_are_said_as_the_map_wants(tmp_path, policy, weight):
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": json.dumps({"services": {"a": "a/"}, "unmatched": policy})})

@@ -38,7 +38,7 @@ def test_a_map_means_what_its_case_says(case):
 
 def test_the_first_unmatched_paths_are_told():
     found = drawn({"services": {}, "unmatched": "warn", "ignore": "i*"}).assign(["i", *(f"x{n}" for n in range(9))])
-    assert found.strays == ("x0", "x1", "x2", "x3", "x4")
+    assert found.unowned == ("x0", "x1", "x2", "x3", "x4")
 
 
 def test_a_path_may_be_deeper_than_python_can_recurse():

@@ -1,4 +1,4 @@
-"""DCI's wire, one JSON file a dialogue under `dci/`: `why`, the `signal`, the `talk` and the `verdict` at its end.
+"""DCI's wire, one JSON file a dialogue under `dci/`: `why`, the `signal`, the `talk` and the `result` at its end.
 
 A talk is a list of the `call` that is made (`method`, `path`, `body`; of a file `headers` and `file`) and the `reply` to
 it: `status` with `json` or `html`, `date`, `location`, or `same` (what was compared), or `lost`. Of a verdict's `reason` a part is enough.
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cibeacon.http import auth
 from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Call, Reply, Verdict
+from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
@@ -45,13 +45,13 @@ def signal_of(fields):
 
 def reply_of(told):
     if told.get("lost"):
-        return Reply(0, lost=True)
+        return Response(0, lost=True)
     if "same" in told:
-        return Reply(told["status"], same=told["same"])
+        return Response(told["status"], same=told["same"])
     page = told.get("html")
     content = b"" if "location" in told else page.encode() if page else json.dumps(told["json"]).encode()
     kind = "text/html; charset=utf-8" if page else "application/json"
-    return Reply(told["status"], content, kind, told.get("location"), told.get("date"))
+    return Response(told["status"], content, kind, told.get("location"), told.get("date"))
 
 
 def shown(call):
@@ -61,12 +61,12 @@ def shown(call):
     return told | ({"headers": dict(call.headers), "file": str(call.file)} if call.file else {})
 
 
-def conversation(dialogue, replies):
+def conversation(exchange, replies):
     """The calls that were made and the verdict; the talk ends with it, and not before."""
-    calls, replies = [next(dialogue)], iter(replies)
+    calls, replies = [next(exchange)], iter(replies)
     try:
         while True:
-            calls.append(dialogue.send(next(replies)))
+            calls.append(exchange.send(next(replies)))
     except StopIteration as end:
         assert next(replies, None) is None, "the dialogue ended too early"
         return calls, end.value
@@ -93,19 +93,19 @@ def end(**fields):
 def test_a_signal_is_told_in_exactly_this_talk(case):
     signal = signal_of(case["signal"])
     assert dci.faults(signal) is None
-    calls, verdict = conversation(dci.tell(signal, ""), [reply_of(step["reply"]) for step in case["talk"]])
+    calls, result = conversation(dci.send(signal, ""), [reply_of(step["reply"]) for step in case["talk"]])
     wanted = [step["call"] for step in case["talk"]]
     assert [shown(call) for call in calls] == wanted
     assert [json.dumps(shown(call)) for call in calls] == [json.dumps(call) for call in wanted], "the order on the wire"
     expected = case["verdict"]
-    assert expected.get("reason", "") in (verdict.reason or "")
-    assert bool(verdict.reason) is ("reason" in expected)
-    assert verdict._replace(reason=None) == Verdict(**{**expected, "reason": None})
+    assert expected.get("reason", "") in (result.reason or "")
+    assert bool(result.reason) is ("reason" in expected)
+    assert result._replace(reason=None) == SinkResult(**{**expected, "reason": None})
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_call_is_signed_and_what_would_be_done_twice_is_never_just_repeated(case):
-    calls, _ = conversation(dci.tell(signal_of(case["signal"]), ""), [reply_of(step["reply"]) for step in case["talk"]])
+    calls, _ = conversation(dci.send(signal_of(case["signal"]), ""), [reply_of(step["reply"]) for step in case["talk"]])
     for call in calls:
         assert call.auth == "dci"
         assert call.repeatable is (call.method == "GET")
@@ -116,7 +116,7 @@ def test_every_call_is_signed_and_what_would_be_done_twice_is_never_just_repeate
 def test_a_record_is_told_again_word_for_word(case):
     signal = signal_of(case["signal"])
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    call = next(dci.rehearse(signal, ""))
+    call = next(dci.preview(signal, ""))
     record = Record.of(call, row, 1.0, signal=dci.keeps(signal))
     again = read_record(record.line())
     assert dci.remembered(again) == signal
@@ -128,19 +128,19 @@ def test_a_record_is_told_again_word_for_word(case):
 def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(late):
     signal = end(job_id=JOB, status="running")
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    record = Record.of(next(dci.rehearse(signal, "")), row, 1.0, signal=dci.keeps(signal))
-    dialogue = dci.resume(record) if late else dci.tell(signal, "")
+    record = Record.of(next(dci.preview(signal, "")), row, 1.0, signal=dci.keeps(signal))
+    exchange = dci.resume(record) if late else dci.send(signal, "")
     stands = reply_of({"status": 200, "json": {"jobs": [{"id": JOB, "status": "post-run", "tags": ["t"]}]}})
     told = reply_of({"status": 201, "json": {"jobstate": {}}})
-    calls, verdict = conversation(dialogue, [stands] if late else [stands, told])
+    calls, result = conversation(exchange, [stands] if late else [stands, told])
     assert [call.method for call in calls] == (["GET"] if late else ["GET", "POST"])
-    assert verdict.outcome == ("duplicate" if late else "sent")
+    assert result.outcome == ("duplicate" if late else "sent")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_looked_up(case):
     signal = signal_of(case["signal"])
-    call = next(dci.rehearse(signal, ""))
+    call = next(dci.preview(signal, ""))
     assert UNREPEATABLE.fullmatch(call.path)
     assert f"/api/v1/{dci.method(signal, '')}" == re.sub("/[^/]+/kv", "/kv", call.path)
     made = [step["call"] for step in case["talk"] if step["call"]["path"] == call.path]
@@ -170,7 +170,7 @@ def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_look
 def test_a_record_that_is_no_call_of_ours_is_not_believed(record):
     signal = end(job_id=JOB)
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    whole = Record.of(next(dci.rehearse(signal, "")), row, 1.0, signal=dci.keeps(signal))
+    whole = Record.of(next(dci.preview(signal, "")), row, 1.0, signal=dci.keeps(signal))
     assert dci.resume(whole) is not None
     told = record.get("signal", {})
     changed = {
@@ -235,14 +235,14 @@ def test_a_rule_of_dci_that_is_broken_is_found_before_anything_is_sent(signal, f
 
 @given(status=st.integers(100, 599), content=st.binary(max_size=40), kind=st.text(max_size=20))
 def test_whatever_comes_back_ends_in_a_verdict(status, content, kind):
-    dialogue = dci.tell(end(job_id=JOB), "")
-    next(dialogue)
+    exchange = dci.send(end(job_id=JOB), "")
+    next(exchange)
     with pytest.raises(StopIteration) as ended:
-        dialogue.send(Reply(status, content, kind))
-    verdict = ended.value.value
-    assert verdict.outcome == "failed"
-    assert verdict.reason
-    assert verdict.error
+        exchange.send(Response(status, content, kind))
+    result = ended.value.value
+    assert result.outcome == "failed"
+    assert result.reason
+    assert result.error
 
 
 DOCUMENTS = st.recursive(
@@ -261,17 +261,17 @@ DOCUMENTS = st.recursive(
     replies=st.lists(DOCUMENTS, min_size=1, max_size=6), signal=st.sampled_from([job(), job(job_id=JOB), file(), end()])
 )
 def test_no_document_however_odd_breaks_a_dialogue(replies, signal):
-    dialogue = dci.tell(signal, "")
-    call = next(dialogue)
-    verdict = None
+    exchange = dci.send(signal, "")
+    call = next(exchange)
+    result = None
     for document in replies:
-        assert isinstance(call, Call)
+        assert isinstance(call, Request)
         try:
-            call = dialogue.send(Reply(200, json.dumps(document).encode(), "application/json"))
+            call = exchange.send(Response(200, json.dumps(document).encode(), "application/json"))
         except StopIteration as ended:
-            verdict = ended.value
+            result = ended.value
             break
-    assert verdict is None or verdict.outcome in ("sent", "duplicate", "failed")
+    assert result is None or result.outcome in ("sent", "duplicate", "failed")
 
 
 def test_a_call_whose_answers_are_lost_is_said_so_often_and_no_oftener():
@@ -289,7 +289,7 @@ def test_the_eleven_entries_of_dcis_documentation_are_calls_of_ours():
     topic = "c4171062-e2b4-4b60-9a5f-3e2fb32b4f68"
     for call in (dci_calls.topics(0, "RHEL-8.2"), dci_calls.components(topic), dci_calls.jobs()):
         assert (call.method, call.path.partition("?")[0]) in told
-    assert dci_calls.identity() == Call("GET", "/api/v1/identity", auth="dci")
+    assert dci_calls.identity() == Request("GET", "/api/v1/identity", auth="dci")
     made = ("jobs", "jobs/schedule", "jobstates", "files")
     assert {("POST", f"/api/v1/{name}") for name in made} <= told
     states = {step["call"]["body"]["status"] for case in CASES.values() for step in case["talk"]
@@ -329,7 +329,7 @@ def test_a_call_has_the_signature_that_the_server_expects(call, signature, secon
 
 def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
     (tmp_path / "body").write_bytes(BODY)
-    call = Call("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
+    call = Request("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
     with watched(call.file, None) as content:
         signed = auth.headers(call, SIGNED, content)["Authorization"]
     assert signed.endswith("Signature=0923f429c5af79ad7eb5007b61bd08c9aaad8d67b6c805e056bc34c129a2f53e")
@@ -338,7 +338,7 @@ def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
 def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_january):
     call = dci_calls.state(JOB, "running", "ü")
     (tmp_path / "body").write_bytes(call.content())
-    same = Call("POST", call.path, auth="dci", file=tmp_path / "body")
+    same = Request("POST", call.path, auth="dci", file=tmp_path / "body")
     with watched(same.file, None) as content:
         assert auth.headers(call, SIGNED, call.content()) == auth.headers(same, SIGNED, content)
 

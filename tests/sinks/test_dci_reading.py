@@ -7,27 +7,27 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cibeacon.model.request import Reply
+from cibeacon.model.request import Response
 from cibeacon.sinks import dci_query as reading
 
 TOPIC = "12345678-1234-4234-8234-123456789abc"
 
 
 def answer(document, status=200):
-    return Reply(status, json.dumps(document).encode(), "application/json")
+    return Response(status, json.dumps(document).encode(), "application/json")
 
 
-def carried(dialogue, reply):
+def carried(exchange, reply):
     """The paths that were asked for, and the verdict; `reply` makes an answer of a path and its query."""
     asked = []
-    call = next(dialogue)
+    call = next(exchange)
     while True:
         place = urlsplit(call.path)
         query = {name: values[0] for name, values in parse_qs(place.query).items()}
         asked.append((place.path, query))
         assert (call.method, call.auth, call.file, call.body) == ("GET", "dci", None, None)
         try:
-            call = dialogue.send(reply(place.path, query))
+            call = exchange.send(reply(place.path, query))
         except StopIteration as end:
             return asked, end.value
 
@@ -57,9 +57,9 @@ def pages(name, count):
 )
 def test_pages_are_asked_for_until_there_is_enough(count, limit, asked):
     found = reading.Found()
-    calls, verdict = carried(reading.topics(found, reading.Wanted({}, limit)), pages("topics", count))
+    calls, result = carried(reading.topics(found, reading.Wanted({}, limit)), pages("topics", count))
     assert [(int(query["limit"]), int(query["offset"])) for _, query in calls] == asked
-    assert verdict.outcome == "sent"
+    assert result.outcome == "sent"
     assert len(found.rows) == min(count, limit or count)
     assert found.total == count
 
@@ -95,8 +95,8 @@ def test_the_latest_is_looked_for_among_all():
         return answer({"topic": {"id": TOPIC}})
 
     found = reading.Found()
-    dialogue = reading.components(found, TOPIC, reading.Wanted(), latest_by="released")
-    assert carried(dialogue, reply)[1].outcome == "sent"
+    exchange = reading.components(found, TOPIC, reading.Wanted(), latest_by="released")
+    assert carried(exchange, reply)[1].outcome == "sent"
     assert [row["id"] for row in found.rows] == ["2", "3"]
 
 
@@ -115,9 +115,9 @@ HOSTILE = [
 @pytest.mark.parametrize("document", HOSTILE, ids=str)
 def test_an_answer_that_is_not_dcis_is_said_to_be_none(document):
     found = reading.Found()
-    _, verdict = carried(reading.topics(found, reading.Wanted()), lambda *_: answer(document))
-    assert verdict.outcome == "failed"
-    assert "check dci_url" in verdict.reason
+    _, result = carried(reading.topics(found, reading.Wanted()), lambda *_: answer(document))
+    assert result.outcome == "failed"
+    assert "check dci_url" in result.reason
     assert found.rows == []
 
 
@@ -125,8 +125,8 @@ def test_an_answer_that_is_not_dcis_is_said_to_be_none(document):
 def test_a_count_that_is_none_ends_the_reading(meta):
     found = reading.Found()
     document = {"_meta": meta, "topics": [{"id": "1"}]}
-    _, verdict = carried(reading.topics(found, reading.Wanted()), lambda *_: answer(document))
-    assert (verdict.outcome, len(found.rows)) == ("sent", 1)
+    _, result = carried(reading.topics(found, reading.Wanted()), lambda *_: answer(document))
+    assert (result.outcome, len(found.rows)) == ("sent", 1)
 
 
 def test_a_server_that_promises_more_than_it_has_is_not_asked_for_ever():
@@ -143,17 +143,17 @@ def test_a_server_that_promises_more_than_it_has_is_not_asked_for_ever():
 def test_a_list_without_end_ends_with_advice(words, calls):
     page = answer({"_meta": {"count": 10**9}, "topics": [{"id": "1", "name": words}] * 200})
     found = reading.Found()
-    asked, verdict = carried(reading.topics(found, reading.Wanted()), lambda *_: page)
-    assert (verdict.outcome, len(asked)) == ("failed", calls)
-    assert "--limit" in verdict.reason
+    asked, result = carried(reading.topics(found, reading.Wanted()), lambda *_: page)
+    assert (result.outcome, len(asked)) == ("failed", calls)
+    assert "--limit" in result.reason
 
 
 @pytest.mark.parametrize(("levels", "outcome"), [(198, "sent"), (300, "failed"), (900, "failed")])
 def test_a_row_that_is_nested_more_deeply_than_anybody_reads_is_no_row(levels, outcome):
     deep = f'{{"topics": [{{"id": "1", "data": {"[" * levels}{"]" * levels}}}]}}'.encode()
     found = reading.Found()
-    verdict = carried(reading.topics(found, reading.Wanted()), lambda *_: Reply(200, deep, "application/json"))[1]
-    assert (verdict.outcome, len(found.rows)) == (outcome, 1 if outcome == "sent" else 0)
+    result = carried(reading.topics(found, reading.Wanted()), lambda *_: Response(200, deep, "application/json"))[1]
+    assert (result.outcome, len(found.rows)) == (outcome, 1 if outcome == "sent" else 0)
 
 
 def test_a_server_that_gives_more_than_it_was_asked_for_is_cut():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Reply, Verdict
+from cibeacon.model.request import Response, SinkResult
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.model.spool_record import Record, read
 from cibeacon.settings import SIGNAL_KINDS
@@ -75,28 +75,28 @@ def pull_services(**fields):
 
 def conversation(signal, reply, form="classic"):
     """The calls that were made, and the verdict once `reply` answered."""
-    dialogue, calls = dx.tell(signal, form), []
-    call = next(dialogue)
+    exchange, calls = dx.send(signal, form), []
+    call = next(exchange)
     try:
         while True:
             calls.append(call)
-            call = dialogue.send(reply)
+            call = exchange.send(reply)
     except StopIteration as end:
         return calls, end.value
 
 
 def json_reply(status, document):
-    return Reply(status, json.dumps(document).encode(), "application/json")
+    return Response(status, json.dumps(document).encode(), "application/json")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_signal_makes_exactly_this_call(case):
-    calls, verdict = conversation(signal_of(case["signal"]), json_reply(200, {"ok": True}), case["form"])
+    calls, result = conversation(signal_of(case["signal"]), json_reply(200, {"ok": True}), case["form"])
     (call,) = calls
     assert (call.method, call.path, call.auth) == (case["call"]["method"], case["call"]["path"], "bearer")
     assert json.dumps(call.body) == json.dumps(case["call"]["body"]), "types and order as they go on the wire"
     assert call.content() == json.dumps(case["call"]["body"], separators=(",", ":")).encode("ascii")
-    assert verdict == Verdict("sent")
+    assert result == SinkResult("sent")
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -119,15 +119,15 @@ def test_nothing_is_sent_that_nobody_said():
     """An empty value is a value to DX."""
     for signal in (pull_services(), deployment(), run()):
         for form in dx.METHODS:
-            body = next(dx.tell(signal, form)).body
+            body = next(dx.send(signal, form)).body
             assert not {"replace", "environment", "success", "status"} & set(body)
             assert None not in body.values()
 
 
 @given(seconds=st.integers(1, 253_402_300_799))
 def test_every_moment_has_both_forms(seconds):
-    assert next(dx.tell(run(started_at=seconds), "classic")).body["started_at"] == str(seconds)
-    iso = next(dx.tell(run(started_at=seconds), "current")).body["started_at"]
+    assert next(dx.send(run(started_at=seconds), "classic")).body["started_at"] == str(seconds)
+    iso = next(dx.send(run(started_at=seconds), "current")).body["started_at"]
     assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", iso)
 
 
@@ -174,23 +174,23 @@ FAILURES = json.loads((Path(__file__).parent / "dx_replies.json").read_text("utf
 @pytest.mark.parametrize("row", FAILURES, ids=lambda row: row["why"])
 def test_a_reply_means_what_its_row_says(row):
     content = row["content"] if isinstance(row["content"], str) else json.dumps(row["content"])
-    reply = Reply(
+    reply = Response(
         row["status"], content.encode("latin-1"), row.get("content_type", "application/json"), row.get("location")
     )
-    verdict = dx.judge(reply)
-    assert verdict.outcome == row["outcome"]
-    assert verdict.keep is row.get("keep", False)
+    result = dx.judge(reply)
+    assert result.outcome == row["outcome"]
+    assert result.retryable is row.get("retryable", False)
     for part in row.get("error", []):
-        assert part in verdict.error
+        assert part in result.error
     for part in row.get("reason", []):
-        assert part in verdict.reason
-    assert (verdict.error is None, verdict.reason is None) == (row["outcome"] == "sent",) * 2
+        assert part in result.reason
+    assert (result.error is None, result.reason is None) == (row["outcome"] == "sent",) * 2
 
 
 @pytest.mark.parametrize("code", SEED_CODES)
 def test_every_error_code_of_the_articles_has_advice(code):
-    verdict = dx.judge(json_reply(422, {"ok": False, "error": code}))
-    assert verdict == Verdict("failed", dx.ADVICE[code], code, keep=code in MENDABLE)
+    result = dx.judge(json_reply(422, {"ok": False, "error": code}))
+    assert result == SinkResult("failed", dx.ADVICE[code], code, retryable=code in MENDABLE)
     assert len(dx.ADVICE[code]) > 40
     assert dx.ADVICE[code].endswith((".", "later."))
 
@@ -198,36 +198,36 @@ def test_every_error_code_of_the_articles_has_advice(code):
 @pytest.mark.parametrize("status", [200, 409, 422])
 @pytest.mark.parametrize("form", dx.METHODS)
 def test_an_id_of_our_own_making_that_exists_is_a_duplicate(status, form):
-    _, verdict = conversation(deployment(), json_reply(status, {"ok": False, "error": "reference_id_exists"}), form)
-    assert verdict == Verdict("duplicate", "DX has this deployment already.", "reference_id_exists")
+    _, result = conversation(deployment(), json_reply(status, {"ok": False, "error": "reference_id_exists"}), form)
+    assert result == SinkResult("duplicate", "DX has this deployment already.", "reference_id_exists")
 
 
 @pytest.mark.parametrize("status", [200, 409, 422])
 def test_an_id_that_a_person_chose_and_that_exists_is_a_failure(status):
-    _, verdict = conversation(
+    _, result = conversation(
         deployment(own_reference=True), json_reply(status, {"ok": False, "error": "reference_id_exists"})
     )
-    assert verdict == Verdict("failed", dx.ADVICE["reference_id_exists"], "reference_id_exists")
+    assert result == SinkResult("failed", dx.ADVICE["reference_id_exists"], "reference_id_exists")
 
 
 @pytest.mark.parametrize("signal", [pull_services(), run()], ids=lambda signal: signal.kind)
 def test_only_a_deployment_can_be_a_duplicate(signal):
-    _, verdict = conversation(signal, json_reply(422, {"ok": False, "error": "reference_id_exists"}))
-    assert verdict.outcome == "failed"
+    _, result = conversation(signal, json_reply(422, {"ok": False, "error": "reference_id_exists"}))
+    assert result.outcome == "failed"
 
 
 @pytest.mark.parametrize("code", ["repository_not_found", "commit_sha_invalid", "invalid_auth"])
 def test_any_other_error_of_a_deployment_of_ours_is_a_failure(code):
-    _, verdict = conversation(deployment(), json_reply(409, {"ok": False, "error": code}))
-    assert verdict.outcome == "failed"
+    _, result = conversation(deployment(), json_reply(409, {"ok": False, "error": code}))
+    assert result.outcome == "failed"
 
 
 @given(status=st.integers(100, 599), content=st.binary(max_size=40), kind=st.text(max_size=20), ours=st.booleans())
 def test_whatever_comes_back_has_a_verdict(status, content, kind, ours):
-    verdict = dx.judge(Reply(status, content, kind), repeated_by_us=ours)
-    assert verdict.outcome in ("sent", "failed")
-    assert verdict.outcome == "failed" or 200 <= status < 300
-    assert verdict.outcome == "sent" or (verdict.reason and verdict.error)
+    result = dx.judge(Response(status, content, kind), repeated_by_us=ours)
+    assert result.outcome in ("sent", "failed")
+    assert result.outcome == "failed" or 200 <= status < 300
+    assert result.outcome == "sent" or (result.reason and result.error)
 
 
 DOCUMENTS = st.recursive(
@@ -242,31 +242,31 @@ DOCUMENTS = st.recursive(
 
 @given(status=st.sampled_from([200, 201, 400, 401, 404, 409, 422, 429, 500]), document=DOCUMENTS)
 def test_success_is_a_good_status_and_an_object_that_is_not_false(status, document):
-    verdict = dx.judge(json_reply(status, document))
+    result = dx.judge(json_reply(status, document))
     good = status < 300 and isinstance(document, dict) and document.get("ok") is not False
-    assert (verdict.outcome == "sent") is good
+    assert (result.outcome == "sent") is good
 
 
 def recorded(signal, form="classic"):
     """A record of the signal's call, as it is read back from a line."""
     row = Outcome(signal.kind, "dx", "skipped", key=signal.key)
     own = isinstance(signal, Deployment) and signal.own_reference
-    return read(Record.of(next(dx.tell(signal, form)), row, 1.0, own_reference=own).line())
+    return read(Record.of(next(dx.send(signal, form)), row, 1.0, own_reference=own).line())
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_record_makes_the_same_call_to_the_byte(case):
     signal = signal_of(case["signal"])
-    first, again = next(dx.tell(signal, case["form"])), next(dx.resume(recorded(signal, case["form"])))
+    first, again = next(dx.send(signal, case["form"])), next(dx.resume(recorded(signal, case["form"])))
     assert (again.method, again.path, again.content()) == (first.method, first.path, first.content())
 
 
 @pytest.mark.parametrize("own", [False, True])
 def test_a_record_knows_whose_id_it_is(own):
-    dialogue = dx.resume(recorded(deployment(own_reference=own)))
-    next(dialogue)
+    exchange = dx.resume(recorded(deployment(own_reference=own)))
+    next(exchange)
     with pytest.raises(StopIteration) as end:
-        dialogue.send(json_reply(409, {"ok": False, "error": "reference_id_exists"}))
+        exchange.send(json_reply(409, {"ok": False, "error": "reference_id_exists"}))
     assert end.value.value.outcome == ("failed" if own else "duplicate")
 
 

@@ -1,4 +1,4 @@
-"""Instabase Flow's wire, one JSON file a dialogue under `flow/`: `why`, the `signal`, the `talk` and the `verdict` at its end.
+"""Instabase Flow's wire, one JSON file a dialogue under `flow/`: `why`, the `signal`, the `talk` and the `result` at its end.
 
 A talk is a list of the `call` that is made (`method`, `path`, `body`) and the `reply` to it: `status` with `json`, `html`
 or `location`. `form` is the path of the list, where it is set. Of a verdict's `reason` a part is enough.
@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from cibeacon.http.auth import headers
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Call, Reply, Verdict
+from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Deployment, FlowAssignment
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
-from cibeacon.settings import settle
+from cibeacon.settings import load_settings
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.sinks import SINKS, flow
 from cibeacon.sinks.flow_pipelines import Pipeline, named
@@ -40,7 +40,7 @@ def signal_of(case):
 def reply_of(told):
     page = told.get("html")
     content = b"" if "location" in told else page.encode() if page else json.dumps(told["json"]).encode()
-    return Reply(
+    return Response(
         told["status"], content, "text/html; charset=utf-8" if page else "application/json", told.get("location")
     )
 
@@ -49,42 +49,42 @@ def shown(call):
     return {"method": call.method, "path": call.path} | ({"body": dict(call.body)} if call.body is not None else {})
 
 
-def conversation(dialogue, case):
+def conversation(exchange, case):
     """The calls that were made and the verdict; the talk ends with it, and not before."""
     replies = iter([reply_of(step["reply"]) for step in case["talk"]])
-    calls = [next(dialogue)]
+    calls = [next(exchange)]
     try:
         while True:
-            calls.append(dialogue.send(next(replies)))
+            calls.append(exchange.send(next(replies)))
     except StopIteration as end:
         assert next(replies, None) is None, "the dialogue ended too early"
         return calls, end.value
 
 
-def ended(dialogue, reply):
+def ended(exchange, reply):
     """The call that follows a reply, or the verdict."""
     try:
-        return dialogue.send(reply)
+        return exchange.send(reply)
     except StopIteration as end:
         return end.value
 
 
 def record_of(signal):
     row = Outcome("flow", "flow", "skipped", subject=signal.subject, key=signal.key)
-    return Record.of(next(flow.rehearse(signal, "")), row, 1.0, signal=flow.keeps(signal))
+    return Record.of(next(flow.preview(signal, "")), row, 1.0, signal=flow.keeps(signal))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_an_assignment_is_told_in_exactly_this_talk(case):
     signal = signal_of(case)
     assert flow.faults(signal) is None
-    calls, verdict = conversation(flow.tell(signal, case.get("form", "")), case)
+    calls, result = conversation(flow.send(signal, case.get("form", "")), case)
     wanted = [step["call"] for step in case["talk"]]
     assert [json.dumps(shown(call)) for call in calls] == [json.dumps(call) for call in wanted]
     assert all(call.repeatable and call.auth == "bearer" for call in calls)
     expected = case["verdict"]
-    assert expected["reason"] in verdict.reason
-    assert verdict._replace(reason=None) == Verdict(**{**expected, "reason": None})
+    assert expected["reason"] in result.reason
+    assert result._replace(reason=None) == SinkResult(**{**expected, "reason": None})
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -97,8 +97,8 @@ def test_a_record_is_told_again_word_for_word_at_the_path_of_whoever_sends_it(ca
 
 
 def test_a_dry_run_shows_ids_and_names_in_braces():
-    call = next(flow.rehearse(FlowAssignment(JOB, ("claims", UDIT.upper())), ""))
-    assert call == Call("POST", flow.UPDATE, {"job_id": JOB, "pipeline_ids": ["{claims}", UDIT]})
+    call = next(flow.preview(FlowAssignment(JOB, ("claims", UDIT.upper())), ""))
+    assert call == Request("POST", flow.UPDATE, {"job_id": JOB, "pipeline_ids": ["{claims}", UDIT]})
     assert flow.method(FlowAssignment(JOB, ()), "") == "jobs/pipelines"
 
 
@@ -161,11 +161,11 @@ ROWS = st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(["id", "
 
 @given(listed=st.lists(ROWS, max_size=3) | JSON, status=st.sampled_from([200, 204, 302, 400, 404, 500]))
 def test_whatever_is_listed_ends_in_a_call_or_a_verdict(listed, status):
-    dialogue = flow.tell(FlowAssignment(JOB, (UDIT,)), "")
-    assert next(dialogue).method == "GET"
-    reply = Reply(status, json.dumps({"status": "OK", "pipelines": listed}).encode())
-    found = ended(dialogue, reply)
-    assert found.outcome == "failed" if isinstance(found, Verdict) else found.body["pipeline_ids"] == [UDIT]
+    exchange = flow.send(FlowAssignment(JOB, (UDIT,)), "")
+    assert next(exchange).method == "GET"
+    reply = Response(status, json.dumps({"status": "OK", "pipelines": listed}).encode())
+    found = ended(exchange, reply)
+    assert found.outcome == "failed" if isinstance(found, SinkResult) else found.body["pipeline_ids"] == [UDIT]
 
 
 def test_a_sentence_names_some_of_many():
@@ -174,10 +174,10 @@ def test_a_sentence_names_some_of_many():
 
 def test_token_and_context_go_with_every_call_and_the_certificate_with_the_connection():
     environ = {"CIBEACON_FLOW_TOKEN": "secret", "CIBEACON_FLOW_CLIENT_CERT": "/c.pem", "CIBEACON_FLOW_CONTEXT": "org"}
-    endpoint = endpoints(settle({"flow_url": "https://ib.example/"}, environ, {}))["flow"]
-    assert headers(Call("GET", "/"), endpoint, None) == {"Authorization": "Bearer secret", "IB-Context": "org"}
+    endpoint = endpoints(load_settings({"flow_url": "https://ib.example/"}, environ, {}))["flow"]
+    assert headers(Request("GET", "/"), endpoint, None) == {"Authorization": "Bearer secret", "IB-Context": "org"}
     assert (endpoint.base_url, endpoint.form, endpoint.certificate) == ("https://ib.example", flow.LISTING, "/c.pem")
-    assert "IB-Context" not in headers(Call("GET", "/"), endpoints(settle({}, {}, {}))["flow"], None)
+    assert "IB-Context" not in headers(Request("GET", "/"), endpoints(load_settings({}, {}, {}))["flow"], None)
 
 
 def test_the_sink_is_listed():

@@ -12,25 +12,25 @@ from typing import TypeVar
 
 from cibeacon import __version__
 from cibeacon.backfill.workers import Carrier, Hire
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dx
 
 _Result = TypeVar("_Result")
 
 
-def hiring(world: World, endpoint: Endpoint, *, timeout: float, allow_http: bool) -> Hire:
+def hiring(env: Environment, endpoint: Endpoint, *, timeout: float, allow_http: bool) -> Hire:
     """What makes a courier; each row brings a budget of its own. The network stack is loaded here, by one thread alone."""
-    from cibeacon.http.client import Courier  # requests takes 0.1 s to import
+    from cibeacon.http.client import HttpClient  # requests takes 0.1 s to import
 
     @contextmanager
     def hire(slowed: Callable[[float], None]) -> Iterator[Carrier]:
-        courier = Courier(
+        client = HttpClient(
             {dx.NAME: endpoint},
-            Budget(timeout, world.clock, world.sleep, world.clock()),
-            random=world.random,
-            now=world.now,
+            Deadline(timeout, env.clock, env.sleep, env.clock()),
+            random=env.random,
+            now=env.now,
             user_agent=f"cibeacon/{__version__}",
             allow_http=allow_http,
             bounded=_unbounded,
@@ -38,9 +38,9 @@ def hiring(world: World, endpoint: Endpoint, *, timeout: float, allow_http: bool
             rest=0.0,
         )
         try:
-            yield courier
+            yield client
         finally:
-            courier.close()
+            client.close()
 
     return hire
 

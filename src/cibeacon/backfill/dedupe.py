@@ -17,7 +17,7 @@ from cibeacon.model.signals import Deployment, PullServices
 class Found(NamedTuple):
     """What a row is. Only one that is `ready` has a signal, only one that is `invalid` has faults."""
 
-    word: Literal["ready", "invalid", "repeated", "elsewhere"]
+    status: Literal["ready", "invalid", "repeated", "elsewhere"]
     signal: identity.Told | None = None
     order: str | None = None
     address: bytes = b""

@@ -16,13 +16,13 @@ _NO_SUCH_METHOD = frozenset({404, 405})
 
 def blame(outcome: Outcome) -> Blame | None:
     """Whose fault an outcome is; None where there is none."""
-    if outcome.word == "spooled":
+    if outcome.status == "spooled":
         return "moment"
-    if outcome.word != "failed":
+    if outcome.status != "failed":
         return None
     code = (outcome.error or "").partition(":")[0]
     if code in _NOT_IMPORTED:
         return "row"
-    if outcome.keep or (outcome.http_status in _NO_SUCH_METHOD and code not in ADVICE):
+    if outcome.retryable or (outcome.http_status in _NO_SUCH_METHOD and code not in ADVICE):
         return "asker"
     return "row"

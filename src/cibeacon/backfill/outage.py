@@ -16,7 +16,7 @@ UNHEARD = 1
 """How many rests a host is worth that has not answered since the start."""
 
 
-class Silence(NamedTuple):
+class Outage(NamedTuple):
     """A host that takes no rows."""
 
     error: str
@@ -34,7 +34,7 @@ class Silence(NamedTuple):
     """Seconds from the beginning until it is given up, about."""
 
     @classmethod
-    def of(cls, outcome: Outcome) -> Silence:
+    def of(cls, outcome: Outcome) -> Outage:
         """What a row came to that did not get through."""
         return cls(outcome.error or "no answer", outcome.reason or "", bool(outcome.http_status))
 
@@ -55,7 +55,7 @@ class Patience:
         self._all, self._clock = tuple(rests), clock
         self._heard = self._spent = False
         self._lock = Lock()
-        self.silence: Silence | None = None
+        self.silence: Outage | None = None
         """What keeps rows from being sent just now."""
 
     def rests(self, outcome: Outcome, rested: int) -> tuple[float, ...]:
@@ -72,20 +72,20 @@ class Patience:
         with self._lock:
             if rest and (self.silence is None or now >= self.silence.until):  # of many rows that wait, the first tells
                 ends = sum(rests) + len(rests) * took
-                self.silence = Silence.of(outcome)._replace(until=now + rest, rest=rest, tries=len(rests), ends=ends)
+                self.silence = Outage.of(outcome)._replace(until=now + rest, rest=rest, tries=len(rests), ends=ends)
 
     def hanging(self, outcome: Outcome, times: int, took: float) -> int:
         """How often a row is tried again that hung so many times, each for so long."""
         with self._lock:
             again = max(0, self._worth() + 1 - times)
             if again and self.silence is None:
-                self.silence = Silence.of(outcome)._replace(tries=again, ends=again * took)
+                self.silence = Outage.of(outcome)._replace(tries=again, ends=again * took)
         return again
 
     def interrupted(self, outcome: Outcome) -> None:
         """A row did not get through, and none is tried any more."""
         with self._lock:
-            self.silence = self.silence or Silence.of(outcome)
+            self.silence = self.silence or Outage.of(outcome)
 
     def answered(self, *, well: bool) -> None:
         """The host answered, and `well` where a row got through, or was refused for its own sake."""

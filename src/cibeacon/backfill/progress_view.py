@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cibeacon.backfill.outage import Silence
+from cibeacon.backfill.outage import Outage
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.tally import Tally
-from cibeacon.model.outcome import Request
+from cibeacon.model.outcome import ShownRequest
 
 
 class View(Protocol):
@@ -17,11 +17,11 @@ class View(Protocol):
         """One thing that is wrong with a row."""
         ...
 
-    def request(self, request: Request, /) -> None:
+    def request(self, request: ShownRequest, /) -> None:
         """A request that a dry run would make."""
         ...
 
-    def silent(self, host: str, silence: Silence | None, /) -> None:
+    def silent(self, host: str, silence: Outage | None, /) -> None:
         """A host takes no rows and is left alone; None: it answers again."""
         ...
 

@@ -74,7 +74,7 @@ class Table:
         try:
             file, self.size = inputs.opened(name, cwd, stdin)
         except SpoolError as error:
-            raise self._bad(error.why, error.fix) from error
+            raise self._bad(error.why, error.hint) from error
         except OSError as error:
             raise self._bad(f"it cannot be opened: {error.strerror}", "Check its name") from error
         self._counted = _Counted(file)
@@ -210,8 +210,8 @@ class Table:
         if not head:
             raise self._bad("it is empty", "Look whether it is the file that was meant")
 
-    def _bad(self, why: str, fix: str) -> BadFile:
-        return BadFile(f"{self.name} cannot be used", why, fix)
+    def _bad(self, why: str, hint: str) -> BadFile:
+        return BadFile(f"{self.name} cannot be used", why, hint)
 
 
 class _Failing:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cibeacon.backfill import columns, identity
 from cibeacon.backfill.columns import Kind
 from cibeacon.backfill.dedupe import Found, Sieve
-from cibeacon.backfill.outage import Silence
+from cibeacon.backfill.outage import Outage
 from cibeacon.backfill.parsers import About
 from cibeacon.backfill.partition import Job
 from cibeacon.backfill.progress_view import View
@@ -22,10 +22,10 @@ from cibeacon.backfill.run_files import Desk, Mode, Source
 from cibeacon.backfill.shard import Shard
 from cibeacon.backfill.tally import Summary
 from cibeacon.backfill.workers import Crew, Hire, Plan
-from cibeacon.delivery.preview import Rehearsal
+from cibeacon.delivery.preview import Preview
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.signals import PullServices
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.settings.endpoint import Endpoint
@@ -61,20 +61,20 @@ class Order(NamedTuple):
 class Campaign:
     """One run of a backfill."""
 
-    def __init__(self, order: Order, world: World, view: View, hiring: Callable[[], Hire]) -> None:
-        self._order, self._world, self._view, self._hiring = order, world, view, hiring
+    def __init__(self, order: Order, env: Environment, view: View, hiring: Callable[[], Hire]) -> None:
+        self._order, self._world, self._view, self._hiring = order, env, view, hiring
         self.summary = Summary(order.kind.name, order.mode, shard=str(order.shard) if order.shard else None)
         self._rows = self.summary.rows
         self._sieve = Sieve(order.kind, order.about, order.endpoint.base_url, order.shard)
         self._desk = Desk(
-            order.kind, world.cwd, order.files, order.shard, order.journal, order.failures, order.mode, world.token
+            order.kind, env.cwd, order.files, order.shard, order.journal, order.failures, order.mode, env.token
         )
         self._sources = self._desk.sources
         self._keeps = order.kind.signal is PullServices
         self._crew: Crew | None = None
-        self._silence: Silence | None = None
+        self._silence: Outage | None = None
         self._bodies = 0
-        self._synced = world.clock()
+        self._synced = env.clock()
         self._size = 0
 
     def run(self) -> Summary:
@@ -86,7 +86,7 @@ class Campaign:
                 self._send()
             else:
                 for found, _, _ in self._found():
-                    self._rows.valid += found.word == "ready"
+                    self._rows.valid += found.status == "ready"
         except KeyboardInterrupt:
             self.summary.stopped = f"cibeacon was interrupted{self._meanwhile()}"
         except (BadFile, SettingsError) as error:
@@ -141,17 +141,17 @@ class Campaign:
     def _sifted(self, source: Source, cells: Cells) -> Found | None:
         """The row, where something is to be done with it."""
         found = self._sieve.sift(cells)
-        if found.word == "ready":
+        if found.status == "ready":
             if found.address in source.journal:
                 self._rows.already += 1
                 return None
             self._show(found)
             return found
-        if found.word == "invalid":
+        if found.status == "invalid":
             self._rows.invalid += 1
             self._refuse(source, cells, found.faults)
             return found
-        setattr(self._rows, found.word, getattr(self._rows, found.word) + 1)
+        setattr(self._rows, found.status, getattr(self._rows, found.status) + 1)
         return None
 
     def _refuse(self, source: Source, cells: Cells, faults: Sequence[Fault]) -> None:
@@ -168,7 +168,7 @@ class Campaign:
         self._bodies += 1
         url = self._order.endpoint.base_url
         row = Outcome(found.signal.kind, dx.NAME, "skipped")
-        shown = Rehearsal({dx.NAME: url} if url else {}).carry(dx.tell(found.signal, self._order.endpoint.form), row)
+        shown = Preview({dx.NAME: url} if url else {}).send(dx.send(found.signal, self._order.endpoint.form), row)
         if shown.request:
             self._view.request(shown.request)
 
@@ -223,8 +223,8 @@ class Campaign:
             source = self._sources[job.source]
             if outcome is None:
                 self._rows.left += 1
-            elif outcome.word in ("sent", "duplicate"):
-                setattr(self._rows, outcome.word, getattr(self._rows, outcome.word) + 1)
+            elif outcome.status in ("sent", "duplicate"):
+                setattr(self._rows, outcome.status, getattr(self._rows, outcome.status) + 1)
                 source.told.append(job.address)
             else:
                 self._rows.failed += 1

@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon.backfill.failure_class import Blame, blame
 from cibeacon.backfill.identity import Told
-from cibeacon.backfill.outage import Patience, Silence
+from cibeacon.backfill.outage import Outage, Patience
 from cibeacon.backfill.partition import Job, Lane
 from cibeacon.backfill.rate_limiter import LONGEST, Pace
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Dialogue
-from cibeacon.runtime.deadline import Budget
+from cibeacon.model.request import Exchange
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.threads import aside
 from cibeacon.sinks import dx
 
@@ -28,7 +28,7 @@ from cibeacon.sinks import dx
 class Carrier(Protocol):
     """A courier."""
 
-    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget | None = None, /) -> Outcome:
+    def send(self, exchange: Exchange, row: Outcome, deadline: Deadline | None = None, /) -> Outcome:
         """The row of a signal once its dialogue was carried."""
         ...
 
@@ -89,7 +89,7 @@ class Crew:
         return len(self._lanes)
 
     @property
-    def silence(self) -> Silence | None:
+    def silence(self) -> Outage | None:
         """What keeps rows from being sent just now, where that is the host's doing."""
         return self._patience.silence
 
@@ -161,7 +161,7 @@ class Crew:
             self.stop()
 
     def _work(self, lane: Lane, turn: int, first: Job | None) -> None:
-        with self._hire(self._slowed) as courier:
+        with self._hire(self._slowed) as client:
             while lane.turn == turn and (job := first or lane.inbox.get()):
                 first = None
                 if job.signal is None:
@@ -169,7 +169,7 @@ class Crew:
                     continue
                 if job is not lane.job:
                     lane.job, lane.lost = job, 0
-                outcome = _behind() if job.order in lane.barred else self._told(courier, lane, turn, job.signal)
+                outcome = _behind() if job.order in lane.barred else self._told(client, lane, turn, job.signal)
                 self._hand_in(lane, turn, job, outcome)
 
     def _slowed(self, seconds: float) -> None:
@@ -185,25 +185,25 @@ class Crew:
             if lane.turn != turn:  # it was given up, and another has the job
                 return
             lane.until = inf
-            if self._plan.keeps_order and outcome and outcome.word == "failed":
+            if self._plan.keeps_order and outcome and outcome.status == "failed":
                 lane.barred.add(job.order)
             self._done.append((job, outcome))
 
-    def _told(self, courier: Carrier, lane: Lane, turn: int, signal: Told) -> Outcome | None:
+    def _told(self, client: Carrier, lane: Lane, turn: int, signal: Told) -> Outcome | None:
         """What became of a row; None where all ended before."""
-        rested, doubtful = 0, bool(lane.lost)
+        rested, maybe_delivered = 0, bool(lane.lost)
         for _ in range(ROUNDS_WHEN_LIMITED):
             if self._over.is_set() or not self._pace.turn():
                 return None
             began = self._plan.clock()
             if not self._watched(lane, turn, began + self._plan.timeout + GRACE):
                 return None
-            budget = Budget(self._plan.timeout, self._plan.clock, self._sleep, began)
+            deadline = Deadline(self._plan.timeout, self._plan.clock, self._sleep, began)
             row = Outcome(signal.kind, dx.NAME, "skipped", reference_id=getattr(signal, "reference_id", None))
-            row = row._replace(doubtful=doubtful)
-            outcome = courier.carry(dx.tell(signal, self._plan.form), row, budget)
+            row = row._replace(maybe_delivered=maybe_delivered)
+            outcome = client.send(dx.send(signal, self._plan.form), row, deadline)
             self._watched(lane, turn, inf)
-            whose, doubtful = blame(outcome), outcome.doubtful
+            whose, maybe_delivered = blame(outcome), outcome.maybe_delivered
             if whose != "moment":
                 break
             if self._over.is_set():
@@ -240,7 +240,7 @@ class Crew:
             if self._strikes >= STRIKES and not self._over.is_set():
                 self.trouble = f"{STRIKES} rows one after the other failed: {outcome.error}. {outcome.reason}"
                 self._over.set()
-        return outcome._replace(word="failed") if whose else outcome
+        return outcome._replace(status="failed") if whose else outcome
 
 
 def _behind() -> Outcome:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from cibeacon.changes.hints import deepen, misnamed, no_default_branch
 from cibeacon.ci.history import family
-from cibeacon.model.changes import Span, Unknown
+from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, Named, PullRequest
 
 
@@ -55,7 +55,7 @@ class Lineage(Protocol):
         ...
 
 
-Answer: TypeAlias = Span | Unknown
+Answer: TypeAlias = CommitRange | Unknown
 
 
 def span(context: Context, history: History, base: str | None = None, head: str | None = None) -> Answer:
@@ -80,10 +80,10 @@ def _between(base: str | None, head: str | None, how: str) -> Answer:
     """The span, when both commits are named. Whether they are here shows when they are compared."""
     if not base or not head:
         return Unknown(f"the event does not name both commits ({how})")
-    return Span(base, head, how)
+    return CommitRange(base, head, how)
 
 
-def missing(context: Context, between: Span, history: History) -> Unknown | None:
+def missing(context: Context, between: CommitRange, history: History) -> Unknown | None:
     """Why a span cannot be compared: the first of its commits that is not here."""
     for sha in (between.base, between.head):
         if history.commit(sha) is None:
@@ -107,7 +107,7 @@ def _given(context: Context, history: History, base: str | None, head: str | Non
             return misnamed(context, revision)
         found.append(named)
     local = [_said(context, named) for named in found if named.local and context.ci]
-    return Span(found[0].sha, found[1].sha, ", ".join(("base and head as given", *local)))
+    return CommitRange(found[0].sha, found[1].sha, ", ".join(("base and head as given", *local)))
 
 
 def _merged(context: Context, pull_request: PullRequest, history: History) -> Answer:
@@ -194,7 +194,7 @@ def _pushed(context: Context, history: History) -> Answer:
             "the branch was deleted" if push and push.deleted else "the event does not name the commit that was pushed"
         )
         return Unknown(why, "give base and head")
-    moved = Span(push.before, push.after, "push, before to after") if push.before else None
+    moved = CommitRange(push.before, push.after, "push, before to after") if push.before else None
     if moved and _advanced(context, moved, history):
         return moved
     if push.before and (base := history.merge_base(push.after, push.before)):
@@ -208,7 +208,7 @@ def _pushed(context: Context, history: History) -> Answer:
     return _since_default_branch(context, history, push.after, "new branch" if push.created else "force push")
 
 
-def _advanced(context: Context, moved: Span, history: History) -> bool:
+def _advanced(context: Context, moved: CommitRange, history: History) -> bool:
     """Whether a push added to the branch. GitLab does not tell a force push, and a runner may keep the old commits."""
     if context.host != "gitlab":
         return not (context.push and context.push.forced)
@@ -236,8 +236,8 @@ def _tagged(context: Context, history: History) -> Answer:
     previous = history.previous_tag(head, lambda name: family(name) == series) if head else None
     if previous is None:
         of_series = f" of the series {series[:100]}" if series else ""
-        fix = f"give base for the first tag{of_series and ' of a series'}; else {deepen(context)}"
-        return Unknown(f"no earlier tag{of_series} can be found in this checkout", fix)
+        hint = f"give base for the first tag{of_series and ' of a series'}; else {deepen(context)}"
+        return Unknown(f"no earlier tag{of_series} can be found in this checkout", hint)
     return _between(previous.sha, head, f"previous tag {_said(context, previous)}")
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Protocol
 
 from cibeacon.changes.commit_range import History, missing, span
-from cibeacon.model.changes import Changes, Span, Unknown
+from cibeacon.model.changes import Changes, CommitRange, Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.runtime.errors import CheckoutError, CibeaconError
@@ -45,15 +45,15 @@ def between_commits(
     """
     try:
         found = span(context, history or source, change.base, change.head)
-        if isinstance(found, Span):
+        if isinstance(found, CommitRange):
             return _compared(context, found, drawn, source)
     except CibeaconError as error:
-        found = Unknown(f"{error.what} ({error.why})", error.fix)
+        found = Unknown(f"{error.what} ({error.why})", error.hint)
         return Changes("unknown", unknown=found)
     return Changes("unknown", unknown=_with_trouble(found, source))
 
 
-def owned(drawn: ServiceMap, paths: Iterable[str], between: Span | None, how: str) -> Changes:
+def owned(drawn: ServiceMap, paths: Iterable[str], between: CommitRange | None, how: str) -> Changes:
     """The services that own the paths. Unknown where one of them has no name to be told by, or the map has none at all."""
     found = drawn.assign(paths)
     unknown = _misnamed(found.misnamed)
@@ -71,7 +71,7 @@ def owned(drawn: ServiceMap, paths: Iterable[str], between: Span | None, how: st
         how=how,
         changed_files=found.paths,
         unmatched=found.unmatched,
-        strays=found.strays,
+        unowned=found.unowned,
     )
 
 
@@ -90,7 +90,7 @@ def given(drawn: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
     try:
         return owned(settled(drawn, source, None, _here(drawn, source)), paths, None, "files as given")
     except CibeaconError as error:
-        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.fix))
+        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.hint))
 
 
 def _here(drawn: ServiceMap, source: Source) -> str | None:
@@ -118,18 +118,18 @@ def unknown_services(names: Iterable[str], changes: Changes, drawn: ServiceMap, 
         return ()
 
 
-def strays(changes: Changes, drawn: ServiceMap) -> str | None:
+def unowned(changes: Changes, drawn: ServiceMap) -> str | None:
     """What is to be said of changed files that belong to no service; None where the map says nothing of it."""
     if not changes.unmatched or drawn.rules.unmatched not in ("warn", "error"):
         return None
-    more = changes.unmatched - len(changes.strays)
-    names = ", ".join(changes.strays) + (f" and {more} more" if more else "")
+    more = changes.unmatched - len(changes.unowned)
+    names = ", ".join(changes.unowned) + (f" and {more} more" if more else "")
     return (
         f"{changes.unmatched} changed file{'s belong' if changes.unmatched > 1 else ' belongs'} to no service: {names}"
     )
 
 
-def _compared(context: Context, between: Span, drawn: ServiceMap, source: Source) -> Changes:
+def _compared(context: Context, between: CommitRange, drawn: ServiceMap, source: Source) -> Changes:
     try:
         paths = source.paths(between.base, between.head)
         first = next(paths, None)  # which fetches both trees, where one is missing
@@ -139,7 +139,7 @@ def _compared(context: Context, between: Span, drawn: ServiceMap, source: Source
         found = owned(drawn, paths, between, between.how)
     except CheckoutError as error:
         absent = missing(context, between, source)
-        unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", error.fix)
+        unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", error.hint)
         return Changes("unknown", base=between.base, head=between.head, how=between.how, unknown=unknown)
     return found._replace(how=f"{between.how}, fetched") if source.fetched else found
 
@@ -149,5 +149,5 @@ def _with_trouble(unknown: Unknown, source: Source) -> Unknown:
     if source.trouble is None:
         return unknown
     return unknown._replace(
-        why=f"{unknown.why}: {source.trouble.what} ({source.trouble.why})", fix=source.trouble.fix or unknown.fix
+        why=f"{unknown.why}: {source.trouble.what} ({source.trouble.why})", hint=source.trouble.hint or unknown.hint
     )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cibeacon.changes import diff
 from cibeacon.changes.commit_range import Lineage
-from cibeacon.ci.forge_client import Forge
+from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Named, PullRequest
 from cibeacon.model.payload import SHA
@@ -28,7 +28,7 @@ class Source(diff.Source, Lineage, Protocol):
 class Fallback:
     """A `History` over a repository first, then over the host's API. `forge` is None where nobody may be asked."""
 
-    def __init__(self, source: Source, forge: Forge | None) -> None:
+    def __init__(self, source: Source, forge: ForgeClient | None) -> None:
         self.source, self.forge = source, forge
         self._bases: dict[frozenset[str], str | None] = {}
         self._listed: dict[tuple[str, str], Listed] = {}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from cibeacon.changes.commit_range import History, span
-from cibeacon.model.changes import Span
+from cibeacon.model.changes import CommitRange
 from cibeacon.model.context import Context
 from cibeacon.runtime.errors import CheckoutError
 from cibeacon.settings import Change
@@ -30,5 +30,5 @@ def begin(context: Context, change: Change, clone: Clone) -> None:
         if change.base:
             clone.commits(change.base, change.head or context.checkout_sha or "HEAD")
         found = span(context, clone, change.base, change.head)
-        if isinstance(found, Span):
+        if isinstance(found, CommitRange):
             clone.compare(found.base, found.head)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cibeacon.changes import diff
 from cibeacon.changes.diff_fallback import Fallback
-from cibeacon.model.changes import Changes, Landed, Landing, Unknown
+from cibeacon.model.changes import Changes, MergedPR, PushedPRs, Unknown
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.runtime.errors import HostError
 from cibeacon.services.service_map import ServiceMap
@@ -32,7 +32,7 @@ class Ground(NamedTuple):
     """Adds the plainest reason to what is unknown."""
 
 
-def reckoned(ground: Ground, landing: Landing, *, each: bool) -> tuple[Changes, tuple[Changes, ...]]:
+def reckoned(ground: Ground, landing: PushedPRs, *, each: bool) -> tuple[Changes, tuple[Changes, ...]]:
     """The changes of the run, and, where they are others, those of each pull request that its push merged.
 
     `each` is False where nobody wants to know of them.
@@ -49,14 +49,14 @@ def reckoned(ground: Ground, landing: Landing, *, each: bool) -> tuple[Changes, 
     return _between(ground, context), parts
 
 
-def landed(landing: Landing, changes: Changes | None, parts: tuple[Changes, ...]) -> tuple[Landed, ...]:
+def landed(landing: PushedPRs, changes: Changes | None, parts: tuple[Changes, ...]) -> tuple[MergedPR, ...]:
     """Each pull request with its own changes. What is known of several together is known of none of them."""
     pull_requests = landing.pull_requests
     if parts:
-        return tuple(Landed(*pair) for pair in zip(pull_requests, parts, strict=True))
+        return tuple(MergedPR(*pair) for pair in zip(pull_requests, parts, strict=True))
     if len(pull_requests) > 1 and changes and changes.status != "unknown":
         changes = Changes("unknown", unknown=_TOGETHER)
-    return tuple(Landed(pull_request, changes) for pull_request in pull_requests)
+    return tuple(MergedPR(pull_request, changes) for pull_request in pull_requests)
 
 
 def _by_itself(context: Context, pull_request: PullRequest) -> Context:
@@ -86,7 +86,7 @@ def _between(ground: Ground, context: Context) -> Changes:
             return _given(ground, files, changes._replace(how=FROM_PULL_REQUEST, base=None, head=None))
         return _compared(ground, changes)
     except HostError as error:
-        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.fix))
+        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.hint))
 
 
 def _compared(ground: Ground, changes: Changes) -> Changes:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from cibeacon.changes.commit_range import Lineage
 from cibeacon.ci import gitlab
-from cibeacon.ci.forge_client import Forge
-from cibeacon.model.changes import Landing
+from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.model.changes import PushedPRs
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
 from cibeacon.settings import Settings
@@ -33,19 +33,19 @@ class _Trail(NamedTuple):
     """False where commits of the merged branches are among them."""
 
 
-def landing(context: Context, settings: Settings, forge: Forge, lineage: Lineage, *, rehearsed: bool) -> Landing:
+def landing(context: Context, settings: Settings, forge: ForgeClient, lineage: Lineage, *, dry_run: bool) -> PushedPRs:
     """What a push to the default branch merged. A dry run asks nothing; without a token nothing can be asked."""
     push = context.push
     if not push or push.deleted or not context.on_default_branch:
-        return Landing()
+        return PushedPRs()
     if context.pull_request or settings.given("github_pull_id"):
-        return Landing()
+        return PushedPRs()
     name = "merge request" if context.host == gitlab.NAME else "pull request"
-    if rehearsed:
-        return Landing(reason=f"{name} unknown: a dry run asks nobody; set pr_number and pr_merged")
+    if dry_run:
+        return PushedPRs(reason=f"{name} unknown: a dry run asks nobody; set pr_number and pr_merged")
     if not forge.credential:
-        fix = f"set {context.host}_token, or pr_number and pr_merged"
-        return Landing(reason=f"{name} unknown: there is no token to ask with; {fix}")
+        hint = f"set {context.host}_token, or pr_number and pr_merged"
+        return PushedPRs(reason=f"{name} unknown: there is no token to ask with; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
     found = search.run(_one_piece(push, tip, lineage, search) or _trail(push, tip, lineage))
     if found.reason or found.pull_requests:
@@ -90,7 +90,7 @@ def _trail(push: Push, tip: str, lineage: Lineage) -> _Trail:
 class _Search:
     """Goes along a trail from its oldest commit. What a pull request brought is passed over, for it is one piece."""
 
-    def __init__(self, forge: Forge, branch: str | None) -> None:
+    def __init__(self, forge: ForgeClient, branch: str | None) -> None:
         self._forge, self._branch = forge, branch
         self._trail = _Trail(())
         self._places: dict[str, int] = {}
@@ -113,7 +113,7 @@ class _Search:
             raise answer
         return answer
 
-    def run(self, trail: _Trail) -> Landing:
+    def run(self, trail: _Trail) -> PushedPRs:
         """The pull requests of a trail."""
         self._trail, self._places = trail, {sha: place for place, sha in enumerate(trail.commits)}
         self._answers = {sha: answer for sha, answer in self._answers.items() if self._fits(answer)}
@@ -156,11 +156,11 @@ class _Search:
         end, most = self._places.get(pull_request.merge_commit_sha or "", place), pull_request.commits
         return max(place, end) if most is None or end < place + most else place
 
-    def _landing(self) -> Landing:
+    def _landing(self) -> PushedPRs:
         found = sorted(self._known.values(), key=lambda each: self._places.get(each.merge_commit_sha or "", -1))
         if self._trail.whole and not self._missed:
-            return Landing(tuple(found), alone=self._from_the_start and self._to_the_end(found))
-        return Landing(tuple(found), "failed", self._unaccounted())
+            return PushedPRs(tuple(found), alone=self._from_the_start and self._to_the_end(found))
+        return PushedPRs(tuple(found), "failed", self._unaccounted())
 
     def _to_the_end(self, found: Sequence[PullRequest]) -> bool:
         """Whether a pull request that holds the oldest commit holds all of them, and there is no other."""
@@ -174,9 +174,9 @@ class _Search:
         names = ", ".join(sha[:12] for sha in self._missed[:_MOST_NAMED])
         more = len(self._missed) - _MOST_NAMED
         what = f"{len(self._missed)} of the push's commits ({names}{f' and {more} more' if more > 0 else ''})"
-        fix = "report what they merged with pr_number, pr_merged, base and head"
+        hint = "report what they merged with pr_number, pr_merged, base and head"
         if self._fault:
             return f"{what} were not looked up: {self._fault}"
         if self._capped:
-            return f"{what} were not looked up: the host is asked about {MOST_QUESTIONS} commits at most; {fix}"
-        return f"the other commits of the push are not known here, so neither is what they merged; {fix}"
+            return f"{what} were not looked up: the host is asked about {MOST_QUESTIONS} commits at most; {hint}"
+        return f"the other commits of the push are not known here, so neither is what they merged; {hint}"

@@ -58,7 +58,7 @@ def detected(environ: Mapping[str, str]) -> tuple[str, tuple[Notice, ...]]:
     if not github.here(environ):
         return (gitlab.NAME if gitlab.here(environ) else other_systems.NAME), ()
     both = "the environment shows GitHub Actions and GitLab CI; GitHub is taken (set host to choose)"
-    return github.NAME, (Notice("remark", both),) if gitlab.here(environ) else ()
+    return github.NAME, (Notice("info", both),) if gitlab.here(environ) else ()
 
 
 def on_gitlab(context: Context) -> bool:
@@ -111,10 +111,10 @@ def _from_github(environ: Mapping[str, str]) -> Found:
     try:
         event = github.load_event(environ)
     except EventError as error:
-        notices = (Notice("trouble", str(error)),)
+        notices = (Notice("error", str(error)),)
     return guarded(
         lambda: (github.read(environ, event), notices),
-        lambda why: (github.read(environ, {}), (Notice("trouble", f"GitHub's event payload is not used: {why}."),)),
+        lambda why: (github.read(environ, {}), (Notice("error", f"GitHub's event payload is not used: {why}."),)),
     )
 
 
@@ -122,4 +122,4 @@ def _from_checkout(environ: Mapping[str, str], repository: Repository) -> Found:
     try:
         return other_systems.read(environ, repository.checkout()), ()
     except CheckoutError as error:
-        return other_systems.read(environ, other_systems.NO_CHECKOUT), (Notice("remark", str(error)),)
+        return other_systems.read(environ, other_systems.NO_CHECKOUT), (Notice("info", str(error)),)

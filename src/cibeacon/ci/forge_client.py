@@ -10,28 +10,28 @@ from cibeacon.ci import github, gitlab
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.plain_http import plain_http_refused
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.settings import Settings
 
 _Answer = TypeVar("_Answer")
 
 
-class Forge(NamedTuple):
+class ForgeClient(NamedTuple):
     """A host's API, the credential to ask it with, and the time there is. Every question may raise `HostError`."""
 
     host: str
     url: str
     credential: Mapping[str, str]
     repository: str
-    budget: Budget
+    deadline: Deadline
     allow_http: bool = False
 
     @classmethod
-    def of(cls, context: Context, settings: Settings, environ: Mapping[str, str], budget: Budget) -> "Forge":
+    def of(cls, context: Context, settings: Settings, environ: Mapping[str, str], deadline: Deadline) -> "ForgeClient":
         """The API of the host that a run is on."""
         url, credential = _place(context.host, settings, environ)
-        return cls(context.host, url, credential, context.repository or "", budget, settings.core.allow_http)
+        return cls(context.host, url, credential, context.repository or "", deadline, settings.core.allow_http)
 
     def landed(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
         """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
@@ -74,13 +74,13 @@ class Forge(NamedTuple):
         if self.host == github.NAME:
             from cibeacon.ci import github_api
 
-            on_github = (self.url, self.credential["token"], self.repository, *about, self.budget)
+            on_github = (self.url, self.credential["token"], self.repository, *about, self.deadline)
             return self._in_time(lambda: getattr(github_api, question)(*on_github, **more))
         from cibeacon.ci import gitlab_api
         from cibeacon.http.session import HardenedSession
 
         with HardenedSession() as session:
-            on_gitlab = (self.url, self.credential, self.repository, *about, session, self.budget)
+            on_gitlab = (self.url, self.credential, self.repository, *about, session, self.deadline)
             return self._in_time(lambda: getattr(gitlab_api, question)(*on_gitlab, **more))
 
     def _in_time(self, ask: Callable[[], _Answer]) -> _Answer:
@@ -88,7 +88,7 @@ class Forge(NamedTuple):
         from cibeacon.runtime.threads import Unwatched, within
 
         try:
-            return within(self.budget.remaining(), ask)
+            return within(self.deadline.remaining(), ask)
         except Unwatched as error:
             raise HostError(f"{self.url} was not asked", str(error), "Allow more.") from error
         except TimeoutError as error:

@@ -20,7 +20,7 @@ from cibeacon.http.session import AnswerTooLarge, BoundedAdapter
 from cibeacon.model.changes import Listed, first_parents
 from cibeacon.model.context import PullRequest
 from cibeacon.model.payload import commit, number, required, valid, words
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 
 logging.getLogger("github").handlers = [logging.NullHandler()]
@@ -70,7 +70,7 @@ def landed(
     token: str,
     repository: str,
     sha: str,
-    budget: Budget,
+    deadline: Deadline,
     *,
     among: Collection[str] = (),
     known: Mapping[int, PullRequest] | None = None,
@@ -79,7 +79,7 @@ def landed(
 
     Those `known` by number already are not asked for again. Raises `HostError`.
     """
-    with _asking(api_url, token, budget, f"which pull request commit {sha[:12]} of the push belongs to") as client:
+    with _asking(api_url, token, deadline, f"which pull request commit {sha[:12]} of the push belongs to") as client:
         place, known, wanted = f"/repos/{quote(repository)}", known or {}, {sha, *among}
         pulls: list[dict[str, Any]] = asked(client, f"{place}/commits/{quote(sha)}/pulls?per_page=100", list)
         numbers = [
@@ -90,25 +90,25 @@ def landed(
         return tuple(known.get(each) or _pull_request(asked(client, f"{place}/pulls/{each}", dict)) for each in numbers)
 
 
-def pull_request(api_url: str, token: str, repository: str, pull: int, budget: Budget) -> PullRequest:
+def pull_request(api_url: str, token: str, repository: str, pull: int, deadline: Deadline) -> PullRequest:
     """A pull request by its number, open or merged. Raises `HostError`."""
-    with _asking(api_url, token, budget, f"what pull request #{pull} is") as client:
+    with _asking(api_url, token, deadline, f"what pull request #{pull} is") as client:
         record: dict[str, Any] = asked(client, f"/repos/{quote(repository)}/pulls/{pull}", dict)
         merged = record["merged"] is True
         found = _pull_request(record)._replace(merged=merged, closed=record["state"] == "closed")
         return found if merged else found._replace(merge_commit_sha=None)
 
 
-def changed_files(api_url: str, token: str, repository: str, pull: int, budget: Budget) -> tuple[str, ...]:
+def changed_files(api_url: str, token: str, repository: str, pull: int, deadline: Deadline) -> tuple[str, ...]:
     """Every path that a pull request changed, both sides of a move. Raises `HostError`, also where GitHub cut the list.
 
     GitHub lists 3,000 files at most and does not say when there are more.
     """
-    with _asking(api_url, token, budget, f"which files pull request #{pull} changed") as client:
-        return files(client, f"/repos/{quote(repository)}", pull, budget)
+    with _asking(api_url, token, deadline, f"which files pull request #{pull} changed") as client:
+        return files(client, f"/repos/{quote(repository)}", pull, deadline)
 
 
-def files(client: Github, repository: str, pull: int, budget: Budget | None = None) -> tuple[str, ...]:
+def files(client: Github, repository: str, pull: int, deadline: Deadline | None = None) -> tuple[str, ...]:
     """`changed_files` by a client; `repository` is its address. What goes wrong is raised as it comes."""
     place = f"{repository}/pulls/{pull}"
     record: dict[str, Any] = asked(client, place, dict)
@@ -116,7 +116,7 @@ def files(client: Github, repository: str, pull: int, budget: Budget | None = No
     if wanted >= _MOST_FILES:
         raise truncated("GitHub", wanted)
     while len(found) < wanted:
-        if budget and budget.remaining() <= 0:
+        if deadline and deadline.remaining() <= 0:
             raise _too_late()
         page: list[dict[str, Any]] = asked(
             client, f"{place}/files?per_page={_PAGE}&page={len(found) // _PAGE + 1}", list
@@ -129,13 +129,13 @@ def files(client: Github, repository: str, pull: int, budget: Budget | None = No
     return tuple(dict.fromkeys(name for file in found for name in _names(file)))
 
 
-def compared(api_url: str, token: str, repository: str, base: str, head: str, budget: Budget) -> Listed:
+def compared(api_url: str, token: str, repository: str, base: str, head: str, deadline: Deadline) -> Listed:
     """Two commits by their full ids. Raises `HostError`, also where they have no common ancestor.
 
     GitHub compares the merge base with the head, so its files are those between the two only where the base is the
     merge base. It lists 250 commits and 300 files at most, and says only of the commits when there are more.
     """
-    with _asking(api_url, token, budget, f"what lies between {base[:12]} and {head[:12]}") as client:
+    with _asking(api_url, token, deadline, f"what lies between {base[:12]} and {head[:12]}") as client:
         return between(client, f"/repos/{quote(repository)}", base, head)
 
 
@@ -179,11 +179,11 @@ def _too_late() -> HostError:
 
 
 @contextmanager
-def _asking(api_url: str, token: str, budget: Budget, what: str) -> Iterator[Github]:
+def _asking(api_url: str, token: str, deadline: Deadline, what: str) -> Iterator[Github]:
     """A client for a question; what goes wrong with it becomes a `HostError`."""
-    if budget.remaining() <= 0:
+    if deadline.remaining() <= 0:
         raise _too_late()
-    seconds = max(1, int(min(_LONGEST_CALL, budget.remaining() / (_TRIES + 1))))  # PyGithub takes whole seconds only
+    seconds = max(1, int(min(_LONGEST_CALL, deadline.remaining() / (_TRIES + 1))))  # PyGithub takes whole seconds only
     retry = GithubRetry(total=_TRIES - 1, secondary_rate_wait=1, max_rate_limit_wait=2, retry_after_max=2)
     client = Github(
         base_url=api_url,

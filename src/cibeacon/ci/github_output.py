@@ -78,10 +78,10 @@ def _annotations(report: Report) -> Iterator[str]:
     """An error where it costs the build, a warning where it does not; nothing for what was merely skipped."""
     level = "error" if report.exit_code else "warning"
     for row in report.outcomes:
-        if row.word in ("failed", "invalid", "spooled"):
-            yield f"::{level} title={command_property(f'cibeacon: {row.kind} {row.word}')}::{command_data(_words(row))}"
+        if row.status in ("failed", "invalid", "spooled"):
+            yield f"::{level} title={command_property(f'cibeacon: {row.kind} {row.status}')}::{command_data(_words(row))}"
     for notice in report.notices:
-        if notice.weight == "trouble":
+        if notice.weight == "error":
             yield f"::{level} title=cibeacon::{command_data(notice.text)}"
 
 

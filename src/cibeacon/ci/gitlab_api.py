@@ -21,7 +21,7 @@ from cibeacon.http.session import AnswerTooLarge
 from cibeacon.model.changes import Listed, first_parents
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.payload import commit, number, required, seconds, valid, words
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 
 _LONGEST_CALL = 10.0
@@ -37,7 +37,7 @@ def landed(
     repository: str,
     sha: str,
     session: Session,
-    budget: Budget,
+    deadline: Deadline,
     *,
     among: Collection[str] = (),
     known: Mapping[int, PullRequest] | None = None,
@@ -50,33 +50,38 @@ def landed(
     what = f"which merge request commit {sha[:12]} of the push belongs to"
     with _asking(server_url, credential, session, what) as client:
         project, known, wanted = client.projects.get(repository, lazy=True), known or {}, {sha, *among}
-        found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(budget))
+        found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(deadline))
         numbers = [required(number, each["iid"]) for each in found if _brought(each, wanted)]
         return tuple(
-            known.get(each) or _merge_request(project.mergerequests.get(each, **_once(budget)).attributes)
+            known.get(each) or _merge_request(project.mergerequests.get(each, **_once(deadline)).attributes)
             for each in numbers
         )
 
 
 def pull_request(
-    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, budget: Budget
+    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, deadline: Deadline
 ) -> PullRequest:
     """A merge request by its number, open or merged. Raises `HostError`."""
     with _asking(server_url, credential, session, f"what merge request !{iid} is") as client:
         project = client.projects.get(repository, lazy=True)
-        record = project.mergerequests.get(iid, **_once(budget)).attributes
+        record = project.mergerequests.get(iid, **_once(deadline)).attributes
         merged = record["state"] == "merged"
         found = _merge_request(record)._replace(merged=merged, closed=record["state"] in ("merged", "closed"))
         return found if merged else found._replace(merge_commit_sha=None)
 
 
 def pipeline(
-    server_url: str, credential: Mapping[str, str], repository: str, named: Context, session: Session, budget: Budget
+    server_url: str,
+    credential: Mapping[str, str],
+    repository: str,
+    named: Context,
+    session: Session,
+    deadline: Deadline,
 ) -> Context:
     """The run that `named` names by its id. Raises `HostError`, also where the id is none. A job token may not ask."""
     with _asking(server_url, credential, session, f"how pipeline {str(named.run_id)[:20]} stands") as client:
         project = client.projects.get(repository, lazy=True)
-        record = project.pipelines.get(int(named.run_id or ""), **_once(budget)).attributes
+        record = project.pipelines.get(int(named.run_id or ""), **_once(deadline)).attributes
         ref, user = record["ref"], record.get("user") or {}
         temporary = ref.startswith("refs/merge-requests/") and not ref.endswith("/head")  # a merge that nobody wrote
         return named._replace(
@@ -92,7 +97,7 @@ def pipeline(
 
 
 def changed_files(
-    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, budget: Budget
+    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, deadline: Deadline
 ) -> tuple[str, ...]:
     """Every path that a merge request changed, both sides of a move. Raises `HostError`, also where GitLab cut the list.
 
@@ -100,12 +105,12 @@ def changed_files(
     """
     with _asking(server_url, credential, session, f"which files merge request !{iid} changed") as client:
         project = client.projects.get(repository, lazy=True)
-        count = str(project.mergerequests.get(iid, **_once(budget)).attributes["changes_count"])
+        count = str(project.mergerequests.get(iid, **_once(deadline)).attributes["changes_count"])
         files: list[dict[str, Any]] = []
         place = f"/projects/{quote(repository, safe='')}/merge_requests/{iid}/diffs"
         while count.isdecimal() and len(files) < int(count):
             page = client.http_get(
-                place, query_data={"per_page": _PAGE, "page": len(files) // _PAGE + 1}, **_once(budget)
+                place, query_data={"per_page": _PAGE, "page": len(files) // _PAGE + 1}, **_once(deadline)
             )
             if not isinstance(page, list):
                 raise ValueError("the answer is no list")
@@ -128,12 +133,12 @@ def merge_base(
     one: str,
     other: str,
     session: Session,
-    budget: Budget,
+    deadline: Deadline,
 ) -> str:
     """The best common ancestor of two commits. Raises `HostError`, also where they have none."""
     with _asking(server_url, credential, session, f"the merge base of {one[:12]} and {other[:12]}") as client:
         place = f"/projects/{quote(repository, safe='')}/repository/merge_base"
-        told = client.http_get(place, query_data={"refs[]": [one, other]}, **_once(budget))
+        told = client.http_get(place, query_data={"refs[]": [one, other]}, **_once(deadline))
         found = commit(told["id"]) if isinstance(told, dict) else None
         if found is None:
             raise ValueError("the answer names no commit")
@@ -147,12 +152,12 @@ def compared(
     base: str,
     head: str,
     session: Session,
-    budget: Budget,
+    deadline: Deadline,
 ) -> Listed:
     """Two commits by their full ids, compared directly and not with their merge base. Raises `HostError`."""
     with _asking(server_url, credential, session, f"what lies between {base[:12]} and {head[:12]}") as client:
         place = f"/projects/{quote(repository, safe='')}/repository/compare"
-        told = _read(client, place, {"from": base, "to": head, "straight": "true"}, budget)
+        told = _read(client, place, {"from": base, "to": head, "straight": "true"}, deadline)
         commits, files = told["commits"], told["diffs"]
         parents = {str(each["id"]): [str(parent) for parent in each["parent_ids"]] for each in commits}
         chain = first_parents(parents, head)
@@ -171,16 +176,16 @@ def compared(
         )
 
 
-def _read(client: Gitlab, place: str, query: dict[str, str], budget: Budget) -> dict[str, Any]:
+def _read(client: Gitlab, place: str, query: dict[str, str], deadline: Deadline) -> dict[str, Any]:
     """An answer that may be large: read in pieces, as long as there is time and room."""
-    response = client.http_get(place, query_data=query, streamed=True, raw=True, **_once(budget))
+    response = client.http_get(place, query_data=query, streamed=True, raw=True, **_once(deadline))
     if isinstance(response, dict):
         raise ValueError("the answer is not streamed")
     with response:
         content = bytearray()
         for piece in response.iter_content(1 << 16):
             content += piece
-            if len(content) > _LARGEST_COMPARISON or budget.remaining() <= 0:
+            if len(content) > _LARGEST_COMPARISON or deadline.remaining() <= 0:
                 raise ValueError("the answer is over 8 MiB, or came too slowly")
     found = json.loads(content)
     if not isinstance(found, dict):
@@ -215,15 +220,15 @@ def _asking(server_url: str, credential: Mapping[str, str], session: Session, wh
         ) from error
 
 
-def _once(budget: Budget) -> dict[str, Any]:
+def _once(deadline: Deadline) -> dict[str, Any]:
     """How a call is made: in the time that is left, and not again when GitLab asks to slow down."""
-    if budget.remaining() <= 0:
+    if deadline.remaining() <= 0:
         raise HostError(
             "GitLab was not asked",
             "the time for it was used up",
             "Give a larger timeout, or set pr_number and pr_merged.",
         )
-    return {"timeout": min(_LONGEST_CALL, budget.remaining()), "obey_rate_limit": False}
+    return {"timeout": min(_LONGEST_CALL, deadline.remaining()), "obey_rate_limit": False}
 
 
 def _brought(merge_request: dict[str, Any], wanted: Collection[str]) -> bool:

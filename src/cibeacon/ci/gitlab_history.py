@@ -18,7 +18,7 @@ from requests import RequestException, Session
 from cibeacon.ci import gitlab_api
 from cibeacon.ci.history import Mark, Merged, family
 from cibeacon.model.payload import at, commit, iso, seconds, words
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 
 _PAGE = 100
@@ -39,7 +39,7 @@ class History:
         credential: Mapping[str, str],
         repository: str,
         session: Session,
-        fresh: Callable[[], Budget],
+        fresh: Callable[[], Deadline],
     ) -> None:
         self._url, self._credential, self._repository = server_url, credential, repository
         self._session, self._fresh = session, fresh

@@ -105,9 +105,9 @@ def _details(report: Report, now: int) -> Iterator[str]:
         why, width = changes.why or {}, max(map(len, changes.services))
         reasons = (f"{name:<{width}}  {why.get(name, '')}" for name in changes.services)
         yield from _section("services", f"{len(changes.services)} changed services and why", reasons, now)
-    asked = [(row, row.request) for row in report.outcomes if row.request and not report.rehearsed]
+    asked = [(row, row.request) for row in report.outcomes if row.request and not report.dry_run]
     if asked:
-        told = (f"{row.word}: {call.method} {call.url} {json_text(call.body)}" for row, call in asked)
+        told = (f"{row.status}: {call.method} {call.url} {json_text(call.body)}" for row, call in asked)
         yield from _section("requests", f"{len(asked)} requests", told, now)
 
 

@@ -6,15 +6,15 @@ how it ended. On GitHub a `workflow_run` event brings all of it along.
 
 from __future__ import annotations
 
-from cibeacon.ci.forge_client import Forge
+from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.errors import guarded
 
 
-def followed(context: Context, forge: Forge, *, rehearsed: bool) -> tuple[Context, tuple[Notice, ...]]:
+def followed(context: Context, forge: ForgeClient, *, dry_run: bool) -> tuple[Context, tuple[Notice, ...]]:
     """The run by its id. Its status stays None where nobody says."""
-    if rehearsed:
+    if dry_run:
         said = f"a dry run asks nobody how pipeline {context.run_id} stands"
-        return context, (Notice("remark", said),)
-    return guarded(lambda: (forge.pipeline(context), ()), lambda why: (context, (Notice("trouble", f"{why}."),)))
+        return context, (Notice("info", said),)
+    return guarded(lambda: (forge.pipeline(context), ()), lambda why: (context, (Notice("error", f"{why}."),)))

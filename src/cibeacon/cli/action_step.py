@@ -14,8 +14,8 @@ from cibeacon.cli.output import mask, say
 from cibeacon.cli.report_view import present
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
-from cibeacon.runtime.environment import World
-from cibeacon.settings import Settings, settle
+from cibeacon.runtime.environment import Environment
+from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.step import options
 
 REPORT = "report"
@@ -24,25 +24,25 @@ ASIDE = frozenset({"sandbox", "demo"})
 """Verbs for a person at a machine; the first would hold the job until it is cancelled."""
 
 
-def run(world: World) -> int:
+def run(env: Environment) -> int:
     """The exit code of a stage."""
     words: tuple[str, ...] = ()
     why = ""
     try:
-        words = command(world.environ)
+        words = command(env.environ)
     except ValueError as error:
         why = str(error)
-    if world.stage == "post" and words[:1] != (REPORT,):
+    if env.stage == "post" and words[:1] != (REPORT,):
         return 0  # all is done, and what was wrong has been said
-    mask(world)
+    mask(env)
     if why:
-        return _refused(world, why)
+        return _refused(env, why)
     if words[0] != REPORT:
-        return _ran(world._replace(stage="whole"), words)
-    if world.stage == "post" and world.environ.get("STATE_stage") == "pre":
-        say(world, "cibeacon's step did not run in this job, so there is nothing to report.\n")
+        return _ran(env._replace(stage="single"), words)
+    if env.stage == "post" and env.environ.get("STATE_stage") == "pre":
+        say(env, "cibeacon's step did not run in this job, so there is nothing to report.\n")
         return 0
-    return verbs.report(world, {}) if len(words) == 1 else _ran(world, words)
+    return verbs.report(env, {}) if len(words) == 1 else _ran(env, words)
 
 
 def command(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -60,15 +60,15 @@ def command(environ: Mapping[str, str]) -> tuple[str, ...]:
     return words
 
 
-def _ran(world: World, words: tuple[str, ...]) -> int:
+def _ran(env: Environment, words: tuple[str, ...]) -> int:
     """The command's own code, where it was asked for."""
     from cibeacon.cli.commands import Refused, obeyed  # click takes as long to import as all of ours
 
     try:
-        code = obeyed(words, world)
+        code = obeyed(words, env)
     except Refused as error:
-        return _refused(world, f"The input command cannot be run: {error}", words)
-    return code if plain.strict(words, world.environ) or _meant(words[0], code) else 0
+        return _refused(env, f"The input command cannot be run: {error}", words)
+    return code if plain.strict(words, env.environ) or _meant(words[0], code) else 0
 
 
 def _meant(verb: str, code: int) -> bool:
@@ -76,16 +76,16 @@ def _meant(verb: str, code: int) -> bool:
     return verb == "dataops" or (verb == "services" and code == verbs.UNKNOWN)
 
 
-def _refused(world: World, why: str, words: Sequence[str] = ()) -> int:
+def _refused(env: Environment, why: str, words: Sequence[str] = ()) -> int:
     """Says what is wrong with a command, once: by the post stage it has been said."""
-    if world.stage == "post":
+    if env.stage == "post":
         return 0
 
-    settings = settle({}, world.environ, {})
+    settings = load_settings({}, env.environ, {})
 
     def work() -> tuple[Report, Settings]:
         said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
-        row = Outcome(kind="command", sink="cibeacon", word="invalid", error=said)
-        return Report(context=None, outcomes=(row,), strict=plain.strict(words, world.environ)), settings
+        row = Outcome(kind="command", sink="cibeacon", status="invalid", error=said)
+        return Report(context=None, outcomes=(row,), strict=plain.strict(words, env.environ)), settings
 
-    return present(world, settings, work).exit_code
+    return present(env, settings, work).exit_code

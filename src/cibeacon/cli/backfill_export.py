@@ -14,7 +14,7 @@ from cibeacon.export.ordering import Order, exported
 from cibeacon.export.source import Totals, What, Window
 from cibeacon.model import parsers
 from cibeacon.model.payload import iso
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, interruption
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
@@ -81,7 +81,7 @@ class Moment(click.ParamType[int]):
 @flags("core", "change", only=("config", "timeout", "allow_http", "repository", "services"))
 @click.pass_obj
 def command(
-    world: World,
+    env: Environment,
     /,
     kind: str,
     since: int,
@@ -102,7 +102,7 @@ def command(
         window=Window(since, until),
         source=source,
         what=what or ("tags" if source == "git" else "deployments"),
-        output=world.cwd / output if output else None,
+        output=env.cwd / output if output else None,
         append=append,
         numbered=pr_from_messages,
         branch=branch,
@@ -110,18 +110,18 @@ def command(
         tags=tags,
     )
     totals = Totals()
-    code, trouble = _done(world, given(arguments), order, totals)
-    clean = Redactor(secret_values(world.environ))
+    code, trouble = _done(env, given(arguments), order, totals)
+    clean = Redactor(secret_values(env.environ))
     for line in (*(_lines(order, totals) if code != UNUSABLE else ()), *trouble):
-        say(world, f"{clipped(clean(line), _WIDTH)}\n", to_stderr=True)
+        say(env, f"{clipped(clean(line), _WIDTH)}\n", to_stderr=True)
     return code
 
 
-def _done(world: World, told: dict[str, str], order: Order, totals: Totals) -> tuple[int, list[str]]:
+def _done(env: Environment, told: dict[str, str], order: Order, totals: Totals) -> tuple[int, list[str]]:
     """Exit code, and what went wrong."""
     rest = " Continue with --append." if order.output else ""
     try:
-        exported(world, told, order, totals)
+        exported(env, told, order, totals)
     except CibeaconError as error:
         return (CUT_SHORT if totals.rows else UNUSABLE), [f"! {error}"]
     except OSError as error:

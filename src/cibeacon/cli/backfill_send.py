@@ -18,10 +18,10 @@ from cibeacon.backfill.tally import SOME_FAILED, Summary
 from cibeacon.cli.backfill_view import View, shown
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import opened, unbroken
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.sanitize import clipped
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.requirements import unreachable
 from cibeacon.sinks import dx
@@ -48,10 +48,10 @@ def _command(name: str) -> click.Command:
     @click.option("--failures", metavar="FILE", help="CSV of the rows that were not sent. Default: FILE.failed.csv.")
     @flags("core", "output", "dx", only=_TAKEN)
     @click.pass_obj
-    def sending(world: World, /, files: tuple[str, ...], **more: Any) -> int:
+    def sending(env: Environment, /, files: tuple[str, ...], **more: Any) -> int:
         own = {option: more.pop(option) for option in ("check", "workers", "rps", "tz", "shard", "journal", "failures")}
         told = given(more)
-        return unbroken(world, lambda: _run(world, kind, tuple(dict.fromkeys(files)), own, told), SOME_FAILED)
+        return unbroken(env, lambda: _run(env, kind, tuple(dict.fromkeys(files)), own, told), SOME_FAILED)
 
     return sending
 
@@ -67,27 +67,25 @@ def _help(kind: Kind) -> str:
     )
 
 
-def _run(world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], told: Mapping[str, str]) -> int:
-    settings = settle(told, world.environ, {})
-    clean = opened(world)
-    world.closing(SOME_FAILED)  # of a process that has to be ended
+def _run(env: Environment, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], told: Mapping[str, str]) -> int:
+    settings = load_settings(told, env.environ, {})
+    clean = opened(env)
+    env.closing(SOME_FAILED)  # of a process that has to be ended
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:
-        order = _order(world, kind, files, own, settings, mode)
+        order = _order(env, kind, files, own, settings, mode)
     except SettingsError as error:
         summary = Summary(kind.name, mode, unusable=str(error))
     else:
-        hire = partial(
-            hiring, world, order.endpoint, timeout=settings.core.timeout, allow_http=settings.core.allow_http
-        )
-        with View(world, clean, mode, to_stderr=settings.as_json) as view:
-            summary = Campaign(order, world, view, hire).run()
-    world.closing(summary.exit_code)
-    return shown(world, clean, summary, settings)
+        hire = partial(hiring, env, order.endpoint, timeout=settings.core.timeout, allow_http=settings.core.allow_http)
+        with View(env, clean, mode, to_stderr=settings.as_json) as view:
+            summary = Campaign(order, env, view, hire).run()
+    env.closing(summary.exit_code)
+    return shown(env, clean, summary, settings)
 
 
 def _order(
-    world: World, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
+    env: Environment, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
 ) -> Order:
     """What is to be done. Raises `SettingsError` where that is not clear, or cannot be."""
     fault = next((each.message for each in settings.problems if each.group in ("core", "dx", "output")), None)
@@ -109,12 +107,12 @@ def _order(
         kind=kind,
         files=files,
         mode=mode,
-        about=parsers.About(world.now(), zone),
+        about=parsers.About(env.now(), zone),
         endpoint=endpoints(settings)[dx.NAME],
         timeout=settings.core.timeout,
         workers=own["workers"],
         rate=own["rps"],
-        shard=None if mode == "check" else shard(own["shard"], world.environ),
+        shard=None if mode == "check" else shard(own["shard"], env.environ),
         journal=own["journal"],
         failures=own["failures"],
     )

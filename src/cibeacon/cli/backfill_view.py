@@ -10,15 +10,15 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Self
 
-from cibeacon.backfill.outage import Silence
+from cibeacon.backfill.outage import Outage
 from cibeacon.backfill.rows import Fault
 from cibeacon.backfill.run_files import Mode
 from cibeacon.backfill.tally import SHOWN, Summary, Tally
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
-from cibeacon.model.outcome import Request
-from cibeacon.runtime.environment import World
+from cibeacon.model.outcome import ShownRequest
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped, json_text
 from cibeacon.settings import Settings
@@ -47,13 +47,13 @@ _ONE = {"read": "row read", "duplicate": "DX had it"}
 class View:
     """What is shown while it goes on; a context manager, at whose end a terminal is as it was."""
 
-    def __init__(self, world: World, clean: Redactor, mode: Mode, *, to_stderr: bool) -> None:
-        self._world, self._clean, self._mode = world, clean, mode
+    def __init__(self, env: Environment, clean: Redactor, mode: Mode, *, to_stderr: bool) -> None:
+        self._world, self._clean, self._mode = env, clean, mode
         self._to_stderr = to_stderr
-        self._began = self._looked = self._last = world.clock()
+        self._began = self._looked = self._last = env.clock()
         self._faults = 0
         self._advised = {""}
-        self._silence: Silence | None = None
+        self._silence: Outage | None = None
         self._leaving = ExitStack()
         self._bar: Callable[[Tally, float | None], None] | None = None
         self._above: Callable[[str], None] = self._told
@@ -79,12 +79,12 @@ class View:
         if self._mode == "check" or self._faults <= SHOWN:
             self._say(f"{where}, {fault}")
 
-    def request(self, request: Request) -> None:
+    def request(self, request: ShownRequest) -> None:
         """The exact request, its body whole."""
         self._say(f"{request.method} {request.url}")
         self._write(self._clean(json_text(request.body)))
 
-    def silent(self, host: str, silence: Silence | None) -> None:
+    def silent(self, host: str, silence: Outage | None) -> None:
         """Says at once what is the matter, and how long that goes on; afterwards, that it is over."""
         self._silence = silence
         said = _silence(host, silence) if silence else f"{host} answers again"
@@ -145,14 +145,14 @@ class View:
         say(self._world, f"{line}\n", to_stderr=self._to_stderr)
 
 
-def shown(world: World, clean: Redactor, summary: Summary, settings: Settings) -> int:
+def shown(env: Environment, clean: Redactor, summary: Summary, settings: Settings) -> int:
     """The end: a table and a sentence, or one JSON document. Returns the exit code."""
     counts = [(_word(name, number), f"{number:,}") for name, number in asdict(summary.rows).items() if number]
     ending = "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in _ending(summary))
-    say(world, clean(table(world, (summary.kind, "rows"), counts)) + ending, to_stderr=settings.as_json)
+    say(env, clean(table(env, (summary.kind, "rows"), counts)) + ending, to_stderr=settings.as_json)
     if not settings.as_json:
         return summary.exit_code
-    unanswered = show(summary.document(), settings, world, clean, failed=summary.exit_code > 0)
+    unanswered = show(summary.document(), settings, env, clean, failed=summary.exit_code > 0)
     return summary.exit_code or unanswered
 
 
@@ -174,7 +174,7 @@ def _ending(summary: Summary) -> list[str]:
     return lines
 
 
-def _silence(host: str, silence: Silence) -> str:
+def _silence(host: str, silence: Outage) -> str:
     """What is the matter with a host, when it is tried again, and when it is given up."""
     waits = f"left alone for {silence.rest:,.0f} s" if silence.rest else "waited for"
     tries = "once more" if silence.tries == 1 else f"{silence.tries} times more"

@@ -14,7 +14,7 @@ from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.output import say
 from cibeacon.cli.plain import VALUES_OF_FLAGS
 from cibeacon.model.parsers import boolean
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import block, clipped
 from cibeacon.settings import all_options, secret_values
@@ -51,28 +51,28 @@ class Refused(Exception):
     """A command line that cannot be obeyed, in the words of whoever read it."""
 
 
-def run(argv: Sequence[str], world: World) -> int:
+def run(argv: Sequence[str], env: Environment) -> int:
     """The exit code of a command line. One that cannot be read makes it 2."""
     try:
-        return _parsed(argv, world)
+        return _parsed(argv, env)
     except click.ClickException as error:
         said = StringIO()
         _nearer(error).show(said)
-        say(world, block(Redactor(secret_values(world.environ))(said.getvalue())), to_stderr=True)
-        return error.exit_code if world.stage == "whole" else 0
+        say(env, block(Redactor(secret_values(env.environ))(said.getvalue())), to_stderr=True)
+        return error.exit_code if env.stage == "single" else 0
 
 
-def obeyed(argv: Sequence[str], world: World) -> int:
+def obeyed(argv: Sequence[str], env: Environment) -> int:
     """The same for a caller who speaks for himself. Raises Refused where `run` would exit 2."""
     try:
-        return _parsed(argv, world)
+        return _parsed(argv, env)
     except click.ClickException as error:
         raise Refused(_nearer(error).format_message()) from error
 
 
-def _parsed(argv: Sequence[str], world: World) -> int:
+def _parsed(argv: Sequence[str], env: Environment) -> int:
     try:
-        code = cibeacon.main(args=_spelled_out(_asked(argv)), prog_name="cibeacon", standalone_mode=False, obj=world)
+        code = cibeacon.main(args=_spelled_out(_asked(argv)), prog_name="cibeacon", standalone_mode=False, obj=env)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort as stop:
@@ -82,7 +82,7 @@ def _parsed(argv: Sequence[str], world: World) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:  # the help, too, may meet a full disk
             raise
-        say(world, f"cibeacon: {clipped(error.strerror, _WIDTH)}\n", to_stderr=True)
+        say(env, f"cibeacon: {clipped(error.strerror, _WIDTH)}\n", to_stderr=True)
         return 1
     return code if isinstance(code, int) else 0
 

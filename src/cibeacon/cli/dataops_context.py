@@ -15,13 +15,13 @@ from cibeacon.cli.report_view import kept, opened, unbroken
 from cibeacon.dataops import access as places
 from cibeacon.dataops.access import PIPELINE_FILE, Access
 from cibeacon.dataops.errors import Fault, usage
-from cibeacon.dataops.exit_codes import ENDINGS, Word
+from cibeacon.dataops.exit_codes import ENDINGS, ResultStatus
 from cibeacon.dataops.token_scopes import Wish, missing
 from cibeacon.reporting.host_output import Writing
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.sanitize import clipped, command_data, command_property, json_text
-from cibeacon.settings import settle
+from cibeacon.settings import load_settings
 from cibeacon.settings.dataops import Dataops
 
 _WIDTH = 400
@@ -35,10 +35,10 @@ _IN_ADDRESSES = ":/?#[]@!&'()*+,;=%~"
 class Stage:
     """One run of a verb: what it was told, and where it speaks."""
 
-    def __init__(self, world: World, told: Mapping[str, str]) -> None:
-        self.world, self.settings = world, settle(told, world.environ, {})
+    def __init__(self, env: Environment, told: Mapping[str, str]) -> None:
+        self.env, self.settings = env, load_settings(told, env.environ, {})
         self.as_json = self.settings.as_json
-        self.clean = opened(world)
+        self.clean = opened(env)
         self.notices: list[str] = []
         self.unheard = False
         """Nobody reads what is printed any more."""
@@ -63,7 +63,7 @@ class Stage:
             told.dataops_project,
             told.dataops_token or "",
             told.dataops_trigger_token or "",
-            places.job_token(url, self.world.environ),
+            places.job_token(url, self.env.environ),
         )
 
     def allowed(self, wish: Wish) -> Access:
@@ -82,10 +82,10 @@ class Stage:
     @property
     def left(self) -> float:
         """Seconds that there are for a verb that does not wait."""
-        return self.settings.core.timeout - (self.world.clock() - self.world.started)
+        return self.settings.core.timeout - (self.env.clock() - self.env.started)
 
     @property
-    def rehearsed(self) -> bool:
+    def dry_run(self) -> bool:
         """Whether nothing may be sent."""
         return bool(self.settings.core.dry_run)
 
@@ -102,7 +102,7 @@ class Stage:
 
     def lines(self, lines: Iterable[str], *, result: bool = False) -> None:
         """Lines that are safe already. A `result` is what was asked for, and stays on stdout."""
-        stream = self.world.err if self.as_json and not result else self.world.out
+        stream = self.env.err if self.as_json and not result else self.env.out
         try:
             for line in lines:
                 stream.write(f"{line}\n")
@@ -112,13 +112,13 @@ class Stage:
 
     def foreign(self, lines: Iterable[str], prefix: str = "") -> None:
         """Lines of somebody's log. A runner is told to obey none of them, beside their being harmless already."""
-        if not github.here(self.world.environ):
+        if not github.here(self.env.environ):
             return self.lines(f"{prefix}{line}" for line in lines)
         found = iter(lines)
         first = next(found, None)
         if first is None:
             return None
-        word = self.world.token()
+        word = self.env.token()
         self.lines([f"::stop-commands::{word}"])
         try:
             self.lines([f"{prefix}{first}"])
@@ -130,31 +130,31 @@ class Stage:
     def results(self, **values: str) -> None:
         """Outputs, at once."""
         self._results |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
-        environ = self.world.environ
+        environ = self.env.environ
         writings: Sequence[Writing] = ()
         if github.here(environ):
-            writings = github_output.results(values, environ, self.world.token)
+            writings = github_output.results(values, environ, self.env.token)
         elif gitlab.here(environ):
             writings = gitlab_output.results(self._results, environ)
-        kept(self.world, self.clean, writings)
+        kept(self.env, self.clean, writings)
 
     def summary(self, text: str) -> None:
         """Markdown for the page of the run."""
-        path = self.world.environ.get("GITHUB_STEP_SUMMARY", "")
-        if path and github.here(self.world.environ):
-            kept(self.world, self.clean, (Writing(path, text, append=True),))
+        path = self.env.environ.get("GITHUB_STEP_SUMMARY", "")
+        if path and github.here(self.env.environ):
+            kept(self.env, self.clean, (Writing(path, text, append=True),))
 
     def document(self, found: Mapping[str, Any]) -> None:
         """The JSON document, where one was asked for."""
         if self.as_json:
             whole = self.clean.within({"version": 1, **found, "notices": self.notices})
-            answer = filtered(whole, self.settings, self.world.environ, failed=found["exit_code"] > 0)
+            answer = filtered(whole, self.settings, self.env.environ, failed=found["exit_code"] > 0)
             self.unanswered = answer.exit_code
             if answer.fault:
                 self.say(f"! {answer.fault}")
             self.lines(answer.text.splitlines(), result=True)
 
-    def rehearse(self, *requests: tuple[str, str, Any]) -> int:
+    def preview(self, *requests: tuple[str, str, Any]) -> int:
         """Shows requests instead of sending them; tokens are holes."""
         self.lines(
             line
@@ -165,34 +165,34 @@ class Stage:
         self.document({"status": "dry-run", "exit_code": 0, "requests": shown})
         return 0
 
-    def ended(self, word: Word, why: str, found: Mapping[str, Any] | None = None) -> int:
+    def ended(self, status: ResultStatus, why: str, found: Mapping[str, Any] | None = None) -> int:
         """Says how it ended: line, annotation, document. The exit code."""
-        code = ENDINGS[word].code
-        self.world.closing(code)
-        self.say(f"result      {word}{f': {why}' if why else ''}{f' (exit {code})' if code else ''}")
-        if code and github.here(self.world.environ):
+        code = ENDINGS[status].code
+        self.env.closing(code)
+        self.say(f"result      {status}{f': {why}' if why else ''}{f' (exit {code})' if code else ''}")
+        if code and github.here(self.env.environ):
             title, text = (
-                command_property(f"cibeacon: dataops {word}"),
-                command_data(self.clean(why or ENDINGS[word].meaning)),
+                command_property(f"cibeacon: dataops {status}"),
+                command_data(self.clean(why or ENDINGS[status].meaning)),
             )
             self.lines([f"::error title={title}::{text}"])
-        self.document({"status": word, "exit_code": code, "reason": why or None, **(found or {})})
+        self.document({"status": status, "exit_code": code, "reason": why or None, **(found or {})})
         return code
 
 
 def run(
-    world: World,
+    env: Environment,
     told: Mapping[str, str],
     work: Callable[[Stage], int],
     waits: Callable[[Dataops], object] = lambda _: False,
 ) -> int:
     """A verb from its flags to its exit code. One that `waits` has that time as well: the alarm is set once."""
-    return unbroken(world, lambda: _run(Stage(world, told), work, waits=waits), ENDINGS["lost"].code)
+    return unbroken(env, lambda: _run(Stage(env, told), work, waits=waits), ENDINGS["lost"].code)
 
 
 def _run(stage: Stage, work: Callable[[Stage], int], *, waits: Callable[[Dataops], object]) -> int:
     longer = stage.settings.dataops.dataops_wait_timeout + 2 * TAIL if waits(stage.settings.dataops) else 0.0
-    stage.world.alarm(max(stage.left, 0.0) + longer + _GRACE, ENDINGS["timed-out"].code)
+    stage.env.alarm(max(stage.left, 0.0) + longer + _GRACE, ENDINGS["timed-out"].code)
     try:
         return work(stage) or stage.unanswered
     except Fault as fault:

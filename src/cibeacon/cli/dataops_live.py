@@ -56,7 +56,7 @@ class LiveTable(Shown):
         from rich.console import Console
         from rich.live import Live
 
-        stream = stage.world.err if stage.as_json else stage.world.out
+        stream = stage.env.err if stage.as_json else stage.env.out
         console = Console(file=stream, highlight=False, soft_wrap=True, force_terminal=True)
         self._live: Live = Live(
             console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
@@ -108,9 +108,9 @@ def _table(look: Snapshot, stage: Stage) -> Table:
 
 def watcher(stage: Stage) -> Shown:
     """Whoever shows a wait here."""
-    world = stage.world
-    stream = world.err if stage.as_json else world.out
-    hosted = github.here(world.environ) or gitlab.here(world.environ) or world.environ.get("CI")
-    if hosted or world.environ.get("TERM") == "dumb" or not stream.isatty():
+    env = stage.env
+    stream = env.err if stage.as_json else env.out
+    hosted = github.here(env.environ) or gitlab.here(env.environ) or env.environ.get("CI")
+    if hosted or env.environ.get("TERM") == "dumb" or not stream.isatty():
         return Shown(stage)
     return LiveTable(stage)

@@ -12,7 +12,7 @@ from cibeacon.dataops.joblogs import Reading
 from cibeacon.dataops.records import Job
 from cibeacon.dataops.token_scopes import Wish
 from cibeacon.dataops.waiting import Policy
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 
 _TAKEN = ("dataops_url", "dataops_project", "dataops_log_limit", "dataops_wait_timeout")
 _PAUSE = 3.0
@@ -24,17 +24,17 @@ _PAUSE = 3.0
 @flags("dataops", short="dataops_", only=_TAKEN)
 @flags("core", "output", only=("dry_run", "timeout", "allow_http", "format", "jq"))
 @click.pass_obj
-def log_command(world: World, /, number: int, follow: bool, **arguments: str | bool | None) -> int:
+def log_command(env: Environment, /, number: int, follow: bool, **arguments: str | bool | None) -> int:
     """Print the log of JOB: all of it, unless --log-limit is given. Nothing in it is obeyed by the runner."""
-    return run(world, given(arguments), lambda stage: _log(stage, number, follow=follow), lambda _: True)
+    return run(env, given(arguments), lambda stage: _log(stage, number, follow=follow), lambda _: True)
 
 
 def _log(stage: Stage, number: int, *, follow: bool) -> int:
-    if stage.rehearsed:
-        return stage.rehearse(("GET", f"{stage.access.api}/jobs/{number}/trace", None))
-    world, told, access = stage.world, stage.settings.dataops, stage.allowed(Wish(read=True))
-    until = world.clock() + told.dataops_wait_timeout
-    client = Client(access, world.now, lambda: until - world.clock())
+    if stage.dry_run:
+        return stage.preview(("GET", f"{stage.access.api}/jobs/{number}/trace", None))
+    env, told, access = stage.env, stage.settings.dataops, stage.allowed(Wish(read=True))
+    until = env.clock() + told.dataops_wait_timeout
+    client = Client(access, env.now, lambda: until - env.clock())
     job = Job.read(client.job(number), access.project)
     limit = told.dataops_log_limit if stage.settings.given("dataops_log_limit") else 0
     reading = Reading(client, job, limit, stage.clean)
@@ -45,14 +45,14 @@ def _log(stage: Stage, number: int, *, follow: bool) -> int:
             stage.foreign(reading.more(over=over))
             if over or reading.full or stage.unheard:
                 break
-            world.sleep(_PAUSE)
+            env.sleep(_PAUSE)
             job = Job.read(client.job(number), access.project)
             troubled = None
         except Fault as fault:
-            now = world.clock()
+            now = env.clock()
             troubled = now if troubled is None else troubled
             if not follow or fault.refused or now - troubled > Policy().tolerance:
                 raise
-            world.sleep(max(_PAUSE, min(fault.later, Policy().longest_pause)))
+            env.sleep(max(_PAUSE, min(fault.later, Policy().longest_pause)))
     stage.document({"status": "success", "exit_code": 0, "job": job._asdict(), "bytes": reading.offset})
     return 0

@@ -13,7 +13,7 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.dataops import tables
 from cibeacon.dataops.client import PAGE, Client, Record
 from cibeacon.dataops.token_scopes import Wish
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 
 _TAKEN = ("dataops_url", "dataops_project")
 _OURS = ("dry_run", "timeout", "allow_http", "format", "jq")
@@ -54,7 +54,7 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 @flags("dataops", short="dataops_", only=_TAKEN)
 @flags("core", "output", only=_OURS)
 @click.pass_obj
-def pipelines_command(world: World, /, limit: int, whole: bool, **arguments: Any) -> int:
+def pipelines_command(env: Environment, /, limit: int, whole: bool, **arguments: Any) -> int:
     """List the project's pipelines, the newest first."""
     filters = {
         name.removeprefix("filter_"): arguments.pop(name) for name in list(arguments) if name.startswith("filter_")
@@ -62,12 +62,12 @@ def pipelines_command(world: World, /, limit: int, whole: bool, **arguments: Any
     filters = {name: value for name, value in filters.items() if value is not None}
 
     def work(stage: Stage) -> int:
-        if stage.rehearsed:
-            return stage.rehearse(("GET", f"{stage.access.api}/pipelines", None))
-        client = Client(stage.allowed(Wish(read=True)), world.now, lambda: stage.left, stage.world.sleep)
+        if stage.dry_run:
+            return stage.preview(("GET", f"{stage.access.api}/pipelines", None))
+        client = Client(stage.allowed(Wish(read=True)), env.now, lambda: stage.left, stage.env.sleep)
         return _table(stage, "pipelines", client.pipelines(filters), tables.PIPELINES, None if whole else limit)
 
-    return run(world, given(arguments), work)
+    return run(env, given(arguments), work)
 
 
 @click.command("jobs")
@@ -79,7 +79,7 @@ def pipelines_command(world: World, /, limit: int, whole: bool, **arguments: Any
 @flags("core", "output", only=_OURS)
 @click.pass_obj
 def jobs_command(
-    world: World,
+    env: Environment,
     /,
     pipeline: int | None,
     scope: tuple[str, ...],
@@ -94,13 +94,13 @@ def jobs_command(
         filters["include_retried"] = "true"
 
     def work(stage: Stage) -> int:
-        if stage.rehearsed:
+        if stage.dry_run:
             below = f"/pipelines/{pipeline}/jobs" if pipeline else "/jobs"
-            return stage.rehearse(("GET", f"{stage.access.api}{below}", None))
-        client = Client(stage.allowed(Wish(list_jobs=True)), world.now, lambda: stage.left, stage.world.sleep)
+            return stage.preview(("GET", f"{stage.access.api}{below}", None))
+        client = Client(stage.allowed(Wish(list_jobs=True)), env.now, lambda: stage.left, stage.env.sleep)
         return _table(stage, "jobs", client.jobs(filters, pipeline or 0), tables.JOBS, None if whole else limit)
 
-    return run(world, given(arguments), work)
+    return run(env, given(arguments), work)
 
 
 @click.command("pipeline")
@@ -108,10 +108,10 @@ def jobs_command(
 @flags("dataops", short="dataops_", only=_TAKEN)
 @flags("core", "output", only=_OURS)
 @click.pass_obj
-def pipeline_command(world: World, /, number: int, **arguments: str | bool | None) -> int:
+def pipeline_command(env: Environment, /, number: int, **arguments: str | bool | None) -> int:
     """Show PIPELINE. Exits 0 whatever its status is: wait is for that."""
     return run(
-        world, given(arguments), lambda stage: _one(stage, "pipeline", number, lambda client: client.pipeline(number))
+        env, given(arguments), lambda stage: _one(stage, "pipeline", number, lambda client: client.pipeline(number))
     )
 
 
@@ -120,15 +120,15 @@ def pipeline_command(world: World, /, number: int, **arguments: str | bool | Non
 @flags("dataops", short="dataops_", only=_TAKEN)
 @flags("core", "output", only=_OURS)
 @click.pass_obj
-def job_command(world: World, /, number: int, **arguments: str | bool | None) -> int:
+def job_command(env: Environment, /, number: int, **arguments: str | bool | None) -> int:
     """Show JOB. Exits 0 whatever its status is."""
-    return run(world, given(arguments), lambda stage: _one(stage, "job", number, lambda client: client.job(number)))
+    return run(env, given(arguments), lambda stage: _one(stage, "job", number, lambda client: client.job(number)))
 
 
 def _one(stage: Stage, kind: str, number: int, ask: Callable[[Client], Record]) -> int:
-    if stage.rehearsed:
-        return stage.rehearse(("GET", f"{stage.access.api}/{kind}s/{number}", None))
-    record = ask(Client(stage.allowed(Wish(read=True)), stage.world.now, lambda: stage.left, stage.world.sleep))
+    if stage.dry_run:
+        return stage.preview(("GET", f"{stage.access.api}/{kind}s/{number}", None))
+    record = ask(Client(stage.allowed(Wish(read=True)), stage.env.now, lambda: stage.left, stage.env.sleep))
     if not stage.as_json:
         stage.lines(stage.clean(text) for text in tables.details(record))
     stage.document({"status": "success", "exit_code": 0, kind: dict(record)})

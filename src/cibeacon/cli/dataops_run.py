@@ -22,8 +22,8 @@ from cibeacon.dataops.follow import Followed, Following
 from cibeacon.dataops.joblogs import JobLogs
 from cibeacon.dataops.records import Job, Pipeline
 from cibeacon.dataops.token_scopes import Wish
-from cibeacon.dataops.waiting import Policy, Verdict
-from cibeacon.runtime.environment import World
+from cibeacon.dataops.waiting import PipelineResult, Policy
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.sanitize import line
 
@@ -39,13 +39,13 @@ _OURS = ("dry_run", "timeout", "allow_http", "format", "jq")
 )
 @flags("core", "output", only=_OURS)
 @click.pass_obj
-def trigger_command(world: World, /, extra: tuple[str, ...], **arguments: str | bool | None) -> int:
+def trigger_command(env: Environment, /, extra: tuple[str, ...], **arguments: str | bool | None) -> int:
     """Start a pipeline, once. With --wait follow it to its end, and exit as it ends.
 
     Whether one was started is never guessed: where the server gave no answer, the pipeline is looked up. With
     --pipeline-id none is started, and that one is followed.
     """
-    return run(world, worded(arguments, extra), _trigger, lambda told: told.dataops_wait or told.dataops_pipeline_id)
+    return run(env, worded(arguments, extra), _trigger, lambda told: told.dataops_wait or told.dataops_pipeline_id)
 
 
 @click.command("wait")
@@ -53,10 +53,10 @@ def trigger_command(world: World, /, extra: tuple[str, ...], **arguments: str | 
 @flags("dataops", short="dataops_")
 @flags("core", "output", only=_OURS)
 @click.pass_obj
-def wait_command(world: World, /, pipeline: int | None, **arguments: str | bool | None) -> int:
+def wait_command(env: Environment, /, pipeline: int | None, **arguments: str | bool | None) -> int:
     """Wait for the end of PIPELINE, with its downstream pipelines, and exit as it ends."""
     told = given(arguments) | ({"dataops_pipeline_id": str(pipeline)} if pipeline else {})
-    return run(world, told, _wait, lambda _: True)
+    return run(env, told, _wait, lambda _: True)
 
 
 def _wait(stage: Stage) -> int:
@@ -64,8 +64,8 @@ def _wait(stage: Stage) -> int:
     access = stage.access
     if number is None:
         raise usage("Nothing was waited for", "no pipeline is named", "Give its id, or set dataops_pipeline_id")
-    if stage.rehearsed:
-        return stage.rehearse(("GET", f"{access.api}/pipelines/{number}", None))
+    if stage.dry_run:
+        return stage.preview(("GET", f"{access.api}/pipelines/{number}", None))
     return _followed(stage, stage.allowed(_needed(stage, trigger=False)), number)
 
 
@@ -76,10 +76,10 @@ def _trigger(stage: Stage) -> int:
     ref, variables = told.dataops_ref or "", stage.variables
     if fault := token_scopes.impossible(access, ref, variables):
         raise fault
-    mark = stage.world.token()
-    if stage.rehearsed:
+    mark = stage.env.token()
+    if stage.dry_run:
         body = {"ref": ref, "token": "{trigger token}", "variables": {**variables, trigger.MARK: mark}}
-        return stage.rehearse(("POST", f"{access.api}/trigger/pipeline", body))
+        return stage.preview(("POST", f"{access.api}/trigger/pipeline", body))
     stage.allowed(_needed(stage, trigger=True))
     for doubt in token_scopes.doubts(access, ref, variables):
         stage.note(f"{doubt}.")
@@ -98,10 +98,10 @@ def _needed(stage: Stage, *, trigger: bool) -> Wish:
 
 
 def _started(stage: Stage, access: Access, ref: str, variables: Mapping[str, str], mark: str) -> Pipeline:
-    world = stage.world
-    client = Client(access, world.now, lambda: stage.left)
+    env = stage.env
+    client = Client(access, env.now, lambda: stage.left)
     above = _before(stage, client, access)
-    clockwork = Clockwork(world.clock, world.sleep, world.random)
+    clockwork = Clockwork(env.clock, env.sleep, env.random)
     token = token_scopes.trigger_token(access)
     try:
         found = trigger.triggered(client, access.project, ref, token, variables, mark, clockwork, above=above)
@@ -129,11 +129,11 @@ def _before(stage: Stage, client: Client, access: Access) -> int | None:
 
 def _followed(stage: Stage, access: Access, number: int) -> int:
     """Waits. From here on the deadlines are the wait's own."""
-    world, told = stage.world, stage.settings.dataops
-    until = world.clock() + told.dataops_wait_timeout + TAIL
-    client = Client(access, world.now, lambda: until - world.clock())
+    env, told = stage.env, stage.settings.dataops
+    until = env.clock() + told.dataops_wait_timeout + TAIL
+    client = Client(access, env.now, lambda: until - env.clock())
     policy = Policy(told.dataops_wait_timeout, told.dataops_queue_timeout, told.dataops_on_manual)  # type: ignore[arg-type]
-    clockwork = Clockwork(world.clock, world.sleep, world.random)
+    clockwork = Clockwork(env.clock, env.sleep, env.random)
     following = Following(client, access.project, number, policy, clockwork)
     shown = watcher(stage)
     logs = JobLogs(
@@ -149,13 +149,15 @@ def _followed(stage: Stage, access: Access, number: int) -> int:
             followed = following.end(shown, logs)
     except KeyboardInterrupt as stop:
         out_of_time = isinstance(stop, OutOfTime)
-        verdict = (
-            Verdict("timed-out", "The time was used up.") if out_of_time else Verdict("canceled", "It was interrupted.")
+        result = (
+            PipelineResult("timed-out", "The time was used up.")
+            if out_of_time
+            else PipelineResult("canceled", "It was interrupted.")
         )
-        world.closing(ENDINGS[verdict.word].code)
-        followed = Followed(verdict, following.state.seen, following.seconds)
+        env.closing(ENDINGS[result.status].code)
+        followed = Followed(result, following.state.seen, following.seconds)
         return _told(stage, followed, number, _canceled(stage, access, number, _FAREWELL))
-    late = followed.verdict.word == "timed-out"
+    late = followed.result.status == "timed-out"
     return _told(stage, followed, number, _canceled(stage, access, number, TAIL) if late else "")
 
 
@@ -163,8 +165,8 @@ def _canceled(stage: Stage, access: Access, number: int, seconds: float) -> str:
     """Cancels the pipeline where that is wanted: one call, that has this long. What came of it, in words."""
     if not stage.settings.dataops.dataops_cancel:
         return f"Pipeline {number} goes on without anybody waiting (setting dataops_cancel)."
-    by = stage.world.clock() + seconds
-    client = Client(access._replace(seconds=seconds), stage.world.now, lambda: by - stage.world.clock())
+    by = stage.env.clock() + seconds
+    client = Client(access._replace(seconds=seconds), stage.env.now, lambda: by - stage.env.clock())
     try:
         client.cancel(number)
     except Fault as fault:
@@ -180,7 +182,7 @@ def _log(stage: Stage, shown: Shown, job: Job, lines: Iterable[str]) -> None:
 
 
 def _told(stage: Stage, followed: Followed, number: int, more: str) -> int:
-    seen, (word, why) = followed.seen, followed.verdict
+    seen, (word, why) = followed.seen, followed.result
     why = " ".join(part for part in (why, more) if part)
     if seen:
         rows = tables.aligned(tables.job_table(seen), ("stage", "job", "status", "seconds")) if seen.jobs else ()

@@ -9,7 +9,7 @@ from cibeacon.cli.flags import flags
 from cibeacon.dataops import schedule
 from cibeacon.dataops.client import Client
 from cibeacon.dataops.token_scopes import Wish
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 
 _TAKEN = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_file", "dataops_variables")
 
@@ -28,7 +28,7 @@ _TAKEN = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_fil
 @flags("core", "output", only=("dry_run", "timeout", "allow_http", "format", "jq"))
 @click.pass_obj
 def schedule_command(
-    world: World,
+    env: Environment,
     /,
     description: str,
     cron: str,
@@ -44,21 +44,21 @@ def schedule_command(
         wanted = schedule.Wanted(description, ref, cron, cron_timezone, active, stage.variables)
         return _settle(stage, wanted)
 
-    return run(world, worded(arguments, extra), work)
+    return run(env, worded(arguments, extra), work)
 
 
 def _settle(stage: Stage, wanted: schedule.Wanted) -> int:
     access = stage.access
     if fault := schedule.impossible(wanted):
         raise fault
-    if stage.rehearsed:
+    if stage.dry_run:
         place = f"{access.api}/pipeline_schedules"
         variables = [
             ("POST", f"{place}/{{schedule id}}/variables", {"key": key, "value": value})
             for key, value in wanted.variables.items()
         ]
-        return stage.rehearse(("POST", place, wanted.body), *variables)
-    client = Client(stage.allowed(Wish(change=True)), stage.world.now, lambda: stage.left, stage.world.sleep)
+        return stage.preview(("POST", place, wanted.body), *variables)
+    client = Client(stage.allowed(Wish(change=True)), stage.env.now, lambda: stage.left, stage.env.sleep)
     found = schedule.settled(client, wanted)
     number, changed = found.record.get("id"), f" ({', '.join(found.changed)})" if found.changed else ""
     stage.say(

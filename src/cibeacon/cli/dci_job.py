@@ -15,8 +15,8 @@ from cibeacon.cli.report_view import Work, present
 from cibeacon.model import status_words
 from cibeacon.model.report import Report
 from cibeacon.reporting import text_report
-from cibeacon.runtime.environment import World
-from cibeacon.settings import Settings, settle
+from cibeacon.runtime.environment import Environment
+from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
 
 _STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
@@ -53,23 +53,23 @@ def _mime(context: click.Context, parameter: click.Parameter, given: str | None)
 @click.command("start")
 @flags(*_GROUPS, only=(*_ALWAYS, *_JOB), short="dci_")
 @click.pass_obj
-def start(world: World, /, **arguments: str | bool | None) -> int:
+def start(env: Environment, /, **arguments: str | bool | None) -> int:
     """Make a job and tell that it runs; a second start in the same CI job goes on with the first one's.
 
     Its id is the output dci_job_id, and on GitLab the variable CIBEACON_DCI_JOB_ID of later jobs.
     """
     told = given(arguments)
-    return _shown(world, told, lambda: dci_steps.start(world, told))
+    return _shown(env, told, lambda: dci_steps.start(env, told))
 
 
 @click.command("state")
 @click.argument("status", callback=lambda _, __, word: _state(word, _STATES))
 @flags(*_GROUPS, only=_ALWAYS, short="dci_")
 @click.pass_obj
-def state(world: World, /, status: str, **arguments: str | bool | None) -> int:
+def state(env: Environment, /, status: str, **arguments: str | bool | None) -> int:
     """Tell how the job stands: STATUS is a state of DCI's, or a CI system's own word for how the run ended."""
     told = given(arguments)
-    return _shown(world, told, lambda: dci_steps.state(world, told, status))
+    return _shown(env, told, lambda: dci_steps.state(env, told, status))
 
 
 @click.command("upload")
@@ -79,7 +79,7 @@ def state(world: World, /, status: str, **arguments: str | bool | None) -> int:
 @flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files"), short="dci_")
 @click.pass_obj
 def upload(
-    world: World,
+    env: Environment,
     /,
     files: tuple[str, ...],
     name: str | None,
@@ -95,17 +95,17 @@ def upload(
         told["dci_files"] = json.dumps(files)
 
     def work() -> tuple[Report, Settings]:
-        with progress(world) as watch:
-            return dci_steps.upload(world, told, watch, name, mime)
+        with progress(env) as watch:
+            return dci_steps.upload(env, told, watch, name, mime)
 
-    return _shown(world, told, work)
+    return _shown(env, told, work)
 
 
 @click.command("finish")
 @click.argument("status", callback=lambda _, __, word: _state(word, _STATES[4:]))
 @flags(*_GROUPS, only=(*_ALWAYS, *_FILES, "dci_files", "dci_key_values"), short="dci_")
 @click.pass_obj
-def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
+def finish(env: Environment, /, status: str, **arguments: str | bool | None) -> int:
     """Send the files that --files names, then tell how the job ended, even if files could not be sent.
 
     STATUS is success, failure, killed or error, or the CI system's own word: ${{ job.status }} or $CI_JOB_STATUS.
@@ -113,10 +113,10 @@ def finish(world: World, /, status: str, **arguments: str | bool | None) -> int:
     told = given(arguments)
 
     def work() -> tuple[Report, Settings]:
-        with progress(world) as watch:
-            return dci_steps.finish(world, told, status, watch)
+        with progress(env) as watch:
+            return dci_steps.finish(env, told, status, watch)
 
-    return _shown(world, told, work)
+    return _shown(env, told, work)
 
 
 def _state(word: str, states: Sequence[str]) -> str:
@@ -131,8 +131,8 @@ def _state(word: str, states: Sequence[str]) -> str:
         ) from error
 
 
-def _shown(world: World, told: Mapping[str, str], work: Work) -> int:
-    return present(world, settle(told, world.environ, {}), work, _lines).exit_code
+def _shown(env: Environment, told: Mapping[str, str], work: Work) -> int:
+    return present(env, load_settings(told, env.environ, {}), work, _lines).exit_code
 
 
 def _lines(report: Report) -> tuple[str, ...]:

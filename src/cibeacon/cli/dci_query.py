@@ -13,9 +13,9 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.cli.tables import table
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.payload import at
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
-from cibeacon.settings import settle
+from cibeacon.settings import load_settings
 from cibeacon.sink_query import Answer
 from cibeacon.sinks import dci_query as reading
 from cibeacon.sinks.dci_calls import can_be_asked_for
@@ -87,19 +87,19 @@ def _filters(command: Callable[..., int]) -> Callable[..., int]:
 @click.command("whoami")
 @flags("core", "output", "dci", only=_TAKEN, short="dci_")
 @click.pass_obj
-def whoami(world: World, /, **arguments: str | bool | None) -> int:
+def whoami(env: Environment, /, **arguments: str | bool | None) -> int:
     """Show which remote CI signs, and for which teams: the quickest check of id, secret, clock and address."""
-    return shown(world, given(arguments), "identity", reading.identity, _identity)
+    return shown(env, given(arguments), "identity", reading.identity, _identity)
 
 
 @click.command("topics")
 @_filters
 @flags("core", "output", "dci", only=_TAKEN, short="dci_")
 @click.pass_obj
-def topics(world: World, /, where: dict[str, str], limit: int | None, **arguments: str | bool | None) -> int:
+def topics(env: Environment, /, where: dict[str, str], limit: int | None, **arguments: str | bool | None) -> int:
     """List the topics that this remote CI may use."""
     wanted = reading.Wanted(where, limit)
-    return shown(world, given(arguments), "topics", partial(reading.topics, wanted=wanted), _listed(_TOPICS))
+    return shown(env, given(arguments), "topics", partial(reading.topics, wanted=wanted), _listed(_TOPICS))
 
 
 @click.command("components")
@@ -111,7 +111,7 @@ def topics(world: World, /, where: dict[str, str], limit: int | None, **argument
 @flags("core", "output", "dci", only=(*_TAKEN, "dci_latest_by"), short="dci_")
 @click.pass_obj
 def components(
-    world: World,
+    env: Environment,
     /,
     topic: str,
     latest: bool,
@@ -123,9 +123,9 @@ def components(
     if not can_be_asked_for(topic):
         raise click.BadParameter("DCI can look up no topic with a comma or an asterisk at its end: give its id")
     told = given(arguments)
-    latest_by = (settle(told, world.environ, {}).dci.dci_latest_by or "released") if latest else None
+    latest_by = (load_settings(told, env.environ, {}).dci.dci_latest_by or "released") if latest else None
     read = partial(reading.components, topic=topic, wanted=reading.Wanted(where, limit), latest_by=latest_by)
-    return shown(world, told, "components", read, _listed(_COMPONENTS))
+    return shown(env, told, "components", read, _listed(_COMPONENTS))
 
 
 @click.command("jobs")
@@ -134,7 +134,7 @@ def components(
 @flags("core", "output", "dci", only=_TAKEN, short="dci_")
 @click.pass_obj
 def jobs(
-    world: World,
+    env: Environment,
     /,
     job_id: str | None,
     where: dict[str, str],
@@ -146,14 +146,14 @@ def jobs(
         if not is_uuid(job_id.lower()):
             raise click.BadParameter(f"{job_id} is not the id of a job")
         read = partial(reading.job, job_id=job_id.lower())
-        return shown(world, given(arguments), "job", read, _job)
+        return shown(env, given(arguments), "job", read, _job)
     wanted = reading.Wanted(where, limit or _JOBS)
-    return shown(world, given(arguments), "jobs", partial(reading.jobs, wanted=wanted), _listed(_LIST))
+    return shown(env, given(arguments), "jobs", partial(reading.jobs, wanted=wanted), _listed(_LIST))
 
 
 def _listed(columns: Columns) -> Look:
-    def look(world: World, answer: Answer) -> Iterator[str]:
-        yield _table(world, columns, answer.rows)
+    def look(env: Environment, answer: Answer) -> Iterator[str]:
+        yield _table(env, columns, answer.rows)
         shown, total = len(answer.rows), answer.total or 0
         if shown < total:
             yield f"{shown} of {total} {answer.name}\n"
@@ -163,15 +163,15 @@ def _listed(columns: Columns) -> Look:
     return look
 
 
-def _table(world: World, columns: Columns, rows: Sequence[Mapping[str, Any]]) -> str:
-    return table(world, list(columns), [[_cell(at(row, *path)) for path in columns.values()] for row in rows])
+def _table(env: Environment, columns: Columns, rows: Sequence[Mapping[str, Any]]) -> str:
+    return table(env, list(columns), [[_cell(at(row, *path)) for path in columns.values()] for row in rows])
 
 
 def _cell(value: Any) -> object:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _identity(world: World, answer: Answer) -> Iterator[str]:
+def _identity(env: Environment, answer: Answer) -> Iterator[str]:
     who = answer.rows[0]
     teams = who.get("teams")
     rows = (
@@ -181,10 +181,10 @@ def _identity(world: World, answer: Answer) -> Iterator[str]:
     )
     kind = str(answer.settings.dci.dci_client_id).partition("/")[0]
     yield clipped(f"{kind}/{who.get('id')} {who.get('name') or ''}".rstrip(), _WIDTH) + "\n"
-    yield table(world, ("team id", "team", "state"), rows)
+    yield table(env, ("team id", "team", "state"), rows)
 
 
-def _job(world: World, answer: Answer) -> Iterator[str]:
+def _job(env: Environment, answer: Answer) -> Iterator[str]:
     job = answer.rows[0]
     about = {name: path for name, path in {**_LIST, "url": ("url",), "tags": ("tags",)}.items() if at(job, *path)}
     width = max(map(len, about), default=0)
@@ -193,4 +193,4 @@ def _job(world: World, answer: Answer) -> Iterator[str]:
     for name, columns in _PARTS.items():
         rows = job.get(name)
         if isinstance(rows, list) and rows:
-            yield "\n" + _table(world, columns, rows)
+            yield "\n" + _table(env, columns, rows)

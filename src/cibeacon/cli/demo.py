@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cibeacon.demo.story import Holding, Story, holdings
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.server import Sandbox
@@ -20,19 +20,19 @@ from cibeacon.sandbox.server import Sandbox
 @click.command("demo")
 @click.option("--serve", is_flag=True, help="Keep the sandbox and its page until Ctrl-C.")
 @click.pass_obj
-def command(world: World, /, serve: bool) -> int:
+def command(env: Environment, /, serve: bool) -> int:
     """Show the whole story here: a sandbox, a small real monorepo, merged pull requests, a push, a failing run.
 
     Exits 0 when the sandbox holds exactly what is true, and 1 otherwise.
     """
-    console = Console(file=world.out, highlight=False, soft_wrap=True)
+    console = Console(file=env.out, highlight=False, soft_wrap=True)
     with (
         tempfile.TemporaryDirectory(prefix="cibeacon-demo-") as folder,
         Sandbox(token=TOKEN) as sandbox,
         interruptible(),
     ):
         console.print(Text(f"The sandbox plays DX at {sandbox.url}; nothing leaves this machine.\n"))
-        story = Story(Path(folder).resolve(), world.environ, sandbox)
+        story = Story(Path(folder).resolve(), env.environ, sandbox)
         broken = False
         for act in story.acts():
             console.print(Text(f"▶ {act.title}", style="bold"))
@@ -47,7 +47,7 @@ def command(world: World, /, serve: bool) -> int:
             console.print(Text("✓ The sandbox holds exactly what is true.", style="green"))
         if serve:
             console.print(Text(f"\nLook at {sandbox.url}; end with Ctrl-C."))
-            _until_interrupted(world)
+            _until_interrupted(env)
         else:
             console.print(Text("\nTo look around in the sandbox's page, run it with --serve."))
         return int(bool(faults) or broken)
@@ -63,9 +63,9 @@ def _show(console: Console, holding: Holding) -> None:
     console.print()
 
 
-def _until_interrupted(world: World) -> None:
+def _until_interrupted(env: Environment) -> None:
     try:
         while True:
-            world.sleep(3600)
+            env.sleep(3600)
     except KeyboardInterrupt:
         return

@@ -16,12 +16,12 @@ _SPELLED_TOO: Mapping[str, tuple[str, ...]] = {"pr_number": ("--pr",)}
 
 
 def flags(
-    *groups: str, only: Collection[str] = (), short: str = "", rehearses: bool = False
+    *groups: str, only: Collection[str] = (), short: str = "", dry_run_outside_ci: bool = False
 ) -> Callable[[Command], Command]:
     """Adds the flags of these settings groups to a command; it receives them as keyword arguments.
 
     `only` names the settings to take, where a command knows few of a group; `short` is a beginning that may be left out;
-    `rehearses` says that it is a dry run by itself where no CI host is: the others were typed to act.
+    `dry_run_outside_ci` says that it is a dry run by itself where no CI host is: the others were typed to act.
     """
 
     def decorate(command: Command) -> Command:
@@ -29,7 +29,7 @@ def flags(
         for name in reversed(groups):
             for each in reversed(declared[name]):
                 if not each.secret and (not only or each.name in only):
-                    acts = each.name == "dry_run" and not rehearses
+                    acts = each.name == "dry_run" and not dry_run_outside_ci
                     command = _flag(each._replace(shown_default="false") if acts else each, short)(command)
         return command
 

@@ -15,10 +15,10 @@ from cibeacon.cli.tables import table
 from cibeacon.flow_assign import assign as assigned
 from cibeacon.model.report import Report
 from cibeacon.reporting import text_report
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
-from cibeacon.settings import Settings, secret_values, settle
+from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.sink_query import Answer
 from cibeacon.sinks import flow
 from cibeacon.sinks.flow_pipelines import PREFIX
@@ -42,11 +42,11 @@ def command() -> None:
 @click.option("--name", default="*", metavar="GLOB", help="Only pipelines whose name fits, such as 'claims-*'.")
 @flags("core", "output", "flow", only=_TAKEN, short="flow_")
 @click.pass_obj
-def listing(world: World, /, name: str, **arguments: str | bool | None) -> int:
+def listing(env: Environment, /, name: str, **arguments: str | bool | None) -> int:
     """List the pipelines that the token sees, each with what it may do there: the quickest check of token and context."""
     told = given(arguments)
-    path = settle(told, world.environ, {}).flow.flow_list_path
-    return shown(world, told, "pipelines", lambda found: flow.listing(path, name, found.rows), _look, flow.NAME)
+    path = load_settings(told, env.environ, {}).flow.flow_list_path
+    return shown(env, told, "pipelines", lambda found: flow.listing(path, name, found.rows), _look, flow.NAME)
 
 
 @command.command("assign")
@@ -58,7 +58,7 @@ def listing(world: World, /, name: str, **arguments: str | bool | None) -> int:
 @flags("core", "output", "flow", only=(*_TAKEN, "spool", "verbose"), short="flow_")
 @click.pass_obj
 def assign(
-    world: World, /, job: str | None, names: tuple[str, ...], clear: bool, **arguments: str | bool | None
+    env: Environment, /, job: str | None, names: tuple[str, ...], clear: bool, **arguments: str | bool | None
 ) -> int:
     """Set the pipelines of JOB (setting flow_job_id) to exactly those that are named, and check what it has then.
 
@@ -73,14 +73,14 @@ def assign(
         told["flow_pipelines"] = json.dumps([_filled(name, "--pipeline") for name in names])
 
     def announce(pipelines: Sequence[str]) -> None:
-        clean = Redactor(secret_values(world.environ))
+        clean = Redactor(secret_values(env.environ))
         lines = [f"will have   {each}" for each in pipelines] or ["will have   no pipeline"]
-        say(world, "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines), to_stderr=True)
+        say(env, "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines), to_stderr=True)
 
     def work() -> tuple[Report, Settings]:
-        return assigned(world, told, announce, clear=clear)
+        return assigned(env, told, announce, clear=clear)
 
-    return present(world, settle(told, world.environ, {}), work, text_report.lines).exit_code
+    return present(env, load_settings(told, env.environ, {}), work, text_report.lines).exit_code
 
 
 def _filled(text: str, name: str) -> str:
@@ -90,9 +90,9 @@ def _filled(text: str, name: str) -> str:
     return text
 
 
-def _look(world: World, answer: Answer) -> Iterator[str]:
+def _look(env: Environment, answer: Answer) -> Iterator[str]:
     heads = ("pipeline", "id", "permissions", "manager")
-    yield table(world, heads, [_cells(row) for row in answer.rows]) or "The token sees no such pipeline.\n"
+    yield table(env, heads, [_cells(row) for row in answer.rows]) or "The token sees no such pipeline.\n"
 
 
 def _cells(row: Mapping[str, object]) -> tuple[object, ...]:

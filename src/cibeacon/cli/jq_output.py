@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.cli.output import answer, say
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import block, clipped, json_text
@@ -51,12 +51,12 @@ def filtered(
     return Filtered("", fault, int(settings.output.strict or not in_ci(settings, environ)))
 
 
-def show(document: Any, settings: Settings, world: World, clean: Redactor, *, failed: bool) -> int:
+def show(document: Any, settings: Settings, env: Environment, clean: Redactor, *, failed: bool) -> int:
     """Prints what there is to print, and a warning for what is not; the exit code of a verb that has no other than 0."""
-    found = filtered(clean.within(document), settings, world.environ, failed=failed)
-    code = answer(world, settings, clean(found.text) if settings.given("jq") else found.text, found.exit_code)
+    found = filtered(clean.within(document), settings, env.environ, failed=failed)
+    code = answer(env, settings, clean(found.text) if settings.given("jq") else found.text, found.exit_code)
     if found.fault:
-        say(world, f"{clipped(clean(f'warning: {found.fault}'), _WIDTH)}\n", to_stderr=True)
+        say(env, f"{clipped(clean(f'warning: {found.fault}'), _WIDTH)}\n", to_stderr=True)
     return code
 
 

@@ -6,7 +6,7 @@ import os
 import select
 import stat
 
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, own_secrets
 
@@ -15,9 +15,9 @@ GRACE = 1.0
 _WIDTH = 200
 
 
-def say(world: World, text: str, *, to_stderr: bool = False) -> str | None:
+def say(env: Environment, text: str, *, to_stderr: bool = False) -> str | None:
     """Prints. Returns why it did not arrive; None where it did, or where nobody reads any more."""
-    stream = world.err if to_stderr else world.out
+    stream = env.err if to_stderr else env.out
     try:
         stream.write(text)
         stream.flush()
@@ -28,34 +28,34 @@ def say(world: World, text: str, *, to_stderr: bool = False) -> str | None:
     return None
 
 
-def answer(world: World, settings: Settings, text: str, code: int = 0) -> int:
+def answer(env: Environment, settings: Settings, text: str, code: int = 0) -> int:
     """Prints what somebody asked for, and returns the exit code: an answer that is lost is a failure to read."""
-    why = say(world, text)
+    why = say(env, text)
     if why is None:
         return code
     from cibeacon.ci.detect import in_ci  # half of the host modules, which few of these verbs need
 
     said = f"✗ The answer could not be written: {why}. Look at where the output goes."
-    say(world, f"{clipped(said, _WIDTH)}\n", to_stderr=True)
-    return code or int(settings.output.strict or not in_ci(settings, world.environ))
+    say(env, f"{clipped(said, _WIDTH)}\n", to_stderr=True)
+    return code or int(settings.output.strict or not in_ci(settings, env.environ))
 
 
-def mask(world: World) -> None:
+def mask(env: Environment) -> None:
     """Has GitHub's runner hide our secrets in all that the job prints from now on.
 
     Only for the action's stages: the runner reads what they print and keeps these lines to itself, and nobody else does.
     """
     from cibeacon.ci import github, github_output
 
-    if github.here(world.environ) and _is_read(world):
-        lines = github_output.masks(own_secrets(world.environ))
-        say(world, "".join(f"{line}\n" for line in lines), to_stderr=True)
+    if github.here(env.environ) and _is_read(env):
+        lines = github_output.masks(own_secrets(env.environ))
+        say(env, "".join(f"{line}\n" for line in lines), to_stderr=True)
 
 
-def _is_read(world: World) -> bool:
+def _is_read(env: Environment) -> bool:
     """False for a file, and where a pipe stays full: whoever does not read must not keep us from our work."""
     try:
-        stream = world.err.fileno()
+        stream = env.err.fileno()
         return not stat.S_ISREG(os.fstat(stream).st_mode) and bool(select.select([], [stream], [], GRACE)[1])
     except (OSError, ValueError):  # no file, or one that cannot be waited for
         return True

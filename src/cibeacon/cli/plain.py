@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from cibeacon.model.parsers import boolean
-from cibeacon.settings import all_options, settle
+from cibeacon.settings import all_options, load_settings
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "report": ("core", "output", "change", "deploy", "run", "dx", "dci", "flow"),
@@ -65,5 +65,5 @@ def strict(words: Sequence[str], environ: Mapping[str, str]) -> bool:
         if word == "--no-strict":
             return False
         if name == "--strict" and value.strip():
-            return settle({"strict": value}, environ, {}).output.strict
-    return settle({}, environ, {}).output.strict
+            return load_settings({"strict": value}, environ, {}).output.strict
+    return load_settings({}, environ, {}).output.strict

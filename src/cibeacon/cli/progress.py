@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cibeacon.cli.output import say
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.runtime.watched_file import Watch
@@ -21,17 +21,17 @@ _WIDTH = 200
 
 
 @contextmanager
-def progress(world: World) -> Iterator[Watch]:
+def progress(env: Environment) -> Iterator[Watch]:
     """A watch for a courier; what it shows goes to stderr, and a terminal is left as it was."""
-    if not world.err.isatty():
-        yield _Lines(world).watch
+    if not env.err.isatty():
+        yield _Lines(env).watch
         return
     from rich.console import Console  # for people alone, who can wait 0.1 s
     from rich.progress import Progress, TaskID
 
     tasks: dict[Path, TaskID] = {}
-    clean = Redactor(secret_values(world.environ))
-    with Progress(console=Console(file=world.err), transient=True) as bars:
+    clean = Redactor(secret_values(env.environ))
+    with Progress(console=Console(file=env.err), transient=True) as bars:
 
         def watch(path: Path, read: int) -> None:
             if path not in tasks:
@@ -47,9 +47,9 @@ def progress(world: World) -> Iterator[Watch]:
 class _Lines:
     """A line for each large file that is under way, every ten seconds."""
 
-    def __init__(self, world: World) -> None:
-        self._world, self._clean = world, Redactor(secret_values(world.environ))
-        self._last = world.clock()
+    def __init__(self, env: Environment) -> None:
+        self._world, self._clean = env, Redactor(secret_values(env.environ))
+        self._last = env.clock()
         self._read: dict[Path, int] = {}
 
     def watch(self, path: Path, read: int) -> None:

@@ -7,8 +7,8 @@ import click
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import present
 from cibeacon.replay import replay
-from cibeacon.runtime.environment import World
-from cibeacon.settings import settle
+from cibeacon.runtime.environment import Environment
+from cibeacon.settings import load_settings
 
 
 @click.command("replay")
@@ -26,11 +26,11 @@ from cibeacon.settings import settle
     ),
 )
 @click.pass_obj
-def command(world: World, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
+def command(env: Environment, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
     """Send what waits in the spool: files, folders, globs, or - for standard input; by default this host's spool.
 
     Every signal is sent as it was written, byte for byte. What is delivered leaves its file; what vendors refuse for
     what it says is set aside beside it. Two replays at once do no harm.
     """
     told = given(arguments)
-    return present(world, settle(told, world.environ, {}), lambda: replay(world, told, paths)).exit_code
+    return present(env, load_settings(told, env.environ, {}), lambda: replay(env, told, paths)).exit_code

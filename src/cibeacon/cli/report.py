@@ -7,16 +7,16 @@ import click
 from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.plain import GROUPS
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 
 
 @click.command("report")
-@flags(*GROUPS["report"], rehearses=True)
+@flags(*GROUPS["report"], dry_run_outside_ci=True)
 @click.pass_obj
-def command(world: World, /, **arguments: str | bool | None) -> int:
+def command(env: Environment, /, **arguments: str | bool | None) -> int:
     """Tell DX, DCI and Instabase about this run: services, deployments, its status, jobs and their files, reviewers.
 
     Secrets have no flag: give them as DX_API_TOKEN, DCI_API_SECRET and CIBEACON_FLOW_TOKEN. Outside CI this is a dry
     run. It always exits 0, unless --strict is given and something failed.
     """
-    return verbs.report(world, given(arguments))
+    return verbs.report(env, given(arguments))

@@ -15,8 +15,8 @@ from cibeacon.model.report import Notice, Report
 from cibeacon.reporting import text_report
 from cibeacon.reporting.host_output import Speech, Writing
 from cibeacon.runtime import paths
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped, json_text
@@ -28,7 +28,7 @@ Work = Callable[[], tuple[Report, Settings]]
 
 
 def present(
-    world: World, settings: Settings, work: Work, lines: Lines = text_report.lines, blank: Report | None = None
+    env: Environment, settings: Settings, work: Work, lines: Lines = text_report.lines, blank: Report | None = None
 ) -> Report:
     """Does the work of a verb behind the firebreak, shows what came of it, and returns it.
 
@@ -36,126 +36,126 @@ def present(
     """
     strict = settings.output.strict
     blank = blank or Report(context=None, strict=strict)
-    redactor = Redactor(secret_values(world.environ))
+    redactor = Redactor(secret_values(env.environ))
     as_json, filters = settings.as_json, settings.given("jq")
-    allowed = settings.core.timeout if world.stage == "main" else settings.seconds
-    budget = Budget(allowed, world.clock, world.sleep, world.started)
-    world.alarm(budget.remaining() + GRACE, blank.exit_code or int(strict))
-    unwritten = _open(world, redactor)
+    allowed = settings.core.timeout if env.stage == "main" else settings.seconds
+    deadline = Deadline(allowed, env.clock, env.sleep, env.started)
+    env.alarm(deadline.remaining() + GRACE, blank.exit_code or int(strict))
+    unwritten = _open(env, redactor)
     origins: Mapping[str, Origin] = {}
     try:
         report, used = guarded(work, lambda why: (broken(why, blank), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
         report = stopped(stop, blank)
-    world.closing(report.exit_code)
-    slips = tuple(Notice("remark", each) for each in misspelt(world.environ, settings.origins))
+    env.closing(report.exit_code)
+    slips = tuple(Notice("info", each) for each in misspelt(env.environ, settings.origins))
     report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
     answer = ""
     if filters:
-        report, answer = _answered(report, settings, world, redactor)
-        world.closing(report.exit_code)
-    speech = _speech(report, world)
+        report, answer = _answered(report, settings, env, redactor)
+        env.closing(report.exit_code)
+    speech = _speech(report, env)
     # before the log: nobody may be listening there any more
-    unwritten += [fault for writing in speech.writings if (fault := _write(world, redactor, writing))]
+    unwritten += [fault for writing in speech.writings if (fault := _write(env, redactor, writing))]
     if unwritten:
-        report = report._replace(notices=(*report.notices, *(Notice("trouble", each) for each in unwritten)))
-        world.closing(report.exit_code)
-        speech = _speech(report, world)
-    _print(world, redactor, [*text_report.origins(origins), *lines(report), *speech.lines], to_stderr=as_json)
+        report = report._replace(notices=(*report.notices, *(Notice("error", each) for each in unwritten)))
+        env.closing(report.exit_code)
+        speech = _speech(report, env)
+    _print(env, redactor, [*text_report.origins(origins), *lines(report), *speech.lines], to_stderr=as_json)
     if filters:
-        _print(world, redactor, answer.splitlines(), to_stderr=False)
+        _print(env, redactor, answer.splitlines(), to_stderr=False)
     elif as_json:
-        _print(world, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
+        _print(env, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
     return report
 
 
-def opened(world: World) -> Redactor:
+def opened(env: Environment) -> Redactor:
     """For verbs that speak while they work: what cleans everything that they say."""
-    redactor = Redactor(secret_values(world.environ))
-    _say(world, _open(world, redactor))
+    redactor = Redactor(secret_values(env.environ))
+    _say(env, _open(env, redactor))
     return redactor
 
 
-def kept(world: World, redactor: Redactor, writings: Iterable[Writing]) -> None:
+def kept(env: Environment, redactor: Redactor, writings: Iterable[Writing]) -> None:
     """Writes files for such a verb; its exit code has a meaning of its own."""
-    _say(world, [fault for writing in writings if (fault := _write(world, redactor, writing))])
+    _say(env, [fault for writing in writings if (fault := _write(env, redactor, writing))])
 
 
-def unbroken(world: World, work: Callable[[], int], code: int) -> int:
+def unbroken(env: Environment, work: Callable[[], int], code: int) -> int:
     """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
 
     def said(why: str) -> int:
-        fault(world, why)
+        fault(env, why)
         return code
 
     return guarded(work, said)
 
 
-def fault(world: World, why: str) -> None:
+def fault(env: Environment, why: str) -> None:
     """Says that a verb failed."""
     lines = [clipped(notice.text, 400) for notice in broken(why).notices]
-    _print(world, Redactor(secret_values(world.environ)), lines, to_stderr=True)
+    _print(env, Redactor(secret_values(env.environ)), lines, to_stderr=True)
 
 
-def _open(world: World, redactor: Redactor) -> list[str]:
+def _open(env: Environment, redactor: Redactor) -> list[str]:
     """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
-    if world.stage != "main" or not github.here(world.environ):
+    if env.stage != "main" or not github.here(env.environ):
         return []
     from cibeacon.ci import github_output
 
-    began = str(number(world.environ.get("STATE_started_at")) or world.began)
-    state = github_output.state({"started_at": began, "stage": "main"}, world.environ, world.token)
-    return [fault for writing in state if (fault := _write(world, redactor, writing))]
+    began = str(number(env.environ.get("STATE_started_at")) or env.began)
+    state = github_output.state({"started_at": began, "stage": "main"}, env.environ, env.token)
+    return [fault for writing in state if (fault := _write(env, redactor, writing))]
 
 
-def _answered(report: Report, settings: Settings, world: World, redactor: Redactor) -> tuple[Report, str]:
+def _answered(report: Report, settings: Settings, env: Environment, redactor: Redactor) -> tuple[Report, str]:
     """What the program of the setting `jq` makes of the document, and the report with what it costs where that is nothing."""
     from cibeacon.cli.jq_output import filtered
 
-    left = Budget(settings.core.timeout, world.clock, world.sleep, world.started).remaining()
+    left = Deadline(settings.core.timeout, env.clock, env.sleep, env.started).remaining()
     failed = report.status == "failed" or report.exit_code > 0
     document = redactor.within(report.document())
-    answer = filtered(document, settings, world.environ, failed=failed, most=left + GRACE)
+    answer = filtered(document, settings, env.environ, failed=failed, most=left + GRACE)
     if answer.fault is None:
         return report, answer.text
     fault = redactor(answer.fault)
-    notices = (*(each for each in report.notices if each.text not in fault), Notice("trouble", fault))
+    notices = (*(each for each in report.notices if each.text not in fault), Notice("error", fault))
     return report._replace(notices=notices, least_code=answer.exit_code), ""
 
 
-def _speech(report: Report, world: World) -> Speech:
+def _speech(report: Report, env: Environment) -> Speech:
     """What the host wants said where; a report without a context speaks to the host that the environment shows."""
     name = report.context.host if report.context else None
-    if name == github.NAME or (name is None and github.here(world.environ)):
+    if name == github.NAME or (name is None and github.here(env.environ)):
         from cibeacon.ci import github_output
 
-        return github_output.speak(report, world.environ, world.token)
-    if name == gitlab.NAME or (name is None and gitlab.here(world.environ)):
+        return github_output.speak(report, env.environ, env.token)
+    if name == gitlab.NAME or (name is None and gitlab.here(env.environ)):
         from cibeacon.ci import gitlab_output
 
-        return gitlab_output.speak(report, world.environ, world.stage, world.began)
+        return gitlab_output.speak(report, env.environ, env.stage, env.began)
     return Speech()
 
 
-def _print(world: World, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:
-    say(world, clean("".join(f"{line}\n" for line in lines)), to_stderr=to_stderr)
+def _print(env: Environment, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:
+    say(env, clean("".join(f"{line}\n" for line in lines)), to_stderr=to_stderr)
 
 
-def _say(world: World, unwritten: Iterable[str]) -> None:
-    _print(world, str, [f"! {each}" for each in unwritten], to_stderr=True)
+def _say(env: Environment, unwritten: Iterable[str]) -> None:
+    _print(env, str, [f"! {each}" for each in unwritten], to_stderr=True)
 
 
-def _write(world: World, redactor: Redactor, writing: Writing) -> str | None:
+def _write(env: Environment, redactor: Redactor, writing: Writing) -> str | None:
     """What went wrong, in a sentence; None where nothing did."""
-    path = paths.settled(world, writing.path)
+    path = paths.settled(env, writing.path)
     content = redactor(writing.text).encode("utf-8", "backslashreplace")
     try:
         if writing.append:
-            host = paths.is_outside(world, writing.path)
-            paths.append(world.cwd / writing.path if host else path, content, follow=host)
+            host = paths.is_outside(env, writing.path)
+            paths.append(env.cwd / writing.path if host else path, content, follow=host)
         else:
-            paths.replace(path, content, f".{path.name}.{world.token()}.part")
+            paths.replace(path, content, f".{path.name}.{env.token()}.part")
     except OSError as error:
         said = redactor(
             f"{path.name} was not written: {error}. Nobody who reads it sees this run: check its path, permissions and disk."

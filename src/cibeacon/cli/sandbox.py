@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.output import say
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
@@ -23,21 +23,21 @@ _STEP = 2.0
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
 @click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that is good here.")
 @click.pass_obj
-def command(world: World, /, port: int, token: str) -> int:
+def command(env: Environment, /, port: int, token: str) -> int:
     """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
-    sandbox = Sandbox(token=token, log=lambda entry: _log(world, entry), dataops=DataOpsAccount(step_seconds=_STEP))
+    sandbox = Sandbox(token=token, log=lambda entry: _log(env, entry), dataops=DataOpsAccount(step_seconds=_STEP))
     try:
         sandbox.start(port)
     except OSError as error:
         raise click.ClickException(
             f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
         ) from error
-    say(world, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
+    say(env, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
-    say(world, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
+    say(env, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
     try:
         while True:
-            world.sleep(3600)
+            env.sleep(3600)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -51,7 +51,7 @@ def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
     return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others}
 
 
-def _log(world: World, entry: Mapping[str, Any]) -> None:
+def _log(env: Environment, entry: Mapping[str, Any]) -> None:
     error = f" {entry['error']}" if entry["error"] else ""
     said = clipped(f"{entry['status']}{error} {entry['path']} {json.dumps(entry['body'])}", 500)
-    say(world, f"{said}\n", to_stderr=True)
+    say(env, f"{said}\n", to_stderr=True)

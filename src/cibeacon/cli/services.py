@@ -11,7 +11,7 @@ from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.plain import GROUPS
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.interrupt_guard import interruptible
 
 VERBS: Mapping[str, Verb] = {
@@ -32,18 +32,18 @@ def command(context: click.Context, /, files_from: str | None, **arguments: str 
     """
     if context.invoked_subcommand:
         return 0
-    world: World = context.obj
-    return verbs.services(world, given(arguments), _paths(world, files_from) if files_from else None)
+    env: Environment = context.obj
+    return verbs.services(env, given(arguments), _paths(env, files_from) if files_from else None)
 
 
-def _paths(world: World, source: str) -> list[str]:
+def _paths(env: Environment, source: str) -> list[str]:
     """The paths in a list that some other tool wrote."""
     if source == "-":
         with interruptible():
-            text = world.stdin.read()
+            text = env.stdin.read()
     else:
         try:
-            text = (world.cwd / source).read_text(encoding="utf-8", errors="surrogateescape")
+            text = (env.cwd / source).read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             raise click.BadParameter(f"{source} cannot be read: {error.strerror}") from error
     return [path for path in re.split(r"\0" if "\0" in text else r"\r?\n", text) if path]

@@ -5,19 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
 
 _WIDEST = 80
 _GAP = "  "
 
 
-def table(world: World, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(env: Environment, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """The text of a table, with its last line break; nothing without rows. Every cell has passed the sanitiser."""
     cells = [[clipped("-" if cell in (None, "") else cell, _WIDEST) for cell in row] for row in rows]
     if not cells:
         return ""
-    if world.out.isatty():
+    if env.out.isatty():
         return _drawn(heads, cells)
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     lines = (_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *cells))

@@ -32,14 +32,14 @@ class Fault(CibeaconError):
         self,
         what: str,
         why: str,
-        fix: str,
+        hint: str,
         *,
         status: int | None = None,
         refused: bool = False,
         later: float = 0.0,
         received: bool = True,
     ) -> None:
-        super().__init__(what, why, fix)
+        super().__init__(what, why, hint)
         self.status, self.refused, self.later, self.received = status, refused, later, received
 
 
@@ -47,18 +47,18 @@ class Slow(Fault):
     """An answer that did not come in time. It may still come, to whoever was left behind with the question."""
 
 
-def usage(what: str, why: str, fix: str) -> Fault:
+def usage(what: str, why: str, hint: str) -> Fault:
     """What is wrong before anything was asked."""
-    return Fault(what, why, fix, refused=True, received=False)
+    return Fault(what, why, hint, refused=True, received=False)
 
 
-def answered(what: str, status: int, body: bytes, *, later: float = 0.0, fix: str = "") -> Fault:
+def answered(what: str, status: int, body: bytes, *, later: float = 0.0, hint: str = "") -> Fault:
     """An answer that is not a success."""
     refused = 300 <= status < 500 and status not in _PASSING
     return Fault(
         what,
         sentence(status, body),
-        fix or _advice(status),
+        hint or _advice(status),
         status=status,
         refused=refused,
         later=later,

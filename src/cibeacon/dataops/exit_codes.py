@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-Word: TypeAlias = Literal["success", "failed", "canceled", "skipped", "manual", "timed-out", "lost", "refused"]
+ResultStatus: TypeAlias = Literal["success", "failed", "canceled", "skipped", "manual", "timed-out", "lost", "refused"]
 
 
 class Ending(NamedTuple):
@@ -13,7 +13,7 @@ class Ending(NamedTuple):
     meaning: str
 
 
-ENDINGS: Mapping[Word, Ending] = {
+ENDINGS: Mapping[ResultStatus, Ending] = {
     "success": Ending(0, "The pipeline succeeded, or what was asked for was done."),
     "failed": Ending(10, "The pipeline failed, or a downstream pipeline whose failure is not allowed."),
     "canceled": Ending(11, "The pipeline was canceled, or waiting for it was interrupted by a signal."),

@@ -11,7 +11,7 @@ from cibeacon.dataops.clock import Clockwork
 from cibeacon.dataops.errors import Fault
 from cibeacon.dataops.records import Snapshot
 from cibeacon.dataops.snapshot import look
-from cibeacon.dataops.waiting import Policy, State, Verdict, stepped
+from cibeacon.dataops.waiting import PipelineResult, Policy, State, stepped
 
 
 class Watcher(Protocol):
@@ -37,7 +37,7 @@ class Logs(Protocol):
 class Followed(NamedTuple):
     """How it ended, and what was seen last."""
 
-    verdict: Verdict
+    result: PipelineResult
     seen: Snapshot | None
     seconds: float
 
@@ -67,9 +67,9 @@ class Following:
                 self._fault(watcher, found, first=not was_troubled)
             else:
                 self._report(watcher, before, found, was_troubled)
-                logs.after(found, last=step.verdict is not None)
-            if step.verdict:
-                return Followed(step.verdict, self.state.seen, self.seconds)
+                logs.after(found, last=step.result is not None)
+            if step.result:
+                return Followed(step.result, self.state.seen, self.seconds)
             self._clockwork.sleep(step.pause)
 
     def _look(self) -> Snapshot | Fault:

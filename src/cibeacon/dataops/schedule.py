@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class Settled(NamedTuple):
+class ScheduleChange(NamedTuple):
     """What was done, and the schedule as the server has it now."""
 
     done: Literal["created", "updated", "unchanged"]
@@ -51,7 +51,7 @@ def impossible(wanted: Wanted) -> Fault | None:
     return None
 
 
-def settled(client: Client, wanted: Wanted) -> Settled:
+def settled(client: Client, wanted: Wanted) -> ScheduleChange:
     """Makes or changes the schedule. Raises `Fault`. Variables that are not named here stay."""
     found = _known(client, wanted)
     if found is None:
@@ -64,7 +64,7 @@ def settled(client: Client, wanted: Wanted) -> Settled:
                 raise
             made = made_after_all
         changed = _set_variables(client, made, {}, wanted.variables)
-        return Settled("created", made, (*wanted.body, *changed))
+        return ScheduleChange("created", made, (*wanted.body, *changed))
     whole = client.schedule(_id(found))
     different = {name: value for name, value in wanted.body.items() if name in _CHANGING and whole.get(name) != value}
     if different:
@@ -72,8 +72,8 @@ def settled(client: Client, wanted: Wanted) -> Settled:
     known = {str(each.get("key")): str(each.get("value")) for each in whole.get("variables") or ()}
     changed = _set_variables(client, whole, known, wanted.variables)
     if not (different or changed):
-        return Settled("unchanged", whole)
-    return Settled("updated", client.schedule(_id(whole)) if different else whole, (*different, *changed))
+        return ScheduleChange("unchanged", whole)
+    return ScheduleChange("updated", client.schedule(_id(whole)) if different else whole, (*different, *changed))
 
 
 def _known(client: Client, wanted: Wanted) -> Mapping[str, Any] | None:

@@ -106,11 +106,11 @@ def _marked(client: Client, candidate: int, mark: str) -> bool:
 
 def _explained(fault: Fault, ref: str) -> Fault:
     """What the server's words mean where they mislead."""
-    why, fix = fault.why, fault.fix
+    why, hint = fault.why, fault.hint
     if fault.status == 404:
-        fix = "Check dataops_trigger_token and dataops_project: the server gives this answer for a wrong token, too"
+        hint = "Check dataops_trigger_token and dataops_project: the server gives this answer for a wrong token, too"
     elif "Reference not found" in why:
-        fix = f"Give the name of a branch or tag as dataops_ref: {ref} is none in this project, and a commit is none"
+        hint = f"Give the name of a branch or tag as dataops_ref: {ref} is none in this project, and a commit is none"
     elif "nsufficient permissions to set pipeline variables" in why:
-        fix = "The project forbids pipeline variables (Settings, CI/CD): allow them for the owner of the trigger token"
-    return Fault(fault.what, why, fix, status=fault.status, refused=fault.refused, later=fault.later, received=False)
+        hint = "The project forbids pipeline variables (Settings, CI/CD): allow them for the owner of the trigger token"
+    return Fault(fault.what, why, hint, status=fault.status, refused=fault.refused, later=fault.later, received=False)

@@ -7,7 +7,7 @@ refusal is believed when it is repeated.
 from typing import Literal, NamedTuple
 
 from cibeacon.dataops.errors import Fault
-from cibeacon.dataops.exit_codes import Word
+from cibeacon.dataops.exit_codes import ResultStatus
 from cibeacon.dataops.records import BLOCKED, QUEUED, Pipeline, Snapshot
 
 _SLOWER = 1.5
@@ -41,10 +41,10 @@ class State(NamedTuple):
     seen: Snapshot | None = None
 
 
-class Verdict(NamedTuple):
+class PipelineResult(NamedTuple):
     """How the wait ended."""
 
-    word: Word
+    status: ResultStatus
     why: str
 
 
@@ -52,7 +52,7 @@ class Step(NamedTuple):
     """What follows from one look: the verdict, or the pause until the next look."""
 
     state: State
-    verdict: Verdict | None = None
+    result: PipelineResult | None = None
     pause: float = 0.0
 
 
@@ -64,8 +64,8 @@ def stepped(policy: Policy, state: State, now: float, chance: float, look: Snaps
     pause = policy.shortest if changed else min(max(state.pause, policy.shortest) * _SLOWER, policy.longest)
     ran = state.ran or look.pipeline.status not in QUEUED
     state = state._replace(ran=ran, troubled=None, refusals=0, pause=pause, seen=look)
-    verdict = _reached(policy, look) or _expired(policy, state, now)
-    return Step(state, verdict) if verdict else Step(state, None, _until_next(policy, state, now, pause, chance))
+    result = _reached(policy, look) or _expired(policy, state, now)
+    return Step(state, result) if result else Step(state, None, _until_next(policy, state, now, pause, chance))
 
 
 def _troubled(policy: Policy, state: State, now: float, chance: float, fault: Fault) -> Step:
@@ -74,11 +74,11 @@ def _troubled(policy: Policy, state: State, now: float, chance: float, fault: Fa
     pause = policy.shortest if fault.refused else min(max(state.pause, policy.shortest) * _SLOWER, policy.longest)
     state = state._replace(troubled=since, refusals=refusals, pause=pause)
     if refusals >= _MOST_REFUSALS:
-        return Step(state, Verdict("refused", str(fault)))
+        return Step(state, PipelineResult("refused", str(fault)))
     if expired := _expired(policy, state, now):
         return Step(state, expired)
     if now - since >= policy.tolerance:
-        return Step(state, Verdict("lost", f"No contact for {now - since:.0f} s. {fault}"))
+        return Step(state, PipelineResult("lost", f"No contact for {now - since:.0f} s. {fault}"))
     wanted = max(pause, min(fault.later, policy.longest_pause))
     return Step(state, None, _until_next(policy, state, now, wanted, chance, since + policy.tolerance))
 
@@ -93,43 +93,43 @@ def _until_next(
     return max(0.0, min(pause * (1 + chance / 4), min(ends) - now))
 
 
-def _expired(policy: Policy, state: State, now: float) -> Verdict | None:
+def _expired(policy: Policy, state: State, now: float) -> PipelineResult | None:
     if now - state.began >= policy.total:
-        return Verdict("timed-out", f"It was not over after {policy.total:g} s (setting dataops_wait_timeout).")
+        return PipelineResult("timed-out", f"It was not over after {policy.total:g} s (setting dataops_wait_timeout).")
     if not state.ran and now - state.began >= policy.queue:
         said = f"It did not start to run within {policy.queue:g} s (setting dataops_queue_timeout)."
-        return Verdict("timed-out", f"{said} Is there a runner for its jobs?")
+        return PipelineResult("timed-out", f"{said} Is there a runner for its jobs?")
     return None
 
 
-def _reached(policy: Policy, look: Snapshot) -> Verdict | None:
+def _reached(policy: Policy, look: Snapshot) -> PipelineResult | None:
     """The verdict of the pipeline itself, then of what it started. A success counts when all of that is over."""
     status = look.pipeline.status
     if status in ("failed", "canceled", "skipped"):
-        return Verdict(status, look.pipeline.yaml_errors)  # type: ignore[arg-type]  # each is a word of ours
+        return PipelineResult(status, look.pipeline.yaml_errors)  # type: ignore[arg-type]  # each is a word of ours
     counted = [each for each in look.downstream if not each.allowed]
     for word in ("failed", "canceled"):
         for each in counted:
             if each.pipeline.status == word:
                 said = f"The downstream pipeline {each.pipeline.id} of {each.bridge} {_PAST[word]}."
-                return Verdict(word, said)
+                return PipelineResult(word, said)
     everything = (look.pipeline, *(each.pipeline for each in counted))
     if blocked := [each for each in everything if each.status == BLOCKED]:
         return _blocked(policy, everything, blocked[0])
-    return Verdict("success", "") if all(each.over for each in everything) else None
+    return PipelineResult("success", "") if all(each.over for each in everything) else None
 
 
 _PAST = {"failed": "failed", "canceled": "was canceled"}
 
 
-def _blocked(policy: Policy, everything: tuple[Pipeline, ...], blocked: Pipeline) -> Verdict | None:
+def _blocked(policy: Policy, everything: tuple[Pipeline, ...], blocked: Pipeline) -> PipelineResult | None:
     """What a manual job makes of a wait: it never starts by itself, so it is decided on once nothing else runs."""
     if policy.on_manual == "wait" or any(not each.over and each.status != BLOCKED for each in everything):
         return None
     said = f"Pipeline {blocked.id} waits for a manual job"
     if policy.on_manual == "succeed":
-        return Verdict("success", f"{said}, which counts as success (setting dataops_on_manual).")
-    return Verdict("manual", f"{said}: start it, or set dataops_on_manual to wait or succeed.")
+        return PipelineResult("success", f"{said}, which counts as success (setting dataops_on_manual).")
+    return PipelineResult("manual", f"{said}: start it, or set dataops_on_manual to wait or succeed.")
 
 
 def _statuses(look: Snapshot) -> tuple[object, ...]:

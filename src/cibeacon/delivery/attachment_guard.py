@@ -13,7 +13,7 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from cibeacon.runtime import paths
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.spool.file_store import Place, Spool
 from cibeacon.spool.spool_reader import Entry
 from cibeacon.spool.superseded import FILE
@@ -27,7 +27,7 @@ class Fault(NamedTuple):
     """True where other settings may send it."""
 
 
-def fault(entry: Entry, world: World, spool: Place | None, named: Callable[[], frozenset[Path]]) -> Fault | None:
+def fault(entry: Entry, env: Environment, spool: Place | None, named: Callable[[], frozenset[Path]]) -> Fault | None:
     """Why the file of a record is not sent; None where it may be, or where the record names none.
 
     `named`: the files that the settings of this replay name.
@@ -38,20 +38,20 @@ def fault(entry: Entry, world: World, spool: Place | None, named: Callable[[], f
     from cibeacon.files.attachments import attachments  # whoever sends no files needs none of it
 
     path = Path(str(signal.get("path")))
-    if not _own(entry, world, spool) and path not in named():
+    if not _own(entry, env, spool) and path not in named():
         why = f"{path} is not sent on the word of a record that anybody could have written"
         return Fault(f"{why}: if it is to leave, name it in the setting dci_files of this replay.", passing=True)
-    found, said = attachments([str(path)], world.cwd, anywhere=True)
+    found, said = attachments([str(path)], env.cwd, anywhere=True)
     if [each.path for each in found] == [path]:
         return None
     return Fault(f"The file cannot be sent any more: {'; '.join(said) or 'it is no file'}.", passing=False)
 
 
-def _own(entry: Entry, world: World, spool: Place | None) -> bool:
+def _own(entry: Entry, env: Environment, spool: Place | None) -> bool:
     """Whether this user had the record written into the spool of this host. A spool in a checkout can be anybody's."""
     if not isinstance(spool, Spool) or entry.path != spool.folder / entry.record.name:
         return False
-    if entry.line != entry.record.line() or paths.in_checkout(world, spool.folder):
+    if entry.line != entry.record.line() or paths.in_checkout(env, spool.folder):
         return False
     try:
         about = os.lstat(entry.path)

@@ -11,16 +11,16 @@ from itertools import groupby
 from typing import NamedTuple
 
 from cibeacon import __version__
-from cibeacon.delivery.preview import Rehearsal
-from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
+from cibeacon.delivery.preview import Preview
+from cibeacon.delivery.turns import Carrier, HttpClients, Turn, at_once, in_turn
 from cibeacon.delivery.write_ahead import Journal, shown
 from cibeacon.files.upload_copy import cleaning
 from cibeacon.model.job_signals import NO_JOB, Attachment, OfJob, job_key
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
-from cibeacon.model.request import Dialogue
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.model.request import Exchange
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import Settings
@@ -35,21 +35,21 @@ Told = tuple[tuple[Outcome, ...], tuple[Notice, ...]]
 
 
 def deliver(
-    world: World, found: Survey, steps: Sequence[Step], watch: Watch | None = None, journal: Journal | None = None
+    env: Environment, found: Survey, steps: Sequence[Step], watch: Watch | None = None, journal: Journal | None = None
 ) -> Told:
     """Every step's outcome, and what is to be said of the spool. The network stack is loaded when something is sent.
 
     `watch` is told how far each file is; `journal` is what is on disk already.
     """
     settings = found.settings
-    if found.rehearsed:
-        return tuple(_rehearsed(step, settings) if isinstance(step, Ready) else step for step in steps), ()
-    journal = journal or Journal(world, found)
+    if found.dry_run:
+        return tuple(_previewed(step, settings) if isinstance(step, Ready) else step for step in steps), ()
+    journal = journal or Journal(env, found)
     why, notices = journal.hold(steps, settings, found.interrupted)
-    round_ = _Round(world, settings, journal, steps, watch)
+    round_ = _Round(env, settings, journal, steps, watch)
     if why is None:
         try:
-            why = guarded(lambda: round_.send(found.budget), lambda fault: fault)
+            why = guarded(lambda: round_.send(found.deadline), lambda fault: fault)
         except KeyboardInterrupt as stop:
             why = interruption(stop)
     outcomes = tuple(round_.outcomes(str(why)))
@@ -61,42 +61,42 @@ class _Round:
     """One round of sending: what is to be said one after the other, and files several at a time."""
 
     def __init__(
-        self, world: World, settings: Settings, journal: Journal, steps: Sequence[Step], watch: Watch | None
+        self, env: Environment, settings: Settings, journal: Journal, steps: Sequence[Step], watch: Watch | None
     ) -> None:
-        self._world, self._settings, self._journal, self._steps = world, settings, journal, list(steps)
+        self._world, self._settings, self._journal, self._steps = env, settings, journal, list(steps)
         self._planned, self._watch = tuple(steps), watch
         self._rows: dict[int, Outcome] = {}
 
-    def send(self, budget: Budget) -> None:
+    def send(self, deadline: Deadline) -> None:
         """Comes to every step. Files have time of their own, and what follows them has all of its time afresh."""
         phases = groupby(range(len(self._steps)), lambda place: _is_file(self._steps[place]))
         for files, places in [(files, list(places)) for files, places in phases]:
             if files:
                 self._at_once(places, self._afresh(self._settings.dci.dci_upload_timeout))
-                budget = self._afresh(self._settings.core.timeout)
+                deadline = self._afresh(self._settings.core.timeout)
             else:
-                self._one_by_one(places, budget)
+                self._one_by_one(places, deadline)
 
     def outcomes(self, why: str) -> Iterator[Outcome]:
         """A row for every step; `why` nobody came to those that have none yet."""
         for place, step in enumerate(self._steps):
             yield self._rows.get(place) or self._settled(place, _unsent(step, why))
 
-    def _one_by_one(self, places: Sequence[int], budget: Budget) -> None:
+    def _one_by_one(self, places: Sequence[int], deadline: Deadline) -> None:
         turns = [_turn(place, step) for place, step in self._ready(places)]
-        with couriers(self._world, self._settings, budget, {turn.sink for turn in turns}) as both:
-            for place, row in in_turn(turns, _OfSteps(self._steps, self._settings, both), budget, self._world.random):
+        with clients(self._world, self._settings, deadline, {turn.sink for turn in turns}) as both:
+            for place, row in in_turn(turns, _OfSteps(self._steps, self._settings, both), deadline, self._world.random):
                 self._keep(place, row)
 
-    def _at_once(self, places: Sequence[int], budget: Budget) -> None:
+    def _at_once(self, places: Sequence[int], deadline: Deadline) -> None:
         """A file that fails keeps no other from being sent, nor what comes after all of them."""
         ready = dict(self._ready(places))
 
-        def uploaded(courier: Carrier, place: int) -> Outcome:
-            return courier.carry(_dialogue(ready[place], self._settings), ready[place].row)
+        def uploaded(client: Carrier, place: int) -> Outcome:
+            return client.send(_dialogue(ready[place], self._settings), ready[place].row)
 
         def hire() -> AbstractContextManager[Carrier]:
-            return hired(self._world, self._settings, budget, ("dci",), self._watch)
+            return hired(self._world, self._settings, deadline, ("dci",), self._watch)
 
         for place, row in at_once(list(ready), hire, uploaded):
             self._keep(place, row)
@@ -119,17 +119,17 @@ class _Round:
         if row.error != NO_JOB or not isinstance(signal, OfJob):
             return row
         elsewhere = self._world.environ.get(_SPOOLED_EARLIER, "0") not in ("", "0")
-        return row._replace(keep=elsewhere or self._journal.holds(job_key(signal.correlation)))
+        return row._replace(retryable=elsewhere or self._journal.holds(job_key(signal.correlation)))
 
     def _settled(self, place: int, row: Outcome) -> Outcome:
         """The row as it stands on disk, with the call that it waits for where none was made."""
         planned = self._planned[place]
-        if row.keep and row.request is None and isinstance(planned, Ready):
-            row = row._replace(request=_rehearsed(planned, self._settings).request)
+        if row.retryable and row.request is None and isinstance(planned, Ready):
+            row = row._replace(request=_previewed(planned, self._settings).request)
         return self._journal.settled(row)
 
-    def _afresh(self, seconds: float) -> Budget:
-        return Budget(seconds, self._world.clock, self._world.sleep, self._world.clock())
+    def _afresh(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self._world.clock, self._world.sleep, self._world.clock())
 
 
 class _OfSteps(NamedTuple):
@@ -137,14 +137,14 @@ class _OfSteps(NamedTuple):
 
     steps: Sequence[Step]
     settings: Settings
-    couriers: Couriers
+    clients: HttpClients
 
-    def tell(self, place: int, budget: Budget, *, patient: bool) -> Outcome:
+    def tell(self, place: int, deadline: Deadline, *, patient: bool) -> Outcome:
         """The step sent."""
         step = self.steps[place]
         if isinstance(step, Outcome):
             return step
-        return self.couriers.carry(_dialogue(step, self.settings), step.row, budget, patient=patient)
+        return self.clients.send(_dialogue(step, self.settings), step.row, deadline, patient=patient)
 
     def untold(self, place: int) -> Outcome:
         """The step left to a replay."""
@@ -153,14 +153,14 @@ class _OfSteps(NamedTuple):
 
     def free(self, sink: str) -> float:
         """When the sink wants to be asked again."""
-        return self.couriers.free(sink)
+        return self.clients.free(sink)
 
 
 @contextmanager
 def hired(
-    world: World,
+    env: Environment,
     settings: Settings,
-    budget: Budget,
+    deadline: Deadline,
     sinks: Collection[str] = tuple(SINKS),
     watch: Watch | None = None,
     *,
@@ -172,57 +172,57 @@ def hired(
     One that is not patient tries everything once, and leaves nobody alone but who asks for it. `slowed` is told the
     seconds of every `Retry-After`.
     """
-    from cibeacon.http.client import REST_SECONDS, TRIES, Courier  # requests takes 0.1 s to import
+    from cibeacon.http.client import REST_SECONDS, TRIES, HttpClient  # requests takes 0.1 s to import
 
     known = endpoints(settings)
-    courier = Courier(
+    client = HttpClient(
         {name: known[name] for name in sinks if known[name].base_url and known[name].token},
-        budget,
-        random=world.random,
-        now=world.now,
+        deadline,
+        random=env.random,
+        now=env.now,
         user_agent=f"cibeacon/{__version__}",
         allow_http=settings.core.allow_http,
         watch=watch,
-        clean=cleaning(settings, world.environ),
+        clean=cleaning(settings, env.environ),
         slowed=slowed,
         rest=REST_SECONDS if patient else 0.0,
         tries=TRIES if patient else 1,
     )
     try:
-        yield courier
+        yield client
     finally:
-        courier.close()
+        client.close()
 
 
-def couriers(world: World, settings: Settings, budget: Budget, sinks: Collection[str]) -> Couriers:
+def clients(env: Environment, settings: Settings, deadline: Deadline, sinks: Collection[str]) -> HttpClients:
     """The couriers of a round. The network stack is loaded when the first one is needed."""
-    return Couriers(
-        lambda patient, slowed: hired(world, settings, budget, sinks, slowed=slowed, patient=patient), world.clock
+    return HttpClients(
+        lambda patient, slowed: hired(env, settings, deadline, sinks, slowed=slowed, patient=patient), env.clock
     )
 
 
 def untold(row: Outcome, settings: Settings) -> Outcome:
     """The row of a signal that was not tried, since others were given up."""
     why = f"{endpoints(settings)[row.sink].name} did not take the signals before this one."
-    return row._replace(word="spooled", keep=True, error="not tried", reason=why)
+    return row._replace(status="spooled", retryable=True, error="not tried", reason=why)
 
 
-def rehearsal(settings: Settings) -> Rehearsal:
+def preview(settings: Settings) -> Preview:
     """The dry run's carrier."""
-    return Rehearsal({name: endpoint.base_url for name, endpoint in endpoints(settings).items() if endpoint.base_url})
+    return Preview({name: endpoint.base_url for name, endpoint in endpoints(settings).items() if endpoint.base_url})
 
 
-def _rehearsed(step: Ready, settings: Settings) -> Outcome:
-    return rehearsal(settings).carry(shown(step, settings), step.row)
+def _previewed(step: Ready, settings: Settings) -> Outcome:
+    return preview(settings).send(shown(step, settings), step.row)
 
 
 def _turn(place: int, step: Ready) -> Turn:
     return Turn(place, step.row.sink, getattr(step.signal, "correlation", place))
 
 
-def _dialogue(step: Ready, settings: Settings) -> Dialogue:
+def _dialogue(step: Ready, settings: Settings) -> Exchange:
     sink = step.row.sink
-    return SINKS[sink].tell(step.signal, endpoints(settings)[sink].form)
+    return SINKS[sink].send(step.signal, endpoints(settings)[sink].form)
 
 
 def _is_file(step: Step) -> bool:
@@ -238,16 +238,16 @@ def _of_job(step: Step, job: Outcome) -> Step:
     """What belongs to a job of DCI, once it is known what became of the job: it may be there, and not run yet."""
     if isinstance(step, Outcome) or not isinstance(step.signal, OfJob):
         return step
-    job_id = (job.facts or {}).get("dci_job_id")
-    if job_id or job.word in ("sent", "duplicate"):
+    job_id = (job.outputs or {}).get("dci_job_id")
+    if job_id or job.status in ("sent", "duplicate"):
         return step._replace(signal=step.signal._replace(job_id=job_id))
-    if job.keep:
+    if job.retryable:
         return _unsent(step, "its job is not at DCI yet")
-    return step.row._replace(word="skipped", reason="DCI has no job for it")
+    return step.row._replace(status="skipped", reason="DCI has no job for it")
 
 
 def _unsent(step: Step, why: str) -> Outcome:
     """A step that nobody came to. Whether it arrived after all is not known, and sending it twice does no harm."""
     if isinstance(step, Outcome):
         return step
-    return step.row._replace(word="spooled", keep=True, error="not sent", reason=f"{why[:1].upper()}{why[1:]}.")
+    return step.row._replace(status="spooled", retryable=True, error="not sent", reason=f"{why[:1].upper()}{why[1:]}.")

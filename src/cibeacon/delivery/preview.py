@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Dialogue
-from cibeacon.runtime.deadline import Budget
+from cibeacon.model.request import Exchange
+from cibeacon.runtime.deadline import Deadline
 
 
-class Rehearsal(NamedTuple):
+class Preview(NamedTuple):
     """Carries nothing anywhere. A base URL that nobody set is shown as a hole, such as `{dx_url}`."""
 
     base_urls: Mapping[str, str]
 
-    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget | None = None) -> Outcome:
+    def send(self, exchange: Exchange, row: Outcome, deadline: Deadline | None = None) -> Outcome:
         """The signal's row with the request that would be made; it takes no time."""
-        call = next(dialogue)
-        dialogue.close()
+        call = next(exchange)
+        exchange.close()
         request = call.shown(self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
-        return row._replace(word="rehearsed", request=request)
+        return row._replace(status="dry-run", request=request)

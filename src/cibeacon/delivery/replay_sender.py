@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.delivery import attachment_guard, spool_factory
-from cibeacon.delivery.deliver import couriers, hired, rehearsal, untold
-from cibeacon.delivery.turns import Carrier, Couriers, Turn, at_once, in_turn
+from cibeacon.delivery.deliver import clients, hired, preview, untold
+from cibeacon.delivery.turns import Carrier, HttpClients, Turn, at_once, in_turn
 from cibeacon.model.job_signals import NO_JOB, job_key
-from cibeacon.model.outcome import Outcome, Request
+from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Notice
-from cibeacon.model.request import Dialogue
+from cibeacon.model.request import Exchange
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime import paths
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.settings import SIGNAL_KINDS, Settings
 from cibeacon.settings.endpoint import endpoints
@@ -34,7 +34,7 @@ from cibeacon.spool.object_spool import Object
 from cibeacon.spool.spool_reader import Entry
 from cibeacon.spool.superseded import FILE, JOB, PARTS, STATE, Pile
 
-Carry = Callable[[Dialogue, Outcome], Outcome]
+Carry = Callable[[Exchange, Outcome], Outcome]
 Told = Iterator[tuple[int, Outcome]]
 _GRACE = 1.0
 """Seconds that are left to say what was done when the time is over."""
@@ -47,11 +47,11 @@ class Round:
         spool: this host's own.
     """
 
-    def __init__(self, world: World, settings: Settings, spool: Place | None, *, rehearsed: bool) -> None:
-        self._world, self._settings, self._spool, self.rehearsed = world, settings, spool, rehearsed
-        self._patience = spool_factory.patience(world, settings)
+    def __init__(self, env: Environment, settings: Settings, spool: Place | None, *, dry_run: bool) -> None:
+        self._world, self._settings, self._spool, self.dry_run = env, settings, spool, dry_run
+        self._patience = spool_factory.patience(env, settings)
         self._piles: Sequence[Pile] = ()
-        self._named = cache(partial(_named, world, settings))
+        self._named = cache(partial(_named, env, settings))
         self._behind: dict[str, str] = {}
         """Why nothing more is told of a job of DCI in this round, by its tag."""
         self.notices: list[Notice] = []
@@ -69,15 +69,15 @@ class Round:
 
     def _with_call(self, row: Outcome, record: Record) -> Outcome:
         """The row of what waits, with the call that it waits for where none was made."""
-        if row.word != "spooled" or row.request or record.sink not in SINKS:
+        if row.status != "spooled" or row.request or record.sink not in SINKS:
             return row
         address = endpoints(self._settings)[record.sink].base_url
-        return row._replace(request=Request(record.method, address + record.path, record.body))
+        return row._replace(request=ShownRequest(record.method, address + record.path, record.body))
 
     def _unsendable(self) -> Told:
         """What cannot be sent: no address, no token, a value that would have to be guessed, or no call of ours."""
         sinks, known = {pile.sink for pile in self._piles} & set(SINKS), endpoints(self._settings)
-        faults = {} if self.rehearsed else {sink: _fault(self._settings, sink) for sink in sinks}
+        faults = {} if self.dry_run else {sink: _fault(self._settings, sink) for sink in sinks}
         for place, pile in enumerate(self._piles):
             if fault := faults.get(pile.sink):
                 yield place, pile.unfit(f"{fault}.")
@@ -86,62 +86,62 @@ class Round:
 
     def _told(self, places: Sequence[int]) -> Told:
         """Files have time of their own, and the states of their jobs, which follow them, have all of theirs afresh."""
-        budget = Budget(self._settings.core.timeout, self._world.clock, self._world.sleep, self._world.started)
-        if self.rehearsed:
-            shown = rehearsal(self._settings)
-            yield from ((place, self.carried(place, shown.carry, budget)) for place in places)
+        deadline = Deadline(self._settings.core.timeout, self._world.clock, self._world.sleep, self._world.started)
+        if self.dry_run:
+            shown = preview(self._settings)
+            yield from ((place, self.carried(place, shown.send, deadline)) for place in places)
             return
         files = [place for place in places if self._piles[place].part == FILE]
         jobs = {self._piles[place].job for place in files}
         states = [place for place in places if self._piles[place].part == STATE and self._piles[place].job in jobs]
         later = {*files, *states}
-        yield from self._one_by_one([place for place in places if place not in later], budget)
+        yield from self._one_by_one([place for place in places if place not in later], deadline)
         if files:
             upload, timeout = self._settings.dci.dci_upload_timeout, self._settings.core.timeout
             self._world.alarm(upload + timeout + _GRACE, int(self._settings.output.strict))
             yield from self._at_once(files, self._afresh(upload))
             yield from self._one_by_one(states, self._afresh(timeout))
 
-    def _one_by_one(self, places: Sequence[int], budget: Budget) -> Told:
+    def _one_by_one(self, places: Sequence[int], deadline: Deadline) -> Told:
         turns = [Turn(place, self._piles[place].sink, self._piles[place].job or place) for place in places]
-        with couriers(self._world, self._settings, budget, {turn.sink for turn in turns}) as both:
-            for place, row in in_turn(turns, _Teller(self, both), budget, self._world.random):
-                if row.keep:
+        with clients(self._world, self._settings, deadline, {turn.sink for turn in turns}) as both:
+            for place, row in in_turn(turns, _Teller(self, both), deadline, self._world.random):
+                if row.retryable:
                     self._keeps_back(self._piles[place], row)
                 yield place, row
 
-    def _at_once(self, places: Sequence[int], budget: Budget) -> Told:
+    def _at_once(self, places: Sequence[int], deadline: Deadline) -> Told:
         def hire() -> AbstractContextManager[Carrier]:
-            return hired(self._world, self._settings, budget, ("dci",))
+            return hired(self._world, self._settings, deadline, ("dci",))
 
-        return at_once(places, hire, lambda courier, place: self.carried(place, courier.carry, budget))
+        return at_once(places, hire, lambda client, place: self.carried(place, client.send, deadline))
 
     def _keeps_back(self, pile: Pile, row: Outcome) -> None:
         """A job that is not there has no files yet, and of its states none overtakes another."""
-        if pile.part == JOB and "dci_job_id" not in (row.facts or {}):
+        if pile.part == JOB and "dci_job_id" not in (row.outputs or {}):
             self._behind[pile.job] = "its job is not at DCI yet"
         elif pile.part == STATE:
             self._behind[pile.job] = "what its job was before is not told yet"
 
-    def carried(self, place: int, carry: Carry, budget: Budget) -> Outcome:
+    def carried(self, place: int, carry: Carry, deadline: Deadline) -> Outcome:
         """The newest statement sent while no other replay can, and then taken out of its file with the older ones."""
         pile = self._piles[place]
         if why := self._behind.get(pile.job):
             return pile.waiting("not sent", why)
-        if self.rehearsed or pile.newest.path is None:
+        if self.dry_run or pile.newest.path is None:
             told = self._tried(pile, carry)
-            return pile.left(told) if told.keep else told
+            return pile.left(told) if told.retryable else told
         try:
-            with _claimed(pile.newest.path, pile.newest.line, budget) as ours:
+            with _claimed(pile.newest.path, pile.newest.line, deadline) as ours:
                 if ours:
                     told = self._tried(pile, carry)
-                    if not told.keep:
-                        self._take_out(pile.all, refused=told.word == "failed")
+                    if not told.retryable:
+                        self._take_out(pile.all, refused=told.status == "failed")
                     return told
         except SpoolError as error:
-            return pile.row._replace(word="spooled", error="not sent", reason=str(error), keep=True)
+            return pile.row._replace(status="spooled", error="not sent", reason=str(error), retryable=True)
         self._take_out(pile.all[:-1], refused=False)  # the newest speaks for them, wherever it is
-        return pile.row._replace(word="skipped", reason="Another process has it, or has delivered it.")
+        return pile.row._replace(status="skipped", reason="Another process has it, or has delivered it.")
 
     def untold(self, place: int) -> Outcome:
         """The row of a pile that was not tried, since others were given up."""
@@ -149,12 +149,12 @@ class Round:
 
     def _tried(self, pile: Pile, carry: Carry) -> Outcome:
         if fault := attachment_guard.fault(pile.newest, self._world, self._spool, self._named):
-            return pile.row._replace(word="failed", reason=fault.why, keep=fault.passing)
+            return pile.row._replace(status="failed", reason=fault.why, retryable=fault.passing)
         sink, form = SINKS[pile.sink], endpoints(self._settings)[pile.sink].form
-        dialogue = (sink.preview if self.rehearsed else sink.resume)(pile.newest.record, form)
-        told = carry(dialogue, pile.row) if dialogue else pile.row
+        exchange = (sink.preview_record if self.dry_run else sink.resume)(pile.newest.record, form)
+        told = carry(exchange, pile.row) if exchange else pile.row
         if told.error == NO_JOB and not (self._spool and self._spool.holds(job_key(pile.job))):
-            return told._replace(keep=False)  # nobody will make it any more
+            return told._replace(retryable=False)  # nobody will make it any more
         return told
 
     def _take_out(self, entries: Iterable[Entry], *, refused: bool) -> None:
@@ -175,22 +175,22 @@ class Round:
                 else:
                     spool_reader.drop(path, told, self._world.token, self._patience)
             except SpoolError as error:
-                self.notices.append(Notice("remark", f"warning: {error}"))
+                self.notices.append(Notice("info", f"warning: {error}"))
 
-    def _afresh(self, seconds: float) -> Budget:
-        return Budget(seconds, self._world.clock, self._world.sleep, self._world.clock())
+    def _afresh(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self._world.clock, self._world.sleep, self._world.clock())
 
 
 class _Teller(NamedTuple):
     """Sends the piles of a round by their places."""
 
     round: Round
-    couriers: Couriers
+    clients: HttpClients
 
-    def tell(self, place: int, budget: Budget, *, patient: bool) -> Outcome:
+    def tell(self, place: int, deadline: Deadline, *, patient: bool) -> Outcome:
         """What became of a pile."""
         return self.round.carried(
-            place, lambda dialogue, row: self.couriers.carry(dialogue, row, budget, patient=patient), budget
+            place, lambda exchange, row: self.clients.send(exchange, row, deadline, patient=patient), deadline
         )
 
     def untold(self, place: int) -> Outcome:
@@ -199,18 +199,18 @@ class _Teller(NamedTuple):
 
     def free(self, sink: str) -> float:
         """When the sink wants to be asked again."""
-        return self.couriers.free(sink)
+        return self.clients.free(sink)
 
 
-def _claimed(path: Path | Object, line: bytes, budget: Budget) -> AbstractContextManager[bool]:
-    return path.claimed(line) if isinstance(path, Object) else spool_reader.claimed(path, line, budget)
+def _claimed(path: Path | Object, line: bytes, deadline: Deadline) -> AbstractContextManager[bool]:
+    return path.claimed(line) if isinstance(path, Object) else spool_reader.claimed(path, line, deadline)
 
 
-def _named(world: World, settings: Settings) -> frozenset[Path]:
+def _named(env: Environment, settings: Settings) -> frozenset[Path]:
     """The files that the settings name, which may be sent whoever asks for it."""
     from cibeacon.files.attachments import named_files  # whoever sends no files needs none of it
 
-    return named_files(settings.dci.dci_files, world.cwd, paths.boundary(world))
+    return named_files(settings.dci.dci_files, env.cwd, paths.boundary(env))
 
 
 def _fault(settings: Settings, sink: str) -> str | None:

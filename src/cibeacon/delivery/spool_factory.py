@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cibeacon.ci.detect import Host
 from cibeacon.runtime import paths
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings
 from cibeacon.spool.file_store import Place, Spool, folder, is_address
 from cibeacon.spool.locks import Patience
@@ -24,7 +24,7 @@ _HASTY_BUCKET, _HASTY_LOCK = 0.6, 0.3
 """Seconds for the same, all in all, after an interruption: the report has to be written before the farewell ends."""
 
 
-def place(world: World, settings: Settings, host: Host, *, hasty: bool = False) -> Place | None:
+def place(env: Environment, settings: Settings, host: Host, *, hasty: bool = False) -> Place | None:
     """The spool of this run; None when there is none. Hasty: after an interruption, there is but a moment for it."""
     given = settings.core.spool
     if given and is_address(given):
@@ -32,14 +32,14 @@ def place(world: World, settings: Settings, host: Host, *, hasty: bool = False) 
         from cibeacon.spool.object_store import Bucket  # few keep their signals in one
 
         if hasty:
-            moment = Budget(_HASTY_BUCKET, world.clock, world.sleep, world.clock())
+            moment = Deadline(_HASTY_BUCKET, env.clock, env.sleep, env.clock())
             return BucketSpool(Bucket(given, moment.remaining))
-        budget = Budget(settings.core.timeout, world.clock, world.sleep, world.started)
-        return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, budget.remaining() / 2))))
-    here = folder(given, host.spool_folder(world.environ))
+        deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+        return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, deadline.remaining() / 2))))
+    here = folder(given, host.spool_folder(env.environ))
     if here is None:
         return None
-    return Spool(paths.settled(world, here), world.token, patience(world, settings, hasty=hasty), holds=True)
+    return Spool(paths.settled(env, here), env.token, patience(env, settings, hasty=hasty), holds=True)
 
 
 def waiting(kept_at: Place | None, cwd: Path) -> list[Entry]:
@@ -56,6 +56,6 @@ def waiting(kept_at: Place | None, cwd: Path) -> list[Entry]:
     return found.entries
 
 
-def patience(world: World, settings: Settings, *, hasty: bool = False) -> Patience:
+def patience(env: Environment, settings: Settings, *, hasty: bool = False) -> Patience:
     """How long this run waits for locks that other processes hold."""
-    return Patience(min(_HASTY_LOCK if hasty else _LOCKED_MOST, settings.core.timeout * _LOCKED_SHARE), world.sleep)
+    return Patience(min(_HASTY_LOCK if hasty else _LOCKED_MOST, settings.core.timeout * _LOCKED_SHARE), env.sleep)

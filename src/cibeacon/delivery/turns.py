@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple, Protocol, Self
 
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Dialogue
-from cibeacon.runtime.deadline import Budget
+from cibeacon.model.request import Exchange
+from cibeacon.runtime.deadline import Deadline
 
 PROBES = 3
 """How many in a row are tried before a vendor that answers is left alone; one that is mute is asked once more."""
@@ -27,8 +27,8 @@ _BACKOFF_SECONDS = 0.5
 class Carrier(Protocol):
     """A courier, or its rehearsal."""
 
-    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget | None = None) -> Outcome:
-        """The row of a signal once its dialogue was carried; `budget` is time of its own, where it has that."""
+    def send(self, exchange: Exchange, row: Outcome, deadline: Deadline | None = None) -> Outcome:
+        """The row of a signal once its dialogue was carried; `deadline` is time of its own, where it has that."""
         ...
 
 
@@ -36,7 +36,7 @@ Hire = Callable[[bool, Callable[[float], None]], AbstractContextManager[Carrier]
 """Gives a courier that is patient, or one that tries everything once; it tells the seconds of every `Retry-After`."""
 
 
-class Couriers:
+class HttpClients:
     """The two couriers of a round, hired when they are needed; a context manager that lets them go."""
 
     def __init__(self, hire: Hire, clock: Callable[[], float]) -> None:
@@ -53,16 +53,16 @@ class Couriers:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget, *, patient: bool) -> Outcome:
+    def send(self, exchange: Exchange, row: Outcome, deadline: Deadline, *, patient: bool) -> Outcome:
         """The row of a signal once its dialogue was carried."""
         self._sink = row.sink
         if not patient and self.free(row.sink) > self._clock():
             self._hired.pop(False, None)  # it was told to rest, and whoever asks now has decided not to wait
         if patient not in self._hired:
             self._hired[patient] = self._held.enter_context(self._hire(patient, self._slowed))
-        row = row._replace(doubtful=row.doubtful or row.key in self._doubtful)
-        told = self._hired[patient].carry(dialogue, row, budget)
-        if told.doubtful:
+        row = row._replace(maybe_delivered=row.maybe_delivered or row.key in self._doubtful)
+        told = self._hired[patient].send(exchange, row, deadline)
+        if told.maybe_delivered:
             self._doubtful.add(told.key)
         return told
 
@@ -86,11 +86,11 @@ def at_once(
         idle = [held.enter_context(hire()) for _ in places[:UPLOADS]]  # a session is for one thread
 
         def uploaded(place: int) -> Outcome:
-            courier = idle.pop()
+            client = idle.pop()
             try:
-                return tell(courier, place)
+                return tell(client, place)
             finally:
-                idle.append(courier)
+                idle.append(client)
 
         yield from together(uploaded, places, UPLOADS)
 
@@ -108,7 +108,7 @@ class Turn(NamedTuple):
 class Teller(Protocol):
     """What sends; it knows the signals by their places."""
 
-    def tell(self, place: int, budget: Budget, *, patient: bool) -> Outcome:
+    def tell(self, place: int, deadline: Deadline, *, patient: bool) -> Outcome:
         """What became of a signal. Not `patient`: it is tried once."""
         ...
 
@@ -124,27 +124,27 @@ class Teller(Protocol):
 Told = Iterator[tuple[int, Outcome]]
 
 
-def in_turn(turns: Sequence[Turn], teller: Teller, budget: Budget, random: Callable[[], float]) -> Told:
+def in_turn(turns: Sequence[Turn], teller: Teller, deadline: Deadline, random: Callable[[], float]) -> Told:
     """Every signal's place with what became of it, as it comes. Each sink has its share of the budget.
 
     No signal gets more than half of what is left for its sink while others wait behind it.
     """
-    ahead, shares, given_up = Counter(turn.sink for turn in turns), dict[str, Budget](), dict[str, _Probing]()
+    ahead, shares, given_up = Counter(turn.sink for turn in turns), dict[str, Deadline](), dict[str, _Probing]()
     for turn in turns:
         ahead[turn.sink] -= 1
         if turn.sink in given_up:
             given_up[turn.sink].add(turn)
             continue
         if turn.sink not in shares:
-            shares[turn.sink] = budget.part(1 / (len(ahead) - len(shares)))
+            shares[turn.sink] = deadline.part(1 / (len(ahead) - len(shares)))
         row = teller.tell(turn.place, _allowed(shares[turn.sink], others=ahead[turn.sink] > 0), patient=True)
         if ahead[turn.sink] and _given_up(row):
-            given_up[turn.sink] = _Probing(turn, row, teller, random, paused=teller.free(turn.sink) > budget.clock())
+            given_up[turn.sink] = _Probing(turn, row, teller, random, paused=teller.free(turn.sink) > deadline.clock())
         else:
             yield turn.place, row
     waiting = sorted(given_up, key=teller.free)
     for number, sink in enumerate(waiting):
-        yield from given_up[sink].told(budget.part(1 / (len(waiting) - number)))
+        yield from given_up[sink].told(deadline.part(1 / (len(waiting) - number)))
 
 
 class _Probing:
@@ -173,21 +173,21 @@ class _Probing:
         """Another one that waits."""
         self._chains.setdefault(turn.chain, []).append(turn)
 
-    def told(self, budget: Budget) -> Told:
+    def told(self, deadline: Deadline) -> Told:
         """Every signal that waits, with what became of it."""
         first, *others = self._chains.values()
         fresh, last, over = others[::-1], [first], list[list[Turn]]()
-        if self._paused and self._may_ask(budget):
-            row = self._after_its_pause(_allowed(budget, others=bool(fresh)))
+        if self._paused and self._may_ask(deadline):
+            row = self._after_its_pause(_allowed(deadline, others=bool(fresh)))
             if _given_up(row):
                 last, over = [], [first]
             else:
                 yield first[0].place, row
                 last, fresh = [], [*fresh, first[1:]] if first[1:] else fresh
-        while (fresh or last) and self._may_ask(budget):
+        while (fresh or last) and self._may_ask(deadline):
             chain = fresh.pop(-1 - self._any(len(fresh))) if fresh else last.pop(0)
             turn, again = chain[0], chain[0].place in self._rows
-            row = self._tried(turn, _allowed(budget, others=bool(fresh or last)))
+            row = self._tried(turn, _allowed(deadline, others=bool(fresh or last)))
             if _given_up(row):
                 (over if again else last).append(chain)
                 continue
@@ -197,32 +197,32 @@ class _Probing:
         for turn in (turn for chain in (*fresh[::-1], *last, *over) for turn in chain):
             yield turn.place, self._rows.get(turn.place) or self._teller.untold(turn.place)
 
-    def _after_its_pause(self, budget: Budget) -> Outcome:
+    def _after_its_pause(self, deadline: Deadline) -> Outcome:
         """What became of the first signal when it had its pause. It is no sample of those that wait behind it."""
-        row = self._tried(self._first, budget)
+        row = self._tried(self._first, deadline)
         self._in_a_row = 0
         if _given_up(row):
             self._own_pause = self._teller.free(self._first.sink)
         return row
 
-    def _may_ask(self, budget: Budget) -> bool:
+    def _may_ask(self, deadline: Deadline) -> bool:
         """Whether the vendor may be asked again, once it was waited as long as it wants to be left alone."""
         free = self._teller.free(self._first.sink)
-        wait = max(0.0, free - budget.clock())
-        if free == self._own_pause and wait > budget.remaining() / 2:
+        wait = max(0.0, free - deadline.clock())
+        if free == self._own_pause and wait > deadline.remaining() / 2:
             wait = 0.0  # a signal that is always answered with a pause must not keep the others back
-        if self._in_a_row >= self._most or wait >= budget.remaining():
+        if self._in_a_row >= self._most or wait >= deadline.remaining():
             return False
         pause = self._random() * _BACKOFF_SECONDS * 2**self._in_a_row if self._in_a_row else 0.0
-        budget.sleep(min(max(wait, pause), budget.remaining()))
-        return budget.remaining() > 0
+        deadline.sleep(min(max(wait, pause), deadline.remaining()))
+        return deadline.remaining() > 0
 
     def _any(self, count: int) -> int:
         """Which of so many is next: the first where the vendor takes signals, and any where it may not."""
         return min(int(self._random() * count), count - 1) if self._doubtful else 0
 
-    def _tried(self, turn: Turn, budget: Budget) -> Outcome:
-        row, before = self._teller.tell(turn.place, budget, patient=False), self._rows.get(turn.place)
+    def _tried(self, turn: Turn, deadline: Deadline) -> Outcome:
+        row, before = self._teller.tell(turn.place, deadline, patient=False), self._rows.get(turn.place)
         if before:
             row = row._replace(attempts=row.attempts + before.attempts)
         if _given_up(row):
@@ -233,10 +233,10 @@ class _Probing:
         return row
 
 
-def _allowed(budget: Budget, *, others: bool) -> Budget:
-    return budget.part(0.5) if others else budget
+def _allowed(deadline: Deadline, *, others: bool) -> Deadline:
+    return deadline.part(0.5) if others else deadline
 
 
 def _given_up(row: Outcome) -> bool:
     """Whether a request was made, or was about to be, and the vendor did not take it."""
-    return row.word == "spooled" and row.request is not None
+    return row.status == "spooled" and row.request is not None

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from cibeacon.delivery import spool_factory
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
-from cibeacon.model.request import Dialogue
+from cibeacon.model.request import Exchange
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.redact import Redactor
 from cibeacon.settings import Settings, secret_values
@@ -27,10 +27,10 @@ _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 class Journal:
     """The signals of a run on disk: as they are known at first, and again when more is known of them."""
 
-    def __init__(self, world: World, found: Survey) -> None:
-        self._world, self._settings, self._host = world, found.settings, found.host
-        self._place = spool_factory.place(world, found.settings, found.host)
-        self._clean = Redactor(secret_values(world.environ))
+    def __init__(self, env: Environment, found: Survey) -> None:
+        self._world, self._settings, self._host = env, found.settings, found.host
+        self._place = spool_factory.place(env, found.settings, found.host)
+        self._clean = Redactor(secret_values(env.environ))
         self._kept: dict[str, Record] = {}
         self._over: set[str] = set()
         self._others: dict[str, str] = {}
@@ -38,7 +38,7 @@ class Journal:
         self._fault = "" if self._place else "there is no spool (setting spool)"
         """Why none is kept any more."""
         self._said: tuple[Notice, ...] = ()
-        world.waiting(0)
+        env.waiting(0)
 
     def hold(self, steps: Sequence[Step], settings: Settings, why: str | None) -> tuple[str | None, tuple[Notice, ...]]:
         """Has the signals on disk, and no others. Where that is not possible they are sent all the same.
@@ -69,7 +69,7 @@ class Journal:
         """The row as it stands on disk: what arrived, or never will, is taken away there."""
         key = row.key or ""
         record = self._kept.get(key)
-        if not row.keep:
+        if not row.retryable:
             if record and self._place:
                 self._place.forget(record)
                 self._over.add(key)
@@ -77,10 +77,10 @@ class Journal:
             return row
         if record is None:
             why = f"{row.reason} It could not be kept for later: {self._fault or self._others.get(key, _TELLING)}."
-            return row._replace(word="failed", keep=False, reason=why)
+            return row._replace(status="failed", retryable=False, reason=why)
         self._over.discard(key)
         self._tell()
-        if row.word == "failed":
+        if row.status == "failed":
             return row._replace(reason=f"{row.reason} It is kept: run cibeacon replay once that is mended.")
         return row._replace(reason=f"{row.reason} It is kept: cibeacon replay sends it.")
 
@@ -93,7 +93,7 @@ class Journal:
         large = [record for record in records if len(record.line()) > LARGEST]
         fits = [self._as_kept(record) for record in safe if len(record.line()) <= LARGEST]
         self._others = {record.key: _TOO_LARGE for record in large}
-        self._said = tuple(Notice("remark", f"warning: {_unkept(record)}") for record in large)
+        self._said = tuple(Notice("info", f"warning: {_unkept(record)}") for record in large)
         if place is None:
             return
         if not self._kept:
@@ -106,7 +106,7 @@ class Journal:
             if fresh := [record for record in fits if known.get(record.key) is not record]:
                 place.keep(fresh)
         except SpoolError as error:
-            self._fault, self._said = error.why, (*self._said, Notice("remark", f"warning: {error}"))
+            self._fault, self._said = error.why, (*self._said, Notice("info", f"warning: {error}"))
             kept = {key: record for key, record in known.items() if key in kept}
         self._kept = kept
         self._tell()
@@ -124,16 +124,16 @@ class Journal:
         self._world.waiting(len(self._kept.keys() - self._over))
 
 
-def shown(step: Ready, settings: Settings) -> Dialogue:
+def shown(step: Ready, settings: Settings) -> Exchange:
     """The call that a signal comes down to."""
     sink = step.row.sink
-    return SINKS[sink].rehearse(step.signal, endpoints(settings)[sink].form)
+    return SINKS[sink].preview(step.signal, endpoints(settings)[sink].form)
 
 
 def _record(step: Ready, settings: Settings, now: float) -> Record:
-    dialogue = shown(step, settings)
-    call = next(dialogue)
-    dialogue.close()
+    exchange = shown(step, settings)
+    call = next(exchange)
+    exchange.close()
     own = isinstance(step.signal, Deployment) and step.signal.own_reference
     return Record.of(call, step.row, now, own_reference=own, signal=SINKS[step.row.sink].keeps(step.signal))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from cibeacon.ci import detect, github, gitlab, other_systems
-from cibeacon.ci.forge_client import Forge
+from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.ci.history import Mark
 from cibeacon.export.rows import COLUMNS, Deployed, continued, written
 from cibeacon.export.run import Row, deployment_rows, pull_service_rows
@@ -22,12 +22,12 @@ from cibeacon.git.log import Log
 from cibeacon.model.context import Context
 from cibeacon.model.payload import iso
 from cibeacon.model.plain_http import plain_http_refused
-from cibeacon.runtime.deadline import Budget
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.interrupt_guard import uninterrupted
 from cibeacon.runtime.paths import toplevel
-from cibeacon.settings import Settings, settle
+from cibeacon.settings import Settings, load_settings
 
 _GIT_SECONDS = 6 * 3600.0
 TITLES: Mapping[str, str] = {"git": "git", "github": "GitHub", "gitlab": "GitLab"}
@@ -51,18 +51,18 @@ class Order(NamedTuple):
     tags: str = "*"
 
 
-def exported(world: World, flags: Mapping[str, str], order: Order, totals: Totals) -> None:
+def exported(env: Environment, flags: Mapping[str, str], order: Order, totals: Totals) -> None:
     """Writes the rows. Raises `CibeaconError`; what was written by then stays, and `totals` counts it."""
-    settings = settle(flags, world.environ, {})
+    settings = load_settings(flags, env.environ, {})
     _possible(order, settings)
-    budget = Budget(_GIT_SECONDS, world.clock, world.sleep, world.clock())
-    root = toplevel(world.cwd)
+    deadline = Deadline(_GIT_SECONDS, env.clock, env.sleep, env.clock())
+    root = toplevel(env.cwd)
     with ExitStack() as held:
-        log = Log(root, world.environ, budget) if (root / ".git").exists() else None
+        log = Log(root, env.environ, deadline) if (root / ".git").exists() else None
         revision, server, repository = _place(log, settings, order)
         whole = log if log and not log.shallow() else None
-        told = teller(settings, root, log, revision, budget, gitlab=_on_gitlab(order, settings, world, log))
-        source = _source(world, settings, order, held, log, whole, revision, server, repository)
+        told = teller(settings, root, log, revision, deadline, gitlab=_on_gitlab(order, settings, env, log))
+        source = _source(env, settings, order, held, log, whole, revision, server, repository)
         columns = COLUMNS[order.kind]
         last = _last(order, columns)
         if order.kind == "pull-services":
@@ -72,7 +72,7 @@ def exported(world: World, flags: Mapping[str, str], order: Order, totals: Total
             rows = deployment_rows(
                 source, told, order.window, order.what, common, last, totals, lambda mark: _wanted(order, mark)
             )
-        stream = held.enter_context(order.output.open("a", encoding="utf-8", newline="")) if order.output else world.out
+        stream = held.enter_context(order.output.open("a", encoding="utf-8", newline="")) if order.output else env.out
         _write(stream, rows, None if order.output else columns)
 
 
@@ -127,15 +127,15 @@ def _place(log: Log | None, settings: Settings, order: Order) -> tuple[str | Non
     return revision, server, repository
 
 
-def _on_gitlab(order: Order, settings: Settings, world: World, log: Log | None) -> bool:
+def _on_gitlab(order: Order, settings: Settings, env: Environment, log: Log | None) -> bool:
     """Whether GitLab is where the repository lives: as whoever tells the history, else as the clone says."""
     if order.source != "git" or log is None:
         return order.source == gitlab.NAME
-    return detect.on_gitlab(detect.context(settings, world.environ, log)[0])
+    return detect.on_gitlab(detect.context(settings, env.environ, log)[0])
 
 
 def _source(
-    world: World,
+    env: Environment,
     settings: Settings,
     order: Order,
     held: ExitStack,
@@ -157,12 +157,12 @@ def _source(
         return GitSource(log, revision, numbered=order.numbered, squashed=squashed, server=server)
     from cibeacon.export.forge_history import Host, HostSource
 
-    def fresh() -> Budget:
-        return Budget(settings.core.timeout, world.clock, world.sleep, world.clock())
+    def fresh() -> Deadline:
+        return Deadline(settings.core.timeout, env.clock, env.sleep, env.clock())
 
     context = Context(host=order.source, server=server, repository=repository, event=None)
-    forge = Forge.of(context, settings, world.environ, fresh())
-    url = _address(forge, world.environ, server)
+    forge = ForgeClient.of(context, settings, env.environ, fresh())
+    url = _address(forge, env.environ, server)
     if not forge.credential:
         raise SettingsError(
             f"{TITLES[order.source]} cannot be asked",
@@ -187,7 +187,7 @@ def _source(
     return HostSource(host, whole)
 
 
-def _address(forge: Forge, environ: Mapping[str, str], server: str | None) -> str:
+def _address(forge: ForgeClient, environ: Mapping[str, str], server: str | None) -> str:
     """The API's address: as the CI host says, else on the server that the clone came from."""
     said = ("GITHUB_API_URL",) if forge.host == github.NAME else ("CI_API_V4_URL", "CI_SERVER_URL")
     if any(environ.get(name) for name in said) or server in (None, "github.com"):

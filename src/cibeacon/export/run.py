@@ -55,7 +55,10 @@ def deployment_rows(
     if last:
         service = last["service"]
         places = _behind(
-            places, lambda at: reference_id(common, plan.marks[at], service) == last["reference_id"], totals, keep=True
+            places,
+            lambda at: reference_id(common, plan.marks[at], service) == last["reference_id"],
+            totals,
+            keep=True,
         )
         first = (last["reference_id"], service)
     for some in _chunks(places):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cibeacon.git.log import Log, Touched
 from cibeacon.repository_config import REPORTABLE, RepositoryConfig, committed, service_map
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CibeaconError, HostError, ServiceMapError, SettingsError
 from cibeacon.services import config_file, configuration, tree_contents
 from cibeacon.services.configuration import Configuration
@@ -168,7 +168,7 @@ def _assigned(drawn: ServiceMap, paths: Iterable[str]) -> Brought:
 
 
 def teller(
-    settings: Settings, root: Path, log: Log | None, revision: str | None, budget: Budget, *, gitlab: bool
+    settings: Settings, root: Path, log: Log | None, revision: str | None, deadline: Deadline, *, gitlab: bool
 ) -> Teller:
     """Who tells the services here. Raises `CibeaconError` where no map is drawn, a faulty one, or one without a service.
 
@@ -191,7 +191,7 @@ def teller(
             "Give --services with their names or a template such as services/{service}/.",
         )
     if log and revision:
-        drawn = _remembering(tree_contents.asking(drawn, budget, tree_contents.checked_out(root), gitlab=gitlab))
+        drawn = _remembering(tree_contents.asking(drawn, deadline, tree_contents.checked_out(root), gitlab=gitlab))
     elif drawn.rules.discover or drawn.rules.everywhere:
         raise CibeaconError(
             "The service map cannot be used", "it looks into a clone, and there is none", "Run inside the checkout."

@@ -70,8 +70,8 @@ def is_text(path: Path, mime: str) -> bool:
     with os.fdopen(paths.open_regular(path), "rb") as file:
         head = file.read(_HEAD)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        fix = "Write it as UTF-8, or leave it out (setting dci_files)."
-        raise ScrubError(f"{path.name} is not redacted", "it is UTF-16, in which nothing would be found", fix)
+        hint = "Write it as UTF-8, or leave it out (setting dci_files)."
+        raise ScrubError(f"{path.name} is not redacted", "it is UTF-16, in which nothing would be found", hint)
     return mime != _OTHER or b"\0" not in head
 
 
@@ -87,8 +87,8 @@ def scrub(
     except subprocess.TimeoutExpired as error:
         raise _stopped(source, seconds) from error
     except OSError as error:
-        fix = "Look at the file and at the space for temporary files."
-        raise ScrubError(f"{source.name} cannot be redacted", clipped(error.strerror, _SHOWN), fix) from error
+        hint = "Look at the file and at the space for temporary files."
+        raise ScrubError(f"{source.name} cannot be redacted", clipped(error.strerror, _SHOWN), hint) from error
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _stopped(source, seconds)
     if code:
@@ -98,8 +98,8 @@ def scrub(
 
 def _stopped(source: Path, seconds: float) -> ScrubError:
     why = f"it took more than {seconds:.3g} s"
-    fix = "Look for a pattern that tries too much (setting dci_redact_patterns), or give dci_upload_timeout more time."
-    return ScrubError(f"{source.name} is not redacted", why, fix)
+    hint = "Look for a pattern that tries too much (setting dci_redact_patterns), or give dci_upload_timeout more time."
+    return ScrubError(f"{source.name} is not redacted", why, hint)
 
 
 def _copied(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from cibeacon.model.request import Call
+from cibeacon.model.request import Request
 from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.errors import ScrubError
 from cibeacon.settings import Settings
@@ -14,7 +14,7 @@ from cibeacon.settings import Settings
 
 def cleaning(
     settings: Settings, environ: Mapping[str, str]
-) -> Callable[[Call, float], AbstractContextManager[Call]] | None:
+) -> Callable[[Request, float], AbstractContextManager[Request]] | None:
     """For a courier: what makes of a call with a file one with what may leave of it; None where everything may.
 
     `environ` is looked at for what Python itself needs to start.
@@ -26,7 +26,7 @@ def cleaning(
     patterns = settings.dci.dci_redact_patterns or scrub.DEFAULTS
 
     @contextmanager
-    def clean(call: Call, seconds: float) -> Iterator[Call]:
+    def clean(call: Request, seconds: float) -> Iterator[Request]:
         source, mime = call.file, (call.headers or {}).get("DCI-MIME", "")
         with _place(source, mime) as place:
             if source and place:
@@ -40,7 +40,7 @@ def cleaning(
         try:
             return OwnFolder() if source and scrub.is_text(source, mime) else nullcontext()
         except OSError as error:
-            fix = "Look at the file and at the space for temporary files."
-            raise ScrubError("A file is not redacted", f"it cannot be copied ({error.strerror})", fix) from error
+            hint = "Look at the file and at the space for temporary files."
+            raise ScrubError("A file is not redacted", f"it cannot be copied ({error.strerror})", hint) from error
 
     return clean

@@ -21,7 +21,7 @@ from cibeacon.git.scratch import SHA256_DIGITS, Absent, Borrowed, Scratch, Unfet
 from cibeacon.model.context import Named
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.cleanup import OwnFolder
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
 
 _TAGS = "refs/tags/*"
@@ -38,10 +38,10 @@ class Ladder:
         local: Repository | None,
         remotes: Sequence[Remote],
         environ: Mapping[str, str],
-        budget: Budget,
+        deadline: Deadline,
     ) -> None:
         self._local, self._remotes = local, remotes
-        self._environ, self._budget = environ, budget
+        self._environ, self._budget = environ, deadline
         self._space = ExitStack()
         self.folder: Path | None = None
         """The scratch space, once there is any."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from cibeacon.runtime.cleanup import begun, end, temporary_folder
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
 from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
 
@@ -34,8 +34,8 @@ _OUT_OF_MEMORY = "out of memory"
 class Git:
     """git in one folder, with one environment and one budget."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
-        self.root, self._environ, self._budget = root, environ, budget
+    def __init__(self, root: Path, environ: Mapping[str, str], deadline: Deadline) -> None:
+        self.root, self._environ, self._budget = root, environ, deadline
         self._ahead: dict[tuple[tuple[str, ...], bytes | None], subprocess.Popen[bytes]] = {}
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from cibeacon.git.git_process import Git, listed, names
 from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_line
 from cibeacon.model.context import Checkout, Named
 from cibeacon.model.payload import SHA
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
 
 LARGEST_FILE = 4 << 20
@@ -50,8 +50,8 @@ class Repository(Git):
     trouble: CheckoutError | None = None
     """A repository on disk asks no server, so it never has trouble with one."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], budget: Budget) -> None:
-        super().__init__(root, git_env.reading(environ), budget)
+    def __init__(self, root: Path, environ: Mapping[str, str], deadline: Deadline) -> None:
+        super().__init__(root, git_env.reading(environ), deadline)
         self._commits: dict[str, str | None] = {}
         self._told: dict[tuple[str, ...], tuple[int, bytes, str]] = {}
         self._expected: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from cibeacon.git import git_env
 from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
 from cibeacon.model.payload import SHA
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
 
 What: TypeAlias = Literal["trees", "parents", "graph", "files"]
@@ -94,7 +94,7 @@ class Scratch(Repository):
         root: Path,
         remotes: Sequence[Remote],
         environ: Mapping[str, str],
-        budget: Budget,
+        deadline: Deadline,
         borrowed: Borrowed | None = None,
         *,
         frank: bool = False,
@@ -104,7 +104,7 @@ class Scratch(Repository):
 
         `wide`: the objects have SHA-256 ids.
         """
-        super().__init__(root, environ, budget)
+        super().__init__(root, environ, deadline)
         self._environ = git_env.scratch(environ)
         self._job, self._remotes, self._frank = environ, remotes, frank
         self._brought: set[str] = set()

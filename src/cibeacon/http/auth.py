@@ -12,19 +12,19 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from cibeacon.model.request import Call
+from cibeacon.model.request import Request
 from cibeacon.runtime.watched_file import Watched
 from cibeacon.settings.endpoint import Endpoint
 
 
-def headers(call: Call, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
+def headers(call: Request, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
     """The headers that sign a call with this content. Raises `OSError` when a file cannot be read."""
     if call.auth == "dci":
         return _dci(call, endpoint, content)
     return {"Authorization": f"Bearer {endpoint.token}", **endpoint.headers}
 
 
-def _dci(call: Call, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
+def _dci(call: Request, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
     from dciauth.v2.headers import generate_headers  # 5 ms that only DCI costs
 
     place = urlsplit(endpoint.base_url + call.path)

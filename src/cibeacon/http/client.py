@@ -19,10 +19,10 @@ from cibeacon.http import auth
 from cibeacon.http.network_errors import Lost, lost, spent, too_slow
 from cibeacon.http.response_body import compared, read
 from cibeacon.http.session import HardenedSession
-from cibeacon.model.outcome import Outcome, Word
+from cibeacon.model.outcome import Outcome, OutcomeStatus
 from cibeacon.model.plain_http import plain_http_refused
-from cibeacon.model.request import Call, Dialogue, Reply, Verdict
-from cibeacon.runtime.deadline import Budget
+from cibeacon.model.request import Exchange, Request, Response, SinkResult
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import ScrubError
 from cibeacon.runtime.threads import Unwatched, within
 from cibeacon.runtime.watched_file import Watch, watched
@@ -40,15 +40,15 @@ _ALWAYS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 """A compressed body could unfold without end, or drip for ever without a byte of it coming out."""
 
 
-Cleaning: TypeAlias = Callable[[Call, float], AbstractContextManager[Call]]
+Cleaning: TypeAlias = Callable[[Request, float], AbstractContextManager[Request]]
 """For a call with a file and the seconds left: the call with what may leave of it. Raises `ScrubError`."""
-Attempted: TypeAlias = tuple[Reply | Lost, float | None]
+Attempted: TypeAlias = tuple[Response | Lost, float | None]
 """What came back, and the least wait before another attempt; None when another would not help."""
 Within: TypeAlias = Callable[[float, Callable[[], Attempted]], Attempted]
 """How a request is given up: the seconds it may take, and the request. Raises `TimeoutError`."""
 
 
-class Courier:
+class HttpClient:
     """Carries dialogues inside one budget, of which each endpoint has its share: a dead one costs the others nothing.
 
     Args:
@@ -61,7 +61,7 @@ class Courier:
     def __init__(
         self,
         endpoints: Mapping[str, Endpoint],
-        budget: Budget,
+        deadline: Deadline,
         *,
         random: Callable[[], float],
         now: Callable[[], float],
@@ -74,10 +74,10 @@ class Courier:
         rest: float = REST_SECONDS,
         tries: int = TRIES,
     ) -> None:
-        self._endpoints, self._budget, self._random, self._now = endpoints, budget, random, now
+        self._endpoints, self._budget, self._random, self._now = endpoints, deadline, random, now
         self._allow_http, self._watch, self._clean = allow_http, watch, clean
         self._bounded, self._slowed, self._rest, self._tries = bounded, slowed, rest, tries
-        self._shares: dict[str, Budget] = {}
+        self._shares: dict[str, Deadline] = {}
         self._resting: dict[str, float] = {}
         self._session = HardenedSession()
         self._session.headers.update({**_ALWAYS, "User-Agent": user_agent})
@@ -86,58 +86,64 @@ class Courier:
         """Closes the kept connections."""
         self._session.close()
 
-    def carry(self, dialogue: Dialogue, row: Outcome, budget: Budget | None = None) -> Outcome:
+    def send(self, exchange: Exchange, row: Outcome, deadline: Deadline | None = None) -> Outcome:
         """The signal's row, told: each call sent, each reply handed back, the sink's verdict at the end.
 
         `spooled` stands for what could not be delivered and may well be later. A signal may have a budget of its own.
         """
-        endpoint, budget = self._endpoints[row.sink], budget or self._share(row.sink)
-        call = next(dialogue)
+        endpoint, deadline = self._endpoints[row.sink], deadline or self._share(row.sink)
+        call = next(exchange)
         while True:
             row = row._replace(request=call.shown(endpoint.base_url))
-            reply, attempts = self._cleaned(call, endpoint, budget, repeated=row.doubtful)
-            row = row._replace(attempts=row.attempts + attempts, doubtful=row.doubtful or _doubtful(reply))
+            reply, attempts = self._cleaned(call, endpoint, deadline, repeated=row.maybe_delivered)
+            row = row._replace(
+                attempts=row.attempts + attempts, maybe_delivered=row.maybe_delivered or _doubtful(reply)
+            )
             if isinstance(reply, Lost):
-                dialogue.close()
-                word: Word = "spooled" if reply.transient else "failed"
-                return row._replace(word=word, reason=reply.advice, error=reply.error, keep=True)
+                exchange.close()
+                status: OutcomeStatus = "spooled" if reply.transient else "failed"
+                return row._replace(status=status, reason=reply.advice, error=reply.error, retryable=True)
             row = row._replace(http_status=reply.status or None)
             try:
-                call = dialogue.send(reply)
+                call = exchange.send(reply)
             except StopIteration as end:
                 return _judged(row, end.value, reply)
 
-    def _share(self, sink: str) -> Budget:
+    def _share(self, sink: str) -> Deadline:
         if sink not in self._shares:
             self._shares[sink] = self._budget.part(1 / (len(self._endpoints) - len(self._shares)))
         return self._shares[sink]
 
-    def _cleaned(self, call: Call, endpoint: Endpoint, budget: Budget, *, repeated: bool) -> tuple[Reply | Lost, int]:
+    def _cleaned(
+        self, call: Request, endpoint: Endpoint, deadline: Deadline, *, repeated: bool
+    ) -> tuple[Response | Lost, int]:
         """`_exchange`; no file leaves with what must not leave in it."""
         if call.file is None or self._clean is None:
-            return self._exchange(call, endpoint, budget, repeated=repeated)
+            return self._exchange(call, endpoint, deadline, repeated=repeated)
         try:
-            with self._clean(call, budget.remaining()) as clean:
-                return self._exchange(clean, endpoint, budget, repeated=repeated)
+            with self._clean(call, deadline.remaining()) as clean:
+                return self._exchange(clean, endpoint, deadline, repeated=repeated)
         except ScrubError as error:
             return Lost("not redacted", str(error), transient=False, received=False), 0
 
-    def _exchange(self, call: Call, endpoint: Endpoint, budget: Budget, *, repeated: bool) -> tuple[Reply | Lost, int]:
+    def _exchange(
+        self, call: Request, endpoint: Endpoint, deadline: Deadline, *, repeated: bool
+    ) -> tuple[Response | Lost, int]:
         """The last reply (or why there is none) and the number of attempts made; what came back says if any is in doubt."""
         if not self._allow_http and plain_http_refused(endpoint.base_url):
             advice = f"Use https for {endpoint.name}, or set allow_http if the network in between is yours."
             return Lost("plain http refused", advice, transient=False, received=False), 0
-        if self._resting.get(endpoint.name, 0.0) > budget.clock():
+        if self._resting.get(endpoint.name, 0.0) > deadline.clock():
             why = f"{endpoint.name} did not take the signal before this one: send again later."
             return Lost("not tried", why, received=False), 0
-        last: Reply | Lost = spent(endpoint)
+        last: Response | Lost = spent(endpoint)
         for attempt in range(self._tries):
-            if budget.remaining() <= 0:
+            if deadline.remaining() <= 0:
                 return last, attempt
-            last, wait = self._attempt(call, endpoint, budget)
+            last, wait = self._attempt(call, endpoint, deadline)
             if not call.repeatable and wait is not None and _doubtful(last):
-                budget.sleep(min(BACKOFF_SECONDS, budget.remaining()))  # it may be at it still
-                return Reply(0, lost=True), attempt + 1
+                deadline.sleep(min(BACKOFF_SECONDS, deadline.remaining()))  # it may be at it still
+                return Response(0, lost=True), attempt + 1
             last = _after(last, repeated=repeated)
             repeated = _doubtful(last)
             if wait is None:
@@ -145,24 +151,24 @@ class Courier:
             if wait and self._slowed:
                 self._slowed(wait)
             pause = max(wait, self._random() * min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt))
-            if attempt + 1 == self._tries or pause >= budget.remaining():
+            if attempt + 1 == self._tries or pause >= deadline.remaining():
                 break
-            budget.sleep(pause)
-        self._resting[endpoint.name] = budget.clock() + max(self._rest, wait or 0.0)
+            deadline.sleep(pause)
+        self._resting[endpoint.name] = deadline.clock() + max(self._rest, wait or 0.0)
         return last, attempt + 1
 
-    def _attempt(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, float | None]:
+    def _attempt(self, call: Request, endpoint: Endpoint, deadline: Deadline) -> tuple[Response | Lost, float | None]:
         """`_request`, given up when the time is over: neither a name look-up nor dripping headers end by themselves."""
         try:
-            return self._bounded(budget.remaining(), lambda: self._request(call, endpoint, budget))
+            return self._bounded(deadline.remaining(), lambda: self._request(call, endpoint, deadline))
         except Unwatched as error:
             return Lost("not sent", f"{str(error)[:1].upper()}{str(error)[1:]}.", received=False), None
         except TimeoutError:
             return too_slow(), 0.0
 
-    def _request(self, call: Call, endpoint: Endpoint, budget: Budget) -> tuple[Reply | Lost, float | None]:
+    def _request(self, call: Request, endpoint: Endpoint, deadline: Deadline) -> tuple[Response | Lost, float | None]:
         """One request: what came back, and the least wait before another; None when another would not help."""
-        left = max(budget.remaining(), 0.001)  # requests takes no zero
+        left = max(deadline.remaining(), 0.001)  # requests takes no zero
         try:
             with (
                 watched(call.file, self._watch)
@@ -181,7 +187,7 @@ class Courier:
                 ) as response,
             ):
                 against = None if call.uploads or response.status_code >= 300 else call.file
-                reply = compared(response, against, budget) if against else read(response, budget)
+                reply = compared(response, against, deadline) if against else read(response, deadline)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = lost(error, endpoint)
             return failure, (0.0 if failure.transient else None)
@@ -192,34 +198,38 @@ class Courier:
         return reply, None
 
 
-def _described(call: Call) -> Mapping[str, str]:
+def _described(call: Request) -> Mapping[str, str]:
     """A file goes without a content type: it would be taken for what its system reads into it."""
     kind = {"Content-Type": "application/json"} if call.body is not None else {}
     return {**kind, **(call.headers or {})}
 
 
-def _doubtful(last: Reply | Lost) -> bool:
+def _doubtful(last: Response | Lost) -> bool:
     """True when the call may have been done all the same, at this attempt or one before."""
     return last.received if isinstance(last, Lost) else last.lost or last.repeated or last.status >= 500
 
 
-def _after(last: Reply | Lost, *, repeated: bool) -> Reply | Lost:
+def _after(last: Response | Lost, *, repeated: bool) -> Response | Lost:
     """What came back, in doubt where an attempt before it was."""
     if isinstance(last, Lost):
         return last._replace(received=last.received or repeated)
     return last._replace(repeated=repeated)
 
 
-def _judged(row: Outcome, verdict: Verdict, reply: Reply) -> Outcome:
+def _judged(row: Outcome, result: SinkResult, reply: Response) -> Outcome:
     """The row with the sink's verdict; what a vendor's trouble kept from arriving is to be sent later."""
     told = row._replace(
-        word=verdict.outcome, reason=verdict.reason, error=verdict.error, keep=verdict.keep, facts=verdict.facts
+        status=result.outcome,
+        reason=result.reason,
+        error=result.error,
+        retryable=result.retryable,
+        outputs=result.outputs,
     )
     passing = reply.lost or _passing(reply)
-    return told._replace(word="spooled", keep=True) if verdict.outcome == "failed" and passing else told
+    return told._replace(status="spooled", retryable=True) if result.outcome == "failed" and passing else told
 
 
-def _passing(reply: Reply) -> bool:
+def _passing(reply: Response) -> bool:
     """True for an answer that another attempt may not get."""
     return reply.status in _TRANSIENT or reply.status >= 500
 

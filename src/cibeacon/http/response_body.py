@@ -5,8 +5,8 @@ from pathlib import Path
 import requests
 
 from cibeacon.http.network_errors import Lost, too_slow
-from cibeacon.model.request import Reply
-from cibeacon.runtime.deadline import Budget
+from cibeacon.model.request import Response
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.watched_file import watched
 
 LARGEST_REPLY = 1 << 20
@@ -14,7 +14,7 @@ LARGEST_REPLY = 1 << 20
 _CHUNK = 1 << 16
 
 
-def read(response: requests.Response, budget: Budget) -> Reply | Lost:
+def read(response: requests.Response, deadline: Deadline) -> Response | Lost:
     """The reply, read piece by piece: a body that drips must not outlive the budget."""
     content = bytearray()
     while len(content) <= LARGEST_REPLY:
@@ -22,25 +22,25 @@ def read(response: requests.Response, budget: Budget) -> Reply | Lost:
         if not chunk:
             return _reply(response)._replace(content=bytes(content))
         content += chunk
-        if budget.remaining() <= 0:
+        if deadline.remaining() <= 0:
             return too_slow()
     return Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
 
 
-def compared(response: requests.Response, path: Path, budget: Budget) -> Reply | Lost:
+def compared(response: requests.Response, path: Path, deadline: Deadline) -> Response | Lost:
     """The reply, its body held against a file piece by piece, up to the first piece that differs."""
     same, chunk = True, b"-"
     with watched(path, None) as file:
         while same and chunk:
             chunk = response.raw.read1(_CHUNK, decode_content=False)
             same = chunk == file.read(len(chunk) or 1)
-            if budget.remaining() <= 0:
+            if deadline.remaining() <= 0:
                 return too_slow()
     return _reply(response)._replace(same=same)
 
 
-def _reply(response: requests.Response) -> Reply:
+def _reply(response: requests.Response) -> Response:
     """The reply without its body."""
     headers = response.headers
     kind, where, date = headers.get("Content-Type", ""), headers.get("Location"), headers.get("Date")
-    return Reply(response.status_code, b"", kind, where, date)
+    return Response(response.status_code, b"", kind, where, date)

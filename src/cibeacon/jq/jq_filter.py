@@ -127,8 +127,8 @@ def _read(code: int, answer: bytes, seconds: float) -> list[Any]:
         return _values(rest)
     message = rest.decode(errors="replace")
     if word == b"syntax":
-        why, fix = _place(message), "Mend it; https://jqlang.org/manual/v1.8/ has the language."
-        raise SettingsError("The jq program cannot be compiled", why, fix)
+        why, hint = _place(message), "Mend it; https://jqlang.org/manual/v1.8/ has the language."
+        raise SettingsError("The jq program cannot be compiled", why, hint)
     if word == b"runtime":
         why = clipped(" ".join(message.split()), _SHOWN)
         raise SettingsError("The jq program failed", why, "Mend it, or catch the error with ? or //.")

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from cibeacon.model.context import PullRequest
 
 
-class Span(NamedTuple):
+class CommitRange(NamedTuple):
     """The two commits to compare, and the rule that chose them, in words."""
 
     base: str
@@ -33,10 +33,10 @@ class Unknown(NamedTuple):
     """Why the changes cannot be told, and the next step. Never to be read as "nothing" or "everything"."""
 
     why: str
-    fix: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.why}; {self.fix}" if self.fix else self.why
+        return f"{self.why}; {self.hint}" if self.hint else self.why
 
 
 def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class Changes(NamedTuple):
     changed_files: int | None = None
     unmatched: int | None = None
     """Changed files that belong to no service."""
-    strays: tuple[str, ...] = ()
+    unowned: tuple[str, ...] = ()
     """The first few of them."""
     unknown: Unknown | None = None
 
@@ -80,21 +80,21 @@ class Changes(NamedTuple):
         }
 
 
-class Landed(NamedTuple):
+class MergedPR(NamedTuple):
     """A merged pull request, and what it changed by itself."""
 
     pull_request: PullRequest
     changes: Changes | None = None
 
 
-class Landing(NamedTuple):
+class PushedPRs(NamedTuple):
     """The pull requests that a push merged, the first to land first; and why there is none, or perhaps not all of them.
 
     Neither, where nothing was asked.
     """
 
     pull_requests: tuple[PullRequest, ...] = ()
-    word: Literal["skipped", "failed"] = "skipped"
+    status: Literal["skipped", "failed"] = "skipped"
     reason: str | None = None
     alone: bool = False
     """True when the push is known to hold one pull request and nothing else."""

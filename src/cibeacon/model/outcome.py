@@ -7,14 +7,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-Word: TypeAlias = Literal["sent", "duplicate", "skipped", "spooled", "failed", "invalid", "rehearsed"]
-Status: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run"]
+OutcomeStatus: TypeAlias = Literal["sent", "duplicate", "skipped", "spooled", "failed", "invalid", "dry-run"]
+ReportStatus: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run"]
 
-TROUBLE: frozenset[Word] = frozenset({"failed", "invalid", "spooled"})
+TROUBLE: frozenset[OutcomeStatus] = frozenset({"failed", "invalid", "spooled"})
 """Outcomes that make a strict run exit 1."""
 
 
-class Request(NamedTuple):
+class ShownRequest(NamedTuple):
     """A request as it is shown: never a header."""
 
     method: str
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
     kind: str
     sink: str
-    word: Word
+    status: OutcomeStatus
     reason: str | None = None
     subject: str = ""
     """What the signal is about, in words for the log: the services, the pipeline's name."""
@@ -39,12 +39,12 @@ class Outcome(NamedTuple):
     attempts: int = 0
     http_status: int | None = None
     error: str | None = None
-    request: Request | None = None
-    facts: Mapping[str, str] | None = None
+    request: ShownRequest | None = None
+    outputs: Mapping[str, str] | None = None
     """What was learned and later steps need, by the name of the output."""
-    keep: bool = False
+    retryable: bool = False
     """The same bytes may be accepted later: they are worth keeping."""
-    doubtful: bool = False
+    maybe_delivered: bool = False
     """An attempt may have been done all the same: its answer was lost, or told of trouble."""
 
     def document(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
             "sink": self.sink,
             "method": self.method,
             "key": self.key,
-            "outcome": self.word,
+            "outcome": self.status,
             "reason": self.reason,
             "attempts": self.attempts,
             "http_status": self.http_status,
@@ -64,11 +64,11 @@ class Outcome(NamedTuple):
         }
 
 
-def status(outcomes: Iterable[Outcome], *, rehearsed: bool, trouble: bool = False) -> Status:
+def report_status(outcomes: Iterable[Outcome], *, dry_run: bool, trouble: bool = False) -> ReportStatus:
     """One word for the whole run. `trouble` is a problem that belongs to no signal."""
-    found = {outcome.word for outcome in outcomes}
+    found = {outcome.status for outcome in outcomes}
     words = found - {"skipped"}
-    if rehearsed:
+    if dry_run:
         return "dry-run"
     if not words:
         return "failed" if trouble and not found else "skipped"
@@ -77,9 +77,9 @@ def status(outcomes: Iterable[Outcome], *, rehearsed: bool, trouble: bool = Fals
     return "partial" if words & {"sent", "duplicate"} else "failed"
 
 
-def exit_code(outcomes: Iterable[Outcome], *, strict: bool, rehearsed: bool, trouble: bool = False) -> int:
+def exit_code(outcomes: Iterable[Outcome], *, strict: bool, dry_run: bool, trouble: bool = False) -> int:
     """0, or 1 for a strict run in which anything went wrong. A rehearsal fails for invalid signals only."""
     if not strict:
         return 0
-    counted = {"invalid"} if rehearsed else TROUBLE
-    return int((trouble and not rehearsed) or any(outcome.word in counted for outcome in outcomes))
+    counted = {"invalid"} if dry_run else TROUBLE
+    return int((trouble and not dry_run) or any(outcome.status in counted for outcome in outcomes))

@@ -16,7 +16,7 @@ _DCI = "https://api.distributed-ci.io/"
 class Notice(NamedTuple):
     """Something to know that belongs to no signal. A `trouble` makes a strict run exit 1; a `remark` never does."""
 
-    weight: Literal["remark", "trouble"]
+    weight: Literal["info", "error"]
     text: str
 
 
@@ -28,7 +28,7 @@ class Report(NamedTuple):
     outcomes: tuple[Outcome, ...] = ()
     notices: tuple[Notice, ...] = ()
     strict: bool = False
-    rehearsed: bool = False
+    dry_run: bool = False
     host_title: str = ""
     verb: str = "report"
     """What was asked for; the files that it leaves behind are named after it."""
@@ -40,19 +40,19 @@ class Report(NamedTuple):
     @property
     def troubled(self) -> bool:
         """True when something outside the signals went wrong."""
-        return any(notice.weight == "trouble" for notice in self.notices)
+        return any(notice.weight == "error" for notice in self.notices)
 
     @property
-    def status(self) -> outcome.Status:
+    def status(self) -> outcome.ReportStatus:
         """One word for the whole."""
-        return outcome.status(self.outcomes, rehearsed=self.rehearsed, trouble=self.troubled)
+        return outcome.report_status(self.outcomes, dry_run=self.dry_run, trouble=self.troubled)
 
     @property
     def exit_code(self) -> int:
         """0, unless strict and something went wrong, or the services had to be known."""
         if self.unknown_code and (self.changes is None or self.changes.status == "unknown"):
             return self.unknown_code
-        code = outcome.exit_code(self.outcomes, strict=self.strict, rehearsed=self.rehearsed, trouble=self.troubled)
+        code = outcome.exit_code(self.outcomes, strict=self.strict, dry_run=self.dry_run, trouble=self.troubled)
         return code or self.least_code
 
     @property
@@ -64,14 +64,14 @@ class Report(NamedTuple):
     @property
     def reference_ids(self) -> tuple[str, ...]:
         """The ids under which deployments were announced."""
-        told = [row for row in self.outcomes if row.kind == "deployment" and row.word in ("sent", "duplicate")]
+        told = [row for row in self.outcomes if row.kind == "deployment" and row.status in ("sent", "duplicate")]
         return tuple(row.reference_id for row in told if row.reference_id)
 
     @property
     def dci_job_id(self) -> str | None:
         """The job of DCI that this is, once it is known."""
-        told = (row.facts for row in self.outcomes if row.facts)
-        return next((facts["dci_job_id"] for facts in told if "dci_job_id" in facts), None)
+        told = (row.outputs for row in self.outcomes if row.outputs)
+        return next((outputs["dci_job_id"] for outputs in told if "dci_job_id" in outputs), None)
 
     @property
     def dci_job_page(self) -> str | None:

@@ -1,4 +1,4 @@
-"""The only words a sink may use: it yields a `Call`, is sent a `Reply`, and returns a `Verdict`. Knows no network.
+"""The only words a sink may use: it yields a `Request`, is sent a `Response`, and returns a `SinkResult`. Knows no network.
 
 A sink's `tell` is a generator: it does no I/O and has no clock, so a courier can carry it and a rehearsal can show it.
 """
@@ -8,10 +8,10 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from cibeacon.model.outcome import Request
+from cibeacon.model.outcome import ShownRequest
 
 
-class Call(NamedTuple):
+class Request(NamedTuple):
     """One request. The host and the credential are the courier's: a call can be kept and sent later from elsewhere."""
 
     method: Literal["GET", "POST", "PUT"]
@@ -33,17 +33,17 @@ class Call(NamedTuple):
         """Whether the file is what is sent."""
         return self.file is not None and self.method != "GET"
 
-    def shown(self, base_url: str) -> Request:
+    def shown(self, base_url: str) -> ShownRequest:
         """The request below `base_url`, as it is shown; of a file its path, and what is said of it."""
         body = self.body if self.file is None else {"file": str(self.file), **(self.headers or {})}
-        return Request(self.method, base_url + self.path, body)
+        return ShownRequest(self.method, base_url + self.path, body)
 
     def content(self) -> bytes | None:
         """The exact bytes of the body: ASCII JSON, identical at every attempt and every replay."""
         return None if self.body is None else json.dumps(self.body, separators=(",", ":")).encode("ascii")
 
 
-class Reply(NamedTuple):
+class Response(NamedTuple):
     """One response, its body cut at the courier's limit."""
 
     status: int
@@ -68,7 +68,7 @@ class Reply(NamedTuple):
             return None
 
 
-class Verdict(NamedTuple):
+class SinkResult(NamedTuple):
     """What a sink makes of the replies: `sent`, `duplicate` (it was there already) or `failed`."""
 
     outcome: Literal["sent", "duplicate", "failed"]
@@ -76,10 +76,10 @@ class Verdict(NamedTuple):
     """A sentence for people, with the next step when it failed."""
     error: str | None = None
     """The vendor's own code or message."""
-    keep: bool = False
+    retryable: bool = False
     """Of a failure: the same bytes may be accepted later, since not what they say was at fault."""
-    facts: Mapping[str, str] | None = None
+    outputs: Mapping[str, str] | None = None
     """What was learned and later steps need, by the name of the output: the id of what was made."""
 
 
-Dialogue: TypeAlias = Generator[Call, Reply, Verdict]
+Exchange: TypeAlias = Generator[Request, Response, SinkResult]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import DEEPEST, deeper
-from cibeacon.model.request import Call
+from cibeacon.model.request import Request
 
 VERSION = 1
 LARGEST = 1 << 20
@@ -40,7 +40,7 @@ class Record(NamedTuple):
     @classmethod
     def of(
         cls,
-        call: Call,
+        call: Request,
         row: Outcome,
         created_at: float,
         *,

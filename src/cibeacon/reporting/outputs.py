@@ -36,7 +36,7 @@ def values(report: Report, report_path: str) -> dict[str, str]:
         **found,
         "deployment_reference_ids": _listed(report.reference_ids),
         "dci_job_id": report.dci_job_id or "",
-        "spooled": str(sum(row.keep for row in report.outcomes)),
+        "spooled": str(sum(row.retryable for row in report.outcomes)),
         "report": report_path,
     }
 

@@ -24,7 +24,7 @@ _MARKS = {
     "spooled": "⏳ kept for later",
     "failed": "❌ failed",
     "invalid": "❌ invalid",
-    "rehearsed": "🔍 dry run",
+    "dry-run": "🔍 dry run",
 }
 
 
@@ -46,7 +46,7 @@ def _signals(report: Report) -> Iterator[str]:
         return
     yield from ("| signal | outcome | about | note |", "|---|---|---|---|")
     for row in report.outcomes[:_MOST_ROWS]:
-        yield f"| {cell(row.kind)} | {_MARKS[row.word]} | {cell(row.subject)} | {cell(_note(row))} |"
+        yield f"| {cell(row.kind)} | {_MARKS[row.status]} | {cell(row.subject)} | {cell(_note(row))} |"
     yield from _more(len(report.outcomes))
     if report.dci_job_page:
         yield from ("", f"[The job of DCI]({report.dci_job_page})")
@@ -90,7 +90,7 @@ def _services(changes: Changes | None) -> Iterator[str]:
 
 def _notices(report: Report) -> Iterator[str]:
     for notice in report.asides:
-        yield from ("", f"{'⚠️' if notice.weight == 'trouble' else 'ℹ️'} {cell(notice.text)}")
+        yield from ("", f"{'⚠️' if notice.weight == 'error' else 'ℹ️'} {cell(notice.text)}")
 
 
 def _more(count: int) -> Iterator[str]:

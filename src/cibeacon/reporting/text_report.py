@@ -23,8 +23,9 @@ _MARKS = {
     "spooled": "…",
     "failed": "✗",
     "invalid": "✗",
-    "rehearsed": "~",
+    "dry-run": "~",
 }
+_LABELS: dict[str, str] = {"dry-run": "would send"}
 MOST_REASONS = 5
 """Services of a report that are shown with their reason."""
 _MOST_NAMES = 8
@@ -95,13 +96,13 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
 
 def _outcomes(rows: Iterable[Outcome]) -> Iterator[str]:
     """A line a kind of signal and what became of it; neighbours that were not sent for one reason share a line too."""
-    for (word, reason, error, _), group in groupby(
-        rows, key=lambda row: (row.word, row.reason, row.error, row.subject and row.kind)
+    for (status, reason, error, _), group in groupby(
+        rows, key=lambda row: (row.status, row.reason, row.error, row.subject and row.kind)
     ):
         alike = list(group)
         kinds = ", ".join(dict.fromkeys(row.kind for row in alike))
         parts = (kinds, _short(", ".join(row.subject for row in alike if row.subject)), error, reason)
-        yield f"{_MARKS[word]} {word:<9} {': '.join(part for part in parts if part)}"
+        yield f"{_MARKS[status]} {_LABELS.get(status, status):<9} {': '.join(part for part in parts if part)}"
 
 
 def _pages(report: Report) -> Iterator[str]:
@@ -119,20 +120,20 @@ def _short(subject: str) -> str:
 
 
 def _requests(report: Report) -> Iterator[str]:
-    """In a rehearsal: each request whole, since its exact body is the point."""
+    """In a dry run: each request whole, since its exact body is the point."""
     for row in report.outcomes:
-        if report.rehearsed and row.request:
+        if report.dry_run and row.request:
             yield clipped(f"            {row.request.method} {row.request.url}", _WIDTH)
             yield f"            {json_text(row.request.body)}"
 
 
 def _notices(report: Report) -> Iterator[str]:
     for notice in report.asides:
-        yield f"{'!' if notice.weight == 'trouble' else 'i'} {notice.text}"
+        yield f"{'!' if notice.weight == 'error' else 'i'} {notice.text}"
 
 
 def _result(report: Report) -> str:
-    counts = groupby(sorted(row.word for row in report.outcomes))
+    counts = groupby(sorted(row.status for row in report.outcomes))
     tally = ", ".join(f"{sum(1 for _ in group)} {word}" for word, group in counts)
     ending = f"exit {report.exit_code}" if report.strict or report.exit_code else "the build goes on"
     bad = report.status in ("failed", "partial") or report.troubled

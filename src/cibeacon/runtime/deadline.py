@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 
-class Budget(NamedTuple):
+class Deadline(NamedTuple):
     """A span of wall-clock time, shared by all who are given it."""
 
     seconds: float

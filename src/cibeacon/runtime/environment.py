@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TextIO, TypeAlias
 
-Stage: TypeAlias = Literal["whole", "main", "post"]
+Stage: TypeAlias = Literal["single", "main", "post"]
 """`main` and `post` are the stages of the GitHub action; `whole` is everything at once: the CLI, a GitLab job."""
 
 
@@ -12,7 +12,7 @@ def _nothing(*_: float | None) -> None:
     """What a process without signals of its own does at both."""
 
 
-class World(NamedTuple):
+class Environment(NamedTuple):
     """The process around a command."""
 
     environ: Mapping[str, str]
@@ -33,7 +33,7 @@ class World(NamedTuple):
     """A number from 0 to 1, for jitter."""
     token: Callable[[], str]
     """A fresh unguessable word, for delimiters."""
-    stage: Stage = "whole"
+    stage: Stage = "single"
     alarm: Callable[[float, int], object] = _nothing
     """Interrupts the work after so many seconds; the exit code is for a process that has to be ended."""
     halftime: Callable[[float | None], object] = _nothing

@@ -13,14 +13,14 @@ _Done = TypeVar("_Done")
 
 
 class CibeaconError(Exception):
-    """A failure as a paragraph: `what` happened, `why`, and the `fix` a person can try next."""
+    """A failure as a paragraph: `what` happened, `why`, and the `hint` a person can try next."""
 
-    def __init__(self, what: str, why: str, fix: str) -> None:
-        super().__init__(what, why, fix)
-        self.what, self.why, self.fix = what, why, fix
+    def __init__(self, what: str, why: str, hint: str) -> None:
+        super().__init__(what, why, hint)
+        self.what, self.why, self.hint = what, why, hint
 
     def __str__(self) -> str:
-        return " ".join(f"{part.rstrip('.')}." for part in (self.what, self.why, self.fix) if part)
+        return " ".join(f"{part.rstrip('.')}." for part in (self.what, self.why, self.hint) if part)
 
 
 class SettingsError(CibeaconError):

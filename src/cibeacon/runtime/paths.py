@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cibeacon.runtime.environment import World
+from cibeacon.runtime.environment import Environment
 
 _TOPS = ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "RUNNER_TEMP")
 """Variables of CI hosts that name folders in which anybody's job may have put links."""
@@ -30,38 +30,38 @@ def _is_checkout(folder: Path) -> bool:
     return os.path.exists(folder / ".git")  # noqa: PTH110 - False where it may not be looked at
 
 
-def boundary(world: World) -> Path:
+def boundary(env: Environment) -> Path:
     """The outermost folder around the working directory that a stranger may have filled; outside any, that itself."""
-    here = Path(os.path.normpath(world.cwd))
-    return _top(world, here) or here
+    here = Path(os.path.normpath(env.cwd))
+    return _top(env, here) or here
 
 
-def settled(world: World, path: Path | str) -> Path:
+def settled(env: Environment, path: Path | str) -> Path:
     """Where a path leads by links that can be trusted: those above the outermost folder that strangers may fill.
 
     The rest is as it is written, for whoever opens it. Outside such folders only the last part is.
     """
-    whole = Path(os.path.normpath(world.cwd / path))
-    top = _top(world, whole) or whole.parent
+    whole = Path(os.path.normpath(env.cwd / path))
+    top = _top(env, whole) or whole.parent
     return Path(os.path.realpath(top)) / whole.relative_to(top)
 
 
-def is_outside(world: World, path: Path | str) -> bool:
+def is_outside(env: Environment, path: Path | str) -> bool:
     """Whether a path is below none of the folders that strangers may fill."""
-    return _top(world, Path(os.path.normpath(world.cwd / path))) is None
+    return _top(env, Path(os.path.normpath(env.cwd / path))) is None
 
 
-def _top(world: World, path: Path) -> Path | None:
+def _top(env: Environment, path: Path) -> Path | None:
     """The outermost of the known folders that `path` is below; None where it is below none."""
-    named = (os.path.normpath(world.environ[name]) for name in _TOPS if world.environ.get(name, "").startswith("/"))
-    checkout = toplevel(Path(os.path.normpath(world.cwd)))
+    named = (os.path.normpath(env.environ[name]) for name in _TOPS if env.environ.get(name, "").startswith("/"))
+    checkout = toplevel(Path(os.path.normpath(env.cwd)))
     known = {*map(Path, named), *([checkout] if _is_checkout(checkout) else ())} - {Path("/")}
     return next((folder for folder in reversed((path, *path.parents)) if folder in known), None)
 
 
-def in_checkout(world: World, path: Path) -> bool:
+def in_checkout(env: Environment, path: Path) -> bool:
     """Whether a path is in any checkout, or in the folder that the CI host makes one in."""
-    named = (world.environ.get(name, "") for name in _TOPS[:2])
+    named = (env.environ.get(name, "") for name in _TOPS[:2])
     tops = {Path(os.path.realpath(each)) for each in named if each.startswith("/")}
     return _is_checkout(toplevel(path)) or not tops.isdisjoint((path, *path.parents))
 

@@ -239,8 +239,8 @@ def _content(root: Path, path: Path) -> bytes:
         with os.fdopen(paths.open_regular(real), "rb") as file:
             return file.read(LARGEST + 1)
     except FileNotFoundError as error:
-        fix = "Mend the name (the setting config, where that gives it), or the link that leads nowhere."
-        raise ServiceMapError(f"{name} cannot be used", "it cannot be read: there is no such file", fix) from error
+        hint = "Mend the name (the setting config, where that gives it), or the link that leads nowhere."
+        raise ServiceMapError(f"{name} cannot be used", "it cannot be read: there is no such file", hint) from error
     except (OSError, RuntimeError) as error:
         raise _unusable(name, f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

@@ -162,7 +162,7 @@ def _asked(rule: Rule, outside: Outside, program: str, value: Any) -> list[Any]:
                 outside.jq(own, None)
             except SettingsError as alone:
                 if alone.what == error.what:
-                    raise SettingsError(alone.what, f"discover: {rule.words}: {alone.why}", alone.fix) from error
+                    raise SettingsError(alone.what, f"discover: {rule.words}: {alone.why}", alone.hint) from error
         raise
 
 

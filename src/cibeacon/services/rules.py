@@ -64,7 +64,7 @@ class Assignment(NamedTuple):
     unmatched: int
     """Paths that are nobody's."""
     ignored: int = 0
-    strays: tuple[str, ...] = ()
+    unowned: tuple[str, ...] = ()
     """The first few unmatched paths."""
     misnamed: Mapping[str, str] = _NOTHING
     """The same for what was discovered under a name that no service may have."""

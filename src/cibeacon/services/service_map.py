@@ -68,7 +68,7 @@ class ServiceMap:
         own: dict[str, str] = {}
         total = ignored = unmatched = 0
         everywhere = ""
-        strays: list[str] = []
+        unowned: list[str] = []
         kept: list[str] = []
         places, roots, fallback = self._places, self.roots, self._fallback()
         ignores, anywhere = self._ignore, self._ignore.anywhere
@@ -94,13 +94,13 @@ class ServiceMap:
                     own.setdefault(fallback, path)
                 elif not touched:
                     unmatched += 1
-                    strays += [path] if len(strays) < _MOST_STRAYS else []
+                    unowned += [path] if len(unowned) < _MOST_STRAYS else []
             known = place.closed or "\0"
         if self.rules.chosen:
             own = {**self.rules.chosen(kept, sorted(self.services())), **own}
         why = self._reasons(own, everywhere)
         misnamed = {name.removeprefix(MISNAMED): why.pop(name) for name in list(why) if name.startswith(MISNAMED)}
-        return Assignment(why, total, unmatched, ignored, tuple(strays), misnamed)
+        return Assignment(why, total, unmatched, ignored, tuple(unowned), misnamed)
 
     def services(self) -> frozenset[str]:
         """The name of every service; those that only a template finds, from the folders of both trees."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import ServiceMapError
 from cibeacon.services import config_file
 from cibeacon.services.service_map import ServiceMap
@@ -51,7 +51,7 @@ def settled(drawn: ServiceMap, source: Source, base: str | None, head: str | Non
 
 
 def asking(
-    drawn: ServiceMap, budget: Budget, built: Callable[[str], bytes | None], *sides: Side, gitlab: bool = False
+    drawn: ServiceMap, deadline: Deadline, built: Callable[[str], bytes | None], *sides: Side, gitlab: bool = False
 ) -> ServiceMap:
     """The map with what its rules may ask besides the trees. `sides`: whose CODEOWNERS may be believed.
 
@@ -61,7 +61,7 @@ def asking(
         return drawn
     from cibeacon.services.discovery import Outside
 
-    outside: Outside = Outside(_jq(budget), config_file.documents, built, sides or ("head", "base"), gitlab)
+    outside: Outside = Outside(_jq(deadline), config_file.documents, built, sides or ("head", "base"), gitlab)
     return ServiceMap(drawn.roots, drawn.templates, drawn.rules._replace(outside=outside))
 
 
@@ -159,10 +159,10 @@ def _contents(answer: bytes) -> Iterator[tuple[str, bytes]]:
         yield blob, answer[end + 1 : at - 1]
 
 
-def _jq(budget: Budget) -> Callable[[str, Any], list[Any]]:
+def _jq(deadline: Deadline) -> Callable[[str, Any], list[Any]]:
     def jq(program: str, value: Any) -> list[Any]:
         from cibeacon.jq import jq_filter
 
-        return jq_filter.run(program, value, seconds=min(_SECONDS, budget.remaining()))
+        return jq_filter.run(program, value, seconds=min(_SECONDS, deadline.remaining()))
 
     return jq

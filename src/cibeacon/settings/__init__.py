@@ -12,7 +12,7 @@ from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.dx import Deploy, Dx, Run
 from cibeacon.settings.flow import Flow
-from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, Forge, Output
+from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeClient, Output
 from cibeacon.settings.options import Option, Origin, Problem, Sources, credentials, declared, resolve
 
 __all__ = ["GROUPS", "SIGNAL_KINDS", "Change", "Settings", "all_options", "own_secrets", "secret_values", "settle"]
@@ -27,7 +27,7 @@ GROUPS: Mapping[str, type] = {
     "dci": Dci,
     "flow": Flow,
     "dataops": Dataops,
-    "forge": Forge,
+    "forge": ForgeClient,
 }
 
 
@@ -43,7 +43,7 @@ class Settings(NamedTuple):
     dci: Dci
     flow: Flow
     dataops: Dataops
-    forge: Forge
+    forge: ForgeClient
     origins: Mapping[str, Origin]
     problems: tuple[Problem, ...]
 
@@ -68,7 +68,7 @@ def all_options() -> dict[str, tuple[Option, ...]]:
     return {name: declared(group) for name, group in GROUPS.items()}
 
 
-def settle(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:
+def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:
     """Settings from the command line, the environment and the `report:` part of the repository configuration."""
     sources = Sources(flags, environ, repository)
     groups: dict[str, Any] = {}

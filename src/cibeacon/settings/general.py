@@ -165,7 +165,7 @@ class Change(NamedTuple):
     )
 
 
-class Forge(NamedTuple):
+class ForgeClient(NamedTuple):
     """GitHub and GitLab"""
 
     github_token: str | None = option(

@@ -16,7 +16,7 @@ from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue
 from cibeacon.model.signals import Signal
 from cibeacon.signals import builders
-from cibeacon.signals.plan_input import Settled, Situation
+from cibeacon.signals.plan_input import NotPlanned, PlanInput
 
 LONGEST = 255
 """Characters of a tag or a name that DCI stores."""
@@ -24,73 +24,73 @@ ENDS: Mapping[str, str] = {"success": "success", "failure": "failure", "cancelle
 """How a run ended → the state of its job at DCI."""
 
 
-def called_for(situation: Situation) -> None:
+def called_for(plan_input: PlanInput) -> None:
     """A job has a topic or exists; only its own run tells of it."""
-    context, dci = situation.context, situation.settings.dci
-    if not dci.dci_topic and not known_id(situation):
-        raise Settled("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for a job that exists")
+    context, dci = plan_input.context, plan_input.settings.dci
+    if not dci.dci_topic and not known_id(plan_input):
+        raise NotPlanned("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for a job that exists")
     if context.about_upstream:
-        raise Settled("skipped", "the run that this one follows tells of its jobs itself")
+        raise NotPlanned("skipped", "the run that this one follows tells of its jobs itself")
     if not dci.dci_job_id:
-        builders.alone(situation)
-    builders.may_go_on(builders.run_status(situation))
-    if situation.stage == "post" and _end(situation) is None:
-        raise Settled("invalid", "how the job ended is not known: set job_status")
+        builders.alone(plan_input)
+    builders.may_go_on(builders.run_status(plan_input))
+    if plan_input.stage == "post" and _end(plan_input) is None:
+        raise NotPlanned("invalid", "how the job ended is not known: set job_status")
 
 
-def signals(situation: Situation) -> tuple[Signal | Settled, ...]:
+def signals(plan_input: PlanInput) -> tuple[Signal | NotPlanned, ...]:
     """The job when it begins; its files and its end when it ends; all of it where one step sees all."""
-    return tuple(_signals(situation))
+    return tuple(_signals(plan_input))
 
 
-def _signals(situation: Situation) -> Iterator[Signal]:
-    if situation.stage != "post":
-        yield job(situation)
-    end = _end(situation)
-    if situation.stage == "main" or end is None:
+def _signals(plan_input: PlanInput) -> Iterator[Signal]:
+    if plan_input.stage != "post":
+        yield job(plan_input)
+    end = _end(plan_input)
+    if plan_input.stage == "main" or end is None:
         return
-    tag, job_id = correlation(situation), known_id(situation)
-    for file in situation.files:
+    tag, job_id = correlation(plan_input), known_id(plan_input)
+    for file in plan_input.files:
         yield Attachment(tag, job_id, *file)
-    yield from key_values(situation, tag)
-    yield JobState(tag, job_id, end, note(situation), yields=True)
+    yield from key_values(plan_input, tag)
+    yield JobState(tag, job_id, end, note(plan_input), yields=True)
 
 
-def job(situation: Situation) -> DciJob:
+def job(plan_input: PlanInput) -> DciJob:
     """The job as it is made, or gone on with."""
-    context, dci = situation.context, situation.settings.dci
+    context, dci = plan_input.context, plan_input.settings.dci
     pull_request = context.pull_request
     page = pull_request.url if pull_request and context.about_pull_request else None
     return DciJob(
-        correlation=correlation(situation),
+        correlation=correlation(plan_input),
         topic=dci.dci_topic,
         components=dci.dci_components,
         latest_by=dci.dci_latest_by,
-        name=(dci.dci_name or _name(situation))[:LONGEST],
+        name=(dci.dci_name or _name(plan_input))[:LONGEST],
         configuration=dci.dci_configuration,
         change_url=dci.dci_change_url or page,
         tags=dci.dci_tags,
-        data=_data(situation),
+        data=_data(plan_input),
         comment=dci.dci_comment,
-        job_id=known_id(situation),
-        note=note(situation),
+        job_id=known_id(plan_input),
+        note=note(plan_input),
     )
 
 
-def key_values(situation: Situation, tag: str) -> Iterator[JobValue]:
+def key_values(plan_input: PlanInput, tag: str) -> Iterator[JobValue]:
     """The numbers that the job is to keep."""
-    for name, number in situation.settings.dci.dci_key_values.items():
-        yield JobValue(tag, known_id(situation), name, number)
+    for name, number in plan_input.settings.dci.dci_key_values.items():
+        yield JobValue(tag, known_id(plan_input), name, number)
 
 
-def correlation(situation: Situation) -> str:
+def correlation(plan_input: PlanInput) -> str:
     """The tag that no other job carries: `ci:SERVER:REPOSITORY[:PIPELINE]:RUN:ATTEMPT[:JOB[:LEG]]`, without commas.
 
     The jobs at both ends of a GitLab pipeline tell of all of it, so the name of neither stands in the tag.
     """
-    context = situation.context
-    whole = situation.stage != "whole" and context.host == "gitlab"
-    job = () if whole else (context.job_id or context.job or "", builders.leg(situation))
+    context = plan_input.context
+    whole = plan_input.stage != "single" and context.host == "gitlab"
+    job = () if whole else (context.job_id or context.job or "", builders.leg(plan_input))
     pipeline = (context.pipeline_id,) if context.pipeline_id else ()
     place = (context.server or context.host, context.repository or "", *pipeline)
     run = (context.run_id or "", context.run_attempt or 1)
@@ -102,28 +102,28 @@ def correlation(situation: Situation) -> str:
     return f"{tag[: LONGEST - len(digest) - 1]}+{digest}"
 
 
-def known_id(situation: Situation) -> str | None:
+def known_id(plan_input: PlanInput) -> str | None:
     """The id of the job, where somebody told it or an earlier stage made the job."""
-    made = situation.context.dci_job_id
-    return situation.settings.dci.dci_job_id or (made if made and is_uuid(made) else None)
+    made = plan_input.context.dci_job_id
+    return plan_input.settings.dci.dci_job_id or (made if made and is_uuid(made) else None)
 
 
-def _name(situation: Situation) -> str:
-    context, run = situation.context, situation.settings.run
+def _name(plan_input: PlanInput) -> str:
+    context, run = plan_input.context, plan_input.settings.run
     parts = [run.pipeline_name or context.pipeline or context.repository or "pipeline"]
-    if context.job and not (situation.stage != "whole" and context.host == "gitlab"):
+    if context.job and not (plan_input.stage != "single" and context.host == "gitlab"):
         parts.append(context.job)
-    matrix = situation.settings.change.matrix
+    matrix = plan_input.settings.change.matrix
     values = list(matrix.values()) if isinstance(matrix, dict) else []
     shown = ", ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
     name = " / ".join(parts)
     return f"{name} ({shown})" if shown else name
 
 
-def _data(situation: Situation) -> Mapping[str, Any]:
-    context = situation.context
+def _data(plan_input: PlanInput) -> Mapping[str, Any]:
+    context = plan_input.context
     known = {
-        "run_url": situation.settings.change.source_url or context.run_url,
+        "run_url": plan_input.settings.change.source_url or context.run_url,
         "repository": context.repository,
         "commit": context.commit_sha,
         "branch": context.branch,
@@ -134,15 +134,15 @@ def _data(situation: Situation) -> Mapping[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def note(situation: Situation) -> str:
+def note(plan_input: PlanInput) -> str:
     """What stands beside a state: people come from there to the run."""
-    where = situation.settings.change.source_url or situation.context.run_url
-    return situation.settings.dci.dci_comment or ": ".join(part for part in (situation.host_title, where) if part)
+    where = plan_input.settings.change.source_url or plan_input.context.run_url
+    return plan_input.settings.dci.dci_comment or ": ".join(part for part in (plan_input.host_title, where) if part)
 
 
-def _end(situation: Situation) -> str | None:
+def _end(plan_input: PlanInput) -> str | None:
     """How the job ended, in DCI's words; None while it runs. That it was no fault of the code only a person can say."""
-    ended = builders.ending(situation)
-    if situation.settings.run.status == "error" and ended in ("failure", "unknown"):
+    ended = builders.ending(plan_input)
+    if plan_input.settings.run.status == "error" and ended in ("failure", "unknown"):
         return "error"
     return ENDS.get(ended or "")

@@ -13,7 +13,7 @@ from typing import Any
 from cibeacon.ci import github
 from cibeacon.model import parsers
 from cibeacon.model.context import Context
-from cibeacon.model.outcome import Outcome, Word
+from cibeacon.model.outcome import Outcome, OutcomeStatus
 from cibeacon.model.signals import Deployment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.signals.plan import Ready, Step
@@ -37,9 +37,9 @@ def with_metadata(
     return [_filled(step, made) for step in steps]
 
 
-def without_metadata(steps: Sequence[Step], word: Word, why: str) -> list[Step]:
+def without_metadata(steps: Sequence[Step], status: OutcomeStatus, why: str) -> list[Step]:
     """The steps with no deployment left to send: one without its metadata would say something else."""
-    fault = Outcome("", "", word, reason=f"metadata_jq: {why}")
+    fault = Outcome("", "", status, reason=f"metadata_jq: {why}")
     return [_filled(step, fault) for step in steps]
 
 
@@ -47,7 +47,7 @@ def _filled(step: Step, made: Mapping[str, Any] | Outcome) -> Step:
     if isinstance(step, Outcome) or not isinstance(step.signal, Deployment):
         return step
     if isinstance(made, Outcome):
-        return step.row._replace(word=made.word, reason=made.reason)
+        return step.row._replace(status=made.status, reason=made.reason)
     return step._replace(signal=step.signal._replace(metadata={**made, **(step.signal.metadata or {})}))
 
 

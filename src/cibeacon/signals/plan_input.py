@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon.model.changes import Changes, Landed
+from cibeacon.model.changes import Changes, MergedPR
 from cibeacon.model.context import Context
-from cibeacon.model.outcome import Word
+from cibeacon.model.outcome import OutcomeStatus
 from cibeacon.runtime.environment import Stage
 from cibeacon.settings import Settings
 
 
-class Settled(Exception):
+class NotPlanned(Exception):
     """A signal, or a kind of signal, that does not go: how it ends, and why."""
 
-    def __init__(self, word: Word, reason: str, subject: str = "") -> None:
-        self.word, self.reason, self.subject = word, reason, subject
+    def __init__(self, status: OutcomeStatus, reason: str, subject: str = "") -> None:
+        self.status, self.reason, self.subject = status, reason, subject
 
 
 class File(NamedTuple):
@@ -26,22 +26,22 @@ class File(NamedTuple):
     size: int
 
 
-class Situation(NamedTuple):
+class PlanInput(NamedTuple):
     """Everything the plan depends on."""
 
     context: Context
     settings: Settings
     stage: Stage
     now: int
-    rehearsed: bool
+    dry_run: bool
     host_title: str
     changes: Changes | None = None
     """Those of the whole run. None when they were not worked out: no service map is drawn."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
-    landed: tuple[Landed, ...] = ()
+    landed: tuple[MergedPR, ...] = ()
     """The pull requests that a push merged, found by asking the host; the one that landed first stands first."""
-    unlanded: tuple[Word, str] | None = None
+    unlanded: tuple[OutcomeStatus, str] | None = None
     """Why no such pull request is known, or not every one: `skipped` or `failed`, and the reason."""
 
     files: tuple[File, ...] = ()

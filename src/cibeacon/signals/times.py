@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cibeacon.model.signals import PipelineRun
 from cibeacon.settings.options import Problem
-from cibeacon.signals.plan_input import Settled, Situation
+from cibeacon.signals.plan_input import NotPlanned, PlanInput
 
 EARLIEST = 631_152_000
 """1990: nobody deployed from a pull request before, and a year or a spreadsheet's day number is a second of 1970."""
@@ -15,17 +15,17 @@ AHEAD = 86_400
 """Seconds by which clocks may differ."""
 
 
-def problems(situation: Situation) -> Iterator[Problem]:
-    """The settings of times that cannot be used, as `settle` would say it if it had a clock."""
-    deploy, run = situation.settings.deploy, situation.settings.run
+def problems(plan_input: PlanInput) -> Iterator[Problem]:
+    """The settings of times that cannot be used, as `load_settings` would say it if it had a clock."""
+    deploy, run = plan_input.settings.deploy, plan_input.settings.run
     given = (
         ("deploy", "deployed_at", deploy.deployed_at),
         ("run", "started_at", run.started_at),
         ("run", "finished_at", run.finished_at),
     )
     for group, name, seconds in given:
-        if seconds is not None and (why := _impossible(seconds, situation.now)):
-            source = situation.settings.origins[name].words
+        if seconds is not None and (why := _impossible(seconds, plan_input.now)):
+            source = plan_input.settings.origins[name].words
             yield Problem(group, name, f"{name} {said(seconds)} cannot be used because it {why} ({source})")
 
 
@@ -33,7 +33,7 @@ def in_order(signal: PipelineRun) -> None:
     """Raises Settled for a run that ended before it began."""
     if signal.finished_at is not None and signal.finished_at < signal.started_at:
         ends = f"the end ({said(signal.finished_at)}) lies before the start ({said(signal.started_at)})"
-        raise Settled("invalid", f"{ends}: set started_at and finished_at to when the run began and ended")
+        raise NotPlanned("invalid", f"{ends}: set started_at and finished_at to when the run began and ended")
 
 
 def said(seconds: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from cibeacon.model.request import Dialogue
+from cibeacon.model.request import Exchange
 from cibeacon.model.signals import Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks import dx
@@ -25,11 +25,11 @@ class Sink(Protocol):
         """Why the signal must not be sent, as the vendor's rules go; None when it may."""
         ...
 
-    def rehearse(self, signal: Signal, form: str, /) -> Dialogue:
+    def preview(self, signal: Signal, form: str, /) -> Exchange:
         """The one call that matters, as a dry run shows it."""
         ...
 
-    def tell(self, signal: Signal, form: str, /) -> Dialogue:
+    def send(self, signal: Signal, form: str, /) -> Exchange:
         """The signal as calls, in one of the API's forms."""
         ...
 
@@ -37,11 +37,11 @@ class Sink(Protocol):
         """What a record needs beside that call to tell the signal again; None where the call says it all."""
         ...
 
-    def resume(self, record: Record, form: str = "", /) -> Dialogue | None:
+    def resume(self, record: Record, form: str = "", /) -> Exchange | None:
         """What a record says, to the byte; None when it is no call of this sink's. `form` is for what is looked up."""
         ...
 
-    def preview(self, record: Record, form: str = "", /) -> Dialogue | None:
+    def preview_record(self, record: Record, form: str = "", /) -> Exchange | None:
         """The one call that matters of what a record says, as a dry run shows it; None when it is no call of this sink's."""
         ...
 

@@ -13,7 +13,7 @@ from typing import Any
 from cibeacon.model.file_names import fits
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
-from cibeacon.model.request import Call, Dialogue, Verdict
+from cibeacon.model.request import Exchange, Request, SinkResult
 from cibeacon.model.signals import Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks import dci_calls as calls
@@ -76,18 +76,18 @@ def _job_faults(signal: DciJob) -> str | None:
     return None
 
 
-def rehearse(signal: Signal, form: str) -> Dialogue:
+def preview(signal: Signal, form: str) -> Exchange:
     """The one call that everything else leads to, with holes where a look-up would have filled something in."""
     yield _shown(signal)
-    return Verdict("sent")
+    return SinkResult("sent")
 
 
-def tell(signal: Signal, form: str) -> Dialogue:
+def send(signal: Signal, form: str) -> Exchange:
     """The signal told, unless DCI has it already."""
     return _told(signal, late=False)
 
 
-def _told(signal: Signal, *, late: bool) -> Dialogue:
+def _told(signal: Signal, *, late: bool) -> Exchange:
     """`late`: it was to be told before, and the job may have gone on since."""
     try:
         match signal:
@@ -100,7 +100,7 @@ def _told(signal: Signal, *, late: bool) -> Dialogue:
             case JobState():
                 return (yield from _told_end(signal, late=late))
     except Refused as refused:
-        return refused.verdict
+        return refused.result
     raise TypeError(type(signal).__name__)
 
 
@@ -109,16 +109,16 @@ def keeps(signal: Signal) -> Mapping[str, Any] | None:
     return dci_record.written(signal) if isinstance(signal, DciJob | OfJob) else None
 
 
-def resume(record: Record, form: str = "") -> Dialogue | None:
+def resume(record: Record, form: str = "") -> Exchange | None:
     """The dialogue that a record holds, when it is one of DCI's."""
     signal = remembered(record)
     return _told(signal, late=True) if signal else None
 
 
-def preview(record: Record, form: str = "") -> Dialogue | None:
+def preview_record(record: Record, form: str = "") -> Exchange | None:
     """The one call of a record that everything else leads to."""
     signal = remembered(record)
-    return rehearse(signal, form) if signal else None
+    return preview(signal, form) if signal else None
 
 
 def remembered(record: Record) -> DciJob | OfJob | None:
@@ -129,7 +129,7 @@ def remembered(record: Record) -> DciJob | OfJob | None:
     return signal if _shown(signal).path == record.path else None
 
 
-def _shown(signal: Signal) -> Call:
+def _shown(signal: Signal) -> Request:
     match signal:
         case DciJob(job_id=None):
             every = ("the last released of every type",) if signal.latest_by == "released" else ()
@@ -145,7 +145,7 @@ def _shown(signal: Signal) -> Call:
     raise TypeError(type(signal).__name__)
 
 
-def _made(signal: DciJob, topic_id: str, component_ids: list[str]) -> Call:
+def _made(signal: DciJob, topic_id: str, component_ids: list[str]) -> Request:
     fields = {
         "name": signal.name,
         "configuration": signal.configuration,
@@ -159,21 +159,21 @@ def _made(signal: DciJob, topic_id: str, component_ids: list[str]) -> Call:
     return calls.create(where, component_ids, filled) if component_ids else calls.schedule(where, filled)
 
 
-def _told_job(signal: DciJob) -> Dialogue:
+def _told_job(signal: DciJob) -> Exchange:
     jobs = yield from known_jobs(signal.job_id, signal.correlation)
     made = not jobs
     if made:
         jobs = yield from _new_job(signal)
-    job, *strays = jobs
-    facts = {"dci_job_id": id_of(job)}
+    job, *unowned = jobs
+    outputs = {"dci_job_id": id_of(job)}
     try:
         told = yield from _started(job, signal.note)
     except Refused as refused:
-        return refused.verdict._replace(facts=facts)
-    yield from ended(strays, job)
+        return refused.result._replace(outputs=outputs)
+    yield from ended(unowned, job)
     if made or told:
-        return Verdict("sent", facts=facts)
-    return Verdict("duplicate", f"DCI has this job already; it is {_plain(job)}.", facts=facts)
+        return SinkResult("sent", outputs=outputs)
+    return SinkResult("duplicate", f"DCI has this job already; it is {_plain(job)}.", outputs=outputs)
 
 
 def _new_job(signal: DciJob) -> Talk[list[Row]]:
@@ -196,9 +196,9 @@ def _started(job: Row, note: str | None) -> Talk[bool]:
     return bool(ahead)
 
 
-def _told_value(signal: JobValue) -> Dialogue:
+def _told_value(signal: JobValue) -> Exchange:
     job_id = signal.job_id or id_of((yield from needed_jobs(None, signal.correlation))[0])
-    facts = {"dci_job_id": job_id}
+    outputs = {"dci_job_id": job_id}
 
     def look() -> Talk[Row | None]:
         job = yield from asked(calls.job(job_id), "job")
@@ -208,35 +208,37 @@ def _told_value(signal: JobValue) -> Dialogue:
     if before is not None:
         has = f"DCI has {signal.name}={before.get('value')} already"
         if before.get("value") == signal.value:
-            return Verdict("duplicate", f"{has}.", facts=facts)
-        return Verdict("failed", f"{has}, and a job keeps the first number of a name.", "name taken", facts=facts)
+            return SinkResult("duplicate", f"{has}.", outputs=outputs)
+        return SinkResult(
+            "failed", f"{has}, and a job keeps the first number of a name.", "name taken", outputs=outputs
+        )
     yield from said_once(calls.value(job_id, signal.name, signal.value), look, lambda document: document)
-    return Verdict("sent", facts=facts)
+    return SinkResult("sent", outputs=outputs)
 
 
-def _told_end(signal: JobState, *, late: bool) -> Dialogue:
-    job, *strays = yield from needed_jobs(signal.job_id, signal.correlation)
-    verdict = yield from _told_state_of(job, signal, late=late)
-    if verdict.outcome != "failed" and signal.status in FINAL:
-        yield from ended(strays, job)
-    return verdict
+def _told_end(signal: JobState, *, late: bool) -> Exchange:
+    job, *unowned = yield from needed_jobs(signal.job_id, signal.correlation)
+    result = yield from _told_state_of(job, signal, late=late)
+    if result.outcome != "failed" and signal.status in FINAL:
+        yield from ended(unowned, job)
+    return result
 
 
-def _told_state_of(job: Row, signal: JobState, *, late: bool) -> Dialogue:
+def _told_state_of(job: Row, signal: JobState, *, late: bool) -> Exchange:
     job_id = id_of(job)
-    facts, now = {"dci_job_id": job_id}, status_of(job)
+    outputs, now = {"dci_job_id": job_id}, status_of(job)
     if now == signal.status or (signal.yields and now in FINAL):
-        return Verdict("duplicate", f"DCI has the job as {_plain(job)} already.", facts=facts)
+        return SinkResult("duplicate", f"DCI has the job as {_plain(job)} already.", outputs=outputs)
     if signal.status not in FINAL and (now in FINAL or (late and past(job, signal.status))):  # it would be open again
         why = f"DCI has the job as {_plain(job)} already; {signal.status} comes before that, so it is not told."
-        return Verdict("duplicate", why, facts=facts)
+        return SinkResult("duplicate", why, outputs=outputs)
     try:
         if signal.status in ("failure", "error") and not past(job, "running"):
             yield from told_state(job_id, "running", signal.comment)  # or its history would say error
         yield from told_state(job_id, signal.status, signal.comment)
     except Refused as refused:
-        return refused.verdict._replace(facts=facts)
-    return Verdict("sent", facts=facts)
+        return refused.result._replace(outputs=outputs)
+    return SinkResult("sent", outputs=outputs)
 
 
 def _plain(job: Row) -> str:

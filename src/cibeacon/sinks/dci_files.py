@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cibeacon.model.file_names import numbered
 from cibeacon.model.job_signals import Attachment
-from cibeacon.model.request import Dialogue, Verdict
+from cibeacon.model.request import Exchange, SinkResult
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_lookup import TRIES, Row, Talk, id_of, listed, needed_jobs
 from cibeacon.sinks.dci_replies import Refused, answer, unanswered
@@ -21,19 +21,19 @@ _RENAMED = (
 )
 
 
-def told_file(signal: Attachment) -> Dialogue:
+def told_file(signal: Attachment) -> Exchange:
     """The file sent, under a number where another has its name; unless the job has this very file. Raises `Refused`."""
     job_id = signal.job_id or id_of((yield from needed_jobs(None, signal.correlation))[0])
-    facts = {"dci_job_id": job_id}
+    outputs = {"dci_job_id": job_id}
 
     number, lost = 1, 0
     while number <= _MOST_OF_A_NAME and lost < TRIES:
         name = numbered(signal.name, number)
-        told = Verdict("sent", None if number == 1 else _RENAMED.format(signal.name, name), facts=facts)
+        told = SinkResult("sent", None if number == 1 else _RENAMED.format(signal.name, name), outputs=outputs)
         there = yield from _named(job_id, name)
         for row in there:
             if (yield from _same(row, signal, ours=lost > 0)):
-                return told if lost else Verdict("duplicate", f"DCI has this file already: {name}.", facts=facts)
+                return told if lost else SinkResult("duplicate", f"DCI has this file already: {name}.", outputs=outputs)
         if there:
             number += 1
             continue
@@ -45,7 +45,7 @@ def told_file(signal: Attachment) -> Dialogue:
     if lost:
         raise unanswered()
     why = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
-    return Verdict("failed", why, "name taken", facts=facts)
+    return SinkResult("failed", why, "name taken", outputs=outputs)
 
 
 def _named(job_id: str, name: str) -> Talk[list[Row]]:
@@ -64,4 +64,4 @@ def _same(row: Row, signal: Attachment, *, ours: bool) -> Talk[bool]:
     if ours:
         return True
     why = f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}."
-    raise Refused(Verdict("failed", why, "name taken"))
+    raise Refused(SinkResult("failed", why, "name taken"))

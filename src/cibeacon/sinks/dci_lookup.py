@@ -12,12 +12,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.job_signals import NO_JOB, named_correlation
-from cibeacon.model.request import Call, Reply, Verdict
+from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_replies import Refused, answer, foreign, unanswered
 
 Result = TypeVar("Result")
-Talk: TypeAlias = Generator[Call, Reply, Result]
+Talk: TypeAlias = Generator[Request, Response, Result]
 Row: TypeAlias = Mapping[str, Any]
 
 TRIES = 4
@@ -27,17 +27,17 @@ FINAL = frozenset(STATUSES[4:])
 _NO_JOB = "DCI has no job of this run: the step that is to make it says why (cibeacon dci start, or the first stage)."
 
 
-def asked(call: Call, name: str) -> Talk[Row]:
+def asked(call: Request, name: str) -> Talk[Row]:
     """The object that an answer holds under a name. Raises `Refused`."""
     return _row(answer((yield call)), name)
 
 
-def page(call: Call, name: str) -> Talk[list[Row]]:
+def page(call: Request, name: str) -> Talk[list[Row]]:
     """The rows of one page. Raises `Refused`."""
     return rows(answer((yield call)), name)
 
 
-def listed(call: Callable[[int], Call], name: str) -> Talk[list[Row]]:
+def listed(call: Callable[[int], Request], name: str) -> Talk[list[Row]]:
     """All rows of a list, page by page; `call` makes the call of a page from its offset. Raises `Refused`."""
     found: list[Row] = []
     while True:
@@ -49,7 +49,7 @@ def listed(call: Callable[[int], Call], name: str) -> Talk[list[Row]]:
             return found
 
 
-def once(call: Call, look: Callable[[], Talk[Result | None]], read: Callable[[Row], Result]) -> Talk[Result]:
+def once(call: Request, look: Callable[[], Talk[Result | None]], read: Callable[[Row], Result]) -> Talk[Result]:
     """What a call made, be its answers lost or not; `look` finds what was made already. Raises `Refused`."""
     for left in reversed(range(TRIES)):
         reply = yield call
@@ -90,13 +90,13 @@ def needed_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
         if not jobs or jobs[0].get("id") != job_id:
             return (yield from known_jobs(job_id, correlation))
     if not jobs:
-        raise Refused(Verdict("failed", _NO_JOB, NO_JOB, keep=True))
+        raise Refused(SinkResult("failed", _NO_JOB, NO_JOB, retryable=True))
     return jobs
 
 
-def ended(strays: Iterable[Row], job: Row) -> Talk[None]:
+def ended(unowned: Iterable[Row], job: Row) -> Talk[None]:
     """Ends those that were made by mistake, or they would be taken for running for ever. None that is refused matters."""
-    for stray in strays:
+    for stray in unowned:
         if status_of(stray) not in FINAL:
             with suppress(Refused):
                 yield from told_state(id_of(stray), "killed", f"Made twice by mistake: see the job {id_of(job)}.")

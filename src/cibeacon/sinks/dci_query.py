@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.model.parsers import DEEPEST, deeper
-from cibeacon.model.request import Call, Dialogue, Verdict
+from cibeacon.model.request import Exchange, Request, SinkResult
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_lookup import Row, Talk, asked, id_of
 from cibeacon.sinks.dci_replies import Refused, answer, foreign
@@ -43,17 +43,17 @@ class Wanted(NamedTuple):
     """The column that says which is first, where that is not DCI's own choice; with a dash the greatest is."""
 
 
-def identity(found: Found) -> Dialogue:
+def identity(found: Found) -> Exchange:
     """Who signs, and for which teams."""
     return _gathered(_one(calls.identity(), "identity", found))
 
 
-def topics(found: Found, wanted: Wanted) -> Dialogue:
+def topics(found: Found, wanted: Wanted) -> Exchange:
     """The topics that this remote CI may see."""
     return _gathered(_pages("/topics", "topics", calls.PAGE, wanted, found))
 
 
-def components(found: Found, topic: str, wanted: Wanted, *, latest_by: str | None = None) -> Dialogue:
+def components(found: Found, topic: str, wanted: Wanted, *, latest_by: str | None = None) -> Exchange:
     """The components of a topic, the last released first; with `latest_by` one of each type that is in use.
 
     That is the last `released`, or the last `created` of those that are no team's own, as DCI schedules.
@@ -61,12 +61,12 @@ def components(found: Found, topic: str, wanted: Wanted, *, latest_by: str | Non
     return _gathered(_components(found, topic, wanted, latest_by))
 
 
-def jobs(found: Found, wanted: Wanted) -> Dialogue:
+def jobs(found: Found, wanted: Wanted) -> Exchange:
     """The jobs of this remote CI's team, the newest first."""
     return _gathered(_pages("/jobs", "jobs", JOBS_A_PAGE, wanted, found))
 
 
-def job(found: Found, job_id: str) -> Dialogue:
+def job(found: Found, job_id: str) -> Exchange:
     """One job with its states, files and results."""
     return _gathered(_one(calls.job(job_id), "job", found))
 
@@ -86,15 +86,15 @@ def _shown(row: Row) -> Row:
     return shown
 
 
-def _gathered(talk: Talk[None]) -> Dialogue:
+def _gathered(talk: Talk[None]) -> Exchange:
     try:
         yield from talk
     except Refused as refused:
-        return refused.verdict
-    return Verdict("sent")
+        return refused.result
+    return SinkResult("sent")
 
 
-def _one(call: Call, name: str, found: Found) -> Talk[None]:
+def _one(call: Request, name: str, found: Found) -> Talk[None]:
     row = yield from asked(call, name)
     found.rows.append(_shown(row))
     found.total = 1
@@ -132,4 +132,4 @@ def _pages(path: str, name: str, page: int, wanted: Wanted, found: Found) -> Tal
             return
         if len(found.rows) >= MOST_ROWS or read > MOST_BYTES:
             why = f"DCI lists more than {MOST_ROWS:,} rows or {MOST_BYTES >> 20} MiB: give --limit or --where."
-            raise Refused(Verdict("failed", why, "the list is too long"))
+            raise Refused(SinkResult("failed", why, "the list is too long"))

@@ -10,15 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.model.request import Reply, Verdict
+from cibeacon.model.request import Response, SinkResult
 
 
 class Refused(Exception):
     """The end of a dialogue that does not go on, and what to make of it."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict)
-        self.verdict = verdict
+    def __init__(self, result: SinkResult) -> None:
+        super().__init__(result)
+        self.result = result
 
 
 class _Advice(NamedTuple):
@@ -92,7 +92,7 @@ _HIDDEN = re.compile(r"(?i:psycopg|sqlalche|\[SQL|api_secret)|\b(?:SELECT|INSERT
 _LONGEST = 200
 
 
-def answer(reply: Reply) -> Mapping[str, Any]:
+def answer(reply: Response) -> Mapping[str, Any]:
     """The JSON object of an answer that agrees. Raises `Refused` for every other answer."""
     document = reply.json()
     if 200 <= reply.status < 300 and isinstance(document, dict):
@@ -102,20 +102,20 @@ def answer(reply: Reply) -> Mapping[str, Any]:
 
 def unanswered() -> Refused:
     """The end of a call that was said several times, and nobody knows whether any of them was done."""
-    return Refused(Verdict("failed", _TROUBLE.words, "no answer", keep=True))
+    return Refused(SinkResult("failed", _TROUBLE.words, "no answer", retryable=True))
 
 
 def foreign(reply_kind: str) -> Refused:
     """An answer that is well-formed and not DCI's."""
     advice = f"The answer is not DCI's ({reply_kind}): check dci_url, and whether a proxy stands between."
-    return Refused(Verdict("failed", advice, "unexpected answer", keep=True))
+    return Refused(SinkResult("failed", advice, "unexpected answer", retryable=True))
 
 
-def _refusal(reply: Reply, document: Any) -> Verdict:
+def _refusal(reply: Response, document: Any) -> SinkResult:
     if 300 <= reply.status < 400:
         where = f" to {reply.location}" if reply.location else ""
         why = f"DCI answered with a redirect{where}; a signed call follows none: set dci_url to the final address."
-        return Verdict("failed", why, f"redirect {reply.status}", keep=True)
+        return SinkResult("failed", why, f"redirect {reply.status}", retryable=True)
     if 200 <= reply.status < 300:
         raise foreign(reply.content_type.partition(";")[0] or "no content type")
     message = document.get("message") if isinstance(document, dict) else None
@@ -123,7 +123,7 @@ def _refusal(reply: Reply, document: Any) -> Verdict:
     advice = _advice(reply.status, message)
     clock = f"the server's says {reply.date[:40]}" if reply.date else "the server does not tell its own"
     words = advice.words.replace("{clock}", clock)
-    return Verdict("failed", words, _shown(message, document) or f"HTTP {reply.status}", advice.keep)
+    return SinkResult("failed", words, _shown(message, document) or f"HTTP {reply.status}", advice.keep)
 
 
 def _advice(status: int, message: str) -> _Advice:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Verdict
+from cibeacon.model.request import SinkResult
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_lookup import Row, Talk, asked, id_of, listed, page
 from cibeacon.sinks.dci_replies import Refused
@@ -104,4 +104,4 @@ def _in_use(row: Row, wanted: str) -> Row:
 
 
 def _refused(why: str) -> Refused:
-    return Refused(Verdict("failed", why))
+    return Refused(SinkResult("failed", why))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cibeacon.model.request import Call, Dialogue, Reply, Verdict
+from cibeacon.model.request import Exchange, Request, Response, SinkResult
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks.dx_advice import (
@@ -87,14 +87,14 @@ def _run_faults(signal: PipelineRun) -> str | None:
     return None
 
 
-def tell(signal: Signal, form: str) -> Dialogue:
+def send(signal: Signal, form: str) -> Exchange:
     """The one call that tells `signal`, and what DX's reply means."""
-    call = Call("POST", f"/api/{METHODS[form][signal.kind]}", _body(signal, current=form == "current"))
+    call = Request("POST", f"/api/{METHODS[form][signal.kind]}", _body(signal, current=form == "current"))
     repeated_by_us = isinstance(signal, Deployment) and not signal.own_reference
     return (yield from _exchange(call, repeated_by_us=repeated_by_us))
 
 
-rehearse = tell
+preview = send
 """One call says it all."""
 
 
@@ -103,19 +103,19 @@ def keeps(signal: Signal) -> Mapping[str, Any] | None:
     return None
 
 
-def resume(record: Record, form: str = "") -> Dialogue | None:
+def resume(record: Record, form: str = "") -> Exchange | None:
     """The call that a record holds, when it is one of DX's."""
     if (record.method, record.path) not in _KNOWN or record.body is None:
         return None
-    call = Call("POST", record.path, record.body)
+    call = Request("POST", record.path, record.body)
     return _exchange(call, repeated_by_us=record.kind == "deployment" and not record.own_reference, late=True)
 
 
-preview = resume
+preview_record = resume
 """The one call of a record is all of it."""
 
 
-def _exchange(call: Call, *, repeated_by_us: bool, late: bool = False) -> Dialogue:
+def _exchange(call: Request, *, repeated_by_us: bool, late: bool = False) -> Exchange:
     reply = yield call
     return judge(reply, repeated_by_us=repeated_by_us, late=late)
 
@@ -192,7 +192,7 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def judge(reply: Reply, *, repeated_by_us: bool = False, late: bool = False) -> Verdict:
+def judge(reply: Response, *, repeated_by_us: bool = False, late: bool = False) -> SinkResult:
     """What a reply means. Success is a 2xx status and a JSON object whose `ok` is not false.
 
     Args:
@@ -201,27 +201,27 @@ def judge(reply: Reply, *, repeated_by_us: bool = False, late: bool = False) -> 
     """
     if 300 <= reply.status < 400:
         where = f" to {reply.location}" if reply.location else ""
-        return Verdict(
+        return SinkResult(
             "failed",
             f"DX answered with a redirect{where}; redirects are not followed, for the token's sake: set dx_url to the final address.",
             f"redirect {reply.status}",
-            keep=True,
+            retryable=True,
         )
     document = reply.json()
     if not isinstance(document, dict):
         return _unreadable(reply)
     if 200 <= reply.status < 300 and document.get("ok", True) is not False:
-        return Verdict("sent")
+        return SinkResult("sent")
     code = document.get("error") if isinstance(document.get("error"), str) else None
     if code == "reference_id_exists" and repeated_by_us:
-        return Verdict("duplicate", "DX has this deployment already.", code)
+        return SinkResult("duplicate", "DX has this deployment already.", code)
     if code == "reference_id_exists" and reply.repeated:
-        return Verdict("duplicate", OWN_ATTEMPT, code)
+        return SinkResult("duplicate", OWN_ATTEMPT, code)
     known = EXISTED_BEFORE if late and code == "reference_id_exists" else ADVICE.get(code) if code else None
     advice = known or HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
     elsewhere = reply.status in NO_SUCH_METHOD and code not in ADVICE
     keep = code in KEPT_CODES or reply.status in KEPT_STATUS or elsewhere or reply.status >= 500
-    return Verdict("failed", advice, _message(document, code) or f"HTTP {reply.status}", keep)
+    return SinkResult("failed", advice, _message(document, code) or f"HTTP {reply.status}", keep)
 
 
 def _message(document: Mapping[str, Any], code: str | None) -> str | None:
@@ -234,16 +234,16 @@ def _message(document: Mapping[str, Any], code: str | None) -> str | None:
     return f"{code}: {words}" if code and words and words != code else words
 
 
-def _unreadable(reply: Reply) -> Verdict:
+def _unreadable(reply: Response) -> SinkResult:
     if reply.status in HTTP_ADVICE or reply.status >= 500:
         advice = HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
-        return Verdict("failed", advice, f"HTTP {reply.status}", keep=True)
+        return SinkResult("failed", advice, f"HTTP {reply.status}", retryable=True)
     kind = (reply.content_type.partition(";")[0] or "no content type") if reply.content else "an empty body"
-    return Verdict(
+    return SinkResult(
         "failed",
         f"The answer is not DX's ({kind} instead of JSON): check dx_url, and whether a proxy or login page stands between.",
         f"HTTP {reply.status} without JSON",
-        keep=True,
+        retryable=True,
     )
 
 

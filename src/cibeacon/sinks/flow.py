@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Call, Dialogue, Reply, Verdict
+from cibeacon.model.request import Exchange, Request, Response, SinkResult
 from cibeacon.model.signals import FlowAssignment, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks.flow_pipelines import Pipeline, chosen, doubts, named, pipelines
@@ -42,47 +42,47 @@ def faults(signal: Signal) -> str | None:
     return None
 
 
-def listing(form: str, name: str, found: list[Mapping[str, Any]]) -> Dialogue:
+def listing(form: str, name: str, found: list[Mapping[str, Any]]) -> Exchange:
     """The pipelines that the token sees, as rows: those whose name fits a glob."""
     try:
         listed = yield from _listed(form)
     except Refused as refused:
-        return refused.verdict
+        return refused.result
     found += [one.document() for one in listed if fnmatchcase(one.name, name)]
-    return Verdict("sent")
+    return SinkResult("sent")
 
 
-def choice(form: str, wanted: Sequence[str], found: list[tuple[str, str]]) -> Dialogue:
+def choice(form: str, wanted: Sequence[str], found: list[tuple[str, str]]) -> Exchange:
     """The pipelines that are named, each with its id and in words; nothing is set."""
     try:
         found += [(one.id, one.shown) for one in chosen((yield from _listed(form)), wanted)]
     except Refused as refused:
-        return refused.verdict
-    return Verdict("sent")
+        return refused.result
+    return SinkResult("sent")
 
 
-def rehearse(signal: Signal, form: str) -> Dialogue:
+def preview(signal: Signal, form: str) -> Exchange:
     """The call that sets the pipelines; a name that the list would turn into an id stands in braces."""
     assignment = _own(signal)
     ids = [each.lower() if is_uuid(each.lower()) else f"{{{each}}}" for each in assignment.pipelines]
     yield _update(assignment.job_id, ids)
-    return Verdict("sent")
+    return SinkResult("sent")
 
 
-def tell(signal: Signal, form: str) -> Dialogue:
+def send(signal: Signal, form: str) -> Exchange:
     """The pipelines set, and what the job has then. `form` is the path of the list."""
     assignment = _own(signal)
     try:
         found = () if assignment.clear else chosen((yield from _listed(form)), assignment.pipelines)
     except Refused as refused:
-        return refused.verdict
+        return refused.result
     doubt = doubts(found)
     try:
         document = answer((yield _update(assignment.job_id, [one.id for one in found])))
-        verdict = _verified(found, pipelines(document.get("updated_pipelines")))
+        result = _verified(found, pipelines(document.get("updated_pipelines")))
     except Refused as refused:
-        verdict = refused.verdict
-    return verdict._replace(reason=f"{verdict.reason} {doubt}") if doubt else verdict
+        result = refused.result
+    return result._replace(reason=f"{result.reason} {doubt}") if doubt else result
 
 
 def keeps(signal: Signal) -> Mapping[str, Any] | None:
@@ -91,16 +91,16 @@ def keeps(signal: Signal) -> Mapping[str, Any] | None:
     return {"type": FlowAssignment.__name__, **fields, "pipelines": list(fields["pipelines"])}
 
 
-def resume(record: Record, form: str = "") -> Dialogue | None:
+def resume(record: Record, form: str = "") -> Exchange | None:
     """The dialogue that a record holds, when it is one of Flow's. `form` is the path of the list."""
     signal = remembered(record)
-    return tell(signal, form) if signal else None
+    return send(signal, form) if signal else None
 
 
-def preview(record: Record, form: str = "") -> Dialogue | None:
+def preview_record(record: Record, form: str = "") -> Exchange | None:
     """The one call of a record that everything else leads to."""
     signal = remembered(record)
-    return rehearse(signal, form) if signal else None
+    return preview(signal, form) if signal else None
 
 
 def remembered(record: Record) -> FlowAssignment | None:
@@ -123,26 +123,26 @@ def _own(signal: Signal) -> FlowAssignment:
     return signal
 
 
-def _listed(form: str) -> Generator[Call, Reply, tuple[Pipeline, ...]]:
+def _listed(form: str) -> Generator[Request, Response, tuple[Pipeline, ...]]:
     path = form or LISTING
-    reply = yield Call("GET", path)
+    reply = yield Request("GET", path)
     if reply.status in (404, 405):
         other = LISTING if path == UPDATE else UPDATE
         why = (
             f"This Instabase lists no pipelines at {path}. Its documents name another path as well: "
             f"set flow_list_path to {other}."
         )
-        raise Refused(Verdict("failed", why, f"HTTP {reply.status}", keep=True))
+        raise Refused(SinkResult("failed", why, f"HTTP {reply.status}", retryable=True))
     return pipelines(answer(reply).get("pipelines"))
 
 
-def _update(job_id: str, ids: Sequence[str]) -> Call:
-    return Call("POST", UPDATE, {"job_id": job_id, "pipeline_ids": list(ids)})
+def _update(job_id: str, ids: Sequence[str]) -> Request:
+    return Request("POST", UPDATE, {"job_id": job_id, "pipeline_ids": list(ids)})
 
 
-def _verified(meant: Sequence[Pipeline], now: Sequence[Pipeline]) -> Verdict:
+def _verified(meant: Sequence[Pipeline], now: Sequence[Pipeline]) -> SinkResult:
     has = f"The job has {named(now) or 'no pipeline'} now"
     if {one.id.lower() for one in now} == {one.id.lower() for one in meant}:
-        return Verdict("sent", f"{has}.")
+        return SinkResult("sent", f"{has}.")
     why = f"{has}, and not {named(meant) or 'none'}: look at the job, whose documents others may see."
-    return Verdict("failed", why, "not what was set")
+    return SinkResult("failed", why, "not what was set")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Verdict
+from cibeacon.model.request import SinkResult
 from cibeacon.sinks.flow_replies import Refused, foreign
 
 PREFIX = "flow_pipeline:"
@@ -109,4 +109,4 @@ def _meant(listed: Sequence[Pipeline], wanted: str) -> Pipeline:
 
 
 def _refused(why: str) -> Refused:
-    return Refused(Verdict("failed", why))
+    return Refused(SinkResult("failed", why))

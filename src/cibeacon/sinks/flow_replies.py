@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cibeacon.model.request import Reply, Verdict
+from cibeacon.model.request import Response, SinkResult
 
 
 class Refused(Exception):
     """The end of a dialogue that does not go on, and what to make of it."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict)
-        self.verdict = verdict
+    def __init__(self, result: SinkResult) -> None:
+        super().__init__(result)
+        self.result = result
 
 
 _TOKEN = "Instabase does not accept the token: check that the secret flow_token is current."  # noqa: S105 - advice
@@ -43,7 +43,7 @@ _TROUBLE = "Instabase has trouble of its own: send again later."
 _LONGEST = 200
 
 
-def answer(reply: Reply) -> Mapping[str, Any]:
+def answer(reply: Response) -> Mapping[str, Any]:
     """The JSON object of an answer that agrees. Raises `Refused` for every other answer."""
     document = reply.json()
     if not 200 <= reply.status < 300:
@@ -56,7 +56,7 @@ def answer(reply: Reply) -> Mapping[str, Any]:
     if status.upper() != "OK":
         message = _message(document)
         advice, keep = _advice(message)
-        raise Refused(Verdict("failed", advice, message or f"status {status[:40]}", keep))
+        raise Refused(SinkResult("failed", advice, message or f"status {status[:40]}", keep))
     return document
 
 
@@ -65,20 +65,20 @@ def foreign(kind: str) -> Refused:
     advice = (
         f"The answer is not Instabase's ({kind}): check flow_url, and whether a login page or proxy stands between."
     )
-    return Refused(Verdict("failed", advice, "unexpected answer", keep=True))
+    return Refused(SinkResult("failed", advice, "unexpected answer", retryable=True))
 
 
-def _refusal(reply: Reply, document: Any) -> Verdict:
+def _refusal(reply: Response, document: Any) -> SinkResult:
     if 300 <= reply.status < 400:
         where = f" to {reply.location}" if reply.location else ""
         why = f"Instabase answered with a redirect{where}; none is followed, for the token's sake: check flow_url."
-        return Verdict("failed", why, f"redirect {reply.status}", keep=True)
+        return SinkResult("failed", why, f"redirect {reply.status}", retryable=True)
     message = _message(document)
     if reply.status >= 500:
-        return Verdict("failed", _TROUBLE, message or f"HTTP {reply.status}", keep=True)
+        return SinkResult("failed", _TROUBLE, message or f"HTTP {reply.status}", retryable=True)
     advice = _BY_STATUS.get(reply.status)
     told, keep = (advice, True) if advice else _advice(message)
-    return Verdict("failed", told, message or f"HTTP {reply.status}", keep)
+    return SinkResult("failed", told, message or f"HTTP {reply.status}", keep)
 
 
 def _advice(message: str) -> tuple[str, bool]:

@@ -186,8 +186,8 @@ def _translated(folder: Path) -> Iterator[None]:
         raise _unkept(folder, error.strerror or str(error), "Name a folder in the setting spool.") from error
 
 
-def _unkept(folder: Path, why: str, fix: str) -> SpoolError:
-    return SpoolError(f"Signals cannot be kept in {folder}", why, fix)
+def _unkept(folder: Path, why: str, hint: str) -> SpoolError:
+    return SpoolError(f"Signals cannot be kept in {folder}", why, hint)
 
 
 def is_address(text: str) -> bool:

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 from cibeacon.model import spool_record
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime import paths
-from cibeacon.runtime.deadline import Budget
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.runtime.interrupt_guard import uninterrupted
 from cibeacon.spool.file_store import ENDING, UNFINISHED, is_address, open_in
@@ -191,9 +191,9 @@ def _count(lines: int) -> str:
 
 
 @contextmanager
-def claimed(path: Path, line: bytes, budget: Budget) -> Iterator[bool]:
+def claimed(path: Path, line: bytes, deadline: Deadline) -> Iterator[bool]:
     """While it lasts no other replay sends the file's lines. False: the line has left, or another still has the file."""
-    file = _locked(path, budget)
+    file = _locked(path, deadline)
     if file is None:
         yield False
         return
@@ -201,7 +201,7 @@ def claimed(path: Path, line: bytes, budget: Budget) -> Iterator[bool]:
         yield line in file
 
 
-def _locked(path: Path, budget: Budget) -> IO[bytes] | None:
+def _locked(path: Path, deadline: Deadline) -> IO[bytes] | None:
     """The file, once no other replay has it; None when it is gone, or the time."""
     while True:
         try:
@@ -211,9 +211,9 @@ def _locked(path: Path, budget: Budget) -> IO[bytes] | None:
         if lock(file.fileno()) and _is(file, path):
             return file
         file.close()
-        if budget.remaining() <= 0:
+        if deadline.remaining() <= 0:
             return None
-        budget.sleep(PAUSE)
+        deadline.sleep(PAUSE)
 
 
 def _is(file: IO[bytes], path: Path) -> bool:
@@ -226,8 +226,8 @@ def _is(file: IO[bytes], path: Path) -> bool:
 
 def drop(path: Path, lines: Collection[bytes], token: Callable[[], str], patience: Patience | None = None) -> None:
     """Takes lines out of a file, at once or not at all; a file without lines goes. Raises `SpoolError`."""
-    fix = "Remove the file, or make it writable."
-    told = _translated(f"What was dealt with stays in {path}", fix)
+    hint = "Remove the file, or make it writable."
+    told = _translated(f"What was dealt with stays in {path}", hint)
     with told, paths.folder(path.parent) as where, locked(where, patience):
         _rewrite(path.name, where, [line for line in _lines(path.name, where) if line not in lines], token)
 
@@ -267,8 +267,8 @@ def _rewrite(name: str, where: int, lines: Collection[bytes], token: Callable[[]
 
 
 @contextmanager
-def _translated(what: str, fix: str) -> Iterator[None]:
+def _translated(what: str, hint: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SpoolError(what, error.strerror or str(error), fix) from error
+        raise SpoolError(what, error.strerror or str(error), hint) from error

@@ -39,7 +39,7 @@ class Pile(NamedTuple):
         return Outcome(
             kind=record.kind,
             sink=record.sink,
-            word="skipped",
+            status="skipped",
             subject=record.subject,
             method=record.path.removeprefix("/api/").removeprefix("v1/"),
             key=record.key,
@@ -50,12 +50,16 @@ class Pile(NamedTuple):
         """A row of what was not delivered: what came by a pipe has no spool to stay in."""
         if self.newest.path is not None:
             return row
-        return row._replace(word="failed", keep=False, reason=f"{row.reason} It was read from a pipe and is not kept.")
+        return row._replace(
+            status="failed", retryable=False, reason=f"{row.reason} It was read from a pipe and is not kept."
+        )
 
     def waiting(self, error: str, why: str) -> Outcome:
         """The row of one that nobody tried to send."""
-        return self.left(self.row._replace(word="spooled", error=error, reason=f"It waits on: {why}.", keep=True))
+        return self.left(
+            self.row._replace(status="spooled", error=error, reason=f"It waits on: {why}.", retryable=True)
+        )
 
     def unfit(self, why: str) -> Outcome:
         """The row of one that cannot be sent as it is, or from here."""
-        return self.row._replace(word="invalid", reason=why, keep=self.newest.path is not None)
+        return self.row._replace(status="invalid", reason=why, retryable=self.newest.path is not None)

@@ -1,0 +1,546 @@
+"""Which two commits a run's changes lie between, on real histories: for every way of merging, and for every event."""
+
+from __future__ import annotations
+
+import pytest
+
+from cibeacon.changes.commit_range import missing, span
+from cibeacon.changes.diff import between_commits
+from cibeacon.model.changes import CommitRange, Unknown
+from cibeacon.model.context import Context, PullRequest, Push
+from cibeacon.settings import load_settings
+from repositories import CHANGED, COURSES, PLOTS, SERVICES, Story, Worktree, copied, fingerprint, repository
+
+
+def github(event: str, **told) -> Context:
+    return Context(
+        **{
+            "host": "github",
+            "server": "github.com",
+            "repository": "acme/shop",
+            "event": event,
+            "default_branch": "main",
+            "ci": True,
+        }
+        | told
+    )
+
+
+def gitlab(event: str, **told) -> Context:
+    return github(event)._replace(host="gitlab", server="gitlab.com", **told)
+
+
+def laptop(**told) -> Context:
+    return Context(**{"host": "local", "server": None, "repository": None, "event": None} | told)
+
+
+def pull(story: Story, **told) -> PullRequest:
+    """The pull request as GitHub's event describes it while it is open."""
+    return PullRequest(
+        **{
+            "number": 7,
+            "id": 1,
+            "base_ref": "main",
+            "base_sha": story.seen,
+            "head_ref": "feature",
+            "head_sha": story.head,
+            "commits": story.commits,
+        }
+        | told
+    )
+
+
+def merged(story: Story, **told) -> PullRequest:
+    return pull(story, merged=True, closed=True, merge_commit_sha=story.merge, **told)
+
+
+def merged_at_gitlab(story: Story) -> PullRequest:
+    """The merge request as GitLab's API describes it."""
+    alone = story.squash is None and story.method == "squash"
+    squash = story.merge if alone else story.squash
+    return PullRequest(
+        number=7,
+        merged=True,
+        closed=True,
+        merge_commit_sha=story.merge,
+        base_ref="main",
+        head_sha=story.head,
+        diff_base_sha=story.fork,
+        squashed=bool(squash),
+    )
+
+
+def closed_event(story: Story) -> Context:
+    return github(
+        "pull_request", action="closed", pull_request=merged(story), commit_sha=story.head, checkout_sha=story.merge
+    )
+
+
+def landing_push(story: Story) -> Context:
+    """The push that the merge made, and what GitHub's API says of its pull request (no number of commits)."""
+    return github(
+        "push",
+        pull_request=merged(story, commits=None),
+        push=Push(story.base, story.merge),
+        branch="main",
+        commit_sha=story.merge,
+        checkout_sha=story.merge,
+    )
+
+
+def landing_push_at_gitlab(story: Story) -> Context:
+    return gitlab(
+        "push",
+        pull_request=merged_at_gitlab(story),
+        push=Push(story.base, story.merge),
+        branch="main",
+        commit_sha=story.merge,
+        checkout_sha=story.merge,
+    )
+
+
+def open_event(story: Story) -> Context:
+    return github(
+        "pull_request",
+        action="synchronize",
+        pull_request=pull(story),
+        commit_sha=story.head,
+        checkout_sha=story.test_merge,
+    )
+
+
+def open_at_head(story: Story) -> Context:
+    """A workflow that checks out the head itself, as `pull_request_target` must."""
+    return github("pull_request_target", pull_request=pull(story), commit_sha=story.head, checkout_sha=story.base)
+
+
+def open_at_gitlab(story: Story) -> Context:
+    return gitlab(
+        "merge_request_event",
+        pull_request=PullRequest(7, base_ref="main", head_sha=story.head, diff_base_sha=story.fork),
+        commit_sha=story.head,
+        checkout_sha=story.head,
+    )
+
+
+def open_at_gitlab_with_merged_results(story: Story) -> Context:
+    return gitlab(
+        "merge_request_event",
+        pull_request=PullRequest(
+            7, base_ref="main", base_sha=story.base, head_sha=story.head, diff_base_sha=story.fork
+        ),
+        commit_sha=story.head,
+        checkout_sha=story.test_merge,
+    )
+
+
+WHEN_MERGED = (closed_event, landing_push, landing_push_at_gitlab)
+WHILE_OPEN = (open_event, open_at_head, open_at_gitlab, open_at_gitlab_with_merged_results)
+
+
+def by_name(one) -> str:
+    return one.__name__ if callable(one) else str(one)
+
+
+def spanned(context: Context, root, base: str | None = None, head: str | None = None) -> tuple[str, str]:
+    found = span(context, repository(root), base, head)
+    assert isinstance(found, CommitRange), found
+    return found.base, found.head
+
+
+def unknown(context: Context, root, base: str | None = None, head: str | None = None) -> str:
+    found = span(context, repository(root), base, head)
+    assert isinstance(found, Unknown), found
+    return str(found)
+
+
+def paths(context: Context, root) -> set[str]:
+    return set(repository(root).paths(*spanned(context, root)))
+
+
+# Pull requests ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", WHEN_MERGED, ids=by_name)
+@pytest.mark.parametrize(("method", "course"), PLOTS)
+def test_a_merged_pull_request_changed_what_it_truly_changed(method, course, event, stories):
+    story = stories(method, course)
+
+    assert paths(event(story), story.root) == CHANGED
+
+
+@pytest.mark.parametrize("event", WHILE_OPEN, ids=by_name)
+@pytest.mark.parametrize("course", COURSES)
+def test_an_open_pull_request_changes_what_its_merge_would_bring(course, event, open_stories):
+    story = open_stories(course)
+
+    assert paths(event(story), story.root) == CHANGED
+
+
+@pytest.mark.parametrize("method", ["merge", "rebase", "squash"])
+def test_a_pull_request_of_one_commit_is_its_commit(method, tmp_path):
+    tree = Worktree.new(tmp_path / "one")
+    first = tree.commit({"services/cart/a": "1"})
+    tree.git("checkout", "--quiet", "-b", "feature")
+    head = tree.commit({"services/payments/a": "1"})
+    tree.git("checkout", "--quiet", "main")
+    base = tree.commit({"services/search/a": "1"})
+    if method == "merge":
+        tree.git("merge", "--quiet", "--no-ff", "--message=merge", "feature")
+    else:
+        tree.git("cherry-pick", "feature")
+    request = PullRequest(
+        7, merged=True, merge_commit_sha=tree.tip(), base_ref="main", base_sha=first, head_sha=head, commits=1
+    )
+    context = github("pull_request", pull_request=request, checkout_sha=tree.tip())
+
+    assert spanned(context, tree.root) == (base, tree.tip())
+    assert paths(context, tree.root) == {"services/payments/a"}
+
+
+def test_the_test_merge_is_read_from_the_commit_itself_since_a_shallow_clone_hides_its_parents(open_stories, clone_of):
+    story = open_stories("moved")
+    shallow = clone_of(story, "--depth=1", ref="refs/pull/7/merge")
+
+    assert repository(shallow).commit(f"{story.test_merge}^1") is None
+    assert spanned(open_event(story), shallow) == (story.base, story.test_merge)
+
+
+def test_a_test_merge_of_another_head_is_not_used(open_stories):
+    """A push arrived between the event and the checkout: the merge that was checked out is not the event's."""
+    story = open_stories("moved")
+    older = repository(story.root).parents(story.head)[0]
+    context = open_event(story)._replace(pull_request=pull(story, head_sha=older))
+
+    assert spanned(context, story.root) == (story.fork, older)
+
+
+def test_an_open_pull_request_that_landed_while_the_job_waited_is_never_without_changes(stories, whole):
+    """The base branch holds the head by now, so their merge base is the head: that says nothing of the changes."""
+    story = stories("merge", "moved")
+
+    assert paths(open_at_head(story), whole(story)) == CHANGED
+
+
+def test_a_base_from_when_the_pull_request_was_opened_does_no_harm(open_stories, whole):
+    """The host's `base.sha` stays behind when the branch takes in the base branch; the fetched branch does not."""
+    story = open_stories("updated")
+    first = Worktree(story.root).tip("main~6")
+    context = open_at_head(story)._replace(pull_request=pull(story, base_sha=first))
+
+    assert paths(context, whole(story)) == CHANGED
+
+
+def test_a_merged_pull_request_whose_event_names_no_merge_commit_is_unknown(stories):
+    story = stories("merge", "still")
+    context = closed_event(story)._replace(pull_request=merged(story)._replace(merge_commit_sha=None))
+
+    assert "does not name the merge commit" in unknown(context, story.root)
+
+
+def test_a_fast_forward_whose_old_base_nobody_tells_is_unknown(stories):
+    story = stories("fast-forward", "still")
+    request = merged(story)._replace(base_sha=None)
+
+    assert "its old base is not known" in unknown(
+        github("pull_request", pull_request=request, checkout_sha=story.merge), story.root
+    )
+
+
+@pytest.mark.parametrize("method", ["merge", "fast-forward"])
+def test_a_commit_later_than_the_merge_is_not_taken_for_it(method, stories, tmp_path):
+    """The branch was pushed by hand and more with it; the host names the tip, whose parent holds the head already."""
+    story = stories(method, "moved")
+    tree = Worktree(copied(story.root, tmp_path / "copy"))
+    later = tree.commit({"services/later/a": "1"})
+    request = merged(story)._replace(merge_commit_sha=later, commits=None)
+
+    unknown(github("pull_request", pull_request=request, checkout_sha=later), tree.root)
+
+
+def test_a_missing_merge_commit_is_named(stories):
+    story = stories("merge", "still")
+    gone = "ab" * 20
+    request = merged(story)._replace(merge_commit_sha=gone)
+
+    reason = unknown(github("pull_request", pull_request=request), story.root)
+
+    assert gone[:12] in reason
+    assert "fetch-depth: 0" in reason
+
+
+def test_a_missing_head_is_named(stories):
+    story = stories("squash", "still")
+    gone = "cd" * 20
+    request = merged(story)._replace(head_sha=gone)
+
+    assert gone[:12] in unknown(github("pull_request", pull_request=request), story.root)
+
+
+# Pushes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pushed(tmp_path):
+    """A default branch of three commits, and a branch that left it after the second."""
+    tree = Worktree.new(tmp_path / "pushed")
+    shas = [tree.commit({f"services/s{number}/a": "1"}) for number in range(3)]
+    tree.git("checkout", "--quiet", "-b", "topic", shas[1])
+    shas += [tree.commit({f"services/t{number}/a": "1"}) for number in range(2)]
+    return tree, shas
+
+
+def push(before, after, host=github, branch="topic", **told) -> Context:
+    return host("push", push=Push(before, after, **told), branch=branch, commit_sha=after, checkout_sha=after)
+
+
+@pytest.mark.parametrize("host", [github, gitlab])
+def test_a_push_changed_what_lies_between_before_and_after(host, pushed):
+    tree, shas = pushed
+
+    assert paths(push(shas[0], shas[2], host, "main"), tree.root) == {"services/s1/a", "services/s2/a"}
+
+
+@pytest.mark.parametrize("host", [github, gitlab])
+def test_a_force_push_changed_what_is_new_since_both_parted(host, pushed):
+    """GitLab says nothing of force: only the history does. From before to after would show the work taken back."""
+    tree, shas = pushed
+    tree.git("reset", "--quiet", "--hard", "HEAD^")
+    after = tree.commit({"services/new/a": "1"})
+
+    assert paths(push(shas[4], after, host, forced=host is github), tree.root) == {"services/new/a"}
+
+
+@pytest.mark.parametrize("host", [github, gitlab])
+def test_a_force_push_in_a_shallow_clone_is_unknown_although_both_commits_are_there(host, pushed, tmp_path):
+    """A runner that keeps its clone has the old tip of a branch from the job before."""
+    tree, shas = pushed
+    kept = Worktree.new(tmp_path / "kept")
+    kept.git("remote", "add", "origin", tree.root.as_uri())
+    kept.git("fetch", "--quiet", "--depth=1", "origin", "topic")
+    tree.git("reset", "--quiet", "--hard", "main")
+    after = tree.commit({"services/new/a": "1"})
+    kept.git("fetch", "--quiet", "--depth=1", "origin", "topic")
+    assert repository(kept.root).commit(shas[4])
+
+    unknown(push(shas[4], after, host, forced=host is github), kept.root)
+
+
+def test_a_forced_push_whose_old_tip_is_gone_is_compared_with_the_default_branch(pushed):
+    tree, shas = pushed
+
+    assert spanned(push("ef" * 20, shas[4], forced=True), tree.root) == (shas[1], shas[4])
+
+
+def test_a_forced_push_to_the_default_branch_whose_old_tip_is_gone_is_unknown_and_names_it(pushed):
+    tree, shas = pushed
+    gone = "ef" * 20
+
+    assert gone[:12] in unknown(push(gone, shas[2], branch="main", forced=True), tree.root)
+
+
+@pytest.mark.parametrize("host", [github, gitlab])
+def test_a_new_branch_changed_what_it_holds_beyond_the_default_branch(host, pushed):
+    tree, shas = pushed
+
+    assert spanned(push(None, shas[4], host, created=True), tree.root) == (shas[1], shas[4])
+
+
+def test_a_new_branch_in_a_clone_without_the_default_branch_is_unknown(pushed):
+    tree, shas = pushed
+    tree.git("branch", "--quiet", "-D", "main")
+
+    assert "default branch" in unknown(push(None, shas[4], created=True), tree.root)
+
+
+def test_the_first_push_of_a_default_branch_is_unknown(pushed):
+    tree, shas = pushed
+
+    assert "first push" in unknown(push(None, shas[2], branch="main", created=True), tree.root)
+
+
+def test_a_deleted_branch_is_unknown(pushed):
+    tree, shas = pushed
+
+    assert "deleted" in unknown(push(shas[4], None, deleted=True), tree.root)
+
+
+@pytest.mark.parametrize("absent", ["before", "after"])
+def test_a_push_whose_commits_are_not_here_names_the_one_that_is_missing(absent, pushed):
+    tree, shas = pushed
+    ends = {"before": shas[0], "after": shas[2]} | {absent: "ab" * 20}
+    found = span(push(**ends, branch="main"), repository(tree.root))
+
+    reason = missing(github("push"), found, repository(tree.root))
+
+    assert ("ab" * 20)[:12] in str(reason)
+
+
+# Other events -------------------------------------------------------------------------------------------------------
+
+
+def test_a_merge_queue_entry_lies_between_its_base_and_its_head(pushed):
+    tree, shas = pushed
+
+    assert spanned(github("merge_group", merge_group=Push(shas[0], shas[2])), tree.root) == (shas[0], shas[2])
+
+
+def test_a_merge_queue_entry_without_its_base_is_unknown(pushed):
+    tree, shas = pushed
+
+    assert "merge queue" in unknown(github("merge_group", merge_group=Push(None, shas[2])), tree.root)
+
+
+def test_a_tag_changed_what_is_new_since_the_tag_before(pushed):
+    tree, shas = pushed
+    tree.git("tag", "v1", shas[0])
+    tree.git("tag", "--annotate", "--message=two", "v2", shas[2])
+    context = github("push", ref="refs/tags/v2", commit_sha=shas[2], push=Push(None, shas[2], created=True))
+
+    assert spanned(context, tree.root) == (shas[0], shas[2])
+
+
+def test_two_tags_on_one_commit_are_not_each_others_predecessor(pushed):
+    tree, shas = pushed
+    for name, sha in (("v1", shas[1]), ("v2", shas[2]), ("latest", shas[2])):
+        tree.git("tag", name, sha)
+
+    assert spanned(github("push", ref="refs/tags/v2", commit_sha=shas[2]), tree.root) == (shas[1], shas[2])
+
+
+def test_a_first_tag_is_unknown(pushed):
+    tree, shas = pushed
+    tree.git("tag", "v1", shas[2])
+
+    said = unknown(github("push", ref="refs/tags/v1", commit_sha=shas[2]), tree.root)
+    assert "no earlier tag" in said
+    assert "give base for the first tag" in said
+
+
+@pytest.mark.parametrize("event", ["workflow_dispatch", "schedule", "repository_dispatch", None])
+def test_an_event_without_a_commit_to_compare_with_is_unknown_and_says_what_to_give(event, pushed):
+    tree, shas = pushed
+
+    assert "give base and head" in unknown(github(event, commit_sha=shas[2], branch="main"), tree.root)
+
+
+def test_a_ci_system_that_we_do_not_know_is_not_taken_for_a_laptop(pushed):
+    tree, shas = pushed
+
+    assert "give base and head" in unknown(laptop(commit_sha=shas[2], branch="main", ci=True), tree.root)
+
+
+# As told ------------------------------------------------------------------------------------------------------------
+
+
+def test_base_and_head_as_given_win_over_every_event(stories):
+    story = stories("squash", "moved")
+
+    assert spanned(closed_event(story), story.root, "feature", "main") == (story.head, story.merge)
+
+
+def test_a_base_alone_is_compared_with_what_is_checked_out(pushed):
+    tree, shas = pushed
+
+    assert spanned(github("workflow_dispatch", checkout_sha=shas[2]), tree.root, shas[0]) == (shas[0], shas[2])
+    assert spanned(laptop(), tree.root, "main") == (shas[2], shas[4])
+
+
+def test_a_head_alone_is_unknown(pushed):
+    tree, shas = pushed
+
+    assert "give both" in unknown(laptop(), tree.root, None, shas[0])
+
+
+@pytest.mark.parametrize("spelling", ["refs/heads/main", "main", "main~0", "v1", "main@{0}"])
+def test_a_base_may_be_spelled_as_git_allows(spelling, pushed):
+    tree, shas = pushed
+    tree.git("tag", "--annotate", "--message=one", "v1", shas[2])
+    tree.git("update-ref", "--create-reflog", "-m", "again", "refs/heads/main", shas[2])
+
+    assert spanned(laptop(), tree.root, spelling, "topic")[0] == shas[2]
+
+
+HOSTILE = {
+    "option": "--output=stolen",
+    "short option": "-O/etc/passwd",
+    "end of options": "--",
+    "help": "--help",
+    "git dir": "--git-dir=/",
+    "all": "--all",
+    "range": "main..topic",
+    "symmetric": "main...topic",
+    "negated": "^main",
+    "path": "main:services",
+    "nothing": "no-such-branch",
+    "reflog": "HEAD@{99999}",
+    "newline": "main\n--all",
+    "shell": "$(touch stolen)",
+    "back ticks": "`touch stolen`",
+    "nul": "main\0",
+    "surrogate": "\ud800",
+    "byte": "\udcff",
+    "long": "a" * 300_000,
+    "deep": "main" + "^" * 5000,
+    "zero": "0" * 40,
+    "blank": " ",
+    "glob": "*",
+    "command": "::set-env name=A::b",
+}
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+@pytest.mark.parametrize("revision", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_revision_names_no_commit_and_does_nothing(revision, side, pushed, tmp_path):
+    tree, _ = pushed
+    before, around = fingerprint(tree.root), sorted(map(str, tmp_path.rglob("stolen*")))
+
+    told = load_settings({}, {}, {}).change._replace(**{"base": "main", "head": "topic"} | {side: revision})
+    found = between_commits(laptop(), told, SERVICES, repository(tree.root))
+
+    assert found.status == "unknown"
+    assert found.services == ()
+    assert len(str(found.unknown)) < 400
+    assert fingerprint(tree.root) == before
+    assert sorted(map(str, tmp_path.rglob("stolen*"))) == around
+
+
+# On a laptop --------------------------------------------------------------------------------------------------------
+
+
+def here(tree: Worktree) -> Context:
+    checkout = repository(tree.root).checkout()
+    return laptop(commit_sha=checkout.head, branch=checkout.branch, default_branch=checkout.default_branch)
+
+
+def test_on_a_branch_the_changes_are_those_since_it_left_the_default_branch(pushed):
+    tree, shas = pushed
+
+    assert spanned(here(tree), tree.root) == (shas[1], shas[4])
+
+
+def test_on_the_default_branch_the_changes_are_those_of_the_last_commit(pushed):
+    tree, shas = pushed
+    tree.git("checkout", "--quiet", "main")
+
+    assert spanned(here(tree), tree.root) == (shas[1], shas[2])
+
+
+def test_the_first_commit_is_unknown(tmp_path):
+    tree = Worktree.new(tmp_path / "first")
+    tree.commit({"services/cart/a": "1"})
+
+    assert "first commit" in unknown(here(tree), tree.root)
+
+
+def test_a_repository_without_a_commit_is_unknown(tmp_path):
+    tree = Worktree.new(tmp_path / "empty")
+
+    assert "no commit yet" in unknown(here(tree), tree.root)
+
+
+def test_a_detached_head_is_compared_with_the_default_branch(pushed):
+    tree, shas = pushed
+    tree.git("checkout", "--quiet", "--detach", shas[4])
+
+    assert spanned(here(tree), tree.root) == (shas[1], shas[4])

@@ -1,0 +1,64 @@
+"""The step summary: where it leads, and how long the run took."""
+
+from __future__ import annotations
+
+import pytest
+
+from cibeacon.model.changes import Changes
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Report
+from cibeacon.model.request import Request
+from cibeacon.reporting.summary import markdown
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [((), "0 changed services"), (("a",), "1 changed service"), (("a", "b"), "2 changed services")]
+)
+def test_changed_services_are_counted_in_words_that_fit(names, said):
+    changes = Changes("ok", names, how="push")
+    assert f"<summary>{said} (push)</summary>" in markdown(Report(context=None, changes=changes))
+
+
+def told(body):
+    call = Request("POST", "/api/pipelineRuns.sync", body)
+    row = Outcome(kind="pipeline-run", sink="dx", status="sent", request=call.shown("https://acme.getdx.net"))
+    return markdown(Report(context=None, outcomes=(row,)))
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "shown"),
+    [
+        ("1700000000", "1700000000", ""),
+        ("1700000000", "1700000009", "9 s"),
+        ("1700000000", "1700000700", "11 min 40 s"),
+        ("1700000000", "1700003600", "1 h"),
+        ("1700000000", "1700090061", "1 d 1 h"),
+        ("2026-01-05T10:00:00Z", "2026-01-05T10:02:05Z", "2 min 5 s"),
+        ("1700000009", "1700000000", ""),
+        ("soon", "1700000000", ""),
+        (None, "1700000000", ""),
+    ],
+)
+def test_it_says_how_long_a_run_took_where_the_record_does(started, finished, shown):
+    assert told({"started_at": started, "finished_at": finished}).splitlines()[4].endswith(f"|  | {shown} |")
+
+
+@pytest.mark.parametrize("body", [None, [], {}, "text", {"started_at": "1700000000"}])
+def test_a_run_that_goes_on_has_no_duration(body):
+    assert told(body).splitlines()[4].endswith("|  |  |")
+
+
+def test_links_stand_first_and_nothing_in_an_address_can_end_one():
+    hostile = 'https://github.com/a)[x](https://evil.example) <b> "t" `c` \u202e\ud800'
+    line = markdown(Report(context=None), [("pull request #7", hostile), ("other", "https://x.example/")]).splitlines()[
+        2
+    ]
+    first, second = line.split(" · ")
+    assert first.startswith("[pull request #7](https://github.com/a%29%5Bx%5D%28https://evil.example%29%20%3Cb%3E%20")
+    assert first.count(")") == first.count("(") == first.count("[") == 1
+    assert first.isascii()
+    assert second == "[other](https://x.example/)"
+
+
+def test_without_links_there_is_no_empty_line_of_them():
+    assert markdown(Report(context=None)) == "### cibeacon: skipped\n\n"
