@@ -40,14 +40,14 @@ def test_whatever_is_seen_a_wait_ends_at_its_deadline_at_the_latest(policy, look
         assert step.pause >= 0
         state, now = step.state, now + max(step.pause, 1e-6)
     assert step.result
-    assert step.result.word in ENDINGS
+    assert step.result.status in ENDINGS
     assert now <= 100.0 + policy.total + 0.01
     last = seen[-1]
-    if step.result.word == "success" and isinstance(last, Snapshot):
+    if step.result.status == "success" and isinstance(last, Snapshot):
         counted = [last.pipeline, *(each.pipeline for each in last.downstream if not each.allowed)]
         assert all(each.status in ("success", "skipped", "manual") for each in counted)
     if isinstance(last, Snapshot) and last.pipeline.status in FINAL[1:]:
-        assert step.result.word == last.pipeline.status
+        assert step.result.status == last.pipeline.status
 
 
 @given(POLICIES, FAULTS)
