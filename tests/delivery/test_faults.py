@@ -167,7 +167,7 @@ def _files(folder):
 
 def _timeout(row):
     """Seconds: short only where their end is what happens."""
-    return 3 if row.get("error") == "timed out" else 60
+    return 10 if row.get("error") == "timed out" else 60
 
 
 def _kept(row):

@@ -250,7 +250,7 @@ def test_a_signal_ends_the_process_and_costs_nothing(job, tmp_path, place, numbe
         goes_on()
         ended = living.ended()
         assert ended.seconds < BOUND
-        assert living.others() == []
+        assert living.left_behind() == []
     assert (ended.code, this.rows, this.leftovers) == (int(strict), rows, [])
     waiting = [word for _, word in rows].count("spooled") + OF_DCI * ("DCI" in place)
     assert (len(this.spool), this.outputs["spooled"]) == (waiting, str(waiting))
@@ -407,7 +407,7 @@ def test_a_filter_is_broken_off_too_when_the_work_was(job, tmp_path):
     with in_a_request(job, tmp_path, flags=("--jq=def f: f; f",)) as (this, living, _):
         living.told(signal.SIGTERM)
         ended = living.ended()
-        assert living.others() == []
+        assert living.left_behind() == []
     assert ended.seconds < BOUND
     assert (this.rows, this.leftovers) == (ALL_SPOOLED, [])
     assert ended.out == ""
@@ -422,7 +422,7 @@ def test_a_filter_that_never_ends_is_broken_off_and_prints_nothing(job, tmp_path
             living.child("jq_child")
             living.told(signal.SIGTERM)
             ended = living.ended()
-            assert living.others() == []
+            assert living.left_behind() == []
     assert ended.seconds < BOUND
     assert (ended.code, ended.out, this.leftovers) == (int(strict), "", [])
     assert [outcome for _, outcome in this.rows] == ["sent"] * 4
@@ -673,7 +673,7 @@ def test_a_process_that_was_stopped_for_a_while_keeps_everything_and_says_so(job
         goes_on()
         living.told(signal.SIGCONT)
         ended = living.ended()
-        assert living.others() == []
+        assert living.left_behind() == []
     assert ended.seconds < BOUND
     waiting = [word for _, word in rows].count("spooled")
     assert (ended.code, this.rows, len(this.spool), this.leftovers) == (0, rows, waiting, [])
@@ -713,7 +713,7 @@ def test_a_fetch_that_hangs_takes_half_of_the_budget_at_most_and_leaves_nothing(
             host.waited_for()
             assert living.child("git-remote-http") > 0
             ended = living.ended()
-            assert living.others() == []
+            assert living.left_behind() == []
     assert ended.seconds < 3 * BUDGET + BOUND
     assert this.rows == [("pull-services", "failed"), *((kind, "sent") for kind in KINDS[1:])], ended.out
     assert this.leftovers == []
@@ -727,7 +727,7 @@ def test_a_fetch_that_is_interrupted_leaves_nothing(job, shop, tmp_path):
             host.waited_for()
             living.told(signal.SIGTERM)
             ended = living.ended()
-            assert living.others() == []
+            assert living.left_behind() == []
     assert (ended.code, this.rows, this.leftovers) == (0, SERVICES_UNKNOWN, [])
 
 

@@ -154,6 +154,13 @@ class Living:
         """Every other living process of its session: what it started, and what those did."""
         return [pid for pid in _living() if pid != self.process.pid and _session(pid) == self.process.pid]
 
+    def left_behind(self) -> list[int]:
+        """Processes of its session that outlive it: those that were killed get the time that a busy machine needs."""
+        until = time.monotonic() + SECONDS
+        while (others := self.others()) and time.monotonic() < until:
+            time.sleep(0.01)
+        return others
+
     def child(self, command: str) -> int:
         """A child that runs a command, once there is one."""
         until = time.monotonic() + SECONDS
