@@ -109,8 +109,8 @@ def _wrong_times(plan_input: PlanInput) -> tuple[Problem, ...]:
 def _reachable(kind: str, plan_input: PlanInput) -> None:
     """Not configured is a choice, configured wrong is a fault; a dry run needs no token, but a right address."""
     sink, settings = _sink(kind), plan_input.settings
-    fault = requirements.unreachable(sink, settings)
-    if fault is None or (plan_input.dry_run and not requirements.unencrypted(sink, settings)):
+    fault = requirements.unreachable(sink, settings, dry_run=plan_input.dry_run)
+    if fault is None:
         return
     by_choice = not requirements.asked_for(sink, settings) and not plan_input.asked_by_name(kind)
     raise NotPlanned("skipped" if by_choice else "invalid", fault)

@@ -65,14 +65,27 @@ def asked_for(sink: str, settings: Settings) -> bool:
     return settings.given(*_SYSTEMS[sink].asking)
 
 
-def unreachable(sink: str, settings: Settings) -> str | None:
-    """What a system's settings lack for anything to be sent; None when nothing does."""
+def why_unsendable(sink: str, settings: Settings, *groups: str, dry_run: bool) -> str | None:
+    """Why nothing can be sent to a sink, as a sentence; None when it can be sent.
+
+    `groups` are the settings groups in which a value that cannot be used would have to be guessed.
+    """
+    problem = next((problem.message for problem in settings.problems if problem.group in groups), None)
+    fault = problem or unreachable(sink, settings, dry_run=dry_run)
+    return f"{fault}." if fault else None
+
+
+def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str | None:
+    """What the settings lack before anything can be sent to a sink; None when they lack nothing.
+
+    A dry run needs no credential, but an address that may carry one.
+    """
     if unencrypted(sink, settings):
         address = endpoints(settings)[sink].base_url
         return f"{address} would carry the token unencrypted: use https, or set allow_http if the network is yours"
     system, group = _SYSTEMS[sink], getattr(settings, sink)
-    missing = [words for name, words in system.needed.items() if not getattr(group, name)]
-    if not missing:
+    missing = [hint for name, hint in system.needed.items() if not getattr(group, name)]
+    if not missing or dry_run:
         return None
     return missing[0] if settings.given(*system.asking, *system.needed) else system.unconfigured
 
