@@ -74,14 +74,14 @@ def _sink(kind: str) -> str:
 def _wanted(kind: str, plan_input: PlanInput) -> bool:
     """A system that few people have is not spoken of where nobody asked for it."""
     return (
-        kind not in _SINKS or plan_input.asked_by_name(kind) or requirements.asked_for(_sink(kind), plan_input.settings)
+        kind not in _SINKS or plan_input.asked_by_name(kind) or requirements.is_wanted(_sink(kind), plan_input.settings)
     )
 
 
 def _entrusted(kind: str, plan_input: PlanInput) -> None:
     """A host that withholds secrets by policy settles everything: nothing that a stranger wrote can count as a fault."""
     withheld = plan_input.context.secrets_withheld and not plan_input.dry_run
-    if withheld and not requirements.entrusted(_sink(kind), plan_input.settings):
+    if withheld and not requirements.has_credential(_sink(kind), plan_input.settings):
         raise NotPlanned("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
 
 
@@ -109,11 +109,9 @@ def _wrong_times(plan_input: PlanInput) -> tuple[Problem, ...]:
 def _reachable(kind: str, plan_input: PlanInput) -> None:
     """Not configured is a choice, configured wrong is a fault; a dry run needs no token, but a right address."""
     sink, settings = _sink(kind), plan_input.settings
-    fault = requirements.unreachable(sink, settings, dry_run=plan_input.dry_run)
-    if fault is None:
-        return
-    by_choice = not requirements.asked_for(sink, settings) and not plan_input.asked_by_name(kind)
-    raise NotPlanned("skipped" if by_choice else "invalid", fault)
+    if reason := requirements.unreachable(sink, settings, dry_run=plan_input.dry_run):
+        by_choice = not requirements.is_wanted(sink, settings) and not plan_input.asked_by_name(kind)
+        raise NotPlanned("skipped" if by_choice else "invalid", reason)
 
 
 def _pull_services(plan_input: PlanInput) -> tuple[Signal | NotPlanned, ...]:
