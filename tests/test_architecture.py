@@ -18,7 +18,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 MOST_LEVELS = 11
 STORIES = {
     "app", "backfill", "cli", "dci_steps", "delivery", "export", "flow_assign", "outset", "replay", "search", "sending",
-    "service_lint", "sink_query", "survey",
+    "run", "service_lint", "sink_query",
 }  # fmt: skip
 """Packages that may read settings: below them a function takes the values it needs."""
 READ_SETTINGS_TOO = {
@@ -26,7 +26,6 @@ READ_SETTINGS_TOO = {
     "ci",
     "files",
     "http",
-    "repository_config",
     "settings",
     "signals",
     "dataops",

@@ -11,10 +11,10 @@ import click
 import pytest
 import yaml
 
+from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.cli.action_step import command
 from cibeacon.cli.commands import VERBS
 from cibeacon.cli.commands import cibeacon as cibeacon_command
-from cibeacon.repository_config import REPORTABLE
 from cibeacon.services import configuration
 from cibeacon.settings import all_options, load_settings
 from processes import cibeacon

@@ -8,11 +8,11 @@ from cibeacon.model.changes import Changes, Unknown
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.outset import begun
+from cibeacon.run import Run, by_name
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings
 from cibeacon.settings.options import Problem
-from cibeacon.survey import Survey, by_name
 
 UNKNOWN = 3
 """Exit code for unknown services, where the caller asked for one."""
@@ -68,7 +68,7 @@ def _unknown_code(settings: Settings) -> int:
     return UNKNOWN if misspelt or settings.change.on_unknown == "fail" else 0
 
 
-def _to_mend(found: Survey, deciding: Collection[str]) -> Unknown | None:
+def _to_mend(found: Run, deciding: Collection[str]) -> Unknown | None:
     """What must be mended before anybody can say which services changed."""
     problem = next((each for each in found.settings.problems if each.option in deciding), None)
     if problem:
@@ -76,7 +76,7 @@ def _to_mend(found: Survey, deciding: Collection[str]) -> Unknown | None:
     return Unknown(found.map_fault) if found.map_fault else None if found.changes else found.unmapped
 
 
-def _stop(found: Survey) -> tuple[Notice, ...]:
+def _stop(found: Run) -> tuple[Notice, ...]:
     """What became of a run that was told to end while it was still looking."""
     return (Notice("error", f"Looking at the run was cut short: {found.interrupted}."),) if found.interrupted else ()
 
@@ -86,7 +86,7 @@ def _notice(problem: Problem) -> Notice:
     return Notice("info" if problem.group == "output" else "error", f"{problem.message}.")
 
 
-def _report(found: Survey, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, ...]) -> Report:
+def _report(found: Run, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, ...]) -> Report:
     return Report(
         context=found.about,
         changes=found.changes,

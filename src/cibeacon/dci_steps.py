@@ -17,6 +17,7 @@ from cibeacon.model.job_signals import Attachment, DciJob, JobState, OfJob, name
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import Signal
+from cibeacon.run import Run
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -28,7 +29,6 @@ from cibeacon.signals.plan import Ready, Step
 from cibeacon.signals.plan_input import PlanInput
 from cibeacon.signals.requirements import unencrypted, unreachable
 from cibeacon.sinks import SINKS, dci_record
-from cibeacon.survey import Survey
 
 _SPOIL = ("core", "change", "dci")
 """Groups in which a value that cannot be used would have to be guessed."""
@@ -95,23 +95,23 @@ class _Step:
         finally:
             repository.close()
         context = detect.as_told(context, self.settings)
-        self._survey = Survey(self.settings, context, bool(core.dry_run), deadline)
-        host = self._survey.host
+        self._run = Run(self.settings, context, bool(core.dry_run), deadline)
+        host = self._run.host
         self.plan_input = PlanInput(
             context=context,
             settings=self.settings,
             stage=env.stage,
             now=env.began,
-            dry_run=self._survey.dry_run,
+            dry_run=self._run.dry_run,
             host_title=host.TITLE,
         )
 
     def job(self) -> DciJob:
         """The job. On a person's own machine one that waits already is this one: said again, it is not made twice."""
         job = dci_builders.job(self.plan_input)._replace(correlation=self.tag)
-        if not job.correlation.startswith(_LOCAL) or self._survey.dry_run:
+        if not job.correlation.startswith(_LOCAL) or self._run.dry_run:
             return job
-        place = spool_factory.place(self._world, self.settings, self._survey.host)
+        place = spool_factory.place(self._world, self.settings, self._run.host)
         for entry in spool_factory.waiting(place, self._world.cwd):
             waits = dci_record.read(entry.record.signal)
             if isinstance(waits, DciJob) and waits.correlation.startswith(_LOCAL) and _same(waits, job):
@@ -127,7 +127,7 @@ class _Step:
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
         anywhere, top = origin.words.startswith("--"), paths.boundary(self._world)
         (found, said), why = attachments_or_none(dci.dci_files, self._world.cwd, top=top, anywhere=anywhere)
-        self._survey = self._survey._replace(interrupted=why)
+        self._run = self._run._replace(interrupted=why)
         self._notices += tuple(Notice("error", f"{each}.") for each in said)
         if not dci.dci_files:
             self._notices += (Notice("error", "No file is named: give files or globs (setting dci_files)."),)
@@ -154,14 +154,14 @@ class _Step:
     def told(self, signals: Sequence[Signal], watch: Watch | None = None) -> Told:
         """The signals delivered, and the report of it."""
         self._makes = any(isinstance(each, DciJob) for each in signals)
-        outcomes, notices = deliver(self._world, self._survey, [self._ready(each) for each in signals], watch)
+        outcomes, notices = deliver(self._world, self._run, [self._ready(each) for each in signals], watch)
         report = Report(
-            context=self._survey.about,
+            context=self._run.about,
             outcomes=outcomes,
             notices=(*(each for each in self._notices if each.weight == "error"), *notices),  # no checkout is needed
             strict=self.settings.output.strict,
-            dry_run=self._survey.dry_run,
-            host_title=self._survey.host.TITLE,
+            dry_run=self._run.dry_run,
+            host_title=self._run.host.TITLE,
             verb="dci",
         )
         return report, self.settings

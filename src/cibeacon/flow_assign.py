@@ -13,6 +13,7 @@ from cibeacon.git.repository import Repository
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import FlowAssignment
+from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
@@ -23,7 +24,6 @@ from cibeacon.signals.flow_rules import NO_PIPELINE
 from cibeacon.signals.plan import Ready, Step
 from cibeacon.signals.requirements import unencrypted, unreachable
 from cibeacon.sinks import flow
-from cibeacon.survey import Survey
 
 _SPOIL = ("core", "flow")
 """Groups in which a value that cannot be used would have to be guessed."""
@@ -38,7 +38,7 @@ def assign(env: Environment, flags: Mapping[str, str], say: Say, *, clear: bool 
     settings = load_settings(flags, env.environ, {})
     signal = FlowAssignment(settings.flow.flow_job_id or "", settings.flow.flow_pipelines, clear)
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-    found, notices = _survey(env, settings, deadline)
+    found, notices = _run_of(env, settings, deadline)
     step = _ready(signal, found)
     if isinstance(step, Ready) and not found.dry_run:
         try:
@@ -58,16 +58,16 @@ def assign(env: Environment, flags: Mapping[str, str], say: Say, *, clear: bool 
     return report, settings
 
 
-def _survey(env: Environment, settings: Settings, deadline: Deadline) -> tuple[Survey, tuple[Notice, ...]]:
+def _run_of(env: Environment, settings: Settings, deadline: Deadline) -> tuple[Run, tuple[Notice, ...]]:
     repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
     try:
         context, notices = detect.context(settings, env.environ, repository)
     finally:
         repository.close()
-    return Survey(settings, detect.as_told(context, settings), bool(settings.core.dry_run), deadline), tuple(notices)
+    return Run(settings, detect.as_told(context, settings), bool(settings.core.dry_run), deadline), tuple(notices)
 
 
-def _ready(signal: FlowAssignment, found: Survey) -> Step:
+def _ready(signal: FlowAssignment, found: Run) -> Step:
     row = Outcome(
         kind=signal.kind,
         sink=flow.NAME,
@@ -80,7 +80,7 @@ def _ready(signal: FlowAssignment, found: Survey) -> Step:
     return row._replace(reason=fault) if fault else Ready(signal, row._replace(status="skipped"))
 
 
-def _fault(signal: FlowAssignment, found: Survey) -> str | None:
+def _fault(signal: FlowAssignment, found: Run) -> str | None:
     """Why nothing can be set: a value that would be guessed, an address, a credential, a set that nobody named."""
     settings = found.settings
     if bad := next((each.message for each in settings.problems if each.group in _SPOIL), None):
@@ -93,7 +93,7 @@ def _fault(signal: FlowAssignment, found: Survey) -> str | None:
     return flow.faults(signal)
 
 
-def _said(env: Environment, found: Survey, signal: FlowAssignment, row: Outcome, say: Say) -> FlowAssignment:
+def _said(env: Environment, found: Run, signal: FlowAssignment, row: Outcome, say: Say) -> FlowAssignment:
     """The assignment by the ids that were shown. Where they cannot be looked up, the delivery tells why."""
     if signal.clear:
         say([])

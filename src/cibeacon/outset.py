@@ -15,6 +15,7 @@ from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
+from cibeacon.run import Run, templates
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
@@ -22,7 +23,6 @@ from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.paths import toplevel
 from cibeacon.services import config_file
 from cibeacon.settings import Settings
-from cibeacon.survey import Survey, templates
 
 _GRACE = 0.2
 """Seconds in which git and the host's API, which have the same end, say by themselves what took so long."""
@@ -31,7 +31,7 @@ _GRACE = 0.2
 class Outset(NamedTuple):
     """A run of which the context is known, and where to look on from there."""
 
-    found: Survey
+    found: Run
     env: Environment
     repository: Repository
     looking: Deadline
@@ -39,7 +39,7 @@ class Outset(NamedTuple):
     paths: Sequence[str] | None
     acts: bool
 
-    def explored(self, found: Survey, flags: Mapping[str, str]) -> Survey:
+    def explored(self, found: Run, flags: Mapping[str, str]) -> Run:
         """Everything about the run, or as much as was found before an interruption.
 
         `found` is what is known; `flags` are settled again with what the repository has to say.
@@ -95,7 +95,7 @@ def begun(
         context, notices = detect.context(settings, env.environ, repository)
         dry_run = _is_dry_run(settings, context, acts=acts)
         notices = (*notices, *_unknown_ci(settings, context, acts=acts))
-        found = Survey(settings, detect.about(context, settings), dry_run, deadline, notices=notices)
+        found = Run(settings, detect.about(context, settings), dry_run, deadline, notices=notices)
         yield Outset(found.unlooked(), env, repository, looking, paths, acts)
 
 

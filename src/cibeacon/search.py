@@ -9,22 +9,21 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from cibeacon import repository_config
-from cibeacon.changes import diff, pr_changes
+from cibeacon.changes import diff, pr_changes, repository_config
 from cibeacon.changes.diff_fallback import Fallback, Source
+from cibeacon.changes.repository_config import RepositoryConfig
 from cibeacon.ci import detect
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, PushedPRs, Unknown
 from cibeacon.model.report import Notice
-from cibeacon.repository_config import RepositoryConfig
+from cibeacon.run import Run, by_name, templates
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Stage
 from cibeacon.runtime.errors import guarded
 from cibeacon.services import tree_contents
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import load_settings
-from cibeacon.survey import Survey, by_name, templates
 
 if TYPE_CHECKING:
     from cibeacon.services.discovery import Side
@@ -47,7 +46,7 @@ class Site(NamedTuple):
     """False where nothing is sent, whatever is found."""
 
 
-def searched(found: Survey, site: Site) -> Generator[Survey, None, None]:
+def searched(found: Run, site: Site) -> Generator[Run, None, None]:
     """The survey as it grows, part by part. A part that fails is unknown with its reason, and the others go on."""
     ladder = None if found.dry_run else _ladder(found, site)
     if ladder is None:
@@ -57,7 +56,7 @@ def searched(found: Survey, site: Site) -> Generator[Survey, None, None]:
         yield from _parts(found, site, ladder)
 
 
-def _ladder(found: Survey, site: Site) -> Source | None:
+def _ladder(found: Run, site: Site) -> Source | None:
     """What goes on where the checkout ends; None where the host names no place to fetch from."""
     forge, name = found.settings.forge, found.context.host
     token = {"github": forge.github_token, "gitlab": forge.gitlab_token}.get(name)
@@ -69,7 +68,7 @@ def _ladder(found: Survey, site: Site) -> Source | None:
     return Ladder(site.repository if site.repository.exists else None, remotes, site.environ, site.deadline)
 
 
-def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
+def _parts(found: Run, site: Site, source: Source) -> Iterator[Run]:
     """The configuration first, which may say more of the rest; then what the push merged; then the services."""
     context, given = found.context, found.settings.core.config
     config = guarded(lambda: repository_config.find(given, context, source, site.repository), repository_config.unread)
@@ -95,7 +94,7 @@ def _parts(found: Survey, site: Site, source: Source) -> Iterator[Survey]:
     yield guarded(lambda: _with_changes(found, config, site, history), lambda why: _unseen(found, why))
 
 
-def _configured(found: Survey, config: RepositoryConfig, site: Site) -> Survey:
+def _configured(found: Run, config: RepositoryConfig, site: Site) -> Run:
     """The survey with what the repository says."""
     chosen = config.read.report
     settings = load_settings(site.flags, site.environ, chosen) if chosen else found.settings
@@ -103,7 +102,7 @@ def _configured(found: Survey, config: RepositoryConfig, site: Site) -> Survey:
     return found._replace(settings=settings, notices=(*found.notices, *config.notices))
 
 
-def _landed(found: Survey, forge: ForgeClient, history: Fallback) -> PushedPRs:
+def _landed(found: Run, forge: ForgeClient, history: Fallback) -> PushedPRs:
     if not found.context.push:
         return PushedPRs()
     from cibeacon.changes.pushed_prs import landing
@@ -114,15 +113,15 @@ def _landed(found: Survey, forge: ForgeClient, history: Fallback) -> PushedPRs:
     )
 
 
-def _unasked(found: Survey, why: str) -> Survey:
+def _unasked(found: Run, why: str) -> Run:
     return found._replace(landing=PushedPRs(status="failed", reason=why))
 
 
-def _unseen(found: Survey, why: str) -> Survey:
+def _unseen(found: Run, why: str) -> Run:
     return found._replace(changes=Changes("unknown", unknown=Unknown(why)))
 
 
-def _looked_up(found: Survey, history: Fallback) -> Survey:
+def _looked_up(found: Run, history: Fallback) -> Run:
     """The run with what the host says of the pull request that a person named: its number is no proof of a merge."""
     named, wanted = found.context.pull_request, {"auto", "pull-services"}.intersection(found.settings.core.signals)
     if named is None or not named.named or not wanted:
@@ -130,7 +129,7 @@ def _looked_up(found: Survey, history: Fallback) -> Survey:
     return found._replace(context=found.context.with_pull_request(history.pull_request(named.number) or named))
 
 
-def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: Fallback) -> Survey:
+def _with_changes(found: Run, config: RepositoryConfig, site: Site, history: Fallback) -> Run:
     if as_named := by_name(found.settings):
         return found._replace(changes=as_named)
     drawn, map_fault = repository_config.service_map(found.settings.change.services, config)
@@ -148,7 +147,7 @@ def _with_changes(found: Survey, config: RepositoryConfig, site: Site, history: 
     return found._replace(changes=changes, parts=parts, notices=(*found.notices, *more))
 
 
-def _between(found: Survey, drawn: ServiceMap, site: Site, history: Fallback) -> tuple[Changes, tuple[Changes, ...]]:
+def _between(found: Run, drawn: ServiceMap, site: Site, history: Fallback) -> tuple[Changes, tuple[Changes, ...]]:
     """As given; else worked out, for the run and for each pull request of a push."""
     if site.paths is not None:
         return diff.given(drawn, site.paths, history.source), ()
@@ -166,7 +165,7 @@ def _plainly(site: Site, changes: Changes) -> Changes:
     return changes._replace(unknown=changes.unknown._replace(why=why))
 
 
-def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Site, source: Source) -> ServiceMap:
+def _asking(drawn: ServiceMap, found: Run, config: RepositoryConfig, site: Site, source: Source) -> ServiceMap:
     """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
     commit, on_gitlab = config.commit, detect.on_gitlab(found.context)
     if not found.context.base_config and (commit is None or not site.repository.exists):
@@ -179,7 +178,7 @@ def _asking(drawn: ServiceMap, found: Survey, config: RepositoryConfig, site: Si
     )
 
 
-def _unknown_services(found: Survey, changes: Changes, drawn: ServiceMap, source: Source) -> tuple[Notice, ...]:
+def _unknown_services(found: Run, changes: Changes, drawn: ServiceMap, source: Source) -> tuple[Notice, ...]:
     """What is to be said of services that are deployed and that the map does not know: it may be behind, or the name off."""
     names = (name for name in found.settings.deploy.deploy_services if name != "changed")
     said = diff.unknown_services(names, changes, drawn, source)

@@ -10,6 +10,7 @@ from cibeacon.delivery.write_ahead import Journal
 from cibeacon.model.job_signals import JobState
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
+from cibeacon.run import Run
 from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
@@ -20,10 +21,9 @@ from cibeacon.signals.metadata import with_metadata, without_metadata
 from cibeacon.signals.plan import Ready, Step, plan, spoiled_kinds
 from cibeacon.signals.plan_input import File, PlanInput
 from cibeacon.sinks import SINKS, named
-from cibeacon.survey import Survey
 
 
-def kept(env: Environment, found: Survey, journal: Journal | None = None) -> tuple[Survey, Journal | None]:
+def kept(env: Environment, found: Run, journal: Journal | None = None) -> tuple[Run, Journal | None]:
     """What is known already is on disk before anything slow or fragile is looked at. A dry run keeps nothing."""
     if found.dry_run:
         return found, None
@@ -35,9 +35,7 @@ def kept(env: Environment, found: Survey, journal: Journal | None = None) -> tup
     return found._replace(interrupted=why), journal
 
 
-def sent(
-    env: Environment, found: Survey, journal: Journal | None
-) -> tuple[Survey, tuple[Outcome, ...], tuple[Notice, ...]]:
+def sent(env: Environment, found: Run, journal: Journal | None) -> tuple[Run, tuple[Outcome, ...], tuple[Notice, ...]]:
     """What became of every signal that the run and the settings call for; the survey says whether it was interrupted."""
     program = found.settings.deploy.metadata_jq
     if program or found.settings.dci.dci_files:
@@ -57,8 +55,8 @@ def sent(
 
 
 def _with_files(
-    env: Environment, found: Survey, steps: tuple[Step, ...]
-) -> tuple[Survey, tuple[Step, ...], tuple[Notice, ...]]:
+    env: Environment, found: Run, steps: tuple[Step, ...]
+) -> tuple[Run, tuple[Step, ...], tuple[Notice, ...]]:
     """Where a job of DCI ends, its files go along; and what is to be said of those that cannot."""
     patterns = found.settings.dci.dci_files
     if not patterns or not any(isinstance(step, Ready) and isinstance(step.signal, JobState) for step in steps):
@@ -84,7 +82,7 @@ def unsaid(problems: Sequence[Problem]) -> list[Problem]:
     return [problem for problem in problems if not spoiled_kinds(problem)]
 
 
-def _situation(env: Environment, found: Survey) -> PlanInput:
+def _situation(env: Environment, found: Run) -> PlanInput:
     landed = found.landing
     return PlanInput(
         context=found.context,

@@ -9,9 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from cibeacon.changes.repository_config import (
+    NO_REPOSITORY,
+    REPORTABLE,
+    RepositoryConfig,
+    committed,
+    service_map,
+    unused,
+)
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
-from cibeacon.repository_config import NO_REPOSITORY, REPORTABLE, RepositoryConfig, committed, service_map, unused
+from cibeacon.run import templates
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsError
@@ -22,7 +30,6 @@ from cibeacon.services.map_queries import Listed, Which
 from cibeacon.services.schema_types import Finding, Mention
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings
-from cibeacon.survey import templates
 
 MOST_FINDINGS = 1000
 """Nobody reads more before something was mended."""

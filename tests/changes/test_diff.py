@@ -20,7 +20,7 @@ from test_commit_range import (
     push,
 )
 
-from cibeacon import survey
+from cibeacon import run
 from cibeacon.changes.diff import between_commits
 from cibeacon.model.changes import named
 from cibeacon.settings import load_settings
@@ -337,6 +337,6 @@ def test_services_by_name_are_taken_as_they_are():
 )
 def test_templates_say_how_services_are_found_and_names_which_ones_changed(given, templates_given, status):
     settings = load_settings({"services": given}, {}, {})
-    found = survey.by_name(settings)
-    assert survey.templates(settings) == templates_given
+    found = run.by_name(settings)
+    assert run.templates(settings) == templates_given
     assert (found and found.status) == status

@@ -21,6 +21,7 @@ from cibeacon.delivery import deliver
 from cibeacon.model import spool_record
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
+from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
@@ -30,7 +31,6 @@ from cibeacon.settings import load_settings
 from cibeacon.signals.plan import Ready
 from cibeacon.sinks import dx
 from cibeacon.spool import file_store
-from cibeacon.survey import Survey
 from disks import read_only
 from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
 from living import Living, Stopped
@@ -106,9 +106,7 @@ def delivered(here, signals, url, *, dry_run=False, interrupted=None):
     """The rows of the signals, and what is said of the spool."""
     settings = load_settings({"dx_url": url}, here.environ, {})
     deadline = Deadline(30.0, here.clock, here.sleep, 0.0)
-    found = Survey(
-        settings, other_systems.read({}, other_systems.NO_CHECKOUT), dry_run, deadline, interrupted=interrupted
-    )
+    found = Run(settings, other_systems.read({}, other_systems.NO_CHECKOUT), dry_run, deadline, interrupted=interrupted)
     steps = [Ready(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals]
     return deliver.deliver(here, found, steps)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.repository_config import REPORTABLE
+from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.services.configuration import from_templates, read
 from cibeacon.services.template import Template
 

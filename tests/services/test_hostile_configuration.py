@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canaries import Canary, leaked
+from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.demo import runs
-from cibeacon.repository_config import REPORTABLE
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.services import configuration
 from cibeacon.services.patterns import Glob, Patterns

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.repository_config import REPORTABLE
+from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.services.configuration import read
 from cibeacon.services.patterns import Glob, Patterns
 

@@ -19,6 +19,7 @@ from cibeacon.model.job_signals import NO_JOB, Attachment, OfJob, job_key
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
 from cibeacon.model.request import Exchange
+from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
@@ -27,7 +28,6 @@ from cibeacon.settings import Settings
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.plan import Ready, Step
 from cibeacon.sinks import SINKS
-from cibeacon.survey import Survey
 
 _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
 """How many signals an earlier job of a pipeline kept, as its dotenv report says."""
@@ -35,7 +35,7 @@ Told = tuple[tuple[Outcome, ...], tuple[Notice, ...]]
 
 
 def deliver(
-    env: Environment, found: Survey, steps: Sequence[Step], watch: Watch | None = None, journal: Journal | None = None
+    env: Environment, found: Run, steps: Sequence[Step], watch: Watch | None = None, journal: Journal | None = None
 ) -> Told:
     """Every step's outcome, and what is to be said of the spool. The network stack is loaded when something is sent.
 

@@ -10,6 +10,7 @@ from cibeacon.model.report import Notice
 from cibeacon.model.request import Exchange
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record
+from cibeacon.run import Run
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.redact import Redactor
@@ -17,7 +18,6 @@ from cibeacon.settings import Settings, secret_values
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.plan import Ready, Step
 from cibeacon.sinks import SINKS
-from cibeacon.survey import Survey
 
 _TELLING = "a secret of this job stands in it"
 _NO_TIME = "there was no time to write it down"
@@ -27,7 +27,7 @@ _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 class Journal:
     """The signals of a run on disk: as they are known at first, and again when more is known of them."""
 
-    def __init__(self, env: Environment, found: Survey) -> None:
+    def __init__(self, env: Environment, found: Run) -> None:
         self._world, self._settings, self._host = env, found.settings, found.host
         self._place = spool_factory.place(env, found.settings, found.host)
         self._clean = Redactor(secret_values(env.environ))

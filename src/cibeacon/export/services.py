@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from cibeacon.changes.repository_config import REPORTABLE, RepositoryConfig, committed, service_map
 from cibeacon.git.log import Log, Touched
-from cibeacon.repository_config import REPORTABLE, RepositoryConfig, committed, service_map
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CibeaconError, HostError, ServiceMapError, SettingsError
 from cibeacon.services import config_file, configuration, tree_contents

@@ -14,7 +14,7 @@ _UNSEEN = Changes("unknown", unknown=Unknown("nobody has looked which services c
 _UNASKED = PushedPRs(status="failed", reason="not asked which pull request it belongs to")
 
 
-class Survey(NamedTuple):
+class Run(NamedTuple):
     """What was found out about a run."""
 
     settings: Settings
