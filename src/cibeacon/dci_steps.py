@@ -13,10 +13,9 @@ from cibeacon.delivery.deliver import deliver
 from cibeacon.files.attachments import attachments_or_none
 from cibeacon.git.repository import Repository
 from cibeacon.model.file_names import header
-from cibeacon.model.job_signals import Attachment, DciJob, JobState, OfJob, named_correlation
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
-from cibeacon.model.signals import Signal
+from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
 from cibeacon.run import Run
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
@@ -146,7 +145,7 @@ class _Step:
     def tag(self) -> str:
         """What the facts are known by: the run; else the job that somebody named, since one run may tell of several."""
         if named := self.settings.dci.dci_job_id:
-            return named_correlation(named)
+            return correlation_by_id(named)
         if self.plan_input.numbered and self.plan_input.placed:
             return dci_builders.correlation(self.plan_input)
         return f"{_LOCAL}{self._world.token()}"  # on a person's own machine every start is another job
@@ -184,5 +183,5 @@ class _Step:
         fault = unreachable("dci", settings)
         if fault and (not dry_run or unencrypted("dci", settings)):
             return f"{fault}."
-        follows = isinstance(signal, OfJob) and signal.job_id is None and not self._makes
+        follows = isinstance(signal, JobUpdate) and signal.job_id is None and not self._makes
         return _WHICH if follows and not (self.plan_input.numbered and self.plan_input.placed) else None

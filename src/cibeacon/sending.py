@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from cibeacon.changes import pr_changes
 from cibeacon.delivery.deliver import deliver
 from cibeacon.delivery.write_ahead import Journal
-from cibeacon.model.job_signals import JobState
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
+from cibeacon.model.signals import JobState
 from cibeacon.run import Run
 from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment

@@ -18,7 +18,7 @@ import faults
 from cibeacon.http.client import REST_SECONDS, TRIES, Endpoint, HardenedSession, HttpClient, retry_after
 from cibeacon.http.response_body import LARGEST_REPLY
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.signals import Deployment, PullServices
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sinks import dx

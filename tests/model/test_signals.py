@@ -9,9 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.model.job_signals import Attachment, DciJob, JobState
-from cibeacon.model.reference import reference
-from cibeacon.model.signals import Deployment, FlowAssignment, PipelineRun, PullServices
+from cibeacon.model.signals import (
+    Attachment,
+    DciJob,
+    Deployment,
+    FlowAssignment,
+    JobState,
+    PipelineRun,
+    PullServices,
+    reference,
+)
 
 PARTS = st.lists(
     st.text(st.characters(), max_size=12) | st.sampled_from(["", "/", "%", "%25", "~", "+", "a/b", "a"]), max_size=6

@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.http import auth
-from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
-from cibeacon.model.signals import Deployment
+from cibeacon.model.signals import Attachment, DciJob, Deployment, JobState, JobValue
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.runtime.watched_file import watched

@@ -10,8 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from cibeacon.model.reference import reference
-from cibeacon.model.signals import Deployment, PipelineRun, PullServices
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices, reference
 
 Told: TypeAlias = Deployment | PullServices | PipelineRun
 SIZE = 14

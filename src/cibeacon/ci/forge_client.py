@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from cibeacon.ci import github, gitlab
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Context, PullRequest
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.settings import Settings

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from cibeacon.dataops.errors import usage
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 
 PIPELINE_FILE = "_PIPELINE_FILE_NAME"
 """The variable behind "Pipeline configuration file path" (https://docs.dataops.live/docs/api-docs/rest-api-resources/)."""

@@ -12,7 +12,7 @@ import requests
 
 from cibeacon.dataops.access import origin
 from cibeacon.http.session import HardenedSession
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 
 _CREDENTIALS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie")
 _READING = ("GET", "HEAD")

@@ -15,10 +15,10 @@ from cibeacon.delivery.preview import Preview
 from cibeacon.delivery.turns import Carrier, HttpClients, Turn, at_once, in_turn
 from cibeacon.delivery.write_ahead import Journal, shown
 from cibeacon.files.upload_copy import cleaning
-from cibeacon.model.job_signals import NO_JOB, Attachment, OfJob, job_key
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
 from cibeacon.model.request import Exchange
+from cibeacon.model.signals import NO_JOB, Attachment, JobUpdate, job_key
 from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -116,7 +116,7 @@ class _Round:
     def _awaiting(self, step: Step, row: Outcome) -> Outcome:
         """What DCI has no job for is kept only if the job may still be made: it waits here, or where an earlier job ran."""
         signal = step.signal if isinstance(step, Ready) else None
-        if row.error != NO_JOB or not isinstance(signal, OfJob):
+        if row.error != NO_JOB or not isinstance(signal, JobUpdate):
             return row
         elsewhere = self._world.environ.get(_SPOOLED_EARLIER, "0") not in ("", "0")
         return row._replace(retryable=elsewhere or self._journal.holds(job_key(signal.correlation)))
@@ -236,7 +236,7 @@ def _makes_job(row: Outcome) -> bool:
 
 def _of_job(step: Step, job: Outcome) -> Step:
     """What belongs to a job of DCI, once it is known what became of the job: it may be there, and not run yet."""
-    if isinstance(step, Outcome) or not isinstance(step.signal, OfJob):
+    if isinstance(step, Outcome) or not isinstance(step.signal, JobUpdate):
         return step
     job_id = (job.outputs or {}).get("dci_job_id")
     if job_id or job.status in ("sent", "duplicate"):

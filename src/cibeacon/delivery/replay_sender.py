@@ -15,10 +15,10 @@ from typing import NamedTuple
 from cibeacon.delivery import attachment_guard, spool_factory
 from cibeacon.delivery.deliver import clients, hired, preview, untold
 from cibeacon.delivery.turns import Carrier, HttpClients, Turn, at_once, in_turn
-from cibeacon.model.job_signals import NO_JOB, job_key
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Notice
 from cibeacon.model.request import Exchange
+from cibeacon.model.signals import NO_JOB, job_key
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline

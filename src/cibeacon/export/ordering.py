@@ -20,8 +20,8 @@ from cibeacon.export.services import teller
 from cibeacon.export.source import Source, Totals, What, Window
 from cibeacon.git.log import Log
 from cibeacon.model.context import Context
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import iso
-from cibeacon.model.plain_http import plain_http_refused
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError

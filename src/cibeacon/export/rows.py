@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 from cibeacon.ci.history import Mark
 from cibeacon.model import parsers
 from cibeacon.model.payload import iso
-from cibeacon.model.reference import reference
+from cibeacon.model.signals import reference
 from cibeacon.runtime.errors import SettingsError
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from binascii import b2a_base64
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 
 _PATH = r"(?a)[\w.+-]+(/[\w.+-]+)+"
 _SERVER = r"(?a)https?://[\w.:\[\]~/%-]+"

@@ -20,7 +20,7 @@ from cibeacon.http.network_errors import Lost, lost, spent, too_slow
 from cibeacon.http.response_body import compared, read
 from cibeacon.http.session import HardenedSession
 from cibeacon.model.outcome import Outcome, OutcomeStatus
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.request import Exchange, Request, Response, SinkResult
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import ScrubError

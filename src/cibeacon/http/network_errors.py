@@ -5,7 +5,7 @@ from typing import NamedTuple
 import requests
 from urllib3.exceptions import HTTPError
 
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.settings.endpoint import Endpoint
 
 

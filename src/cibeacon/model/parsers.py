@@ -195,6 +195,23 @@ def url(given: str) -> str:
     return given.rstrip("/")
 
 
+def plain_http_refused(url: str) -> bool:
+    """True when `url` would carry a credential unencrypted over a network; this machine is known by its name alone."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    if parts.scheme == "https":
+        return False
+    import ipaddress  # takes a millisecond, and nearly everybody uses https
+
+    host = (parts.hostname or "").rstrip(".")
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")
+
+
 def link(given: str) -> str:
     """A web address to show to people: http(s), anything after the host allowed."""
     try:

@@ -1,14 +1,30 @@
-"""Knows the facts worth telling, each a frozen value with a stable key. Does not know who is told, or how.
+"""Knows the facts worth reporting, each a frozen value with a stable key. Does not know the sinks.
 
-A key names the fact, not the attempt to tell it: a retry, a replay and a rerun of the same attempt have the same key.
+A key names the fact, not the attempt to send it: a retry, a replay and a rerun of the same attempt have the same key.
 Times are Unix seconds.
 """
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote
 
-from cibeacon.model.job_signals import DciJob, OfJob
-from cibeacon.model.reference import reference
+NO_JOB = "no job"
+"""The error of a file or a state whose job DCI does not have: it can be sent once the job is there."""
+_LONGEST = 255
+
+
+def reference(*parts: object) -> str:
+    """A readable id from its parts, distinct for distinct parts, never over 255 characters.
+
+    Parts are percent-encoded, so no part can pretend to be two; an id that would be too long ends in a hash of all of it.
+    """
+    name = "/".join(quote(str(part), safe="", errors="surrogatepass") or "%" for part in parts)
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[: _LONGEST - len(digest) - 1]}+{digest}"  # no encoded part holds a plus
 
 
 class PullServices(NamedTuple):
@@ -19,16 +35,16 @@ class PullServices(NamedTuple):
     repository: str | None = None
     pr_number: int | None = None
     replace: bool | None = None
-    """True: these are all the services; None: the system's default (add to what is known)."""
+    """True: these are all the services; None: DX's default (add to what it has)."""
 
     @property
     def kind(self) -> str:
-        """What sort of fact this is."""
+        """The kind of signal."""
         return "pull-services"
 
     @property
     def key(self) -> str:
-        """One per pull request where a statement replaces the one before; else each list of services adds something."""
+        """One per pull request where a signal replaces the one before; else each list of services adds something."""
         added = () if self.replace else self.services
         if self.github_pull_id is not None:
             return reference(self.kind, "id", self.github_pull_id, *added)
@@ -48,7 +64,7 @@ class Deployment(NamedTuple):
     deployed_at: int
     reference_id: str
     own_reference: bool = False
-    """True when a person chose the id: then "exists already" is a conflict, not our own repetition."""
+    """True when the user chose the id: then "exists already" is a conflict, not our own repetition."""
     repository: str | None = None
     commit_sha: str | None = None
     merge_commit_shas: tuple[str, ...] = ()
@@ -61,7 +77,7 @@ class Deployment(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What sort of fact this is."""
+        """The kind of signal."""
         return "deployment"
 
     @property
@@ -71,12 +87,12 @@ class Deployment(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """The service and where it went."""
+        """The service and its environment."""
         return f"{self.service} → {self.environment}" if self.environment else self.service
 
 
 class PipelineRun(NamedTuple):
-    """How one run of a pipeline stands. Several statements with one reference id are one record."""
+    """The status of one run of a pipeline. Several signals with one reference id are one record."""
 
     pipeline_name: str
     pipeline_source: str
@@ -96,12 +112,12 @@ class PipelineRun(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What sort of fact this is."""
+        """The kind of signal."""
         return "pipeline-run"
 
     @property
     def key(self) -> str:
-        """One per record and status: "running" and "success" are two statements."""
+        """One per record and status: "running" and "success" are two signals."""
         return f"{self.kind}/{self.reference_id}/{self.status or 'unknown'}"
 
     @property
@@ -111,22 +127,22 @@ class PipelineRun(NamedTuple):
 
 
 class FlowAssignment(NamedTuple):
-    """The Flow pipelines of a job of Instabase: who reviews its documents. They take the place of those that it has."""
+    """The Flow pipelines of a job of Instabase: who reviews its documents. They replace those that it has."""
 
     job_id: str
     pipelines: tuple[str, ...]
     """By name or by id."""
     clear: bool = False
-    """True: the job shall have none, and somebody said so."""
+    """True when the user asked for no pipeline at all."""
 
     @property
     def kind(self) -> str:
-        """What sort of fact this is."""
+        """The kind of signal."""
         return "flow"
 
     @property
     def key(self) -> str:
-        """One per job: the newest statement is the one that counts."""
+        """One per job: the newest signal is the one that counts."""
         return f"{self.kind}/{reference(self.job_id)}"
 
     @property
@@ -136,4 +152,134 @@ class FlowAssignment(NamedTuple):
         return f"{self.job_id}: {pipelines}" if self.job_id.strip() else pipelines
 
 
-Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | OfJob | FlowAssignment
+class DciJob(NamedTuple):
+    """A CI job is a job of DCI: it exists there, and runs. Everything that happens to it later is a signal of its own."""
+
+    correlation: str
+    """A tag that no other job carries: by it every later step finds the job."""
+    topic: str | None
+    """By name or by id; None where the job exists already."""
+    components: tuple[str, ...] = ()
+    """Ids, `type=name`, or `type` for its latest one; an empty list stands for the latest of every type."""
+    name: str | None = None
+    configuration: str | None = None
+    change_url: str | None = None
+    """The page of the change under test. DCI compares the results of jobs that agree in it."""
+    tags: tuple[str, ...] = ()
+    """Those beside the correlation tag."""
+    data: Mapping[str, Any] | None = None
+    comment: str | None = None
+    job_id: str | None = None
+    """The job, where it is known already."""
+    note: str | None = None
+    """The comment on its states."""
+    latest_by: str | None = None
+    """Which component of a type is the latest: `created` or `released` last; None for DCI's default."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of signal."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job."""
+        return job_key(self.correlation)
+
+    @property
+    def subject(self) -> str:
+        """The topic and the job's name."""
+        return f"{self.topic or 'job'}: {self.name or self.job_id or 'running'}"
+
+
+class Attachment(NamedTuple):
+    """A file belongs to a job of DCI."""
+
+    correlation: str
+    job_id: str | None
+    path: Path
+    name: str
+    """Its name at DCI: unique in the job."""
+    mime: str
+    size: int
+    """Bytes, when it was planned."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of signal."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job and name."""
+        return f"{self.kind}/{self.correlation}/file/{reference(self.name)}"
+
+    @property
+    def subject(self) -> str:
+        """The file's name."""
+        return self.name
+
+
+class JobState(NamedTuple):
+    """The state of a job of DCI."""
+
+    correlation: str
+    job_id: str | None
+    status: str
+    comment: str | None = None
+    if_unfinished: bool = False
+    """True: where the job has a final state already, that one stays."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of signal."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job and status."""
+        return f"{self.kind}/{self.correlation}/{self.status}"
+
+    @property
+    def subject(self) -> str:
+        """The status."""
+        return self.status
+
+
+class JobValue(NamedTuple):
+    """A number that a job of DCI keeps under a name."""
+
+    correlation: str
+    job_id: str | None
+    name: str
+    value: float
+
+    @property
+    def kind(self) -> str:
+        """The kind of signal."""
+        return "dci"
+
+    @property
+    def key(self) -> str:
+        """One per job and name."""
+        return f"{self.kind}/{self.correlation}/value/{reference(self.name)}"
+
+    @property
+    def subject(self) -> str:
+        """The name and the number."""
+        return f"{self.name}={self.value}"
+
+
+JobUpdate: TypeAlias = Attachment | JobValue | JobState
+"""What can be reported of a job of DCI once it exists."""
+Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | JobUpdate | FlowAssignment
+
+
+def job_key(correlation: str) -> str:
+    """The key of the signal that makes the job of DCI."""
+    return f"dci/{correlation}/job"
+
+
+def correlation_by_id(job_id: str) -> str:
+    """The correlation of signals about a job of DCI that the user named by its id: no job carries it as a tag."""
+    return f"ci:job:{job_id}"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from cibeacon import __version__
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.settings import Settings
 
 _CLIENT = {"Client-Version": f"cibeacon_{__version__}"}

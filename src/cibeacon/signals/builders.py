@@ -10,8 +10,7 @@ import json
 
 from cibeacon.model import status_words
 from cibeacon.model.context import PullRequest
-from cibeacon.model.reference import reference
-from cibeacon.model.signals import Deployment, PipelineRun, PullServices
+from cibeacon.model.signals import Deployment, PipelineRun, PullServices, reference
 from cibeacon.signals.plan_input import NotPlanned, PlanInput
 
 _SKEW = 600

@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue
-from cibeacon.model.signals import Signal
+from cibeacon.model.signals import Attachment, DciJob, JobState, JobValue, Signal
 from cibeacon.signals import builders
 from cibeacon.signals.plan_input import NotPlanned, PlanInput
 
@@ -53,7 +52,7 @@ def _signals(plan_input: PlanInput) -> Iterator[Signal]:
     for file in plan_input.files:
         yield Attachment(tag, job_id, *file)
     yield from key_values(plan_input, tag)
-    yield JobState(tag, job_id, end, note(plan_input), yields=True)
+    yield JobState(tag, job_id, end, note(plan_input), if_unfinished=True)
 
 
 def job(plan_input: PlanInput) -> DciJob:

@@ -6,7 +6,7 @@ A sink that is not configured is a choice, one that is configured wrong is a fau
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cibeacon.model.plain_http import plain_http_refused
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.settings import Settings
 from cibeacon.settings.endpoint import endpoints
 

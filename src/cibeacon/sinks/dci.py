@@ -12,9 +12,8 @@ from typing import Any
 
 from cibeacon.model.file_names import fits
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
 from cibeacon.model.request import Exchange, Request, SinkResult
-from cibeacon.model.signals import Signal
+from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, JobValue, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks import dci_record
@@ -106,7 +105,7 @@ def _told(signal: Signal, *, late: bool) -> Exchange:
 
 def keeps(signal: Signal) -> Mapping[str, Any] | None:
     """What a record needs beside a call, since the signal is a dialogue."""
-    return dci_record.written(signal) if isinstance(signal, DciJob | OfJob) else None
+    return dci_record.written(signal) if isinstance(signal, DciJob | JobUpdate) else None
 
 
 def resume(record: Record, form: str = "") -> Exchange | None:
@@ -121,7 +120,7 @@ def preview_record(record: Record, form: str = "") -> Exchange | None:
     return preview(signal, form) if signal else None
 
 
-def remembered(record: Record) -> DciJob | OfJob | None:
+def remembered(record: Record) -> DciJob | JobUpdate | None:
     """The signal that a record holds, when it breaks no rule and says the call that it says."""
     signal = dci_record.read(record.signal)
     if signal is None or record.method != "POST" or faults(signal):
@@ -227,7 +226,7 @@ def _told_end(signal: JobState, *, late: bool) -> Exchange:
 def _told_state_of(job: Row, signal: JobState, *, late: bool) -> Exchange:
     job_id = id_of(job)
     outputs, now = {"dci_job_id": job_id}, status_of(job)
-    if now == signal.status or (signal.yields and now in FINAL):
+    if now == signal.status or (signal.if_unfinished and now in FINAL):
         return SinkResult("duplicate", f"DCI has the job as {_plain(job)} already.", outputs=outputs)
     if signal.status not in FINAL and (now in FINAL or (late and past(job, signal.status))):  # it would be open again
         why = f"DCI has the job as {_plain(job)} already; {signal.status} comes before that, so it is not told."

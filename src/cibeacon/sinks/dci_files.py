@@ -6,8 +6,8 @@ DCI keeps any number of files of one name and says nothing of what is in them, s
 from __future__ import annotations
 
 from cibeacon.model.file_names import numbered
-from cibeacon.model.job_signals import Attachment
 from cibeacon.model.request import Exchange, SinkResult
+from cibeacon.model.signals import Attachment
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_lookup import TRIES, Row, Talk, id_of, listed, needed_jobs
 from cibeacon.sinks.dci_replies import Refused, answer, unanswered

@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.job_signals import NO_JOB, named_correlation
 from cibeacon.model.request import Request, Response, SinkResult
+from cibeacon.model.signals import NO_JOB, correlation_by_id
 from cibeacon.sinks import dci_calls as calls
 from cibeacon.sinks.dci_replies import Refused, answer, foreign, unanswered
 
@@ -83,7 +83,7 @@ def _began(job: Row) -> bool:
 
 def needed_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
     """The same where there has to be one; where its id is known, too, those of its run that were made by mistake follow."""
-    ours = not job_id or correlation != named_correlation(job_id)
+    ours = not job_id or correlation != correlation_by_id(job_id)
     jobs = (yield from known_jobs(None, correlation)) if ours else []
     if job_id:
         jobs.sort(key=lambda row: row.get("id") != job_id)

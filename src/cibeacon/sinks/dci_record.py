@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.job_signals import Attachment, DciJob, JobState, JobValue, OfJob
+from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, JobValue
 
 Check = Callable[[Any], bool]
 
 
-def written(signal: DciJob | OfJob) -> Mapping[str, Any]:
+def written(signal: DciJob | JobUpdate) -> Mapping[str, Any]:
     """The signal as a JSON object."""
-    fields = {name: str(value) if isinstance(value, Path) else value for name, value in signal._asdict().items()}
+    fields = {
+        "yields" if name == "if_unfinished" else name: str(value) if isinstance(value, Path) else value
+        for name, value in signal._asdict().items()
+    }
     return {"type": type(signal).__name__, **fields}
 
 
-def read(document: Any) -> DciJob | OfJob | None:
+def read(document: Any) -> DciJob | JobUpdate | None:
     """The signal that was written; None when it was none."""
     if not isinstance(document, dict):
         return None
@@ -45,7 +48,8 @@ def _file(fields: dict[str, Any]) -> Attachment:
 
 
 def _state(fields: dict[str, Any]) -> JobState:
-    return JobState(**fields)
+    if_unfinished = fields.pop("yields")
+    return JobState(**fields, if_unfinished=if_unfinished)
 
 
 def _is(*types: type) -> Check:
@@ -64,7 +68,7 @@ _NEWER = frozenset({"latest_by"})
 """Fields that records of earlier versions lack."""
 _TEXT, _PERHAPS = _is(str), _is(str, type(None))
 _SAME: Mapping[str, Check] = {"correlation": _TEXT, "job_id": _id}
-_KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | OfJob], Mapping[str, Check]]] = {
+_KINDS: Mapping[str, tuple[Callable[[dict[str, Any]], DciJob | JobUpdate], Mapping[str, Check]]] = {
     "DciJob": (
         _job,
         {
