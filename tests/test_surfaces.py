@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cibeacon.ci import gitlab, gitlab_output
+from cibeacon.ci import gitlab_output
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.cli.commands import VERBS, cibeacon
 from cibeacon.dataops.exit_codes import ENDINGS
 from cibeacon.model.parsers import program
@@ -224,7 +226,7 @@ def test_the_components_jobs_keep_what_the_host_is_told(components):
         stages = ("main", "post") if verb == "report" else ("single",)
         for stage in stages:
             assert any(fnmatch(gitlab_output.artifact(verb, stage), pattern) for pattern in kept["paths"])
-    assert gitlab.spool_folder({"CI_PROJECT_DIR": "/builds/shop"}) == "/builds/shop/.cibeacon/spool"
+    assert GitLab().spool_folder(Variables({"CI_PROJECT_DIR": "/builds/shop"})) == "/builds/shop/.cibeacon/spool"
     for component, hidden in ((components[0], ""), (components[2], "-dci")):
         assert ".cibeacon/spool/" in component[1][f".$[[ inputs.job_prefix ]]{hidden}"]["artifacts"]["paths"]
 

@@ -94,7 +94,7 @@ def _report(found: Run, outcomes: tuple[Outcome, ...], unsaid: tuple[Notice, ...
         notices=(*found.notices, *unsaid),
         strict=found.settings.output.strict,
         dry_run=found.dry_run,
-        host_title=found.host.TITLE,
+        host_title=found.host.title,
     )
 
 

@@ -90,10 +90,10 @@ class _Step:
         deadline = Deadline(core.timeout, env.clock, env.sleep, env.started)
         repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
         try:
-            context, self._notices = detect.context(self.settings, env.environ, repository)
+            context, self._notices = detect.read_context(self.settings, env.environ, repository)
         finally:
             repository.close()
-        context = detect.as_told(context, self.settings)
+        context = detect.apply_overrides(context, self.settings)
         self._run = Run(self.settings, context, bool(core.dry_run), deadline)
         host = self._run.host
         self.plan_input = PlanInput(
@@ -102,7 +102,7 @@ class _Step:
             stage=env.stage,
             now=env.began,
             dry_run=self._run.dry_run,
-            host_title=host.TITLE,
+            host_title=host.title,
         )
 
     def job(self) -> DciJob:
@@ -160,7 +160,7 @@ class _Step:
             notices=(*(each for each in self._notices if each.weight == "error"), *notices),  # no checkout is needed
             strict=self.settings.output.strict,
             dry_run=self._run.dry_run,
-            host_title=self._run.host.TITLE,
+            host_title=self._run.host.title,
             verb="dci",
         )
         return report, self.settings

@@ -52,7 +52,7 @@ def assign(env: Environment, flags: Mapping[str, str], say: Say, *, clear: bool 
         notices=(*(each for each in notices if each.weight == "error"), *remarks),  # no checkout is needed
         strict=settings.output.strict,
         dry_run=found.dry_run,
-        host_title=found.host.TITLE,
+        host_title=found.host.title,
         verb="flow",
     )
     return report, settings
@@ -61,10 +61,10 @@ def assign(env: Environment, flags: Mapping[str, str], say: Say, *, clear: bool 
 def _run_of(env: Environment, settings: Settings, deadline: Deadline) -> tuple[Run, tuple[Notice, ...]]:
     repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
     try:
-        context, notices = detect.context(settings, env.environ, repository)
+        context, notices = detect.read_context(settings, env.environ, repository)
     finally:
         repository.close()
-    return Run(settings, detect.as_told(context, settings), bool(settings.core.dry_run), deadline), tuple(notices)
+    return Run(settings, detect.apply_overrides(context, settings), bool(settings.core.dry_run), deadline), tuple(notices)
 
 
 def _ready(signal: FlowAssignment, found: Run) -> Step:

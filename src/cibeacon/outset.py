@@ -88,14 +88,14 @@ def begun(
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     looking = deadline.share(0.5)
     with closing(Repository(toplevel(env.cwd), env.environ, looking)) as repository:
-        if detect.asks_git(settings, env.environ):
+        if detect.detect(env.environ, settings.core.host).name == "local":
             repository.expect("HEAD", *filter(None, (settings.change.base, settings.change.head)))
             repository.begin_checkout()
             import cibeacon.search  # noqa: F401 - it takes as long as git does
-        context, notices = detect.context(settings, env.environ, repository)
+        context, notices = detect.read_context(settings, env.environ, repository)
         dry_run = _is_dry_run(settings, context, acts=acts)
         notices = (*notices, *_unknown_ci(settings, context, acts=acts))
-        found = Run(settings, detect.about(context, settings), dry_run, deadline, notices=notices)
+        found = Run(settings, detect.reported_run(context, settings), dry_run, deadline, notices=notices)
         yield Outset(found.unlooked(), env, repository, looking, paths, acts)
 
 

@@ -28,7 +28,7 @@ from cibeacon.spool.spool_reader import Backlog
 def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> tuple[Report, Settings]:
     """Sends every record in the files, folders and globs; without any, in this host's spool."""
     settings = load_settings(flags, env.environ, {})
-    host = detect.HOSTS[settings.core.host or detect.detected(env.environ)[0]]
+    host = detect.detect(env.environ, settings.core.host)
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     spool = spool_factory.place(env, settings, host)
     with interruptible():  # nobody may be writing to our standard input

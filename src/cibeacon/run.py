@@ -3,6 +3,7 @@
 from typing import NamedTuple, Self
 
 from cibeacon.ci import detect
+from cibeacon.ci.ci_system import CISystem
 from cibeacon.model.changes import Changes, PushedPRs, Unknown, named
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
@@ -50,9 +51,9 @@ class Run(NamedTuple):
         )
 
     @property
-    def host(self) -> detect.Host:
+    def host(self) -> CISystem:
         """The host that the run is on."""
-        return detect.HOSTS[self.context.host]
+        return detect.detect({}, self.context.host)
 
     @property
     def about(self) -> Context:

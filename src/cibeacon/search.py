@@ -13,6 +13,7 @@ from cibeacon.changes import diff, pr_changes, repository_config
 from cibeacon.changes.diff_fallback import Fallback, Source
 from cibeacon.changes.repository_config import RepositoryConfig
 from cibeacon.ci import detect
+from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, PushedPRs, Unknown
@@ -60,7 +61,7 @@ def _ladder(found: Run, site: Site) -> Source | None:
     """What goes on where the checkout ends; None where the host names no place to fetch from."""
     forge, name = found.settings.forge, found.context.host
     token = {"github": forge.github_token, "gitlab": forge.gitlab_token}.get(name)
-    remotes = found.host.remotes(site.environ, token, allow_http=found.settings.core.allow_http)
+    remotes = found.host.remotes(Variables(site.environ), token, allow_http=found.settings.core.allow_http)
     if not remotes:
         return None
     from cibeacon.git.fetching_repository import Ladder
@@ -167,7 +168,7 @@ def _plainly(site: Site, changes: Changes) -> Changes:
 
 def _asking(drawn: ServiceMap, found: Run, config: RepositoryConfig, site: Site, source: Source) -> ServiceMap:
     """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
-    commit, on_gitlab = config.commit, detect.on_gitlab(found.context)
+    commit, on_gitlab = config.commit, detect.is_on_gitlab(found.context)
     if not found.context.base_config and (commit is None or not site.repository.exists):
         return tree_contents.asking(
             drawn, found.deadline, tree_contents.checked_out(site.repository.root), gitlab=on_gitlab

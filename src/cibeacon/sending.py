@@ -90,7 +90,7 @@ def _situation(env: Environment, found: Run) -> PlanInput:
         stage=env.stage,
         now=env.began,
         dry_run=found.dry_run,
-        host_title=found.host.TITLE,
+        host_title=found.host.title,
         changes=found.changes,
         map_fault=found.map_fault,
         landed=pr_changes.landed(found.landing, found.changes, found.parts),

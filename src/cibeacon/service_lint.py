@@ -90,7 +90,7 @@ def inspected(env: Environment, flags: Mapping[str, str], *, against_files: bool
     known = config_lines.lines(name, content) if found else config_lines.Lines({})
     try:
         read = configuration.read(config_file.lenient(name, content)[0], REPORTABLE) if found else Configuration()
-        on_gitlab = detect.on_gitlab(detect.context(settings, env.environ, repository)[0])
+        on_gitlab = detect.is_on_gitlab(detect.read_context(settings, env.environ, repository)[0])
         built = tree_contents.checked_out(root)
         ask = partial(tree_contents.asking, deadline=deadline, built=built, gitlab=on_gitlab)
         looked = _looked(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.ci.detect import in_ci
+from cibeacon.ci.detect import is_ci_job
 from cibeacon.delivery.deliver import hired, preview
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Exchange
@@ -69,7 +69,7 @@ def lookup(
         with hired(env, settings, deadline, (sink,)) as client:
             row = client.send(read(found), row)
     total = len(found.rows) if found.total is None and row.status == "sent" else found.total
-    return Answer(name, tuple(found.rows), total, row, settings, in_ci(settings, env.environ))
+    return Answer(name, tuple(found.rows), total, row, settings, is_ci_job(env.environ, settings.core.host))
 
 
 def _fault(settings: Settings, sink: str, *, dry_run: bool) -> str | None:

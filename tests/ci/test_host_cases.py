@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.ci import github, gitlab, other_systems
+from cibeacon.ci import github, other_systems
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.detect import detect
+from cibeacon.ci.gitlab import GitLab
+from cibeacon.git.remote import split_remote_url
 from cibeacon.model.context import Checkout
 from cibeacon.runtime.errors import EventError
 
@@ -18,8 +22,8 @@ CASES = sorted(HERE.glob("*/*.json"))
 def read(path):
     case = json.loads(path.read_text())
     if path.parent.name == "github":
-        return case, github.read(case["env"], case["event"] or {})
-    return case, gitlab.read(case["env"])
+        return case, github.read_run(Variables(case["env"]), case["event"] or {})
+    return case, GitLab().read(Variables(case["env"]))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -41,13 +45,13 @@ def test_there_are_cases_for_both_hosts():
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_host_recognises_its_own_environment(path):
     case, _ = read(path)
-    assert (github if path.parent.name == "github" else gitlab).here(case["env"])
+    assert detect(case["env"]).name == path.parent.name
 
 
 @pytest.mark.parametrize("event", [{}, {"pull_request": None}, {"pull_request": []}, {"push": 1, "repository": "x"}])
 def test_an_odd_payload_is_read_without_failing(event):
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_SHA": "a" * 40}
-    context = github.read(environ, event)
+    context = github.read_run(Variables(environ), event)
     assert context.pull_request is None
     assert context.commit_sha is None, "GITHUB_SHA of a pull request is a test merge, never the commit people wrote"
 
@@ -76,13 +80,13 @@ def test_an_unreadable_payload_is_an_error_with_a_next_step(tmp_path, content):
     ],
 )
 def test_a_remote_names_server_and_repository_and_never_a_credential(url, expected):
-    assert other_systems.remote(url) == expected
+    assert split_remote_url(url) == expected
 
 
 def test_a_laptop_is_no_ci_and_jenkins_is():
     checkout = Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
-    assert not other_systems.read({}, checkout).ci
-    assert other_systems.read({"CI": "true"}, checkout).ci
+    assert not other_systems.read_run(Variables({}), checkout).ci
+    assert other_systems.read_run(Variables({"CI": "true"}), checkout).ci
 
 
 JENKINS = {
@@ -149,7 +153,7 @@ JENKINS = {
 )
 def test_a_ci_system_says_whose_number_the_number_of_a_run_is(environ, pipeline, attempt):
     """Two pipelines of one server have a run 17 each, whatever a person calls them."""
-    context = other_systems.read(
-        {"CI": "true", **environ}, Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
+    context = other_systems.read_run(
+        Variables({"CI": "true", **environ}), Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
     )
     assert (context.pipeline_id, context.run_attempt) == (pipeline, attempt)

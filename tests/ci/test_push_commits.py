@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.ci import github
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.github import read_run
 
 SHA, WIDE = "ab" * 20, "cd" * 32
 
 
 def read(event):
-    return github.read({"GITHUB_EVENT_NAME": "push", "GITHUB_SHA": SHA}, event)
+    return read_run(Variables({"GITHUB_EVENT_NAME": "push", "GITHUB_SHA": SHA}), event)
 
 
 def test_the_ids_are_read_in_their_order():

@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import faults
-from cibeacon.ci import other_systems
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.other_systems import OtherSystem
 from cibeacon.delivery import deliver
 from cibeacon.model import spool_record
 from cibeacon.model.outcome import Outcome
@@ -106,7 +107,7 @@ def delivered(here, signals, url, *, dry_run=False, interrupted=None):
     """The rows of the signals, and what is said of the spool."""
     settings = load_settings({"dx_url": url}, here.environ, {})
     deadline = Deadline(30.0, here.clock, here.sleep, 0.0)
-    found = Run(settings, other_systems.read({}, other_systems.NO_CHECKOUT), dry_run, deadline, interrupted=interrupted)
+    found = Run(settings, OtherSystem().read(Variables({})), dry_run, deadline, interrupted=interrupted)
     steps = [Ready(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals]
     return deliver.deliver(here, found, steps)
 

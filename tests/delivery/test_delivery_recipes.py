@@ -496,12 +496,15 @@ def test_the_numbers_are_those_of_the_code():
 
 def test_the_folders_are_those_of_the_hosts():
     folders = {row[0]: row[1] for row in table("The spool")}
-    from cibeacon.ci import github, gitlab, other_systems
+    from cibeacon.ci.ci_system import Variables
+    from cibeacon.ci.detect import SYSTEMS
 
-    assert folders["GitHub"] == f"`{github.spool_folder({'RUNNER_TEMP': '$RUNNER_TEMP'})}`"
-    assert folders["GitLab"] == f"`{gitlab.spool_folder({'CI_PROJECT_DIR': '$CI_PROJECT_DIR'})}`"
-    assert f"`{other_systems.spool_folder({'XDG_STATE_HOME': '$XDG_STATE_HOME'})}`" in folders["elsewhere"]
-    assert f"`{other_systems.spool_folder({'HOME': '~'})}`" in folders["elsewhere"]
+    github, gitlab, other = SYSTEMS
+
+    assert folders["GitHub"] == f"`{github.spool_folder(Variables({'RUNNER_TEMP': '$RUNNER_TEMP'}))}`"
+    assert folders["GitLab"] == f"`{gitlab.spool_folder(Variables({'CI_PROJECT_DIR': '$CI_PROJECT_DIR'}))}`"
+    assert f"`{other.spool_folder(Variables({'XDG_STATE_HOME': '$XDG_STATE_HOME'}))}`" in folders["elsewhere"]
+    assert f"`{other.spool_folder(Variables({'HOME': '~'}))}`" in folders["elsewhere"]
 
 
 def test_a_refused_port_is_kept_and_a_refused_body_is_not(shop, merged, tmp_path):

@@ -25,8 +25,9 @@ from test_git import ODD_PATHS
 
 import githttp
 from cibeacon.changes.diff import between_commits
-from cibeacon.ci import github as github_host
-from cibeacon.ci import gitlab as gitlab_host
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.github import GitHub
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.git.fetching_repository import Ladder
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import PullRequest, Push
@@ -38,6 +39,7 @@ from githttp import GitServer
 from processes import cibeacon
 from repositories import CHANGED, CHANGED_SERVICES, COURSES, PLOTS, SERVICES, Worktree, ample, fingerprint
 
+github_host, gitlab_host = GitHub(), GitLab()
 CHANGE = load_settings({}, {}, {}).change
 CLONES = {
     "depth 1": ("--depth=1",),
@@ -116,7 +118,7 @@ def ladder(root, variables, token=None, deadline=None, host=github_host):
     environ = {"PATH": os.environ["PATH"], "HOME": str(home)} | variables
     deadline = deadline or ample()
     local = Repository(root, environ, deadline) if (root / ".git").exists() else None
-    with closing(Ladder(local, host.remotes(environ, token), environ, deadline)) as made:
+    with closing(Ladder(local, host.remotes(Variables(environ), token), environ, deadline)) as made:
         yield made
 
 
@@ -620,16 +622,16 @@ def test_a_redirect_is_not_followed_and_the_token_does_not_leak(stories, ci_clon
     ],
 )
 def test_an_odd_place_is_no_place(told):
-    assert github_host.remotes(told, "token") == ()
+    assert github_host.remotes(Variables(told), "token") == ()
 
 
 def test_an_encrypted_place_and_this_machine_are_places():
-    assert github_host.remotes({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b"}, None)[
-        0
-    ].url == ("https://github.com/a/b.git")
+    assert github_host.remotes(
+        Variables({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b"}), None
+    )[0].url == ("https://github.com/a/b.git")
     plain = {"CI_SERVER_URL": "http://gitlab.lan:8080/git", "CI_PROJECT_PATH": "a/b/c"}
-    assert gitlab_host.remotes(plain, None) == ()
-    assert gitlab_host.remotes(plain, None, allow_http=True)[0].url == "http://gitlab.lan:8080/git/a/b/c.git"
+    assert gitlab_host.remotes(Variables(plain), None) == ()
+    assert gitlab_host.remotes(Variables(plain), None, allow_http=True)[0].url == "http://gitlab.lan:8080/git/a/b/c.git"
 
 
 def test_gitlab_asks_the_target_project_first_and_then_the_forks(stories, ci_clone):
@@ -841,7 +843,7 @@ def test_a_netrc_is_read_by_no_fetch(servers, tmp_path):
     head = story.commit({"a": "2\n"})
     with GitServer(story.root, token="the-token") as server:
         environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GITHUB_SERVER_URL": server.url}
-        remotes = github_host.remotes(environ | {"GITHUB_REPOSITORY": githttp.REPOSITORY}, None)
+        remotes = github_host.remotes(Variables(environ | {"GITHUB_REPOSITORY": githttp.REPOSITORY}), None)
         with closing(Ladder(None, remotes, environ, ample())) as ladder, pytest.raises(CheckoutError):
             list(ladder.paths(head, head.replace(head[0], "0" if head[0] != "0" else "1")))
         assert server.requests

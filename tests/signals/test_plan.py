@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.ci import github, gitlab, other_systems
+from cibeacon.ci.detect import SYSTEMS
 from cibeacon.model.changes import Changes, MergedPR, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.outcome import Outcome
@@ -30,7 +30,7 @@ ROWS = [
 HEAD, MERGE, OLD = "a" * 40, "b" * 40, "c" * 40
 NOW = 1_700_000_000
 CLIENT = "6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001"
-HOSTS = {host.NAME: host for host in (github, gitlab, other_systems)}
+TITLES = {system.name: system.title for system in SYSTEMS}
 GITHUB = {
     "host": "github", "server": "github.com", "repository": "acme/shop", "default_branch": "main", "run_id": "901",
     "run_attempt": 1, "run_url": "https://github.com/acme/shop/actions/runs/901/attempts/1", "pipeline": "CI",
@@ -117,14 +117,13 @@ def plan_input(row):
         + [dci_given[name] for name in row.get("dci", ())]
         + [flow_given[name] for name in row.get("flow", ())]
     )
-    host = HOSTS[CONTEXTS[row["on"]]["host"]]
     return PlanInput(
         context=context_of(row),
         settings=load_settings(row.get("settings", {}), environ, {}),
         stage=row.get("stage", "single"),
         now=row.get("now", NOW),
         dry_run=row.get("dry_run", False),
-        host_title=host.TITLE,
+        host_title=TITLES[CONTEXTS[row["on"]]["host"]],
         changes=changes_of(row.get("changes", CHANGED)),
         map_fault=row.get("map_fault"),
         landed=landed_of(row),

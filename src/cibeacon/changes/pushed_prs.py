@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from cibeacon.changes.commit_range import Lineage
-from cibeacon.ci import gitlab
 from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import PushedPRs
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
@@ -40,7 +40,7 @@ def landing(context: Context, settings: Settings, forge: ForgeClient, lineage: L
         return PushedPRs()
     if context.pull_request or settings.given("github_pull_id"):
         return PushedPRs()
-    name = "merge request" if context.host == gitlab.NAME else "pull request"
+    name = "merge request" if context.host == GitLab.name else "pull request"
     if dry_run:
         return PushedPRs(reason=f"{name} unknown: a dry run asks nobody; set pr_number and pr_merged")
     if not forge.credential:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cibeacon.changes.hints import check_out, deepen
-from cibeacon.ci import other_systems
+from cibeacon.ci.other_systems import OtherSystem
+from cibeacon.git.remote import split_remote_url
 from cibeacon.model.changes import Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
@@ -136,7 +137,7 @@ def find(given: str | None, context: Context, repository: Trees, clone: Clone) -
 
 def _is_checked_out(context: Context, clone: Clone) -> bool:
     """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
-    if not clone.exists or context.host == other_systems.NAME or not context.checkout_sha:
+    if not clone.exists or context.host == OtherSystem.name or not context.checkout_sha:
         return clone.exists
     if clone.stands_at(context.checkout_sha):
         return True
@@ -147,7 +148,7 @@ def _is_checked_out(context: Context, clone: Clone) -> bool:
             return True
         if clone.commit("HEAD") is None:
             return False
-        name = other_systems.remote(clone.remote_url())[1]
+        name = split_remote_url(clone.remote_url())[1]
     except CheckoutError:  # git cannot say whose it is, and the files are there
         return True
     return not name or not context.repository or name.lower() == context.repository.lower()

@@ -1,125 +1,87 @@
-"""Finds the CI host and reads the run's context from it. What a person said of the run wins over what the host says."""
+"""Finds the CI system and reads the run's context from it. Settings about the run win over what the CI system says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
 
-from cibeacon.ci import github, gitlab, other_systems
-from cibeacon.git.remote import Remote
+from cibeacon.ci.ci_system import CISystem, Variables
+from cibeacon.ci.github import GitHub
+from cibeacon.ci.gitlab import GitLab
+from cibeacon.ci.other_systems import OtherSystem
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import UPSTREAM, Context, PullRequest
 from cibeacon.model.report import Notice
-from cibeacon.runtime.errors import CheckoutError, EventError, guarded
 from cibeacon.settings import Settings
 
+SYSTEMS: tuple[CISystem, ...] = (GitHub(), GitLab(), OtherSystem())
+"""Every CI system, in the order of detection: a GitHub runner can run inside a GitLab job, and then speaks for itself.
 
-class Host(Protocol):
-    """What every host module offers besides its `read`."""
-
-    NAME: str
-    TITLE: str
-
-    def remotes(self, environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
-        """Where the repository's objects can be fetched, the likeliest place first."""
-        ...
-
-    def spool_folder(self, environ: Mapping[str, str]) -> str | None:
-        """Where signals are kept that could not leave, unless a person says otherwise; None where nothing lasts."""
-        ...
+The last one matches everywhere.
+"""
 
 
-_HOSTS: tuple[Host, ...] = (github, gitlab, other_systems)
-HOSTS: Mapping[str, Host] = {host.NAME: host for host in _HOSTS}
-"""Every host, in the order of detection: a GitHub runner can run inside a GitLab job, and then speaks for itself."""
-
-Found = tuple[Context, tuple[Notice, ...]]
+def matching(environ: Mapping[str, str]) -> list[CISystem]:
+    """The CI systems that recognise the environment, the one that counts first."""
+    return [system for system in SYSTEMS if system.matches(Variables(environ))]
 
 
-def context(settings: Settings, environ: Mapping[str, str], repository: Repository) -> Found:
-    """The run's context, and what is worth knowing about how it was found."""
-    name, notices = (settings.core.host, ()) if settings.core.host else detected(environ)
-    if name == github.NAME:
-        found, more = _from_github(environ)
-    elif name == gitlab.NAME:
-        found, more = gitlab.read(environ), ()
-    else:
-        found, more = _from_checkout(environ, repository)
-    return found, (*notices, *more)
+def detect(environ: Mapping[str, str], name: str | None = None) -> CISystem:
+    """The CI system of that name (setting `host`), else the one that the environment shows."""
+    return next((system for system in SYSTEMS if system.name == name), None) or matching(environ)[0]
 
 
-def asks_git(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether the context will be asked of git, since no CI host tells."""
-    return (settings.core.host or detected(environ)[0]) == other_systems.NAME
+def is_ci_job(environ: Mapping[str, str], name: str | None = None) -> bool:
+    """Whether this is a job of a CI system that is named (setting `host`) or known, or of any other."""
+    return detect(environ, name).name != OtherSystem.name or bool(environ.get("CI"))
 
 
-def detected(environ: Mapping[str, str]) -> tuple[str, tuple[Notice, ...]]:
-    """The name of the host that the environment shows."""
-    if not github.here(environ):
-        return (gitlab.NAME if gitlab.here(environ) else other_systems.NAME), ()
-    both = "the environment shows GitHub Actions and GitLab CI; GitHub is taken (set host to choose)"
-    return github.NAME, (Notice("info", both),) if gitlab.here(environ) else ()
-
-
-def on_gitlab(context: Context) -> bool:
-    """Whether GitLab is where the repository lives, as far as the host or the address says so."""
-    return context.host == gitlab.NAME or (context.host == other_systems.NAME and "gitlab" in (context.server or ""))
-
-
-def in_ci(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether this is a CI job, of a host that is known or of any other."""
-    return (settings.core.host or detected(environ)[0]) != other_systems.NAME or bool(environ.get("CI"))
-
-
-def as_told(found: Context, settings: Settings) -> Context:
-    """The context with what a person said of it."""
-    change, known = settings.change, found.pull_request
-    told = found._replace(
-        repository=change.repository or found.repository,
-        commit_sha=change.commit_sha or found.commit_sha,
-        branch=settings.run.head_branch or found.branch,
-        run_id=change.run_id or found.run_id,
-        job_id=(None if found.about_upstream else change.job_run_id) or found.job_id,
-    )
-    if change.pr_number and (known is None or known.number != change.pr_number):
-        return told.with_pull_request(PullRequest(change.pr_number, id=change.github_pull_id, named=True))
-    return told
-
-
-def about(found: Context, settings: Settings) -> Context:
-    """The run that is told of: the one that we are in, or on GitLab another one that a person named by its id.
-
-    Of that one nothing is known but who it is.
-    """
-    told = as_told(found, settings)
-    if told.host != gitlab.NAME or told.run_id == found.run_id:
-        return told
-    return Context(
-        host=told.host,
-        server=told.server,
-        repository=told.repository,
-        event=UPSTREAM,
-        default_branch=told.default_branch,
-        run_id=told.run_id,
-        ci=told.ci,
-    )
-
-
-def _from_github(environ: Mapping[str, str]) -> Found:
-    event: Mapping[str, Any] = {}
+def read_context(
+    settings: Settings, environ: Mapping[str, str], repository: Repository
+) -> tuple[Context, tuple[Notice, ...]]:
+    """The run's context, and what the user should know about how it was read."""
     notices: tuple[Notice, ...] = ()
-    try:
-        event = github.load_event(environ)
-    except EventError as error:
-        notices = (Notice("error", str(error)),)
-    return guarded(
-        lambda: (github.read(environ, event), notices),
-        lambda why: (github.read(environ, {}), (Notice("error", f"GitHub's event payload is not used: {why}."),)),
+    if not settings.core.host and len(several := matching(environ)[:-1]) > 1:
+        titles = " and ".join(system.title for system in several)
+        notices = (Notice("info", f"the environment shows {titles}; {several[0].title} is taken (set host to choose)"),)
+    system = detect(environ, settings.core.host)
+    context, more = system.read_with_notices(Variables(environ), repository.checkout)
+    return context, (*notices, *more)
+
+
+def is_on_gitlab(context: Context) -> bool:
+    """Whether GitLab is where the repository lives, as far as the CI system or the remote's URL says so."""
+    return context.host == GitLab.name or (context.host == OtherSystem.name and "gitlab" in (context.server or ""))
+
+
+def apply_overrides(context: Context, settings: Settings) -> Context:
+    """The context with what the settings say about the run."""
+    change, pull_request = settings.change, context.pull_request
+    context = context._replace(
+        repository=change.repository or context.repository,
+        commit_sha=change.commit_sha or context.commit_sha,
+        branch=settings.run.head_branch or context.branch,
+        run_id=change.run_id or context.run_id,
+        job_id=(None if context.about_upstream else change.job_run_id) or context.job_id,
     )
+    if change.pr_number and (pull_request is None or pull_request.number != change.pr_number):
+        return context.with_pull_request(PullRequest(change.pr_number, id=change.github_pull_id, named=True))
+    return context
 
 
-def _from_checkout(environ: Mapping[str, str], repository: Repository) -> Found:
-    try:
-        return other_systems.read(environ, repository.checkout()), ()
-    except CheckoutError as error:
-        return other_systems.read(environ, other_systems.NO_CHECKOUT), (Notice("info", str(error)),)
+def reported_run(context: Context, settings: Settings) -> Context:
+    """The run to report: this one, or on GitLab another one that the setting `run_id` names.
+
+    Of another one only its identity is known.
+    """
+    reported = apply_overrides(context, settings)
+    if reported.host != GitLab.name or reported.run_id == context.run_id:
+        return reported
+    return Context(
+        host=reported.host,
+        server=reported.server,
+        repository=reported.repository,
+        event=UPSTREAM,
+        default_branch=reported.default_branch,
+        run_id=reported.run_id,
+        ci=reported.ci,
+    )

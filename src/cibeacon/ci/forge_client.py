@@ -6,7 +6,8 @@ They take a third of a second, and few runs ask.
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from cibeacon.ci import github, gitlab
+from cibeacon.ci.github import GitHub
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.parsers import plain_http_refused
@@ -45,7 +46,7 @@ class ForgeClient(NamedTuple):
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits."""
-        if self.host == github.NAME:
+        if self.host == GitHub.name:
             return self.compared(one, other).merge_base
         found: str | None = self._asked("merge_base", one, other)
         return found
@@ -71,7 +72,7 @@ class ForgeClient(NamedTuple):
             raise HostError(
                 f"{self.url or 'The host'} was not asked", "the token would travel unencrypted", "Use https."
             )
-        if self.host == github.NAME:
+        if self.host == GitHub.name:
             from cibeacon.ci import github_api
 
             on_github = (self.url, self.credential["token"], self.repository, *about, self.deadline)
@@ -100,10 +101,10 @@ class ForgeClient(NamedTuple):
 
 
 def _place(host: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-    if host == github.NAME:
+    if host == GitHub.name:
         token = settings.forge.github_token
         return environ.get("GITHUB_API_URL") or "https://api.github.com", {"token": token} if token else {}
-    if host != gitlab.NAME:
+    if host != GitLab.name:
         return "", {}
     url = environ.get("CI_API_V4_URL") or environ.get("CI_SERVER_URL") or ""
     private, job = settings.forge.gitlab_token, environ.get("CI_JOB_TOKEN")

@@ -7,17 +7,16 @@ https://docs.github.com/actions/reference/workflows-and-actions/events-that-trig
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cibeacon.git.remote import Remote, remote
-from cibeacon.model.context import Context, PullRequest, Push
-from cibeacon.model.payload import at, commit, number, seconds, server, variable, words
-from cibeacon.runtime.errors import EventError
-
-NAME = "github"
-TITLE = "GitHub Actions"
+from cibeacon.ci.ci_system import CISystem, Variables
+from cibeacon.git.remote import Remote, forge_remote
+from cibeacon.model.context import Checkout, Context, PullRequest, Push
+from cibeacon.model.payload import at, commit, number, seconds, server, words
+from cibeacon.model.report import Notice
+from cibeacon.runtime.errors import EventError, guarded
 
 _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
 _WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
@@ -32,16 +31,54 @@ _LARGEST_EVENT = 8 << 20
 _ACCESS = "Give the job's token read access to the repository's contents (contents: read)"
 
 
-def here(environ: Mapping[str, str]) -> bool:
-    """True inside GitHub Actions."""
-    return environ.get("GITHUB_ACTIONS") == "true"
+class GitHub(CISystem):
+    """GitHub Actions."""
+
+    name = "github"
+    title = "GitHub Actions"
+
+    def matches(self, env: Variables) -> bool:
+        """The runner's own mark."""
+        return env.environ.get("GITHUB_ACTIONS") == "true"
+
+    def read(self, env: Variables) -> Context:
+        """The run with its event. Raises `EventError`."""
+        return read_run(env, load_event(env.environ))
+
+    def read_with_notices(self, env: Variables, checkout: Callable[[], Checkout]) -> tuple[Context, tuple[Notice, ...]]:
+        """The run; without its event where that cannot be used."""
+        del checkout
+        event: Mapping[str, Any] = {}
+        notices: tuple[Notice, ...] = ()
+        try:
+            event = load_event(env.environ)
+        except EventError as error:
+            notices = (Notice("error", str(error)),)
+        return guarded(
+            lambda: (read_run(env, event), notices),
+            lambda reason: (
+                read_run(env, {}),
+                (Notice("error", f"GitHub's event payload is not used: {reason}."),),
+            ),
+        )
+
+    def remotes(self, env: Variables, token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+        """The base repository, which also holds the commits of a fork's pull request."""
+        server_url, repository = env.get("GITHUB_SERVER_URL"), env.get("GITHUB_REPOSITORY")
+        remote = forge_remote(server_url, repository, "x-access-token", token, _ACCESS, allow_http=allow_http)
+        return (remote,) if remote else ()
+
+    def spool_folder(self, env: Variables) -> str | None:
+        """The runner's folder for the job: later steps see it, and can upload it."""
+        folder = env.get("RUNNER_TEMP")
+        return f"{folder}/cibeacon/spool" if folder else None
 
 
 def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """The event payload that the runner left in a file."""
-    path = variable(environ, "GITHUB_EVENT_PATH")
+    path = environ.get("GITHUB_EVENT_PATH")
     try:
-        if path is None:
+        if not path:
             raise ValueError("GITHUB_EVENT_PATH is not set")
         with Path(path).open("rb") as file:
             content = file.read(_LARGEST_EVENT + 1)
@@ -59,34 +96,20 @@ def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
     return event
 
 
-def remotes(environ: Mapping[str, str], token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
-    """Where the repository's objects are. A fork's are there too: its pull request's commits live in the base's."""
-    server_url = variable(environ, "GITHUB_SERVER_URL")
-    repository = variable(environ, "GITHUB_REPOSITORY")
-    found = remote(server_url, repository, "x-access-token", token, _ACCESS, allow_http=allow_http)
-    return (found,) if found else ()
-
-
-def spool_folder(environ: Mapping[str, str]) -> str | None:
-    """The runner's folder for the job: later steps see it, and can upload it."""
-    folder = variable(environ, "RUNNER_TEMP")
-    return f"{folder}/cibeacon/spool" if folder else None
-
-
-def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
-    """The run as GitHub describes it. `event` may be empty or lack any key."""
-    name = variable(environ, "GITHUB_EVENT_NAME")
+def read_run(env: Variables, event: Mapping[str, Any]) -> Context:
+    """The run as variables and event describe it. The event may be empty or lack any key."""
+    name = env.get("GITHUB_EVENT_NAME")
     pull_request = _pull_request(event)
     fork = pull_request.fork if pull_request else name in _PULL_REQUESTS
-    dependabot = variable(environ, "GITHUB_ACTOR") == _DEPENDABOT and name not in _WITH_SECRETS
+    dependabot = env.get("GITHUB_ACTOR") == _DEPENDABOT and name not in _WITH_SECRETS
     deleted = name == "push" and at(event, "deleted") is True
-    built = None if deleted else commit(variable(environ, "GITHUB_SHA"))
-    ref = variable(environ, "GITHUB_REF")
-    run_id, attempt = variable(environ, "GITHUB_RUN_ID"), number(variable(environ, "GITHUB_RUN_ATTEMPT"))
-    server_url = variable(environ, "GITHUB_SERVER_URL") or "https://github.com"
-    repository = variable(environ, "GITHUB_REPOSITORY")
+    built = None if deleted else env.sha("GITHUB_SHA")
+    ref = env.get("GITHUB_REF")
+    run_id, attempt = env.get("GITHUB_RUN_ID"), env.number("GITHUB_RUN_ATTEMPT")
+    server_url = env.get("GITHUB_SERVER_URL") or "https://github.com"
+    repository = env.get("GITHUB_REPOSITORY")
     context = Context(
-        host=NAME,
+        host=GitHub.name,
         server=server(server_url),
         repository=repository,
         event=name,
@@ -102,11 +125,11 @@ def read(environ: Mapping[str, str], event: Mapping[str, Any]) -> Context:
         run_id=run_id,
         run_attempt=attempt,
         run_url=f"{server_url}/{repository}/actions/runs/{run_id}/attempts/{attempt or 1}" if run_id else None,
-        pipeline=variable(environ, "GITHUB_WORKFLOW"),
-        job=variable(environ, "GITHUB_JOB"),
-        actor=variable(environ, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
-        started_at=number(variable(environ, "STATE_started_at")),
-        dci_job_id=variable(environ, "STATE_dci_job_id"),
+        pipeline=env.get("GITHUB_WORKFLOW"),
+        job=env.get("GITHUB_JOB"),
+        actor=env.get("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
+        started_at=env.number("STATE_started_at"),
+        dci_job_id=env.get("STATE_dci_job_id"),
         deployment_state=words(event, "deployment_status", "state"),
         ci=True,
         secrets_withheld=(fork and name in _WITHOUT_SECRETS) or dependabot,

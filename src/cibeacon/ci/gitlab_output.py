@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon.ci import gitlab
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.report import Report
 from cibeacon.reporting import outputs
 from cibeacon.reporting.host_output import Speech, Writing
@@ -42,7 +43,7 @@ def speak(report: Report, environ: Mapping[str, str], stage: Stage, now: int) ->
         Writing(f"{folder}/{ANNOTATIONS}", json_text({"cibeacon": links}) + "\n"),
         Writing(f"{folder}/{kept}", json_text(report.document(), indent=2) + "\n"),
     )
-    return Speech(tuple(_details(report, now)) if gitlab.here(environ) else (), writings)
+    return Speech(tuple(_details(report, now)) if GitLab().matches(Variables(environ)) else (), writings)
 
 
 def results(values: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Writing, ...]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from cibeacon.ci import github, github_output, gitlab, gitlab_output
+from cibeacon.ci import github_output, gitlab_output
+from cibeacon.ci.detect import detect
 from cibeacon.cli.flags import given
 from cibeacon.cli.jq_output import filtered
 from cibeacon.cli.report_view import kept, opened, unbroken
@@ -37,6 +38,7 @@ class Stage:
 
     def __init__(self, env: Environment, told: Mapping[str, str]) -> None:
         self.env, self.settings = env, load_settings(told, env.environ, {})
+        self.ci_system = detect(env.environ).name
         self.as_json = self.settings.as_json
         self.clean = opened(env)
         self.notices: list[str] = []
@@ -112,7 +114,7 @@ class Stage:
 
     def foreign(self, lines: Iterable[str], prefix: str = "") -> None:
         """Lines of somebody's log. A runner is told to obey none of them, beside their being harmless already."""
-        if not github.here(self.env.environ):
+        if self.ci_system != "github":
             return self.lines(f"{prefix}{line}" for line in lines)
         found = iter(lines)
         first = next(found, None)
@@ -132,16 +134,16 @@ class Stage:
         self._results |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
         environ = self.env.environ
         writings: Sequence[Writing] = ()
-        if github.here(environ):
+        if self.ci_system == "github":
             writings = github_output.results(values, environ, self.env.token)
-        elif gitlab.here(environ):
+        elif self.ci_system == "gitlab":
             writings = gitlab_output.results(self._results, environ)
         kept(self.env, self.clean, writings)
 
     def summary(self, text: str) -> None:
         """Markdown for the page of the run."""
         path = self.env.environ.get("GITHUB_STEP_SUMMARY", "")
-        if path and github.here(self.env.environ):
+        if path and self.ci_system == "github":
             kept(self.env, self.clean, (Writing(path, text, append=True),))
 
     def document(self, found: Mapping[str, Any]) -> None:
@@ -170,7 +172,7 @@ class Stage:
         code = ENDINGS[status].code
         self.env.closing(code)
         self.say(f"result      {status}{f': {why}' if why else ''}{f' (exit {code})' if code else ''}")
-        if code and github.here(self.env.environ):
+        if code and self.ci_system == "github":
             title, text = (
                 command_property(f"cibeacon: dataops {status}"),
                 command_data(self.clean(why or ENDINGS[status].meaning)),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from cibeacon.ci import github, gitlab
+from cibeacon.ci.detect import is_ci_job
 from cibeacon.cli.dataops_context import Stage
 from cibeacon.dataops import tables
 from cibeacon.dataops.records import Snapshot
@@ -110,7 +110,6 @@ def watcher(stage: Stage) -> Shown:
     """Whoever shows a wait here."""
     env = stage.env
     stream = env.err if stage.as_json else env.out
-    hosted = github.here(env.environ) or gitlab.here(env.environ) or env.environ.get("CI")
-    if hosted or env.environ.get("TERM") == "dumb" or not stream.isatty():
+    if is_ci_job(env.environ) or env.environ.get("TERM") == "dumb" or not stream.isatty():
         return Shown(stage)
     return LiveTable(stage)

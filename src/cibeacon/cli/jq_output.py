@@ -46,9 +46,9 @@ def filtered(
             lines = (block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)
             return Filtered("".join(f"{line}\n" for line in lines))
         fault = "jq found only null, since the command failed: nothing is printed."
-    from cibeacon.ci.detect import in_ci  # half of the host modules, which few of these verbs need
+    from cibeacon.ci.detect import is_ci_job  # half of the host modules, which few of these verbs need
 
-    return Filtered("", fault, int(settings.output.strict or not in_ci(settings, environ)))
+    return Filtered("", fault, int(settings.output.strict or not is_ci_job(environ, settings.core.host)))
 
 
 def show(document: Any, settings: Settings, env: Environment, clean: Redactor, *, failed: bool) -> int:

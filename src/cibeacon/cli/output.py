@@ -33,11 +33,11 @@ def answer(env: Environment, settings: Settings, text: str, code: int = 0) -> in
     why = say(env, text)
     if why is None:
         return code
-    from cibeacon.ci.detect import in_ci  # half of the host modules, which few of these verbs need
+    from cibeacon.ci.detect import is_ci_job  # half of the host modules, which few of these verbs need
 
     said = f"✗ The answer could not be written: {why}. Look at where the output goes."
     say(env, f"{clipped(said, _WIDTH)}\n", to_stderr=True)
-    return code or int(settings.output.strict or not in_ci(settings, env.environ))
+    return code or int(settings.output.strict or not is_ci_job(env.environ, settings.core.host))
 
 
 def mask(env: Environment) -> None:
@@ -45,9 +45,10 @@ def mask(env: Environment) -> None:
 
     Only for the action's stages: the runner reads what they print and keeps these lines to itself, and nobody else does.
     """
-    from cibeacon.ci import github, github_output
+    from cibeacon.ci import github_output
+    from cibeacon.ci.detect import detect
 
-    if github.here(env.environ) and _is_read(env):
+    if detect(env.environ).name == "github" and _is_read(env):
         lines = github_output.masks(own_secrets(env.environ))
         say(env, "".join(f"{line}\n" for line in lines), to_stderr=True)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from cibeacon.app import broken, stopped
-from cibeacon.ci import github, gitlab
+from cibeacon.ci.detect import detect
 from cibeacon.cli.output import GRACE, say
 from cibeacon.model.payload import number
 from cibeacon.model.report import Notice, Report
@@ -100,7 +100,7 @@ def fault(env: Environment, why: str) -> None:
 
 def _open(env: Environment, redactor: Redactor) -> list[str]:
     """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
-    if env.stage != "main" or not github.here(env.environ):
+    if env.stage != "main" or detect(env.environ).name != "github":
         return []
     from cibeacon.ci import github_output
 
@@ -126,12 +126,12 @@ def _answered(report: Report, settings: Settings, env: Environment, redactor: Re
 
 def _speech(report: Report, env: Environment) -> Speech:
     """What the host wants said where; a report without a context speaks to the host that the environment shows."""
-    name = report.context.host if report.context else None
-    if name == github.NAME or (name is None and github.here(env.environ)):
+    name = detect(env.environ, report.context.host if report.context else None).name
+    if name == "github":
         from cibeacon.ci import github_output
 
         return github_output.speak(report, env.environ, env.token)
-    if name == gitlab.NAME or (name is None and gitlab.here(env.environ)):
+    if name == "gitlab":
         from cibeacon.ci import gitlab_output
 
         return gitlab_output.speak(report, env.environ, env.stage, env.began)

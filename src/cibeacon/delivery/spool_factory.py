@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cibeacon.ci.detect import Host
+from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -24,7 +24,7 @@ _HASTY_BUCKET, _HASTY_LOCK = 0.6, 0.3
 """Seconds for the same, all in all, after an interruption: the report has to be written before the farewell ends."""
 
 
-def place(env: Environment, settings: Settings, host: Host, *, hasty: bool = False) -> Place | None:
+def place(env: Environment, settings: Settings, host: CISystem, *, hasty: bool = False) -> Place | None:
     """The spool of this run; None when there is none. Hasty: after an interruption, there is but a moment for it."""
     given = settings.core.spool
     if given and is_address(given):
@@ -36,7 +36,7 @@ def place(env: Environment, settings: Settings, host: Host, *, hasty: bool = Fal
             return BucketSpool(Bucket(given, moment.remaining))
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
         return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, deadline.remaining() / 2))))
-    here = folder(given, host.spool_folder(env.environ))
+    here = folder(given, host.spool_folder(Variables(env.environ)))
     if here is None:
         return None
     return Spool(paths.settled(env, here), env.token, patience(env, settings, hasty=hasty), holds=True)

@@ -11,15 +11,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from cibeacon.ci import detect, github, gitlab, other_systems
+from cibeacon.ci import detect
 from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.ci.github import GitHub
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.ci.history import Mark
 from cibeacon.export.rows import COLUMNS, Deployed, continued, written
 from cibeacon.export.run import Row, deployment_rows, pull_service_rows
 from cibeacon.export.services import teller
 from cibeacon.export.source import Source, Totals, What, Window
 from cibeacon.git.log import Log
-from cibeacon.model.context import Context
+from cibeacon.git.remote import split_remote_url
+from cibeacon.model.context import Checkout, Context
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import iso
 from cibeacon.runtime.deadline import Deadline
@@ -112,8 +115,8 @@ def _possible(order: Order, settings: Settings) -> None:
 
 def _place(log: Log | None, settings: Settings, order: Order) -> tuple[str | None, str | None, str]:
     """The branch in the clone, the server and the repository's full name."""
-    checkout = log.checkout() if log else other_systems.NO_CHECKOUT
-    server, repository = other_systems.remote(checkout.remote_url)
+    checkout = log.checkout() if log else Checkout()
+    server, repository = split_remote_url(checkout.remote_url)
     repository = settings.change.repository or repository
     if not repository:
         raise SettingsError(
@@ -130,8 +133,8 @@ def _place(log: Log | None, settings: Settings, order: Order) -> tuple[str | Non
 def _on_gitlab(order: Order, settings: Settings, env: Environment, log: Log | None) -> bool:
     """Whether GitLab is where the repository lives: as whoever tells the history, else as the clone says."""
     if order.source != "git" or log is None:
-        return order.source == gitlab.NAME
-    return detect.on_gitlab(detect.context(settings, env.environ, log)[0])
+        return order.source == GitLab.name
+    return detect.is_on_gitlab(detect.read_context(settings, env.environ, log)[0])
 
 
 def _source(
@@ -172,7 +175,7 @@ def _source(
     if plain_http_refused(url) and not settings.core.allow_http:
         raise SettingsError(f"{url} was not asked", "the token would travel unencrypted", "Use https.")
     host: Host
-    if order.source == github.NAME:
+    if order.source == GitHub.name:
         from cibeacon.ci import github_history
 
         asked = github_history.History(url, forge.credential["token"], repository, settings.core.timeout)
@@ -189,10 +192,10 @@ def _source(
 
 def _address(forge: ForgeClient, environ: Mapping[str, str], server: str | None) -> str:
     """The API's address: as the CI host says, else on the server that the clone came from."""
-    said = ("GITHUB_API_URL",) if forge.host == github.NAME else ("CI_API_V4_URL", "CI_SERVER_URL")
+    said = ("GITHUB_API_URL",) if forge.host == GitHub.name else ("CI_API_V4_URL", "CI_SERVER_URL")
     if any(environ.get(name) for name in said) or server in (None, "github.com"):
         return forge.url or "https://gitlab.com"
-    return f"https://{server}/api/v3" if forge.host == github.NAME else f"https://{server}"
+    return f"https://{server}/api/v3" if forge.host == GitHub.name else f"https://{server}"
 
 
 def _wanted(order: Order, mark: Mark) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cibeacon.model.parsers import plain_http_refused
 
 _PATH = r"(?a)[\w.+-]+(/[\w.+-]+)+"
+_SCP = r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^\s]+)"
 _SERVER = r"(?a)https?://[\w.:\[\]~/%-]+"
 
 
@@ -39,7 +40,7 @@ class Remote(NamedTuple):
         return f"Authorization: Basic {pair}"
 
 
-def remote(
+def forge_remote(
     server: str | None, repository: str | None, user: str | None, secret: str | None, access: str, *, allow_http: bool
 ) -> Remote | None:
     """The remote of a repository on a forge; None when either is unknown or odd, or the way there is not encrypted."""
@@ -49,3 +50,21 @@ def remote(
     if ".." in repository or (plain_http_refused(url) and not allow_http):
         return None
     return Remote(url, user, secret, access)
+
+
+def split_remote_url(url: str | None) -> tuple[str | None, str | None]:
+    """(server, repository) of a git remote, in any of git's spellings; a path on disk names neither."""
+    if not url:
+        return None, None
+    if "://" in url:
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None, None
+        host, path = parts.hostname, parts.path
+    elif match := re.fullmatch(_SCP, url):
+        host, path = match["host"], match["path"]
+    else:
+        return None, None
+    repository = path.strip("/").removesuffix(".git")
+    return (host, repository) if host and repository else (None, None)

@@ -67,10 +67,10 @@ class Push(NamedTuple):
 class Checkout(NamedTuple):
     """What a repository says of itself, where no CI host does."""
 
-    remote_url: str | None
-    head: str | None
-    branch: str | None
-    default_branch: str | None
+    remote_url: str | None = None
+    head: str | None = None
+    branch: str | None = None
+    default_branch: str | None = None
 
 
 class Named(NamedTuple):

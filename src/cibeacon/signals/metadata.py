@@ -56,7 +56,7 @@ def _built(
 ) -> Mapping[str, Any]:
     from cibeacon.jq import jq_filter  # 5 ms that only a program costs
 
-    event = github.load_event(environ) if context.host == github.NAME else None
+    event = github.load_event(environ) if context.host == github.GitHub.name else None
     given = {"event": event, "context": context.document(), "services": services}
     results = jq_filter.run(program, given, seconds=min(seconds, jq_filter.SECONDS), environ=environ)
     if len(results) != 1:
