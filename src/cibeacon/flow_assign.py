@@ -64,7 +64,9 @@ def _run_of(env: Environment, settings: Settings, deadline: Deadline) -> tuple[R
         context, notices = detect.read_context(settings, env.environ, repository)
     finally:
         repository.close()
-    return Run(settings, detect.apply_overrides(context, settings), bool(settings.core.dry_run), deadline), tuple(notices)
+    return Run(settings, detect.apply_overrides(context, settings), bool(settings.core.dry_run), deadline), tuple(
+        notices
+    )
 
 
 def _ready(signal: FlowAssignment, found: Run) -> Step:
