@@ -20,7 +20,7 @@ from cibeacon.settings.options import Problem
 from cibeacon.signals.metadata import with_metadata, without_metadata
 from cibeacon.signals.plan import Ready, Step, plan, spoiled_kinds
 from cibeacon.signals.plan_input import File, PlanInput
-from cibeacon.sinks import SINKS, named
+from cibeacon.sinks import SINKS, method_of_kind
 
 
 def kept(env: Environment, found: Run, journal: Journal | None = None) -> tuple[Run, Journal | None]:
@@ -102,7 +102,7 @@ def _permitted(step: Step, settings: Settings) -> Step:
     """A signal that breaks its sink's rules is invalid before anything is sent."""
     known = endpoints(settings)
     if isinstance(step, Outcome):
-        return step._replace(method=named(step.sink, step.kind, known[step.sink].form))
+        return step._replace(method=method_of_kind(step.sink, step.kind, known[step.sink].form))
     sink = SINKS[step.row.sink]
     fault = sink.faults(step.signal)
     row = step.row._replace(method=sink.method(step.signal, known[step.row.sink].form))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.runtime.watched_file import watched
 from cibeacon.settings.endpoint import Endpoint
-from cibeacon.sinks import SINKS, dci, dci_calls, dci_record
+from cibeacon.sinks import dci, dci_calls, dci_record
 from cibeacon.sinks.dci_lookup import STATUSES, TRIES
 
 CASES = {
@@ -115,11 +113,11 @@ def test_every_call_is_signed_and_what_would_be_done_twice_is_never_just_repeate
 def test_a_record_is_told_again_word_for_word(case):
     signal = signal_of(case["signal"])
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    call = next(dci.preview(signal, ""))
-    record = Record.of(call, row, 1.0, signal=dci.keeps(signal))
+    call = dci.request(signal, "")
+    record = Record.of(call, row, 1.0, signal=dci.spooled_signal(signal))
     again = read_record(record.line())
     assert dci.remembered(again) == signal
-    calls, _ = conversation(dci.resume(again), [reply_of(step["reply"]) for step in case["talk"]])
+    calls, _ = conversation(dci.resume(again).exchange, [reply_of(step["reply"]) for step in case["talk"]])
     assert [shown(call) for call in calls] == [step["call"] for step in case["talk"]]
 
 
@@ -127,8 +125,8 @@ def test_a_record_is_told_again_word_for_word(case):
 def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(late):
     signal = end(job_id=JOB, status="running")
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    record = Record.of(next(dci.preview(signal, "")), row, 1.0, signal=dci.keeps(signal))
-    exchange = dci.resume(record) if late else dci.send(signal, "")
+    record = Record.of(dci.request(signal, ""), row, 1.0, signal=dci.spooled_signal(signal))
+    exchange = dci.resume(record).exchange if late else dci.send(signal, "")
     stands = reply_of({"status": 200, "json": {"jobs": [{"id": JOB, "status": "post-run", "tags": ["t"]}]}})
     told = reply_of({"status": 201, "json": {"jobstate": {}}})
     calls, result = conversation(exchange, [stands] if late else [stands, told])
@@ -139,7 +137,7 @@ def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(la
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_looked_up(case):
     signal = signal_of(case["signal"])
-    call = next(dci.preview(signal, ""))
+    call = dci.request(signal, "")
     assert UNREPEATABLE.fullmatch(call.path)
     assert f"/api/v1/{dci.method(signal, '')}" == re.sub("/[^/]+/kv", "/kv", call.path)
     made = [step["call"] for step in case["talk"] if step["call"]["path"] == call.path]
@@ -169,7 +167,7 @@ def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_look
 def test_a_record_that_is_no_call_of_ours_is_not_believed(record):
     signal = end(job_id=JOB)
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    whole = Record.of(next(dci.preview(signal, "")), row, 1.0, signal=dci.keeps(signal))
+    whole = Record.of(dci.request(signal, ""), row, 1.0, signal=dci.spooled_signal(signal))
     assert dci.resume(whole) is not None
     told = record.get("signal", {})
     changed = {
@@ -186,7 +184,7 @@ FIELDS = sorted({name for kind in KINDS.values() for name in kind._fields})
 @given(kind=st.sampled_from([*KINDS, "x"]), fields=st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_whatever_stands_in_a_record_is_a_signal_or_none(kind, fields):
     whole = {
-        name: dict(dci.keeps(one))
+        name: dict(dci.spooled_signal(one))
         for name, one in (
             ("DciJob", job()),
             ("Attachment", file()),
@@ -356,14 +354,3 @@ def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library
 
 
 # House rules ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_sink_is_listed():
-    assert SINKS[dci.NAME] is dci
-    assert dci.NAME in list(SINKS)
-
-
-def test_whoever_tells_only_another_system_loads_nothing_of_it():
-    program = "import sys; from cibeacon.sinks import SINKS; SINKS['dx']; print([n for n in sys.modules if 'dci' in n])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['cibeacon.settings.dci']" or done.stdout.strip() == "[]"

@@ -7,8 +7,6 @@ or `location`. `form` is the path of the list, where it is set. Of a verdict's `
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,7 @@ from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.settings import load_settings
 from cibeacon.settings.endpoint import endpoints
-from cibeacon.sinks import SINKS, flow
+from cibeacon.sinks import flow
 from cibeacon.sinks.flow_pipelines import Pipeline, named
 
 CASES = {
@@ -71,7 +69,7 @@ def ended(exchange, reply):
 
 def record_of(signal):
     row = Outcome("flow", "flow", "skipped", subject=signal.subject, key=signal.key)
-    return Record.of(next(flow.preview(signal, "")), row, 1.0, signal=flow.keeps(signal))
+    return Record.of(flow.request(signal, ""), row, 1.0, signal=flow.spooled_signal(signal))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -92,12 +90,12 @@ def test_a_record_is_told_again_word_for_word_at_the_path_of_whoever_sends_it(ca
     signal = signal_of(case)
     again = read_record(record_of(signal).line())
     assert flow.remembered(again) == signal
-    calls, _ = conversation(flow.resume(again, case.get("form", "")), case)
+    calls, _ = conversation(flow.resume(again, case.get("form", "")).exchange, case)
     assert [shown(call) for call in calls] == [step["call"] for step in case["talk"]]
 
 
 def test_a_dry_run_shows_ids_and_names_in_braces():
-    call = next(flow.preview(FlowAssignment(JOB, ("claims", UDIT.upper())), ""))
+    call = flow.request(FlowAssignment(JOB, ("claims", UDIT.upper())), "")
     assert call == Request("POST", flow.UPDATE, {"job_id": JOB, "pipeline_ids": ["{claims}", UDIT]})
     assert flow.method(FlowAssignment(JOB, ()), "") == "jobs/pipelines"
 
@@ -178,14 +176,3 @@ def test_token_and_context_go_with_every_call_and_the_certificate_with_the_conne
     assert headers(Request("GET", "/"), endpoint, None) == {"Authorization": "Bearer secret", "IB-Context": "org"}
     assert (endpoint.base_url, endpoint.form, endpoint.certificate) == ("https://ib.example", flow.LISTING, "/c.pem")
     assert "IB-Context" not in headers(Request("GET", "/"), endpoints(load_settings({}, {}, {}))["flow"], None)
-
-
-def test_the_sink_is_listed():
-    assert SINKS[flow.NAME] is flow
-    assert list(SINKS) == ["dx", "dci", "flow"]
-
-
-def test_whoever_tells_only_another_system_loads_nothing_of_it():
-    program = "import sys; from cibeacon.sinks import SINKS; SINKS['dx']; print('cibeacon.sinks.flow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cibeacon import __version__
 from cibeacon.delivery.preview import Preview
 from cibeacon.delivery.turns import Carrier, HttpClients, Turn, at_once, in_turn
-from cibeacon.delivery.write_ahead import Journal, shown
+from cibeacon.delivery.write_ahead import Journal, main_request
 from cibeacon.files.upload_copy import cleaning
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
@@ -213,7 +213,7 @@ def preview(settings: Settings) -> Preview:
 
 
 def _previewed(step: Ready, settings: Settings) -> Outcome:
-    return preview(settings).send(shown(step, settings), step.row)
+    return preview(settings).show(main_request(step, settings), step.row)
 
 
 def _turn(place: int, step: Ready) -> Turn:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.request import Exchange
+from cibeacon.model.request import Exchange, Request
 from cibeacon.runtime.deadline import Deadline
 
 
@@ -15,7 +15,11 @@ class Preview(NamedTuple):
 
     def send(self, exchange: Exchange, row: Outcome, deadline: Deadline | None = None) -> Outcome:
         """The signal's row with the request that would be made; it takes no time."""
-        call = next(exchange)
+        request = next(exchange)
         exchange.close()
-        request = call.shown(self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
-        return row._replace(status="dry-run", request=request)
+        return self.show(request, row)
+
+    def show(self, request: Request, row: Outcome) -> Outcome:
+        """The signal's outcome with a request that would be made."""
+        shown = request.shown(self.base_urls.get(row.sink, f"{{{row.sink}_url}}"))
+        return row._replace(status="dry-run", request=shown)

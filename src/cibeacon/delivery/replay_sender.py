@@ -151,8 +151,10 @@ class Round:
         if fault := attachment_guard.fault(pile.newest, self._world, self._spool, self._named):
             return pile.row._replace(status="failed", reason=fault.why, retryable=fault.passing)
         sink, form = SINKS[pile.sink], endpoints(self._settings)[pile.sink].form
-        exchange = (sink.preview_record if self.dry_run else sink.resume)(pile.newest.record, form)
-        told = carry(exchange, pile.row) if exchange else pile.row
+        resumed = sink.resume(pile.newest.record, form)
+        if resumed and self.dry_run:
+            return preview(self._settings).show(resumed.request, pile.row)
+        told = carry(resumed.exchange, pile.row) if resumed else pile.row
         if told.error == NO_JOB and not (self._spool and self._spool.holds(job_key(pile.job))):
             return told._replace(retryable=False)  # nobody will make it any more
         return told

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cibeacon.delivery import spool_factory
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
-from cibeacon.model.request import Exchange
+from cibeacon.model.request import Request
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record
 from cibeacon.run import Run
@@ -124,18 +124,21 @@ class Journal:
         self._world.waiting(len(self._kept.keys() - self._over))
 
 
-def shown(step: Ready, settings: Settings) -> Exchange:
-    """The call that a signal comes down to."""
+def main_request(step: Ready, settings: Settings) -> Request:
+    """The request that a signal comes down to."""
     sink = step.row.sink
-    return SINKS[sink].preview(step.signal, endpoints(settings)[sink].form)
+    return SINKS[sink].request(step.signal, endpoints(settings)[sink].form)
 
 
 def _record(step: Ready, settings: Settings, now: float) -> Record:
-    exchange = shown(step, settings)
-    call = next(exchange)
-    exchange.close()
     own = isinstance(step.signal, Deployment) and step.signal.own_reference
-    return Record.of(call, step.row, now, own_reference=own, signal=SINKS[step.row.sink].keeps(step.signal))
+    return Record.of(
+        main_request(step, settings),
+        step.row,
+        now,
+        own_reference=own,
+        signal=SINKS[step.row.sink].spooled_signal(step.signal),
+    )
 
 
 def _unkept(record: Record) -> SpoolError:

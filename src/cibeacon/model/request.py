@@ -83,3 +83,11 @@ class SinkResult(NamedTuple):
 
 
 Exchange: TypeAlias = Generator[Request, Response, SinkResult]
+
+
+class Resumed(NamedTuple):
+    """A signal of the spool on its way again."""
+
+    request: Request
+    """The one request that matters, as a dry run shows it."""
+    exchange: Exchange

@@ -1,14 +1,19 @@
-"""The systems that are told. A sink is a module: it says what should be sent, and never sends it."""
+"""The sinks: the systems that signals are sent to. A sink is a module that says what should be sent, and never sends it.
+
+A new sink is a module with the members of `Sink`, and its name in `NAMES`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from importlib import import_module
+from typing import Any, Protocol, cast
 
-from cibeacon.model.request import Exchange
+from cibeacon.model.request import Exchange, Request, Resumed
 from cibeacon.model.signals import Signal
 from cibeacon.model.spool_record import Record
-from cibeacon.sinks import dx
+
+NAMES = ("dx", "dci", "flow")
 
 
 class Sink(Protocol):
@@ -17,61 +22,51 @@ class Sink(Protocol):
     NAME: str
     """The name in reports and outputs."""
 
-    def method(self, signal: Signal, form: str, /) -> str:
-        """The vendor's name of the call that tells a signal."""
-        ...
-
     def faults(self, signal: Signal, /) -> str | None:
-        """Why the signal must not be sent, as the vendor's rules go; None when it may."""
+        """The first of the vendor's rules that the signal breaks, as a sentence; None when it may be sent."""
         ...
 
-    def preview(self, signal: Signal, form: str, /) -> Exchange:
-        """The one call that matters, as a dry run shows it."""
+    def method(self, signal: Signal, form: str, /) -> str:
+        """The vendor's name of `request`."""
+        ...
+
+    def request(self, signal: Signal, form: str, /) -> Request:
+        """The one request that matters, in one of the API's forms; a look-up that fills something in leaves a hole."""
         ...
 
     def send(self, signal: Signal, form: str, /) -> Exchange:
-        """The signal as calls, in one of the API's forms."""
+        """Sends the signal, in one of the API's forms."""
         ...
 
-    def keeps(self, signal: Signal, /) -> Mapping[str, Any] | None:
-        """What a record needs beside that call to tell the signal again; None where the call says it all."""
+    def spooled_signal(self, signal: Signal, /) -> Mapping[str, Any] | None:
+        """The signal as its spool record holds it; None where the request alone says it all."""
         ...
 
-    def resume(self, record: Record, form: str = "", /) -> Exchange | None:
-        """What a record says, to the byte; None when it is no call of this sink's. `form` is for what is looked up."""
-        ...
-
-    def preview_record(self, record: Record, form: str = "", /) -> Exchange | None:
-        """The one call that matters of what a record says, as a dry run shows it; None when it is no call of this sink's."""
+    def resume(self, record: Record, form: str, /) -> Resumed | None:
+        """Sends what a spool record holds, to the byte; None when this sink makes no such request."""
         ...
 
 
 class _Sinks(Mapping[str, Sink]):
-    """Every sink by its name. Only what is asked for is imported: most people tell one system."""
+    """Every sink by its name. A sink is imported when it is asked for: most runs report to one."""
 
     def __getitem__(self, name: str) -> Sink:
-        if name == dx.NAME:
-            return dx
-        if name == "dci":
-            from cibeacon.sinks import dci
-
-            return dci
-        if name == "flow":
-            from cibeacon.sinks import flow
-
-            return flow
-        raise KeyError(name)
+        if name not in NAMES:
+            raise KeyError(name)
+        return cast("Sink", import_module(f"cibeacon.sinks.{name}"))
 
     def __iter__(self) -> Iterator[str]:
-        return iter((dx.NAME, "dci", "flow"))
+        return iter(NAMES)
 
     def __len__(self) -> int:
-        return 3
+        return len(NAMES)
 
 
 SINKS: Mapping[str, Sink] = _Sinks()
 
 
-def named(sink: str, kind: str, form: str) -> str | None:
-    """The vendor's name of the call that a kind of signal always is; None where that depends on the signal."""
+def method_of_kind(sink: str, kind: str, form: str) -> str | None:
+    """The vendor's name of the request that every signal of a kind is; None where that depends on the signal."""
+    from cibeacon.sinks import dx
+
     return dx.METHODS[form][kind] if sink == dx.NAME else None

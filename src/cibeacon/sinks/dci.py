@@ -12,7 +12,7 @@ from typing import Any
 
 from cibeacon.model.file_names import fits
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Exchange, Request, SinkResult
+from cibeacon.model.request import Exchange, Request, Resumed, SinkResult
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, JobValue, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks import dci_calls as calls
@@ -45,7 +45,7 @@ _PAGE = re.compile(r"https?://\S+", re.ASCII | re.IGNORECASE)
 
 def method(signal: Signal, form: str) -> str:
     """The name of the call that tells a signal."""
-    return "jobs/kv" if isinstance(signal, JobValue) else _shown(signal).path.removeprefix("/api/v1/")
+    return "jobs/kv" if isinstance(signal, JobValue) else request(signal, form).path.removeprefix("/api/v1/")
 
 
 def faults(signal: Signal) -> str | None:
@@ -75,12 +75,6 @@ def _job_faults(signal: DciJob) -> str | None:
     return None
 
 
-def preview(signal: Signal, form: str) -> Exchange:
-    """The one call that everything else leads to, with holes where a look-up would have filled something in."""
-    yield _shown(signal)
-    return SinkResult("sent")
-
-
 def send(signal: Signal, form: str) -> Exchange:
     """The signal told, unless DCI has it already."""
     return _told(signal, late=False)
@@ -103,21 +97,15 @@ def _told(signal: Signal, *, late: bool) -> Exchange:
     raise TypeError(type(signal).__name__)
 
 
-def keeps(signal: Signal) -> Mapping[str, Any] | None:
+def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
     """What a record needs beside a call, since the signal is a dialogue."""
     return dci_record.written(signal) if isinstance(signal, DciJob | JobUpdate) else None
 
 
-def resume(record: Record, form: str = "") -> Exchange | None:
-    """The dialogue that a record holds, when it is one of DCI's."""
+def resume(record: Record, form: str = "") -> Resumed | None:
+    """Sends the signal of a record, when it is one of DCI's."""
     signal = remembered(record)
-    return _told(signal, late=True) if signal else None
-
-
-def preview_record(record: Record, form: str = "") -> Exchange | None:
-    """The one call of a record that everything else leads to."""
-    signal = remembered(record)
-    return preview(signal, form) if signal else None
+    return Resumed(request(signal, form), _told(signal, late=True)) if signal else None
 
 
 def remembered(record: Record) -> DciJob | JobUpdate | None:
@@ -125,10 +113,11 @@ def remembered(record: Record) -> DciJob | JobUpdate | None:
     signal = dci_record.read(record.signal)
     if signal is None or record.method != "POST" or faults(signal):
         return None
-    return signal if _shown(signal).path == record.path else None
+    return signal if request(signal, "").path == record.path else None
 
 
-def _shown(signal: Signal) -> Request:
+def request(signal: Signal, form: str) -> Request:
+    """The one request that everything else leads to, with holes where a look-up would fill something in."""
     match signal:
         case DciJob(job_id=None):
             every = ("the last released of every type",) if signal.latest_by == "released" else ()

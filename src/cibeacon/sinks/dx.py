@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cibeacon.model.request import Exchange, Request, Response, SinkResult
+from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkResult
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks.dx_advice import (
@@ -87,37 +87,33 @@ def _run_faults(signal: PipelineRun) -> str | None:
     return None
 
 
+def request(signal: Signal, form: str) -> Request:
+    """The one request that says everything of a signal."""
+    return Request("POST", f"/api/{method(signal, form)}", _body(signal, current=form == "current"))
+
+
 def send(signal: Signal, form: str) -> Exchange:
-    """The one call that tells `signal`, and what DX's reply means."""
-    call = Request("POST", f"/api/{METHODS[form][signal.kind]}", _body(signal, current=form == "current"))
+    """Sends the one request, and judges DX's response."""
     repeated_by_us = isinstance(signal, Deployment) and not signal.own_reference
-    return (yield from _exchange(call, repeated_by_us=repeated_by_us))
+    return judge((yield request(signal, form)), repeated_by_us=repeated_by_us)
 
 
-preview = send
-"""One call says it all."""
-
-
-def keeps(signal: Signal) -> Mapping[str, Any] | None:
-    """Nothing beside the call."""
+def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
+    """Nothing beside the request."""
     return None
 
 
-def resume(record: Record, form: str = "") -> Exchange | None:
-    """The call that a record holds, when it is one of DX's."""
+def resume(record: Record, form: str = "") -> Resumed | None:
+    """Sends the request of a record, when it is one of DX's."""
     if (record.method, record.path) not in _KNOWN or record.body is None:
         return None
-    call = Request("POST", record.path, record.body)
-    return _exchange(call, repeated_by_us=record.kind == "deployment" and not record.own_reference, late=True)
+    kept = Request("POST", record.path, record.body)
+    repeated_by_us = record.kind == "deployment" and not record.own_reference
+    return Resumed(kept, _send_late(kept, repeated_by_us=repeated_by_us))
 
 
-preview_record = resume
-"""The one call of a record is all of it."""
-
-
-def _exchange(call: Request, *, repeated_by_us: bool, late: bool = False) -> Exchange:
-    reply = yield call
-    return judge(reply, repeated_by_us=repeated_by_us, late=late)
+def _send_late(kept: Request, *, repeated_by_us: bool) -> Exchange:
+    return judge((yield kept), repeated_by_us=repeated_by_us, late=True)
 
 
 def _body(signal: Signal, *, current: bool) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Exchange, Request, Response, SinkResult
+from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkResult
 from cibeacon.model.signals import FlowAssignment, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks.flow_pipelines import Pipeline, chosen, doubts, named, pipelines
@@ -61,12 +61,11 @@ def choice(form: str, wanted: Sequence[str], found: list[tuple[str, str]]) -> Ex
     return SinkResult("sent")
 
 
-def preview(signal: Signal, form: str) -> Exchange:
-    """The call that sets the pipelines; a name that the list would turn into an id stands in braces."""
+def request(signal: Signal, form: str) -> Request:
+    """The request that sets the pipelines; a name that the list would turn into an id stands in braces."""
     assignment = _own(signal)
     ids = [each.lower() if is_uuid(each.lower()) else f"{{{each}}}" for each in assignment.pipelines]
-    yield _update(assignment.job_id, ids)
-    return SinkResult("sent")
+    return _update(assignment.job_id, ids)
 
 
 def send(signal: Signal, form: str) -> Exchange:
@@ -85,22 +84,16 @@ def send(signal: Signal, form: str) -> Exchange:
     return result._replace(reason=f"{result.reason} {doubt}") if doubt else result
 
 
-def keeps(signal: Signal) -> Mapping[str, Any] | None:
+def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
     """What a record needs beside a call, since names are looked up when it is sent."""
     fields = _own(signal)._asdict()
     return {"type": FlowAssignment.__name__, **fields, "pipelines": list(fields["pipelines"])}
 
 
-def resume(record: Record, form: str = "") -> Exchange | None:
-    """The dialogue that a record holds, when it is one of Flow's. `form` is the path of the list."""
+def resume(record: Record, form: str = "") -> Resumed | None:
+    """Sends the signal of a record, when it is one of Flow's. `form` is the path of the list."""
     signal = remembered(record)
-    return send(signal, form) if signal else None
-
-
-def preview_record(record: Record, form: str = "") -> Exchange | None:
-    """The one call of a record that everything else leads to."""
-    signal = remembered(record)
-    return preview(signal, form) if signal else None
+    return Resumed(request(signal, form), send(signal, form)) if signal else None
 
 
 def remembered(record: Record) -> FlowAssignment | None:
