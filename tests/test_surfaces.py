@@ -14,7 +14,7 @@ from cibeacon.ci import gitlab_output
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.cli.commands import VERBS, cibeacon
-from cibeacon.dataops.exit_codes import ENDINGS
+from cibeacon.dataops.errors import ENDINGS
 from cibeacon.model.parsers import program
 from cibeacon.reporting.outputs import DESCRIPTIONS
 from cibeacon.settings import all_options, load_settings, step

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cibeacon.cli.commands import cibeacon
 from cibeacon.cli.dataops import VERBS
-from cibeacon.dataops.exit_codes import ENDINGS
-from cibeacon.dataops.token_scopes import TOKENS
+from cibeacon.dataops.access import TOKENS
+from cibeacon.dataops.errors import ENDINGS
 
 TEXT = (Path(__file__).parent.parent.parent / "docs/dataops.md").read_text()
 

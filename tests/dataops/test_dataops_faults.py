@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cibeacon.dataops.errors import answered, sentence
+from cibeacon.dataops.errors import explain_response, http_error
 
 SAID = [
     (404, {"message": "404 Project Not Found"}, "the server answered 404 (Project Not Found)"),
@@ -29,7 +29,7 @@ SAID = [
 
 @pytest.mark.parametrize(("status", "body", "words"), SAID, ids=[words for _, _, words in SAID])
 def test_an_error_in_json_is_told_in_one_line(status, body, words):
-    assert sentence(status, json.dumps(body).encode()) == words
+    assert explain_response(status, json.dumps(body).encode()) == words
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_an_error_in_json_is_told_in_one_line(status, body, words):
     ],
 )
 def test_an_error_in_anything_else_is_told_in_one_line(body, words):
-    told = sentence(502, body)
+    told = explain_response(502, body)
     assert words in told
     assert "\n" not in told
     assert "\x1b" not in told
@@ -52,7 +52,7 @@ def test_an_error_in_anything_else_is_told_in_one_line(body, words):
 
 
 @pytest.mark.parametrize(
-    ("status", "refused", "received"),
+    ("status", "refused", "maybe_delivered"),
     [
         (302, True, False),
         (400, True, False),
@@ -65,7 +65,7 @@ def test_an_error_in_anything_else_is_told_in_one_line(body, words):
         (503, False, True),
     ],
 )
-def test_asking_again_helps_or_not_and_was_carried_out_or_not(status, refused, received):
-    fault = answered("It failed", status, b"")
-    assert (fault.refused, fault.received) == (refused, received)
-    assert fault.hint
+def test_asking_again_helps_or_not_and_was_carried_out_or_not(status, refused, maybe_delivered):
+    error = http_error("It failed", status, b"")
+    assert (error.refused, error.maybe_delivered) == (refused, maybe_delivered)
+    assert error.hint

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.dataops.loglines import LONGEST_LINE, Lines
-from cibeacon.dataops.trace import Again, Part, Tail
+from cibeacon.dataops.job_log import LONGEST_LINE, RESTART, LogPart, LogTail, SafeLines
 from cibeacon.runtime.redact import Redactor
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dataops_script import Job, Log, Script
@@ -31,7 +30,7 @@ HOSTILE = (
 
 
 def text_of(*pieces, secrets=()):
-    lines = Lines(Redactor(secrets))
+    lines = SafeLines(Redactor(secrets))
     return [line for piece in pieces for line in lines.feed(piece)] + list(lines.rest())
 
 
@@ -85,37 +84,36 @@ def test_a_secret_that_colours_cut_into_pieces_is_masked():
 # Offsets --------------------------------------------------------------------------------------------------------------
 
 
-def read(tail, part, whole=b""):
-    """What a tail makes of an answer, and of a whole log when it asks again."""
+def read(offset, part, complete=b""):
+    """What a tail makes of an answer, and of the complete log when it asks again."""
     asked = []
 
-    def ask(offset):
+    def fetch(offset):
         asked.append(offset)
-        return part if len(asked) == 1 else Part(0, None, [whole])
+        return part if len(asked) == 1 else LogPart(0, None, [complete])
 
-    return list(tail.more(ask)), asked, tail.offset
+    tail = LogTail(fetch, offset)
+    return list(tail.new_pieces()), asked, tail.offset
 
 
 @pytest.mark.parametrize(
     ("offset", "part", "found", "asked", "now"),
     [
-        (0, Part(0, None, [b"abc"]), [b"abc"], [0], 3),
-        (0, Part(0, None, []), [], [0], 0),
-        (3, Part(3, 6, [b"def"]), [b"def"], [3], 6),
-        (3, Part(0, None, [b"ab", b"cde", b"f"]), [b"de", b"f"], [3], 6),
-        (3, Part(2, 6, [b"cdef"]), [b"def"], [3], 6),
-        (3, Part(0, None, [b"abc"]), [], [3], 3),
-        (3, Part(None, 3), [], [3], 3),
-        (3, Part(None, None), [], [3], 3),
-        (3, Part(None, 0), [Again(), b"new"], [3, 0], 3),
-        (3, Part(0, None, [b"x"]), [Again(), b"new"], [3, 0], 3),
-        (3, Part(5, 9, [b"fghi"]), [Again(), b"new"], [3, 0], 3),
+        (0, LogPart(0, None, [b"abc"]), [b"abc"], [0], 3),
+        (0, LogPart(0, None, []), [], [0], 0),
+        (3, LogPart(3, 6, [b"def"]), [b"def"], [3], 6),
+        (3, LogPart(0, None, [b"ab", b"cde", b"f"]), [b"de", b"f"], [3], 6),
+        (3, LogPart(2, 6, [b"cdef"]), [b"def"], [3], 6),
+        (3, LogPart(0, None, [b"abc"]), [], [3], 3),
+        (3, LogPart(None, 3), [], [3], 3),
+        (3, LogPart(None, None), [], [3], 3),
+        (3, LogPart(None, 0), [RESTART, b"new"], [3, 0], 3),
+        (3, LogPart(0, None, [b"x"]), [RESTART, b"new"], [3, 0], 3),
+        (3, LogPart(5, 9, [b"fghi"]), [RESTART, b"new"], [3, 0], 3),
     ],
 )
 def test_what_an_answer_means_for_a_log_that_was_read_in_part(offset, part, found, asked, now):
-    tail = Tail()
-    tail.offset = offset
-    assert read(tail, part, b"new") == (found, asked, now)
+    assert read(offset, part, b"new") == (found, asked, now)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +127,7 @@ def test_what_an_answer_means_for_a_log_that_was_read_in_part(offset, part, foun
     ],
 )
 def test_a_content_range_is_read(status, header, part):
-    assert Part.of(status, {"Content-Range": header}, [])[:2] == part
+    assert LogPart.read(status, {"Content-Range": header}, [])[:2] == part
 
 
 @pytest.mark.parametrize("ranges", ["ignored", "archived", "honoured"])

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cibeacon.dataops.exit_codes import ENDINGS
+from cibeacon.dataops.errors import ENDINGS
 from cibeacon.sandbox.dataops_script import Job, Script
 from driving import API, asked, drive
 from faults import FaultServer, answers, response

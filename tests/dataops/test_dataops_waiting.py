@@ -5,22 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.dataops.errors import Fault
-from cibeacon.dataops.exit_codes import ENDINGS
-from cibeacon.dataops.records import FINAL, KNOWN, Downstream, Pipeline, Snapshot
-from cibeacon.dataops.waiting import Policy, State, stepped
+from cibeacon.dataops.errors import ENDINGS, DataopsError
+from cibeacon.dataops.snapshot import FINAL, KNOWN, Downstream, Pipeline, Snapshot
+from cibeacon.dataops.waiting import WaitPolicy, WaitState, next_step
 
 STATUSES = st.one_of(st.sampled_from(sorted(KNOWN)), st.text(max_size=5))
 PIPELINES = st.builds(lambda status: Pipeline(7, "1", status), STATUSES)
 DOWNSTREAM = st.builds(lambda pipeline, allowed: Downstream(pipeline, "b", allowed), PIPELINES, st.booleans())
 SNAPSHOTS = st.builds(lambda one, more: Snapshot(one, (), tuple(more)), PIPELINES, st.lists(DOWNSTREAM, max_size=2))
 FAULTS = st.builds(
-    lambda refused, later: Fault("It failed", "why", "", refused=refused, later=later),
+    lambda refused, later: DataopsError("It failed", "why", "", refused=refused, retry_after=later),
     st.booleans(),
     st.floats(0, 1e9),
 )
 POLICIES = st.builds(
-    lambda total, queue, on_manual, tolerance: Policy(total, queue, on_manual, tolerance),
+    lambda total, queue, on_manual, tolerance: WaitPolicy(total, queue, on_manual, tolerance),
     st.floats(1, 5000),
     st.floats(1, 5000),
     st.sampled_from(["fail", "succeed", "wait"]),
@@ -30,11 +29,11 @@ POLICIES = st.builds(
 
 @given(POLICIES, st.lists(st.one_of(SNAPSHOTS, FAULTS), min_size=1, max_size=30), st.floats(0, 1))
 def test_whatever_is_seen_a_wait_ends_at_its_deadline_at_the_latest(policy, looks, chance):
-    state, now, seen = State(100.0), 100.0, []
+    state, now, seen = WaitState(100.0), 100.0, []
     for _ in range(5000):
         look = looks[min(len(seen), len(looks) - 1)]
         seen.append(look)
-        step = stepped(policy, state, now, chance, look)
+        step = next_step(policy, state, now, chance, look)
         if step.result:
             break
         assert step.pause >= 0
@@ -52,11 +51,11 @@ def test_whatever_is_seen_a_wait_ends_at_its_deadline_at_the_latest(policy, look
 
 @given(POLICIES, FAULTS)
 def test_one_failed_look_ends_nothing(policy, fault):
-    step = stepped(policy, State(0.0), 0.0, 0.5, fault)
+    step = next_step(policy, WaitState(0.0), 0.0, 0.5, fault)
     assert step.result is None
 
 
 @given(st.floats(0, 1), st.floats(0, 1e9))
 def test_no_server_makes_us_pause_for_more_than_a_minute_and_a_quarter(chance, later):
-    step = stepped(Policy(), State(0.0), 0.0, chance, Fault("It failed", "why", "", later=later))
+    step = next_step(WaitPolicy(), WaitState(0.0), 0.0, chance, DataopsError("It failed", "why", "", retry_after=later))
     assert 5 <= step.pause <= 75

@@ -11,12 +11,12 @@ from cibeacon.cli.lazy_group import Verb, Verbs
 VERBS: Mapping[str, Verb] = {
     "trigger": Verb("dataops_run:trigger_command", "Start a pipeline, and wait for it where asked to."),
     "wait": Verb("dataops_run:wait_command", "Wait for the end of a pipeline."),
-    "schedule": Verb("dataops_schedule:schedule_command", "Make or change a schedule; run twice, there is still one."),
+    "schedule": Verb("dataops_run:schedule_command", "Make or change a schedule; run twice, there is still one."),
     "pipelines": Verb("dataops_query:pipelines_command", "List the project's pipelines."),
     "pipeline": Verb("dataops_query:pipeline_command", "Show one pipeline."),
     "jobs": Verb("dataops_query:jobs_command", "List the jobs of a pipeline, or of the project."),
     "job": Verb("dataops_query:job_command", "Show one job."),
-    "log": Verb("dataops_log:log_command", "Print a job's log, and go on while it grows."),
+    "log": Verb("dataops_query:log_command", "Print a job's log, and go on while it grows."),
 }
 
 

@@ -1,232 +1,219 @@
-"""How the verbs of `dataops` speak: settings in, lines, outputs, one JSON document and an exit code out. Drives nothing."""
+"""What every verb of `dataops` shares: settings in, lines, outputs, one JSON document and an exit code out. Drives nothing."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
+
+import click
 
 from cibeacon.ci import github_output, gitlab_output
 from cibeacon.ci.detect import detect
-from cibeacon.cli.flags import given
-from cibeacon.cli.jq_output import filtered
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.jq_output import show
 from cibeacon.cli.report_view import kept, opened, unbroken
-from cibeacon.dataops import access as places
-from cibeacon.dataops.access import PIPELINE_FILE, Access
-from cibeacon.dataops.errors import Fault, usage
-from cibeacon.dataops.exit_codes import ENDINGS, ResultStatus
-from cibeacon.dataops.token_scopes import Wish, missing
+from cibeacon.dataops.access import Access, own_job_token, server_url
+from cibeacon.dataops.client import PipelinesClient
+from cibeacon.dataops.errors import ENDINGS, DataopsError, ResultStatus, usage_error
 from cibeacon.reporting.host_output import Writing
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.sanitize import clipped, command_data, command_property, json_text
 from cibeacon.settings import load_settings
-from cibeacon.settings.dataops import Dataops
 
 _WIDTH = 400
 _GRACE = 1.0
-TAIL = 10.0
+LAST_SECONDS = 10.0
 """Seconds beyond the deadline of a wait in which the last look must be done, and again to cancel."""
-_ADDRESS = re.compile(r"https?://[^/\s]+\S*")
-_IN_ADDRESSES = ":/?#[]@!&'()*+,;=%~"
+_OURS = ("dry_run", "timeout", "allow_http", "format", "jq")
+_URL = re.compile(r"https?://[^/\s]+\S*")
+_KEPT_IN_URLS = ":/?#[]@!&'()*+,;=%~"
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+variable_option = click.option(
+    "--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the pipeline; may be repeated."
+)
 
 
-class Stage:
-    """One run of a verb: what it was told, and where it speaks."""
+def dataops_flags(*only: str) -> Callable[[_Function], _Function]:
+    """Adds the flags of the settings that a verb of `dataops` takes, and hands it the environment."""
 
-    def __init__(self, env: Environment, told: Mapping[str, str]) -> None:
-        self.env, self.settings = env, load_settings(told, env.environ, {})
-        self.ci_system = detect(env.environ).name
-        self.as_json = self.settings.as_json
+    def decorate(function: Any) -> Any:
+        command = flags("core", "output", only=_OURS)(click.pass_obj(function))
+        return flags("dataops", short="dataops_", only=only)(command)
+
+    return decorate
+
+
+class DataopsVerb:
+    """One run of a verb: its settings, and the ways in which it answers."""
+
+    def __init__(self, env: Environment, flags: Mapping[str, str]) -> None:
+        self.env, self.settings = env, load_settings(flags, env.environ, {})
+        self.options, self.dry_run = self.settings.dataops, bool(self.settings.core.dry_run)
+        self._on_github = detect(env.environ).name == "github"
         self.clean = opened(env)
-        self.notices: list[str] = []
-        self.unheard = False
-        """Nobody reads what is printed any more."""
+        self.is_read = True
+        """False as soon as a line could not be printed."""
         self.unanswered = 0
-        """The exit code that a document without an answer makes of a 0."""
-        self._results: dict[str, str] = {}
+        """The exit code of a success whose document could not be printed."""
+        self._notices: list[str] = []
+        self._outputs: dict[str, str] = {}
 
     @property
     def access(self) -> Access:
-        """The project and its tokens. Raises `Fault`, also for a setting that cannot be used."""
-        wrong = [each.message for each in self.settings.problems if each.group in ("core", "dataops", "output")]
-        if wrong:
-            raise usage("Nothing was asked or started", "; ".join(wrong), "Mend the setting")
-        told = self.settings.dataops
-        url = places.server(told.dataops_url, allow_http=self.settings.core.allow_http)
-        if not told.dataops_project:
-            raise usage(
-                "Nothing was asked or started", "no project is named", "Set dataops_project to its number or path"
-            )
+        """The project and its tokens. Raises `DataopsError`, also for a setting that cannot be used."""
+        what, problems = "Nothing was asked or started", self.settings.problems
+        if wrong := [problem.message for problem in problems if problem.group in ("core", "dataops", "output")]:
+            raise usage_error(what, "; ".join(wrong), "Correct the setting")
+        url = server_url(self.options.dataops_url, allow_http=self.settings.core.allow_http)
+        if not self.options.dataops_project:
+            raise usage_error(what, "no project is named", "Set dataops_project to its number or path")
         return Access(
             url,
-            told.dataops_project,
-            told.dataops_token or "",
-            told.dataops_trigger_token or "",
-            places.job_token(url, self.env.environ),
+            self.options.dataops_project,
+            self.options.dataops_token or "",
+            self.options.dataops_trigger_token or "",
+            own_job_token(url, self.env.environ),
         )
 
-    def allowed(self, wish: Wish) -> Access:
-        """The same, for those who need this much. Raises `Fault`."""
-        access = self.access
-        if fault := missing(access, wish):
-            raise fault
-        return access
-
     @property
-    def variables(self) -> dict[str, str]:
-        """Variables of a pipeline, the one for its file included."""
-        file = self.settings.dataops.dataops_pipeline_file
-        return {**({PIPELINE_FILE: file} if file else {}), **self.settings.dataops.dataops_variables}
+    def deadline(self) -> Deadline:
+        """The time that there is for a verb that does not wait."""
+        return Deadline(self.settings.core.timeout, self.env.clock, self.env.sleep, self.env.started)
 
-    @property
-    def left(self) -> float:
-        """Seconds that there are for a verb that does not wait."""
-        return self.settings.core.timeout - (self.env.clock() - self.env.started)
+    def open_client(self, access: Access, seconds: float | None = None, *, patient: bool = False) -> PipelinesClient:
+        """A client for the project, which has this many seconds from now on, or those of the setting timeout."""
+        deadline = self.deadline
+        if seconds is not None:
+            deadline = deadline._replace(seconds=seconds, started=self.env.clock())
+        return PipelinesClient(access, deadline, self.env.now, patient=patient)
 
-    @property
-    def dry_run(self) -> bool:
-        """Whether nothing may be sent."""
-        return bool(self.settings.core.dry_run)
-
-    # What it says -------------------------------------------------------------------------------------------------
+    # Lines --------------------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         """A line of ours."""
-        self.lines([clipped(self.clean(text), _WIDTH)])
+        self.print_lines([clipped(self.clean(text), _WIDTH)])
 
     def note(self, text: str) -> None:
-        """A line to remember: it is in the document, too."""
-        self.notices.append(clipped(self.clean(text), _WIDTH))
+        """A line that stands in the document, too."""
+        self._notices.append(clipped(self.clean(text), _WIDTH))
         self.say(f"! {text}")
 
-    def lines(self, lines: Iterable[str], *, result: bool = False) -> None:
-        """Lines that are safe already. A `result` is what was asked for, and stays on stdout."""
-        stream = self.env.err if self.as_json and not result else self.env.out
+    def print_text(self, text: str) -> None:
+        """A text of safe lines, without our secrets."""
+        self.print_lines(self.clean(text).splitlines())
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Lines that are safe already; beside a JSON document they go to stderr."""
+        stream = self.env.err if self.settings.as_json else self.env.out
         try:
             for line in lines:
                 stream.write(f"{line}\n")
             stream.flush()
-        except (OSError, ValueError):  # closed, full, or nobody reads: that stops no pipeline
-            self.unheard = True
+        except (OSError, ValueError):  # closed or full: that stops no pipeline
+            self.is_read = False
 
-    def foreign(self, lines: Iterable[str], prefix: str = "") -> None:
-        """Lines of somebody's log. A runner is told to obey none of them, beside their being harmless already."""
-        if self.ci_system != "github":
-            return self.lines(f"{prefix}{line}" for line in lines)
-        found = iter(lines)
-        first = next(found, None)
+    def print_foreign_lines(self, lines: Iterable[str], prefix: str = "") -> None:
+        """Lines of a job's log. GitHub's runner is told to obey none of them, although they are harmless already."""
+        prefixed = (f"{prefix}{line}" for line in lines)
+        first = next(prefixed, None) if self._on_github else None
         if first is None:
-            return None
+            return self.print_lines(prefixed)
         word = self.env.token()
-        self.lines([f"::stop-commands::{word}"])
+        self.print_lines([f"::stop-commands::{word}"])
         try:
-            self.lines([f"{prefix}{first}"])
-            self.lines(f"{prefix}{line}" for line in found)
+            self.print_lines([first])
+            self.print_lines(prefixed)
         finally:
-            self.lines([f"::{word}::"])
+            self.print_lines([f"::{word}::"])
         return None
 
-    def results(self, **values: str) -> None:
-        """Outputs, at once."""
-        self._results |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
-        environ = self.env.environ
-        writings: Sequence[Writing] = ()
-        if self.ci_system == "github":
-            writings = github_output.results(values, environ, self.env.token)
-        elif self.ci_system == "gitlab":
-            writings = gitlab_output.results(self._results, environ)
-        kept(self.env, self.clean, writings)
+    # Answers ------------------------------------------------------------------------------------------------------
 
-    def summary(self, text: str) -> None:
-        """Markdown for the page of the run."""
+    def write_outputs(self, **values: str) -> None:
+        """Writes outputs, at once."""
+        self._outputs |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
+        environ = self.env.environ
+        if self._on_github:
+            kept(self.env, self.clean, github_output.results(values, environ, self.env.token))
+        elif detect(environ).name == "gitlab":
+            kept(self.env, self.clean, gitlab_output.results(self._outputs, environ))
+
+    def write_summary(self, text: str) -> None:
+        """Writes Markdown for the page of the run."""
         path = self.env.environ.get("GITHUB_STEP_SUMMARY", "")
-        if path and self.ci_system == "github":
+        if path and self._on_github:
             kept(self.env, self.clean, (Writing(path, text, append=True),))
 
-    def document(self, found: Mapping[str, Any]) -> None:
-        """The JSON document, where one was asked for."""
-        if self.as_json:
-            whole = self.clean.within({"version": 1, **found, "notices": self.notices})
-            answer = filtered(whole, self.settings, self.env.environ, failed=found["exit_code"] > 0)
-            self.unanswered = answer.exit_code
-            if answer.fault:
-                self.say(f"! {answer.fault}")
-            self.lines(answer.text.splitlines(), result=True)
+    def answer(self, parts: Mapping[str, Any], status: str = "success", code: int = 0) -> int:
+        """Prints the JSON document, where one was asked for. Returns the exit code."""
+        if self.settings.as_json:
+            document = {"version": 1, "status": status, "exit_code": code, **parts, "notices": self._notices}
+            self.unanswered = show(document, self.settings, self.env, self.clean, failed=code > 0)
+        return code
 
     def preview(self, *requests: tuple[str, str, Any]) -> int:
-        """Shows requests instead of sending them; tokens are holes."""
-        self.lines(
-            line
-            for method, url, body in requests
-            for line in _request(method, self.clean(url), self.clean.within(body))
-        )
+        """Shows requests instead of sending them; tokens stand in braces."""
+        for method, url, body in requests:
+            self.say(f"{method} {url}")
+            self.print_lines([json_text(self.clean.within(body))] if body is not None else [])
         shown = [{"method": method, "url": url, "body": body} for method, url, body in requests]
-        self.document({"status": "dry-run", "exit_code": 0, "requests": shown})
-        return 0
+        return self.answer({"requests": shown}, "dry-run")
 
-    def ended(self, status: ResultStatus, why: str, found: Mapping[str, Any] | None = None) -> int:
-        """Says how it ended: line, annotation, document. The exit code."""
+    def end(self, status: ResultStatus, reason: str, parts: Mapping[str, Any] | None = None) -> int:
+        """Says how it ended: line, annotation, document. Returns the exit code."""
         code = ENDINGS[status].code
         self.env.closing(code)
-        self.say(f"result      {status}{f': {why}' if why else ''}{f' (exit {code})' if code else ''}")
-        if code and self.ci_system == "github":
-            title, text = (
-                command_property(f"cibeacon: dataops {status}"),
-                command_data(self.clean(why or ENDINGS[status].meaning)),
-            )
-            self.lines([f"::error title={title}::{text}"])
-        self.document({"status": status, "exit_code": code, "reason": why or None, **(found or {})})
-        return code
+        self.say(f"result      {status}{f': {reason}' if reason else ''}{f' (exit {code})' if code else ''}")
+        if code and self._on_github:
+            title = command_property(f"cibeacon: dataops {status}")
+            text = command_data(self.clean(reason or ENDINGS[status].meaning))
+            self.print_lines([f"::error title={title}::{text}"])
+        return self.answer({"reason": reason or None, **(parts or {})}, status, code)
 
 
 def run(
     env: Environment,
-    told: Mapping[str, str],
-    work: Callable[[Stage], int],
-    waits: Callable[[Dataops], object] = lambda _: False,
+    arguments: Mapping[str, Any],
+    work: Callable[[DataopsVerb], int],
+    *,
+    waits: Callable[[DataopsVerb], object] = lambda _: False,
 ) -> int:
-    """A verb from its flags to its exit code. One that `waits` has that time as well: the alarm is set once."""
-    return unbroken(env, lambda: _run(Stage(env, told), work, waits=waits), ENDINGS["lost"].code)
+    """Runs a verb, from its flags to its exit code. One that `waits` has that time as well: the alarm is set once."""
+    flags = given({name: value for name, value in arguments.items() if name != "variables"})
+    if arguments.get("variables"):
+        flags["dataops_variables"] = _variables(arguments["variables"])
+    return unbroken(env, lambda: _run(DataopsVerb(env, flags), work, waits), ENDINGS["lost"].code)
 
 
-def _run(stage: Stage, work: Callable[[Stage], int], *, waits: Callable[[Dataops], object]) -> int:
-    longer = stage.settings.dataops.dataops_wait_timeout + 2 * TAIL if waits(stage.settings.dataops) else 0.0
-    stage.env.alarm(max(stage.left, 0.0) + longer + _GRACE, ENDINGS["timed-out"].code)
+def _run(verb: DataopsVerb, work: Callable[[DataopsVerb], int], waits: Callable[[DataopsVerb], object]) -> int:
+    longer = verb.options.dataops_wait_timeout + 2 * LAST_SECONDS if waits(verb) else 0.0
+    verb.env.alarm(verb.deadline.remaining() + longer + _GRACE, ENDINGS["timed-out"].code)
     try:
-        return work(stage) or stage.unanswered
-    except Fault as fault:
-        return stage.ended("refused" if fault.refused else "lost", str(fault))
-    except KeyboardInterrupt as stop:
-        if isinstance(stop, OutOfTime):
-            return stage.ended("timed-out", "The time was used up (setting timeout).")
-        return stage.ended("canceled", "cibeacon was interrupted.")
+        return work(verb) or verb.unanswered
+    except DataopsError as error:
+        return verb.end("refused" if error.refused else "lost", str(error))
+    except OutOfTime:
+        return verb.end("timed-out", "The time was used up (setting timeout).")
+    except KeyboardInterrupt:
+        return verb.end("canceled", "cibeacon was interrupted.")
 
 
-def worded(arguments: Mapping[str, Any], extra: Iterable[str]) -> dict[str, str]:
-    """The flags as text; variables that were given one by one stand in for the setting."""
-    told = given(arguments)
-    if added := list(extra):
-        told["dataops_variables"] = _variables(added)
-    return told
+def _variables(pairs: Iterable[str]) -> str:
+    """Variables given one by one, as JSON: a value may hold line breaks and equals signs, a commit message both.
+
+    The setting refuses what is no variable.
+    """
+    parted = [pair.partition("=") for pair in pairs]
+    wrong = next((f"--var {name}" for name, sign, _ in parted if not sign), None)
+    return wrong or json.dumps({name.strip(): value for name, _, value in parted})
 
 
-def _variables(added: Sequence[str]) -> str:
-    """As JSON: a value may hold line breaks and equals signs, a commit message both. What is no variable the setting refuses."""
-    if wrong := [each for each in added if "=" not in each]:
-        return f"--var {wrong[0]}"
-    parted = (each.partition("=") for each in added)
-    return json.dumps({name.strip(): value for name, _, value in parted})
-
-
-def link(url: str) -> str:
-    """A web address as a value that no shell and no host reads more into; empty for anything else."""
-    return quote(url, safe=_IN_ADDRESSES) if _ADDRESS.fullmatch(url) else ""
-
-
-def _request(method: str, url: str, body: Any) -> Iterable[str]:
-    yield clipped(f"{method} {url}", _WIDTH)
-    if body is not None:
-        yield json_text(body)
+def safe_url(url: str) -> str:
+    """A web address in which no shell and no CI system reads anything more; empty for anything else."""
+    return quote(url, safe=_KEPT_IN_URLS) if _URL.fullmatch(url) else ""

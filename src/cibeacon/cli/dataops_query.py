@@ -1,22 +1,45 @@
-"""`cibeacon dataops pipelines`, `pipeline`, `jobs` and `job`: what there is, as a table or as JSON, page by page."""
+"""`cibeacon dataops pipelines`, `pipeline`, `jobs`, `job` and `log`: what there is, as a table, as JSON, or as it was logged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 import click
 
-from cibeacon.cli.dataops_context import Stage, run
-from cibeacon.cli.flags import flags, given
-from cibeacon.dataops import tables
-from cibeacon.dataops.client import PAGE, Client, Record
-from cibeacon.dataops.token_scopes import Wish
+from cibeacon.cli.dataops_context import DataopsVerb, dataops_flags, run
+from cibeacon.cli.tables import Columns, details, record_table
+from cibeacon.dataops.access import Power
+from cibeacon.dataops.client import PipelinesClient
+from cibeacon.dataops.connection import ApiRecord
+from cibeacon.dataops.errors import DataopsError
+from cibeacon.dataops.follow import open_log
+from cibeacon.dataops.snapshot import PipelineJob
+from cibeacon.dataops.waiting import WaitPolicy
 from cibeacon.runtime.environment import Environment
 
-_TAKEN = ("dataops_url", "dataops_project")
-_OURS = ("dry_run", "timeout", "allow_http", "format", "jq")
+_PROJECT = ("dataops_url", "dataops_project")
+_LOG = (*_PROJECT, "dataops_log_limit", "dataops_wait_timeout")
+_PAUSE = 3.0
+_WIDTH = 300
+_PIPELINES: Columns = {
+    "id": "id",
+    "status": "status",
+    "ref": "ref",
+    "source": "source",
+    "created": "created_at",
+    "url": "web_url",
+}
+_JOBS: Columns = {
+    "id": "id",
+    "status": "status",
+    "stage": "stage",
+    "name": "name",
+    "seconds": "duration",
+    "pipeline": "pipeline.id",
+    "url": "web_url",
+}
 _FILTERS: Mapping[str, str] = {
     "status": "Only of this status.",
     "ref": "Only of this branch or tag.",
@@ -35,124 +58,129 @@ _FILTERS: Mapping[str, str] = {
 """The filters of https://docs.gitlab.com/api/pipelines/#list-project-pipelines."""
 
 
-def _limited(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="Most rows.")(
-        command
-    )
-    return click.option("--all", "whole", is_flag=True, help="Every row, however many there are.")(command)
+def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    limit = click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="Most rows.")
+    return click.option("--all", "every", is_flag=True, help="Every row, however many there are.")(limit(command))
 
 
-def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
+def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, help in reversed(tuple(_FILTERS.items())):
         command = click.option(f"--{name}", f"filter_{name.replace('-', '_')}", metavar="TEXT", help=help)(command)
     return command
 
 
 @click.command("pipelines")
-@_filtered
-@_limited
-@flags("dataops", short="dataops_", only=_TAKEN)
-@flags("core", "output", only=_OURS)
-@click.pass_obj
-def pipelines_command(env: Environment, /, limit: int, whole: bool, **arguments: Any) -> int:
+@_filter_options
+@_limit_options
+@dataops_flags(*_PROJECT)
+def pipelines_command(env: Environment, /, **arguments: Any) -> int:
     """List the project's pipelines, the newest first."""
-    filters = {
-        name.removeprefix("filter_"): arguments.pop(name) for name in list(arguments) if name.startswith("filter_")
-    }
+    filters = {name[7:]: arguments.pop(name) for name in list(arguments) if name.startswith("filter_")}
     filters = {name: value for name, value in filters.items() if value is not None}
-
-    def work(stage: Stage) -> int:
-        if stage.dry_run:
-            return stage.preview(("GET", f"{stage.access.api}/pipelines", None))
-        client = Client(stage.allowed(Wish(read=True)), env.now, lambda: stage.left, stage.env.sleep)
-        return _table(stage, "pipelines", client.pipelines(filters), tables.PIPELINES, None if whole else limit)
-
-    return run(env, given(arguments), work)
+    return _list(env, arguments, "pipelines", "read", _PIPELINES, lambda client: client.pipelines(filters))
 
 
 @click.command("jobs")
 @click.argument("pipeline", required=False, type=click.IntRange(min=1))
 @click.option("--scope", multiple=True, metavar="STATUS", help="Only jobs of this status; may be repeated.")
 @click.option("--include-retried", is_flag=True, help="Also attempts that were repeated (of one pipeline).")
-@_limited
-@flags("dataops", short="dataops_", only=_TAKEN)
-@flags("core", "output", only=_OURS)
-@click.pass_obj
+@_limit_options
+@dataops_flags(*_PROJECT)
 def jobs_command(
-    env: Environment,
-    /,
-    pipeline: int | None,
-    scope: tuple[str, ...],
-    include_retried: bool,
-    limit: int,
-    whole: bool,
-    **arguments: str | bool | None,
+    env: Environment, /, pipeline: int | None, scope: tuple[str, ...], include_retried: bool, **arguments: Any
 ) -> int:
     """List the jobs of PIPELINE, or of the whole project, the newest first. A job token may do this, too."""
     filters: dict[str, Any] = {"scope[]": list(scope)} if scope else {}
     if include_retried:
         filters["include_retried"] = "true"
-
-    def work(stage: Stage) -> int:
-        if stage.dry_run:
-            below = f"/pipelines/{pipeline}/jobs" if pipeline else "/jobs"
-            return stage.preview(("GET", f"{stage.access.api}{below}", None))
-        client = Client(stage.allowed(Wish(list_jobs=True)), env.now, lambda: stage.left, stage.env.sleep)
-        return _table(stage, "jobs", client.jobs(filters, pipeline or 0), tables.JOBS, None if whole else limit)
-
-    return run(env, given(arguments), work)
+    path = f"pipelines/{pipeline}/jobs" if pipeline else "jobs"
+    return _list(env, arguments, path, "list jobs", _JOBS, lambda client: client.jobs(filters, pipeline or 0))
 
 
-@click.command("pipeline")
-@click.argument("number", metavar="PIPELINE", type=click.IntRange(min=1))
-@flags("dataops", short="dataops_", only=_TAKEN)
-@flags("core", "output", only=_OURS)
-@click.pass_obj
-def pipeline_command(env: Environment, /, number: int, **arguments: str | bool | None) -> int:
-    """Show PIPELINE. Exits 0 whatever its status is: wait is for that."""
-    return run(
-        env, given(arguments), lambda stage: _one(stage, "pipeline", number, lambda client: client.pipeline(number))
-    )
+def _list(
+    env: Environment,
+    arguments: dict[str, Any],
+    path: str,
+    power: Power,
+    columns: Columns,
+    read: Callable[[PipelinesClient], Iterable[ApiRecord]],
+) -> int:
+    """Asks for a list of the API below `path`, and shows it."""
+    limit, every, kind = arguments.pop("limit"), arguments.pop("every"), path.rpartition("/")[2]
+
+    def work(verb: DataopsVerb) -> int:
+        access = verb.access
+        if verb.dry_run:
+            return verb.preview(("GET", f"{access.api}/{path}", None))
+        client = verb.open_client(access.require(power), patient=True)
+        records = list(islice(read(client), None if every else limit))
+        if not verb.settings.as_json:
+            verb.print_text(record_table(env, columns, records) or f"There are no {kind}.")
+        return verb.answer({kind: [dict(record) for record in records]})
+
+    return run(env, arguments, work)
 
 
-@click.command("job")
+def _show_command(kind: str, help: str, read: Callable[[PipelinesClient, int], ApiRecord]) -> click.Command:
+    """The verb that shows one record of a kind."""
+
+    @click.command(kind, help=help)
+    @click.argument("number", metavar=kind.upper(), type=click.IntRange(min=1))
+    @dataops_flags(*_PROJECT)
+    def command(env: Environment, /, number: int, **arguments: Any) -> int:
+        def work(verb: DataopsVerb) -> int:
+            access = verb.access
+            if verb.dry_run:
+                return verb.preview(("GET", f"{access.api}/{kind}s/{number}", None))
+            record = read(verb.open_client(access.require("read"), patient=True), number)
+            fields = {name: value for name, value in record.items() if not isinstance(value, dict | list | None)}
+            if not verb.settings.as_json:
+                verb.print_text(details(fields, _WIDTH))
+            return verb.answer({kind: dict(record)})
+
+        return run(env, arguments, work)
+
+    return command
+
+
+pipeline_command = _show_command(
+    "pipeline",
+    "Show PIPELINE. Exits 0 whatever its status is: wait is for that.",
+    PipelinesClient.pipeline,
+)
+job_command = _show_command("job", "Show JOB. Exits 0 whatever its status is.", PipelinesClient.job)
+
+
+@click.command("log")
 @click.argument("number", metavar="JOB", type=click.IntRange(min=1))
-@flags("dataops", short="dataops_", only=_TAKEN)
-@flags("core", "output", only=_OURS)
-@click.pass_obj
-def job_command(env: Environment, /, number: int, **arguments: str | bool | None) -> int:
-    """Show JOB. Exits 0 whatever its status is."""
-    return run(env, given(arguments), lambda stage: _one(stage, "job", number, lambda client: client.job(number)))
+@click.option("--follow", is_flag=True, help="Go on until the job is over.")
+@dataops_flags(*_LOG)
+def log_command(env: Environment, /, number: int, follow: bool, **arguments: Any) -> int:
+    """Print the log of JOB: all of it, unless --log-limit is given. Nothing in it is obeyed by the runner."""
+    return run(env, arguments, lambda verb: _print_log(verb, number, follow=follow), waits=lambda _: True)
 
 
-def _one(stage: Stage, kind: str, number: int, ask: Callable[[Client], Record]) -> int:
-    if stage.dry_run:
-        return stage.preview(("GET", f"{stage.access.api}/{kind}s/{number}", None))
-    record = ask(Client(stage.allowed(Wish(read=True)), stage.env.now, lambda: stage.left, stage.env.sleep))
-    if not stage.as_json:
-        stage.lines(stage.clean(text) for text in tables.details(record))
-    stage.document({"status": "success", "exit_code": 0, kind: dict(record)})
-    return 0
-
-
-def _table(stage: Stage, kind: str, records: Iterable[Record], columns: tables.Columns, limit: int | None) -> int:
-    """Rows as they come, a page at a time; for the JSON document they are gathered."""
-    gathered: list[Record] = []
-    shown = 0
-    for page in _pages(islice(records, limit)):
-        if stage.as_json:
-            gathered += page
-            continue
-        rows = tables.rows(page, columns)
-        stage.lines(map(stage.clean, tables.aligned(rows, () if shown else tuple(columns))))
-        shown += len(rows)
-    if not (shown or stage.as_json):
-        stage.lines([f"There are no {kind}."])
-    stage.document({"status": "success", "exit_code": 0, kind: [dict(each) for each in gathered]})
-    return 0
-
-
-def _pages(records: Iterable[Record]) -> Iterator[list[Record]]:
-    found = iter(records)
-    while page := list(islice(found, PAGE)):
-        yield page
+def _print_log(verb: DataopsVerb, number: int, *, follow: bool) -> int:
+    access = verb.access
+    if verb.dry_run:
+        return verb.preview(("GET", f"{access.api}/jobs/{number}/trace", None))
+    env, policy = verb.env, WaitPolicy()
+    client = verb.open_client(access.require("read"), verb.options.dataops_wait_timeout)
+    job = PipelineJob.read(client.job(number), access.project)
+    limit = verb.options.dataops_log_limit if verb.settings.given("dataops_log_limit") else 0
+    log = open_log(client, job, limit, verb.clean)
+    failing_since: float | None = None
+    while True:
+        is_over = job.is_over or not follow
+        try:
+            verb.print_foreign_lines(log.new_lines(is_over=is_over))
+            if is_over or log.is_full or not verb.is_read:
+                return verb.answer({"job": job._asdict(), "bytes": log.offset})
+            env.sleep(_PAUSE)
+            job = PipelineJob.read(client.job(number), access.project)
+            failing_since = None
+        except DataopsError as error:
+            failing_since = env.clock() if failing_since is None else failing_since
+            if not follow or error.refused or env.clock() - failing_since > policy.tolerance:
+                raise
+            env.sleep(max(_PAUSE, min(error.retry_after, policy.longest_retry_after)))

@@ -1,205 +1,206 @@
-"""`cibeacon dataops trigger` and `wait`: a pipeline is started once, and followed to its end.
+"""`cibeacon dataops trigger`, `wait` and `schedule`: a pipeline is started once and followed to its end, or planned.
 
 Their exit code is the pipeline's, in the action as well: driving it is what they are for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
-from cibeacon.cli.dataops_context import TAIL, Stage, link, run, worded
-from cibeacon.cli.dataops_live import Shown, watcher
-from cibeacon.cli.flags import flags, given
-from cibeacon.dataops import tables, token_scopes, trigger
-from cibeacon.dataops.access import Access
-from cibeacon.dataops.client import Client
-from cibeacon.dataops.clock import Clockwork
-from cibeacon.dataops.errors import Fault, usage
-from cibeacon.dataops.exit_codes import ENDINGS
-from cibeacon.dataops.follow import Followed, Following
-from cibeacon.dataops.joblogs import JobLogs
-from cibeacon.dataops.records import Job, Pipeline
-from cibeacon.dataops.token_scopes import Wish
-from cibeacon.dataops.waiting import PipelineResult, Policy
+from cibeacon.cli.dataops_context import LAST_SECONDS, DataopsVerb, dataops_flags, run, safe_url, variable_option
+from cibeacon.cli.dataops_view import HEADS, WaitView, job_row, markdown
+from cibeacon.cli.tables import table
+from cibeacon.dataops.access import PIPELINE_FILE, Access, Power
+from cibeacon.dataops.errors import ENDINGS, DataopsError, usage_error
+from cibeacon.dataops.follow import JobLogs, PipelineWait
+from cibeacon.dataops.schedule import PlannedSchedule, apply_schedule
+from cibeacon.dataops.snapshot import PipelineJob, Snapshot
+from cibeacon.dataops.trigger import Trigger, Triggered, newest_id, start_pipeline
+from cibeacon.dataops.waiting import PipelineResult, WaitPolicy
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.sanitize import line
 
-_FAREWELL = 1.0
+_FAREWELL_SECONDS = 1.0
 """Seconds for canceling after a signal: the process is ended soon after it."""
-_OURS = ("dry_run", "timeout", "allow_http", "format", "jq")
+_SCHEDULE = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_file", "dataops_variables")
 
 
 @click.command("trigger")
-@flags("dataops", short="dataops_")
-@click.option(
-    "--var", "extra", multiple=True, metavar="NAME=VALUE", help="A variable of the pipeline; may be repeated."
-)
-@flags("core", "output", only=_OURS)
-@click.pass_obj
-def trigger_command(env: Environment, /, extra: tuple[str, ...], **arguments: str | bool | None) -> int:
+@variable_option
+@dataops_flags()
+def trigger_command(env: Environment, /, **arguments: Any) -> int:
     """Start a pipeline, once. With --wait follow it to its end, and exit as it ends.
 
     Whether one was started is never guessed: where the server gave no answer, the pipeline is looked up. With
     --pipeline-id none is started, and that one is followed.
     """
-    return run(env, worded(arguments, extra), _trigger, lambda told: told.dataops_wait or told.dataops_pipeline_id)
+
+    def waits(verb: DataopsVerb) -> object:
+        return verb.options.dataops_wait or verb.options.dataops_pipeline_id
+
+    return run(env, arguments, _trigger, waits=waits)
 
 
 @click.command("wait")
 @click.argument("pipeline", required=False, type=click.IntRange(min=1))
-@flags("dataops", short="dataops_")
-@flags("core", "output", only=_OURS)
-@click.pass_obj
-def wait_command(env: Environment, /, pipeline: int | None, **arguments: str | bool | None) -> int:
+@dataops_flags()
+def wait_command(env: Environment, /, pipeline: int | None, **arguments: Any) -> int:
     """Wait for the end of PIPELINE, with its downstream pipelines, and exit as it ends."""
-    told = given(arguments) | ({"dataops_pipeline_id": str(pipeline)} if pipeline else {})
-    return run(env, told, _wait, lambda _: True)
+    if pipeline:
+        arguments["dataops_pipeline_id"] = str(pipeline)
+    return run(env, arguments, _wait, waits=lambda _: True)
 
 
-def _wait(stage: Stage) -> int:
-    number = stage.settings.dataops.dataops_pipeline_id
-    access = stage.access
+@click.command("schedule")
+@click.option(
+    "--description", required=True, metavar="TEXT", help="What it is called; with the ref it tells schedules apart."
+)
+@click.option("--cron", required=True, metavar="TEXT", help='When, in five fields, such as "0 1 * * 5".')
+@click.option("--cron-timezone", metavar="TEXT", help="Time zone as the server knows it. Default: the server's, UTC.")
+@click.option("--active/--inactive", default=None, help="Whether it runs. Default: as it is; a new one does.")
+@variable_option
+@dataops_flags(*_SCHEDULE)
+def schedule_command(
+    env: Environment, /, description: str, cron: str, cron_timezone: str | None, active: bool | None, **arguments: Any
+) -> int:
+    """Make a schedule, or change the one of that description and ref. Run twice, there is still one."""
+
+    def work(verb: DataopsVerb) -> int:
+        ref = verb.options.dataops_ref or ""
+        return _schedule(verb, PlannedSchedule(description, ref, cron, cron_timezone, active, _variables(verb)))
+
+    return run(env, arguments, work)
+
+
+def _variables(verb: DataopsVerb) -> dict[str, str]:
+    """Variables of a pipeline, the one for its file included."""
+    file = verb.options.dataops_pipeline_file
+    return {**({PIPELINE_FILE: file} if file else {}), **verb.options.dataops_variables}
+
+
+def _schedule(verb: DataopsVerb, schedule: PlannedSchedule) -> int:
+    access = verb.access
+    schedule.check()
+    if verb.dry_run:
+        url = f"{access.api}/pipeline_schedules"
+        bodies = [{"key": key, "value": value} for key, value in schedule.variables.items()]
+        variables = [("POST", f"{url}/{{schedule id}}/variables", body) for body in bodies]
+        return verb.preview(("POST", url, schedule.body), *variables)
+    change = apply_schedule(verb.open_client(access.require("change"), patient=True), schedule)
+    number, following = change.record.get("id"), change.record.get("next_run_at") or "not planned"
+    changed = f" ({', '.join(change.changed)})" if change.changed else ""
+    verb.say(f"schedule    {number} {change.status}{changed}, next run {following}")
+    return verb.answer({"schedule": dict(change.record), "changed": list(change.changed)}, change.status)
+
+
+def _wait(verb: DataopsVerb) -> int:
+    access, number = verb.access, verb.options.dataops_pipeline_id
     if number is None:
-        raise usage("Nothing was waited for", "no pipeline is named", "Give its id, or set dataops_pipeline_id")
-    if stage.dry_run:
-        return stage.preview(("GET", f"{access.api}/pipelines/{number}", None))
-    return _followed(stage, stage.allowed(_needed(stage, trigger=False)), number)
+        raise usage_error("Nothing was waited for", "no pipeline is named", "Give its id, or set dataops_pipeline_id")
+    if verb.dry_run:
+        return verb.preview(("GET", f"{access.api}/pipelines/{number}", None))
+    return _follow(verb, access.require(*_wait_powers(verb)), number)
 
 
-def _trigger(stage: Stage) -> int:
-    told, access = stage.settings.dataops, stage.access
-    if told.dataops_pipeline_id:
-        return _wait(stage)
-    ref, variables = told.dataops_ref or "", stage.variables
-    if fault := token_scopes.impossible(access, ref, variables):
-        raise fault
-    mark = stage.env.token()
-    if stage.dry_run:
-        body = {"ref": ref, "token": "{trigger token}", "variables": {**variables, trigger.MARK: mark}}
-        return stage.preview(("POST", f"{access.api}/trigger/pipeline", body))
-    stage.allowed(_needed(stage, trigger=True))
-    for doubt in token_scopes.doubts(access, ref, variables):
-        stage.note(f"{doubt}.")
-    started = _started(stage, access, ref, variables, mark)
-    stage.say(f"pipeline {started.id} of {ref} was started: {started.web_url}")
-    stage.results(pipeline_id=str(started.id), web_url=link(started.web_url))
-    if told.dataops_wait:
-        return _followed(stage, access, started.id)
-    return stage.ended("success", "", {"pipeline": started._asdict(), "jobs": [], "downstream": []})
+def _wait_powers(verb: DataopsVerb) -> tuple[Power, ...]:
+    return ("read", "change") if verb.options.dataops_cancel else ("read",)
 
 
-def _needed(stage: Stage, *, trigger: bool) -> Wish:
-    told = stage.settings.dataops
-    waits = told.dataops_wait or not trigger
-    return Wish(trigger=trigger, read=waits, change=waits and told.dataops_cancel)
+def _trigger(verb: DataopsVerb) -> int:
+    options, access = verb.options, verb.access
+    if options.dataops_pipeline_id:
+        return _wait(verb)
+    trigger = Trigger(options.dataops_ref or "", _variables(verb), verb.env.token())
+    trigger.check(access)
+    if verb.dry_run:
+        body = {"ref": trigger.ref, "token": "{trigger token}", "variables": trigger.all_variables}
+        return verb.preview(("POST", f"{access.api}/trigger/pipeline", body))
+    access.require("trigger", *(_wait_powers(verb) if options.dataops_wait else ()))
+    for warning in trigger.warnings():
+        verb.note(f"{warning}.")
+    started = _start(verb, access, trigger)
+    pipeline = started.pipeline
+    if started.note:
+        verb.note(f"{started.note}.")
+    verb.say(f"pipeline {pipeline.id} of {trigger.ref} was started: {pipeline.web_url}")
+    verb.write_outputs(pipeline_id=str(pipeline.id), web_url=safe_url(pipeline.web_url))
+    if options.dataops_wait:
+        return _follow(verb, access, pipeline.id)
+    return verb.end("success", "", Snapshot(pipeline).document())
 
 
-def _started(stage: Stage, access: Access, ref: str, variables: Mapping[str, str], mark: str) -> Pipeline:
-    env = stage.env
-    client = Client(access, env.now, lambda: stage.left)
-    above = _before(stage, client, access)
-    clockwork = Clockwork(env.clock, env.sleep, env.random)
-    token = token_scopes.trigger_token(access)
+def _start(verb: DataopsVerb, access: Access, trigger: Trigger) -> Triggered:
+    """Starts the pipeline. The newest one before it is looked at first, where the token may."""
+    client, above = verb.open_client(access), None
     try:
-        found = trigger.triggered(client, access.project, ref, token, variables, mark, clockwork, above=above)
-    except KeyboardInterrupt as stop:
-        advice = f"Look for the variable {trigger.MARK}={mark} in the project's pipelines before you start another"
-        why = "cibeacon was interrupted" if not isinstance(stop, OutOfTime) else "the time was used up"
-        raise Fault("It is not known whether a pipeline was started", why, advice) from stop
-    if found.note:
-        stage.note(f"{found.note}.")
-    return found.pipeline
-
-
-def _before(stage: Stage, client: Client, access: Access) -> int | None:
-    """The newest pipeline's id before ours, where it can be known. A wait that could not be is refused here."""
-    if not access.token:
-        return None
-    try:
-        return trigger.newest(client)
-    except Fault as fault:
-        if stage.settings.dataops.dataops_wait:
-            fault.what = "No pipeline was started, since it could not be followed"
+        above = newest_id(client) if access.token else None
+    except DataopsError as error:
+        if verb.options.dataops_wait:
+            error.what = "No pipeline was started, since it could not be followed"
             raise
-        return None
-
-
-def _followed(stage: Stage, access: Access, number: int) -> int:
-    """Waits. From here on the deadlines are the wait's own."""
-    env, told = stage.env, stage.settings.dataops
-    until = env.clock() + told.dataops_wait_timeout + TAIL
-    client = Client(access, env.now, lambda: until - env.clock())
-    policy = Policy(told.dataops_wait_timeout, told.dataops_queue_timeout, told.dataops_on_manual)  # type: ignore[arg-type]
-    clockwork = Clockwork(env.clock, env.sleep, env.random)
-    following = Following(client, access.project, number, policy, clockwork)
-    shown = watcher(stage)
-    logs = JobLogs(
-        client,
-        told.dataops_logs,
-        told.dataops_log_limit,
-        stage.clean,
-        lambda job, lines: _log(stage, shown, job, lines),
-        stage.note,
-    )
     try:
-        with shown:
-            followed = following.end(shown, logs)
+        return start_pipeline(client, access, trigger, verb.env, above=above)
     except KeyboardInterrupt as stop:
-        out_of_time = isinstance(stop, OutOfTime)
-        result = (
-            PipelineResult("timed-out", "The time was used up.")
-            if out_of_time
-            else PipelineResult("canceled", "It was interrupted.")
-        )
-        env.closing(ENDINGS[result.status].code)
-        followed = Followed(result, following.state.seen, following.seconds)
-        return _told(stage, followed, number, _canceled(stage, access, number, _FAREWELL))
-    late = followed.result.status == "timed-out"
-    return _told(stage, followed, number, _canceled(stage, access, number, TAIL) if late else "")
+        why = "the time was used up" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
+        raise DataopsError("It is not known whether a pipeline was started", why, trigger.hint) from stop
 
 
-def _canceled(stage: Stage, access: Access, number: int, seconds: float) -> str:
-    """Cancels the pipeline where that is wanted: one call, that has this long. What came of it, in words."""
-    if not stage.settings.dataops.dataops_cancel:
-        return f"Pipeline {number} goes on without anybody waiting (setting dataops_cancel)."
-    by = stage.env.clock() + seconds
-    client = Client(access._replace(seconds=seconds), stage.env.now, lambda: by - stage.env.clock())
+def _follow(verb: DataopsVerb, access: Access, number: int) -> int:
+    """Waits for the end of a pipeline. From here on the deadlines are the wait's own."""
+    options, view = verb.options, WaitView(verb)
+
+    def print_log(job: PipelineJob, lines: Iterable[str]) -> None:
+        with view.hidden():
+            verb.print_foreign_lines(lines, f"{line(job.name)} | ")
+
+    client = verb.open_client(access, options.dataops_wait_timeout + LAST_SECONDS)
+    policy = WaitPolicy(options.dataops_wait_timeout, options.dataops_queue_timeout, options.dataops_on_manual)  # type: ignore[arg-type]
+    wait = PipelineWait(client, access.project, number, policy, verb.env)
+    logs = JobLogs(client, options.dataops_logs, options.dataops_log_limit, verb.clean, print_log, verb.note)
+    more = ""
     try:
-        client.cancel(number)
-    except Fault as fault:
-        return str(fault)
+        with view.shown():
+            result = wait.follow(view, logs)
+        if result.status == "timed-out":
+            more = _cancel(verb, access, number, LAST_SECONDS)
+    except KeyboardInterrupt as stop:
+        late = PipelineResult("timed-out", "The time was used up.")
+        result = late if isinstance(stop, OutOfTime) else PipelineResult("canceled", "It was interrupted.")
+        verb.env.closing(ENDINGS[result.status].code)
+        more = _cancel(verb, access, number, _FAREWELL_SECONDS)
+    return _show_result(verb, wait, number, result._replace(reason=f"{result.reason} {more}".strip()))
+
+
+def _cancel(verb: DataopsVerb, access: Access, number: int, seconds: float) -> str:
+    """Cancels the pipeline where that is wanted: one call, that has this long. What came of it, in words."""
+    if not verb.options.dataops_cancel:
+        return f"Pipeline {number} goes on, and cibeacon does not wait for it (setting dataops_cancel)."
+    try:
+        verb.open_client(access._replace(seconds=seconds), seconds).cancel(number)
+    except DataopsError as error:
+        return str(error)
     except KeyboardInterrupt:
         return f"It is not known whether pipeline {number} was canceled."
     return f"Pipeline {number} was canceled."
 
 
-def _log(stage: Stage, shown: Shown, job: Job, lines: Iterable[str]) -> None:
-    with shown.aside():
-        stage.foreign(lines, f"{line(job.name)} | ")
-
-
-def _told(stage: Stage, followed: Followed, number: int, more: str) -> int:
-    seen, (word, why) = followed.seen, followed.result
-    why = " ".join(part for part in (why, more) if part)
-    if seen:
-        rows = tables.aligned(tables.job_table(seen), ("stage", "job", "status", "seconds")) if seen.jobs else ()
-        stage.lines(map(stage.clean, rows))
-        bent = [job.name for job in seen.jobs if job.status == "failed" and job.allow_failure]
-        if bent and word == "success":
-            stage.note(f"passed with warnings, since these jobs may fail: {', '.join(bent[:10])}.")
-        stage.say(f"pipeline    {seen.pipeline.id} after {followed.seconds:.0f} s: {seen.pipeline.web_url}")
-        stage.results(pipeline_id=str(number), web_url=link(seen.pipeline.web_url), pipeline_status=word)
-    else:
-        stage.results(pipeline_id=str(number), pipeline_status=word)
-    stage.summary(tables.markdown(f"pipeline {number} {word}", seen))
-    found = {
-        "pipeline": seen.pipeline._asdict() if seen else {"id": number},
-        "jobs": [job._asdict() for job in seen.jobs] if seen else [],
-        "downstream": [each._asdict() | {"pipeline": each.pipeline._asdict()} for each in seen.downstream]
-        if seen
-        else [],
-    }
-    return stage.ended(word, why, found)
+def _show_result(verb: DataopsVerb, wait: PipelineWait, number: int, result: PipelineResult) -> int:
+    """The jobs, the outputs, the summary and the document of a wait that is over."""
+    snapshot, status = wait.state.snapshot, result.status
+    outputs = {"pipeline_id": str(number), "pipeline_status": status}
+    document: dict[str, Any] = {"pipeline": {"id": number}, "jobs": [], "downstream": []}
+    if snapshot:
+        document, url = snapshot.document(), snapshot.pipeline.web_url
+        verb.print_text(table(verb.env, HEADS, map(job_row, snapshot.jobs)))
+        failed = [job.name for job in snapshot.jobs if job.status == "failed" and job.allow_failure]
+        if failed and status == "success":
+            verb.note(f"passed with warnings, since these jobs may fail: {', '.join(failed[:10])}.")
+        verb.say(f"pipeline    {snapshot.pipeline.id} after {wait.seconds:.0f} s: {url}")
+        outputs["web_url"] = safe_url(url)
+    verb.write_outputs(**outputs)
+    verb.write_summary(markdown(f"pipeline {number} {status}", snapshot))
+    return verb.end(status, result.reason, document)

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
+from cibeacon.model.payload import at
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
 
+Columns: TypeAlias = Mapping[str, str]
+"""Heading → where its cells stand in a record: keys with dots between them."""
 _WIDEST = 80
+_WIDEST_LINK = 200
 _GAP = "  "
 
 
-def table(env: Environment, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """The text of a table, with its last line break; nothing without rows. Every cell has passed the sanitiser."""
-    cells = [[clipped("-" if cell in (None, "") else cell, _WIDEST) for cell in row] for row in rows]
+def table(env: Environment, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The text of a table, with its last line break; empty without rows. Every cell has passed the sanitiser."""
+    cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         return ""
     if env.out.isatty():
-        return _drawn(heads, cells)
+        return _rich_table(heads, cells)
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     lines = (_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *cells))
     return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def record_table(env: Environment, columns: Columns, records: Iterable[Mapping[str, Any]]) -> str:
+    """The same of a system's records."""
+    return table(env, list(columns), [[field(record, path) for path in columns.values()] for record in records])
+
+
+def field(record: Mapping[str, Any], path: str) -> Any:
+    """What stands in a record at keys with dots between them; None where nothing does."""
+    return at(record, *path.split("."))
+
+
+def details(fields: Mapping[str, Any], widest: int) -> str:
+    """Names and values, one a line."""
+    width = max(map(len, fields), default=0)
+    return "".join(f"{clipped(f'{name:<{width}}  {_text(value)}', widest)}\n" for name, value in fields.items())
 
 
 def counted(number: int, noun: str) -> str:
@@ -29,16 +50,27 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _drawn(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:.0f}" if isinstance(value, float) else str(value)
+
+
+def _cell(value: object) -> str:
+    text = "-" if value in (None, "") else _text(value)
+    return clipped(text, _WIDEST_LINK if text.startswith(("https://", "http://")) else _WIDEST)
+
+
+def _rich_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     from rich.console import Console  # for people alone, who can wait 0.1 s
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(header_style="bold")
+    rich_table = Table(header_style="bold")
     for head in heads:
-        drawn.add_column(head, overflow="fold")
+        rich_table.add_column(head, overflow="fold")
     for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))
+        rich_table.add_row(*map(Text, row))
     text = io.StringIO()
-    Console(file=text, force_terminal=True, highlight=False).print(drawn)
+    Console(file=text, force_terminal=True, highlight=False).print(rich_table)
     return text.getvalue()

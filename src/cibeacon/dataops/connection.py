@@ -1,191 +1,199 @@
-"""Sends single requests through python-gitlab, with its defaults mended. Knows no call of the API.
+"""Sends single requests through python-gitlab, and makes its defaults safe. Knows no call of the API.
 
 Every request ends in time, none is repeated by the library (it repeats a POST, and obeys any `Retry-After`), no token
-leaves the origin, and every failure becomes a `Fault` (https://python-gitlab.readthedocs.io/).
+leaves the origin, and every failure becomes a `DataopsError` (https://python-gitlab.readthedocs.io/).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import requests
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
-from requests import RequestException
 
-from cibeacon.dataops.access import Access
-from cibeacon.dataops.errors import Fault, Slow, answered, usage
-from cibeacon.dataops.session import OneOrigin
+from cibeacon.dataops.access import Access, origin
+from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.http.client import retry_after
 from cibeacon.http.network_errors import lost
+from cibeacon.http.session import HardenedSession
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.threads import within
 from cibeacon.settings.endpoint import Endpoint
 
 PAGE = 100
 _FIRST_PAUSE = 1.0
 _SLACK = 0.2
-"""The part of a request's own limit after which whoever waits is let go: headers may drip."""
-_Answer = TypeVar("_Answer")
-Record = Mapping[str, Any]
+"""The part of a request's own limit after which its caller goes on without it: headers may drip."""
+_CREDENTIALS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie")
+_READING = ("GET", "HEAD")
+_PROXY_HINT = "Is there a login or a proxy in between?"
+_Value = TypeVar("_Value")
+ApiRecord = Mapping[str, Any]
+
+
+class OneOriginSession(HardenedSession):
+    """A session that takes credentials and bodies to one origin only.
+
+    Without it a `Link` to another host, or a redirect that keeps the body (307, 308), would carry a token away.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._origin = origin(url)
+        self.last_headers: Mapping[str, str] = {}
+        """The headers of the last response: python-gitlab's errors do not keep them."""
+        if url.startswith("http://") and not plain_http_refused(url):
+            self.trust_env = False  # a request to this machine never goes through a proxy
+
+    def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        """Sends a request. Raises `requests.exceptions.InvalidURL` where it would take a credential or body elsewhere."""
+        elsewhere = origin(request.url or "") != self._origin
+        if elsewhere and (request.method not in _READING or any(name in request.headers for name in _CREDENTIALS)):
+            raise requests.exceptions.InvalidURL("the server leads to another host")
+        self.last_headers = {}
+        response = super().send(request, **more)
+        self.last_headers = response.headers
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None for a request that changes something: it would be sent again, body and all, or become a GET."""
+        return super().get_redirect_target(resp) if resp.request.method in _READING else None
 
 
 class Connection:
     """A way to a project's API.
 
     Args:
-        now: a wall clock in Unix seconds, to read the dates that a server asks to wait for.
-        left: seconds that there are still for everything; no request takes longer.
-        sleep: waits between two tries; without it what only reads is asked once, too.
+        now: a wall clock in Unix seconds, to read the dates until which a server asks to wait.
+        patient: whether a request that only reads is sent again after a failure, as long as there is time.
     """
 
-    def __init__(
-        self,
-        access: Access,
-        now: Callable[[], float],
-        left: Callable[[], float],
-        sleep: Callable[[float], None] | None = None,
-    ) -> None:
-        self._access, self._now, self._left, self._sleep = access, now, left, sleep
-        self._session = OneOrigin(access.origin)
+    def __init__(self, access: Access, deadline: Deadline, now: Callable[[], float], *, patient: bool = False) -> None:
+        self._access, self._deadline, self._now, self._patient = access, deadline, now, patient
+        self._session = OneOriginSession(access.url)
 
     def has_time(self) -> bool:
-        """Whether anything can still be asked."""
-        return self._left() > 0
+        """Whether the server can still be asked."""
+        return self._deadline.remaining() > 0
 
-    @property
-    def _place(self) -> str:
-        return self._at("")
-
-    def _at(self, project: str) -> str:
-        return f"/projects/{quote(project or self._access.project, safe='')}"
-
-    def _client(self) -> Gitlab:
-        token, job = self._access.token, self._access.job_token
-        if not (token or job):
-            raise usage(
-                f"{self._access.url} was not asked",
-                "that needs an access token",
-                "Set the secret dataops_token (scope read_api)",
-            )
-        return self._made(private_token=token) if token else self._made(job_token=job)
-
-    def _unsigned(self) -> Gitlab:
-        return self._made()
-
-    def _made(self, private_token: str | None = None, job_token: str | None = None) -> Gitlab:
-        seconds = min(self._access.seconds, max(self._left(), 0.001))
-        return _Once(
+    def _send(
+        self,
+        what: str,
+        verb: str,
+        path: str,
+        project: str = "",
+        *,
+        signed: bool = True,
+        **options: Any,
+    ) -> requests.Response:
+        """Sends one request, once, to a path below the project. `what` says what did not happen where it fails."""
+        token, job_token = self._access.token, self._access.job_token
+        if signed and not (token or job_token):
+            hint = "Set the secret dataops_token (scope read_api)"
+            raise usage_error(f"{self._access.url} was not asked", "that needs an access token", hint)
+        gitlab = Gitlab(
             self._access.url,
             session=self._session,
-            keep_base_url=True,
-            retry_transient_errors=False,
-            timeout=seconds,
-            private_token=private_token,
-            job_token=job_token,
+            private_token=token or None if signed else None,
+            job_token=job_token if signed and not token else None,
         )
+        url = f"/projects/{quote(project or self._access.project, safe='')}/{path}"
+        options |= {"obey_rate_limit": False, "retry_transient_errors": False, "timeout": self._seconds()}
+        return self._bounded(what, lambda: gitlab.http_request(verb, url, **options))
 
-    def _project(self, project: str = "") -> Any:
-        return self._client().projects.get(project or self._access.project, lazy=True)
+    def _record(self, what: str, verb: str, path: str, **options: Any) -> ApiRecord:
+        """The record that one request brings."""
+        return self._read(_as_record, what, verb, path, **options)
 
-    def _one_pipeline(self, number: int, project: str = "") -> Any:
-        return self._project(project).pipelines.get(number, lazy=True)
+    def _list(self, what: str, path: str, query: ApiRecord | None = None, project: str = "") -> Iterator[ApiRecord]:
+        """Every record of a list, page by page, each page fetched when it is needed.
 
-    def _record(self, what: str, work: Callable[[], Any]) -> Record:
-        found = self._ask(what, work)
-        if not isinstance(found, dict) or number(found.get("id")) is None:
-            raise Fault(what, "the server's answer is no record", "Is dataops_url the address of a GitLab server?")
-        return found
+        Only the number of a page comes from the server, never an address. Some proxies take one of the two headers away.
+        """
+        page = 1
+        while page:
+            options = {"query_data": {"per_page": PAGE, **(query or {}), "page": page}, "project": project}
+            records, response = self._read(_as_records, what, "get", path, **options)
+            yield from records
+            following = page + 1 if "next" in response.links else number(response.headers.get("X-Next-Page")) or 0
+            if following > page and not records:
+                raise DataopsError(what, "the server's list has an empty page in the middle", "Try again later")
+            page = following if following > page else 0
 
-    def _read(self, what: str, work: Callable[[], Any]) -> Record:
-        return self._patiently(lambda: self._record(what, work))
-
-    def _listed(self, what: str, manager: Callable[[], Any], filters: Mapping[str, Any]) -> Iterator[Record]:
-        """Every page, each fetched when it is needed: by its link, or by its number where a proxy takes links away."""
-        query, number = {"per_page": PAGE, **filters}, 1
-        while True:
-            found = self._patiently(
-                lambda query=query: self._ask(what, lambda: manager().list(iterator=True, query_parameters=query))  # type: ignore[misc]
-            )
-            yield from self._linked(what, found)
-            following = _next_page(found)
-            if following <= number:
-                return
-            query, number = {**query, "page": following}, following
-
-    def _linked(self, what: str, found: Iterator[Any]) -> Iterator[Record]:
-        """Every row from a page on, as far as links lead."""
-        while True:
-            page: list[Record] = []
-            self._patiently(lambda page=page: self._ask(what, lambda: _fill(page, found)))  # type: ignore[misc]
-            yield from page
-            if len(page) < PAGE:
-                return
-
-    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
-        """What only reads may be asked again, as long as there is time. Not what may still be going on: it would be lost."""
+    def _read(
+        self, read: Callable[[str, requests.Response], _Value], what: str, verb: str, path: str, **options: Any
+    ) -> _Value:
+        """What `read` makes of a response. A GET is sent again while there is time, unless the server refuses it."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                return ask()
-            except Fault as fault:
-                wait = max(pause, fault.later)
-                if self._sleep is None or fault.refused or isinstance(fault, Slow) or wait >= self._left():
+                return read(what, self._send(what, verb, path, **options))
+            except DataopsError as error:
+                wait = max(pause, error.retry_after)
+                again = self._patient and verb == "get" and not error.refused
+                if not again or wait >= self._deadline.remaining():
                     raise
-                self._sleep(wait)
+                self._deadline.sleep(wait)
                 pause *= 2
 
-    def _pieces(self, what: str, response: Any) -> Iterator[bytes]:
+    def _pieces(self, what: str, response: requests.Response) -> Iterator[bytes]:
+        """The body of a streamed response."""
         try:
-            while piece := self._ask(what, lambda: response.raw.read1(1 << 16, decode_content=True)):
+            while piece := self._bounded(what, lambda: response.raw.read1(1 << 16, decode_content=True)):
                 yield piece
         finally:
             response.close()
 
-    def _ask(self, what: str, work: Callable[[], _Answer]) -> _Answer:
-        """What `work` returns, in time; its failure as a `Fault`."""
-        seconds = min(self._access.seconds, self._left())
+    def _seconds(self) -> float:
+        return min(self._access.seconds, self._deadline.remaining())
+
+    def _bounded(self, what: str, work: Callable[[], _Value]) -> _Value:
+        """Does work that waits for the server, in time. Raises `DataopsError`."""
+        url, seconds = self._access.url, self._seconds()
         if seconds <= 0:
-            raise Fault(what, "the time for it was used up", "Give a larger timeout", received=False)
+            raise DataopsError(what, "the time for it was used up", "Give a larger timeout", maybe_delivered=False)
         try:
             return within(seconds * (1 + _SLACK), work)
         except GitlabError as error:
-            raise self._told(what, error) from error
+            if not error.response_code:
+                raise DataopsError(what, str(error), _PROXY_HINT) from error
+            later = retry_after(self._session.last_headers.get("Retry-After"), self._now())
+            raise http_error(what, error.response_code, error.response_body or b"", later) from error
         except TimeoutError as error:
-            self._session = OneOrigin(self._access.origin)  # the old one may still be in use by who was given up
-            raise Slow(what, f"{self._access.url} took too long", "Try again later") from error
-        except (RequestException, OSError) as error:
-            told = lost(error, Endpoint(self._access.url, ""))
-            raise Fault(what, told.error, told.advice, received=told.received and told.transient) from error
-        except (ValueError, LookupError, AttributeError, TypeError, RuntimeError) as error:
-            raise Fault(
-                what, f"{self._access.url} gave no usable answer ({type(error).__name__})", "Try again later"
+            self._session = OneOriginSession(url)  # the thread that was given up may still use the old one
+            raise DataopsError(what, f"{url} took too long", "Try again later") from error
+        except (requests.RequestException, OSError) as error:
+            loss = lost(error, Endpoint(url, ""))
+            raise DataopsError(
+                what, loss.error, loss.advice, maybe_delivered=loss.received and loss.transient
             ) from error
-
-    def _told(self, what: str, error: GitlabError) -> Fault:
-        if not error.response_code:
-            return Fault(what, "the server's answer is not JSON", "Is there a login or a proxy in between?")
-        later = retry_after(self._session.heard.get("Retry-After"), self._now())
-        return answered(what, error.response_code, error.response_body or b"", later=later)
+        except (ValueError, LookupError, AttributeError, TypeError, RuntimeError) as error:
+            why = f"{url} gave no usable answer ({type(error).__name__})"
+            raise DataopsError(what, why, "Try again later") from error
 
 
-def _next_page(found: Any) -> int:
-    """The number of the page after the last one that was read; 0 where there is none."""
+def _json(what: str, response: requests.Response) -> Any:
     try:
-        return found.next_page or 0
-    except ValueError:  # a header that is no number
-        return 0
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        raise DataopsError(what, "the server's answer is not JSON", _PROXY_HINT) from error
 
 
-def _fill(page: list[Record], found: Iterator[Any]) -> None:
-    """Goes on with a page where the try before was broken off."""
-    page.extend(each.attributes for each in islice(found, PAGE - len(page)))
+def _as_record(what: str, response: requests.Response) -> ApiRecord:
+    record = _json(what, response)
+    if not isinstance(record, dict) or number(record.get("id")) is None:
+        hint = "Is dataops_url the address of a GitLab server?"
+        raise DataopsError(what, "the server's answer is no record", hint)
+    return record
 
 
-class _Once(Gitlab):
-    """A client that never sends anything twice: by default it repeats what was answered 429, a POST included."""
-
-    def http_request(self, verb: str, path: str, *given: Any, **more: Any) -> Any:
-        return super().http_request(verb, path, *given, **more | {"obey_rate_limit": False})
+def _as_records(what: str, response: requests.Response) -> tuple[list[ApiRecord], requests.Response]:
+    records = _json(what, response)
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise DataopsError(what, "the server's answer is no list of records", _PROXY_HINT)
+    return records, response

@@ -1,4 +1,4 @@
-"""Knows how a failed request is told in one readable sentence, and what kind of failure it is. Makes no request.
+"""Knows how a failed request is explained in one sentence, and how a verb can end. Makes no request.
 
 Bodies seen: `{"message": "404 …"}`, `{"message": {"base": […]}}`, `{"message": […]}`, `{"error": "…"}`,
 `{"error": …, "error_description": …}`, and HTML from a proxy.
@@ -8,24 +8,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cibeacon.runtime.errors import CibeaconError
 from cibeacon.runtime.sanitize import clipped
 
+ResultStatus: TypeAlias = Literal["success", "failed", "canceled", "skipped", "manual", "timed-out", "lost", "refused"]
+
+
+class Ending(NamedTuple):
+    """The exit code of a result, and what it means."""
+
+    code: int
+    meaning: str
+
+
+ENDINGS: Mapping[ResultStatus, Ending] = {
+    "success": Ending(0, "The pipeline succeeded, or what was asked for was done."),
+    "failed": Ending(10, "The pipeline failed, or a downstream pipeline whose failure is not allowed."),
+    "canceled": Ending(11, "The pipeline was canceled, or waiting for it was interrupted by a signal."),
+    "skipped": Ending(12, "The pipeline was skipped: no job of it runs."),
+    "manual": Ending(13, "The pipeline is blocked by a manual job that has to be started."),
+    "timed-out": Ending(14, "The pipeline was not over in time, or did not start in time."),
+    "lost": Ending(15, "The server could not be reached for too long, or it is not known what became of a request."),
+    "refused": Ending(16, "A token is missing or not good enough, or something that was asked for cannot be right."),
+}
+"""Every result; docs/dataops.md shows this table."""
 _LONGEST = 300
+_DEEPEST = 5
 _PASSING = frozenset({408, 425, 429})
 """Client errors that another try may not meet."""
+_HINTS = {
+    400: "Correct what the server names and try again",
+    401: "The token is wrong, expired or revoked: set the secret dataops_token to a valid access token",
+    403: "The token may not do this: reading needs the scope read_api and the role Reporter, changing api and Developer",
+    404: "Check dataops_project and the id: the server says the same when the token may not see it",
+}
 
 
-class Fault(CibeaconError):
-    """A request that failed.
+class DataopsError(CibeaconError):
+    """A request that failed, or that cannot be made.
 
     Args:
         status: the HTTP status, where there was one.
         refused: asking again cannot help: a token, a permission, or the question itself is wrong.
-        later: seconds that the server asks to wait before the next try; 0 when it does not say.
-        received: False when the request cannot have been carried out.
+        retry_after: seconds that the server asks to wait before the next try; 0 when it does not say.
+        maybe_delivered: False when the server cannot have carried out the request.
     """
 
     def __init__(
@@ -36,81 +64,57 @@ class Fault(CibeaconError):
         *,
         status: int | None = None,
         refused: bool = False,
-        later: float = 0.0,
-        received: bool = True,
+        retry_after: float = 0.0,
+        maybe_delivered: bool = True,
     ) -> None:
         super().__init__(what, why, hint)
-        self.status, self.refused, self.later, self.received = status, refused, later, received
+        self.status, self.refused = status, refused
+        self.retry_after, self.maybe_delivered = retry_after, maybe_delivered
 
 
-class Slow(Fault):
-    """An answer that did not come in time. It may still come, to whoever was left behind with the question."""
+def usage_error(what: str, why: str, hint: str) -> DataopsError:
+    """The error for what is wrong before the server is asked."""
+    return DataopsError(what, why, hint, refused=True, maybe_delivered=False)
 
 
-def usage(what: str, why: str, hint: str) -> Fault:
-    """What is wrong before anything was asked."""
-    return Fault(what, why, hint, refused=True, received=False)
-
-
-def answered(what: str, status: int, body: bytes, *, later: float = 0.0, hint: str = "") -> Fault:
-    """An answer that is not a success."""
-    refused = 300 <= status < 500 and status not in _PASSING
-    return Fault(
+def http_error(what: str, status: int, body: bytes, retry_after: float = 0.0) -> DataopsError:
+    """The error for a response that is not a success."""
+    hint = "Give the address that the server leads to as dataops_url" if 300 <= status < 400 else "Try again later"
+    return DataopsError(
         what,
-        sentence(status, body),
-        hint or _advice(status),
+        explain_response(status, body),
+        _HINTS.get(400 if status in (409, 422) else status, hint),
         status=status,
-        refused=refused,
-        later=later,
-        received=status >= 500 or status == 408,
+        refused=300 <= status < 500 and status not in _PASSING,
+        retry_after=retry_after,
+        maybe_delivered=status >= 500 or status == 408,
     )
 
 
-def sentence(status: int, body: bytes) -> str:
-    """What the server said, in one line: the status, and its words as far as they add anything."""
-    words = clipped("; ".join(_words(body)), _LONGEST)
-    known = words.removeprefix(str(status)).strip(" -:")
-    return f"the server answered {status}{f' ({known})' if known else ''}"
+def explain_response(status: int, body: bytes) -> str:
+    """What the server answered, in one line: the status, and its text as far as that adds anything."""
+    text = clipped("; ".join(_texts(body)), _LONGEST).removeprefix(str(status)).strip(" -:")
+    return f"the server answered {status}{f' ({text})' if text else ''}"
 
 
-def _words(body: bytes) -> Iterator[str]:
+def _texts(body: bytes) -> Iterator[str]:
     text = body[:65536].decode("utf-8", "replace").strip()
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        if text.startswith("<"):
-            yield "a web page instead of JSON: a proxy or a login stands in between"
-        elif text:
-            yield text
+        page = "a web page instead of JSON: a proxy or a login stands in between"
+        yield from filter(None, [page if text.startswith("<") else text])
         return
     if isinstance(value, Mapping):
-        named = [value[name] for name in ("message", "error", "error_description", "scope") if value.get(name)]
-        yield from (part for each in named for part in _flat(each))
-    else:
-        yield from _flat(value)
+        value = [value[name] for name in ("message", "error", "error_description", "scope") if value.get(name)]
+    yield from _flatten(value)
 
 
-def _flat(value: Any, name: str = "", levels: int = 5) -> Iterator[str]:
+def _flatten(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
     """Each text in a message: a word, a list of them, or a field's name with its complaints."""
-    if isinstance(value, Mapping) and levels:
-        for key, part in value.items():
-            yield from _flat(part, "" if key == "base" else str(key), levels - 1)
-    elif isinstance(value, list) and levels:
-        for part in value:
-            yield from _flat(part, name, levels - 1)
+    if isinstance(value, Mapping | list) and depth <= _DEEPEST:
+        pairs = value.items() if isinstance(value, Mapping) else ((name, part) for part in value)
+        for key, part in pairs:
+            yield from _flatten(part, "" if key == "base" else str(key), depth + 1)
     elif value not in (None, ""):
         yield f"{name} {value}" if name else str(value)
-
-
-def _advice(status: int) -> str:
-    if status == 401:
-        return "The token is wrong, expired or revoked: set the secret dataops_token to a valid access token"
-    if status == 403:
-        return "The token may not do this: reading needs the scope read_api and the role Reporter, changing api and Developer"
-    if status == 404:
-        return "Check dataops_project and the id: the server says the same when the token may not see it"
-    if status in (400, 409, 422):
-        return "Mend what the server names and try again"
-    if 300 <= status < 400:
-        return "Give the address that the server leads to as dataops_url"
-    return "Try again later"

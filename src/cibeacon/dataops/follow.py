@@ -1,101 +1,191 @@
-"""Follows a pipeline to its end: looks, sleeps, tells what changed, hands the logs on. `waiting` decides when it is over."""
+"""Follows a pipeline to its end: looks, reports what changed, reads the jobs' logs, sleeps. `waiting` decides when it is over.
+
+Prints through its caller. A log that cannot be read is mentioned once, and is no reason to stop.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from cibeacon.dataops import progress
-from cibeacon.dataops.client import Client
-from cibeacon.dataops.clock import Clockwork
-from cibeacon.dataops.errors import Fault
-from cibeacon.dataops.records import Snapshot
-from cibeacon.dataops.snapshot import look
-from cibeacon.dataops.waiting import PipelineResult, Policy, State, stepped
+from cibeacon.dataops.client import PipelinesClient
+from cibeacon.dataops.errors import DataopsError
+from cibeacon.dataops.job_log import JobLog
+from cibeacon.dataops.snapshot import FINAL, KNOWN, PipelineJob, Snapshot, take_snapshot
+from cibeacon.dataops.waiting import PipelineResult, WaitPolicy, WaitState, next_step
+from cibeacon.runtime.environment import Environment
+
+HEARTBEAT = 60.0
+"""Seconds without a line after which there is one all the same: some runners end a job that prints nothing."""
+_MOST_NAMES = 4
+_MOST_FAILURES = 3
 
 
-class Watcher(Protocol):
-    """Whoever wants to know how it goes."""
+class PipelineView(Protocol):
+    """Shows how a wait goes."""
 
     def say(self, text: str) -> None:
         """A line of progress."""
         ...
 
-    def show(self, look: Snapshot) -> None:
-        """How everything stands now; nothing of it need be new."""
+    def show(self, snapshot: Snapshot) -> None:
+        """All jobs as they are now; nothing of it need be new."""
         ...
 
 
-class Logs(Protocol):
-    """Whoever reads the jobs' logs."""
+class JobLogs:
+    """The logs of one wait. Each job has an offset of its own, and a job that was retried is another job.
 
-    def after(self, look: Snapshot, *, last: bool) -> None:
-        """Reads on. Never raises a `Fault`: a log is no reason to stop waiting."""
-        ...
+    Args:
+        wanted: none, failed or all.
+        limit: bytes of each job that are shown: of `all` the first, of `failed` the last.
+        clean: takes secrets out.
+        show: prints lines of a job's log.
+        note: prints a line of ours.
+    """
+
+    def __init__(
+        self,
+        client: PipelinesClient,
+        wanted: str,
+        limit: int,
+        clean: Callable[[str], str],
+        show: Callable[[PipelineJob, Iterable[str]], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._client, self._wanted, self._limit = client, wanted, limit
+        self._clean, self._show, self._note = clean, show, note
+        self._open: dict[int, tuple[PipelineJob, JobLog]] = {}
+        self._done: set[int] = set()
+
+    def read_on(self, snapshot: Snapshot, *, last: bool) -> None:
+        """Shows what this snapshot makes readable; `last` ends every log."""
+        known = {job.id for job in snapshot.jobs}
+        for job, log in [entry for number, entry in self._open.items() if number not in known]:
+            if not log.failures:
+                self._note(f"job {job.name} was tried again; this is the rest of the attempt before.")
+            self._read(job, log, is_over=True)
+        for job in snapshot.jobs:
+            if not job.bridge and job.id not in self._done and self._is_readable(job):
+                log = (
+                    self._open[job.id][1]
+                    if job.id in self._open
+                    else open_log(self._client, job, self._limit, self._clean)
+                )
+                self._open[job.id] = (job, log)
+                self._read(job, log, is_over=job.is_over or last)
+
+    def _is_readable(self, job: PipelineJob) -> bool:
+        return job.status == "failed" if self._wanted == "failed" else self._wanted == "all" and job.has_started
+
+    def _read(self, job: PipelineJob, log: JobLog, *, is_over: bool) -> None:
+        try:
+            self._show(job, log.last_lines() if self._wanted == "failed" else log.new_lines(is_over=is_over))
+            is_done = is_over or log.is_full
+        except DataopsError as error:
+            log.failures += 1
+            is_done = error.refused or log.failures >= _MOST_FAILURES
+            if is_done:
+                self._note(f"the log of job {job.name} is not shown: {error.why}")
+        if is_done:
+            self._done.add(job.id)
+            self._open.pop(job.id, None)
 
 
-class Followed(NamedTuple):
-    """How it ended, and what was seen last."""
-
-    result: PipelineResult
-    seen: Snapshot | None
-    seconds: float
+def open_log(client: PipelinesClient, job: PipelineJob, limit: int, clean: Callable[[str], str]) -> JobLog:
+    """The log of a job, of which nothing was read yet."""
+    return JobLog(lambda offset: client.trace(job.id, offset, job.project), job.web_url, limit, clean)
 
 
-class Following:
-    """One wait. What was seen last can be asked for at any time, also when the wait was broken off."""
+class PipelineWait:
+    """One wait. Its state can be read at any time, also when the wait was broken off."""
 
-    def __init__(self, client: Client, project: str, pipeline: int, policy: Policy, clockwork: Clockwork) -> None:
+    def __init__(
+        self, client: PipelinesClient, project: str, pipeline: int, policy: WaitPolicy, env: Environment
+    ) -> None:
         self._client, self._project, self._pipeline = client, project, pipeline
-        self._policy, self._clockwork = policy, clockwork
-        self.state = State(clockwork.clock())
-        self._said = self.state.began
+        self._policy, self._env = policy, env
+        self.state = WaitState(env.clock())
+        self._last_line = self.state.started_at
 
     @property
     def seconds(self) -> float:
         """How long it has lasted."""
-        return self._clockwork.clock() - self.state.began
+        return self._env.clock() - self.state.started_at
 
-    def end(self, watcher: Watcher, logs: Logs) -> Followed:
+    def follow(self, view: PipelineView, logs: JobLogs) -> PipelineResult:
         """Waits for the end."""
         while True:
-            found = self._look()
-            before, was_troubled = self.state.seen, self.state.troubled is not None
-            step = stepped(self._policy, self.state, self._clockwork.clock(), self._clockwork.random(), found)
+            before = self.state
+            look: Snapshot | DataopsError
+            try:
+                look = take_snapshot(self._client, self._project, self._pipeline)
+            except DataopsError as error:
+                look = error
+            step = next_step(self._policy, before, self._env.clock(), self._env.random(), look)
             self.state = step.state
-            if isinstance(found, Fault):
-                self._fault(watcher, found, first=not was_troubled)
-            else:
-                self._report(watcher, before, found, was_troubled)
-                logs.after(found, last=step.result is not None)
+            for text in self._news(before, look):
+                self._last_line = self._env.clock()
+                minutes, seconds = divmod(int(self.seconds), 60)
+                view.say(f"[{minutes:3d}:{seconds:02d}] {text}")
+            if isinstance(look, Snapshot):
+                view.show(look)
+                logs.read_on(look, last=step.result is not None)
             if step.result:
-                return Followed(step.result, self.state.seen, self.seconds)
-            self._clockwork.sleep(step.pause)
+                return step.result
+            self._env.sleep(step.pause)
 
-    def _look(self) -> Snapshot | Fault:
-        try:
-            return look(self._client, self._project, self._pipeline)
-        except Fault as fault:
-            return fault
+    def _news(self, before: WaitState, look: Snapshot | DataopsError) -> Iterator[str]:
+        """What is worth a line: every change, and now and then that the pipeline still runs."""
+        is_first_failure = before.failing_since is None
+        if isinstance(look, DataopsError):
+            if is_first_failure or look.refused:
+                yield f"no usable answer: {look.why}"
+            elif self._is_quiet():
+                yield f"still no usable answer: {look.why}"
+            return
+        if not is_first_failure:
+            yield "the server answers again"
+        yield from changes(before.snapshot, look)
+        if self._is_quiet():
+            yield heartbeat(look)
 
-    def _fault(self, watcher: Watcher, fault: Fault, *, first: bool) -> None:
-        if first or fault.refused:
-            self._tell(watcher, f"no usable answer: {fault.why}")
-        else:
-            self._beat(watcher, lambda: f"still no usable answer: {fault.why}")
+    def _is_quiet(self) -> bool:
+        return self._env.clock() - self._last_line >= HEARTBEAT
 
-    def _report(self, watcher: Watcher, before: Snapshot | None, after: Snapshot, was_troubled: bool) -> None:
-        if was_troubled:
-            self._tell(watcher, "the server answers again")
-        for line in progress.changes(before, after):
-            self._tell(watcher, line)
-        self._beat(watcher, lambda: progress.heartbeat(after))
-        watcher.show(after)
 
-    def _beat(self, watcher: Watcher, words: Callable[[], str]) -> None:
-        if self._clockwork.clock() - self._said >= progress.HEARTBEAT:
-            self._tell(watcher, words())
+def changes(before: Snapshot | None, after: Snapshot) -> Iterator[str]:
+    """A line for everything that changed."""
+    old = before or Snapshot(after.pipeline._replace(status=""))
+    jobs = {job.id: job.status for job in old.jobs}
+    downstream = {one.pipeline.id: one.pipeline.status for one in old.downstream}
+    if after.pipeline.status != old.pipeline.status:
+        yield f"pipeline {after.pipeline.id} {_change(old.pipeline.status, after.pipeline.status)}"
+    for job in after.jobs:
+        status = jobs.get(job.id, "")
+        if job.status != status and (before or job.status not in ("created", "manual")):
+            reason = f": {job.failure_reason}" if job.failure_reason and job.status == "failed" else ""
+            allowed = " (allowed to fail)" if job.allow_failure and job.status == "failed" else ""
+            stage = f" ({job.stage})" if job.stage else ""
+            yield f"job {job.name}{stage} {_change(status, job.status, f'{reason}{allowed}')}"
+    for one in after.downstream:
+        status = downstream.get(one.pipeline.id, "")
+        if one.pipeline.status != status:
+            yield f"downstream pipeline {one.pipeline.id} of {one.bridge} {_change(status, one.pipeline.status)}"
+    for text in after.hidden:
+        if text not in old.hidden:
+            yield f"note: {text}"
 
-    def _tell(self, watcher: Watcher, text: str) -> None:
-        self._said = self._clockwork.clock()
-        watcher.say(progress.stamped(self.seconds, text))
+
+def heartbeat(snapshot: Snapshot) -> str:
+    """That it still goes on, and with what."""
+    running = [job.name for job in snapshot.jobs if job.status == "running"]
+    more = f" and {len(running) - _MOST_NAMES} more" if len(running) > _MOST_NAMES else ""
+    names = f", running {', '.join(running[:_MOST_NAMES])}{more}" if running else ""
+    over = sum(job.status in FINAL for job in snapshot.jobs)
+    return f"still {snapshot.pipeline.status}: {over} of {len(snapshot.jobs)} jobs over{names}"
+
+
+def _change(before: str, after: str, details: str = "") -> str:
+    unknown = "" if after in KNOWN else " (a status not known here; it counts as not over)"
+    return f"{f'{before} → ' if before else ''}{after}{details}{unknown}"

@@ -1,24 +1,27 @@
-"""Makes a schedule what it should be: run twice, there is still one. It is known by its description and its ref."""
+"""Makes a schedule what it should be: run twice, there is still one. It is known by its description and its ref.
+
+The cron line goes to the server as it is: the server has a dialect of its own (https://docs.gitlab.com/topics/cron/).
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from cibeacon.dataops import cron
-from cibeacon.dataops.client import Client
-from cibeacon.dataops.errors import Fault, usage
+from cibeacon.dataops.client import PipelinesClient
+from cibeacon.dataops.connection import ApiRecord
+from cibeacon.dataops.errors import DataopsError, usage_error
 from cibeacon.model.payload import number
 
 _CHANGING = ("cron", "cron_timezone", "active")
 
 
-class Wanted(NamedTuple):
+class PlannedSchedule(NamedTuple):
     """A schedule as it should be. What is None stays as it is, or as the server has it by default."""
 
     description: str
     ref: str
     cron: str
     cron_timezone: str | None = None
-    """As the server knows it (a name of Rails or of tz); it is not checked here."""
+    """As the server knows it: a name of Rails or of tz."""
     active: bool | None = None
     variables: Mapping[str, str] = {}
 
@@ -28,86 +31,69 @@ class Wanted(NamedTuple):
         values = {name: getattr(self, name) for name in ("description", "ref", *_CHANGING)}
         return {name: value for name, value in values.items() if value is not None}
 
+    def check(self) -> None:
+        """Raises `DataopsError` for a schedule that no server can make."""
+        for name, hint in (("description", "--description"), ("ref", "dataops_ref"), ("cron", "--cron")):
+            if not getattr(self, name).strip():
+                raise usage_error("The schedule was not sent", f"it has no {name}", f"Give {hint}")
+
 
 class ScheduleChange(NamedTuple):
     """What was done, and the schedule as the server has it now."""
 
-    done: Literal["created", "updated", "unchanged"]
-    record: Mapping[str, Any]
+    status: Literal["created", "updated", "unchanged"]
+    record: ApiRecord
     changed: tuple[str, ...] = ()
     """What was changed: fields, and names of variables."""
 
 
-def impossible(wanted: Wanted) -> Fault | None:
-    """What cannot be right, whoever is asked."""
-    what = "The schedule was not sent"
-    for name in ("description", "ref"):
-        if not getattr(wanted, name).strip():
-            return usage(
-                what, f"it has no {name}", f"Give {'--description' if name == 'description' else 'dataops_ref'}"
-            )
-    if why := cron.fault(wanted.cron):
-        return usage(what, f'the cron line "{wanted.cron}" {why}', 'Write it like "0 1 * * 5", in quotes')
-    return None
+def apply_schedule(client: PipelinesClient, schedule: PlannedSchedule) -> ScheduleChange:
+    """Makes or changes the schedule. Raises `DataopsError`. Variables that are not named here stay."""
+    current = _find(client, schedule)
+    if current is None:
+        record, fields, variables = _create(client, schedule), tuple(schedule.body), {}
+    else:
+        record = client.schedule(number(current.get("id")) or 0)
+        fields = tuple(name for name in _CHANGING if name in schedule.body and record.get(name) != schedule.body[name])
+        variables = {str(one.get("key")): str(one.get("value")) for one in record.get("variables") or ()}
+    identity = number(record.get("id")) or 0
+    if current is not None and fields:
+        client.update_schedule(identity, {name: schedule.body[name] for name in fields})
+    changed = tuple(key for key, value in schedule.variables.items() if variables.get(key) != value)
+    for key in changed:
+        client.set_schedule_variable(identity, key, schedule.variables[key], exists=key in variables)
+    if current is None:
+        return ScheduleChange("created", record, (*fields, *changed))
+    if not (fields or changed):
+        return ScheduleChange("unchanged", record)
+    return ScheduleChange("updated", client.schedule(identity) if fields else record, (*fields, *changed))
 
 
-def settled(client: Client, wanted: Wanted) -> ScheduleChange:
-    """Makes or changes the schedule. Raises `Fault`. Variables that are not named here stay."""
-    found = _known(client, wanted)
-    if found is None:
-        try:
-            made = client.create_schedule(wanted.body)
-        except Fault as fault:
-            if not fault.received:
-                raise
-            if (made_after_all := _known(client, wanted)) is None:
-                raise
-            made = made_after_all
-        changed = _set_variables(client, made, {}, wanted.variables)
-        return ScheduleChange("created", made, (*wanted.body, *changed))
-    whole = client.schedule(_id(found))
-    different = {name: value for name, value in wanted.body.items() if name in _CHANGING and whole.get(name) != value}
-    if different:
-        client.update_schedule(_id(whole), different)
-    known = {str(each.get("key")): str(each.get("value")) for each in whole.get("variables") or ()}
-    changed = _set_variables(client, whole, known, wanted.variables)
-    if not (different or changed):
-        return ScheduleChange("unchanged", whole)
-    return ScheduleChange("updated", client.schedule(_id(whole)) if different else whole, (*different, *changed))
+def _create(client: PipelinesClient, schedule: PlannedSchedule) -> ApiRecord:
+    """Makes the schedule. Where the answer is lost, it is looked up, since it may have been made."""
+    try:
+        return client.create_schedule(schedule.body)
+    except DataopsError as error:
+        record = _find(client, schedule) if error.maybe_delivered else None
+        if record is None:
+            raise
+        return record
 
 
-def _known(client: Client, wanted: Wanted) -> Mapping[str, Any] | None:
-    """The schedule of that description and ref. Raises `Fault` where there are several."""
+def _find(client: PipelinesClient, schedule: PlannedSchedule) -> ApiRecord | None:
+    """The schedule of that description and ref. Raises `DataopsError` where there are several."""
     same = [
-        each
-        for each in client.schedules()
-        if each.get("description") == wanted.description and _bare(str(each.get("ref"))) == _bare(wanted.ref)
+        record
+        for record in client.schedules()
+        if record.get("description") == schedule.description and _bare(str(record.get("ref"))) == _bare(schedule.ref)
     ]
     if len(same) > 1:
-        ids = ", ".join(str(each.get("id")) for each in same[:10])
-        raise usage(
-            "No schedule was changed",
-            f"{len(same)} schedules have this description and ref: {ids}",
-            "Delete all but one of them, or choose another description",
-        )
+        ids = ", ".join(str(record.get("id")) for record in same[:10])
+        why = f"{len(same)} schedules have this description and ref: {ids}"
+        hint = "Delete all but one of them, or choose another description"
+        raise usage_error("No schedule was changed", why, hint)
     return same[0] if same else None
-
-
-def _set_variables(
-    client: Client, schedule: Mapping[str, Any], known: Mapping[str, str], wanted: Mapping[str, str]
-) -> tuple[str, ...]:
-    changed = tuple(key for key, value in wanted.items() if known.get(key) != value)
-    for key in changed:
-        client.set_schedule_variable(_id(schedule), key, wanted[key], known=key in known)
-    return changed
 
 
 def _bare(ref: str) -> str:
     return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-
-
-def _id(record: Mapping[str, Any]) -> int:
-    found = number(record.get("id"))
-    if found is None:
-        raise Fault("The schedule cannot be read", "it has no id", "Is dataops_url the address of a GitLab server?")
-    return found

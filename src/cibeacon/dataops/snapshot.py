@@ -1,76 +1,179 @@
-"""Looks once at a pipeline and everything that it started, all pages of it. What a token may not see is said, not guessed."""
+"""Knows what a pipeline and a job are, as the API writes them, and looks once at a pipeline and all that it started.
+
+Everything may be missing but an id. What a token may not see is named, not guessed.
+"""
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from cibeacon.dataops.client import Client
-from cibeacon.dataops.errors import Fault
-from cibeacon.dataops.records import Downstream, Job, Pipeline, Snapshot
-from cibeacon.model.payload import at, number
+from cibeacon.dataops.client import PipelinesClient
+from cibeacon.dataops.errors import DataopsError
+from cibeacon.model.payload import at, number, words
 
+FINAL = ("success", "failed", "canceled", "skipped")
+BLOCKED = "manual"
+QUEUED = ("created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending")
+KNOWN = frozenset((*FINAL, BLOCKED, *QUEUED, "running", "canceling", "scheduled"))
+"""Every status that a server was seen to use; another one counts as not over
+(https://docs.gitlab.com/api/pipelines/)."""
 _MOST_PIPELINES = 50
 _MOST_JOBS = 5000
 
 
-def look(client: Client, project: str, pipeline: int) -> Snapshot:
-    """Everything there is to see. Raises `Fault` where the pipeline itself cannot be read."""
-    found = _Looking(client, project)
-    record = client.pipeline(pipeline)
-    root = Pipeline.read(record, project)
-    found.visit(root, allowed=False)
-    return Snapshot(
-        root, tuple(sorted(found.jobs, key=lambda job: job.id)), tuple(found.downstream), tuple(found.hidden)
-    )
+class Pipeline(NamedTuple):
+    """A pipeline, or what a bridge tells of the one that it started."""
+
+    id: int
+    project: str
+    status: str
+    web_url: str = ""
+    ref: str = ""
+    sha: str = ""
+    source: str = ""
+    created_at: str = ""
+    duration: float | None = None
+    queued_duration: float | None = None
+    yaml_errors: str = ""
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any], project: str) -> Self:
+        """From the API. Raises `DataopsError` for a record without an id."""
+        fields: dict[str, Any] = {name: _seconds(record, name) for name in ("duration", "queued_duration")}
+        for name in ("web_url", "ref", "sha", "source", "created_at", "yaml_errors"):
+            fields[name] = words(record, name) or ""
+        return cls(_identity("pipeline", record), project, words(record, "status") or "unknown", **fields)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will run any more."""
+        return self.status in FINAL
 
 
-class _Looking:
-    """What was gathered so far."""
+class PipelineJob(NamedTuple):
+    """A job of a pipeline."""
 
-    def __init__(self, client: Client, project: str) -> None:
-        self._client, self._project = client, project
-        self.jobs: list[Job] = []
-        self.downstream: list[Downstream] = []
-        self.hidden: list[str] = []
-        self._visited: set[int] = set()
+    id: int
+    project: str
+    pipeline: int
+    name: str
+    stage: str
+    status: str
+    allow_failure: bool = False
+    web_url: str = ""
+    failure_reason: str = ""
+    duration: float | None = None
+    ref: str = ""
+    bridge: bool = False
+    """Whether it starts another pipeline, and so has no log."""
 
-    def visit(self, pipeline: Pipeline, *, allowed: bool) -> None:
-        """Its jobs, its bridges, and what those started."""
-        self._visited.add(pipeline.id)
-        started: list[Downstream] = []
-        for kind, records in (("jobs", self._jobs_of), ("bridges", self._bridges_of)):
+    @classmethod
+    def read(cls, record: Mapping[str, Any], project: str, *, pipeline: int = 0, bridge: bool = False) -> Self:
+        """From the API. Raises `DataopsError` for a record without an id."""
+        return cls(
+            _identity("job", record),
+            project,
+            pipeline or number(at(record, "pipeline", "id")) or 0,
+            name=words(record, "name") or "?",
+            status=words(record, "status") or "unknown",
+            allow_failure=record.get("allow_failure") is True,
+            duration=_seconds(record, "duration"),
+            bridge=bridge,
+            **{name: words(record, name) or "" for name in ("stage", "web_url", "failure_reason", "ref")},
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its log is complete."""
+        return self.status in FINAL
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it may have a log."""
+        return self.status not in (*QUEUED, "skipped", BLOCKED, "scheduled")
+
+
+class Downstream(NamedTuple):
+    """A pipeline that a bridge started. `allowed`: its failure fails nothing."""
+
+    pipeline: Pipeline
+    bridge: str
+    allowed: bool
+
+
+class Snapshot(NamedTuple):
+    """All that one look at a pipeline brings."""
+
+    pipeline: Pipeline
+    jobs: tuple[PipelineJob, ...] = ()
+    """Those of the pipeline and of every downstream one that could be read; bridges count as jobs."""
+    downstream: tuple[Downstream, ...] = ()
+    hidden: tuple[str, ...] = ()
+    """What could not be read, in words."""
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        downstream = [one._asdict() | {"pipeline": one.pipeline._asdict()} for one in self.downstream]
+        jobs = [job._asdict() for job in self.jobs]
+        return {"pipeline": self.pipeline._asdict(), "jobs": jobs, "downstream": downstream}
+
+
+def take_snapshot(client: PipelinesClient, project: str, number: int) -> Snapshot:
+    """Reads a pipeline, its jobs, and every pipeline that it started. Raises `DataopsError`."""
+    root = Pipeline.read(client.pipeline(number), project)
+    jobs: list[PipelineJob] = []
+    downstream: list[Downstream] = []
+    hidden: list[str] = []
+    visited, unread = {root.id}, [(root, False)]
+    while unread:
+        pipeline, allowed = unread.pop()
+        for name, is_bridge in (("jobs", False), ("bridges", True)):
             try:
-                started += records(pipeline, allowed)
-            except Fault as fault:
-                if not fault.refused:
+                records = _read_records(client, pipeline, hidden, bridges=is_bridge)
+            except DataopsError as error:
+                if not error.refused:
                     raise
-                self.hidden.append(f"the {kind} of pipeline {pipeline.id} cannot be read: {fault.why}")
-        for each in started:
-            self.downstream.append(each)
-            if each.pipeline.id not in self._visited and len(self._visited) < _MOST_PIPELINES:
-                self.visit(each.pipeline, allowed=each.allowed)
-
-    def _jobs_of(self, pipeline: Pipeline, allowed: bool) -> list[Downstream]:
-        found = self._client.jobs({}, pipeline.id, pipeline.project)
-        self.jobs += [_job(record, pipeline, bridge=False) for record in islice(found, _MOST_JOBS)]
-        if next(found, None) is not None:
-            self.hidden.append(f"of the jobs of pipeline {pipeline.id} only the newest {_MOST_JOBS} are looked at")
-        return []
-
-    def _bridges_of(self, pipeline: Pipeline, allowed: bool) -> list[Downstream]:
-        found = []
-        for record in self._client.bridges(pipeline.id, pipeline.project):
-            bridge = _job(record, pipeline, bridge=True)
-            self.jobs.append(bridge)
-            started = at(record, "downstream_pipeline")
-            if isinstance(started, Mapping) and number(started.get("id")):
-                project = str(number(started.get("project_id")) or pipeline.project)
-                found.append(Downstream(Pipeline.read(started, project), bridge.name, allowed or bridge.allow_failure))
-        return found
+                hidden.append(f"the {name} of pipeline {pipeline.id} cannot be read: {error.why}")
+                continue
+            for record in records:
+                job = PipelineJob.read(record, pipeline.project, pipeline=pipeline.id, bridge=is_bridge)
+                jobs.append(job)
+                started = _started_pipeline(record, pipeline) if is_bridge else None
+                if started:
+                    downstream.append(Downstream(started, job.name, allowed or job.allow_failure))
+                    if started.id not in visited and len(visited) < _MOST_PIPELINES:
+                        visited.add(started.id)
+                        unread.append((started, downstream[-1].allowed))
+    return Snapshot(root, tuple(sorted(jobs, key=lambda job: job.id)), tuple(downstream), tuple(hidden))
 
 
-def _job(record: Mapping[str, Any], pipeline: Pipeline, *, bridge: bool) -> Job:
-    try:
-        return Job.read(record, pipeline.project, bridge=bridge)._replace(pipeline=pipeline.id)
-    except ValueError as error:
-        raise Fault(f"A job of pipeline {pipeline.id} cannot be read", str(error), "Try again later") from error
+def _read_records(
+    client: PipelinesClient, pipeline: Pipeline, hidden: list[str], *, bridges: bool
+) -> list[Mapping[str, Any]]:
+    if bridges:
+        return list(client.bridges(pipeline.id, pipeline.project))
+    records = client.jobs({}, pipeline.id, pipeline.project)
+    newest = list(islice(records, _MOST_JOBS))
+    if next(records, None) is not None:
+        hidden.append(f"of the jobs of pipeline {pipeline.id} only the newest {_MOST_JOBS} are looked at")
+    return newest
+
+
+def _started_pipeline(record: Mapping[str, Any], pipeline: Pipeline) -> Pipeline | None:
+    """The pipeline that a bridge started, if it did already."""
+    started = at(record, "downstream_pipeline")
+    if not isinstance(started, Mapping) or not number(started.get("id")):
+        return None
+    return Pipeline.read(started, str(number(started.get("project_id")) or pipeline.project))
+
+
+def _identity(kind: str, record: Mapping[str, Any]) -> int:
+    identity = number(record.get("id"))
+    if identity is None:
+        raise DataopsError(f"A {kind} cannot be read", "the record has no id", "Try again later")
+    return identity
+
+
+def _seconds(record: Mapping[str, Any], name: str) -> float | None:
+    value = record.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

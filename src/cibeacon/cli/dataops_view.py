@@ -1,0 +1,110 @@
+"""Shows a wait while it lasts, as plain lines in a CI log and with a table that keeps up on a terminal, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cibeacon.ci.detect import is_ci_job
+from cibeacon.cli.dataops_context import DataopsVerb
+from cibeacon.dataops.snapshot import PipelineJob, Snapshot
+from cibeacon.runtime.sanitize import cell, clipped
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+HEADS = ("stage", "job", "status", "seconds")
+_MOST_ROWS = 20
+_MOST_SUMMARY_ROWS = 200
+_WIDEST = 60
+_WEIGHT = {"running": 0, "failed": 1, "pending": 2, "manual": 3, "created": 4}
+
+
+class WaitView:
+    """Lines, one under the other; on a terminal a table of the jobs stands under them, drawn anew after each look."""
+
+    def __init__(self, verb: DataopsVerb) -> None:
+        self._verb = verb
+        self._live = _open_live(verb)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows the table, and leaves the terminal as it was."""
+        if self._live:
+            self._live.start()
+        try:
+            yield
+        finally:
+            if self._live:
+                self._live.stop()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Takes the table away while other lines are printed."""
+        if self._live:
+            self._live.stop()
+        try:
+            yield
+        finally:
+            if self._live:
+                self._live.start()
+
+    def say(self, text: str) -> None:
+        """A line above the table."""
+        if self._live:
+            from rich.text import Text
+
+            self._live.console.print(Text(clipped(self._verb.clean(text), 400)))
+        else:
+            self._verb.say(text)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draws the table."""
+        if self._live is None:
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        pipeline = snapshot.pipeline
+        title = Text(f"pipeline {pipeline.id} {clipped(pipeline.status, 40)}")
+        table = Table(*HEADS, title=title, title_justify="left")
+        jobs = sorted(snapshot.jobs, key=lambda job: _WEIGHT.get(job.status, 9))
+        for job in jobs[:_MOST_ROWS]:
+            table.add_row(*(Text(clipped(self._verb.clean(text), _WIDEST)) for text in job_row(job)))
+        if len(jobs) > _MOST_ROWS:
+            table.add_row(f"… and {len(jobs) - _MOST_ROWS} more")
+        self._live.update(table, refresh=True)
+
+
+def _open_live(verb: DataopsVerb) -> Live | None:
+    """A display for a person at a terminal; None in CI, and where the terminal cannot draw."""
+    environ, stream = verb.env.environ, verb.env.err if verb.settings.as_json else verb.env.out
+    if is_ci_job(environ) or environ.get("TERM") == "dumb" or not stream.isatty():
+        return None
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream, highlight=False, soft_wrap=True, force_terminal=True)
+    return Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
+
+
+def job_row(job: PipelineJob) -> tuple[str, ...]:
+    """A job of a wait, under `HEADS`."""
+    status = job.status
+    if status == "failed":
+        status += f": {job.failure_reason}" if job.failure_reason else ""
+        status += " (allowed)" if job.allow_failure else ""
+    seconds = "" if job.duration is None else f"{job.duration:.0f}"
+    return tuple(clipped(text, _WIDEST) for text in (job.stage, job.name, status, seconds))
+
+
+def markdown(title: str, snapshot: Snapshot | None) -> str:
+    """The step summary: how it ended, and every job."""
+    lines = [f"### DataOps: {cell(title)}", ""]
+    if snapshot:
+        lines += [f"| {' | '.join(HEADS)} |", f"|{'---|' * len(HEADS)}"]
+        lines += [f"| {' | '.join(map(cell, job_row(job)))} |" for job in snapshot.jobs[:_MOST_SUMMARY_ROWS]]
+        if len(snapshot.jobs) > _MOST_SUMMARY_ROWS:
+            lines.append(f"| … and {len(snapshot.jobs) - _MOST_SUMMARY_ROWS} more | | | |")
+    return "\n".join((*lines, "", ""))
