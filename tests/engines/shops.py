@@ -12,7 +12,7 @@ from cibeacon.demo.monorepo import Monorepo
 
 TOKEN = "sandbox-token-e7c1"
 """The key for DX that the steps have."""
-EVENTS = Path(__file__).parent.parent / "hosts" / "github"
+EVENTS = Path(__file__).parent.parent / "ci" / "github"
 
 
 class Shop:
