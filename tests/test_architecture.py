@@ -47,7 +47,7 @@ STANDARD_DOORS = {
     "fcntl": {"backfill", "spool.locks"},
 }
 LIBRARY_DOORS = {
-    "requests": {"ci", "dataops", "http"},
+    "requests": {"dataops", "http"},
     "urllib3": {"http"},
     "dciauth": {"http.auth"},
     "github": {"ci"},

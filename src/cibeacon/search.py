@@ -81,9 +81,7 @@ def _parts(found: Run, site: Site, source: Source) -> Iterator[Run]:
     yield found
     forge = ForgeClient.of(context, settings, site.environ, site.deadline)
     if context.closes:
-        from cibeacon.ci.upstream_pipeline import followed  # few tell of another pipeline than their own
-
-        context, said = followed(context, forge, dry_run=found.dry_run)
+        context, said = forge.closed_pipeline(context, dry_run=found.dry_run)
         seen = found._replace(context=context, changes=None, landing=PushedPRs(), unmapped=_ANOTHERS)
         yield seen._replace(notices=(*found.notices, *said))
         return

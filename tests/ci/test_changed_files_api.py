@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from cibeacon.ci import github_api, gitlab_api
-from cibeacon.http.session import HardenedSession
+from cibeacon.ci.github_api import GitHubApi
+from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from filesapi import Api
@@ -39,12 +39,11 @@ def ample() -> Deadline:
 
 
 def github(api: Api):
-    return github_api.changed_files(api.url, "token", "acme/shop", 7, ample())
+    return GitHubApi(api.url, {"token": "token"}, "acme/shop", ample()).changed_files(7)
 
 
 def gitlab(api: Api):
-    with HardenedSession() as session:
-        return gitlab_api.changed_files(api.url, {"job_token": "t"}, "acme/team/shop", 7, session, ample())
+    return GitLabApi(api.url, {"job_token": "t"}, "acme/team/shop", ample()).changed_files(7)
 
 
 def named(count: int) -> list[dict]:
@@ -90,7 +89,7 @@ def test_an_answer_without_the_count_is_an_error():
 @pytest.mark.parametrize("merged", [True, False])
 def test_a_pull_request_is_told_by_its_number(merged):
     with Api(PULL | {"merged": merged, "state": "closed" if merged else "open"}) as api:
-        found = github_api.pull_request(api.url, "token", "acme/shop", 7, ample())
+        found = GitHubApi(api.url, {"token": "token"}, "acme/shop", ample()).pull_request(7)
     assert (found.number, found.merged, found.closed) == (7, merged, merged)
     assert found.merge_commit_sha == (MERGE if merged else None), "an open one's is a test merge"
     assert (found.head_sha, found.base_sha, found.commits) == (HEAD, BASE, 2)
@@ -98,8 +97,8 @@ def test_a_pull_request_is_told_by_its_number(merged):
 
 @pytest.mark.parametrize("state", ["merged", "opened", "closed"])
 def test_a_merge_request_is_told_by_its_number(state):
-    with Api(REQUEST | {"state": state}) as api, HardenedSession() as session:
-        found = gitlab_api.pull_request(api.url, {"private_token": "t"}, "acme/shop", 7, session, ample())
+    with Api(REQUEST | {"state": state}) as api:
+        found = GitLabApi(api.url, {"private_token": "t"}, "acme/shop", ample()).pull_request(7)
     assert (found.merged, found.closed) == (state == "merged", state != "opened")
     assert found.merge_commit_sha == (MERGE if state == "merged" else None)
     assert (found.head_sha, found.diff_base_sha) == (HEAD, BASE)

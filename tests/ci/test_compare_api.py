@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from cibeacon.ci import github_api, gitlab_api
-from cibeacon.http.session import HardenedSession
+from cibeacon.ci.github_api import GitHubApi
+from cibeacon.ci.gitlab_api import GitLabApi
+from cibeacon.http import session
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
@@ -32,18 +33,24 @@ def ample() -> Deadline:
     return Deadline(30.0, time.monotonic, time.sleep, time.monotonic())
 
 
+def hub(url):
+    return GitHubApi(url, {"token": "token"}, HUB, ample())
+
+
+def lab(url):
+    return GitLabApi(url, {"private_token": "t"}, LAB, ample())
+
+
 def at_github(url, base, head):
-    return github_api.compared(url, "token", HUB, base, head, ample())
+    return hub(url).compared(base, head)
 
 
 def at_gitlab(url, base, head):
-    with HardenedSession() as session:
-        return gitlab_api.compared(url, {"private_token": "t"}, LAB, base, head, session, ample())
+    return lab(url).compared(base, head)
 
 
 def base_at_gitlab(url, one, other):
-    with HardenedSession() as session:
-        return gitlab_api.merge_base(url, {"private_token": "t"}, LAB, one, other, session, ample())
+    return lab(url).merge_base(one, other)
 
 
 HOSTS = pytest.mark.parametrize("asked", [at_github, at_gitlab])
@@ -187,7 +194,7 @@ def test_an_unusable_answer_is_an_error(raw, asked):
 
 
 def test_an_answer_without_end_is_left(monkeypatch):
-    monkeypatch.setattr(gitlab_api, "_LARGEST_COMPARISON", 1 << 17)
+    monkeypatch.setattr(session, "LARGEST", 1 << 17)
     huge = json.dumps({"commits": [COMMIT], "diffs": [DIFF | {"diff": "x" * (1 << 18)}]}).encode()
     with FaultServer(answers(response(huge))) as server, pytest.raises(HostError):
         at_gitlab(server.url, FIRST, SECOND)
@@ -200,12 +207,11 @@ REQUEST = {"iid": 7, "merge_commit_sha": THIRD, "sha": SIDE, "introduced": [SECO
 
 
 def landed_at_github(url, sha, **more):
-    return github_api.landed(url, "token", HUB, sha, ample(), **more)
+    return hub(url).landed(sha, **more)
 
 
 def landed_at_gitlab(url, sha, **more):
-    with HardenedSession() as session:
-        return gitlab_api.landed(url, {"job_token": "t"}, LAB, sha, session, ample(), **more)
+    return lab(url).landed(sha, **more)
 
 
 LANDED = pytest.mark.parametrize("asked", [landed_at_github, landed_at_gitlab])

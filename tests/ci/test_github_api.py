@@ -8,7 +8,7 @@ import time
 import pytest
 
 import faults
-from cibeacon.ci.github_api import landed
+from cibeacon.ci.github_api import GitHubApi
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
@@ -37,8 +37,12 @@ def deadline(seconds: float = 30.0) -> Deadline:
     return Deadline(seconds, time.monotonic, time.sleep, time.monotonic())
 
 
+def api(url: str, within: Deadline) -> GitHubApi:
+    return GitHubApi(url, {"token": TOKEN}, "acme/shop", within)
+
+
 def asked(url: str, sha: str = MERGE, seconds: float = 30.0):
-    found = landed(url, TOKEN, "acme/shop", sha, deadline(seconds))
+    found = api(url, deadline(seconds)).landed(sha)
     return found[0] if found else None
 
 
@@ -200,7 +204,7 @@ def test_a_server_that_hangs_is_an_error_within_the_time_that_is_left(fault):
 
 def test_without_time_nobody_is_asked(forge):
     with pytest.raises(HostError) as caught:
-        landed(forge.url, TOKEN, "acme/shop", MERGE, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0))
+        api(forge.url, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0)).landed(MERGE)
 
     assert "pr_number" in caught.value.hint
     assert forge.seen == []

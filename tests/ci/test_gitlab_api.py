@@ -8,8 +8,7 @@ import time
 import pytest
 
 import faults
-from cibeacon.ci.gitlab_api import landed
-from cibeacon.http.session import HardenedSession
+from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
@@ -42,8 +41,7 @@ def no_proxy(monkeypatch):
 
 def asked(url: str, sha: str = MERGE, credential=PRIVATE, seconds: float = 30.0):
     deadline = Deadline(seconds, time.monotonic, time.sleep, time.monotonic())
-    with HardenedSession() as session:
-        found = landed(url, credential, PROJECT, sha, session, deadline)
+    found = GitLabApi(url, credential, PROJECT, deadline).landed(sha)
     return found[0] if found else None
 
 
@@ -271,8 +269,8 @@ def test_a_server_that_hangs_is_an_error_within_the_time_that_is_left(fault):
 
 
 def test_without_time_nobody_is_asked():
-    with of(MERGED) as forge, HardenedSession() as session, pytest.raises(HostError) as caught:
-        landed(forge.url, PRIVATE, PROJECT, MERGE, session, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0))
+    with of(MERGED) as forge, pytest.raises(HostError) as caught:
+        GitLabApi(forge.url, PRIVATE, PROJECT, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0)).landed(MERGE)
 
     assert "pr_number" in caught.value.hint
     assert forge.seen == []

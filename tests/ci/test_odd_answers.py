@@ -8,8 +8,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from cibeacon.ci import github_api, gitlab_api
-from cibeacon.http.session import HardenedSession
+from cibeacon.ci.github_api import GitHubApi
+from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
@@ -86,25 +86,18 @@ def deadline():
 
 
 def on_github(url):
-    return (
-        *github_api.landed(url, "t0ken", "acme/shop", MERGE, deadline()),
-        github_api.pull_request(url, "t0ken", "acme/shop", 7, deadline()),
-    )
+    api = GitHubApi(url, {"token": "t0ken"}, "acme/shop", deadline())
+    return (*api.landed(MERGE), api.pull_request(7))
 
 
 def on_gitlab(url):
-    with HardenedSession() as session:
-        asked = (url, {"private_token": "t0ken"}, "acme/shop")
-        return (
-            *gitlab_api.landed(*asked, MERGE, session, deadline()),
-            gitlab_api.pull_request(*asked, 7, session, deadline()),
-        )
+    api = GitLabApi(url, {"private_token": "t0ken"}, "acme/shop", deadline())
+    return (*api.landed(MERGE), api.pull_request(7))
 
 
 def of_a_pipeline(url):
     bare = Context("gitlab", "gitlab.example", "acme/shop", "upstream", run_id="9")
-    with HardenedSession() as session:
-        return (gitlab_api.pipeline(url, {"private_token": "t0ken"}, "acme/shop", bare, session, deadline()),)
+    return (GitLabApi(url, {"private_token": "t0ken"}, "acme/shop", deadline()).pipeline(bare),)
 
 
 HOSTS = {

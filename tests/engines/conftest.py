@@ -13,7 +13,6 @@ from actions_runner import Step
 from prism import PROGRAM, Prism
 from shops import TOKEN, Shop
 
-from cibeacon.http.session import HardenedSession
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
@@ -113,9 +112,3 @@ def step(shop, image, dx, temp):
             return Step(image, temp, shop.root, variables, event, given, *plain, read_only_workspace=read_only)
 
         yield made
-
-
-@pytest.fixture
-def session():
-    with HardenedSession() as held:
-        yield held

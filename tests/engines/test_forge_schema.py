@@ -12,6 +12,8 @@ import requests
 from relay import Relay
 
 from cibeacon.ci import github_api, gitlab_api
+from cibeacon.ci.github_api import GitHubApi
+from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.model.changes import Listed
 from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
@@ -112,32 +114,32 @@ def test_what_it_sends_for_gitlab_is_described(question, lab):
 
 
 def test_what_we_ask_github_about_a_pull_request_is_answered_as_described(hub, deadline):
-    (found,) = github_api.landed(hub, "t", HUB, MERGE, deadline)
+    (found,) = GitHubApi(hub, {"token": "t"}, HUB, deadline).landed(MERGE)
     assert (found.number, found.head_sha) == (7, HEAD)
-    assert github_api.pull_request(hub, "t", HUB, 7, deadline) == found
-    assert github_api.changed_files(hub, "t", HUB, 7, deadline) == tuple(FILES)
+    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).pull_request(7) == found
+    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).changed_files(7) == tuple(FILES)
 
 
 def test_what_we_ask_github_about_commits_is_answered_as_described(hub, deadline):
-    assert github_api.compared(hub, "t", HUB, BASE, HEAD, deadline) == Listed(BASE, (HEAD,), CHANGED)
-    aside = github_api.compared(hub, "t", HUB, FORK, HEAD, deadline)
+    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).compared(BASE, HEAD) == Listed(BASE, (HEAD,), CHANGED)
+    aside = GitHubApi(hub, {"token": "t"}, HUB, deadline).compared(FORK, HEAD)
     assert (aside.merge_base, aside.files) == (BASE, None)
 
 
-def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, session, deadline):
-    (found,) = gitlab_api.landed(lab, TOKEN, LAB, SQUASH, session, deadline)
+def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, deadline):
+    (found,) = GitLabApi(lab, TOKEN, LAB, deadline).landed(SQUASH)
     assert (found.number, found.head_sha) == (7, HEAD)
-    assert gitlab_api.pull_request(lab, TOKEN, LAB, 7, session, deadline) == found
-    assert gitlab_api.changed_files(lab, TOKEN, LAB, 7, session, deadline) == tuple(FILES)
+    assert GitLabApi(lab, TOKEN, LAB, deadline).pull_request(7) == found
+    assert GitLabApi(lab, TOKEN, LAB, deadline).changed_files(7) == tuple(FILES)
 
 
-def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, session, deadline):
-    assert gitlab_api.merge_base(lab, TOKEN, LAB, FORK, HEAD, session, deadline) == BASE
-    assert gitlab_api.compared(lab, TOKEN, LAB, BASE, HEAD, session, deadline) == Listed(None, (HEAD,), CHANGED)
+def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, deadline):
+    assert GitLabApi(lab, TOKEN, LAB, deadline).merge_base(FORK, HEAD) == BASE
+    assert GitLabApi(lab, TOKEN, LAB, deadline).compared(BASE, HEAD) == Listed(None, (HEAD,), CHANGED)
 
 
-def test_no_such_thing_is_refused_as_described(hub, lab, session, deadline):
+def test_no_such_thing_is_refused_as_described(hub, lab, deadline):
     with pytest.raises(HostError, match="404"):
-        github_api.pull_request(hub, "t", HUB, 99, deadline)
+        GitHubApi(hub, {"token": "t"}, HUB, deadline).pull_request(99)
     with pytest.raises(HostError, match="404"):
-        gitlab_api.pull_request(lab, TOKEN, LAB, 99, session, deadline)
+        GitLabApi(lab, TOKEN, LAB, deadline).pull_request(99)

@@ -12,7 +12,7 @@ import pytest
 import requests
 from relay import Relay
 
-from cibeacon.ci import github_api
+from cibeacon.ci.github_api import GitHubApi
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import PullRequest
 from cibeacon.runtime.errors import HostError
@@ -87,44 +87,44 @@ def of_the_example(served) -> PullRequest:
 
 def test_the_pull_request_that_a_commit_merged_is_found_in_githubs_example(github, served, deadline):
     (listed,) = served.example(PULLS_OF)
-    found = github_api.landed(github, TOKEN, NAME, listed["merge_commit_sha"], deadline)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(listed["merge_commit_sha"])
     assert found == (of_the_example(served),)
 
 
 def test_another_commit_of_it_merged_nothing(github, deadline):
-    assert github_api.landed(github, TOKEN, NAME, OTHER, deadline) == ()
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(OTHER) == ()
 
 
 def test_a_pull_request_that_landed_with_another_commit_of_the_push_is_found_too(github, served, deadline):
     told = of_the_example(served)
-    found = github_api.landed(github, TOKEN, NAME, OTHER, deadline, among=[told.merge_commit_sha])
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(OTHER, among=[told.merge_commit_sha])
     assert found == (told,)
 
 
 def test_what_is_known_is_not_asked_for_again(github, relay, served, deadline):
     told = of_the_example(served)
     known = {told.number: told}
-    assert github_api.landed(github, TOKEN, NAME, told.merge_commit_sha, deadline, known=known) == (told,)
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(told.merge_commit_sha, known=known) == (told,)
     assert len(relay.seen) == 1
 
 
 def test_githubs_example_of_a_comparison_is_understood(github, served, deadline):
     told = served.example(COMPARED)
     base, head = told["merge_base_commit"]["sha"], told["commits"][-1]["sha"]
-    found = github_api.compared(github, TOKEN, NAME, base, head, deadline)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compared(base, head)
     assert found == Listed(base, (head,), tuple(file["filename"] for file in told["files"]))
 
 
 def test_of_a_comparison_from_elsewhere_the_merge_base_is_known_but_not_the_files(github, served, deadline):
     told = served.example(COMPARED)
-    found = github_api.compared(github, TOKEN, NAME, OTHER, told["commits"][-1]["sha"], deadline)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compared(OTHER, told["commits"][-1]["sha"])
     assert (found.merge_base, found.files) == (told["merge_base_commit"]["sha"], None)
     assert "merge base" in found.fault
 
 
 def test_a_pull_request_is_read_by_its_number(github, served, deadline):
     told = of_the_example(served)
-    found = github_api.pull_request(github, TOKEN, NAME, told.number, deadline)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).pull_request(told.number)
     assert found == told._replace(merged=False, closed=False, merge_commit_sha=None), "GitHub's example is open"
 
 
@@ -133,7 +133,7 @@ def test_the_files_are_read_page_by_page(github, relay, served, deadline):
         return f"page-{parse_qs(request.query)['page'][0]}" if request.path.endswith("/files") else "many"
 
     relay.wish = lambda request: f"example={page(request)}"
-    found = github_api.changed_files(github, TOKEN, NAME, 7, deadline)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).changed_files(7)
     assert sorted(found) == sorted(side for n in range(COUNT) for side in (f"was/f{n}", f"f{n}"))
     asked = [parse_qs(question.rpartition("?")[2]) for question in relay.seen[1:]]
     assert asked == [{"per_page": ["100"], "page": [number]} for number in ("1", "2")]
@@ -141,7 +141,7 @@ def test_the_files_are_read_page_by_page(github, relay, served, deadline):
 
 def test_fewer_files_than_githubs_example_counts_are_a_truncated_list(github, deadline):
     with pytest.raises(HostError, match="truncated"):
-        github_api.changed_files(github, TOKEN, NAME, 7, deadline)
+        GitHubApi(github, {"token": TOKEN}, NAME, deadline).changed_files(7)
 
 
 def as_github_means_it(content):
@@ -163,21 +163,21 @@ def as_github_means_it(content):
 def test_whatever_the_description_permits_is_understood(seed, github, relay, deadline):
     """Made up by the schema, with nothing but what it requires: nulls, odd texts."""
     relay.wish, relay.change = (lambda _: f"dynamic=true, seed=s{seed}"), as_github_means_it
-    found = github_api.pull_request(github, TOKEN, NAME, 7, deadline)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).pull_request(7)
     assert isinstance(found.number, int)
     assert isinstance(found.commits, int)
     assert all(isinstance(each, str) for each in (found.head_ref, found.head_sha, found.base_ref, found.base_sha))
-    assert github_api.landed(github, TOKEN, NAME, OTHER, deadline) == ()
-    assert github_api.compared(github, TOKEN, NAME, OTHER, OTHER, deadline).files is None
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(OTHER) == ()
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).compared(OTHER, OTHER).files is None
 
 
 QUESTIONS = {
-    "landed, the list": (lambda *asked: github_api.landed(*asked[:3], OTHER, asked[-1]), "/pulls"),
-    "landed, the record": (lambda *asked: github_api.landed(*asked), "/pulls/1347"),
-    "pull request": (lambda *asked: github_api.pull_request(*asked[:3], 7, asked[-1]), "/pulls/7"),
-    "files, the count": (lambda *asked: github_api.changed_files(*asked[:3], 7, asked[-1]), "/pulls/7"),
-    "files, the list": (lambda *asked: github_api.changed_files(*asked[:3], 7, asked[-1]), "/files"),
-    "comparison": (lambda *asked: github_api.compared(*asked[:3], OTHER, OTHER, asked[-1]), f"/{OTHER}...{OTHER}"),
+    "landed, the list": (lambda api, _: api.landed(OTHER), "/pulls"),
+    "landed, the record": (lambda api, merge: api.landed(merge), "/pulls/1347"),
+    "pull request": (lambda api, _: api.pull_request(7), "/pulls/7"),
+    "files, the count": (lambda api, _: api.changed_files(7), "/pulls/7"),
+    "files, the list": (lambda api, _: api.changed_files(7), "/files"),
+    "comparison": (lambda api, _: api.compared(OTHER, OTHER), f"/{OTHER}...{OTHER}"),
 }
 
 
@@ -186,17 +186,17 @@ QUESTIONS = {
 def test_a_refusal_is_an_error_that_names_its_code(code, ask, at, github, relay, served, deadline):
     relay.wish = lambda request: f"code={code}" if request.path.endswith(at) else ""
     with pytest.raises(HostError) as caught:
-        ask(github, TOKEN, NAME, of_the_example(served).merge_commit_sha, deadline)
+        ask(GitHubApi(github, {"token": TOKEN}, NAME, deadline), of_the_example(served).merge_commit_sha)
     assert str(code) in caught.value.why
     assert "permissions" in caught.value.hint
 
 
 @pytest.mark.parametrize("code", [500, 503])
-@pytest.mark.parametrize("ask", [github_api.pull_request, github_api.changed_files])
+@pytest.mark.parametrize("ask", [GitHubApi.pull_request, GitHubApi.changed_files])
 def test_trouble_at_github_is_asked_past_once(code, ask, github, relay, deadline):
     relay.wish = lambda _: f"code={code}"
     with pytest.raises(HostError, match="Run again later"):
-        ask(github, TOKEN, NAME, 7, deadline)
+        ask(GitHubApi(github, {"token": TOKEN}, NAME, deadline), 7)
     assert len(relay.seen) == 2
 
 

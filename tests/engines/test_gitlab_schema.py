@@ -9,7 +9,7 @@ import pytest
 import requests
 from relay import Relay
 
-from cibeacon.ci import gitlab_api
+from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.runtime.errors import HostError
@@ -79,46 +79,44 @@ def credential(request):
     return request.param
 
 
-def test_the_merge_request_that_a_commit_merged_is_found(gitlab, credential, session, deadline):
-    assert gitlab_api.landed(gitlab, credential, PROJECT, MERGE, session, deadline) == (MERGED,)
+def test_the_merge_request_that_a_commit_merged_is_found(gitlab, credential, deadline):
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(MERGE) == (MERGED,)
 
 
-def test_another_commit_of_it_merged_nothing(gitlab, credential, session, deadline):
-    assert gitlab_api.landed(gitlab, credential, PROJECT, OTHER, session, deadline) == ()
+def test_another_commit_of_it_merged_nothing(gitlab, credential, deadline):
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(OTHER) == ()
 
 
-def test_a_merge_request_that_landed_with_another_commit_of_the_push_is_found_too(
-    gitlab, credential, session, deadline
-):
-    assert gitlab_api.landed(gitlab, credential, PROJECT, OTHER, session, deadline, among=[MERGE]) == (MERGED,)
+def test_a_merge_request_that_landed_with_another_commit_of_the_push_is_found_too(gitlab, credential, deadline):
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(OTHER, among=[MERGE]) == (MERGED,)
 
 
-def test_what_is_known_is_not_asked_for_again(gitlab, relay, credential, session, deadline):
-    found = gitlab_api.landed(gitlab, credential, PROJECT, MERGE, session, deadline, known={7: MERGED})
+def test_what_is_known_is_not_asked_for_again(gitlab, relay, credential, deadline):
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).landed(MERGE, known={7: MERGED})
     assert found == (MERGED,)
     assert len(relay.seen) == 1
 
 
-def test_the_merge_base_of_two_commits_is_told(gitlab, credential, session, deadline):
-    assert gitlab_api.merge_base(gitlab, credential, PROJECT, MERGE, HEAD, session, deadline) == BASE
+def test_the_merge_base_of_two_commits_is_told(gitlab, credential, deadline):
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).merge_base(MERGE, HEAD) == BASE
 
 
-def test_a_comparison_tells_commits_and_files(gitlab, credential, session, deadline):
-    found = gitlab_api.compared(gitlab, credential, PROJECT, BASE, HEAD, session, deadline)
+def test_a_comparison_tells_commits_and_files(gitlab, credential, deadline):
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).compared(BASE, HEAD)
     assert found == Listed(None, (HEAD,), ("pay/old.py", "pay/new.py"))
 
 
 @pytest.mark.parametrize("name", ["timeout", "cut"])
-def test_a_comparison_that_is_not_whole_says_so(name, gitlab, relay, credential, session, deadline):
+def test_a_comparison_that_is_not_whole_says_so(name, gitlab, relay, credential, deadline):
     relay.wish = lambda _: f"example={name}"
-    found = gitlab_api.compared(gitlab, credential, PROJECT, BASE, HEAD, session, deadline)
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).compared(BASE, HEAD)
     assert found.files is None
     assert found.fault
 
 
-def test_a_pipeline_is_read_by_its_id(gitlab, session, deadline):
+def test_a_pipeline_is_read_by_its_id(gitlab, deadline):
     named = Context("gitlab", "gitlab.example.com", PROJECT, "upstream", run_id="77")
-    told = gitlab_api.pipeline(gitlab, {"private_token": TOKEN}, named.repository, named, session, deadline)
+    told = GitLabApi(gitlab, {"private_token": TOKEN}, named.repository, deadline).pipeline(named)
     assert told == named._replace(
         commit_sha=HEAD,
         branch="pay",
@@ -131,76 +129,76 @@ def test_a_pipeline_is_read_by_its_id(gitlab, session, deadline):
     )
 
 
-def test_a_merge_request_is_read_by_its_number(gitlab, credential, session, deadline):
-    assert gitlab_api.pull_request(gitlab, credential, PROJECT, 7, session, deadline) == MERGED
+def test_a_merge_request_is_read_by_its_number(gitlab, credential, deadline):
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).pull_request(7) == MERGED
 
 
-def test_a_merge_request_whose_fork_is_deleted_was_a_forks(gitlab, relay, credential, session, deadline):
+def test_a_merge_request_whose_fork_is_deleted_was_a_forks(gitlab, relay, credential, deadline):
     relay.wish = lambda _: "example=fork-deleted"
-    assert gitlab_api.pull_request(gitlab, credential, PROJECT, 7, session, deadline) == MERGED._replace(fork=True)
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).pull_request(7) == MERGED._replace(fork=True)
 
 
-def test_a_merge_request_that_was_just_opened_has_no_base_yet(gitlab, relay, credential, session, deadline):
+def test_a_merge_request_that_was_just_opened_has_no_base_yet(gitlab, relay, credential, deadline):
     relay.wish = lambda _: "example=fresh"
-    found = gitlab_api.pull_request(gitlab, credential, PROJECT, 7, session, deadline)
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).pull_request(7)
     assert found == MERGED._replace(merged=False, closed=False, merge_commit_sha=None, diff_base_sha=None)
 
 
-def test_a_move_is_both_its_sides(gitlab, credential, session, deadline):
-    found = gitlab_api.changed_files(gitlab, credential, PROJECT, 7, session, deadline)
+def test_a_move_is_both_its_sides(gitlab, credential, deadline):
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).changed_files(7)
     assert found == ("pay/old.py", "pay/new.py")
 
 
-def test_the_files_are_read_page_by_page(gitlab, relay, credential, session, deadline):
+def test_the_files_are_read_page_by_page(gitlab, relay, credential, deadline):
     def page(request):
         return f"page-{parse_qs(request.query)['page'][0]}" if request.path.endswith("/diffs") else "many"
 
     relay.wish = lambda request: f"example={page(request)}"
-    found = gitlab_api.changed_files(gitlab, credential, PROJECT, 7, session, deadline)
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).changed_files(7)
     assert sorted(found) == sorted(side for n in range(COUNT) for side in (f"was/f{n}", f"f{n}"))
     asked = [parse_qs(question.rpartition("?")[2]) for question in relay.seen[1:]]
     assert asked == [{"per_page": ["100"], "page": [number]} for number in ("1", "2")]
 
 
 @pytest.mark.parametrize("name", ["many", "more", "fresh"])
-def test_a_list_of_files_that_is_not_whole_is_an_error(name, gitlab, relay, credential, session, deadline):
+def test_a_list_of_files_that_is_not_whole_is_an_error(name, gitlab, relay, credential, deadline):
     relay.wish = lambda request: "" if request.path.endswith("/diffs") else f"example={name}"
     with pytest.raises(HostError, match="truncated"):
-        gitlab_api.changed_files(gitlab, credential, PROJECT, 7, session, deadline)
+        GitLabApi(gitlab, credential, PROJECT, deadline).changed_files(7)
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_the_description_permits_is_understood(seed, gitlab, relay, session, deadline):
+def test_whatever_the_description_permits_is_understood(seed, gitlab, relay, deadline):
     """Made up by the schema, with nothing but what it requires: nulls, odd texts, any number."""
     relay.wish = lambda _: f"dynamic=true, seed=s{seed}"
     credential = {"job_token": TOKEN}
-    found = gitlab_api.pull_request(gitlab, credential, PROJECT, 7, session, deadline)
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).pull_request(7)
     assert isinstance(found.number, int)
     assert all(isinstance(each, str) for each in (found.head_ref, found.base_ref))
     assert all(each is None or len(each) in (40, 64) for each in (found.head_sha, found.diff_base_sha))
-    assert gitlab_api.landed(gitlab, credential, PROJECT, OTHER, session, deadline) == ()
-    assert len(gitlab_api.merge_base(gitlab, credential, PROJECT, HEAD, OTHER, session, deadline)) in (40, 64)
-    compared = gitlab_api.compared(gitlab, credential, PROJECT, OTHER, HEAD, session, deadline)
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(OTHER) == ()
+    assert len(GitLabApi(gitlab, credential, PROJECT, deadline).merge_base(HEAD, OTHER)) in (40, 64)
+    compared = GitLabApi(gitlab, credential, PROJECT, deadline).compared(OTHER, HEAD)
     assert compared.fault or compared.files is not None
 
 
 QUESTIONS = {
-    "landed, the list": (lambda *asked: gitlab_api.landed(*asked[:3], OTHER, *asked[3:]), "/merge_requests"),
-    "landed, the record": (lambda *asked: gitlab_api.landed(*asked[:3], MERGE, *asked[3:]), "/merge_requests/7"),
-    "merge request": (lambda *asked: gitlab_api.pull_request(*asked[:3], 7, *asked[3:]), "/merge_requests/7"),
-    "files, the count": (lambda *asked: gitlab_api.changed_files(*asked[:3], 7, *asked[3:]), "/merge_requests/7"),
-    "files, the list": (lambda *asked: gitlab_api.changed_files(*asked[:3], 7, *asked[3:]), "/diffs"),
-    "merge base": (lambda *asked: gitlab_api.merge_base(*asked[:3], HEAD, MERGE, *asked[3:]), "/merge_base"),
-    "comparison": (lambda *asked: gitlab_api.compared(*asked[:3], BASE, HEAD, *asked[3:]), "/compare"),
+    "landed, the list": (lambda api: api.landed(OTHER), "/merge_requests"),
+    "landed, the record": (lambda api: api.landed(MERGE), "/merge_requests/7"),
+    "merge request": (lambda api: api.pull_request(7), "/merge_requests/7"),
+    "files, the count": (lambda api: api.changed_files(7), "/merge_requests/7"),
+    "files, the list": (lambda api: api.changed_files(7), "/diffs"),
+    "merge base": (lambda api: api.merge_base(HEAD, MERGE), "/merge_base"),
+    "comparison": (lambda api: api.compared(BASE, HEAD), "/compare"),
 }
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 429, 500])
 @pytest.mark.parametrize(("ask", "at"), QUESTIONS.values(), ids=QUESTIONS)
-def test_a_refusal_is_an_error_that_names_its_code(code, ask, at, gitlab, relay, credential, session, deadline):
+def test_a_refusal_is_an_error_that_names_its_code(code, ask, at, gitlab, relay, credential, deadline):
     relay.wish = lambda request: f"code={code}" if request.path.endswith(at) else ""
     with pytest.raises(HostError) as caught:
-        ask(gitlab, credential, PROJECT, session, deadline)
+        ask(GitLabApi(gitlab, credential, PROJECT, deadline))
     assert str(code) in caught.value.why
     assert "gitlab_token" in caught.value.hint
 

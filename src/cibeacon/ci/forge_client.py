@@ -1,25 +1,33 @@
-"""Whom to ask what neither event nor git tells: the CI host's API. The libraries are imported when somebody asks.
+"""Asks the forge's API what neither event nor git says. The library of the forge is imported when a question is asked.
 
-They take a third of a second, and few runs ask.
+That takes a third of a second, and few runs ask.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cibeacon.ci.github import GitHub
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.parsers import plain_http_refused
+from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.errors import HostError
+from cibeacon.runtime.errors import HostError, guarded
 from cibeacon.settings import Settings
+
+if TYPE_CHECKING:
+    from cibeacon.ci.forge_api import ForgeApi
 
 _Answer = TypeVar("_Answer")
 
 
 class ForgeClient(NamedTuple):
-    """A host's API, the credential to ask it with, and the time there is. Every question may raise `HostError`."""
+    """A repository on GitHub or GitLab, and the credential to ask its API with. Every question may raise `HostError`.
+
+    The questions are those of `ForgeApi`.
+    """
 
     host: str
     url: str
@@ -30,66 +38,59 @@ class ForgeClient(NamedTuple):
 
     @classmethod
     def of(cls, context: Context, settings: Settings, environ: Mapping[str, str], deadline: Deadline) -> "ForgeClient":
-        """The API of the host that a run is on."""
-        url, credential = _place(context.host, settings, environ)
+        """The API of the forge that a run is on."""
+        url, credential = _access(context.host, settings, environ)
         return cls(context.host, url, credential, context.repository or "", deadline, settings.core.allow_http)
 
     def landed(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
         """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
-        found: tuple[PullRequest, ...] = self._asked("landed", sha, among=among, known=known)
-        return found
+        return self._ask(lambda api: api.landed(sha, among, known))
 
     def compared(self, base: str, head: str) -> Listed:
-        """What lies between two commits, as far as the host tells."""
-        found: Listed = self._asked("compared", base, head)
-        return found
+        """What lies between two commits."""
+        return self._ask(lambda api: api.compared(base, head))
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits."""
-        if self.host == GitHub.name:
-            return self.compared(one, other).merge_base
-        found: str | None = self._asked("merge_base", one, other)
-        return found
+        return self._ask(lambda api: api.merge_base(one, other))
 
     def pull_request(self, number: int) -> PullRequest:
         """A pull request by its number."""
-        found: PullRequest = self._asked("pull_request", number)
-        return found
+        return self._ask(lambda api: api.pull_request(number))
 
     def changed_files(self, number: int) -> tuple[str, ...]:
-        """Every path that a pull request changed; `HostError` where the list is truncated."""
-        found: tuple[str, ...] = self._asked("changed_files", number)
-        return found
+        """Every path that a pull request changed."""
+        return self._ask(lambda api: api.changed_files(number))
 
-    def pipeline(self, named: Context) -> Context:
-        """A run that is named by its id alone, as GitLab knows it."""
-        found: Context = self._asked("pipeline", named)
-        return found
+    def closed_pipeline(self, context: Context, *, dry_run: bool) -> tuple[Context, tuple[Notice, ...]]:
+        """The run that the setting `run_id` names, as GitLab knows it: its record in DX may lack an end.
 
-    def _asked(self, question: str, *about: object, **more: object) -> Any:
-        """The answer of the host's module; both have the same questions under the same names."""
+        GitLab starts nothing after a pipeline that is cancelled, and a lost runner cannot report, so another pipeline
+        reports how it ended. The status stays None where GitLab does not say.
+        """
+        if dry_run:
+            return context, (Notice("info", f"a dry run asks nobody how pipeline {context.run_id} stands"),)
+        return guarded(
+            lambda: (self._ask(lambda api: api.pipeline(context)), ()),
+            lambda reason: (context, (Notice("error", f"{reason}."),)),
+        )
+
+    def _ask(self, question: "Callable[[ForgeApi], _Answer]") -> _Answer:
+        """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
+        from cibeacon.runtime.threads import Unwatched, within
+
         if plain_http_refused(self.url) and not self.allow_http:
             raise HostError(
                 f"{self.url or 'The host'} was not asked", "the token would travel unencrypted", "Use https."
             )
-        if self.host == GitHub.name:
-            from cibeacon.ci import github_api
+        api_class = _api_class(self.host)
 
-            on_github = (self.url, self.credential["token"], self.repository, *about, self.deadline)
-            return self._in_time(lambda: getattr(github_api, question)(*on_github, **more))
-        from cibeacon.ci import gitlab_api
-        from cibeacon.http.session import HardenedSession
-
-        with HardenedSession() as session:
-            on_gitlab = (self.url, self.credential, self.repository, *about, session, self.deadline)
-            return self._in_time(lambda: getattr(gitlab_api, question)(*on_gitlab, **more))
-
-    def _in_time(self, ask: Callable[[], _Answer]) -> _Answer:
-        """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
-        from cibeacon.runtime.threads import Unwatched, within
+        def answer() -> _Answer:
+            with closing(api_class(self.url, self.credential, self.repository, self.deadline)) as api:
+                return question(api)
 
         try:
-            return within(self.deadline.remaining(), ask)
+            return within(self.deadline.remaining(), answer)
         except Unwatched as error:
             raise HostError(f"{self.url} was not asked", str(error), "Allow more.") from error
         except TimeoutError as error:
@@ -100,7 +101,18 @@ class ForgeClient(NamedTuple):
             ) from error
 
 
-def _place(host: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+def _api_class(host: str) -> "Callable[[str, Mapping[str, str], str, Deadline], ForgeApi]":
+    if host == GitHub.name:
+        from cibeacon.ci.github_api import GitHubApi
+
+        return GitHubApi
+    from cibeacon.ci.gitlab_api import GitLabApi
+
+    return GitLabApi
+
+
+def _access(host: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """The URL of a forge's API, and a credential where there is one."""
     if host == GitHub.name:
         token = settings.forge.github_token
         return environ.get("GITHUB_API_URL") or "https://api.github.com", {"token": token} if token else {}

@@ -1,255 +1,148 @@
-"""Asks GitLab's REST API, through python-gitlab, what neither variable nor git says: merge requests, files, merge bases.
+"""Asks GitLab's REST API, through python-gitlab, for merge requests, their files, pipelines, and what lies between commits.
 
 A job token may ask for merge requests, and not everywhere for the rest
-(https://docs.gitlab.com/ci/jobs/ci_job_token/). The library's defaults are mended: every call has a timeout, none is
-repeated without end, and the courier's session lets no credential follow a redirect.
+(https://docs.gitlab.com/ci/jobs/ci_job_token/). The library's defaults are corrected: every call has a timeout, none is
+repeated without end, and the hardened session lets no credential follow a redirect.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
-from requests import RequestException, Session
 
-from cibeacon.http.session import AnswerTooLarge
+from cibeacon.ci.forge_api import PAGE, ForgeApi, unique_paths
+from cibeacon.http.session import HardenedSession
 from cibeacon.model.changes import Listed, first_parents
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.payload import commit, number, required, seconds, valid, words
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.errors import HostError
 
-_LONGEST_CALL = 10.0
-_PAGE = 100
 _MOST_COMPARED_FILES = 1000
-_LARGEST_COMPARISON = 8 << 20
-"""Bytes. GitLab sends the content of every change along, and cuts it at 5 MB by default."""
 
 
-def landed(
-    server_url: str,
-    credential: Mapping[str, str],
-    repository: str,
-    sha: str,
-    session: Session,
-    deadline: Deadline,
-    *,
-    among: Collection[str] = (),
-    known: Mapping[int, PullRequest] | None = None,
-) -> tuple[PullRequest, ...]:
-    """The merged merge requests that `sha` belongs to and that brought `sha`, or a commit `among` those of its push.
+class GitLabApi(ForgeApi):
+    """A project on GitLab. `credential` is `{"private_token": …}` or `{"job_token": …}`."""
 
-    Those `known` by number already are not asked for again. Raises `HostError`. `credential` is
-    `{"private_token": …}` or `{"job_token": …}`.
-    """
-    what = f"which merge request commit {sha[:12]} of the push belongs to"
-    with _asking(server_url, credential, session, what) as client:
-        project, known, wanted = client.projects.get(repository, lazy=True), known or {}, {sha, *among}
-        found = project.commits.get(sha, lazy=True).merge_requests(per_page=100, **_once(deadline))
-        numbers = [required(number, each["iid"]) for each in found if _brought(each, wanted)]
-        return tuple(
-            known.get(each) or _merge_request(project.mergerequests.get(each, **_once(deadline)).attributes)
-            for each in numbers
+    title = "GitLab"
+    refusal = GitlabError
+    status_of = attrgetter("response_code")
+    refused_hint = "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number and pr_merged."
+    retries: Mapping[str, Any] = {"obey_rate_limit": False, "retry_transient_errors": False}
+    """How often the library repeats a call."""
+
+    def __init__(
+        self, url: str, credential: Mapping[str, str], repository: str, deadline: Deadline, longest_call: float = 10.0
+    ) -> None:
+        super().__init__(url, f"/projects/{quote(repository, safe='')}", deadline, longest_call)
+        self._session = HardenedSession()
+        self._client = Gitlab(
+            url,
+            session=self._session,
+            keep_base_url=True,
+            private_token=credential.get("private_token"),
+            job_token=credential.get("job_token"),
         )
 
+    def close(self) -> None:
+        """Ends the connections."""
+        self._session.close()
 
-def pull_request(
-    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, deadline: Deadline
-) -> PullRequest:
-    """A merge request by its number, open or merged. Raises `HostError`."""
-    with _asking(server_url, credential, session, f"what merge request !{iid} is") as client:
-        project = client.projects.get(repository, lazy=True)
-        record = project.mergerequests.get(iid, **_once(deadline)).attributes
-        merged = record["state"] == "merged"
-        found = _merge_request(record)._replace(merged=merged, closed=record["state"] in ("merged", "closed"))
-        return found if merged else found._replace(merge_commit_sha=None)
+    def landed(
+        self, sha: str, among: Collection[str] = (), known: Mapping[int, PullRequest] | None = None
+    ) -> tuple[PullRequest, ...]:
+        """See `ForgeApi`. Merge, squash and fast-forward each leave the commit that landed in another field."""
+        with self._question(f"which merge request commit {sha[:12]} of the push belongs to"):
+            known, wanted = known or {}, {sha, *among}
+            requests = self._list(f"/repository/commits/{sha}/merge_requests", {"per_page": PAGE})
+            fields = ("merge_commit_sha", "squash_commit_sha", "sha")
+            iids = [
+                required(number, request["iid"])
+                for request in requests
+                if request.get("state") == "merged" and any(request.get(name) in wanted for name in fields)
+            ]
+            return tuple(known.get(iid) or _merged(self._object(f"/merge_requests/{iid}")) for iid in iids)
 
+    def pull_request(self, number: int) -> PullRequest:
+        """A merge request by its number, open or merged."""
+        with self._question(f"what merge request !{number} is"):
+            record = self._object(f"/merge_requests/{number}")
+            state = record["state"]
+            request = _merged(record)._replace(merged=state == "merged", closed=state in ("merged", "closed"))
+            return request if request.merged else request._replace(merge_commit_sha=None)
 
-def pipeline(
-    server_url: str,
-    credential: Mapping[str, str],
-    repository: str,
-    named: Context,
-    session: Session,
-    deadline: Deadline,
-) -> Context:
-    """The run that `named` names by its id. Raises `HostError`, also where the id is none. A job token may not ask."""
-    with _asking(server_url, credential, session, f"how pipeline {str(named.run_id)[:20]} stands") as client:
-        project = client.projects.get(repository, lazy=True)
-        record = project.pipelines.get(int(named.run_id or ""), **_once(deadline)).attributes
-        ref, user = record["ref"], record.get("user") or {}
-        temporary = ref.startswith("refs/merge-requests/") and not ref.endswith("/head")  # a merge that nobody wrote
-        return named._replace(
-            commit_sha=None if temporary else commit(record["sha"]),
-            branch=None if record.get("tag") or ref.startswith("refs/") else ref,
-            run_url=valid(words, record.get("web_url")),
-            pipeline=valid(words, record.get("name")) or named.repository,
-            actor=valid(words, user.get("username")),
-            status=required(words, record["status"]),
-            started_at=seconds(record.get("created_at")),
-            finished_at=seconds(record.get("finished_at") or record.get("updated_at")),
-        )
-
-
-def changed_files(
-    server_url: str, credential: Mapping[str, str], repository: str, iid: int, session: Session, deadline: Deadline
-) -> tuple[str, ...]:
-    """Every path that a merge request changed, both sides of a move. Raises `HostError`, also where GitLab cut the list.
-
-    GitLab counts 1,000 files by default, and says "1000+" where there are more.
-    """
-    with _asking(server_url, credential, session, f"which files merge request !{iid} changed") as client:
-        project = client.projects.get(repository, lazy=True)
-        count = str(project.mergerequests.get(iid, **_once(deadline)).attributes["changes_count"])
-        files: list[dict[str, Any]] = []
-        place = f"/projects/{quote(repository, safe='')}/merge_requests/{iid}/diffs"
-        while count.isdecimal() and len(files) < int(count):
-            page = client.http_get(
-                place, query_data={"per_page": _PAGE, "page": len(files) // _PAGE + 1}, **_once(deadline)
+    def pipeline(self, named: Context) -> Context:
+        """See `ForgeApi`. A job token may not ask."""
+        with self._question(f"how pipeline {str(named.run_id)[:20]} stands"):
+            record = self._object(f"/pipelines/{int(named.run_id or '')}")
+            ref, user = record["ref"], record.get("user") or {}
+            temporary = ref.startswith("refs/merge-requests/") and not ref.endswith("/head")  # GitLab's own test merge
+            return named._replace(
+                commit_sha=None if temporary else commit(record["sha"]),
+                branch=None if record.get("tag") or ref.startswith("refs/") else ref,
+                run_url=valid(words, record.get("web_url")),
+                pipeline=valid(words, record.get("name")) or named.repository,
+                actor=valid(words, user.get("username")),
+                status=required(words, record["status"]),
+                started_at=seconds(record.get("created_at")),
+                finished_at=seconds(record.get("finished_at") or record.get("updated_at")),
             )
-            if not isinstance(page, list):
-                raise ValueError("the answer is no list")
-            files += page
-            if len(page) < _PAGE:
-                break
-        if not count.isdecimal() or len(files) != int(count):
-            raise HostError(
-                "GitLab gives a truncated list of the changed files",
-                f"there are {count[:20]}",
-                "Check out with git instead.",
+
+    def changed_files(self, number: int) -> tuple[str, ...]:
+        """See `ForgeApi`. GitLab counts 1,000 files by default, and says "1000+" where there are more."""
+        with self._question(f"which files merge request !{number} changed"):
+            count = str(self._object(f"/merge_requests/{number}")["changes_count"])
+            if not count.isdecimal():
+                raise self._truncated(count[:20])
+            return unique_paths(self._files(f"/merge_requests/{number}/diffs", int(count)), "old_path", "new_path")
+
+    def compared(self, base: str, head: str) -> Listed:
+        """See `ForgeApi`. GitLab compares the two directly, and not with their merge base."""
+        with self._question(f"what lies between {base[:12]} and {head[:12]}"):
+            record = self._object("/repository/compare", {"from": base, "to": head, "straight": "true"})
+            commits, files = record["commits"], record["diffs"]
+            parents = {str(step["id"]): [str(parent) for parent in step["parent_ids"]] for step in commits}
+            chain = first_parents(parents, head)
+            fault = ""
+            if record.get("compare_timeout") or record.get("overflow"):
+                fault = "GitLab gave up the comparison"
+            elif len(files) >= _MOST_COMPARED_FILES or any(file.get("collapsed") for file in files):
+                fault = "GitLab cut the comparison"
+            return Listed(
+                None,
+                chain if chain and parents[chain[0]][:1] == [base] else None,
+                None if fault else unique_paths(files, "old_path", "new_path"),
+                fault,
             )
-        return tuple(dict.fromkeys(str(file[key]) for file in files for key in ("old_path", "new_path")))
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor of two commits. Without one it is a `HostError`."""
+        with self._question(f"the merge base of {one[:12]} and {other[:12]}"):
+            return required(commit, self._object("/repository/merge_base", {"refs[]": [one, other]})["id"])
+
+    def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        options = {"timeout": self._seconds(), **self.retries}
+        return self._client.http_get(f"{self._path}{path}", query_data=dict(query or {}), **options)
 
 
-def merge_base(
-    server_url: str,
-    credential: Mapping[str, str],
-    repository: str,
-    one: str,
-    other: str,
-    session: Session,
-    deadline: Deadline,
-) -> str:
-    """The best common ancestor of two commits. Raises `HostError`, also where they have none."""
-    with _asking(server_url, credential, session, f"the merge base of {one[:12]} and {other[:12]}") as client:
-        place = f"/projects/{quote(repository, safe='')}/repository/merge_base"
-        told = client.http_get(place, query_data={"refs[]": [one, other]}, **_once(deadline))
-        found = commit(told["id"]) if isinstance(told, dict) else None
-        if found is None:
-            raise ValueError("the answer names no commit")
-        return found
-
-
-def compared(
-    server_url: str,
-    credential: Mapping[str, str],
-    repository: str,
-    base: str,
-    head: str,
-    session: Session,
-    deadline: Deadline,
-) -> Listed:
-    """Two commits by their full ids, compared directly and not with their merge base. Raises `HostError`."""
-    with _asking(server_url, credential, session, f"what lies between {base[:12]} and {head[:12]}") as client:
-        place = f"/projects/{quote(repository, safe='')}/repository/compare"
-        told = _read(client, place, {"from": base, "to": head, "straight": "true"}, deadline)
-        commits, files = told["commits"], told["diffs"]
-        parents = {str(each["id"]): [str(parent) for parent in each["parent_ids"]] for each in commits}
-        chain = first_parents(parents, head)
-        fault = ""
-        if told.get("compare_timeout") or told.get("overflow"):
-            fault = "GitLab gave up the comparison"
-        elif len(files) >= _MOST_COMPARED_FILES or any(each.get("collapsed") for each in files):
-            fault = "GitLab cut the comparison"
-        return Listed(
-            None,
-            chain if chain and parents[chain[0]][:1] == [base] else None,
-            None
-            if fault
-            else tuple(dict.fromkeys(str(each[key]) for each in files for key in ("old_path", "new_path"))),
-            fault,
-        )
-
-
-def _read(client: Gitlab, place: str, query: dict[str, str], deadline: Deadline) -> dict[str, Any]:
-    """An answer that may be large: read in pieces, as long as there is time and room."""
-    response = client.http_get(place, query_data=query, streamed=True, raw=True, **_once(deadline))
-    if isinstance(response, dict):
-        raise ValueError("the answer is not streamed")
-    with response:
-        content = bytearray()
-        for piece in response.iter_content(1 << 16):
-            content += piece
-            if len(content) > _LARGEST_COMPARISON or deadline.remaining() <= 0:
-                raise ValueError("the answer is over 8 MiB, or came too slowly")
-    found = json.loads(content)
-    if not isinstance(found, dict):
-        raise ValueError("the answer is no object")
-    return found
-
-
-@contextmanager
-def _asking(server_url: str, credential: Mapping[str, str], session: Session, what: str) -> Iterator[Gitlab]:
-    """A client for a question; what goes wrong with it becomes a `HostError`."""
-    client = Gitlab(
-        server_url,
-        session=session,
-        keep_base_url=True,
-        retry_transient_errors=False,
-        private_token=credential.get("private_token"),
-        job_token=credential.get("job_token"),
-    )
-    try:
-        yield client
-    except GitlabError as error:
-        raise HostError(
-            f"GitLab would not say {what}",
-            f"{server_url} answered {error.response_code or 'nothing usable'}",
-            "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number and pr_merged.",
-        ) from error
-    except (RequestException, OSError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
-        raise HostError(
-            f"GitLab could not be asked {what}",
-            f"{server_url} gave no usable answer ({error if isinstance(error, AnswerTooLarge) else type(error).__name__})",
-            "Run again later, or set pr_number and pr_merged.",
-        ) from error
-
-
-def _once(deadline: Deadline) -> dict[str, Any]:
-    """How a call is made: in the time that is left, and not again when GitLab asks to slow down."""
-    if deadline.remaining() <= 0:
-        raise HostError(
-            "GitLab was not asked",
-            "the time for it was used up",
-            "Give a larger timeout, or set pr_number and pr_merged.",
-        )
-    return {"timeout": min(_LONGEST_CALL, deadline.remaining()), "obey_rate_limit": False}
-
-
-def _brought(merge_request: dict[str, Any], wanted: Collection[str]) -> bool:
-    """Merge, squash and fast-forward each leave the commit in another field."""
-    fields = ("merge_commit_sha", "squash_commit_sha", "sha")
-    return merge_request.get("state") == "merged" and any(merge_request.get(name) in wanted for name in fields)
-
-
-def _merge_request(found: dict[str, Any]) -> PullRequest:
-    refs = found.get("diff_refs") or {}
-    head = valid(commit, refs.get("head_sha") or found.get("sha"))
-    squash, merge = valid(commit, found.get("squash_commit_sha")), valid(commit, found.get("merge_commit_sha"))
+def _merged(record: dict[str, Any]) -> PullRequest:
+    """A merged merge request from its own record."""
+    refs = record.get("diff_refs") or {}
+    head = valid(commit, refs.get("head_sha") or record.get("sha"))
+    squash, merge = valid(commit, record.get("squash_commit_sha")), valid(commit, record.get("merge_commit_sha"))
     return PullRequest(
-        number=required(number, found["iid"]),
+        number=required(number, record["iid"]),
         merged=True,
         closed=True,
         merge_commit_sha=merge or squash or head,
-        base_ref=valid(words, found.get("target_branch")),
-        head_ref=valid(words, found.get("source_branch")),
+        base_ref=valid(words, record.get("target_branch")),
+        head_ref=valid(words, record.get("source_branch")),
         head_sha=head,
         diff_base_sha=valid(commit, refs.get("base_sha")),
         squashed=squash is not None,
-        fork=found.get("source_project_id") != found.get("target_project_id"),
+        fork=record.get("source_project_id") != record.get("target_project_id"),
     )

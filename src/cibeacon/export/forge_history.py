@@ -55,11 +55,11 @@ class Host(Protocol):
         """Whether a pull request holds a single commit, and what it is to be compared with."""
         ...
 
-    def files(self, number: int) -> tuple[str, ...]:
+    def changed_files(self, number: int) -> tuple[str, ...]:
         """Every path that a pull request changed."""
         ...
 
-    def compared(self, base: str, head: str) -> tuple[str, ...]:
+    def paths_between(self, base: str, head: str) -> tuple[str, ...]:
         """Every path that differs between two commits."""
         ...
 
@@ -115,11 +115,11 @@ class HostSource:
         if base is None or mark.sha is None:
             return Stretch(mark.sha, base)
         before, after = base, mark.sha
-        return Stretch(after, before, lambda: self._asked(lambda: self._host.compared(before, after)))
+        return Stretch(after, before, lambda: self._asked(lambda: self._host.paths_between(before, after)))
 
     def _stretch(self, each: Merged, parents: tuple[str, ...] | None) -> Stretch:
         def files() -> Sequence[str]:
-            return self._asked(lambda: self._host.files(each.number))
+            return self._asked(lambda: self._host.changed_files(each.number))
 
         if not parents:
             return Stretch(None, None, files)

@@ -6,8 +6,9 @@ The file is written a row at a time, so it holds whatever was known when the exp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from fnmatch import fnmatchcase
+from math import inf
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -160,11 +161,9 @@ def _source(
         return GitSource(log, revision, numbered=order.numbered, squashed=squashed, server=server)
     from cibeacon.export.forge_history import Host, HostSource
 
-    def fresh() -> Deadline:
-        return Deadline(settings.core.timeout, env.clock, env.sleep, env.clock())
-
+    unlimited = Deadline(inf, env.clock, env.sleep, env.clock())  # each question has a limit of its own
     context = Context(host=order.source, server=server, repository=repository, event=None)
-    forge = ForgeClient.of(context, settings, env.environ, fresh())
+    forge = ForgeClient.of(context, settings, env.environ, unlimited)
     url = _address(forge, env.environ, server)
     if not forge.credential:
         raise SettingsError(
@@ -174,19 +173,16 @@ def _source(
         )
     if plain_http_refused(url) and not settings.core.allow_http:
         raise SettingsError(f"{url} was not asked", "the token would travel unencrypted", "Use https.")
+    access = (url, forge.credential, repository, unlimited, settings.core.timeout)
     host: Host
     if order.source == GitHub.name:
-        from cibeacon.ci import github_history
+        from cibeacon.ci.github_history import GitHubHistory
 
-        asked = github_history.History(url, forge.credential["token"], repository, settings.core.timeout)
-        held.callback(asked.close)
-        host = asked
+        host = held.enter_context(closing(GitHubHistory(*access)))
     else:
-        from cibeacon.ci import gitlab_history
-        from cibeacon.http.session import HardenedSession
+        from cibeacon.ci.gitlab_history import GitLabHistory
 
-        session = held.enter_context(HardenedSession())
-        host = gitlab_history.History(url, forge.credential, repository, session, fresh)
+        host = held.enter_context(closing(GitLabHistory(*access)))
     return HostSource(host, whole)
 
 
