@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cibeacon.cli.sandbox import wait_for_interrupt
 from cibeacon.demo.story import Holding, Story, holdings
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.interrupt_guard import interruptible
@@ -47,7 +48,7 @@ def command(env: Environment, /, serve: bool) -> int:
             console.print(Text("✓ The sandbox holds exactly what is true.", style="green"))
         if serve:
             console.print(Text(f"\nLook at {sandbox.url}; end with Ctrl-C."))
-            _until_interrupted(env)
+            wait_for_interrupt(env)
         else:
             console.print(Text("\nTo look around in the sandbox's page, run it with --serve."))
         return int(bool(faults) or broken)
@@ -61,11 +62,3 @@ def _show(console: Console, holding: Holding) -> None:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
     console.print()
-
-
-def _until_interrupted(env: Environment) -> None:
-    try:
-        while True:
-            env.sleep(3600)
-    except KeyboardInterrupt:
-        return

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
-from cibeacon.cli.dci_output import shown
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.output import say
+from cibeacon.cli.query_view import show_query
 from cibeacon.cli.report_view import present
 from cibeacon.cli.tables import table
 from cibeacon.flow_assign import assign as assigned
 from cibeacon.model.report import Report
-from cibeacon.reporting import text_report
+from cibeacon.model.request import Exchange
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.sink_query import Answer
 from cibeacon.sinks import flow
+from cibeacon.sinks.dci_query import Found
 from cibeacon.sinks.flow_pipelines import PREFIX
 
-_TAKEN = (
+_SETTINGS = (
     *("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq"),
     *("flow_url", "flow_context", "flow_list_path", "flow_client_cert"),
-)  # fmt: skip
+)
 _WIDTH = 400
 
 
@@ -40,13 +42,16 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--name", default="*", metavar="GLOB", help="Only pipelines whose name fits, such as 'claims-*'.")
-@flags("core", "output", "flow", only=_TAKEN, short="flow_")
+@flags("core", "output", "flow", only=_SETTINGS, short="flow_")
 @click.pass_obj
-def listing(env: Environment, /, name: str, **arguments: str | bool | None) -> int:
+def listing(env: Environment, /, name: str, **arguments: Any) -> int:
     """List the pipelines that the token sees, each with what it may do there: the quickest check of token and context."""
-    told = given(arguments)
-    path = load_settings(told, env.environ, {}).flow.flow_list_path
-    return shown(env, told, "pipelines", lambda found: flow.listing(path, name, found.rows), _look, flow.NAME)
+    path = load_settings(given(arguments), env.environ, {}).flow.flow_list_path
+
+    def read(result: Found) -> Exchange:
+        return flow.listing(path, name, result.rows)
+
+    return show_query(env, given(arguments), "pipelines", read, _lines, flow.NAME)
 
 
 @command.command("assign")
@@ -55,32 +60,30 @@ def listing(env: Environment, /, name: str, **arguments: str | bool | None) -> i
     "--pipeline", "names", multiple=True, metavar="NAME|UUID", help="A pipeline that the job shall have; once for each."
 )
 @click.option("--clear", is_flag=True, help="Take all pipelines from the job.")
-@flags("core", "output", "flow", only=(*_TAKEN, "spool", "verbose"), short="flow_")
+@flags("core", "output", "flow", only=(*_SETTINGS, "spool", "verbose"), short="flow_")
 @click.pass_obj
-def assign(
-    env: Environment, /, job: str | None, names: tuple[str, ...], clear: bool, **arguments: str | bool | None
-) -> int:
+def assign(env: Environment, /, job: str | None, names: tuple[str, ...], clear: bool, **arguments: Any) -> int:
     """Set the pipelines of JOB (setting flow_job_id) to exactly those that are named, and check what it has then.
 
     Without --pipeline they are those of the setting flow_pipelines. A name that several pipelines have is refused.
     """
-    told = given(arguments)
+    flags = given(arguments)
     if clear and names:
         raise click.UsageError("Give either --pipeline or --clear.")
     if job is not None:
-        told["flow_job_id"] = _filled(job, "JOB")
+        flags["flow_job_id"] = _filled(job, "JOB")
     if names:
-        told["flow_pipelines"] = json.dumps([_filled(name, "--pipeline") for name in names])
+        flags["flow_pipelines"] = json.dumps([_filled(name, "--pipeline") for name in names])
 
     def announce(pipelines: Sequence[str]) -> None:
         clean = Redactor(secret_values(env.environ))
-        lines = [f"will have   {each}" for each in pipelines] or ["will have   no pipeline"]
-        say(env, "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines), to_stderr=True)
+        lines = [clipped(clean(f"will have   {name}"), _WIDTH) for name in pipelines or ["no pipeline"]]
+        say(env, "".join(f"{line}\n" for line in lines), to_stderr=True)
 
     def work() -> tuple[Report, Settings]:
-        return assigned(env, told, announce, clear=clear)
+        return assigned(env, flags, announce, clear=clear)
 
-    return present(env, load_settings(told, env.environ, {}), work, text_report.lines).exit_code
+    return present(env, load_settings(flags, env.environ, {}), work).exit_code
 
 
 def _filled(text: str, name: str) -> str:
@@ -90,12 +93,10 @@ def _filled(text: str, name: str) -> str:
     return text
 
 
-def _look(env: Environment, answer: Answer) -> Iterator[str]:
-    heads = ("pipeline", "id", "permissions", "manager")
-    yield table(env, heads, [_cells(row) for row in answer.rows]) or "The token sees no such pipeline.\n"
-
-
-def _cells(row: Mapping[str, object]) -> tuple[object, ...]:
-    permissions, manager = row["permissions"], row["is_manager"]
-    may = ", ".join(each.removeprefix(PREFIX) for each in permissions) if isinstance(permissions, list) else None
-    return row["name"], row["id"], may, {True: "yes", False: "no"}.get(manager) if isinstance(manager, bool) else None
+def _lines(env: Environment, answer: Answer) -> Iterator[str]:
+    rows = []
+    for row in answer.rows:
+        permissions, manager = row["permissions"], {True: "yes", False: "no"}.get(row["is_manager"])
+        names = [str(name).removeprefix(PREFIX) for name in permissions] if isinstance(permissions, list) else None
+        rows.append((row["name"], row["id"], names, manager))
+    yield table(env, ("pipeline", "id", "permissions", "manager"), rows) or "The token sees no such pipeline.\n"

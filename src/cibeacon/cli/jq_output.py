@@ -1,6 +1,6 @@
-"""The JSON document, or what the program of `--jq` makes of it. Knows no verb, and no document.
+"""Prints the JSON document, or what the program of `--jq` makes of it. Knows no verb, and no document.
 
-A script takes what stands on stdout for its answer, so there is none where the program fails.
+A script takes stdout for its answer, so nothing is printed there where the program fails.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def filtered(
     except (SettingsError, KeyboardInterrupt) as error:
         fault = f"jq was not applied: {str(error) or 'it was interrupted.'}"
     else:
-        if not (failed and results and all(each is None for each in results)):
-            lines = (block(each) if isinstance(each, str) else json_text(each, compact=True) for each in results)
+        if not failed or any(result is not None for result in results) or not results:
+            lines = (block(one) if isinstance(one, str) else json_text(one, compact=True) for one in results)
             return Filtered("".join(f"{line}\n" for line in lines))
         fault = "jq found only null, since the command failed: nothing is printed."
     from cibeacon.ci.detect import is_ci_job  # half of the host modules, which few of these verbs need
@@ -52,11 +52,11 @@ def filtered(
 
 
 def show(document: Any, settings: Settings, env: Environment, clean: Redactor, *, failed: bool) -> int:
-    """Prints what there is to print, and a warning for what is not; the exit code of a verb that has no other than 0."""
-    found = filtered(clean.within(document), settings, env.environ, failed=failed)
-    code = answer(env, settings, clean(found.text) if settings.given("jq") else found.text, found.exit_code)
-    if found.fault:
-        say(env, f"{clipped(clean(f'warning: {found.fault}'), _WIDTH)}\n", to_stderr=True)
+    """Prints a document, or a warning where there is nothing to print. Returns the exit code of a verb without another."""
+    result = filtered(clean.within(document), settings, env.environ, failed=failed)
+    code = answer(env, settings, clean(result.text) if settings.given("jq") else result.text, result.exit_code)
+    if result.fault:
+        say(env, f"{clipped(clean(f'warning: {result.fault}'), _WIDTH)}\n", to_stderr=True)
     return code
 
 
@@ -64,7 +64,7 @@ def _results(document: Any, settings: Settings, environ: Mapping[str, str], most
     """Every result of the program. Raises `SettingsError`."""
     program = settings.output.jq
     if program is None:
-        raise SettingsError("", next(each.message for each in settings.problems if each.option == "jq"), "")
+        raise SettingsError("", next(problem.message for problem in settings.problems if problem.option == "jq"), "")
     from cibeacon.jq import jq_filter  # 5 ms that only a program costs
 
     return jq_filter.run(program, document, seconds=min(jq_filter.SECONDS, most), environ=environ)

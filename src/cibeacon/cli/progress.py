@@ -22,7 +22,7 @@ _WIDTH = 200
 
 @contextmanager
 def progress(env: Environment) -> Iterator[Watch]:
-    """A watch for a courier; what it shows goes to stderr, and a terminal is left as it was."""
+    """A watch for the HTTP client; what it shows goes to stderr, and a terminal is left as it was."""
     if not env.err.isatty():
         yield _Lines(env).watch
         return
@@ -48,19 +48,19 @@ class _Lines:
     """A line for each large file that is under way, every ten seconds."""
 
     def __init__(self, env: Environment) -> None:
-        self._world, self._clean = env, Redactor(secret_values(env.environ))
-        self._last = env.clock()
+        self._env, self._clean = env, Redactor(secret_values(env.environ))
+        self._last_line = env.clock()
         self._read: dict[Path, int] = {}
 
     def watch(self, path: Path, read: int) -> None:
         """Called from the threads that send; two that call at once write a line twice at worst."""
         self._read[path] = read
-        now = self._world.clock()
-        if now < self._last + EVERY:
+        now = self._env.clock()
+        if now < self._last_line + EVERY:
             return
-        self._last = now
-        for each, done in tuple(self._read.items()):
-            size = each.stat().st_size if each.exists() else 0
+        self._last_line = now
+        for file, done in tuple(self._read.items()):
+            size = file.stat().st_size if file.exists() else 0
             if size >= LARGE and done < size:
-                said = f"{each.name}: {done >> 20} of {size >> 20} MiB"
-                say(self._world, clipped(self._clean(said), _WIDTH) + "\n", to_stderr=True)
+                text = f"{file.name}: {done >> 20} of {size >> 20} MiB"
+                say(self._env, f"{clipped(self._clean(text), _WIDTH)}\n", to_stderr=True)

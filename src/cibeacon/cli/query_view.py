@@ -1,4 +1,4 @@
-"""Shows what a system answered: lines for people, or the JSON document and what a program makes of it. Knows no system."""
+"""Shows what a sink answered to a query: lines for people, or the JSON document and what a program makes of it. Knows no sink."""
 
 from __future__ import annotations
 
@@ -18,32 +18,31 @@ from cibeacon.sinks.dci_query import Found
 
 _GRACE = 1.0
 _WIDTH = 500
-Look: TypeAlias = Callable[[Environment, Answer], Iterator[str]]
+Lines: TypeAlias = Callable[[Environment, Answer], Iterator[str]]
+"""The text for a person: parts that end with a line break."""
 
 
-def shown(
+def show_query(
     env: Environment,
-    told: Mapping[str, str],
+    flags: Mapping[str, str],
     name: str,
     read: Callable[[Found], Exchange],
-    look: Look,
+    lines: Lines,
     sink: str = "dci",
 ) -> int:
-    """Asks a system, prints the answer, and returns the exit code; `name` is that of the rows."""
-    settings = load_settings(told, env.environ, {})
-    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-    env.alarm(deadline.remaining() + _GRACE, 1)
-    found = lookup(env, told, name, read, sink)
-    redactor = Redactor(secret_values(env.environ))
-    env.closing(found.exit_code)
-    unanswered = 0
+    """Asks a sink, prints the answer, and returns the exit code; `name` is the key of the rows in the document."""
+    settings, clean = load_settings(flags, env.environ, {}), Redactor(secret_values(env.environ))
+    env.alarm(Deadline(settings.core.timeout, env.clock, env.sleep, env.started).remaining() + _GRACE, 1)
+    result = lookup(env, flags, name, read, sink)
+    env.closing(result.exit_code)
+    status, request = result.outcome.status, result.outcome.request
+    code = 0
     if settings.as_json:
-        unanswered = show(found.document(), settings, env, redactor, failed=found.fault is not None)
-    elif found.outcome.status == "sent":
-        unanswered = answer(env, settings, redactor("".join(look(env, found))))
-    request = found.outcome.request
-    if found.outcome.status == "dry-run" and request:
-        say(env, redactor(clipped(f"dry run: {request.method} {request.url}", _WIDTH)) + "\n", to_stderr=True)
-    if found.fault:
-        say(env, clipped(redactor(f"✗ {found.fault}"), _WIDTH) + "\n", to_stderr=True)
-    return found.exit_code or unanswered
+        code = show(result.document(), settings, env, clean, failed=result.fault is not None)
+    elif status == "sent":
+        code = answer(env, settings, clean("".join(lines(env, result))))
+    if status == "dry-run" and request:
+        say(env, f"{clean(clipped(f'dry run: {request.method} {request.url}', _WIDTH))}\n", to_stderr=True)
+    if result.fault:
+        say(env, f"{clipped(clean(f'✗ {result.fault}'), _WIDTH)}\n", to_stderr=True)
+    return result.exit_code or code

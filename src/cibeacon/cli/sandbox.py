@@ -35,23 +35,28 @@ def command(env: Environment, /, port: int, token: str) -> int:
     say(env, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
     say(env, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
+    wait_for_interrupt(env)
+    sandbox.stop()
+    return 0
+
+
+def wait_for_interrupt(env: Environment) -> None:
+    """Sleeps until Ctrl-C."""
     try:
         while True:
             env.sleep(3600)
     except KeyboardInterrupt:
-        return 0
-    finally:
-        sandbox.stop()
+        return
 
 
 def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
     """The settings that lead to a sandbox, whose API key of DX is `token`."""
-    played = (sandbox.dci, sandbox.dataops, sandbox.flow)
-    others = {name: value for one in played for name, value in one.account.exports(sandbox.url).items()}
+    systems = (sandbox.dci, sandbox.dataops, sandbox.flow)
+    others = {name: value for system in systems for name, value in system.account.exports(sandbox.url).items()}
     return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others}
 
 
 def _log(env: Environment, entry: Mapping[str, Any]) -> None:
     error = f" {entry['error']}" if entry["error"] else ""
-    said = clipped(f"{entry['status']}{error} {entry['path']} {json.dumps(entry['body'])}", 500)
-    say(env, f"{said}\n", to_stderr=True)
+    line = clipped(f"{entry['status']}{error} {entry['path']} {json.dumps(entry['body'])}", 500)
+    say(env, f"{line}\n", to_stderr=True)
