@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from cibeacon.changes import repository_config
 from cibeacon.changes.repository_config import (
     NO_REPOSITORY,
     REPORTABLE,
@@ -19,7 +20,6 @@ from cibeacon.changes.repository_config import (
 )
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
-from cibeacon.run import templates
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsError
@@ -135,7 +135,7 @@ def _looked(
     if fault and not config.read.faults:
         raise ServiceMapError("The setting services cannot be used", fault, "Mend it.")
     head = repository.commit("HEAD") if repository.exists else None
-    given = templates(settings)
+    given = repository_config.templates(settings.change.services)
     unseen = None if head else _NO_COMMIT if repository.exists else f"{NO_REPOSITORY}: {_UNSEEN}"
     beside = [Finding((), text, "warning") for text in (unseen, unused(given, config)) if text]
     if drawn is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cibeacon.changes.commit_range import missing, span
+from cibeacon.changes.commit_range import find_commit_range, missing
 from cibeacon.changes.diff import between_commits
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
@@ -143,13 +143,13 @@ def by_name(one) -> str:
 
 
 def spanned(context: Context, root, base: str | None = None, head: str | None = None) -> tuple[str, str]:
-    found = span(context, repository(root), base, head)
+    found = find_commit_range(context, repository(root), base, head)
     assert isinstance(found, CommitRange), found
     return found.base, found.head
 
 
 def unknown(context: Context, root, base: str | None = None, head: str | None = None) -> str:
-    found = span(context, repository(root), base, head)
+    found = find_commit_range(context, repository(root), base, head)
     assert isinstance(found, Unknown), found
     return str(found)
 
@@ -369,7 +369,7 @@ def test_a_deleted_branch_is_unknown(pushed):
 def test_a_push_whose_commits_are_not_here_names_the_one_that_is_missing(absent, pushed):
     tree, shas = pushed
     ends = {"before": shas[0], "after": shas[2]} | {absent: "ab" * 20}
-    found = span(push(**ends, branch="main"), repository(tree.root))
+    found = find_commit_range(push(**ends, branch="main"), repository(tree.root))
 
     reason = missing(github("push"), found, repository(tree.root))
 

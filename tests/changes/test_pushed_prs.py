@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.changes.pushed_prs import MOST_QUESTIONS, landing
+from cibeacon.changes.pushed_prs import MOST_QUESTIONS, find_pushed_prs
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CheckoutError, HostError
-from cibeacon.settings import load_settings
 
 BEFORE = "0d" * 20
-SETTINGS = load_settings({}, {}, {})
 FAULT = HostError("GitHub would not say which", "it answered 502", "Run again later.")
 
 
@@ -71,7 +69,7 @@ def looked_up(host, commits, *, known=True, listed=(), **told):
         push=push,
         ci=True,
     )
-    return landing(context, SETTINGS, host, Repository(tuple(commits) if known else None), dry_run=False)
+    return find_pushed_prs(context, host, Repository(tuple(commits) if known else None), dry_run=False)
 
 
 def numbers(found):
@@ -202,7 +200,7 @@ def test_a_rebase_that_the_payload_lists_needs_no_history():
         host="github", server=None, repository="a/b", event="push", checkout_sha=commits[-1], branch="main",
         default_branch="main", push=Push(BEFORE, commits[-1], commits=tuple(commits)),
     )  # fmt: skip
-    found = landing(context, SETTINGS, host, Shallow(None), dry_run=False)
+    found = find_pushed_prs(context, host, Shallow(None), dry_run=False)
 
     assert (numbers(found), found.alone, host.asked) == ([7], True, commits[:1])
 
@@ -255,7 +253,7 @@ def test_a_repository_that_is_broken_knows_nothing():
         host="github", server=None, repository="a/b", event="push", checkout_sha=sha(1), branch="main",
         default_branch="main", push=Push(BEFORE, sha(1)),
     )  # fmt: skip
-    found = landing(context, SETTINGS, Host([pull(7, [sha(1)])]), Broken(None), dry_run=False)
+    found = find_pushed_prs(context, Host([pull(7, [sha(1)])]), Broken(None), dry_run=False)
 
     assert (numbers(found), found.status) == ([7], "failed")
 

@@ -47,7 +47,7 @@ def test_services_between_two_commits_are_shown_with_reasons(shop, merged):
 def test_unknown_services_are_said_plainly_and_fail_only_where_asked(shop, flags, code):
     ended = cibeacon("services", "--base=0123456789", "--head=HEAD", *flags, cwd=shop.root)
     assert ended.code == code
-    assert "unknown: 0123456789 names no commit in this checkout; mend the id" in ended.out
+    assert "unknown: 0123456789 names no commit in this checkout; correct the id" in ended.out
     assert "or fetch the commit first (git fetch)" in ended.out
 
 

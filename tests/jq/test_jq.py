@@ -157,7 +157,7 @@ def test_unknown_services_still_have_their_exit_code(tmp_path):
 
 
 def test_a_failure_of_our_own_is_filtered_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("cibeacon.app.begun", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("cibeacon.ci.detect.read_context", lambda *_, **__: 1 / 0)
     ended = cibeacon("report", "--strict", "--jq=.status, .context", cwd=tmp_path)
     assert (ended.code, ended.out) == (1, "failed\nnull\n")
 

@@ -363,7 +363,7 @@ class TestFailures:
         self.both("--signals=pipeline-run", environ=environ, cwd=shop.root, says="DX is not configured", strict_code=1)
 
     def test_an_unexpected_failure_of_our_own_is_a_report_too(self, shop, github, monkeypatch):
-        monkeypatch.setattr("cibeacon.app.begun", lambda *_: 1 / 0)
+        monkeypatch.setattr("cibeacon.ci.detect.read_context", lambda *_: 1 / 0)
         self.both(environ=github(), cwd=shop.root, says="this is our fault: ZeroDivisionError")
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from canaries import Canary, leaked, written
-from cibeacon import app
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.http.client import HttpClient
@@ -255,7 +254,7 @@ def test_a_failure_of_our_own_tells_no_secret(shop, merged, tmp_path, monkeypatc
     def fails(*_, **__):
         raise RuntimeError(ECHO)
 
-    monkeypatch.setattr(app, "begun", fails)
+    monkeypatch.setattr("cibeacon.ci.detect.read_context", fails)
     environ = github(merged, tmp_path, git="http://127.0.0.1:9", api="http://127.0.0.1:9", dx="acme")
     ended = cibeacon("report", *flags, environ=environ, cwd=shop.root)
     assert "failed unexpectedly" in ended.out + ended.err

@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 
 import processes
-from cibeacon import app
 from cibeacon.demo import runs
 from cibeacon.runtime.errors import OutOfTime
 from processes import cibeacon
@@ -94,7 +93,7 @@ def test_a_failure_of_our_own_or_the_end_of_time_is_unknown_too(shop, tmp_path, 
     def broken(*_, **__):
         raise stop
 
-    monkeypatch.setattr(app, "begun", broken)
+    monkeypatch.setattr("cibeacon.ci.detect.read_context", broken)
     ended = asked(shop, None, "--on-unknown=fail", "--format=json")
     assert (ended.code, ended.document["changes"]["status"]) == (3, "unknown")
     assert why in ended.document["changes"]["reason"]

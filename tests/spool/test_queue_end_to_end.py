@@ -184,7 +184,7 @@ def test_a_dry_run_asks_nobody(queue, dx, tmp_path):
     run = Run(queue, dx, tmp_path, "depth 1", "--dry-run")
 
     assert (run.told, run.seen, run.fetches) == ([], [], [])
-    assert "a dry run asks nobody" in run.rows[0]["reason"]
+    assert "a dry run asks no host" in run.rows[0]["reason"]
 
 
 # Fast-forwards ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Knows between which two commits a run's changes lie; asks a `History` the little that must be asked. Knows no git.
+"""Knows between which two commits a run's changes lie, and asks a `History` for what it needs. Does not know git.
 
 The rules are those of a tree comparison, never of a two-dot diff against a stale base: a merged pull request is what
 its merge brought to the base branch, an open one is what its merge would bring.
@@ -6,13 +6,19 @@ its merge brought to the base branch, an open one is what its merge would bring.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from cibeacon.changes.hints import deepen, misnamed, no_default_branch
 from cibeacon.ci.history import family
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, Named, PullRequest
+
+_DEEPEN = {
+    "github": "check out with the whole history (fetch-depth: 0)",
+    "gitlab": 'check out with the whole history (the variable GIT_DEPTH: "0")',
+}
+_PART_OF_AN_ID = re.compile(r"[0-9a-f]{4,39}")
 
 
 class History(Protocol):
@@ -55,10 +61,12 @@ class Lineage(Protocol):
         ...
 
 
-Answer: TypeAlias = CommitRange | Unknown
+RangeOrUnknown: TypeAlias = CommitRange | Unknown
 
 
-def span(context: Context, history: History, base: str | None = None, head: str | None = None) -> Answer:
+def find_commit_range(
+    context: Context, history: History, base: str | None = None, head: str | None = None
+) -> RangeOrUnknown:
     """The commits between which the run's changes lie; `base` and `head` as a person gave them win."""
     if base or head:
         return _given(context, history, base, head)
@@ -76,41 +84,57 @@ def span(context: Context, history: History, base: str | None = None, head: str 
     return Unknown(f"a {context.event or 'run'} event has no commit to compare with", "give base and head")
 
 
-def _between(base: str | None, head: str | None, how: str) -> Answer:
-    """The span, when both commits are named. Whether they are here shows when they are compared."""
+def deepen(context: Context) -> str:
+    """How the history that is missing gets into the checkout, in the words of the run's CI system."""
+    return _DEEPEN.get(context.host, "fetch the whole history (git fetch --unshallow)")
+
+
+def _between(base: str | None, head: str | None, how: str) -> RangeOrUnknown:
+    """The range, when both commits are named. Whether they are here shows when they are compared."""
     if not base or not head:
         return Unknown(f"the event does not name both commits ({how})")
     return CommitRange(base, head, how)
 
 
 def missing(context: Context, between: CommitRange, history: History) -> Unknown | None:
-    """Why a span cannot be compared: the first of its commits that is not here."""
+    """Why a range cannot be compared: the first of its commits that is not here."""
     for sha in (between.base, between.head):
         if history.commit(sha) is None:
             return Unknown(f"commit {sha[:12]} is not in this checkout ({between.how})", deepen(context))
     return None
 
 
-def _said(context: Context, named: Named) -> str:
+def _name(context: Context, named: Named) -> str:
     """A name in `how`. In CI a ref of the checkout may be an earlier job's."""
     return f"{named.name} as this checkout has it" if named.local and context.ci else named.name
 
 
-def _given(context: Context, history: History, base: str | None, head: str | None) -> Answer:
+def _given(context: Context, history: History, base: str | None, head: str | None) -> RangeOrUnknown:
     head = head or context.checkout_sha or "HEAD"
     if not base:
         return Unknown("head is given without base", "give both")
-    found = []
+    commits = []
     for revision in (base, head):
         named = history.named(revision)
         if named is None:
-            return misnamed(context, revision)
-        found.append(named)
-    local = [_said(context, named) for named in found if named.local and context.ci]
-    return CommitRange(found[0].sha, found[1].sha, ", ".join(("base and head as given", *local)))
+            return _explain_name(context, revision)
+        commits.append(named)
+    local = [_name(context, named) for named in commits if named.local and context.ci]
+    return CommitRange(commits[0].sha, commits[1].sha, ", ".join(("base and head as given", *local)))
 
 
-def _merged(context: Context, pull_request: PullRequest, history: History) -> Answer:
+def _explain_name(context: Context, revision: str) -> Unknown:
+    """Why a revision that a person gave names nothing."""
+    why, part = f"{revision[:100]} names no commit in this checkout", _PART_OF_AN_ID.fullmatch(revision)
+    if not context.ci:
+        name = "id" if part else "name (a branch that was only fetched is origin/NAME)"
+        return Unknown(why, f"correct the {name}, or fetch the commit first (git fetch)")
+    if part:
+        return Unknown(why, "give the commit's full id: by a part of one nothing can be fetched")
+    return Unknown(why, f"correct the name; where it is right, {deepen(context)}")
+
+
+def _merged(context: Context, pull_request: PullRequest, history: History) -> RangeOrUnknown:
     """What the merge brought to the base branch, whichever of the merge methods was used."""
     merge, head = pull_request.merge_commit_sha, pull_request.head_sha
     if not merge:
@@ -129,10 +153,12 @@ def _merged(context: Context, pull_request: PullRequest, history: History) -> An
         return _between(parents[0], merge, "single commit, its parent")
     if pull_request.diff_base_sha and head:
         return _between(pull_request.diff_base_sha, head, "merge request's diff base")
-    return _landed_elsewhere(context, history, merge, head, parents[0])
+    return _squashed_or_rebased(context, history, merge, head, parents[0])
 
 
-def _landed_elsewhere(context: Context, history: History, merge: str, head: str | None, parent: str) -> Answer:
+def _squashed_or_rebased(
+    context: Context, history: History, merge: str, head: str | None, parent: str
+) -> RangeOrUnknown:
     """Squash and rebase merges leave the head outside the base branch; a merge takes it in."""
     if not head or history.commit(head) is None:
         return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", deepen(context))
@@ -147,7 +173,7 @@ def _landed_elsewhere(context: Context, history: History, merge: str, head: str 
     return _between(base, head, "merge base to head (squash or rebase)")
 
 
-def _fast_forwarded(context: Context, pull_request: PullRequest, history: History) -> Answer:
+def _fast_forwarded(context: Context, pull_request: PullRequest, history: History) -> RangeOrUnknown:
     """The base branch moved to the head itself: only where it stood before can tell.
 
     A push in the context is known to hold this pull request and nothing else: what others brought is not its change.
@@ -164,7 +190,7 @@ def _fast_forwarded(context: Context, pull_request: PullRequest, history: Histor
     return _between(base, head, "fast-forward, merge base of base and head")
 
 
-def _open(context: Context, pull_request: PullRequest, history: History) -> Answer:
+def _open(context: Context, pull_request: PullRequest, history: History) -> RangeOrUnknown:
     """What a merge would bring: the test merge's first parent to it, else merge base to head."""
     test_merge, head = context.checkout_sha, pull_request.head_sha
     if test_merge and test_merge != head and context.event != "pull_request_target":  # that one checks out the base
@@ -183,11 +209,11 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Answ
         base = history.merge_base(head, seen)
     if base is None or base == head:
         return Unknown("the merge base of the pull request cannot be told in this checkout", deepen(context))
-    how = f"merge base with {_said(context, target)} to head" if target and target.local else "merge base to head"
+    how = f"merge base with {_name(context, target)} to head" if target and target.local else "merge base to head"
     return _between(base, head, how)
 
 
-def _pushed(context: Context, history: History) -> Answer:
+def _pushed(context: Context, history: History) -> RangeOrUnknown:
     push = context.push
     if push is None or not push.after:
         why = (
@@ -216,21 +242,22 @@ def _advanced(context: Context, moved: CommitRange, history: History) -> bool:
     return held or (held is None and missing(context, moved, history) is not None)
 
 
-def _since_default_branch(context: Context, history: History, head: str, what: str) -> Answer:
+def _since_default_branch(context: Context, history: History, head: str, what: str) -> RangeOrUnknown:
     name = context.default_branch
     if history.commit(head) is None:
         return Unknown(f"commit {head[:12]} is not in this checkout ({what})", deepen(context))
     if not name:
-        return no_default_branch(context, what)
+        ask = "" if context.ci else "let git ask for it (git remote set-head origin --auto), or "
+        return Unknown(f"the default branch is not known ({what})", f"{ask}give base, such as origin/NAME")
     tip = history.named(f"refs/remotes/origin/{name}") or history.named(f"refs/heads/{name}")
     base = history.merge_base(head, tip.sha) if tip else None
     if tip is None or base is None:
         why = f"the merge base with the default branch {name[:100]} cannot be told in this checkout ({what})"
         return Unknown(why, deepen(context))
-    return _between(base, head, f"{what}, merge base with {_said(context, tip)}")
+    return _between(base, head, f"{what}, merge base with {_name(context, tip)}")
 
 
-def _tagged(context: Context, history: History) -> Answer:
+def _tagged(context: Context, history: History) -> RangeOrUnknown:
     """What is new since the tag before in the same series: those of other services in between do not count."""
     head, series = context.commit_sha, family(context.tag or "")
     previous = history.previous_tag(head, lambda name: family(name) == series) if head else None
@@ -238,10 +265,10 @@ def _tagged(context: Context, history: History) -> Answer:
         of_series = f" of the series {series[:100]}" if series else ""
         hint = f"give base for the first tag{of_series and ' of a series'}; else {deepen(context)}"
         return Unknown(f"no earlier tag{of_series} can be found in this checkout", hint)
-    return _between(previous.sha, head, f"previous tag {_said(context, previous)}")
+    return _between(previous.sha, head, f"previous tag {_name(context, previous)}")
 
 
-def _here(context: Context, history: History) -> Answer:
+def _here(context: Context, history: History) -> RangeOrUnknown:
     """On a laptop: the branch since it left the default branch, or on that branch its last commit."""
     head = context.commit_sha
     if not head:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
-from cibeacon.changes.commit_range import History, missing, span
+from cibeacon.changes.commit_range import History, find_commit_range, missing
 from cibeacon.model.changes import Changes, CommitRange, Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
@@ -19,12 +20,12 @@ from cibeacon.settings import Change
 
 _NOTHING_FOUND = Unknown(
     "the service map finds no service in the repository",
-    "mend the rule, or name services; cibeacon services check shows what leads nowhere",
+    "correct the rule, or name services; cibeacon services check shows what leads nowhere",
 )
 
 
 class Source(History, Content, Protocol):
-    """A repository, or a ladder that goes on where the checkout ends."""
+    """A repository, or one that fetches what the checkout lacks."""
 
     fetched: bool
     """True when anything had to be fetched."""
@@ -36,42 +37,67 @@ class Source(History, Content, Protocol):
         ...
 
 
+class Clone(History, Protocol):
+    """A repository on disk, which git can compare in while we do something else."""
+
+    def commits(self, *revisions: str) -> tuple[str | None, ...]:
+        """`commit` of each, at once."""
+        ...
+
+    def compare(self, base: str, head: str) -> None:
+        """Starts git on what `paths` will ask for."""
+        ...
+
+
+def begin_comparison(context: Context, change: Change, clone: Clone) -> None:
+    """Starts the comparison that the clone alone would choose. It may turn out to be another, or that there is none."""
+    with suppress(CheckoutError):
+        if change.base:
+            clone.commits(change.base, change.head or context.checkout_sha or "HEAD")
+        between = find_commit_range(context, clone, change.base, change.head)
+        if isinstance(between, CommitRange):
+            clone.compare(between.base, between.head)
+
+
 def between_commits(
-    context: Context, change: Change, drawn: ServiceMap, source: Source, history: History | None = None
+    context: Context, change: Change, service_map: ServiceMap, source: Source, history: History | None = None
 ) -> Changes:
     """The services that changed between the two commits that the event, or a person, names.
 
     `history` may know more of the commits than `source`. Where the two are known and cannot be compared, they are named.
     """
     try:
-        found = span(context, history or source, change.base, change.head)
-        if isinstance(found, CommitRange):
-            return _compared(context, found, drawn, source)
+        between = find_commit_range(context, history or source, change.base, change.head)
+        if isinstance(between, CommitRange):
+            return _compare(context, between, service_map, source)
     except CibeaconError as error:
-        found = Unknown(f"{error.what} ({error.why})", error.hint)
-        return Changes("unknown", unknown=found)
-    return Changes("unknown", unknown=_with_trouble(found, source))
+        return _unknown(error)
+    return Changes("unknown", unknown=_with_trouble(between, source))
 
 
-def owned(drawn: ServiceMap, paths: Iterable[str], between: CommitRange | None, how: str) -> Changes:
+def _unknown(error: CibeaconError) -> Changes:
+    return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.hint))
+
+
+def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | None, how: str) -> Changes:
     """The services that own the paths. Unknown where one of them has no name to be told by, or the map has none at all."""
-    found = drawn.assign(paths)
-    unknown = _misnamed(found.misnamed)
-    if not unknown and found.paths and not found.why and drawn.is_empty():
-        unknown = _NOTHING_FOUND._replace(why=f"{_NOTHING_FOUND.why}; looked for: {drawn.sought or 'nothing'}")
+    owners = service_map.assign(paths)
+    unknown = _misnamed(owners.misnamed)
+    if not unknown and owners.paths and not owners.why and service_map.is_empty():
+        unknown = _NOTHING_FOUND._replace(why=f"{_NOTHING_FOUND.why}; looked for: {service_map.sought or 'nothing'}")
     if unknown:
-        found = found._replace(why={})
+        owners = owners._replace(why={})
     return Changes(
-        status="unknown" if unknown else "ok" if found.why else "none",
+        status="unknown" if unknown else "ok" if owners.why else "none",
         unknown=unknown,
-        services=tuple(found.why),
-        why=found.why,
+        services=tuple(owners.why),
+        why=owners.why,
         base=between.base if between else None,
         head=between.head if between else None,
         how=how,
-        changed_files=found.paths,
-        unmatched=found.unmatched,
-        unowned=found.unowned,
+        changed_files=owners.paths,
+        unmatched=owners.unmatched,
+        unowned=owners.unowned,
     )
 
 
@@ -85,42 +111,49 @@ def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
     )
 
 
-def given(drawn: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
-    """The services that own paths which somebody else worked out. What is discovered, is in the commit at hand."""
+def given(service_map: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
+    """The services that own paths that another tool worked out. What is discovered, is in the commit at hand."""
     try:
-        return owned(settled(drawn, source, None, _here(drawn, source)), paths, None, "files as given")
+        return owned(settled(service_map, source, None, _head(service_map, source)), paths, None, "files as given")
     except CibeaconError as error:
-        return Changes("unknown", unknown=Unknown(f"{error.what} ({error.why})", error.hint))
+        return _unknown(error)
 
 
-def _here(drawn: ServiceMap, source: Source) -> str | None:
+def _head(service_map: ServiceMap, source: Source) -> str | None:
     """The commit at hand. Templates find services in the paths alone, and there may be no repository to look into."""
-    if drawn.rules.discover or drawn.rules.everywhere:
+    if service_map.rules.discover or service_map.rules.everywhere:
         return source.commit("HEAD")
     try:
-        return source.commit("HEAD") if drawn.templates else None
+        return source.commit("HEAD") if service_map.templates else None
     except CheckoutError:
         return None
 
 
-def unknown_services(names: Iterable[str], changes: Changes, drawn: ServiceMap, source: Source) -> tuple[str, ...]:
+def unknown_services(
+    names: Iterable[str], changes: Changes, service_map: ServiceMap, source: Source
+) -> tuple[str, ...]:
     """A sentence about each name that the map has no service of; none where it cannot be told what it has."""
     absent = [name for name in names if name not in changes.services]
     try:
-        if absent and (drawn.rules.discover or drawn.templates):
+        if absent and (service_map.rules.discover or service_map.templates):
             ends = changes.base, changes.head or source.commit("HEAD")
-            drawn = settled(drawn, source, *(end and source.commit(end) for end in ends))
-        if not absent or drawn.rules.chosen or drawn.is_empty() or (drawn.templates and not drawn.rules.folders):
+            service_map = settled(service_map, source, *(end and source.commit(end) for end in ends))
+        if (
+            not absent
+            or service_map.rules.chosen
+            or service_map.is_empty()
+            or (service_map.templates and not service_map.rules.folders)
+        ):
             return ()
-        known = drawn.services()
+        known = service_map.services()
         return tuple(unknown_service(name, sorted(known)) for name in absent if name not in known)
     except CibeaconError:
         return ()
 
 
-def unowned(changes: Changes, drawn: ServiceMap) -> str | None:
+def unowned(changes: Changes, service_map: ServiceMap) -> str | None:
     """What is to be said of changed files that belong to no service; None where the map says nothing of it."""
-    if not changes.unmatched or drawn.rules.unmatched not in ("warn", "error"):
+    if not changes.unmatched or service_map.rules.unmatched not in ("warn", "error"):
         return None
     more = changes.unmatched - len(changes.unowned)
     names = ", ".join(changes.unowned) + (f" and {more} more" if more else "")
@@ -129,19 +162,19 @@ def unowned(changes: Changes, drawn: ServiceMap) -> str | None:
     )
 
 
-def _compared(context: Context, between: CommitRange, drawn: ServiceMap, source: Source) -> Changes:
+def _compare(context: Context, between: CommitRange, service_map: ServiceMap, source: Source) -> Changes:
     try:
         paths = source.paths(between.base, between.head)
         first = next(paths, None)  # which fetches both trees, where one is missing
         if first is not None:
-            drawn = settled(drawn, source, between.base, between.head)
+            service_map = settled(service_map, source, between.base, between.head)
             paths = chain((first,), paths)
-        found = owned(drawn, paths, between, between.how)
+        changes = owned(service_map, paths, between, between.how)
     except CheckoutError as error:
         absent = missing(context, between, source)
         unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", error.hint)
         return Changes("unknown", base=between.base, head=between.head, how=between.how, unknown=unknown)
-    return found._replace(how=f"{between.how}, fetched") if source.fetched else found
+    return changes._replace(how=f"{between.how}, fetched") if source.fetched else changes
 
 
 def _with_trouble(unknown: Unknown, source: Source) -> Unknown:

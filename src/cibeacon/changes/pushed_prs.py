@@ -13,7 +13,6 @@ from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import PushedPRs
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
-from cibeacon.settings import Settings
 
 MOST_QUESTIONS = 20
 """Commits of one push that the host is asked about. One question is enough for all commits of a pull request."""
@@ -33,16 +32,14 @@ class _Trail(NamedTuple):
     """False where commits of the merged branches are among them."""
 
 
-def landing(context: Context, settings: Settings, forge: ForgeClient, lineage: Lineage, *, dry_run: bool) -> PushedPRs:
+def find_pushed_prs(context: Context, forge: ForgeClient, lineage: Lineage, *, dry_run: bool) -> PushedPRs:
     """What a push to the default branch merged. A dry run asks nothing; without a token nothing can be asked."""
     push = context.push
-    if not push or push.deleted or not context.on_default_branch:
-        return PushedPRs()
-    if context.pull_request or settings.given("github_pull_id"):
+    if not push or push.deleted or context.pull_request or not context.on_default_branch:
         return PushedPRs()
     name = "merge request" if context.host == GitLab.name else "pull request"
     if dry_run:
-        return PushedPRs(reason=f"{name} unknown: a dry run asks nobody; set pr_number and pr_merged")
+        return PushedPRs(reason=f"{name} unknown: a dry run asks no host; set pr_number and pr_merged")
     if not forge.credential:
         hint = f"set {context.host}_token, or pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: there is no token to ask with; {hint}")

@@ -6,7 +6,7 @@ A checkout of another repository, and one that holds nothing yet, says nothing: 
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from cibeacon.changes.hints import check_out, deepen
+from cibeacon.changes.commit_range import deepen
 from cibeacon.ci.other_systems import OtherSystem
 from cibeacon.git.remote import split_remote_url
 from cibeacon.model.changes import Unknown
@@ -29,6 +29,10 @@ _OUT_OF_REACH = (
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("no service map is drawn", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
 _CHECK = "cibeacon services check shows every fault with its line."
+_CHECK_OUT = {
+    "github": "check out before this step (actions/checkout)",
+    "gitlab": "let the job check out (the variable GIT_STRATEGY may be neither none nor empty)",
+}
 _ANOTHERS = "this checkout does not hold the commit that the run is about, nor can that be fetched"
 
 
@@ -131,7 +135,7 @@ def find(given: str | None, context: Context, repository: Trees, clone: Clone) -
     except CheckoutError as error:
         unknown = Unknown(error.what, error.hint)
         if not context.base_config and not clone.exists:
-            unknown = Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", check_out(context))
+            unknown = Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", _check_out(context))
         return RepositoryConfig(unknown=unknown, commit=commit)
 
 
@@ -163,13 +167,23 @@ def committed(clone: Clone, path: str) -> bytes | None:
 def _out_of_reach(context: Context, clone: Clone) -> Unknown:
     if context.base_config:
         return Unknown(_OUT_OF_REACH, deepen(context))
-    return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, check_out(context))
+    return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, _check_out(context))
+
+
+def _check_out(context: Context) -> str:
+    """How there is a checkout at all, in the words of the run's CI system."""
+    return _CHECK_OUT.get(context.host, "run inside the repository")
 
 
 def unread(why: str) -> RepositoryConfig:
     """The configuration that could not be looked at, for a reason that lies elsewhere."""
     what = "the repository's configuration was not read"
     return RepositoryConfig(unknown=Unknown(f"{what}: {why}"), fault=f"{what[:1].upper()}{what[1:]}: {why}.")
+
+
+def templates(services: tuple[str, ...]) -> tuple[str, ...]:
+    """The setting `services` where it says how services are found, instead of which ones changed."""
+    return services if any(PLACEHOLDER in name for name in services) else ()
 
 
 def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:

@@ -69,7 +69,7 @@ class ForgeClient(NamedTuple):
         reports how it ended. The status stays None where GitLab does not say.
         """
         if dry_run:
-            return context, (Notice("info", f"a dry run asks nobody how pipeline {context.run_id} stands"),)
+            return context, (Notice("info", f"a dry run does not ask how pipeline {context.run_id} stands"),)
         return guarded(
             lambda: (self._ask(lambda api: api.pipeline(context)), ()),
             lambda reason: (context, (Notice("error", f"{reason}."),)),

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cibeacon.cli import plain, verbs
+from cibeacon.changed_services import UNKNOWN
 from cibeacon.cli.output import mask, say
-from cibeacon.cli.report_view import present
+from cibeacon.cli.report_view import is_strict, present, run_report
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
 from cibeacon.runtime.environment import Environment
@@ -42,7 +42,7 @@ def run(env: Environment) -> int:
     if env.stage == "post" and env.environ.get("STATE_stage") == "pre":
         say(env, "cibeacon's step did not run in this job, so there is nothing to report.\n")
         return 0
-    return verbs.report(env, {}) if len(words) == 1 else _ran(env, words)
+    return run_report(env, {}) if len(words) == 1 else _ran(env, words)
 
 
 def command(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -68,12 +68,12 @@ def _ran(env: Environment, words: tuple[str, ...]) -> int:
         code = obeyed(words, env)
     except Refused as error:
         return _refused(env, f"The input command cannot be run: {error}", words)
-    return code if plain.strict(words, env.environ) or _meant(words[0], code) else 0
+    return code if is_strict(words, env.environ) or _meant(words[0], code) else 0
 
 
 def _meant(verb: str, code: int) -> bool:
     """Whether the exit code is what the step is there for: how a pipeline that it drives ended, or that nothing is known."""
-    return verb == "dataops" or (verb == "services" and code == verbs.UNKNOWN)
+    return verb == "dataops" or (verb == "services" and code == UNKNOWN)
 
 
 def _refused(env: Environment, why: str, words: Sequence[str] = ()) -> int:
@@ -86,6 +86,6 @@ def _refused(env: Environment, why: str, words: Sequence[str] = ()) -> int:
     def work() -> tuple[Report, Settings]:
         said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
         row = Outcome(kind="command", sink="cibeacon", status="invalid", error=said)
-        return Report(context=None, outcomes=(row,), strict=plain.strict(words, env.environ)), settings
+        return Report(context=None, outcomes=(row,), strict=is_strict(words, env.environ)), settings
 
     return present(env, settings, work).exit_code

@@ -12,7 +12,7 @@ import click
 from cibeacon import __version__
 from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.output import say
-from cibeacon.cli.plain import VALUES_OF_FLAGS
+from cibeacon.cli.report_view import VALUES_OF_FLAGS
 from cibeacon.model.parsers import boolean
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor

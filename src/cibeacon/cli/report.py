@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.plain import GROUPS
+from cibeacon.cli.report_view import run_report
 from cibeacon.runtime.environment import Environment
 
 
 @click.command("report")
-@flags(*GROUPS["report"], dry_run_outside_ci=True)
+@flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow", dry_run_outside_ci=True)
 @click.pass_obj
 def command(env: Environment, /, **arguments: str | bool | None) -> int:
     """Tell DX, DCI and Instabase about this run: services, deployments, its status, jobs and their files, reviewers.
@@ -19,4 +18,4 @@ def command(env: Environment, /, **arguments: str | bool | None) -> int:
     Secrets have no flag: give them as DX_API_TOKEN, DCI_API_SECRET and CIBEACON_FLOW_TOKEN. Outside CI this is a dry
     run. It always exits 0, unless --strict is given and something failed.
     """
-    return verbs.report(env, given(arguments))
+    return run_report(env, given(arguments))

@@ -5,11 +5,11 @@ Every word goes through the redactor on its way out. What cannot be written is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from cibeacon.app import broken, stopped
 from cibeacon.ci.detect import detect
 from cibeacon.cli.output import GRACE, say
+from cibeacon.model.changes import Unknown
 from cibeacon.model.payload import number
 from cibeacon.model.report import Notice, Report
 from cibeacon.reporting import text_report
@@ -17,20 +17,54 @@ from cibeacon.reporting.host_output import Speech, Writing
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.errors import guarded
+from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped, json_text
-from cibeacon.settings import Settings, secret_values
+from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.settings.options import Origin, misspelt
 
 Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Settings]]
+VALUES_OF_FLAGS = ("true", "false")
+"""Words that belong to the boolean flag before them. Others may be arguments: `dataops jobs --all 1` names a pipeline."""
+
+
+def run_report(env: Environment, flags: Mapping[str, str]) -> int:
+    """The exit code of `cibeacon report` with these flags."""
+    from cibeacon.report import report  # half of all our code, which other verbs do without
+
+    settings = load_settings(flags, env.environ, {})
+    return present(env, settings, lambda: report(env, flags, settings)).exit_code
+
+
+def run_services(env: Environment, flags: Mapping[str, str], paths: Sequence[str] | None = None) -> int:
+    """The exit code of `cibeacon services` with these flags; `paths` are changed paths that another tool worked out."""
+    from cibeacon.changed_services import blank_report, changed_services
+
+    settings = load_settings(flags, env.environ, {})
+    blank = blank_report(settings)
+    return present(
+        env, settings, lambda: changed_services(env, flags, settings, paths), text_report.services, blank
+    ).exit_code
+
+
+def is_strict(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether a command line that could not be read is strict: by its last such flag, else by the variables."""
+    flags: dict[str, str] = {}
+    for before, word in zip(("", *argv), argv, strict=False):
+        if word in ("--strict", "--no-strict"):
+            flags["strict"] = str(word == "--strict")
+        elif before == "--strict" and word.lower() in VALUES_OF_FLAGS:
+            flags["strict"] = word
+        elif word.startswith("--strict=") and word.partition("=")[2].strip():
+            flags["strict"] = word.partition("=")[2]
+    return load_settings(flags, environ, {}).output.strict
 
 
 def present(
     env: Environment, settings: Settings, work: Work, lines: Lines = text_report.lines, blank: Report | None = None
 ) -> Report:
-    """Does the work of a verb behind the firebreak, shows what came of it, and returns it.
+    """Does the work of a verb, shows its report, and returns it. A failure of the work is a report, too.
 
     `blank` is what there is to report where the work comes to nothing.
     """
@@ -44,10 +78,11 @@ def present(
     unwritten = _open(env, redactor)
     origins: Mapping[str, Origin] = {}
     try:
-        report, used = guarded(work, lambda why: (broken(why, blank), settings))
+        report, used = guarded(work, lambda reason: (_empty(f"{reason}.", blank), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
-        report = stopped(stop, blank)
+        reason = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
+        report = _empty(reason, blank)
     env.closing(report.exit_code)
     slips = tuple(Notice("info", each) for each in misspelt(env.environ, settings.origins))
     report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
@@ -68,6 +103,12 @@ def present(
     elif as_json:
         _print(env, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
     return report
+
+
+def _empty(reason: str, blank: Report) -> Report:
+    """A report without anything found; where services were asked for, they are unknown for that reason."""
+    changes = blank.changes and blank.changes._replace(unknown=Unknown(reason))
+    return blank._replace(changes=changes, notices=(Notice("error", reason),))
 
 
 def opened(env: Environment) -> Redactor:
@@ -94,8 +135,7 @@ def unbroken(env: Environment, work: Callable[[], int], code: int) -> int:
 
 def fault(env: Environment, why: str) -> None:
     """Says that a verb failed."""
-    lines = [clipped(notice.text, 400) for notice in broken(why).notices]
-    _print(env, Redactor(secret_values(env.environ)), lines, to_stderr=True)
+    _print(env, Redactor(secret_values(env.environ)), [clipped(f"{why}.", 400)], to_stderr=True)
 
 
 def _open(env: Environment, redactor: Redactor) -> list[str]:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 import click
 
-from cibeacon.cli import verbs
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.lazy_group import Verb, Verbs
-from cibeacon.cli.plain import GROUPS
+from cibeacon.cli.report_view import run_services
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.interrupt_guard import interruptible
 
@@ -22,7 +21,7 @@ VERBS: Mapping[str, Verb] = {
 
 
 @click.group("services", cls=Verbs, verbs=VERBS, invoke_without_command=True)
-@flags(*GROUPS["services"])
+@flags("core", "output", "change")
 @click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
 @click.pass_context
 def command(context: click.Context, /, files_from: str | None, **arguments: str | bool | None) -> int:
@@ -33,11 +32,11 @@ def command(context: click.Context, /, files_from: str | None, **arguments: str 
     if context.invoked_subcommand:
         return 0
     env: Environment = context.obj
-    return verbs.services(env, given(arguments), _paths(env, files_from) if files_from else None)
+    return run_services(env, given(arguments), _paths(env, files_from) if files_from else None)
 
 
 def _paths(env: Environment, source: str) -> list[str]:
-    """The paths in a list that some other tool wrote."""
+    """The paths in a list that another tool wrote."""
     if source == "-":
         with interruptible():
             text = env.stdin.read()

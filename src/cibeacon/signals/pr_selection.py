@@ -49,5 +49,5 @@ def _proven(plan_input: PlanInput, pull_request: PullRequest, name: str) -> Pull
         return pull_request
     if plan_input.unlanded:
         raise NotPlanned(*plan_input.unlanded)
-    why = "a dry run asks nobody; " if plan_input.dry_run else ""
+    why = "a dry run asks no host; " if plan_input.dry_run else ""
     raise NotPlanned("skipped", f"pull request {name} is not known to be merged: {why}set pr_merged if it is")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import githttp
-from cibeacon.changes.diff_fallback import Fallback
+from cibeacon.changes.history import FallbackHistory
 from cibeacon.sandbox.forge import Forge
 from githttp import GitServer
 from processes import cibeacon
@@ -237,7 +237,7 @@ class Host:
 
 def test_each_pair_is_asked_about_once():
     host = Host()
-    history = Fallback(Source(), host)
+    history = FallbackHistory(Source(), host)
     one, other = "a" * 40, "b" * 40
 
     assert history.is_ancestor(one, other) is True
@@ -251,5 +251,5 @@ def test_each_pair_is_asked_about_once():
 def test_only_full_ids_are_asked_about(odd):
     host = Host()
 
-    assert Fallback(Source(), host).merge_base("a" * 40, odd) is None
+    assert FallbackHistory(Source(), host).merge_base("a" * 40, odd) is None
     assert host.asked == []

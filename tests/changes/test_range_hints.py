@@ -82,7 +82,7 @@ def test_a_base_that_names_nothing_gets_advice_that_fits(base, place, clone):
     reason = changes(clone, f"--base={base}", place=place)["reason"]
 
     assert f"{base} names no commit in this checkout" in reason
-    assert ("whole id" in reason) == (base == "abcdef0" and place != "laptop")
+    assert ("full id" in reason) == (base == "abcdef0" and place != "laptop")
 
 
 @pytest.mark.parametrize("place", ["github", "gitlab"])

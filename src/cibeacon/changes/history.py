@@ -1,4 +1,4 @@
-"""The last rung below git: what the host's API says of commits that no repository here can tell of. Knows no rule.
+"""Knows what the host's API says of commits that no repository here can tell of. Knows no rule.
 
 Each question is asked once. What the host refuses is not known either, and the refusal is kept for the report.
 """
@@ -18,15 +18,15 @@ from cibeacon.runtime.errors import HostError
 
 
 class Source(diff.Source, Lineage, Protocol):
-    """A repository, or a ladder that goes on where the checkout ends."""
+    """A repository, or one that fetches what the checkout lacks."""
 
     def close(self) -> None:
         """Ends what it started, and removes what it made."""
         ...
 
 
-class Fallback:
-    """A `History` over a repository first, then over the host's API. `forge` is None where nobody may be asked."""
+class FallbackHistory:
+    """A `History` over a repository first, then over the host's API. `forge` is None where it may not be asked."""
 
     def __init__(self, source: Source, forge: ForgeClient | None) -> None:
         self.source, self.forge = source, forge
@@ -60,9 +60,9 @@ class Fallback:
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`."""
-        found = self.source.is_ancestor(older, newer)
-        if found is not None:
-            return found
+        known = self.source.is_ancestor(older, newer)
+        if known is not None:
+            return known
         base = self._base(older, newer)
         return None if base is None else base == older
 
@@ -70,14 +70,14 @@ class Fallback:
         """The best common ancestor of `one` and (a merge of) the others."""
         if len(others) == 1 and frozenset((one, *others)) in self._bases:
             return self._base(one, *others)
-        found = self.source.merge_base(one, *others)
-        return self._base(one, *others) if found is None and len(others) == 1 else found
+        base = self.source.merge_base(one, *others)
+        return self._base(one, *others) if base is None and len(others) == 1 else base
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
         """What `after` holds beyond `before`, oldest first, along first parents."""
-        found = self.source.first_parents(before, after)
-        if found is not None or self.forge is None:
-            return found
+        commits = self.source.first_parents(before, after)
+        if commits is not None or self.forge is None:
+            return commits
         try:
             return self.listed(before, after).first_parents
         except HostError as error:
@@ -87,13 +87,13 @@ class Fallback:
     def listed(self, base: str, head: str) -> Listed:
         """What the host tells of two commits. Raises `HostError`."""
         if self.forge is None:
-            return Listed(fault="nobody may be asked")
+            return Listed(fault="the host may not be asked")
         if (base, head) not in self._listed:
             self._listed[base, head] = self.forge.compared(base, head)
         return self._listed[base, head]
 
     def pull_request(self, number: int) -> PullRequest | None:
-        """A pull request by its number, open or merged; None where nobody may be asked. Raises `HostError`."""
+        """A pull request by its number, open or merged; None where the host may not be asked. Raises `HostError`."""
         if self.forge is None:
             return None
         if number not in self._pull_requests:
@@ -101,19 +101,19 @@ class Fallback:
                 self._pull_requests[number] = self.forge.pull_request(number)._replace(named=True, looked_up=True)
             except HostError as error:
                 self._pull_requests[number] = error
-        answer = self._pull_requests[number]
-        if isinstance(answer, HostError):
-            raise answer
-        return answer
+        pull_request = self._pull_requests[number]
+        if isinstance(pull_request, HostError):
+            raise pull_request
+        return pull_request
 
     def _base(self, one: str, other: str) -> str | None:
         pair = frozenset((one, other))
         if pair not in self._bases:
-            self._bases[pair] = self._asked_base(one, other)
+            self._bases[pair] = self._ask_for_base(one, other)
         self.relied |= self._bases[pair] is not None
         return self._bases[pair]
 
-    def _asked_base(self, one: str, other: str) -> str | None:
+    def _ask_for_base(self, one: str, other: str) -> str | None:
         if self.forge is None or not SHA.fullmatch(one) or not SHA.fullmatch(other):
             return None
         try:

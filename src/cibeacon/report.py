@@ -1,0 +1,124 @@
+"""The story of `report`: what is known is planned and kept on disk, then the rest is looked for, then all is sent.
+
+Does not know flags or how a report is shown. What fails unexpectedly here is caught by whoever shows the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cibeacon.changed_services import explore, identify, problem_notice, stop_notices
+from cibeacon.changes.service_changes import merged_prs
+from cibeacon.delivery.deliver import deliver
+from cibeacon.delivery.write_ahead import Journal
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Notice, Report
+from cibeacon.model.signals import JobState
+from cibeacon.run import Run
+from cibeacon.runtime import paths
+from cibeacon.runtime.environment import Environment
+from cibeacon.runtime.errors import guarded, interruption
+from cibeacon.settings import Settings
+from cibeacon.settings.endpoint import endpoints
+from cibeacon.signals.metadata import with_metadata, without_metadata
+from cibeacon.signals.plan import Ready, Step, plan, spoiled_kinds
+from cibeacon.signals.plan_input import File, PlanInput
+from cibeacon.sinks import SINKS, method_of_kind
+
+
+def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
+    """Plans every signal that the run and the settings call for, and sends it."""
+    with identify(env, flags, settings, sends=True) as (run, search):
+        run, journal = _write_ahead(env, run)
+        run = explore(run, search)
+    if run.settings.deploy.metadata_jq or run.settings.dci.dci_files:  # which take their time
+        run, journal = _write_ahead(env, run, journal)
+    run, files, notices = _find_files(env, run)
+    run, steps = _fill_metadata(env, run, _plan(env, run, files))
+    outcomes, more = deliver(env, run, steps, journal=journal)
+    silent = [problem_notice(problem) for problem in run.settings.problems if not spoiled_kinds(problem)]
+    notices = (*run.notices, *stop_notices(run), *notices, *more, *silent)
+    reasons = {outcome.reason for outcome in outcomes}
+    report = Report(
+        context=run.about,
+        changes=run.changes,
+        outcomes=outcomes,
+        notices=tuple(notice for notice in notices if notice.text not in reasons),
+        strict=run.settings.output.strict,
+        dry_run=run.dry_run,
+        host_title=run.host.title,
+    )
+    return report, run.settings
+
+
+def _write_ahead(env: Environment, run: Run, journal: Journal | None = None) -> tuple[Run, Journal | None]:
+    """Writes what is known to the spool before anything slow or fragile is looked at. A dry run writes nothing."""
+    if run.dry_run:
+        return run, None
+    steps = _plan(env, run)
+    if run.settings.deploy.metadata_jq:
+        steps = without_metadata(steps, "failed", "it was not run yet")
+    journal = journal or Journal(env, run)
+    interrupted, _ = journal.hold(steps, run.settings, run.interrupted)
+    return run._replace(interrupted=interrupted), journal
+
+
+def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Step]:
+    """Every signal that the run calls for. One that breaks its sink's rules is invalid before anything is sent."""
+    pushed = run.pushed
+    plan_input = PlanInput(
+        context=run.context,
+        settings=run.settings,
+        stage=env.stage,
+        now=env.began,
+        dry_run=run.dry_run,
+        host_title=run.host.title,
+        changes=run.changes,
+        map_fault=run.map_fault,
+        landed=merged_prs(pushed, run.changes, run.pr_changes),
+        unlanded=(pushed.status, pushed.reason) if pushed.reason else None,
+        files=files,
+    )
+    return [_check(step, run.settings) for step in plan(plan_input)]
+
+
+def _check(step: Step, settings: Settings) -> Step:
+    """The step with the vendor's name of its call; invalid where it breaks the sink's rules."""
+    if isinstance(step, Outcome):
+        return step._replace(method=method_of_kind(step.sink, step.kind, endpoints(settings)[step.sink].form))
+    sink = SINKS[step.row.sink]
+    fault = sink.faults(step.signal)
+    outcome = step.row._replace(method=sink.method(step.signal, endpoints(settings)[step.row.sink].form))
+    return outcome._replace(status="invalid", reason=fault) if fault else step._replace(row=outcome)
+
+
+def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tuple[Notice, ...]]:
+    """The files that go along where a job of DCI ends, and what is said of those that cannot."""
+    patterns = run.settings.dci.dci_files
+    steps = _plan(env, run) if patterns else []
+    if not any(isinstance(step, Ready) and isinstance(step.signal, JobState) for step in steps):
+        return run, (), ()
+    from cibeacon.files.attachments import attachments_or_none, no_attachments  # few runs send files
+
+    env.halftime(run.deadline.remaining() / 2)  # the rest is for sending
+    if reason := run.interrupted:
+        files, complaints = no_attachments(reason)
+    else:
+        (files, complaints), reason = attachments_or_none(patterns, env.cwd, top=paths.boundary(env))
+    env.halftime(None)
+    notices = tuple(Notice("error", f"dci_files: {complaint}.") for complaint in complaints)
+    return run._replace(interrupted=reason), tuple(File(*file) for file in files), notices
+
+
+def _fill_metadata(env: Environment, run: Run, steps: list[Step]) -> tuple[Run, list[Step]]:
+    """The steps with what the program of `metadata_jq` builds in each deployment."""
+    program, left = run.settings.deploy.metadata_jq, run.deadline.remaining()
+    try:
+        steps = guarded(
+            lambda: with_metadata(steps, program, run.context, env.environ, left / 2),  # the rest is for sending
+            lambda reason: without_metadata(steps, "failed", f"{reason}."),
+        )
+    except KeyboardInterrupt as stop:
+        run = run._replace(interrupted=interruption(stop))
+        steps = without_metadata(steps, "failed", interruption(stop))
+    return run, steps
