@@ -12,7 +12,6 @@ from cibeacon.delivery import spool_factory
 from cibeacon.delivery.deliver import deliver
 from cibeacon.files.attachments import attachments_or_none
 from cibeacon.git.repository import Repository
-from cibeacon.model.file_names import header
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
@@ -27,7 +26,8 @@ from cibeacon.signals import dci_builders
 from cibeacon.signals.plan import Ready, Step
 from cibeacon.signals.plan_input import PlanInput
 from cibeacon.signals.requirements import unencrypted, unreachable
-from cibeacon.sinks import SINKS, dci_record
+from cibeacon.sinks import SINKS, signal_record
+from cibeacon.sinks.dci_files import header_name
 
 _SPOIL = ("core", "change", "dci")
 """Groups in which a value that cannot be used would have to be guessed."""
@@ -112,7 +112,7 @@ class _Step:
             return job
         place = spool_factory.place(self._world, self.settings, self._run.host)
         for entry in spool_factory.waiting(place, self._world.cwd):
-            waits = dci_record.read(entry.record.signal)
+            waits = signal_record.read(entry.record.signal)
             if isinstance(waits, DciJob) and waits.correlation.startswith(_LOCAL) and _same(waits, job):
                 return job._replace(correlation=waits.correlation)
         return job
@@ -139,7 +139,7 @@ class _Step:
             said = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
             self._notices += (Notice("error", said),)
             return ()
-        return [each._replace(name=header(name) if name else each.name, mime=mime or each.mime) for each in files]
+        return [each._replace(name=header_name(name) if name else each.name, mime=mime or each.mime) for each in files]
 
     @property
     def tag(self) -> str:

@@ -103,7 +103,7 @@ def _said(env: Environment, found: Run, signal: FlowAssignment, row: Outcome, sa
     meant: list[tuple[str, str]] = []
     form = endpoints(found.settings)[flow.NAME].form
     with hired(env, found.settings, found.deadline.part(0.5), (flow.NAME,)) as client:
-        if client.send(flow.choice(form, signal.pipelines, meant), row).status != "sent":
+        if client.send(flow.choose_pipelines(form, signal.pipelines, meant), row).status != "sent":
             return signal
     say([words for _, words in meant])
     return signal._replace(pipelines=tuple(pipeline_id for pipeline_id, _ in meant))

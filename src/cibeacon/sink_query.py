@@ -11,7 +11,7 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals.requirements import unreachable
-from cibeacon.sinks.dci_query import Found
+from cibeacon.sinks.dci_query import SinkRows
 
 ONE = ("identity", "job")
 """Questions that have one row for an answer."""
@@ -52,12 +52,12 @@ _FINE = ("sent", "dry-run")
 
 
 def lookup(
-    env: Environment, flags: Mapping[str, str], name: str, read: Callable[[Found], Exchange], sink: str = "dci"
+    env: Environment, flags: Mapping[str, str], name: str, read: Callable[[SinkRows], Exchange], sink: str = "dci"
 ) -> Answer:
     """The answer to one question; `name` is that of the rows, `read` the dialogue that finds them at `sink`."""
     settings = load_settings(flags, env.environ, {})
     row = Outcome(kind=sink, sink=sink, status="invalid", subject=name)
-    found = Found()
+    found = SinkRows()
     dry_run = bool(settings.core.dry_run)
     fault = _fault(settings, sink, dry_run=dry_run)
     if fault:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cibeacon.files import attachments as module
 from cibeacon.files import junit
 from cibeacon.files.attachments import LARGEST, attachments
-from cibeacon.model.file_names import named
+from cibeacon.sinks.dci_files import unique_names
 
 TABLES = Path(__file__).parent / "attachments"
 KINDS = json.loads((TABLES / "kinds.json").read_text(encoding="utf-8"))
@@ -254,13 +254,13 @@ HEADER = re.compile(r"[!-~\xa1-\xac\xae-\xff]([ -~\xa1-\xac\xae-\xff]{0,253}[!-~
 
 @given(st.lists(st.tuples(paths, st.booleans()), max_size=12), st.randoms())
 def test_names_fit_a_header_are_unique_and_do_not_depend_on_the_order(files, random):
-    found = named(files)
+    found = unique_names(files)
     assert all(HEADER.fullmatch(name) for name in found)
     assert len(set(found)) == len(found)
     shuffled = sorted(files, key=lambda _: random.random())
-    assert sorted(zip(shuffled, named(shuffled), strict=True)) == sorted(zip(files, found, strict=True))
+    assert sorted(zip(shuffled, unique_names(shuffled), strict=True)) == sorted(zip(files, found, strict=True))
 
 
 @given(paths, paths)
 def test_the_name_of_a_file_alone_tells_it_from_every_other(one, other):
-    assert (named([(one, False)]) == named([(other, False)])) == (one == other)
+    assert (unique_names([(one, False)]) == unique_names([(other, False)])) == (one == other)

@@ -23,8 +23,9 @@ from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.runtime.watched_file import watched
 from cibeacon.settings.endpoint import Endpoint
-from cibeacon.sinks import dci, dci_calls, dci_record
-from cibeacon.sinks.dci_lookup import STATUSES, TRIES
+from cibeacon.sinks import dci, dci_api, dci_jobs, signal_record
+from cibeacon.sinks.dci_api import TRIES
+from cibeacon.sinks.dci_jobs import STATUSES
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "dci").glob("*.json"))
@@ -192,7 +193,7 @@ def test_whatever_stands_in_a_record_is_a_signal_or_none(kind, fields):
             ("JobState", end()),
         )
     }
-    read = dci_record.read({**whole.get(kind, {}), **fields, "type": kind})
+    read = signal_record.read({**whole.get(kind, {}), **fields, "type": kind})
     assert read is None or isinstance(read, KINDS[kind])
 
 
@@ -284,9 +285,9 @@ def test_the_eleven_entries_of_dcis_documentation_are_calls_of_ours():
         for step in case["talk"]
     }
     topic = "c4171062-e2b4-4b60-9a5f-3e2fb32b4f68"
-    for call in (dci_calls.topics(0, "RHEL-8.2"), dci_calls.components(topic), dci_calls.jobs()):
-        assert (call.method, call.path.partition("?")[0]) in told
-    assert dci_calls.identity() == Request("GET", "/api/v1/identity", auth="dci")
+    for path in ("/topics", f"/topics/{topic}/components", "/jobs"):
+        assert ("GET", f"/api/v1{path}") in told
+    assert dci_api.get("/identity") == Request("GET", "/api/v1/identity", auth="dci")
     made = ("jobs", "jobs/schedule", "jobstates", "files")
     assert {("POST", f"/api/v1/{name}") for name in made} <= told
     states = {step["call"]["body"]["status"] for case in CASES.values() for step in case["talk"]
@@ -309,8 +310,11 @@ def second_of_january(monkeypatch):
 @pytest.mark.parametrize(
     ("call", "signature"),
     [
-        (dci_calls.identity(), "74b1c1eaea21011abcf922d0750396e1947724204a9b6872c36cd877b1ca47d7"),
-        (dci_calls.topics(0, "RHEL-8.2"), "e6116a9be2d6d18b13fd2b7e5363449a1d5d8d455f1a9e01aeacfb509b8fa185"),
+        (dci_api.get("/identity"), "74b1c1eaea21011abcf922d0750396e1947724204a9b6872c36cd877b1ca47d7"),
+        (
+            dci_api.page("/topics", {"name": "RHEL-8.2"}),
+            "e6116a9be2d6d18b13fd2b7e5363449a1d5d8d455f1a9e01aeacfb509b8fa185",
+        ),
     ],
     ids=["identity", "topic by name"],
 )
@@ -333,7 +337,7 @@ def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
 
 
 def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_january):
-    call = dci_calls.state(JOB, "running", "ü")
+    call = dci_jobs.state_request(JOB, "running", "ü")
     (tmp_path / "body").write_bytes(call.content())
     same = Request("POST", call.path, auth="dci", file=tmp_path / "body")
     with watched(same.file, None) as content:
@@ -351,6 +355,3 @@ def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library
     }  # fmt: skip
     signed = generate_headers(request, {"access_key": KEY, "secret_key": SIGNED.token})["Authorization"]
     assert signed.endswith("Signature=eef4b3e5a0c8502d5e76dac0148060fa1dbe3fdff4a80eea90c4dfa38d71f6b6")
-
-
-# House rules ----------------------------------------------------------------------------------------------------------

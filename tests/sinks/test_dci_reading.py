@@ -56,8 +56,8 @@ def pages(name, count):
     ],
 )
 def test_pages_are_asked_for_until_there_is_enough(count, limit, asked):
-    found = reading.Found()
-    calls, result = carried(reading.topics(found, reading.Wanted({}, limit)), pages("topics", count))
+    found = reading.SinkRows()
+    calls, result = carried(reading.topics(found, reading.RowFilter({}, limit)), pages("topics", count))
     assert [(int(query["limit"]), int(query["offset"])) for _, query in calls] == asked
     assert result.outcome == "sent"
     assert len(found.rows) == min(count, limit or count)
@@ -65,19 +65,19 @@ def test_pages_are_asked_for_until_there_is_enough(count, limit, asked):
 
 
 def test_jobs_come_in_small_pages_since_they_bring_so_much_along():
-    calls, _ = carried(reading.jobs(reading.Found(), reading.Wanted()), pages("jobs", 41))
+    calls, _ = carried(reading.jobs(reading.SinkRows(), reading.RowFilter()), pages("jobs", 41))
     assert [query["limit"] for _, query in calls] == ["20", "20", "20"]
 
 
 def test_conditions_are_written_as_dci_reads_them():
-    wanted = reading.Wanted({"name": "RHEL-8.2", "state": "active"})
-    calls, _ = carried(reading.topics(reading.Found(), wanted), pages("topics", 1))
+    wanted = reading.RowFilter({"name": "RHEL-8.2", "state": "active"})
+    calls, _ = carried(reading.topics(reading.SinkRows(), wanted), pages("topics", 1))
     assert calls[0][1]["where"] == "name:RHEL-8.2,state:active"
 
 
 def test_columns_may_be_called_like_anything():
-    wanted = reading.Wanted({"limit": "1", "offset": "2", "path": "3"})
-    calls, _ = carried(reading.jobs(reading.Found(), wanted), pages("jobs", 1))
+    wanted = reading.RowFilter({"limit": "1", "offset": "2", "path": "3"})
+    calls, _ = carried(reading.jobs(reading.SinkRows(), wanted), pages("jobs", 1))
     assert calls[0][1]["where"] == "limit:1,offset:2,path:3"
 
 
@@ -94,8 +94,8 @@ def test_the_latest_is_looked_for_among_all():
             return answer({"_meta": {"count": 4}, "components": rows})
         return answer({"topic": {"id": TOPIC}})
 
-    found = reading.Found()
-    exchange = reading.components(found, TOPIC, reading.Wanted(), latest_by="released")
+    found = reading.SinkRows()
+    exchange = reading.components(found, TOPIC, reading.RowFilter(), latest_by="released")
     assert carried(exchange, reply)[1].outcome == "sent"
     assert [row["id"] for row in found.rows] == ["2", "3"]
 
@@ -114,8 +114,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("document", HOSTILE, ids=str)
 def test_an_answer_that_is_not_dcis_is_said_to_be_none(document):
-    found = reading.Found()
-    _, result = carried(reading.topics(found, reading.Wanted()), lambda *_: answer(document))
+    found = reading.SinkRows()
+    _, result = carried(reading.topics(found, reading.RowFilter()), lambda *_: answer(document))
     assert result.outcome == "failed"
     assert "check dci_url" in result.reason
     assert found.rows == []
@@ -123,17 +123,17 @@ def test_an_answer_that_is_not_dcis_is_said_to_be_none(document):
 
 @pytest.mark.parametrize("meta", [None, {}, {"count": None}, {"count": "7"}, {"count": -1}, "x"], ids=str)
 def test_a_count_that_is_none_ends_the_reading(meta):
-    found = reading.Found()
+    found = reading.SinkRows()
     document = {"_meta": meta, "topics": [{"id": "1"}]}
-    _, result = carried(reading.topics(found, reading.Wanted()), lambda *_: answer(document))
+    _, result = carried(reading.topics(found, reading.RowFilter()), lambda *_: answer(document))
     assert (result.outcome, len(found.rows)) == ("sent", 1)
 
 
 def test_a_server_that_promises_more_than_it_has_is_not_asked_for_ever():
     replies = iter([[{"id": "1"}], []])
-    found = reading.Found()
+    found = reading.SinkRows()
     calls, _ = carried(
-        reading.topics(found, reading.Wanted()),
+        reading.topics(found, reading.RowFilter()),
         lambda *_: answer({"_meta": {"count": 9}, "topics": next(replies)}),
     )
     assert len(calls) == 2
@@ -142,8 +142,8 @@ def test_a_server_that_promises_more_than_it_has_is_not_asked_for_ever():
 @pytest.mark.parametrize(("words", "calls"), [("", 100), ("x" * 5_000, 67)], ids=["rows", "bytes"])
 def test_a_list_without_end_ends_with_advice(words, calls):
     page = answer({"_meta": {"count": 10**9}, "topics": [{"id": "1", "name": words}] * 200})
-    found = reading.Found()
-    asked, result = carried(reading.topics(found, reading.Wanted()), lambda *_: page)
+    found = reading.SinkRows()
+    asked, result = carried(reading.topics(found, reading.RowFilter()), lambda *_: page)
     assert (result.outcome, len(asked)) == ("failed", calls)
     assert "--limit" in result.reason
 
@@ -151,20 +151,20 @@ def test_a_list_without_end_ends_with_advice(words, calls):
 @pytest.mark.parametrize(("levels", "outcome"), [(198, "sent"), (300, "failed"), (900, "failed")])
 def test_a_row_that_is_nested_more_deeply_than_anybody_reads_is_no_row(levels, outcome):
     deep = f'{{"topics": [{{"id": "1", "data": {"[" * levels}{"]" * levels}}}]}}'.encode()
-    found = reading.Found()
-    result = carried(reading.topics(found, reading.Wanted()), lambda *_: Response(200, deep, "application/json"))[1]
+    found = reading.SinkRows()
+    result = carried(reading.topics(found, reading.RowFilter()), lambda *_: Response(200, deep, "application/json"))[1]
     assert (result.outcome, len(found.rows)) == (outcome, 1 if outcome == "sent" else 0)
 
 
 def test_a_server_that_gives_more_than_it_was_asked_for_is_cut():
-    found = reading.Found()
+    found = reading.SinkRows()
     document = {"_meta": {"count": 3}, "topics": [{"id": "1"}, {"id": "2"}, {"id": "3"}]}
-    carried(reading.topics(found, reading.Wanted({}, 2)), lambda *_: answer(document))
+    carried(reading.topics(found, reading.RowFilter({}, 2)), lambda *_: answer(document))
     assert [row["id"] for row in found.rows] == ["1", "2"]
 
 
 def test_no_secret_of_an_answer_is_kept():
     job = {"id": "1", "remoteci": {"api_secret": "x", "name": "n"}, "topic": {"data": {"registry": {"password": "y"}}}}
-    found = reading.Found()
+    found = reading.SinkRows()
     carried(reading.job(found, TOPIC), lambda *_: answer({"job": job}))
     assert found.rows == [{"id": "1", "remoteci": {"name": "n"}, "topic": {"data": {"registry": {}}}}]

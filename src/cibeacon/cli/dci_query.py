@@ -17,7 +17,7 @@ from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import load_settings
 from cibeacon.sink_query import Answer
 from cibeacon.sinks import dci_query
-from cibeacon.sinks.dci_calls import can_be_asked_for
+from cibeacon.sinks.dci_api import can_be_queried
 
 _SETTINGS = ("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq", "dci_url", "dci_client_id")
 _WIDTH = 500
@@ -50,7 +50,7 @@ def _parse_where(context: click.Context, parameter: click.Parameter, given: tupl
         name, sign, value = text.partition("=")
         if not sign or not name.replace("_", "").isalnum() or not name.isascii():
             raise click.BadParameter(f"{text} is not NAME=VALUE, such as status=failure")
-        if not can_be_asked_for(value.removesuffix("*")):
+        if not can_be_queried(value.removesuffix("*")):
             raise click.BadParameter(f"DCI cannot be asked for an empty value or one with a comma: {text}")
         conditions[name] = value
     return conditions
@@ -82,7 +82,7 @@ def whoami(env: Environment, /, **arguments: Any) -> int:
 @_query_flags()
 def topics(env: Environment, /, where: dict[str, str], limit: int | None, **arguments: Any) -> int:
     """List the topics that this remote CI may use."""
-    read = partial(dci_query.topics, wanted=dci_query.Wanted(where, limit))
+    read = partial(dci_query.topics, wanted=dci_query.RowFilter(where, limit))
     return show_query(env, given(arguments), "topics", read, _list(_TOPICS))
 
 
@@ -97,11 +97,11 @@ def components(
     env: Environment, /, topic: str, latest: bool, where: dict[str, str], limit: int | None, **arguments: Any
 ) -> int:
     """List the components of TOPIC (its name or id), the last released first."""
-    if not can_be_asked_for(topic):
+    if not can_be_queried(topic):
         raise click.BadParameter("DCI can look up no topic with a comma or an asterisk at its end: give its id")
     settings = load_settings(given(arguments), env.environ, {})
     latest_by = (settings.dci.dci_latest_by or "released") if latest else None
-    wanted = dci_query.Wanted(where, limit)
+    wanted = dci_query.RowFilter(where, limit)
     read = partial(dci_query.components, topic=topic, wanted=wanted, latest_by=latest_by)
     return show_query(env, given(arguments), "components", read, _list(_COMPONENTS))
 
@@ -113,7 +113,7 @@ def components(
 def jobs(env: Environment, /, job_id: str | None, where: dict[str, str], limit: int | None, **arguments: Any) -> int:
     """List the team's jobs, the newest 20 unless --limit says otherwise; or show the job of one ID with its results."""
     if job_id is None:
-        read = partial(dci_query.jobs, wanted=dci_query.Wanted(where, limit or _JOBS))
+        read = partial(dci_query.jobs, wanted=dci_query.RowFilter(where, limit or _JOBS))
         return show_query(env, given(arguments), "jobs", read, _list(_JOB_LIST))
     if not is_uuid(job_id.lower()):
         raise click.BadParameter(f"{job_id} is not the id of a job")

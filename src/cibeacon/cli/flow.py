@@ -22,8 +22,8 @@ from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.sink_query import Answer
 from cibeacon.sinks import flow
-from cibeacon.sinks.dci_query import Found
-from cibeacon.sinks.flow_pipelines import PREFIX
+from cibeacon.sinks.dci_query import SinkRows
+from cibeacon.sinks.flow_api import PREFIX
 
 _SETTINGS = (
     *("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq"),
@@ -48,8 +48,8 @@ def listing(env: Environment, /, name: str, **arguments: Any) -> int:
     """List the pipelines that the token sees, each with what it may do there: the quickest check of token and context."""
     path = load_settings(given(arguments), env.environ, {}).flow.flow_list_path
 
-    def read(result: Found) -> Exchange:
-        return flow.listing(path, name, result.rows)
+    def read(result: SinkRows) -> Exchange:
+        return flow.list_pipelines(path, name, result.rows)
 
     return show_query(env, given(arguments), "pipelines", read, _lines, flow.NAME)
 

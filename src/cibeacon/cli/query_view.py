@@ -14,7 +14,7 @@ from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import load_settings, secret_values
 from cibeacon.sink_query import Answer, lookup
-from cibeacon.sinks.dci_query import Found
+from cibeacon.sinks.dci_query import SinkRows
 
 _GRACE = 1.0
 _WIDTH = 500
@@ -26,7 +26,7 @@ def show_query(
     env: Environment,
     flags: Mapping[str, str],
     name: str,
-    read: Callable[[Found], Exchange],
+    read: Callable[[SinkRows], Exchange],
     lines: Lines,
     sink: str = "dci",
 ) -> int:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.files import junit
-from cibeacon.model.file_names import named
 from cibeacon.runtime import paths
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.services.patterns import Glob, is_plain
+from cibeacon.sinks.dci_files import unique_names
 
 JUNIT = "application/junit"
 """The only type that DCI counts tests in."""
@@ -136,7 +136,7 @@ class _Look:
         if len(kept) > MOST:
             self.said.append(f"only the first {MOST} of {len(kept)} files are taken")
         kinds = [self._kind(path, about.real) for path, about in kept[:MOST]]
-        names = named([(about.label, kind == JUNIT) for (_, about), kind in zip(kept, kinds, strict=False)])
+        names = unique_names([(about.label, kind == JUNIT) for (_, about), kind in zip(kept, kinds, strict=False)])
         found = (
             Found(about.real, name, kind, about.size)
             for (_, about), name, kind in zip(kept, names, kinds, strict=False)

@@ -85,6 +85,42 @@ class SinkResult(NamedTuple):
 Exchange: TypeAlias = Generator[Request, Response, SinkResult]
 
 
+class SinkError(Exception):
+    """A failure that ends an exchange: what happened and what to do, and the vendor's own words."""
+
+    def __init__(self, reason: str, error: str | None = None, *, retryable: bool = False) -> None:
+        super().__init__(reason)
+        self.result = SinkResult("failed", reason, error, retryable)
+
+
+def ended_by_errors(exchange: Exchange) -> Exchange:
+    """The exchange; a `SinkError` ends it with its result."""
+    try:
+        return (yield from exchange)
+    except SinkError as error:
+        return error.result
+
+
+def redirect_error(response: Response, vendor: str, setting: str) -> SinkError:
+    """What a redirect means; `setting` is the one that holds the vendor's URL."""
+    target = f" to {response.location}" if response.location else ""
+    return SinkError(
+        f"{vendor} answered with a redirect{target}; redirects are not followed, so that no other server gets the "
+        f"credential: set {setting} to the final address.",
+        f"redirect {response.status}",
+        retryable=True,
+    )
+
+
+def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpected answer") -> SinkError:
+    """What an answer of another server means; `content` says what it is, `setting` holds the vendor's URL."""
+    return SinkError(
+        f"The answer is not {vendor}'s ({content}): check {setting}, and whether a proxy or login page stands between.",
+        error,
+        retryable=True,
+    )
+
+
 class Resumed(NamedTuple):
     """A signal of the spool on its way again."""
 

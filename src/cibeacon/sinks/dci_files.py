@@ -1,19 +1,27 @@
-"""Knows how a file becomes one of a job's at DCI, once, whatever else has its name. Does not know how its bytes travel.
+"""Knows how a file becomes one of a job's at DCI, once, under a name of its own. Does not know how its bytes travel.
 
-DCI keeps any number of files of one name and says nothing of what is in them, so what has the name is compared.
+A header carries the name: Latin-1, short. DCI compares the results of a file with those of the same name in the job
+before, so a name depends on the path alone. DCI keeps any number of files of one name and does not say what they hold.
 """
 
 from __future__ import annotations
 
-from cibeacon.model.file_names import numbered
-from cibeacon.model.request import Exchange, SinkResult
-from cibeacon.model.signals import Attachment
-from cibeacon.sinks import dci_calls as calls
-from cibeacon.sinks.dci_lookup import TRIES, Row, Talk, id_of, listed, needed_jobs
-from cibeacon.sinks.dci_replies import Refused, answer, unanswered
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
 
+from cibeacon.model.request import Exchange, Request, SinkError, SinkResult
+from cibeacon.model.signals import Attachment
+from cibeacon.sinks.dci_api import ROOT, TRIES, Row, Talk, answer, ask_all, can_be_queried, id_of, unanswered
+from cibeacon.sinks.dci_jobs import find_job_id
+
+LONGEST = 255
+"""Characters of a name that DCI stores."""
+_PLAIN = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
+_DIGITS = 16
 _MOST_OF_A_NAME = 20
-"""Files of one name in a job: whoever has more has a mistake in a loop."""
+"""Files of one name in a job: more of them are a mistake in a loop."""
 _OWN_NAME = "give each file a name of its own (cibeacon dci upload --name)"
 _RENAMED = (
     "DCI has another file of the name {0}, so this one is called {1}: to have DCI compare its results from run to run, "
@@ -21,47 +29,120 @@ _RENAMED = (
 )
 
 
-def told_file(signal: Attachment) -> Exchange:
-    """The file sent, under a number where another has its name; unless the job has this very file. Raises `Refused`."""
-    job_id = signal.job_id or id_of((yield from needed_jobs(None, signal.correlation))[0])
-    outputs = {"dci_job_id": job_id}
+def upload(job_id: str, path: Path, name: str, mime: str) -> Request:
+    """The request that adds a file to a job; without a content type, by which DCI would read the body as a form."""
+    headers = {"DCI-JOB-ID": job_id, "DCI-NAME": name, "DCI-MIME": mime}
+    return Request("POST", f"{ROOT}/files", auth="dci", headers=headers, file=path, repeatable=False)
 
+
+def send_file(signal: Attachment) -> Exchange:
+    """Sends the file unless the job has it, under a number where another file has its name. Raises `SinkError`."""
+    job_id = yield from find_job_id(signal.job_id, signal.correlation)
+    outputs = {"dci_job_id": job_id}
     number, lost = 1, 0
     while number <= _MOST_OF_A_NAME and lost < TRIES:
-        name = numbered(signal.name, number)
-        told = SinkResult("sent", None if number == 1 else _RENAMED.format(signal.name, name), outputs=outputs)
-        there = yield from _named(job_id, name)
-        for row in there:
-            if (yield from _same(row, signal, ours=lost > 0)):
-                return told if lost else SinkResult("duplicate", f"DCI has this file already: {name}.", outputs=outputs)
-        if there:
+        name = _numbered(signal.name, number)
+        sent = SinkResult("sent", None if number == 1 else _RENAMED.format(signal.name, name), outputs=outputs)
+        namesakes = yield from _files_of_name(job_id, name)
+        for row in namesakes:
+            if (yield from _is_same(row, signal, ours=lost > 0)):
+                return sent if lost else SinkResult("duplicate", f"DCI has this file already: {name}.", outputs=outputs)
+        if namesakes:
             number += 1
             continue
-        reply = yield calls.upload(job_id, signal.path, name, signal.mime)
-        if not reply.lost:
-            answer(reply)
-            return told
+        response = yield upload(job_id, signal.path, name, signal.mime)
+        if not response.lost:
+            answer(response)
+            return sent
         lost += 1
     if lost:
         raise unanswered()
-    why = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
-    return SinkResult("failed", why, "name taken", outputs=outputs)
+    reason = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
+    return SinkResult("failed", reason, "name taken", outputs=outputs)
 
 
-def _named(job_id: str, name: str) -> Talk[list[Row]]:
-    """The job's files of that name: DCI keeps any number of them."""
-    rows = yield from listed(lambda offset: calls.files(job_id, offset, name), "files")
+def _files_of_name(job_id: str, name: str) -> Talk[list[Row]]:
+    where = {"name": name} if can_be_queried(name) else {}
+    rows, _ = yield from ask_all(f"/jobs/{job_id}/files", "files", where)
     return [row for row in rows if row.get("name") == name]
 
 
-def _same(row: Row, signal: Attachment, *, ours: bool) -> Talk[bool]:
-    """Whether a file of DCI's holds what ours holds; where DCI does not show it, `ours` says so. Raises `Refused`."""
-    reply = yield calls.content(id_of(row), signal.path, signal.mime)
-    if reply.same is not None:
-        return reply.same
-    if not (ours or 300 <= reply.status < 400 or reply.status == 404):
-        answer(reply)
+def _is_same(row: Row, signal: Attachment, *, ours: bool) -> Talk[bool]:
+    """Whether a file of DCI's has the content of ours; where DCI does not show it, `ours` decides."""
+    content = f"{ROOT}/files/{id_of(row)}/content"
+    # the type says how our file is cleaned of secrets before the two are compared
+    response = yield Request("GET", content, auth="dci", headers={"DCI-MIME": signal.mime}, file=signal.path)
+    if response.same is not None:
+        return response.same
+    if not (ours or 300 <= response.status < 400 or response.status == 404):
+        answer(response)
     if ours:
         return True
-    why = f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}."
-    raise Refused(SinkResult("failed", why, "name taken"))
+    raise SinkError(
+        f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}.", "name taken"
+    )
+
+
+def _numbered(name: str, number: int) -> str:
+    """The name of the file of that number among those of one name: the first has the name itself."""
+    ending = f" ({number})" if number > 1 else ""
+    return f"{name[: LONGEST - len(ending)]}{ending}"
+
+
+def unique_names(files: Sequence[tuple[str, bool]]) -> list[str]:
+    """A name for each path; true where it is a JUnit report, which goes without its suffix `.xml`, as DCI has it.
+
+    A file that would have the name of another keeps its suffix, and gets a number where that does not help.
+    """
+    taken: set[str] = set()
+    names: dict[int, str] = {}
+    for index in sorted(range(len(files)), key=lambda index: (files[index][1], files[index][0])):
+        path, junit = files[index]
+        names[index] = next(name for name in _choices(path, junit=junit) if name not in taken)
+        taken.add(names[index])
+    return [names[index] for index in range(len(files))]
+
+
+def _choices(path: str, *, junit: bool) -> Iterator[str]:
+    if junit and path[-4:].lower() == ".xml" and path[-5:-4] not in ("", "/"):
+        yield header_name(path[:-4])
+    yield header_name(path)
+    number = 2
+    while True:
+        yield header_name(f"{path} ({number})")
+        number += 1
+
+
+def header_name(text: str) -> str:
+    """The text as printable Latin-1 without a space at its ends: other bytes, and the percent sign, as %XX.
+
+    DCI reads a header as Latin-1, so letters such as é stay readable there, and no others can. Distinct texts get
+    distinct names; a name that would be too long ends in a part of the hash of all of it.
+    """
+    name = "".join(letter if _is_latin(letter) else quote(_bytes(letter), safe=_PLAIN) for letter in text)
+    if name.startswith(" "):
+        name = f"%20{name[1:]}"
+    if name.endswith(" "):
+        name = f"{name[:-1]}%20"
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
+    return f"{name[: LONGEST - _DIGITS - 1]}~{digest}"
+
+
+def is_header_name(name: str) -> bool:
+    """Whether a header can carry the name as it is."""
+    printable = all(_is_latin(letter) or " " <= letter <= "~" for letter in name)
+    return printable and 0 < len(name) <= LONGEST and name == name.strip(" ")
+
+
+def _is_latin(letter: str) -> bool:
+    """Whether it is a printable character of Latin-1 beyond ASCII; a soft hyphen shows nothing."""
+    return "\xa1" <= letter <= "\xff" and letter != "\xad"
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no file is called so, but any text has a name
+        return text.encode("utf-8", "surrogatepass")

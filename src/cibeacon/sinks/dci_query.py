@@ -1,7 +1,7 @@
-"""Knows how one reads what DCI has: who signs, topics, components, jobs. Tells nothing, and keeps no secret of an answer.
+"""Knows how to read what DCI has: who signs, topics, components, jobs. Changes nothing, and keeps no secret of an answer.
 
-The observed server answers with the secrets of remote CIs in jobs, and topics may hold passwords of registries: what is
-named like one is taken out before anybody sees it.
+The observed server answers with the secrets of remote CIs in jobs, and topics may hold passwords of registries: fields
+that are named like a secret are removed before anything is shown.
 """
 
 from __future__ import annotations
@@ -10,65 +10,58 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.model.parsers import DEEPEST, deeper
-from cibeacon.model.request import Exchange, Request, SinkResult
-from cibeacon.sinks import dci_calls as calls
-from cibeacon.sinks.dci_lookup import Row, Talk, asked, id_of
-from cibeacon.sinks.dci_replies import Refused, answer, foreign
-from cibeacon.sinks.dci_topics import any_topic
+from cibeacon.model.request import Exchange, SinkResult, ended_by_errors
+from cibeacon.sinks.dci_api import PAGE, Row, ask, ask_all, foreign, get, id_of
+from cibeacon.sinks.dci_topics import find_topic
 
 JOBS_A_PAGE = 20
-"""A job brings its topic, components and results along: many of them would be more than is read of an answer."""
-MOST_ROWS = 20_000
-MOST_BYTES = 64 << 20
-"""Of one list, over all its pages: a server that never comes to an end must not fill the memory."""
+"""A job includes its topic, components and results: a page of many would be more than cibeacon reads of an answer."""
 _LEVELS = 2 * DEEPEST
 """Of nesting in an answer: what we send DCI ourselves may have half of them, and Python's own stack has five times as many."""
 _SECRETS = frozenset({"api_secret", "secret", "password", "passwd", "token", "pull_secret"})
 
 
-class Found:
-    """What was read so far, and how many rows there are altogether."""
+class SinkRows:
+    """The rows that a query read, and how many the sink has altogether."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.total: int | None = None
 
 
-class Wanted(NamedTuple):
-    """Which rows of a list: those whose columns hold these values, at most so many."""
+class RowFilter(NamedTuple):
+    """Which rows of a list: those whose columns hold these values, at most `limit`."""
 
     where: Mapping[str, str] = {}
     limit: int | None = None
-    sort: str = ""
-    """The column that says which is first, where that is not DCI's own choice; with a dash the greatest is."""
 
 
-def identity(found: Found) -> Exchange:
+def identity(found: SinkRows) -> Exchange:
     """Who signs, and for which teams."""
-    return _gathered(_one(calls.identity(), "identity", found))
+    return ended_by_errors(_read_one("/identity", "identity", found))
 
 
-def topics(found: Found, wanted: Wanted) -> Exchange:
+def topics(found: SinkRows, wanted: RowFilter) -> Exchange:
     """The topics that this remote CI may see."""
-    return _gathered(_pages("/topics", "topics", calls.PAGE, wanted, found))
+    return ended_by_errors(_read_list("/topics", "topics", PAGE, wanted, found))
 
 
-def components(found: Found, topic: str, wanted: Wanted, *, latest_by: str | None = None) -> Exchange:
+def components(found: SinkRows, topic: str, wanted: RowFilter, *, latest_by: str | None = None) -> Exchange:
     """The components of a topic, the last released first; with `latest_by` one of each type that is in use.
 
     That is the last `released`, or the last `created` of those that are no team's own, as DCI schedules.
     """
-    return _gathered(_components(found, topic, wanted, latest_by))
+    return ended_by_errors(_read_components(found, topic, wanted, latest_by))
 
 
-def jobs(found: Found, wanted: Wanted) -> Exchange:
+def jobs(found: SinkRows, wanted: RowFilter) -> Exchange:
     """The jobs of this remote CI's team, the newest first."""
-    return _gathered(_pages("/jobs", "jobs", JOBS_A_PAGE, wanted, found))
+    return ended_by_errors(_read_list("/jobs", "jobs", JOBS_A_PAGE, wanted, found))
 
 
-def job(found: Found, job_id: str) -> Exchange:
+def job(found: SinkRows, job_id: str) -> Exchange:
     """One job with its states, files and results."""
-    return _gathered(_one(calls.job(job_id), "job", found))
+    return ended_by_errors(_read_one(f"/jobs/{job_id}", "job", found))
 
 
 def without_secrets(value: Any) -> Any:
@@ -78,58 +71,36 @@ def without_secrets(value: Any) -> Any:
     return [without_secrets(part) for part in value] if isinstance(value, list) else value
 
 
-def _shown(row: Row) -> Row:
+def _public(row: Row) -> Row:
     """A row as people may see it."""
     if deeper(row, _LEVELS):
         raise foreign(f"nested in more than {_LEVELS} levels")
-    shown: Row = without_secrets(row)
-    return shown
+    public: Row = without_secrets(row)
+    return public
 
 
-def _gathered(talk: Talk[None]) -> Exchange:
-    try:
-        yield from talk
-    except Refused as refused:
-        return refused.result
+def _read_one(path: str, name: str, found: SinkRows) -> Exchange:
+    row = yield from ask(get(path), name)
+    found.rows, found.total = [_public(row)], 1
     return SinkResult("sent")
 
 
-def _one(call: Request, name: str, found: Found) -> Talk[None]:
-    row = yield from asked(call, name)
-    found.rows.append(_shown(row))
-    found.total = 1
+def _read_list(path: str, name: str, page_size: int, wanted: RowFilter, found: SinkRows) -> Exchange:
+    rows, total = yield from ask_all(path, name, wanted.where, page_size=page_size, limit=wanted.limit)
+    found.rows, found.total = [_public(row) for row in rows], total
+    return SinkResult("sent")
 
 
-def _components(found: Found, topic: str, wanted: Wanted, latest_by: str | None) -> Talk[None]:
-    row = yield from any_topic(topic)
+def _read_components(found: SinkRows, wanted_topic: str, wanted: RowFilter, latest_by: str | None) -> Exchange:
+    topic = yield from find_topic(wanted_topic)
+    path = f"/topics/{id_of(topic)}/components"
+    if not latest_by:
+        return (yield from _read_list(path, "components", PAGE, wanted, found))
     created = latest_by == "created"
-    every = wanted._replace(limit=None, sort="-created_at" if created else "") if latest_by else wanted
-    yield from _pages(f"/topics/{id_of(row)}/components", "components", calls.PAGE, every, found)
-    if latest_by:
-        newest: dict[str, Row] = {}
-        for each in found.rows:
-            if each.get("state") == "active" and not (created and each.get("team_id")):
-                newest.setdefault(str(each.get("type")), each)
-        found.rows[:] = list(newest.values())[: wanted.limit]
-        found.total = len(newest)
-
-
-def _pages(path: str, name: str, page: int, wanted: Wanted, found: Found) -> Talk[None]:
-    """All rows that are wanted. DCI gives at most a page at once, and tells how many there are."""
-    read = 0
-    while True:
-        size = page if wanted.limit is None else min(page, wanted.limit - len(found.rows))
-        reply = yield calls.rows(path, len(found.rows), size, wanted.where, wanted.sort)
-        document = answer(reply)
-        read += len(reply.content)
-        more, meta = document.get(name), document.get("_meta")
-        if not isinstance(more, list) or not all(isinstance(row, dict) for row in more):
-            raise foreign(f"no list of {name}")
-        found.rows += [_shown(row) for row in more[:size]]
-        count = meta.get("count") if isinstance(meta, dict) else None
-        found.total = count if isinstance(count, int) else len(found.rows)
-        if not more or len(found.rows) >= min(found.total, wanted.limit or found.total):
-            return
-        if len(found.rows) >= MOST_ROWS or read > MOST_BYTES:
-            why = f"DCI lists more than {MOST_ROWS:,} rows or {MOST_BYTES >> 20} MiB: give --limit or --where."
-            raise Refused(SinkResult("failed", why, "the list is too long"))
+    rows, _ = yield from ask_all(path, "components", wanted.where, sort="-created_at" if created else "")
+    newest: dict[str, Row] = {}
+    for row in rows:
+        if row.get("state") == "active" and not (created and row.get("team_id")):
+            newest.setdefault(str(row.get("type")), _public(row))
+    found.rows, found.total = list(newest.values())[: wanted.limit], len(newest)
+    return SinkResult("sent")

@@ -1,93 +1,65 @@
 """Knows how the Flow pipelines of a job of Instabase are set: listed, chosen, set, checked. Does not know HTTP or tokens.
 
-Setting replaces all that the job had, and says afterwards what it has now; it may be said twice. Who may see the job's
+Setting replaces all that the job had, and says afterwards what it has now; it may be repeated. Who may see the job's
 documents depends on it, so what the job has in the end must be what was meant.
 https://instabase.com/docs/apis/flow-pipeline/
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkResult
+from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkError, SinkResult, ended_by_errors
 from cibeacon.model.signals import FlowAssignment, Signal
 from cibeacon.model.spool_record import Record
-from cibeacon.sinks.flow_pipelines import Pipeline, chosen, doubts, named, pipelines
-from cibeacon.sinks.flow_replies import Refused, answer
+from cibeacon.sinks import signal_record
+from cibeacon.sinks.flow_api import PREFIX, Pipeline, answer, read_pipelines
 
 NAME = "flow"
 LISTING = "/api/v1/flow/pipeline"
 UPDATE = "/api/v1/jobs/pipelines"
 """The documents show it for the list as well, in an example."""
+_NEEDED = frozenset({f"{PREFIX}execute", f"{PREFIX}write"})
+_MOST_NAMED = 8
+"""Pipelines that a sentence names."""
 
 
 def method(signal: Signal, form: str) -> str:
-    """The name of the call that tells a signal."""
+    """The name of the request that matters."""
     return UPDATE.removeprefix("/api/v1/")
 
 
 def faults(signal: Signal) -> str | None:
     """The first rule that the signal breaks, as a sentence, or None."""
     if not isinstance(signal, FlowAssignment):
-        return "Instabase Flow is told of the pipelines of jobs alone."
+        return "Instabase Flow takes the pipelines of jobs alone."
     if not signal.job_id.strip():
         return "The job is missing: set flow_job_id."
     if signal.clear and signal.pipelines:
         return "Pipelines are named, and all of them are to be taken away: give one of the two."
-    if not signal.clear and not signal.pipelines:
+    if not signal.clear and not all((signal.pipelines, *signal.pipelines)):
         return "No pipeline is named: an empty list would take all of them from the job."
     return None
 
 
-def listing(form: str, name: str, found: list[Mapping[str, Any]]) -> Exchange:
-    """The pipelines that the token sees, as rows: those whose name fits a glob."""
-    try:
-        listed = yield from _listed(form)
-    except Refused as refused:
-        return refused.result
-    found += [one.document() for one in listed if fnmatchcase(one.name, name)]
-    return SinkResult("sent")
-
-
-def choice(form: str, wanted: Sequence[str], found: list[tuple[str, str]]) -> Exchange:
-    """The pipelines that are named, each with its id and in words; nothing is set."""
-    try:
-        found += [(one.id, one.shown) for one in chosen((yield from _listed(form)), wanted)]
-    except Refused as refused:
-        return refused.result
-    return SinkResult("sent")
-
-
 def request(signal: Signal, form: str) -> Request:
     """The request that sets the pipelines; a name that the list would turn into an id stands in braces."""
-    assignment = _own(signal)
-    ids = [each.lower() if is_uuid(each.lower()) else f"{{{each}}}" for each in assignment.pipelines]
+    assignment = _assignment(signal)
+    ids = [name.lower() if is_uuid(name.lower()) else f"{{{name}}}" for name in assignment.pipelines]
     return _update(assignment.job_id, ids)
 
 
 def send(signal: Signal, form: str) -> Exchange:
-    """The pipelines set, and what the job has then. `form` is the path of the list."""
-    assignment = _own(signal)
-    try:
-        found = () if assignment.clear else chosen((yield from _listed(form)), assignment.pipelines)
-    except Refused as refused:
-        return refused.result
-    doubt = doubts(found)
-    try:
-        document = answer((yield _update(assignment.job_id, [one.id for one in found])))
-        result = _verified(found, pipelines(document.get("updated_pipelines")))
-    except Refused as refused:
-        result = refused.result
-    return result._replace(reason=f"{result.reason} {doubt}") if doubt else result
+    """Sets the pipelines, and checks which the job has then. `form` is the path of the list."""
+    return ended_by_errors(_assign(_assignment(signal), form))
 
 
 def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
-    """What a record needs beside a call, since names are looked up when it is sent."""
-    fields = _own(signal)._asdict()
-    return {"type": FlowAssignment.__name__, **fields, "pipelines": list(fields["pipelines"])}
+    """All of the signal, since names are looked up when it is sent."""
+    return signal_record.write(_assignment(signal))
 
 
 def resume(record: Record, form: str = "") -> Resumed | None:
@@ -98,44 +70,118 @@ def resume(record: Record, form: str = "") -> Resumed | None:
 
 def remembered(record: Record) -> FlowAssignment | None:
     """The signal that a record holds, when it breaks no rule."""
-    told = record.signal or {}
-    job_id, names, clear = (told.get(name) for name in FlowAssignment._fields)
-    if (record.method, record.path, told.get("type")) != ("POST", UPDATE, FlowAssignment.__name__):
+    signal = signal_record.read(record.signal)
+    if not isinstance(signal, FlowAssignment) or (record.method, record.path) != ("POST", UPDATE):
         return None
-    if not isinstance(job_id, str) or not isinstance(clear, bool) or not isinstance(names, list):
-        return None
-    if not all(isinstance(name, str) and name for name in names):
-        return None
-    signal = FlowAssignment(job_id, tuple(names), clear)
     return None if faults(signal) else signal
 
 
-def _own(signal: Signal) -> FlowAssignment:
+def list_pipelines(form: str, pattern: str, rows: list[Mapping[str, Any]]) -> Exchange:
+    """Reads the pipelines that the token sees, as rows: those whose name fits a glob."""
+
+    def read() -> Exchange:
+        pipelines = yield from _list(form)
+        rows.extend(pipeline.document() for pipeline in pipelines if fnmatchcase(pipeline.name, pattern))
+        return SinkResult("sent")
+
+    return ended_by_errors(read())
+
+
+def choose_pipelines(form: str, wanted: Sequence[str], choice: list[tuple[str, str]]) -> Exchange:
+    """Reads the pipelines that are named, each with its id and in words; sets nothing."""
+
+    def read() -> Exchange:
+        pipelines = _choose((yield from _list(form)), wanted)
+        choice.extend((pipeline.id, pipeline.shown) for pipeline in pipelines)
+        return SinkResult("sent")
+
+    return ended_by_errors(read())
+
+
+def _assign(assignment: FlowAssignment, form: str) -> Exchange:
+    chosen = () if assignment.clear else _choose((yield from _list(form)), assignment.pipelines)
+    try:
+        document = answer((yield _update(assignment.job_id, [pipeline.id for pipeline in chosen])))
+        result = _check(chosen, read_pipelines(document.get("updated_pipelines")))
+    except SinkError as error:
+        result = error.result
+    doubts = _doubts(chosen)
+    return result._replace(reason=f"{result.reason} {doubts}") if doubts else result
+
+
+def _assignment(signal: Signal) -> FlowAssignment:
     if not isinstance(signal, FlowAssignment):
         raise TypeError(type(signal).__name__)
     return signal
 
 
-def _listed(form: str) -> Generator[Request, Response, tuple[Pipeline, ...]]:
+def _list(form: str) -> Generator[Request, Response, tuple[Pipeline, ...]]:
     path = form or LISTING
-    reply = yield Request("GET", path)
-    if reply.status in (404, 405):
+    response = yield Request("GET", path)
+    if response.status in (404, 405):
         other = LISTING if path == UPDATE else UPDATE
-        why = (
+        raise SinkError(
             f"This Instabase lists no pipelines at {path}. Its documents name another path as well: "
-            f"set flow_list_path to {other}."
+            f"set flow_list_path to {other}.",
+            f"HTTP {response.status}",
+            retryable=True,
         )
-        raise Refused(SinkResult("failed", why, f"HTTP {reply.status}", retryable=True))
-    return pipelines(answer(reply).get("pipelines"))
+    return read_pipelines(answer(response).get("pipelines"))
 
 
 def _update(job_id: str, ids: Sequence[str]) -> Request:
     return Request("POST", UPDATE, {"job_id": job_id, "pipeline_ids": list(ids)})
 
 
-def _verified(meant: Sequence[Pipeline], now: Sequence[Pipeline]) -> SinkResult:
+def _check(wanted: Sequence[Pipeline], now: Sequence[Pipeline]) -> SinkResult:
     has = f"The job has {named(now) or 'no pipeline'} now"
-    if {one.id.lower() for one in now} == {one.id.lower() for one in meant}:
+    if {pipeline.id.lower() for pipeline in now} == {pipeline.id.lower() for pipeline in wanted}:
         return SinkResult("sent", f"{has}.")
-    why = f"{has}, and not {named(meant) or 'none'}: look at the job, whose documents others may see."
-    return SinkResult("failed", why, "not what was set")
+    reason = f"{has}, and not {named(wanted) or 'none'}: look at the job, whose documents others may see."
+    return SinkResult("failed", reason, "not what was set")
+
+
+def _doubts(chosen: Sequence[Pipeline]) -> str | None:
+    """What may keep the pipelines from being set. Instabase does not say which permission it takes, so it decides."""
+    unlisted = [pipeline for pipeline in chosen if not pipeline.listed]
+    barred = [
+        pipeline for pipeline in chosen if pipeline.permissions is not None and not _NEEDED & {*pipeline.permissions}
+    ]
+    doubts = [f"The token sees no pipeline {named(unlisted)}."] if unlisted else []
+    if barred:
+        doubts.append(f"The token may neither execute nor write {named(barred)}.")
+    return " ".join(doubts) or None
+
+
+def named(pipelines: Sequence[Pipeline]) -> str:
+    """Pipelines in a sentence."""
+    more = f" and {len(pipelines) - _MOST_NAMED} more" if len(pipelines) > _MOST_NAMED else ""
+    return ", ".join(pipeline.shown for pipeline in pipelines[:_MOST_NAMED]) + more
+
+
+def _choose(listed: Sequence[Pipeline], wanted: Iterable[str]) -> tuple[Pipeline, ...]:
+    """The pipelines that are named. Raises `SinkError` where a name does not mean exactly one."""
+    return tuple({pipeline.id: pipeline for pipeline in (_match(listed, name) for name in wanted)}.values())
+
+
+def _match(listed: Sequence[Pipeline], wanted: str) -> Pipeline:
+    """The pipeline of an id, or of an exact name."""
+    by_id = [pipeline for pipeline in listed if pipeline.id.lower() == wanted.lower()]
+    if by_id:
+        return by_id[0]
+    by_name = [pipeline for pipeline in listed if pipeline.name == wanted]
+    if len(by_name) == 1:
+        return by_name[0]
+    if by_name:
+        ids = ", ".join(pipeline.id for pipeline in by_name)
+        raise SinkError(f"{len(by_name)} pipelines are called {wanted}: name the one that is meant by its id ({ids}).")
+    if is_uuid(wanted.lower()):
+        return Pipeline("", wanted.lower(), listed=False)
+    from difflib import get_close_matches  # only a slip needs it
+
+    near = get_close_matches(wanted, dict.fromkeys(pipeline.name for pipeline in listed), 3, 0.5)
+    like = f" Names like it are {', '.join(near)}." if near else ""
+    raise SinkError(
+        f"The token sees no pipeline {wanted}.{like} cibeacon flow list shows all that it sees; a flow_context that is "
+        "missing or wrong leads to another account's."
+    )

@@ -1,0 +1,90 @@
+"""Knows how a job is found at DCI, and how its state is set once and in order. Does not know why it is set.
+
+A job carries a tag that no other job has. A create that arrives late makes a second job of that tag, a stray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from cibeacon.model.request import Request, SinkError
+from cibeacon.model.signals import NO_JOB, correlation_by_id
+from cibeacon.sinks.dci_api import Row, Talk, ask, ask_page, get, id_of, once, page, post
+
+STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
+FINAL = frozenset(STATUSES[4:])
+_MOST_OF_A_RUN = 10
+"""Jobs of one tag that are read: a run has two at most."""
+_NO_JOB = "DCI has no job of this run: the step that is to make it says why (cibeacon dci start, or the first stage)."
+
+
+def find_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
+    """The job by its id, or the jobs that carry the tag of its run; an empty list when none does.
+
+    The first one counts: one that began, else the oldest.
+    """
+    if job_id:
+        return [(yield from ask(get(f"/jobs/{job_id}"), "job"))]
+    found = yield from ask_page(page("/jobs", {"tags": correlation}, limit=_MOST_OF_A_RUN), "jobs")
+    jobs = [row for row in found if isinstance(tags := row.get("tags"), list) and correlation in tags]
+    jobs.reverse()  # the oldest first
+    jobs.sort(key=_has_begun, reverse=True)
+    return jobs
+
+
+def _has_begun(job: Row) -> bool:
+    """False also for a job that was ended as a stray."""
+    return has_passed(job, "pre-run") and status_of(job) != "killed"
+
+
+def find_existing_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
+    """The job, and behind it the strays of its run. Raises `SinkError` when there is none."""
+    by_tag = not job_id or correlation != correlation_by_id(job_id)
+    jobs = (yield from find_jobs(None, correlation)) if by_tag else []
+    if job_id:
+        jobs.sort(key=lambda row: row.get("id") != job_id)
+        if not jobs or jobs[0].get("id") != job_id:
+            return (yield from find_jobs(job_id, correlation))
+    if not jobs:
+        raise SinkError(_NO_JOB, NO_JOB, retryable=True)
+    return jobs
+
+
+def find_job_id(job_id: str | None, correlation: str) -> Talk[str]:
+    """The job's id, looked up where it is not known. Raises `SinkError` when there is no job."""
+    return job_id or id_of((yield from find_existing_jobs(None, correlation))[0])
+
+
+def end_strays(strays: Iterable[Row], job: Row) -> Talk[None]:
+    """Ends the jobs that were made by mistake: they would seem to run for ever. It does not matter if DCI refuses."""
+    for stray in strays:
+        if status_of(stray) not in FINAL:
+            with suppress(SinkError):
+                yield from set_state(id_of(stray), "killed", f"Made twice by mistake: see the job {id_of(job)}.")
+
+
+def state_request(job_id: str, status: str, comment: str | None = None) -> Request:
+    """The request that sets a job's state."""
+    return post("/jobstates", {"job_id": job_id, "status": status, **({"comment": comment} if comment else {})})
+
+
+def set_state(job_id: str, status: str, comment: str | None) -> Talk[bool]:
+    """Sets a state. Where the answer is lost, it counts as set if the job has it, or has passed it."""
+
+    def look() -> Talk[bool | None]:
+        job = yield from ask(get(f"/jobs/{job_id}"), "job")
+        return True if status_of(job) == status or (status not in FINAL and has_passed(job, status)) else None
+
+    return once(state_request(job_id, status, comment), look, lambda _: True)
+
+
+def status_of(job: Row) -> str:
+    """The state of a job."""
+    return str(job.get("status"))
+
+
+def has_passed(job: Row, status: str) -> bool:
+    """Whether the job has been in a state, or need not be any more."""
+    now = status_of(job)
+    return now in STATUSES and STATUSES.index(now) >= STATUSES.index(status)

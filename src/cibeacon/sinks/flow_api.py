@@ -1,0 +1,124 @@
+"""Knows what Instabase's answers hold and mean, and what to do where it refuses. Does not know which request was answered.
+
+The status is 200 for errors too: an answer agrees when it is JSON whose `status` is OK, in any case. The list of pipelines
+says `name` and `id`, the update says `flowPipelineName` and `flowPipelineId`; names need not be unique.
+https://instabase.com/docs/apis/index.html and https://instabase.com/docs/apis/flow-pipeline/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cibeacon.model.request import Response, SinkError, foreign_error, redirect_error
+
+PREFIX = "flow_pipeline:"
+_TOKEN = "Instabase does not accept the token: check that the secret flow_token is current."  # noqa: S105 - advice
+_ACCESS = "The token's user may not do that: ask whoever manages the pipeline (Admin app), and check flow_context."
+_BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
+    ("token", _TOKEN, True),
+    ("permission", _ACCESS, True),
+    ("access", _ACCESS, True),
+    ("authori", _ACCESS, True),
+    ("pipeline", "Instabase does not take a pipeline: cibeacon flow list shows those that the token sees.", False),
+    ("job", "Instabase does not take the job: check flow_job_id, and that flow_context is the job's.", False),
+)
+"""A part of Instabase's message, what to do about it, and whether the same request may be accepted later."""
+_BY_STATUS: Mapping[int, str] = {
+    401: _TOKEN,
+    403: "Instabase, or something before it, refuses the call: check flow_token, flow_context, flow_client_cert and the proxy.",
+    404: "There is no such call at this address: check flow_url.",
+    405: "There is no such call at this address: check flow_url.",
+    407: "The proxy asks for a password: check HTTPS_PROXY.",
+    429: "Instabase asks to slow down: it goes through when sent again later.",
+}
+_TROUBLE = "Instabase has trouble of its own: send again later."
+_LONGEST = 200
+
+
+class Pipeline(NamedTuple):
+    """A group of reviewers that the documents of a job are routed to."""
+
+    name: str
+    id: str
+    permissions: tuple[str, ...] | None = None
+    """What the token may do with it, as `flow_pipeline:read`; None where the answer does not say."""
+    is_manager: bool | None = None
+    listed: bool = True
+    """False where the user named an id that is not in the list."""
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        permissions = None if self.permissions is None else list(self.permissions)
+        return {"name": self.name, "id": self.id, "permissions": permissions, "is_manager": self.is_manager}
+
+    @property
+    def shown(self) -> str:
+        """Name and id."""
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+
+def read_pipelines(rows: object) -> tuple[Pipeline, ...]:
+    """The pipelines of a list of either answer. Raises `SinkError` when it is none."""
+    if not isinstance(rows, list):
+        raise _foreign("no list of pipelines")
+    return tuple(dict.fromkeys(_pipeline(row if isinstance(row, dict) else {}) for row in rows))
+
+
+def _pipeline(row: Mapping[str, Any]) -> Pipeline:
+    name = row.get("name", row.get("flowPipelineName"))
+    pipeline_id = row.get("id", row.get("flowPipelineId"))
+    if not isinstance(pipeline_id, str) or not pipeline_id:
+        raise _foreign("a pipeline without an id")
+    permissions, is_manager = row.get("permissions"), row.get("is_manager")
+    return Pipeline(
+        name=name if isinstance(name, str) else "",
+        id=pipeline_id,
+        permissions=tuple(map(str, permissions)) if isinstance(permissions, list) else None,
+        is_manager=is_manager if isinstance(is_manager, bool) else None,
+    )
+
+
+def answer(response: Response) -> Mapping[str, Any]:
+    """The JSON object of a response that agrees. Raises `SinkError` for every other response."""
+    document = response.json()
+    if 300 <= response.status < 400:
+        raise redirect_error(response, "Instabase", "flow_url")
+    if not 200 <= response.status < 300:
+        message = _message(document)
+        advice, retryable = _advice(response.status, message)
+        raise SinkError(advice, message or f"HTTP {response.status}", retryable=retryable)
+    if not isinstance(document, dict):
+        raise _foreign(f"{response.content_type.partition(';')[0] or 'no content type'} instead of JSON")
+    status = document.get("status")
+    if not isinstance(status, str):
+        raise _foreign("without a status")
+    if status.upper() != "OK":
+        message = _message(document)
+        advice, retryable = _advice(response.status, message)
+        raise SinkError(advice, message or f"status {status[:40]}", retryable=retryable)
+    return document
+
+
+def _foreign(content: str) -> SinkError:
+    """An answer that is not Instabase's, or not of the version that is known."""
+    return foreign_error("Instabase", "flow_url", content)
+
+
+def _advice(status: int, message: str) -> tuple[str, bool]:
+    if status >= 500:
+        return _TROUBLE, True
+    if status in _BY_STATUS:
+        return _BY_STATUS[status], True
+    for part, advice, retryable in _BY_MESSAGE:
+        if part in message.lower():
+            return advice, retryable
+    return "Instabase refused the request.", False
+
+
+def _message(document: Any) -> str:
+    """Instabase's own words, where they are words for people."""
+    message = document.get("msg") if isinstance(document, dict) else None
+    if not isinstance(message, str) or "<" in message:
+        return ""
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
