@@ -44,7 +44,8 @@ STANDARD_DOORS = {
     "threading": {"backfill", "runtime.threads", "sandbox"},
     "signal": {"files.scrub", "jq.jq_filter", "runtime.cleanup", "runtime.signal_handling", "runtime.threads"},
     "xml": {"files.junit", "sandbox"},
-    "fcntl": {"backfill", "spool.locks"},
+    "fcntl": {"spool.locks"},
+    "sqlite3": {"backfill.journal"},
 }
 LIBRARY_DOORS = {
     "requests": {"dataops", "http"},

@@ -8,17 +8,22 @@ import io
 import json
 import os
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic
 
 import pytest
 
-from cibeacon.backfill import workers
-from cibeacon.backfill.journal import Journal, JournalError
-from cibeacon.backfill.outage import Outage
-from cibeacon.backfill.tally import Tally
-from cibeacon.cli.backfill_view import EVERY, View
+from cibeacon.backfill import sender
+from cibeacon.backfill.columns import KINDS
+from cibeacon.backfill.journal import VERSION_1, FileJournal, JournalError
+from cibeacon.backfill.parsers import TimeRules
+from cibeacon.backfill.rows import fingerprint, read_row
+from cibeacon.backfill.sender import Outage
+from cibeacon.backfill.summary import RowCounts
+from cibeacon.cli.backfill_view import LINE_SECONDS, ProgressView
 from cibeacon.http.client import TRIES
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
@@ -222,12 +227,14 @@ def test_what_comes_by_a_named_pipe_is_read_once(tmp_path, sandbox):
 
 
 def test_a_link_where_failed_rows_are_written_leads_nowhere(tmp_path, sandbox):
-    (tmp_path / "d.csv.failed.csv.part").symlink_to(tmp_path / "precious")
+    (tmp_path / "d.csv.failed.csv").symlink_to(tmp_path / "precious")
     (tmp_path / "precious").write_text("mine")
+    (tmp_path / "d.csv.failed-2.csv").symlink_to(tmp_path / "nowhere")
     written(tmp_path, ["2025,cart,acme/shop,"])
     assert backfill(tmp_path, "d.csv", url=sandbox.url).code == 1
     assert (tmp_path / "precious").read_text() == "mine"
-    assert len(failed(tmp_path)) == 1
+    assert not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "d.csv.failed-3.csv").read_text().count("\n") == 2
 
 
 def test_a_check_looks_at_every_row_whatever_shard_it_is(tmp_path):
@@ -442,21 +449,51 @@ def test_what_one_dx_was_told_another_was_not(tmp_path, sandbox):
         assert len(dates(other)) == 3
 
 
-def test_a_torn_line_of_the_journal_is_ignored_and_spoils_no_other(tmp_path, sandbox):
+def old_journal(folder):
+    """The journal of a run as version 0.1 wrote it; its last line was cut off."""
+    path = folder / "d.csv.cibeacon-journal"
+    with closing(sqlite3.connect(path)) as journal:
+        marks = [mark.hex() for (mark,) in journal.execute("SELECT fingerprint FROM sent")]
+    text = VERSION_1.decode() + "\n".join(marks)
+    path.write_text(text[:-10])
+    return path
+
+
+def test_a_journal_of_version_0_1_is_read_and_its_rows_are_not_sent_again(tmp_path, sandbox):
     written(tmp_path, deployments(4))
     backfill(tmp_path, "d.csv", url=sandbox.url)
-    journal = tmp_path / "d.csv.cibeacon-journal"
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-10])
+    path = old_journal(tmp_path)
+    before = path.read_bytes()
+    ended = backfill(tmp_path, "d.csv", "--dry-run", "--format=json", url=sandbox.url)
+    assert (counts(ended), path.read_bytes()) == ({"read": 4, "already": 3, "valid": 1}, before)
     ended = backfill(tmp_path, "d.csv", "--format=json", url=sandbox.url)
     assert counts(ended) == {"read": 4, "sent": 1, "already": 3}
     ended = backfill(tmp_path, "d.csv", "--format=json", url=sandbox.url)
     assert counts(ended) == {"read": 4, "already": 4}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "d.csv.cibeacon-journal"]
+
+
+def test_fingerprints_and_ids_are_those_of_version_0_1():
+    row = {"deployed_at": str(BEGAN), "service": "cart", "repository": "acme/shop", "commit_sha": "d1a34f0"}
+    found = read_row(KINDS["deployments"], 2, row, TimeRules(BEGAN))
+    assert found.signal.reference_id == "backfill/cart/1680000000/553def411576fc924330741a7b4fbc08"
+    assert fingerprint("https://acme.getdx.net", "deployments", found.content).hex() == "495bca3b56080f20f6ebfc6d8670"
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--no-dry-run"])
+@pytest.mark.parametrize("content", ["deployed_at,service\n" * 100, "SQLite format 3\0" + "x" * 5000])
+def test_a_file_that_is_no_journal_is_neither_used_nor_changed(tmp_path, sandbox, content, mode):
+    written(tmp_path, deployments(2))
+    (tmp_path / "mine").write_text(content)
+    ended = backfill(tmp_path, "d.csv", mode, "--journal=mine", url=sandbox.url)
+    assert (ended.code, dates(sandbox)) == (1, [])
+    assert "file is not a database" in ended.out
+    assert (tmp_path / "mine").read_text() == content
 
 
 def test_a_journal_that_another_run_writes_is_not_shared(tmp_path, sandbox):
     written(tmp_path, deployments(2))
-    other = Journal(tmp_path / "d.csv.cibeacon-journal", writes=True)
+    other = FileJournal(tmp_path / "d.csv.cibeacon-journal")
     ended = backfill(tmp_path, "d.csv", url=sandbox.url)
     other.close()
     assert (ended.code, dates(sandbox)) == (1, [])
@@ -466,14 +503,15 @@ def test_a_journal_that_another_run_writes_is_not_shared(tmp_path, sandbox):
 def test_a_journal_is_no_symbolic_link(tmp_path):
     (tmp_path / "journal").symlink_to(tmp_path / "other")
     with pytest.raises(JournalError, match="cannot be written"):
-        Journal(tmp_path / "journal", writes=True)
+        FileJournal(tmp_path / "journal")
 
 
 def test_failed_rows_never_overwrite_the_file_they_come_from(tmp_path, sandbox):
     written(tmp_path, ["2025,cart,acme/shop,"])
     ended = backfill(tmp_path, "d.csv", "--failures=d.csv", url=sandbox.url)
-    assert ended.code == 2
-    assert (tmp_path / "d.csv").read_text().startswith(HEADER)
+    assert ended.code == 1
+    assert (tmp_path / "d.csv").read_text() == f"{HEADER}\n2025,cart,acme/shop,\n"
+    assert f"failures    {tmp_path / 'd-2.csv'}" in ended.out
 
 
 def test_several_files_each_have_their_own_journal_and_failed_rows(tmp_path, sandbox):
@@ -498,7 +536,9 @@ def test_several_files_each_have_their_own_journal_and_failed_rows(tmp_path, san
 @pytest.fixture
 def impatient(monkeypatch):
     """A host that does not answer is left alone for no time at all."""
-    monkeypatch.setattr(workers, "RESTS", (0.0, 0.0))
+    monkeypatch.setattr(sender, "PAUSE", 0.0)
+    monkeypatch.setattr(sender, "PATIENCE", 1.0)
+    monkeypatch.setattr(sender, "FIRST_PATIENCE", 1.0)
 
 
 def test_a_wrong_token_stops_after_few_requests_and_the_same_command_goes_on(tmp_path, sandbox):
@@ -533,7 +573,7 @@ def test_one_row_that_upsets_the_server_does_not_stop_the_others(tmp_path, impat
     assert failed(tmp_path)[0]["deployed_at"] == str(BEGAN + 3)
 
 
-def test_a_host_that_drips_costs_a_row_its_timeout_and_no_more(tmp_path, impatient):
+def test_a_host_that_drips_stops_it_in_time_and_the_same_command_goes_on(tmp_path):
     dripped = Event()
 
     def drips_once(connection, server):
@@ -548,8 +588,11 @@ def test_a_host_that_drips_costs_a_row_its_timeout_and_no_more(tmp_path, impatie
 
     written(tmp_path, deployments(3))
     with FaultServer(drips_once) as server:
-        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=3", "--workers=1", url=server.url)
-    assert counts(ended) == {"read": 3, "sent": 3}
+        ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=1", url=server.url)
+        again = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=1", url=server.url)
+    assert (ended.code, counts(ended)) == (1, {"read": 3, "left": 3})
+    assert ended.document["stopped"] == "an answer did not end within 2 s"
+    assert counts(again) == {"read": 3, "sent": 3}
 
 
 def test_when_one_is_told_to_wait_all_wait(tmp_path):
@@ -583,7 +626,7 @@ def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_
 
 def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_path, monkeypatch):
     """The host is in trouble for longer than one row is tried, and has done it all the same."""
-    monkeypatch.setattr(workers, "RESTS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(sender, "PAUSE", 0.01)
     exists = said({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
     written(tmp_path, [f"{deployments(1)[0]},mine/1"], header=f"{HEADER},reference_id")
     trouble = said({}, "503 Down")
@@ -647,13 +690,13 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_progress_is_a_bar_on_a_terminal_and_a_line_now_and_then_elsewhere(tmp_path, terminal):
-    clock = iter(range(0, 1000, int(EVERY)))
+    clock = iter(range(0, 1000, int(LINE_SECONDS)))
     err = Terminal() if terminal else io.StringIO()
     env = Environment({}, tmp_path, io.StringIO(), io.StringIO(), err, lambda: 0.0, 0, lambda: float(next(clock)), 0.0,
                   lambda _: None, lambda: 0.0, lambda: "")  # fmt: skip
-    with View(env, Redactor([]), "send", to_stderr=False) as view:
+    with ProgressView(env, Redactor([]), "send", to_stderr=False) as view:
         for sent in (10, 20):
-            view.watch(Tally(read=sent, sent=sent), sent / 100)
+            view.show_progress(RowCounts(read=sent, sent=sent), sent / 100)
     shown = err.getvalue()
     assert "20 sent" in shown
     assert ("━" in shown) == terminal
@@ -666,22 +709,22 @@ def test_on_a_terminal_a_host_that_does_not_answer_is_told_above_the_bar(tmp_pat
     err = Terminal()
     env = Environment({}, tmp_path, io.StringIO(), io.StringIO(), err, lambda: 0.0, 0, monotonic, 0.0,
                   lambda _: None, lambda: 0.0, lambda: "")  # fmt: skip
-    with View(env, Redactor([TOKEN]), "send", to_stderr=False) as view:
-        view.silent("[red]dx", Outage(f"no {TOKEN}", "Look.", answers=False, rest=15, tries=3, ends=130))
-        view.silent("[red]dx", None)
+    with ProgressView(env, Redactor([TOKEN]), "send", to_stderr=False) as view:
+        view.show_outage("[red]dx", Outage(f"no {TOKEN}", "Look.", answers=False))
+        view.show_outage("[red]dx", None)
     shown = err.getvalue()
-    assert "[red]dx does not answer (no ***): left alone for 15 s, tried 3 times more" in shown.replace("\n", " ")
+    assert "[red]dx does not answer (no ***): left alone for 15 s, then tried again. Look." in shown.replace("\n", " ")
     assert "[red]dx answers again" in shown
 
 
 def test_no_remaining_time_is_told_where_nothing_was_sent_and_where_rows_wait_it_counts_them(tmp_path):
-    clock = iter(range(0, 1000, int(EVERY)))
+    clock = iter(range(0, 1000, int(LINE_SECONDS)))
     err = io.StringIO()
     env = Environment({}, tmp_path, io.StringIO(), io.StringIO(), err, lambda: 0.0, 0, lambda: float(next(clock)), 0.0,
                   lambda _: None, lambda: 0.0, lambda: "")  # fmt: skip
-    with View(env, Redactor([]), "send", to_stderr=False) as view:
-        view.watch(Tally(read=2), 1.0)
-        view.watch(Tally(read=20, sent=5), 1.0)
+    with ProgressView(env, Redactor([]), "send", to_stderr=False) as view:
+        view.show_progress(RowCounts(read=2), 1.0)
+        view.show_progress(RowCounts(read=20, sent=5), 1.0)
     assert err.getvalue().splitlines() == [
         "backfill: 0 sent, 0.0/s, 2 rows read, 100% of the bytes",
         "backfill: 5 sent, 0.2/s, 20 rows read, 100% of the bytes, about 60 s left",

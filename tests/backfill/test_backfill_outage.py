@@ -10,7 +10,7 @@ from threading import Event, Lock
 
 import pytest
 
-from cibeacon.backfill import workers
+from cibeacon.backfill import sender
 from faults import FaultServer, hangs, response
 from living import SECONDS, Living
 from processes import cibeacon
@@ -24,8 +24,9 @@ TRIES = 5
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """Rests that can be told from each other by their sums, and cost little."""
-    monkeypatch.setattr(workers, "RESTS", (0.6, 0.01, 0.02))
+    """Pauses that cost little."""
+    monkeypatch.setattr(sender, "PAUSE", 0.6)
+    monkeypatch.setattr(sender, "FIRST_PATIENCE", 1.0)
 
 
 @pytest.fixture
@@ -61,49 +62,43 @@ def backfill(folder, url, *argv):
     return cibeacon("backfill", "deployments", "d.csv", "--rps=0", *argv, environ=environ, cwd=folder)
 
 
-def test_a_host_that_refuses_is_told_once_with_the_reason_and_when_it_is_given_up(tmp_path, nobody, monkeypatch):
+def test_a_host_that_refuses_is_told_once_with_the_reason_and_is_given_up(tmp_path, nobody, monkeypatch):
+    monkeypatch.setattr(sender, "FIRST_PATIENCE", 6.0)
     history(tmp_path, 2)
-    told = []
-
-    class Pace(workers.Pace):
-        def hold(self, seconds):
-            told.append(seconds)
-            super().hold(seconds)
-
-    monkeypatch.setattr(workers, "Pace", Pace)
-    ended = backfill(tmp_path, nobody)
+    ended = backfill(tmp_path, nobody, "--timeout=1")
     host = nobody.removeprefix("http://")
     first, *others = ended.err.splitlines()
     assert re.fullmatch(
-        rf"backfill: {host} does not answer \(connection refused\): left alone for 1 s, tried once more, "
-        rf"and given up in about \d+ s if that changes nothing\. {host} cannot be reached: check the URL, .*",
+        rf"backfill: {host} does not answer \(connection refused\): left alone for 15 s, then tried again\. "
+        rf"{host} cannot be reached: check the URL, .*",
         first,
     )
-    assert others == [], "one rest is told once, whatever number of rows wait"
-    assert set(told) == {0.6}, "who never answered is not worth the longer rests"
+    assert others == [], "an outage is told once, whatever number of rows wait"
     assert ended.code == 1
     assert ended.out.count("connection refused.") == 2
     assert ended.out.count(f"{host} cannot be reached") == 1, "advice that holds for both rows is said once"
 
 
-def test_a_host_that_never_answered_is_waited_for_once_and_the_next_rows_are_tried_once_each(tmp_path):
+def test_a_host_that_never_answered_is_given_up_after_three_rows(tmp_path):
     history(tmp_path, 9)
     with FaultServer(hangs) as server:
         ended = backfill(tmp_path, server.url, "--timeout=1", "--workers=1", "--format=json")
-        assert len(server.requests) == 2 + 1 + 1
+        assert len(server.requests) == 3
     assert (ended.document["rows"]["failed"], ended.document["rows"]["left"]) == (3, 6)
     assert "timed out" in ended.document["stopped"]
-    assert ended.err.count("left alone") == 1
+    assert "left alone" not in ended.err, "its patience is over with the first row's time"
 
 
-def test_a_host_that_has_answered_is_waited_for_thrice_and_the_next_rows_are_tried_once_each(tmp_path):
+def test_a_host_that_has_answered_is_tried_again_while_there_is_patience(tmp_path, monkeypatch):
+    monkeypatch.setattr(sender, "PAUSE", 0.05)
+    monkeypatch.setattr(sender, "PATIENCE", 4.0)
     history(tmp_path, 9)
     dx = Scripted(lambda number: WELL if number == 1 else TROUBLE)
     with FaultServer(dx) as server:
-        ended = backfill(tmp_path, server.url, "--workers=1", "--format=json")
-    assert dx.number == 1 + TRIES * (4 + 1 + 1)
+        ended = backfill(tmp_path, server.url, "--timeout=0.2", "--workers=1", "--format=json")
+    assert dx.number > 1 + 4, "one row was tried again, the others once"
     assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (1, 3)
-    assert re.search(r"is in trouble \(HTTP 503.*?\): left alone for 1 s, tried 3 times more", ended.err)
+    assert re.search(r"is in trouble \(HTTP 503.*?\): left alone for 15 s, then tried again", ended.err)
 
 
 def test_when_the_host_is_back_that_is_said_and_the_rest_is_sent(tmp_path):
@@ -114,17 +109,6 @@ def test_when_the_host_is_back_that_is_said_and_the_rest_is_sent(tmp_path):
     assert ended.code == 0
     said = [line for line in ended.err.splitlines() if "left alone" in line or "answers again" in line]
     assert ["left alone" in line for line in said] == [True, False]
-
-
-def test_a_row_that_alone_upsets_the_host_costs_the_next_such_row_its_patience_again(tmp_path):
-    """What was waited for in vain is forgotten with the next row that gets through."""
-    history(tmp_path, 4)
-    bad = range(1, TRIES * 4 + 1), range(TRIES * 4 + 2, TRIES * 8 + 2)
-    dx = Scripted(lambda number: TROUBLE if any(number in each for each in bad) else WELL)
-    with FaultServer(dx) as server:
-        ended = backfill(tmp_path, server.url, "--workers=1", "--format=json")
-    assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (2, 2)
-    assert dx.number == 2 * TRIES * 4 + 2
 
 
 def test_a_host_is_told_while_it_is_waited_for_and_an_interruption_names_it_and_why_nothing_was_sent(tmp_path, nobody):

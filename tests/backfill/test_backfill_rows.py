@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 
@@ -10,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.backfill import identity, parsers
+from cibeacon.backfill import parsers
 from cibeacon.backfill.columns import KINDS
-from cibeacon.backfill.digests import Digests
-from cibeacon.backfill.parsers import About
-from cibeacon.backfill.rows import Refused, Row, read
-from cibeacon.backfill.shard import Shard, shard
+from cibeacon.backfill.journal import SIZE, Journal
+from cibeacon.backfill.parsers import TimeRules
+from cibeacon.backfill.rows import InvalidRow, ValidRow, read_row
+from cibeacon.backfill.shard import Shard, parse_shard, partition_index
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.sandbox.methods import METHODS
 from cibeacon.sinks import dx
 
-NOW = About(1_700_000_000.0)
+RULES = TimeRules(1_700_000_000.0)
 CASES = json.loads((Path(__file__).parent / "cells.json").read_text())
 BASES = {
     "deployments": {"deployed_at": "1680723287", "service": "cart", "repository": "acme/shop"},
@@ -47,31 +46,31 @@ FULL = {
 }  # fmt: skip
 
 
-def row(kind, given, about=NOW):
-    return read(KINDS[kind], 2, given, about)
+def row(kind, cells, rules=RULES):
+    return read_row(KINDS[kind], 2, cells, rules)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['column']}={case['cell']!a}")
 def test_a_cell_is_what_the_table_says(case):
-    about = About(NOW.now, parsers.zone(case["tz"]) if "tz" in case else None)
+    rules = TimeRules(RULES.now, parsers.zone(case["tz"]) if "tz" in case else None)
     name = case["column"]
-    found = row(case["kind"], BASES[case["kind"]] | {name: case["cell"]}, about)
+    found = row(case["kind"], BASES[case["kind"]] | {name: case["cell"]}, rules)
     if "fault" in case:
-        assert isinstance(found, Refused)
+        assert isinstance(found, InvalidRow)
         (fault,) = found.faults
         assert case["fault"] in fault.what
-        assert fault.mend.endswith(".")
+        assert fault.hint.endswith(".")
         assert fault.row == 2
     else:
-        assert isinstance(found, Row)
-        field = KINDS[case["kind"]].by_name[name].field or name
+        assert isinstance(found, ValidRow)
+        field = KINDS[case["kind"]].columns[name].field
         assert json.loads(json.dumps(getattr(found.signal, field))) == case["value"]
 
 
 @pytest.mark.parametrize("form", ["classic", "current"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_columns_are_exactly_the_fields_of_the_call(kind, form):
-    names = set(KINDS[kind].by_name)
+    names = set(KINDS[kind].columns)
     method = METHODS[f"/api/{dx.METHODS[form][KINDS[kind].signal.kind.fget(None)]}"]
     assert names == set(method.fields)
 
@@ -81,7 +80,7 @@ def test_the_columns_are_exactly_the_fields_of_the_call(kind, form):
 def test_every_column_reaches_the_wire(kind, form):
     told = row(kind, FULL[kind])
     body = next(dx.send(told.signal, form)).body
-    assert set(body) == set(KINDS[kind].by_name) - {"merge_commit_shas"}
+    assert set(body) == set(KINDS[kind].columns) - {"merge_commit_shas"}
 
 
 def test_both_ways_to_name_a_pull_request_reach_the_wire():
@@ -110,7 +109,7 @@ def test_a_row_can_be_wrong_as_a_whole(kind, cells, what):
 
 def test_an_unknown_field_of_an_object_names_the_nearest():
     found = row("deployments", BASES["deployments"] | {"comit_sha": "d1a34f0"})
-    assert found.faults[0].mend == "Did you mean commit_sha?"
+    assert found.faults[0].hint == "Did you mean commit_sha?"
 
 
 # Identity -----------------------------------------------------------------------------------------------------------
@@ -130,7 +129,7 @@ def test_rows_that_differ_in_anything_have_different_ids(kind):
     whole = {name: cell for name, cell in FULL[kind].items() if name != "reference_id"}
     fewer = [{name: cell for name, cell in whole.items() if name != gone} for gone in whole]
     told = [row(kind, each) for each in (whole, *fewer)]
-    ids = [each.signal.reference_id for each in told if isinstance(each, Row)]
+    ids = [each.signal.reference_id for each in told if isinstance(each, ValidRow)]
     assert len(ids) > 6
     assert len(set(ids)) == len(ids)
 
@@ -141,39 +140,29 @@ def test_an_id_of_ones_own_is_kept_and_known_as_such():
 
 
 @given(st.text(max_size=40), st.integers(1, 64))
-def test_a_row_is_exactly_one_shards(order, shards):
-    takers = [number for number in range(1, shards + 1) if Shard(number, shards).takes(order)]
-    assert len(takers) == 1
+def test_a_row_is_exactly_one_shards(key, shards):
+    assert sum(Shard(number, shards).has(key) for number in range(1, shards + 1)) == 1
 
 
-def test_shards_are_about_even_and_lanes_do_not_depend_on_them():
-    orders = [f"service/acme%2Fshop/service-{number}" for number in range(4000)]
-    mine = [order for order in orders if Shard(2, 4).takes(order)]
+def test_shards_are_about_even_and_partitions_do_not_depend_on_them():
+    keys = [f"service/acme%2Fshop/service-{number}" for number in range(4000)]
+    mine = [key for key in keys if Shard(2, 4).has(key)]
     assert 800 < len(mine) < 1200
-    lanes = [identity.lane(order, 4) for order in mine]
-    assert all(len(mine) / 6 < lanes.count(lane) < len(mine) / 3 for lane in range(4))
+    partitions = [partition_index(key, 4) for key in mine]
+    assert all(len(mine) / 6 < partitions.count(number) < len(mine) / 3 for number in range(4))
 
 
-@given(st.lists(st.binary(min_size=identity.SIZE, max_size=identity.SIZE), max_size=60))
-def test_a_set_of_digests_holds_what_was_added_and_nothing_else(added):
-    digests = Digests()
-    assert [digests.add(each) for each in added] == [each not in added[:place] for place, each in enumerate(added)]
-    assert all(each in digests for each in added)
-    shifted = [(one + other)[3 : 3 + identity.SIZE] for one, other in itertools.pairwise(added)]
-    assert all((each in digests) == (each in added) for each in shifted)
-    assert len(digests) == len(set(added))
-
-
-def test_digests_in_one_bucket_are_not_found_across_their_borders():
-    digests, prefix = Digests(), b"\x00\x00"
-    digests.add(prefix + bytes(range(12)))
-    digests.add(prefix + bytes(12))
-    assert prefix + bytes(12) in digests
-    assert prefix + bytes([11, 0, 0] + [0] * 9) not in digests
+@given(st.lists(st.binary(min_size=SIZE, max_size=SIZE), max_size=60))
+def test_a_journal_holds_what_was_added_and_nothing_else(added):
+    journal = Journal()
+    assert [journal.add_new(mark) for mark in added] == [mark not in added[:index] for index, mark in enumerate(added)]
+    assert all(mark in journal for mark in added)
+    assert bytes(SIZE) not in journal or bytes(SIZE) in added
+    journal.close()
 
 
 @pytest.mark.parametrize(
-    ("given", "environ", "found"),
+    ("flag", "environ", "share"),
     [
         (None, {}, None),
         (None, {"CI_NODE_TOTAL": "1"}, None),
@@ -183,16 +172,16 @@ def test_digests_in_one_bucket_are_not_found_across_their_borders():
         ("3/5", {}, Shard(3, 5)),
     ],
 )
-def test_a_share_comes_from_the_flag_or_the_parallel_job(given, environ, found):
-    assert shard(given, environ) == found
+def test_a_share_comes_from_the_flag_or_the_parallel_job(flag, environ, share):
+    assert parse_shard(flag, environ) == share
 
 
-@pytest.mark.parametrize("given", ["0/4", "5/4", "1/0", "a/b", "1", "-1/4"])
-def test_a_share_that_is_none_is_refused(given):
+@pytest.mark.parametrize("flag", ["0/4", "5/4", "1/0", "a/b", "1", "-1/4"])
+def test_a_share_that_is_none_is_refused(flag):
     with pytest.raises(SettingsError, match="counted from 1"):
-        shard(given, {})
+        parse_shard(flag, {})
     with pytest.raises(SettingsError, match="counted from 1"):
-        shard(None, {"CI_NODE_TOTAL": "4"})
+        parse_shard(None, {"CI_NODE_TOTAL": "4"})
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "+25:00:00", "../etc/passwd"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.backfill.parsers import About, names, service
+from cibeacon.backfill.columns import KINDS
+from cibeacon.backfill.parsers import TimeRules, service_names
 from cibeacon.model.identifiers import names as deployed
 from cibeacon.model.identifiers import services
 from processes import cibeacon
@@ -60,21 +61,24 @@ def test_a_change_below_what_has_no_name_makes_the_services_unknown(tmp_path, wa
     assert name in found["reason"]
 
 
+def cell(text):
+    """The service of a row, from its cell."""
+    return KINDS["deployments"].columns["service"].parse(text, TimeRules(0))
+
+
 @pytest.mark.parametrize("name", TABLE["names"])
 def test_a_name_is_one_to_settings_and_to_rows(name):
-    about = About(0)
     assert (deployed(TEXT[name]), services(TEXT[name])) == ((name,), (name,))
-    assert (service(name, about), names(TEXT[name], about)) == (name, (name,))
+    assert (cell(name), service_names(TEXT[name])) == (name, (name,))
 
 
 @pytest.mark.parametrize("name", TABLE["others"])
 def test_what_is_no_name_is_none_to_settings_and_to_rows(name):
-    about = About(0)
-    for ask in (lambda: deployed(TEXT[name]), lambda: services(TEXT[name]), lambda: names(TEXT[name], about)):
+    for ask in (lambda: deployed(TEXT[name]), lambda: services(TEXT[name]), lambda: service_names(TEXT[name])):
         with pytest.raises(ValueError, match="is no service name"):
             ask()
     with pytest.raises(ValueError, match="is no service name"):
-        service(name, about)
+        cell(name)
 
 
 def test_scoped_packages_of_a_workspace_are_services(tmp_path):

@@ -1,146 +1,152 @@
-"""Knows the columns of each kind of file: the fields of DX's calls, by their own names. Does not know files.
+"""Knows the columns of each kind of file: the fields of DX's calls, by their own names. Knows no file.
 
 The fields: https://help.getdx.com/en/articles/7669458-deployments-api and 8691575-pipelines-api.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from cibeacon.backfill import parsers
-from cibeacon.backfill.parsers import Reader
+from cibeacon.backfill.parsers import TimeRules
+from cibeacon.model import identifiers
+from cibeacon.model import parsers as common
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 
-OURS = ("error", "advice", "seal")
-"""The columns that failed rows have besides; they are no fields, and are not read."""
+FAILURE_COLUMNS = ("error", "advice")
+"""The columns that a file of failed rows has besides."""
+IGNORED = frozenset({*FAILURE_COLUMNS, "seal"})
+"""Columns that are no fields and are not read; version 0.1 wrote `seal`."""
+BackfillSignal: TypeAlias = Deployment | PullServices | PipelineRun
 
 
 class Column(NamedTuple):
-    """One column, and how to write a cell of it."""
+    """One column: how a cell of it is parsed, and how to write one."""
 
     name: str
-    read: Reader
-    mend: str
+    parse: Callable[[str, TimeRules], Any]
+    hint: str
     required: bool = False
     field: str = ""
-    """The signal's name for it, where that is another."""
+    """The field of the signal."""
 
 
 class Kind(NamedTuple):
     """One kind of file: the verb, the signal that a row becomes, and its columns."""
 
     name: str
-    signal: type[Deployment] | type[PullServices] | type[PipelineRun]
-    columns: tuple[Column, ...]
+    signal: type[BackfillSignal]
+    columns: Mapping[str, Column]
     either: tuple[tuple[str, ...], ...] = ()
-    """Sets of columns of which one must be there whole."""
-
-    @property
-    def by_name(self) -> Mapping[str, Column]:
-        """The columns."""
-        return {column.name: column for column in self.columns}
+    """Sets of columns of which the header must have one."""
 
 
-_TIME = "Write Unix seconds, or ISO 8601 with a zone such as 2024-05-01T12:00:00Z; for times without one give --tz."
-_SHA = "Write 7 to 40 hexadecimal digits; format the column as text where a spreadsheet changed it."
-_NUMBER = "Write digits alone, such as 7; format the column as text where a spreadsheet changed it."
-_TEXT = "Write one line of plain text."
-_NAMES = 'Write the names with semicolons between, or a JSON array such as ["cart","payments"].'
-_SHAS = "Write commit ids of 7 to 40 hexadecimal digits with semicolons between, or a JSON array of strings."
-_REPOSITORY = "Write its full name, such as acme/shop."
-_LINK = "Write a whole address that starts with https://."
-_TRUTH = "Write true or false."
-
-_PLACE = Column("repository", parsers.repository, _REPOSITORY)
-_COMMIT = Column("commit_sha", parsers.sha, _SHA)
-_URL = Column("source_url", parsers.link, _LINK)
-_ID = Column("reference_id", parsers.text, "Write any unique text, or leave it empty: an id is made from the row then.")
+def _column(name: str, parse: Callable[[str], Any], hint: str, *, required: bool = False, field: str = "") -> Column:
+    return Column(name, lambda text, _: parse(text), hint, required, field or name)
 
 
-def _words(*names: str, required: bool = False) -> tuple[Column, ...]:
-    return tuple(Column(name, parsers.text, _TEXT, required) for name in names)
+def _time(name: str, *, required: bool = False) -> Column:
+    hint = "Write Unix seconds, or ISO 8601 with a zone such as 2024-05-01T12:00:00Z; for times without one give --tz."
+    return Column(name, parsers.time, hint, required, name)
 
 
-KINDS: Mapping[str, Kind] = {
-    "deployments": Kind(
-        "deployments",
-        Deployment,
-        (
-            _ID,
-            Column("deployed_at", parsers.moment, _TIME, required=True),
-            Column("service", parsers.service, _TEXT, required=True),
-            _PLACE,
-            _COMMIT,
-            Column("merge_commit_shas", parsers.shas, _SHAS),
-            *_words("integration_branch", "source_name"),
-            _URL,
-            Column(
-                "metadata", parsers.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV wants it.'
-            ),
-            *_words("environment"),
-            Column("success", parsers.truth, _TRUTH),
-        ),
-        either=(("repository",), ("merge_commit_shas",)),
-    ),
-    "pull-services": Kind(
-        "pull-services",
-        PullServices,
-        (
-            Column("github_pull_id", parsers.number, _NUMBER),
-            _PLACE,
-            Column("pull_number", parsers.number, _NUMBER, field="pr_number"),
-            Column("services", parsers.names, _NAMES, required=True),
-            Column("replace", parsers.truth, _TRUTH),
-        ),
-        either=(("github_pull_id",), ("repository", "pull_number")),
-    ),
-    "pipeline-runs": Kind(
-        "pipeline-runs",
-        PipelineRun,
-        (
-            *_words("pipeline_name", "pipeline_source", required=True),
-            _ID,
-            Column("started_at", parsers.moment, _TIME, required=True),
-            Column("finished_at", parsers.moment, _TIME),
-            Column("status", parsers.status, "Write success, failure, cancelled or running, or leave it empty."),
-            _PLACE,
-            _COMMIT,
-            Column("pr_number", parsers.number, _NUMBER),
-            _URL,
-            *_words("head_branch", "email", "github_username", "gitlab_username"),
-        ),
-    ),
-}
+def _text(name: str, *, required: bool = False) -> Column:
+    return _column(name, common.text, "Write one line of plain text.", required=required)
+
+
+def _number(name: str, field: str = "") -> Column:
+    hint = "Write digits alone, such as 7; format the column as text where a spreadsheet changed it."
+    return _column(name, parsers.number, hint, field=field)
+
+
+def _boolean(name: str) -> Column:
+    return _column(name, common.boolean, "Write true or false.")
+
+
+def _kind(name: str, signal: type[BackfillSignal], columns: Sequence[Column], *either: tuple[str, ...]) -> Kind:
+    return Kind(name, signal, {column.name: column for column in columns}, either)
+
+
+_REPOSITORY = _column("repository", parsers.repository, "Write its full name, such as acme/shop.")
+_SHA = _column(
+    "commit_sha",
+    parsers.sha,
+    "Write 7 to 40 hexadecimal digits; format the column as text where a spreadsheet changed it.",
+)
+_SHAS = _column(
+    "merge_commit_shas",
+    parsers.shas,
+    "Write commit ids of 7 to 40 hexadecimal digits with semicolons between, or a JSON array of strings.",
+)
+_URL = _column("source_url", common.link, "Write a whole address that starts with https://.")
+_ID = _column("reference_id", common.text, "Write any unique text, or leave it empty: an id is made from the row then.")
+_SERVICE = _column("service", identifiers.service, "Write one line of plain text.", required=True)
+_SERVICES = _column(
+    "services",
+    parsers.service_names,
+    'Write the names with semicolons between, or a JSON array such as ["cart","payments"].',
+    required=True,
+)
+_METADATA = _column(
+    "metadata", common.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV wants it.'
+)
+_STATUS = _column("status", parsers.status, "Write success, failure, cancelled or running, or leave it empty.")
+
+DEPLOYMENTS = _kind(
+    "deployments",
+    Deployment,
+    [
+        *(_ID, _time("deployed_at", required=True), _SERVICE, _REPOSITORY, _SHA, _SHAS),
+        *(_text("integration_branch"), _text("source_name"), _URL, _METADATA, _text("environment")),
+        _boolean("success"),
+    ],
+    ("repository",),
+    ("merge_commit_shas",),
+)
+PULL_SERVICES = _kind(
+    "pull-services",
+    PullServices,
+    [_number("github_pull_id"), _REPOSITORY, _number("pull_number", "pr_number"), _SERVICES, _boolean("replace")],
+    ("github_pull_id",),
+    ("repository", "pull_number"),
+)
+PIPELINE_RUNS = _kind(
+    "pipeline-runs",
+    PipelineRun,
+    [
+        *(_text("pipeline_name", required=True), _text("pipeline_source", required=True), _ID),
+        *(_time("started_at", required=True), _time("finished_at"), _STATUS, _REPOSITORY, _SHA, _number("pr_number")),
+        *(_URL, _text("head_branch"), _text("email"), _text("github_username"), _text("gitlab_username")),
+    ],
+)
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (DEPLOYMENTS, PULL_SERVICES, PIPELINE_RUNS)}
 """By verb."""
 
 
-def unknown(kind: Kind, name: str) -> str:
-    """What to say of a column that no field is called after: the nearest one by name."""
-    near = get_close_matches(name.lower().replace(" ", "_"), [column.name for column in kind.columns], 1, 0.5)
-    listed = ", ".join(column.name for column in kind.columns)
-    return f"Did you mean {near[0]}?" if near else f"The columns are {listed}."
+def suggest(kind: Kind, name: str) -> str:
+    """Which column may be meant by a name that is none."""
+    near = get_close_matches(name.lower().replace(" ", "_"), kind.columns, 1, 0.5)
+    return f"Did you mean {near[0]}?" if near else f"The columns are {', '.join(kind.columns)}."
 
 
-def faults(kind: Kind, header: Iterable[str]) -> list[tuple[str, str]]:
-    """What is wrong with a header: what, and how to mend it."""
-    found: list[tuple[str, str]] = []
-    names = list(header)
-    known = kind.by_name
-    for place, name in enumerate(names, 1):
+def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
+    """What is wrong with a header, each with what to do about it."""
+    faults: list[str] = []
+    for index, name in enumerate(names):
         if not name:
-            found.append((f"column {place} has no name", "Name it, or take the column out."))
-        elif name not in known and name not in OURS:
-            found.append((f'"{name}" is no field of this call', unknown(kind, name)))
-        elif name in names[: place - 1]:
-            found.append((f'"{name}" stands there twice', "Take one of the two columns out."))
-    found += [
-        (f"the column {column.name} is missing", f"Add it. {column.mend}")
-        for column in kind.columns
+            faults.append(f"column {index + 1} has no name (Name it, or take the column out)")
+        elif name not in kind.columns and name not in IGNORED:
+            faults.append(f'"{name}" is no field of this call ({suggest(kind, name).rstrip(".")})')
+        elif name in names[:index]:
+            faults.append(f'"{name}" stands there twice (Take one of the two columns out)')
+    faults += [
+        f"the column {column.name} is missing (Add it. {column.hint.rstrip('.')})"
+        for column in kind.columns.values()
         if column.required and column.name not in names
     ]
-    if kind.either and not any(set(each) <= set(names) for each in kind.either):
-        sets = ", or ".join(" and ".join(each) for each in kind.either)
-        found.append((f"there must be {sets}", "Add what is missing."))
-    return found
+    if kind.either and not any(set(columns) <= set(names) for columns in kind.either):
+        sets = ", or ".join(" and ".join(columns) for columns in kind.either)
+        faults.append(f"there must be {sets} (Add what is missing)")
+    return faults

@@ -1,64 +1,71 @@
-"""Decides for each row of a run what it is: to be told, wrong, said before, or another shard's. Knows no file or network."""
+"""Decides for each row of a run whether it is to be sent, or is wrong, a repetition, or another shard's. Knows no file."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from cibeacon.backfill import identity, rows
-from cibeacon.backfill.columns import Kind
-from cibeacon.backfill.digests import Digests
-from cibeacon.backfill.parsers import About
-from cibeacon.backfill.reading import Cells
-from cibeacon.backfill.rows import Fault, Refused
+from cibeacon.backfill.columns import BackfillSignal, Kind
+from cibeacon.backfill.input_table import Cells
+from cibeacon.backfill.journal import Journal
+from cibeacon.backfill.parsers import TimeRules
+from cibeacon.backfill.rows import InvalidRow, RowFault, fingerprint, read_row
 from cibeacon.backfill.shard import Shard
 from cibeacon.model.signals import Deployment, PullServices
 
 
-class Found(NamedTuple):
-    """What a row is. Only one that is `ready` has a signal, only one that is `invalid` has faults."""
+class ClassifiedRow(NamedTuple):
+    """What a row is. Only a `ready` one has a signal, only an `invalid` one has faults."""
 
     status: Literal["ready", "invalid", "repeated", "elsewhere"]
-    signal: identity.Told | None = None
-    order: str | None = None
-    address: bytes = b""
-    faults: tuple[Fault, ...] = ()
+    signal: BackfillSignal | None = None
+    partition_key: str | None = None
+    fingerprint: bytes = b""
+    faults: tuple[RowFault, ...] = ()
 
 
-class Sieve:
-    """Remembers the rows of one run.
+class RowClassifier:
+    """Remembers the rows of one run, on disk where they are many.
 
     Args:
-        place: where the rows are told; at another place nothing was told yet.
+        base_url: the DX that the rows are for; no other one has them by that.
     """
 
-    def __init__(self, kind: Kind, about: About, place: str, shard: Shard | None) -> None:
-        self._kind, self._about, self._place, self._shard = kind, about, place, shard
-        self._seen, self._ids = Digests(), Digests()
-        self._repeats: dict[bytes, int] = {}
+    def __init__(self, kind: Kind, rules: TimeRules, base_url: str, shard: Shard | None) -> None:
+        self._kind, self._rules, self._base_url, self._shard = kind, rules, base_url, shard
+        self._seen, self._ids = Journal(), Journal()
+        self._repetitions: dict[bytes, int] = {}
 
-    def sift(self, cells: Cells) -> Found:
-        """What a row is. A faulty row is every shard's to see, and the first one's to report."""
+    def classify(self, cells: Cells) -> ClassifiedRow:
+        """What a row is. Of a faulty row without a partition key, every shard but the first says `elsewhere`."""
         if cells.fault:
-            return self._invalid(None, (Fault(cells.number, "", cells.fault, cells.mend),))
-        row = rows.read(self._kind, cells.number, cells.cells, self._about)
-        if isinstance(row, Refused):
-            return self._invalid(row.order, row.faults)
-        if self._shard and not self._shard.takes(row.order):
-            return Found("elsewhere")
-        address = identity.address(self._place, self._kind.name, row.content)
-        if not self._seen.add(address):
-            if not isinstance(row.signal, PullServices):
-                return Found("repeated")
-            self._repeats[address] = repetition = self._repeats.get(address, 0) + 1
-            address = identity.address(self._place, self._kind.name, row.content, repetition)
-        if isinstance(row.signal, Deployment) and row.signal.own_reference:
-            named = identity.address("", "reference_id", row.signal.reference_id.encode("utf-8", "surrogatepass"))
-            if not self._ids.add(named):
+            return self._invalid(None, (RowFault(cells.number, "", cells.fault, cells.hint),))
+        row = read_row(self._kind, cells.number, cells.by_name, self._rules)
+        if isinstance(row, InvalidRow):
+            return self._invalid(row.partition_key, row.faults)
+        signal, key = row.signal, row.partition_key
+        if self._shard and not self._shard.has(key):
+            return ClassifiedRow("elsewhere")
+        mark = fingerprint(self._base_url, self._kind.name, row.content)
+        if not self._seen.add_new(mark):
+            if not isinstance(signal, PullServices):
+                return ClassifiedRow("repeated")
+            # another statement may stand between the two, so the second one has to be sent, too
+            repetition = self._repetitions[mark] = self._repetitions.get(mark, 0) + 1
+            mark = fingerprint(self._base_url, self._kind.name, row.content, repetition)
+        if isinstance(signal, Deployment) and signal.own_reference:
+            own_id = fingerprint("", "reference_id", signal.reference_id.encode("utf-8", "surrogatepass"))
+            if not self._ids.add_new(own_id):
                 what = "is the reference_id of an earlier row, which says something else"
-                fault = Fault(cells.number, "reference_id", what, "Give each deployment an id of its own, or none.")
-                return self._invalid(row.order, (fault,))
-        return Found("ready", row.signal, row.order, address)
+                hint = "Give each deployment an id of its own, or none."
+                return self._invalid(key, (RowFault(cells.number, "reference_id", what, hint),))
+        return ClassifiedRow("ready", signal, key, mark)
 
-    def _invalid(self, order: str | None, faults: tuple[Fault, ...]) -> Found:
-        mine = self._shard is None or (self._shard.takes(order) if order else self._shard.number == 1)
-        return Found("invalid" if mine else "elsewhere", order=order, faults=faults)
+    def close(self) -> None:
+        """Forgets the rows."""
+        self._seen.close()
+        self._ids.close()
+
+    def _invalid(self, partition_key: str | None, faults: tuple[RowFault, ...]) -> ClassifiedRow:
+        shard = self._shard
+        is_ours = shard is None or (shard.has(partition_key) if partition_key else shard.number == 1)
+        return ClassifiedRow("invalid" if is_ours else "elsewhere", None, partition_key, b"", faults)

@@ -1,24 +1,23 @@
-"""The file beside a file that says which of its rows were told, so that a second run goes on where the first ended.
+"""The SQLite file beside a file that holds which of its rows were sent, so that a second run goes on where the first ended.
 
-A row stands there by what it says and to whom, not by its place. A line is appended whole; one that was cut is ignored.
+A row is known by its fingerprint: what it says and to which DX, not its position. https://www.sqlite.org/wal.html
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
+import sqlite3
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from cibeacon.backfill.digests import Digests
-from cibeacon.backfill.identity import SIZE
 from cibeacon.runtime.errors import CibeaconError
 
 SUFFIX = ".cibeacon-journal"
-HEAD = b"cibeacon backfill journal 1\n"
-_LINE = 2 * SIZE + 1
-_BATCH = 1 << 16
+SIZE = 14
+"""Bytes of a fingerprint."""
+VERSION_1 = b"cibeacon backfill journal 1\n"
+"""The first line of a journal of version 0.1, which had a line of hexadecimal digits for each row."""
+_INSERT = "INSERT OR IGNORE INTO sent VALUES (?)"
 
 
 class JournalError(CibeaconError):
@@ -26,98 +25,136 @@ class JournalError(CibeaconError):
 
 
 class Journal:
-    """What was told of a file. Without a path it is empty and forgets."""
+    """A set of fingerprints. This one is a temporary file of SQLite's: it is empty at first, and forgotten at the end."""
 
-    def __init__(self, path: Path | None, *, writes: bool) -> None:
-        self.path, self._descriptor, self._dirty = path, -1, False
-        self.told = Digests()
-        if path is None:
-            return
-        try:
-            self._open(path, writes=writes)
-        except OSError as error:
-            raise JournalError(
-                f"The journal {path} cannot be {'written' if writes else 'read'}",
-                error.strerror or type(error).__name__,
-                "Name another place with --journal, or --journal off for none",
-            ) from error
+    location: str | None = None
+    """Where it is kept."""
 
-    def _open(self, path: Path, *, writes: bool) -> None:
-        if not writes:
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                self._load(file.fileno())
-            return
-        how = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-        self._descriptor = os.open(path, how, 0o644)
-        with ExitStack() as undo:
-            undo.callback(self.close)
-            _lock(self._descriptor, path)
-            torn = self._load(self._descriptor)
-            if torn or os.fstat(self._descriptor).st_size == 0:
-                self._write(b"\n" if torn else HEAD)
-            undo.pop_all()
+    def __init__(self, database: str = "") -> None:
+        self._connection = sqlite3.connect(database, timeout=0, isolation_level=None)
+        if not database:
+            self._connection.execute("PRAGMA journal_mode = OFF")
+            self._create()
 
-    def _load(self, descriptor: int) -> bool:
-        """Reads what is there; true where the last line was cut."""
-        rest = b""
-        while piece := os.read(descriptor, _BATCH):
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                if len(line) == _LINE - 1:
-                    with suppress(ValueError):
-                        self.told.add(bytes.fromhex(line.decode("ascii")))
-            rest = rest[-_BATCH:]
-        return bool(rest)
+    def __contains__(self, fingerprint: bytes) -> bool:
+        found = self._connection.execute("SELECT 1 FROM sent WHERE fingerprint = ?", (fingerprint,))
+        return found.fetchone() is not None
 
-    def __contains__(self, address: bytes) -> bool:
-        return address in self.told
+    def add_new(self, fingerprint: bytes) -> bool:
+        """Adds one; False when it was there already."""
+        return self._connection.execute(_INSERT, (fingerprint,)).rowcount > 0
 
-    def add(self, addresses: Iterable[bytes]) -> None:
-        """Writes rows down that were told. Raises `JournalError`."""
-        lines = b"".join(address.hex().encode("ascii") + b"\n" for address in addresses if self.told.add(address))
-        if lines and self._descriptor >= 0:
-            self._write(lines)
+    def add(self, fingerprints: Iterable[bytes]) -> None:
+        """Adds rows that were sent. Raises `JournalError`."""
+        self._connection.executemany(_INSERT, ((fingerprint,) for fingerprint in fingerprints))
 
     def sync(self) -> None:
-        """What was written survives a crash of the machine, too. Raises `JournalError`."""
-        if self._dirty:
-            try:
-                os.fsync(self._descriptor)
-            except OSError as error:
-                raise self._failed(error) from error
-            self._dirty = False
+        """Makes what was added survive a crash of the machine. Raises `JournalError`."""
 
     def close(self) -> None:
-        """Lets others have it."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Lets other processes have it."""
+        self._connection.close()
 
-    def _write(self, content: bytes) -> None:
-        left = memoryview(content)
+    def _create(self) -> None:
+        self._connection.execute("CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY) WITHOUT ROWID")
+
+
+class FileJournal(Journal):
+    """A journal that stays, for one process at a time: what `add` wrote survives the end of the process."""
+
+    def __init__(self, path: Path) -> None:
+        self.location = str(path)
         try:
-            while left:
-                left = left[os.write(self._descriptor, left) :]
-        except OSError as error:
-            raise self._failed(error) from error
-        self._dirty = True
+            if path.is_symlink():
+                raise OSError("it is a symbolic link")
+            _migrate(path)
+            super().__init__(str(path))
+            self._lock()
+        except (OSError, sqlite3.Error) as error:
+            raise _open_error(path, "written", error) from error
 
-    def _failed(self, error: OSError) -> JournalError:
-        return JournalError(
-            f"The journal {self.path} cannot be written on",
-            error.strerror or type(error).__name__,
-            "Make room and run the same command again: it goes on where it ended",
-        )
+    def add(self, fingerprints: Iterable[bytes]) -> None:
+        """Adds rows that were sent, all or none of them. Raises `JournalError`."""
+        try:
+            self._connection.execute("BEGIN")
+            super().add(fingerprints)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._write_error(error) from error
+
+    def sync(self) -> None:
+        """Makes what was added survive a crash of the machine. Raises `JournalError`."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint").fetchall()
+        except sqlite3.Error as error:
+            raise self._write_error(error) from error
+
+    def close(self) -> None:
+        """Leaves a single file, and lets other processes have it."""
+        with suppress(sqlite3.Error):  # what was added is on the disk
+            self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        super().close()
+
+    def _lock(self) -> None:
+        for statement in (
+            "PRAGMA locking_mode = EXCLUSIVE",  # before the first access: so SQLite needs no shared memory
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = NORMAL",
+            "BEGIN IMMEDIATE",
+        ):
+            self._connection.execute(statement).fetchall()
+        self._create()
+        self._connection.execute("COMMIT")
+
+    def _write_error(self, error: sqlite3.Error) -> JournalError:
+        hint = "Make room and run the same command again: it goes on where it ended"
+        return JournalError(f"The journal {self.location} cannot be written on", str(error), hint)
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def read_journal(path: Path) -> Journal:
+    """What a journal holds, for a run that sends nothing and writes nothing there. Raises `JournalError`."""
+    journal = Journal()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise JournalError(
-            f"The journal {path} is in use",
-            "another backfill sends the same file",
-            "Wait for it, or give each its share with --shard",
-        ) from None
-    except OSError:  # a file system without locks: two at once send twice, which changes nothing
+        if _is_version_1(path):
+            journal.add(_read_version_1(path))
+        elif path.exists():
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=0, uri=True)
+            journal.add(fingerprint for (fingerprint,) in connection.execute("SELECT fingerprint FROM sent"))
+            connection.close()
+    except (OSError, sqlite3.Error) as error:
+        raise _open_error(path, "read", error) from error
+    return journal
+
+
+def _open_error(path: Path, verb: str, error: Exception) -> JournalError:
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+        hint = "Wait for it, or give each its share with --shard"
+        return JournalError(f"The journal {path} is in use", "another backfill sends the same file", hint)
+    hint = "Name another place with --journal, or --journal off for none"
+    return JournalError(f"The journal {path} cannot be {verb}", str(error), hint)
+
+
+def _is_version_1(path: Path) -> bool:
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        return file.read(len(VERSION_1)) == VERSION_1
+    return False
+
+
+def _read_version_1(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        for line in file:
+            if len(line) == 2 * SIZE + 1 and line.endswith(b"\n"):  # a line that was cut off counts for nothing
+                with suppress(ValueError):
+                    yield bytes.fromhex(line.decode("ascii"))
+
+
+def _migrate(path: Path) -> None:
+    """Rewrites a journal of version 0.1; until the new one is whole, the old one is there."""
+    if not _is_version_1(path):
         return
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    journal = FileJournal(part)
+    journal.add(_read_version_1(path))
+    journal.close()
+    part.replace(path)

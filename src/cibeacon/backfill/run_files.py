@@ -1,148 +1,115 @@
-"""The files of a run: each input with its journal and its failed rows, where they lie and when they are closed."""
+"""Opens the files of a run: each input with its journal and its file of failed rows. Knows where they are."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, NamedTuple
 
 from cibeacon.backfill.columns import Kind
-from cibeacon.backfill.failures import Failures, name_beside
-from cibeacon.backfill.journal import SUFFIX as TOLD
-from cibeacon.backfill.journal import Journal
-from cibeacon.backfill.reading import STDIN, Cells, Table
+from cibeacon.backfill.failed_rows import FailedRows, name_beside
+from cibeacon.backfill.input_table import STDIN, Cells, InputTable
+from cibeacon.backfill.journal import SUFFIX, FileJournal, Journal, read_journal
 from cibeacon.backfill.shard import Shard
-from cibeacon.runtime.errors import CibeaconError, SettingsError
+from cibeacon.backfill.summary import Mode
+from cibeacon.runtime.errors import CibeaconError
 from cibeacon.spool.file_store import is_address
 
-if TYPE_CHECKING:
-    from cibeacon.backfill.object_input import BucketJournal
-
-Mode: TypeAlias = Literal["send", "dry-run", "check"]
 OFF = "off"
-_STDIN_NAME = "stdin"
 
 
-class Source:
-    """One input with what belongs to it."""
+class FileOptions(NamedTuple):
+    """Where the files of a run are."""
 
-    def __init__(
-        self, table: Table, kind: Kind, journal: Journal | BucketJournal, failures: Failures, mode: Mode
-    ) -> None:
-        self.name, self.table, self.journal, self.failures = table.name, table, journal, failures
+    mode: Mode
+    shard: Shard | None
+    journal: str | None
+    """A path for all inputs, `off`, or None: beside each of them."""
+    failures: str | None
+    """A path for all inputs, or None: beside each; for one in a bucket, in the working folder."""
+
+
+class RunInput:
+    """One input with its journal and its file of failed rows."""
+
+    def __init__(self, table: InputTable, kind: Kind, journal: Journal, failed_rows: FailedRows) -> None:
+        self.table, self.journal, self.failed_rows = table, journal, failed_rows
         self.rows = 0
-        self.told: list[bytes] = []
-        """Addresses that are to be written down."""
-        self._names = table.columns or tuple(column.name for column in kind.columns)
-        self._sends = mode == "send"
         self._failed = 0
+        self._columns = table.columns or tuple(kind.columns)
 
     def fail(self, cells: Cells, error: str, advice: str) -> None:
-        """A row was not told. Raises `FailuresError`."""
-        values = cells.whole or [cells.cells.get(name, "") for name in self._names]
-        self.failures.add(self._names, values, error, advice)
+        """Writes a row that was not sent. Raises `FailedRowsError`."""
+        raw = cells.raw or [cells.by_name.get(name, "") for name in self._columns]
+        self.failed_rows.add(self._columns, raw, error, advice)
         self._failed += 1
-
-    def written(self) -> None:
-        """What was told is in the journal. Raises `JournalError`."""
-        if self.told:
-            self.journal.add(self.told)
-            self.told.clear()
-
-    def close(self, *, whole: bool) -> str | None:
-        """Closes all of it; what went wrong."""
-        troubles = []
-        for done in (self.journal.sync, partial(self.failures.close, whole=whole)) if self._sends else ():
-            try:
-                done()
-            except CibeaconError as error:
-                troubles.append(str(error))
-        self.journal.close()
-        return " ".join(troubles) or None
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
         return {
-            "name": self.name,
+            "name": self.table.name,
             "rows": self.rows,
-            "journal": str(self.journal.path) if self.journal.path and self._sends else None,
-            "failures": str(self.failures.path) if self._failed else None,
-            "kept": str(self.failures.kept) if self.failures.kept else None,
+            "journal": self.journal.location,
+            "failures": str(self.failed_rows.path) if self._failed else None,
         }
 
 
-class Desk:
-    """Where everything of a run lies.
+class RunFiles:
+    """All inputs of a run; those that name the same journal or file of failed rows share it.
 
     Args:
-        journal: a path for all inputs, `off`, or None: beside each of them.
-        files: the names of all inputs.
-        failures: a path for all, or None. Those of an input in a bucket lie in the working folder.
-        token: a fresh word for names that no other process uses.
+        token: makes a word for names that no other process uses.
     """
 
-    def __init__(
-        self,
-        kind: Kind,
-        cwd: Path,
-        files: Sequence[str],
-        shard: Shard | None,
-        journal: str | None,
-        failures: str | None,
-        mode: Mode,
-        token: Callable[[], str],
-    ) -> None:
-        self._kind, self._cwd, self._files, self._shard, self._mode = kind, cwd, files, shard, mode
-        self._journal, self._failures, self._token = journal, failures, token
-        self.sources: list[Source] = []
+    def __init__(self, kind: Kind, cwd: Path, options: FileOptions, token: Callable[[], str]) -> None:
+        self._kind, self._cwd, self._options, self._token = kind, cwd, options, token
+        self._share = options.shard.suffix if options.shard else ""
+        self._journals: dict[str, Journal] = {}
+        self._failed_rows: dict[Path, FailedRows] = {}
+        self.inputs: list[RunInput] = []
 
-    def opened(self, name: str, table: Table) -> Source:
-        """An input. Raises `JournalError`, and `SettingsError` where one file would be two things."""
-        failures = self._failures_of(name, table)
-        source = Source(table, self._kind, self._journal_of(name), failures, self._mode)
-        self.sources.append(source)
-        return source
+    def open(self, name: str, table: InputTable) -> RunInput:
+        """An input. Raises `JournalError` and `SpoolError`."""
+        run_input = RunInput(table, self._kind, self._journal_of(name), self._failed_rows_of(name, table))
+        self.inputs.append(run_input)
+        return run_input
 
-    def _journal_of(self, name: str) -> Journal | BucketJournal:
-        far = self._journal or f"{name}{self._share}{TOLD}"
-        if is_address(far) and self._mode != "check":
-            from cibeacon.backfill.object_input import BucketJournal  # few have one there
+    def close(self) -> str | None:
+        """Completes all files. Returns what went wrong."""
+        errors: list[str] = []
+        journals, failed_rows = self._journals.values(), self._failed_rows.values()
+        for complete in (*(journal.sync for journal in journals), *(file.close for file in failed_rows)):
+            try:
+                complete()
+            except CibeaconError as error:
+                errors.append(str(error))
+        for journal in journals:
+            journal.close()
+        return " ".join(errors) or None
 
-            there = (each.journal for each in self.sources if isinstance(each.journal, BucketJournal))
-            known = next((each for each in there if each.path == far), None)
-            return known or BucketJournal(far, self._token(), writes=self._mode == "send")
-        path = None
-        if self._journal != OFF and self._mode != "check":
-            path = self._cwd / self._journal if self._journal else self._told_beside(name)
-        near = (each.journal for each in self.sources if isinstance(each.journal, Journal))
-        same = next((each for each in near if path and each.path == path), None)
-        return same or Journal(path, writes=self._mode == "send")
+    def _journal_of(self, name: str) -> Journal:
+        location = self._options.journal or (OFF if name == STDIN else f"{name}{self._share}{SUFFIX}")
+        if self._options.mode == "check":
+            location = OFF
+        if location not in self._journals:
+            self._journals[location] = self._open_journal(location)
+        return self._journals[location]
 
-    def _failures_of(self, name: str, table: Table) -> Failures:
-        source = self._cwd / (_STDIN_NAME if name == STDIN else _place(name))
-        path = self._cwd / self._failures if self._failures else source.with_name(name_beside(source.name, self._share))
-        if name != STDIN and path == self._cwd / name:
-            raise SettingsError("Nothing was sent", f"{name} is also where failed rows go", "Change --failures")
-        same = next((each.failures for each in self.sources if each.failures.path == path), None)
-        own = table.columns if not self._failures else ()
-        return same or Failures(path, own or tuple(column.name for column in self._kind.columns), self._owner(name))
+    def _open_journal(self, location: str) -> Journal:
+        if location == OFF:
+            return Journal()
+        writes = self._options.mode == "send"
+        if is_address(location):
+            from cibeacon.backfill.object_input import BucketJournal  # few are in a bucket
 
-    def _owner(self, name: str) -> str | None:
-        """Whose rows a file of failed rows has; None where they may be nowhere else."""
-        names = self._files if self._failures else (name,)
-        return None if STDIN in names else json.dumps([self._kind.name, self._share, *names])
+            return BucketJournal(location, self._token(), writes=writes)
+        return FileJournal(self._cwd / location) if writes else read_journal(self._cwd / location)
 
-    def _told_beside(self, name: str) -> Path | None:
-        path = self._cwd / _place(name)
-        return None if name == STDIN else path.with_name(f"{path.name}{self._share}{TOLD}")
-
-    @property
-    def _share(self) -> str:
-        return self._shard.suffix if self._shard else ""
-
-
-def _place(name: str) -> str:
-    """Beside an input; what belongs to one in a bucket lies in the working folder."""
-    return name.rpartition("/")[2] if is_address(name) else name
+    def _failed_rows_of(self, name: str, table: InputTable) -> FailedRows:
+        if self._options.failures:
+            path, columns = self._cwd / self._options.failures, tuple(self._kind.columns)
+        else:
+            beside = "stdin" if name == STDIN else name.rpartition("/")[2] if is_address(name) else name
+            path = (self._cwd / beside).with_name(name_beside(Path(beside).name, self._share))
+            columns = table.columns or tuple(self._kind.columns)
+        return self._failed_rows.setdefault(path, FailedRows(path, columns))

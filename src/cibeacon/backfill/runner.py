@@ -1,258 +1,251 @@
-"""The order of things in a backfill: files are looked at, rows are read, sifted and told, and what became of each is kept.
+"""Runs a backfill: looks at the files, reads their rows, sends them, and writes down what became of each.
 
-Memory does not grow with the rows but for some thirty bytes each, by which a row is known again.
+Memory does not grow with the rows: those that were sent are known from files, on disk where they are many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import NamedTuple, Protocol
 
-from cibeacon.backfill import columns, identity
-from cibeacon.backfill.columns import Kind
-from cibeacon.backfill.dedupe import Found, Sieve
-from cibeacon.backfill.outage import Outage
-from cibeacon.backfill.parsers import About
-from cibeacon.backfill.partition import Job
-from cibeacon.backfill.progress_view import View
-from cibeacon.backfill.reading import STDIN, BadFile, Cells, Table
-from cibeacon.backfill.rows import Fault
-from cibeacon.backfill.run_files import Desk, Mode, Source
-from cibeacon.backfill.shard import Shard
-from cibeacon.backfill.tally import Summary
-from cibeacon.backfill.workers import Crew, Hire, Plan
+from cibeacon.backfill.columns import Kind, header_faults
+from cibeacon.backfill.dedupe import ClassifiedRow, RowClassifier
+from cibeacon.backfill.input_table import STDIN, Cells, InputError, InputTable
+from cibeacon.backfill.parsers import TimeRules
+from cibeacon.backfill.rows import RowFault
+from cibeacon.backfill.run_files import FileOptions, RunFiles, RunInput
+from cibeacon.backfill.sender import Job, Outage, Sender, SendOptions
+from cibeacon.backfill.summary import BackfillSummary, RowCounts
 from cibeacon.delivery.preview import Preview
-from cibeacon.model.outcome import Outcome
-from cibeacon.model.signals import PullServices
+from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.runtime.interrupt_guard import interruptible
-from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dx
 
-BODIES = 3
+SHOWN_REQUESTS = 3
 """Requests that a dry run shows."""
 NAP = 0.02
-OFTEN = 64
-"""Rows after which is written down what was told meanwhile."""
+RECORD_ROWS = 64
+"""Rows that are read until outcomes are written down."""
 SYNC_SECONDS = 1.0
 PARTING = 0.6
-"""Seconds after an interruption for requests that are on their way."""
+"""Seconds after an interruption for requests that are under way."""
 
 
-class Order(NamedTuple):
-    """What is to be done."""
+class BackfillPlan(NamedTuple):
+    """What a run is to do."""
 
     kind: Kind
-    files: tuple[str, ...]
-    mode: Mode
-    about: About
-    endpoint: Endpoint
-    timeout: float
-    workers: int
-    rate: float
-    shard: Shard | None
-    journal: str | None
-    """A path for all files, `off`, or None: beside each file."""
-    failures: str | None
+    inputs: tuple[str, ...]
+    rules: TimeRules
+    files: FileOptions
+    sending: SendOptions
 
 
-class Campaign:
+class BackfillView(Protocol):
+    """Shows a run while it goes on."""
+
+    def show_fault(self, file: str, fault: RowFault, /) -> None:
+        """One thing that is wrong with a row."""
+        ...
+
+    def show_request(self, request: ShownRequest, /) -> None:
+        """A request that a dry run would make."""
+        ...
+
+    def show_outage(self, host: str, outage: Outage | None, /) -> None:
+        """A host takes no rows and gets a pause; None: it answers again."""
+        ...
+
+    def show_progress(self, rows: RowCounts, fraction: float | None, /) -> None:
+        """How far the run is; called often. The fraction of the bytes, where their number is known."""
+        ...
+
+
+class BackfillRun:
     """One run of a backfill."""
 
-    def __init__(self, order: Order, env: Environment, view: View, hiring: Callable[[], Hire]) -> None:
-        self._order, self._world, self._view, self._hiring = order, env, view, hiring
-        self.summary = Summary(order.kind.name, order.mode, shard=str(order.shard) if order.shard else None)
-        self._rows = self.summary.rows
-        self._sieve = Sieve(order.kind, order.about, order.endpoint.base_url, order.shard)
-        self._desk = Desk(
-            order.kind, env.cwd, order.files, order.shard, order.journal, order.failures, order.mode, env.token
-        )
-        self._sources = self._desk.sources
-        self._keeps = order.kind.signal is PullServices
-        self._crew: Crew | None = None
-        self._silence: Outage | None = None
-        self._bodies = 0
+    def __init__(self, plan: BackfillPlan, env: Environment, view: BackfillView) -> None:
+        self._plan, self._env, self._view = plan, env, view
+        self._mode, shard = plan.files.mode, plan.files.shard
+        self.summary = BackfillSummary(plan.kind.name, self._mode, shard=str(shard) if shard else None)
+        self._counts = self.summary.rows
+        self._classifier = RowClassifier(plan.kind, plan.rules, plan.sending.endpoint.base_url, shard)
+        self._files = RunFiles(plan.kind, env.cwd, plan.files, env.token)
+        self._sender = Sender(plan.sending, env)
+        self._held_back: set[str] = set()
+        self._outage: Outage | None = None
+        self._shown_requests = 0
         self._synced = env.clock()
-        self._size = 0
+        self._total_bytes = 0
 
-    def run(self) -> Summary:
-        """Does it. Whatever happens, what was told is written down, and the summary tells of it."""
-        began = self._world.clock()
+    def run(self) -> BackfillSummary:
+        """Does it. However it ends, the rows that were sent are written down, and the summary counts all."""
+        started = self._env.clock()
         try:
-            self._look()
-            if self._order.mode == "send":
-                self._send()
+            self._check_files()
+            if self._mode == "send":
+                with closing(self._sender):
+                    self._send()
             else:
-                for found, _, _ in self._found():
-                    self._rows.valid += found.status == "ready"
+                for _, row, _ in self._rows():
+                    self._counts.valid += row.status == "ready"
         except KeyboardInterrupt:
-            self.summary.stopped = f"cibeacon was interrupted{self._meanwhile()}"
-        except (BadFile, SettingsError) as error:
+            outage = self._sender.outage
+            during = f" while {outage.describe(self._plan.sending.endpoint.name)}. {outage.hint}" if outage else ""
+            self.summary.stopped = f"cibeacon was interrupted{during}"
+        except (InputError, SettingsError) as error:
             self.summary.unusable = str(error)
         except CibeaconError as error:
             self.summary.stopped = str(error)
         finally:
             self._close()
-        self.summary.seconds = self._world.clock() - began
+        self.summary.seconds = self._env.clock() - started
         return self.summary
 
-    def _meanwhile(self) -> str:
-        """What kept rows from being sent at the last, as a clause."""
-        silence = self._crew.silence if self._crew else None
-        return f" while {silence.told(self._order.endpoint.name)}. {silence.reason}" if silence else ""
+    def _check_files(self) -> None:
+        """Opens all files and checks their columns before anything is sent. What comes by a pipe comes only once."""
+        for name in self._plan.inputs:
+            if name != STDIN and not (self._env.cwd / name).is_fifo():
+                with InputTable(name, self._env.cwd, self._env.stdin) as table:
+                    self._check_header(table)
+                    self._total_bytes += table.size or 0
 
-    def _look(self) -> None:
-        """All files can be opened and have the right columns: before anything is sent. What comes by a pipe comes once."""
-        for name in self._order.files:
-            if name != STDIN and not (self._world.cwd / name).is_fifo():
-                with Table(name, self._world.cwd, self._world.stdin) as table:
-                    self._columns(table)
-                    self._size += table.size or 0
+    def _check_header(self, table: InputTable) -> None:
+        faults = header_faults(self._plan.kind, table.columns) if table.columns else []
+        if faults:
+            what = f"{table.name} is no file of {self._plan.kind.name}"
+            raise InputError(what, "; ".join(faults), "Correct its first line")
 
-    def _columns(self, table: Table) -> None:
-        wrong = columns.faults(self._order.kind, table.columns) if table.columns else []
-        if wrong:
-            what = "; ".join(f"{what} ({mend.rstrip('.')})" for what, mend in wrong)
-            raise BadFile(f"{table.name} is no file of {self._order.kind.name}", what, "Mend its first line")
-
-    def _found(self) -> Iterator[tuple[Found, Cells, int]]:
-        """Every row that needs something done, with the number of its file; the others are counted."""
-        for name in self._order.files:
-            with interruptible():  # nobody may be writing to our standard input
-                table = Table(name, self._world.cwd, self._world.stdin)
+    def _rows(self) -> Iterator[tuple[Cells, ClassifiedRow, int]]:
+        """Every row that is `ready` or `invalid`, with the index of its file; the others are counted."""
+        for name in self._plan.inputs:
+            with interruptible():  # standard input may stay open and silent
+                table = InputTable(name, self._env.cwd, self._env.stdin)
             with table:
-                self._columns(table)
-                source = self._desk.opened(name, table)
-                cells = table.rows()
+                self._check_header(table)
+                run_input = self._files.open(name, table)
+                rows = table.rows()
                 while True:
                     with interruptible():
-                        one = next(cells, None)
-                    if one is None:
+                        cells = next(rows, None)
+                    if cells is None:
                         break
-                    source.rows += 1
-                    self._rows.read += 1
-                    if found := self._sifted(source, one):
-                        yield found, one, len(self._sources) - 1
-                    if self._rows.read % OFTEN == 0:
-                        self._settle()
+                    run_input.rows += 1
+                    self._counts.read += 1
+                    row = self._classify(run_input, cells)
+                    if row.status in ("ready", "invalid"):
+                        yield cells, row, len(self._files.inputs) - 1
+                    if self._counts.read % RECORD_ROWS == 0:
+                        self._record_outcomes()
 
-    def _sifted(self, source: Source, cells: Cells) -> Found | None:
-        """The row, where something is to be done with it."""
-        found = self._sieve.sift(cells)
-        if found.status == "ready":
-            if found.address in source.journal:
-                self._rows.already += 1
-                return None
-            self._show(found)
-            return found
-        if found.status == "invalid":
-            self._rows.invalid += 1
-            self._refuse(source, cells, found.faults)
-            return found
-        setattr(self._rows, found.status, getattr(self._rows, found.status) + 1)
-        return None
+    def _classify(self, run_input: RunInput, cells: Cells) -> ClassifiedRow:
+        row = self._classifier.classify(cells)
+        if row.status == "ready" and row.fingerprint in run_input.journal:
+            self._counts.already += 1
+            return row._replace(status="repeated")
+        if row.status != "ready":
+            self._counts.count(row.status)
+        if row.status == "invalid":
+            self._report_faults(run_input, cells, row.faults)
+        elif row.status == "ready" and self._mode == "dry-run":
+            self._show_request(row)
+        return row
 
-    def _refuse(self, source: Source, cells: Cells, faults: Sequence[Fault]) -> None:
-        self.summary.fault(source.name, faults)
+    def _report_faults(self, run_input: RunInput, cells: Cells, faults: Sequence[RowFault]) -> None:
+        self.summary.add_faults(run_input.table.name, faults)
         for fault in faults:
-            self._view.fault(source.name, fault)
-        if self._order.mode == "send":
-            what = "; ".join(f"{each.column}: {each.what}" if each.column else each.what for each in faults)
-            source.fail(cells, what, " ".join(dict.fromkeys(each.mend for each in faults)))
+            self._view.show_fault(run_input.table.name, fault)
+        if self._mode == "send":
+            error = "; ".join(f"{fault.column}: {fault.what}" if fault.column else fault.what for fault in faults)
+            run_input.fail(cells, error, " ".join(dict.fromkeys(fault.hint for fault in faults)))
 
-    def _show(self, found: Found) -> None:
-        if self._order.mode != "dry-run" or self._bodies >= BODIES or found.signal is None:
+    def _show_request(self, row: ClassifiedRow) -> None:
+        if self._shown_requests == SHOWN_REQUESTS or row.signal is None:
             return
-        self._bodies += 1
-        url = self._order.endpoint.base_url
-        row = Outcome(found.signal.kind, dx.NAME, "skipped")
-        shown = Preview({dx.NAME: url} if url else {}).send(dx.send(found.signal, self._order.endpoint.form), row)
-        if shown.request:
-            self._view.request(shown.request)
+        self._shown_requests += 1
+        endpoint = self._plan.sending.endpoint
+        preview = Preview({dx.NAME: endpoint.base_url} if endpoint.base_url else {})
+        outcome = preview.send(dx.send(row.signal, endpoint.form), Outcome(row.signal.kind, dx.NAME, "skipped"))
+        if outcome.request:
+            self._view.show_request(outcome.request)
 
     def _send(self) -> None:
-        order = self._order
-        crew = self._crew = Crew(
-            Plan(order.endpoint.form, order.timeout, self._keeps, self._world.clock), order.rate, self._hiring()
-        )
-        with ExitStack() as leaving:
-            leaving.callback(crew.close)
-            workers = crew.start(order.workers)
-            if not workers:
-                raise SettingsError("Nothing was sent", "this machine allows no more threads", "Look at its limits")
-            try:
-                self._feed(crew, workers)
-                while crew.waiting and not crew.over:
-                    self._settle()
-                    self._world.sleep(NAP)
-            finally:
-                crew.stop()
-                self._part(crew)
-        if crew.trouble:
-            self.summary.stopped = crew.trouble
+        if not self._sender.start():
+            raise SettingsError("Nothing was sent", "this machine allows no more threads", "Raise its limit")
+        try:
+            self._submit_rows()
+            while self._sender.pending and not self._sender.is_stopped:
+                self._record_outcomes()
+                self._env.sleep(NAP)
+        finally:
+            self._sender.stop()
+            self._finish_requests()
+        self.summary.stopped = self._sender.error
 
-    def _feed(self, crew: Crew, workers: int) -> None:
-        for found, cells, source in self._found():
-            if found.order is None or (found.signal is None and not self._keeps):  # it holds nothing back
+    def _submit_rows(self) -> None:
+        sender, keeps_order = self._sender, self._plan.sending.keeps_order
+        for cells, row, file in self._rows():
+            key = row.partition_key
+            if row.signal is None or key is None:
+                if keeps_order and key:
+                    self._held_back.add(key)
                 continue
-            lane = identity.lane(found.order, workers)
-            while not crew.takes(lane) and not crew.over:
-                self._settle()
-                if not crew.takes(lane):
-                    self._world.sleep(NAP)
-            if crew.over:
-                self._rows.left += found.signal is not None
+            while not sender.has_room(key) and not sender.is_stopped:
+                self._record_outcomes()
+                if not sender.has_room(key):
+                    self._env.sleep(NAP)
+            if sender.is_stopped:
+                self._counts.left += 1
                 return
-            crew.give(Job(found.signal, found.order, lane, cells, found.address, source))
+            sender.submit(Job(row.signal, key, cells, row.fingerprint, file, key in self._held_back))
 
-    def _part(self, crew: Crew) -> None:
-        """Waits a moment for what is on its way, when no more is to be told."""
-        until = self._world.clock() + PARTING
-        self._settle(sync=True)
-        while crew.waiting and self._world.clock() < until:
-            self._world.sleep(NAP)
-            self._settle()
-        self._settle(sync=True)
-        self._rows.left += crew.waiting
+    def _finish_requests(self) -> None:
+        """Waits a moment for the requests under way, and writes down how they ended."""
+        until = self._env.clock() + PARTING
+        self._record_outcomes(sync=True)
+        while self._sender.pending and self._env.clock() < until:
+            self._env.sleep(NAP)
+            self._record_outcomes()
+        self._record_outcomes(sync=True)
+        self._counts.left += self._sender.pending
 
-    def _settle(self, *, sync: bool = False) -> None:
-        """Writes down what the workers did."""
-        for job, outcome in self._crew.finished() if self._crew else ():
-            source = self._sources[job.source]
-            if outcome is None:
-                self._rows.left += 1
-            elif outcome.status in ("sent", "duplicate"):
-                setattr(self._rows, outcome.status, getattr(self._rows, outcome.status) + 1)
-                source.told.append(job.address)
-            else:
-                self._rows.failed += 1
-                fault = Fault(job.cells.number, "", outcome.error or "failed", outcome.reason or "")
-                source.fail(job.cells, fault.what, fault.mend)
-                self.summary.fault(source.name, (fault,))
-                self._view.fault(source.name, fault)
-        for source in self._sources:
-            if source.told:
-                source.journal.add(source.told)
-                source.told.clear()
-        if sync or self._world.clock() > self._synced + SYNC_SECONDS:
-            for source in self._sources:
-                source.journal.sync()
-            self._synced = self._world.clock()
-        self._watch()
+    def _record_outcomes(self, *, sync: bool = False) -> None:
+        """Writes down what became of the rows that were sent since the last time."""
+        inputs = self._files.inputs
+        delivered: list[list[bytes]] = [[] for _ in inputs]
+        try:
+            for job, outcome in self._sender.collect():
+                if outcome is None:
+                    self._counts.left += 1
+                elif outcome.status in ("sent", "duplicate"):
+                    self._counts.count(outcome.status)
+                    delivered[job.file].append(job.fingerprint)
+                else:
+                    self._counts.failed += 1
+                    fault = RowFault(job.cells.number, "", outcome.error or "failed", outcome.reason or "")
+                    self._report_faults(inputs[job.file], job.cells, (fault,))
+        finally:
+            for run_input, fingerprints in zip(inputs, delivered, strict=True):
+                if fingerprints:
+                    run_input.journal.add(fingerprints)
+        if sync or self._env.clock() > self._synced + SYNC_SECONDS:
+            for run_input in inputs:
+                run_input.journal.sync()
+            self._synced = self._env.clock()
+        self._show_progress()
 
-    def _watch(self) -> None:
-        silence = self._crew.silence if self._crew else None
-        if silence is not self._silence:
-            self._silence = silence
-            self._view.silent(self._order.endpoint.name, silence)
-        read = sum(source.table.position for source in self._sources)
-        self._view.watch(self._rows, min(1.0, read / self._size) if self._size else None)
+    def _show_progress(self) -> None:
+        if self._sender.outage is not self._outage:
+            self._outage = self._sender.outage
+            self._view.show_outage(self._plan.sending.endpoint.name, self._outage)
+        read = sum(run_input.table.position for run_input in self._files.inputs)
+        self._view.show_progress(self._counts, min(1.0, read / self._total_bytes) if self._total_bytes else None)
 
     def _close(self) -> None:
-        whole = not (self.summary.stopped or self.summary.unusable)
-        troubles = [trouble for source in self._sources if (trouble := source.close(whole=whole))]
-        if troubles and not self.summary.stopped:
-            self.summary.stopped = troubles[0]
-        self.summary.files += [source.document() for source in self._sources]
+        self._classifier.close()
+        error = self._files.close()
+        self.summary.stopped = self.summary.stopped or error
+        self.summary.files += [run_input.document() for run_input in self._files.inputs]

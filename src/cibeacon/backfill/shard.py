@@ -1,22 +1,22 @@
-"""Knows which share of the rows a job of many has. Does not know rows: an order is a text.
+"""Knows which share of the rows a job of many has, and which partition a row belongs to. Knows rows by their key alone.
 
 GitLab counts its parallel jobs from 1: https://docs.gitlab.com/ci/variables/predefined_variables/
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cibeacon.backfill import identity
 from cibeacon.runtime.errors import SettingsError
 
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 
 
 class Shard(NamedTuple):
-    """One share of the rows of all."""
+    """One share of all rows."""
 
     number: int
     """From 1."""
@@ -27,27 +27,37 @@ class Shard(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """What tells the files of its own from those of other shards."""
+        """The part of a file's name that no other shard has."""
         return f".{self.number}of{self.of}"
 
-    def takes(self, order: str) -> bool:
-        """Whether rows of this order are its own."""
-        return identity.shard(order, self.of) == self.number - 1
+    def has(self, partition_key: str) -> bool:
+        """Whether rows of this key belong to it."""
+        return _hash(partition_key, 0) % self.of == self.number - 1
 
 
-def shard(given: str | None, environ: Mapping[str, str]) -> Shard | None:
-    """The share that was asked for, or the one of this parallel job; None for all. Raises `SettingsError`."""
-    number, of = environ.get("CI_NODE_INDEX", ""), environ.get("CI_NODE_TOTAL", "")
-    source = "--shard" if given else "CI_NODE_INDEX/CI_NODE_TOTAL"
-    if not given and of in ("", "1"):
+def parse_shard(flag: str | None, environ: Mapping[str, str]) -> Shard | None:
+    """The share that the flag names, or the one of this parallel job; None for all rows. Raises `SettingsError`."""
+    index, total = environ.get("CI_NODE_INDEX", ""), environ.get("CI_NODE_TOTAL", "")
+    if not flag and total in ("", "1"):
         return None
-    text = given or f"{number}/{of}"
+    text = flag or f"{index}/{total}"
     match = _SHARD.fullmatch(text)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
+        source = "--shard" if flag else "CI_NODE_INDEX/CI_NODE_TOTAL"
         raise SettingsError(
             "Nothing was sent",
             f"{source} is {text[:40]}, which is no share: shares are counted from 1, as in 1/4 to 4/4",
             "Give --shard I/N; on GitHub count in the matrix, since strategy.job-index begins with 0",
         )
-    found = Shard(int(match[1]), int(match[2]))
-    return found if found.of > 1 else None
+    shard = Shard(int(match[1]), int(match[2]))
+    return shard if shard.of > 1 else None
+
+
+def partition_index(partition_key: str, partitions: int) -> int:
+    """The partition, from 0, that rows of this key belong to; it does not depend on the shard."""
+    return _hash(partition_key, 8) % partitions
+
+
+def _hash(partition_key: str, start: int) -> int:
+    digest = hashlib.sha256(partition_key.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[start : start + 8], "big")

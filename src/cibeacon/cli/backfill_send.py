@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import click
 
 from cibeacon.backfill import parsers
-from cibeacon.backfill.client_factory import hiring
 from cibeacon.backfill.columns import KINDS, Kind
-from cibeacon.backfill.run_files import Mode
-from cibeacon.backfill.runner import Campaign, Order
-from cibeacon.backfill.shard import shard
-from cibeacon.backfill.tally import SOME_FAILED, Summary
-from cibeacon.cli.backfill_view import View, shown
+from cibeacon.backfill.run_files import FileOptions
+from cibeacon.backfill.runner import BackfillPlan, BackfillRun
+from cibeacon.backfill.sender import SendOptions
+from cibeacon.backfill.shard import parse_shard
+from cibeacon.backfill.summary import SOME_FAILED, BackfillSummary, Mode
+from cibeacon.cli.backfill_view import ProgressView, show_summary
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import opened, unbroken
+from cibeacon.model.signals import PullServices
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.sanitize import clipped
@@ -27,15 +27,15 @@ from cibeacon.signals.requirements import unreachable
 from cibeacon.sinks import dx
 from cibeacon.spool.file_store import is_address
 
-_TAKEN = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
+_SETTINGS = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
+_OWN_FLAGS = ("check", "workers", "rps", "tz", "shard", "journal", "failures")
 MOST_WORKERS = 64
 
 
-def _command(name: str) -> click.Command:
+def _command(kind: Kind) -> click.Command:
     """The command for one kind of file."""
-    kind = KINDS[name]
 
-    @click.command(name, help=_help(kind))
+    @click.command(kind.name, help=_help(kind))
     @click.argument("files", nargs=-1, required=True, metavar="FILE...")
     @click.option("--check", is_flag=True, help="Look at every row and say all that is wrong; send nothing.")
     @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=4, show_default=True, help="Connections.")
@@ -46,78 +46,76 @@ def _command(name: str) -> click.Command:
         "--journal", metavar="FILE", help="Where to write what was sent; off for nowhere. Default: beside FILE."
     )
     @click.option("--failures", metavar="FILE", help="CSV of the rows that were not sent. Default: FILE.failed.csv.")
-    @flags("core", "output", "dx", only=_TAKEN)
+    @flags("core", "output", "dx", only=_SETTINGS)
     @click.pass_obj
-    def sending(env: Environment, /, files: tuple[str, ...], **more: Any) -> int:
-        own = {option: more.pop(option) for option in ("check", "workers", "rps", "tz", "shard", "journal", "failures")}
-        told = given(more)
-        return unbroken(env, lambda: _run(env, kind, tuple(dict.fromkeys(files)), own, told), SOME_FAILED)
+    def send(env: Environment, /, files: tuple[str, ...], **arguments: Any) -> int:
+        own = {name: arguments.pop(name) for name in _OWN_FLAGS}
+        inputs = tuple(dict.fromkeys(files))
+        return unbroken(env, lambda: _run(env, kind, inputs, own, given(arguments)), SOME_FAILED)
 
-    return sending
+    return send
 
 
 def _help(kind: Kind) -> str:
-    """What the command says of itself."""
-    listed = ", ".join(f"{column.name}{'*' if column.required else ''}" for column in kind.columns)
+    columns = ", ".join(f"{column.name}{'*' if column.required else ''}" for column in kind.columns.values())
     return (
         f"Send {kind.name.replace('-', ' ')} from CSV or NDJSON files, also gzipped; - is standard input.\n\n"
-        f"Columns (* required): {listed}.\n\n"
+        f"Columns (* required): {columns}.\n\n"
         "What was sent is written into a journal beside the file, so the same command goes on where it ended. Rows that "
-        "were not sent go into FILE.failed.csv, which can be mended and sent as it is; what was changed there is never lost."
+        "were not sent go into FILE.failed.csv: correct them there, and send that file. No file is written over."
     )
 
 
-def _run(env: Environment, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], told: Mapping[str, str]) -> int:
-    settings = load_settings(told, env.environ, {})
-    clean = opened(env)
-    env.closing(SOME_FAILED)  # of a process that has to be ended
+def _run(env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str, Any], sent: Mapping[str, str]) -> int:
+    settings = load_settings(sent, env.environ, {})
+    redactor = opened(env)
+    env.closing(SOME_FAILED)  # the exit code where the process has to be ended
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:
-        order = _order(env, kind, files, own, settings, mode)
+        plan = _plan(env, kind, inputs, own, settings, mode)
     except SettingsError as error:
-        summary = Summary(kind.name, mode, unusable=str(error))
+        summary = BackfillSummary(kind.name, mode, unusable=str(error))
     else:
-        hire = partial(hiring, env, order.endpoint, timeout=settings.core.timeout, allow_http=settings.core.allow_http)
-        with View(env, clean, mode, to_stderr=settings.as_json) as view:
-            summary = Campaign(order, env, view, hire).run()
+        with ProgressView(env, redactor, mode, to_stderr=settings.as_json) as view:
+            summary = BackfillRun(plan, env, view).run()
     env.closing(summary.exit_code)
-    return shown(env, clean, summary, settings)
+    return show_summary(env, redactor, summary, settings)
 
 
-def _order(
-    env: Environment, kind: Kind, files: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
-) -> Order:
-    """What is to be done. Raises `SettingsError` where that is not clear, or cannot be."""
-    fault = next((each.message for each in settings.problems if each.group in ("core", "dx", "output")), None)
+def _plan(
+    env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
+) -> BackfillPlan:
+    """What is to be done. Raises `SettingsError` where a setting or flag cannot be used."""
+    fault = next((problem.message for problem in settings.problems if problem.group in ("core", "dx", "output")), None)
     if mode == "send":
         fault = fault or unreachable(dx.NAME, settings)
     if fault:
-        raise SettingsError("Nothing was sent", fault, "Mend the setting")
+        raise SettingsError("Nothing was sent", fault, "Correct the setting")
     try:
         zone = parsers.zone(own["tz"]) if own["tz"] else None
     except ValueError as error:
-        said = clipped(str(error), 100)
-        raise SettingsError(
-            "Nothing was sent", f"--tz: {said}", "Give UTC, +02:00, or a name such as Europe/Berlin"
-        ) from error
+        reason = f"--tz: {clipped(str(error), 100)}"
+        raise SettingsError("Nothing was sent", reason, "Give UTC, +02:00, or a name such as Europe/Berlin") from error
     if own["failures"] and is_address(own["failures"]):
-        why = "failed rows are written on this machine, and --failures names a place in a bucket"
-        raise SettingsError("Nothing was sent", why, "Name a file, and copy it to the bucket afterwards")
-    return Order(
+        reason = "failed rows are written on this machine, and --failures names a place in a bucket"
+        raise SettingsError("Nothing was sent", reason, "Name a file, and copy it to the bucket afterwards")
+    shard = None if mode == "check" else parse_shard(own["shard"], env.environ)
+    return BackfillPlan(
         kind=kind,
-        files=files,
-        mode=mode,
-        about=parsers.About(env.now(), zone),
-        endpoint=endpoints(settings)[dx.NAME],
-        timeout=settings.core.timeout,
-        workers=own["workers"],
-        rate=own["rps"],
-        shard=None if mode == "check" else shard(own["shard"], env.environ),
-        journal=own["journal"],
-        failures=own["failures"],
+        inputs=inputs,
+        rules=parsers.TimeRules(env.now(), zone),
+        files=FileOptions(mode, shard, own["journal"], own["failures"]),
+        sending=SendOptions(
+            endpoint=endpoints(settings)[dx.NAME],
+            timeout=settings.core.timeout,
+            allow_http=settings.core.allow_http,
+            workers=own["workers"],
+            rate=own["rps"],
+            keeps_order=kind.signal is PullServices,
+        ),
     )
 
 
 deployments, pull_services, pipeline_runs = (
-    _command(name) for name in ("deployments", "pull-services", "pipeline-runs")
+    _command(KINDS[name]) for name in ("deployments", "pull-services", "pipeline-runs")
 )

@@ -1,0 +1,100 @@
+"""Writes the CSV of rows that were not sent: as they were, with the columns error and advice. It can be sent as it is.
+
+No file is ever written over: rows that fail go into a new one, under the first name that is free.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+from cibeacon.backfill.columns import FAILURE_COLUMNS, IGNORED
+from cibeacon.runtime.errors import CibeaconError
+from cibeacon.runtime.sanitize import clipped
+
+_OWN_NAME = re.compile(r"(?P<input>.+)\.failed(-\d{1,6})?\.csv", re.DOTALL)
+_WIDTH = 500
+_FORMULA = ("=", "+", "-", "@")
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""What JSON can say and no file can hold; the rest of the surrogates stand for bytes that were read."""
+
+
+def name_beside(name: str, share: str = "") -> str:
+    """The name for the failed rows of an input; `share` is the part that only this shard's files have."""
+    match = _OWN_NAME.fullmatch(name)
+    return f"{match['input'].removesuffix(share) if match else name}{share}.failed.csv"
+
+
+class FailedRowsError(CibeaconError):
+    """The file of failed rows cannot be written."""
+
+
+class FailedRows:
+    """A CSV file that is begun with the first failed row.
+
+    Args:
+        path: the name that is tried first; `f.csv` is `f-2.csv` where that is taken, then `f-3.csv`.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path = path
+        self._columns = tuple(name for name in columns if name not in IGNORED)
+        self._file: IO[str] | None = None
+
+    def add(self, columns: Sequence[str], cells: Sequence[str], error: str, advice: str) -> None:
+        """Writes one row, whose cells stand under these columns. Raises `FailedRowsError`."""
+        by_name = dict(zip(columns, cells, strict=False))
+        row = [_LONE.sub(_bytes, by_name.get(name, "")) for name in self._columns]
+        try:
+            if self._file is None:
+                self._file = self._begin()
+                csv.writer(self._file).writerow([*self._columns, *FAILURE_COLUMNS])
+            csv.writer(self._file).writerow([*row, _no_formula(error), _no_formula(advice)])
+        except OSError as failure:
+            raise self._error(failure) from failure
+
+    def close(self) -> None:
+        """Completes the file. Raises `FailedRowsError`."""
+        if self._file is None:
+            return
+        try:
+            with self._file as file:
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as failure:
+            raise self._error(failure) from failure
+        finally:
+            self._file = None
+
+    def _begin(self) -> IO[str]:
+        """A new file; a name that is taken, also by a link, stays what it is."""
+        preferred = self.path
+        for number in count(2):
+            try:
+                return self.path.open("x", encoding="utf-8", errors="surrogateescape", newline="")
+            except FileExistsError:
+                self.path = preferred.with_name(f"{preferred.stem}-{number}{preferred.suffix}")
+        raise AssertionError("the numbers do not end")
+
+    def _error(self, failure: OSError) -> FailedRowsError:
+        return FailedRowsError(
+            f"The file of failed rows {self.path} cannot be written",
+            failure.strerror or type(failure).__name__,
+            "Name another place with --failures",
+        )
+
+
+def _no_formula(text: str) -> str:
+    """Text for a cell that a spreadsheet takes for no formula."""
+    safe = clipped(text, _WIDTH)
+    return f"'{safe}" if safe.startswith(_FORMULA) else safe
+
+
+def _bytes(match: re.Match[str]) -> str:
+    """The bytes that other programs write for it; they are no UTF-8 when the row is sent again, as it was none."""
+    return match[0].encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
