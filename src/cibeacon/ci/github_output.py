@@ -13,7 +13,7 @@ from urllib.parse import quote
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
 from cibeacon.reporting import outputs, summary
-from cibeacon.reporting.host_output import Speech, Writing
+from cibeacon.model.ci_output import Speech, Writing
 from cibeacon.runtime import redact
 from cibeacon.runtime.sanitize import command_data, command_property, escaped, json_text
 

@@ -15,7 +15,7 @@ from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.report import Report
 from cibeacon.reporting import outputs
-from cibeacon.reporting.host_output import Speech, Writing
+from cibeacon.model.ci_output import Speech, Writing
 from cibeacon.reporting.text_report import MOST_REASONS
 from cibeacon.runtime.environment import Stage
 from cibeacon.runtime.sanitize import clipped, json_text, line

@@ -13,7 +13,7 @@ from cibeacon.model.changes import Unknown
 from cibeacon.model.payload import number
 from cibeacon.model.report import Notice, Report
 from cibeacon.reporting import text_report
-from cibeacon.reporting.host_output import Speech, Writing
+from cibeacon.model.ci_output import Speech, Writing
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
