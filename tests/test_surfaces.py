@@ -225,7 +225,7 @@ def test_the_components_jobs_keep_what_the_host_is_told(components):
         assert kept["reports"] == {"dotenv": gitlab_output.DOTENV, "annotations": gitlab_output.ANNOTATIONS}
         stages = ("main", "post") if verb == "report" else ("single",)
         for stage in stages:
-            assert any(fnmatch(gitlab_output.artifact(verb, stage), pattern) for pattern in kept["paths"])
+            assert any(fnmatch(gitlab_output.report_file(verb, stage), pattern) for pattern in kept["paths"])
     assert GitLab().spool_folder(Variables({"CI_PROJECT_DIR": "/builds/shop"})) == "/builds/shop/.cibeacon/spool"
     for component, hidden in ((components[0], ""), (components[2], "-dci")):
         assert ".cibeacon/spool/" in component[1][f".$[[ inputs.job_prefix ]]{hidden}"]["artifacts"]["paths"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
-from cibeacon.ci.gitlab_output import speak
+from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Report
+from cibeacon.reporting import outputs, summary
 from log_grammar import commands, sections
 
 JOB = {
@@ -26,6 +28,11 @@ BODY = {"reference_id": "r/1", "source_url": RUN_URL, "head_branch": "main"}
 NOW = 1_700_000_000
 
 
+def render(report, environ, stage, now):
+    environment = SimpleNamespace(environ=environ, stage=stage, began=now)
+    return GitLab().output(report, environment, outputs.values, summary.markdown)
+
+
 def sent(body=BODY, **more):
     request = ShownRequest("POST", "https://acme.getdx.net/api/pipelineRuns.sync", body)
     return Outcome(kind="pipeline-run", sink="dx", status="sent", request=request, **more)
@@ -37,12 +44,12 @@ def changed(*services):
     )
 
 
-def written(speech):
-    return {writing.path.rpartition("/")[2]: writing.text for writing in speech.writings}
+def written(output):
+    return {writing.path.rpartition("/")[2]: writing.text for writing in output.files}
 
 
 def links(report, environ=JOB, stage="single"):
-    found = json.loads(written(speak(report, environ, stage, NOW))["cibeacon-annotations.json"])
+    found = json.loads(written(render(report, environ, stage, NOW))["cibeacon-annotations.json"])
     assert set(found) == {"cibeacon"}
     return {each["external_link"]["label"]: each["external_link"]["url"] for each in found["cibeacon"]}
 
@@ -74,7 +81,7 @@ def test_a_source_of_a_persons_own_choice_is_linked():
 def test_the_pipeline_whose_record_is_closed_is_linked():
     other = "https://gitlab.example.com/acme/shop/-/pipelines/77"
     context = CONTEXT._replace(event="upstream", run_id="77", run_url=other)
-    assert links(Report(context))["Pipeline 77, which this tells of"] == other
+    assert links(Report(context))["Pipeline 77, the reported run"] == other
 
 
 @pytest.mark.parametrize(
@@ -93,7 +100,7 @@ def test_outside_a_project_there_is_nothing_to_link():
 
 def test_each_verb_and_stage_keeps_its_own_report():
     files = [
-        set(written(speak(Report(CONTEXT, verb=verb), JOB, stage, NOW)))
+        set(written(render(Report(CONTEXT, verb=verb), JOB, stage, NOW)))
         for verb, stage in (("report", "main"), ("report", "post"), ("services", "single"))
     ]
     own = [found - {"cibeacon.env", "cibeacon-annotations.json"} for found in files]
@@ -101,7 +108,7 @@ def test_each_verb_and_stage_keeps_its_own_report():
 
 
 def test_who_only_looked_for_services_tells_later_jobs_nothing_of_signals():
-    text = written(speak(Report(CONTEXT, changed("pay"), verb="services"), JOB, "single", NOW))["cibeacon.env"]
+    text = written(render(Report(CONTEXT, changed("pay"), verb="services"), JOB, "single", NOW))["cibeacon.env"]
     assert text.splitlines() == [
         'CIBEACON_OUT_SERVICES=["pay"]',
         "CIBEACON_OUT_SERVICES_STATUS=ok",
@@ -111,7 +118,7 @@ def test_who_only_looked_for_services_tells_later_jobs_nothing_of_signals():
 
 def test_a_list_that_is_too_long_for_the_dotenv_report_stays_in_the_artifact():
     names = tuple(f"service-{number:04}" for number in range(400))
-    found = written(speak(Report(CONTEXT, changed(*names), verb="services"), JOB, "single", NOW))
+    found = written(render(Report(CONTEXT, changed(*names), verb="services"), JOB, "single", NOW))
     assert "CIBEACON_OUT_SERVICES=" not in found["cibeacon.env"]
     assert "CIBEACON_OUT_SERVICES_STATUS=ok" in found["cibeacon.env"]
     assert json.loads(found["cibeacon-services.json"])["changes"]["services"] == list(names)
@@ -123,7 +130,7 @@ def test_whatever_is_too_long_stays_in_the_artifact_and_the_job_of_dci_is_named(
     ids = [f"gitlab.example.com/acme/shop/deployment/service-{number:04}/production" for number in range(100)]
     told = [sent({"reference_id": each}, reference_id=each)._replace(kind="deployment") for each in ids]
     names = tuple(f"service-{number:04}" for number in range(100))
-    found = written(speak(Report(CONTEXT, changed(*names), (*told, job)), JOB, "single", NOW))
+    found = written(render(Report(CONTEXT, changed(*names), (*told, job)), JOB, "single", NOW))
     assert len(found["cibeacon.env"].encode()) <= 5000
     variables = dict(line.split("=", 1) for line in found["cibeacon.env"].splitlines())
     assert variables["CIBEACON_DCI_JOB_ID"] == job.outputs["dci_job_id"]
@@ -135,7 +142,7 @@ def test_whatever_is_too_long_stays_in_the_artifact_and_the_job_of_dci_is_named(
 
 def test_what_the_log_leaves_out_is_folded_away_in_sections_that_gitlab_reads():
     report = Report(CONTEXT, changed(*"abcdef"), (sent(), sent()))
-    log = "\n".join(speak(report, JOB, "single", NOW).lines)
+    log = "\n".join(render(report, JOB, "single", NOW).lines)
     assert [marker.partition("\r")[0] for marker in sections(log)] == [
         f"section_start:{NOW}:cibeacon_services[collapsed=true]",
         f"section_end:{NOW}:cibeacon_services",
@@ -148,13 +155,13 @@ def test_what_the_log_leaves_out_is_folded_away_in_sections_that_gitlab_reads():
 
 def test_nothing_is_folded_away_that_the_log_shows_already():
     shown = Report(CONTEXT, changed(*"abcde"), (sent()._replace(status="dry-run"),), dry_run=True)
-    assert speak(shown, JOB, "single", NOW).lines == ()
-    assert speak(Report(CONTEXT, changed(*"abcdef"), verb="services"), JOB, "single", NOW).lines == ()
+    assert render(shown, JOB, "single", NOW).lines == ()
+    assert render(Report(CONTEXT, changed(*"abcdef"), verb="services"), JOB, "single", NOW).lines == ()
 
 
 def test_markers_are_for_gitlabs_own_log_alone():
     report = Report(CONTEXT, changed(*"abcdef"), (sent(),))
-    assert speak(report, {}, "single", NOW).lines == ()
+    assert render(report, {}, "single", NOW).lines == ()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +176,7 @@ def test_markers_are_for_gitlabs_own_log_alone():
 def test_no_text_of_a_stranger_ends_a_section_or_begins_one(text):
     changes = Changes("ok", tuple("abcdef"), dict.fromkeys("abcdef", text))
     report = Report(CONTEXT, changes, (sent(BODY | {"head_branch": text, text: text}),))
-    log = "\n".join(speak(report, JOB, "single", NOW).lines)
+    log = "\n".join(render(report, JOB, "single", NOW).lines)
     assert len(sections(log)) == 4
     assert log.count("\x1b") == 2 * 4
     assert log.count("\r") == 4
@@ -178,6 +185,6 @@ def test_no_text_of_a_stranger_ends_a_section_or_begins_one(text):
 
 def test_a_thousand_services_do_not_flood_the_log():
     names = tuple(f"s{number}" for number in range(3000))
-    lines = speak(Report(CONTEXT, changed(*names)), JOB, "single", NOW).lines
+    lines = render(Report(CONTEXT, changed(*names)), JOB, "single", NOW).lines
     assert len(lines) == 1003
     assert lines[-2] == "… and more, in the JSON report"

@@ -14,6 +14,7 @@ from cibeacon.ci import gitlab_output
 from cibeacon.demo import runs
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Report
+from cibeacon.reporting import outputs as ci_outputs
 from cibeacon.reporting import summary, text_report
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from cibeacon.sandbox.server import Sandbox
@@ -449,8 +450,8 @@ def test_the_page_of_a_job_is_one_click_away_where_there_is_one():
     public = told("https://api.distributed-ci.io")
     assert f"({page})" in summary.markdown(public)
     assert any(page in line for line in text_report.lines(public))
-    links = json.loads(gitlab_output.speak(public, {}, "post", 0).writings[1].text)["cibeacon"]
-    assert {"external_link": {"label": "The job of DCI", "url": page}} in links
+    links = json.loads(gitlab_output.render(public, {}, "post", 0, ci_outputs.values).files[1].text)["cibeacon"]
+    assert {"external_link": {"label": "The DCI job", "url": page}} in links
     for elsewhere in (told("https://dci.example"), told("https://api.distributed-ci.io.evil.example")):
         assert "www.distributed-ci.io" not in summary.markdown(elsewhere) + "".join(text_report.lines(elsewhere))
 

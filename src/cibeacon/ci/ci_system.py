@@ -3,13 +3,20 @@
 A CI system is a subclass of `CISystem` in a file of its own, and a line in `detect.SYSTEMS`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from cibeacon.git.remote import Remote
 from cibeacon.model import payload
+from cibeacon.model.ci_output import CIOutput, Link
 from cibeacon.model.context import Checkout, Context
-from cibeacon.model.report import Notice
+from cibeacon.model.report import Notice, Report
+from cibeacon.runtime.environment import Environment
+
+OutputValues: TypeAlias = Callable[[Report, str], Mapping[str, str]]
+"""From a report and the path of its JSON file to the outputs for later steps, by name."""
+Summary: TypeAlias = Callable[[Report, Iterable[Link]], str]
+"""From a report and what to link in it to Markdown."""
 
 
 class Variables(NamedTuple):
@@ -72,3 +79,10 @@ class CISystem:
         """Where signals are spooled by default; None where nothing lasts."""
         del env
         return None
+
+    def output(
+        self, report: Report, environment: Environment, output_values: OutputValues, summary: Summary
+    ) -> CIOutput:
+        """What the CI system should show and keep of a report, besides the text that everyone gets."""
+        del report, environment, output_values, summary
+        return CIOutput()

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cibeacon.ci.ci_system import CISystem, Variables
+from cibeacon.ci.ci_system import CISystem, OutputValues, Summary, Variables
 from cibeacon.git.remote import Remote, forge_remote
+from cibeacon.model.ci_output import CIOutput
 from cibeacon.model.context import Checkout, Context, PullRequest, Push
 from cibeacon.model.payload import at, commit, number, seconds, server, words
-from cibeacon.model.report import Notice
+from cibeacon.model.report import Notice, Report
+from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import EventError, guarded
 
 _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
@@ -72,6 +74,14 @@ class GitHub(CISystem):
         """The runner's folder for the job: later steps see it, and can upload it."""
         folder = env.get("RUNNER_TEMP")
         return f"{folder}/cibeacon/spool" if folder else None
+
+    def output(
+        self, report: Report, environment: Environment, output_values: OutputValues, summary: Summary
+    ) -> CIOutput:
+        """Annotations, the step summary and the step's outputs."""
+        from cibeacon.ci import github_output
+
+        return github_output.render(report, environment.environ, environment.token, output_values, summary)
 
 
 def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Knows how one speaks to GitHub Actions: annotations, step summary, outputs, state. Writes nothing itself.
+"""Knows GitHub Actions' annotations, step summary, outputs and state. Writes nothing itself.
 
 Grammar: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Each output stands in a
 heredoc with a fresh delimiter, since a value with a line break could otherwise set another output.
@@ -10,44 +10,44 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon.model.outcome import Outcome
+from cibeacon.ci.ci_system import OutputValues, Summary
+from cibeacon.model.ci_output import CIOutput, Link, OutputFile
 from cibeacon.model.report import Report
-from cibeacon.reporting import outputs, summary
-from cibeacon.model.ci_output import Speech, Writing
 from cibeacon.runtime import redact
 from cibeacon.runtime.sanitize import command_data, command_property, escaped, json_text
 
-_ADDRESS = re.compile(r"https?://[^/\s]+\S*")
+_URL = re.compile(r"https?://[^/\s]+\S*")
 _MOST_ANNOTATIONS = 10
 """What the runner keeps of each kind a step."""
 
 
-def speak(report: Report, environ: Mapping[str, str], token: Callable[[], str]) -> Speech:
-    """Annotations for what went wrong, the summary and the outputs."""
+def render(
+    report: Report,
+    environ: Mapping[str, str],
+    token: Callable[[], str],
+    output_values: OutputValues,
+    summary: Summary,
+) -> CIOutput:
+    """Annotations for what went wrong, the summary, the outputs and the JSON report."""
     folder = environ.get("RUNNER_TEMP")
     path = f"{folder}/cibeacon/{report.verb}.json" if folder else ""
-    writings = [Writing(path, json_text(report.document(), indent=2) + "\n")] if path else []
-    for variable, text in (
-        ("GITHUB_OUTPUT", _assignments(outputs.values(report, path), token)),
-        ("GITHUB_STEP_SUMMARY", summary.markdown(report, _links(report, environ))),
-    ):
-        if environ.get(variable) and text:
-            writings.append(Writing(environ[variable], text, append=True))
+    files = [OutputFile(path, json_text(report.document(), indent=2) + "\n")] if path else []
+    files += outputs(output_values(report, path), environ, token)
+    if page := environ.get("GITHUB_STEP_SUMMARY"):
+        files.append(OutputFile(page, summary(report, _links(report, environ)), append=True))
     if report.dci_job_id:
-        writings += state({"dci_job_id": report.dci_job_id}, environ, token)
-    return Speech(tuple(_annotations(report))[:_MOST_ANNOTATIONS], tuple(writings))
+        files += state({"dci_job_id": report.dci_job_id}, environ, token)
+    return CIOutput(tuple(_annotations(report))[:_MOST_ANNOTATIONS], tuple(files))
 
 
-def state(values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]) -> tuple[Writing, ...]:
-    """What the same step's later stages get to know."""
-    path = environ.get("GITHUB_STATE")
-    return (Writing(path, _assignments(values, token), append=True),) if path else ()
+def state(values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]) -> tuple[OutputFile, ...]:
+    """Values for later stages of the same step."""
+    return _assigned("GITHUB_STATE", values, environ, token)
 
 
-def results(values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]) -> tuple[Writing, ...]:
-    """Outputs that are told while the work still goes on. Each is one line of ASCII."""
-    path = environ.get("GITHUB_OUTPUT")
-    return (Writing(path, _assignments(values, token), append=True),) if path else ()
+def outputs(values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]) -> tuple[OutputFile, ...]:
+    """Values for later steps. Each is one line of ASCII."""
+    return _assigned("GITHUB_OUTPUT", values, environ, token)
 
 
 def masks(secrets: Iterable[str]) -> tuple[str, ...]:
@@ -59,42 +59,44 @@ def masks(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"::add-mask::{escaped(spelling)}" for spelling in spellings)
 
 
-def _links(report: Report, environ: Mapping[str, str]) -> Iterator[summary.Link]:
-    """What a person who reads the summary may want to see next."""
+def _links(report: Report, environ: Mapping[str, str]) -> Iterator[Link]:
+    """What the reader of the summary may want to open next."""
     context, changes = report.context, report.changes
     if context is None or not context.repository:
         return
     project = f"{environ.get('GITHUB_SERVER_URL') or 'https://github.com'}/{context.repository}"
-    found = [("the run that this tells of", context.run_url or "")] if context.about_upstream else []
+    links = [("the reported run", context.run_url or "")] if context.about_upstream else []
     if context.pull_request:
-        found.append((f"pull request #{context.pull_request.number}", f"{project}/pull/{context.pull_request.number}"))
+        links.append((f"pull request #{context.pull_request.number}", f"{project}/pull/{context.pull_request.number}"))
     if changes and changes.base and changes.head:
         ends = "...".join(quote(end, safe="", errors="replace") for end in (changes.base, changes.head))
-        found.append(("the commits that were compared", f"{project}/compare/{ends}"))
-    yield from ((words, url) for words, url in found if _ADDRESS.fullmatch(url))
+        links.append(("the commits that were compared", f"{project}/compare/{ends}"))
+    yield from ((label, url) for label, url in links if _URL.fullmatch(url))
 
 
 def _annotations(report: Report) -> Iterator[str]:
     """An error where it costs the build, a warning where it does not; nothing for what was merely skipped."""
     level = "error" if report.exit_code else "warning"
-    for row in report.outcomes:
-        if row.status in ("failed", "invalid", "spooled"):
-            yield f"::{level} title={command_property(f'cibeacon: {row.kind} {row.status}')}::{command_data(_words(row))}"
+    for outcome in report.outcomes:
+        if outcome.status in ("failed", "invalid", "spooled"):
+            title = command_property(f"cibeacon: {outcome.kind} {outcome.status}")
+            text = ": ".join(part for part in (outcome.subject, outcome.error, outcome.reason) if part)
+            yield f"::{level} title={title}::{command_data(text)}"
     for notice in report.notices:
         if notice.weight == "error":
             yield f"::{level} title=cibeacon::{command_data(notice.text)}"
 
 
-def _words(row: Outcome) -> str:
-    return ": ".join(part for part in (row.subject, row.error, row.reason) if part)
-
-
-def _assignments(values: Mapping[str, str], token: Callable[[], str]) -> str:
-    """Name and value pairs in the file commands' heredoc form."""
+def _assigned(
+    variable: str, values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]
+) -> tuple[OutputFile, ...]:
+    """Name and value pairs for the file that a variable names, in the file commands' heredoc form."""
+    if not environ.get(variable):
+        return ()
     lines: list[str] = []
     for name, value in values.items():
         delimiter = f"cibeacon_{token()}"
         if delimiter in value:
             raise ValueError("a heredoc delimiter stands in its value")
         lines += [f"{name}<<{delimiter}", value, delimiter, ""]
-    return "\n".join(lines)
+    return (OutputFile(environ[variable], "\n".join(lines), append=True),)

@@ -6,9 +6,12 @@ push to the target branch, and only the API tells which merge request it was.
 
 from __future__ import annotations
 
-from cibeacon.ci.ci_system import CISystem, Variables
+from cibeacon.ci.ci_system import CISystem, OutputValues, Summary, Variables
 from cibeacon.git.remote import Remote, forge_remote
+from cibeacon.model.ci_output import CIOutput
 from cibeacon.model.context import Context, PullRequest, Push
+from cibeacon.model.report import Report
+from cibeacon.runtime.environment import Environment
 
 _ACCESS = (
     "Let this project's job tokens into the project (its Job token permissions), or set gitlab_token (read_repository)"
@@ -69,6 +72,15 @@ class GitLab(CISystem):
         """Inside the checkout, since artifacts and caches reach only there."""
         folder = env.get("CI_PROJECT_DIR")
         return f"{folder}/.cibeacon/spool" if folder else None
+
+    def output(
+        self, report: Report, environment: Environment, output_values: OutputValues, summary: Summary
+    ) -> CIOutput:
+        """Variables of later jobs, links on the job's page, the report as an artifact, sections of the log."""
+        from cibeacon.ci import gitlab_output
+
+        output = gitlab_output.render(report, environment.environ, environment.stage, environment.began, output_values)
+        return output if self.matches(Variables(environment.environ)) else output._replace(lines=())
 
 
 def _merge_request(env: Variables) -> PullRequest | None:

@@ -18,7 +18,7 @@ from cibeacon.cli.report_view import kept, opened, unbroken
 from cibeacon.dataops.access import Access, own_job_token, server_url
 from cibeacon.dataops.client import PipelinesClient
 from cibeacon.dataops.errors import ENDINGS, DataopsError, ResultStatus, usage_error
-from cibeacon.model.ci_output import Writing
+from cibeacon.model.ci_output import OutputFile
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
@@ -140,15 +140,15 @@ class DataopsVerb:
         self._outputs |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
         environ = self.env.environ
         if self._on_github:
-            kept(self.env, self.clean, github_output.results(values, environ, self.env.token))
+            kept(self.env, self.clean, github_output.outputs(values, environ, self.env.token))
         elif detect(environ).name == "gitlab":
-            kept(self.env, self.clean, gitlab_output.results(self._outputs, environ))
+            kept(self.env, self.clean, gitlab_output.outputs(self._outputs, environ))
 
     def write_summary(self, text: str) -> None:
         """Writes Markdown for the page of the run."""
         path = self.env.environ.get("GITHUB_STEP_SUMMARY", "")
         if path and self._on_github:
-            kept(self.env, self.clean, (Writing(path, text, append=True),))
+            kept(self.env, self.clean, (OutputFile(path, text, append=True),))
 
     def answer(self, parts: Mapping[str, Any], status: str = "success", code: int = 0) -> int:
         """Prints the JSON document, where one was asked for. Returns the exit code."""

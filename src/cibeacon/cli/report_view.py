@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from cibeacon.ci.detect import detect
 from cibeacon.cli.output import GRACE, say
 from cibeacon.model.changes import Unknown
+from cibeacon.model.ci_output import CIOutput, OutputFile
 from cibeacon.model.payload import number
 from cibeacon.model.report import Notice, Report
-from cibeacon.reporting import text_report
-from cibeacon.model.ci_output import Speech, Writing
+from cibeacon.reporting import outputs, summary, text_report
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -90,14 +90,14 @@ def present(
     if filters:
         report, answer = _answered(report, settings, env, redactor)
         env.closing(report.exit_code)
-    speech = _speech(report, env)
+    output = _ci_output(report, env)
     # before the log: nobody may be listening there any more
-    unwritten += [fault for writing in speech.writings if (fault := _write(env, redactor, writing))]
+    unwritten += [fault for writing in output.files if (fault := _write(env, redactor, writing))]
     if unwritten:
         report = report._replace(notices=(*report.notices, *(Notice("error", each) for each in unwritten)))
         env.closing(report.exit_code)
-        speech = _speech(report, env)
-    _print(env, redactor, [*text_report.origins(origins), *lines(report), *speech.lines], to_stderr=as_json)
+        output = _ci_output(report, env)
+    _print(env, redactor, [*text_report.origins(origins), *lines(report), *output.lines], to_stderr=as_json)
     if filters:
         _print(env, redactor, answer.splitlines(), to_stderr=False)
     elif as_json:
@@ -118,7 +118,7 @@ def opened(env: Environment) -> Redactor:
     return redactor
 
 
-def kept(env: Environment, redactor: Redactor, writings: Iterable[Writing]) -> None:
+def kept(env: Environment, redactor: Redactor, writings: Iterable[OutputFile]) -> None:
     """Writes files for such a verb; its exit code has a meaning of its own."""
     _say(env, [fault for writing in writings if (fault := _write(env, redactor, writing))])
 
@@ -164,18 +164,10 @@ def _answered(report: Report, settings: Settings, env: Environment, redactor: Re
     return report._replace(notices=notices, least_code=answer.exit_code), ""
 
 
-def _speech(report: Report, env: Environment) -> Speech:
-    """What the host wants said where; a report without a context speaks to the host that the environment shows."""
-    name = detect(env.environ, report.context.host if report.context else None).name
-    if name == "github":
-        from cibeacon.ci import github_output
-
-        return github_output.speak(report, env.environ, env.token)
-    if name == "gitlab":
-        from cibeacon.ci import gitlab_output
-
-        return gitlab_output.speak(report, env.environ, env.stage, env.began)
-    return Speech()
+def _ci_output(report: Report, env: Environment) -> CIOutput:
+    """What the CI system should show and keep; for a report without a context, the one that the environment shows."""
+    system = detect(env.environ, report.context.host if report.context else None)
+    return system.output(report, env, outputs.values, summary.markdown)
 
 
 def _print(env: Environment, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:
@@ -186,7 +178,7 @@ def _say(env: Environment, unwritten: Iterable[str]) -> None:
     _print(env, str, [f"! {each}" for each in unwritten], to_stderr=True)
 
 
-def _write(env: Environment, redactor: Redactor, writing: Writing) -> str | None:
+def _write(env: Environment, redactor: Redactor, writing: OutputFile) -> str | None:
     """What went wrong, in a sentence; None where nothing did."""
     path = paths.settled(env, writing.path)
     content = redactor(writing.text).encode("utf-8", "backslashreplace")

@@ -1,9 +1,12 @@
-"""What a host wants said where: lines for the log, text for files. A host returns it; only `cli/present` prints and writes."""
+"""What a CI system should show and keep: lines for its log, text for files. `cli/report_view` alone prints and writes it."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+Link: TypeAlias = tuple[str, str]
+"""A label of ours, and the URL that it leads to."""
 
 
-class Writing(NamedTuple):
+class OutputFile(NamedTuple):
     """Text for one file."""
 
     path: str
@@ -11,8 +14,8 @@ class Writing(NamedTuple):
     append: bool = False
 
 
-class Speech(NamedTuple):
-    """Lines for the log (the host's own commands), and files."""
+class CIOutput(NamedTuple):
+    """Lines for the log (the CI system's own commands), and files."""
 
     lines: tuple[str, ...] = ()
-    writings: tuple[Writing, ...] = ()
+    files: tuple[OutputFile, ...] = ()

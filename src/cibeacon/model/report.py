@@ -8,6 +8,8 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context
 from cibeacon.model.outcome import Outcome
 
+MOST_REASONS = 5
+"""Services of a report that are shown with their reason; the rest is only counted."""
 VERSION = 1
 """Version of the JSON document."""
 _DCI = "https://api.distributed-ci.io/"

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from cibeacon.model.changes import Changes
+from cibeacon.model.ci_output import Link
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import moment
 from cibeacon.model.report import Report
 from cibeacon.runtime.sanitize import cell
-
-Link = tuple[str, str]
-"""Words of ours, and the address that they lead to."""
 
 _IN_ADDRESSES = ":/?#&+,;=%"
 """What an address keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
@@ -49,7 +47,7 @@ def _signals(report: Report) -> Iterator[str]:
         yield f"| {cell(row.kind)} | {_MARKS[row.status]} | {cell(row.subject)} | {cell(_note(row))} |"
     yield from _more(len(report.outcomes))
     if report.dci_job_page:
-        yield from ("", f"[The job of DCI]({report.dci_job_page})")
+        yield from ("", f"[The DCI job]({report.dci_job_page})")
 
 
 def _note(row: Outcome) -> str:

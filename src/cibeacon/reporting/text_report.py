@@ -12,7 +12,7 @@ from cibeacon import __version__
 from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.report import Report
+from cibeacon.model.report import MOST_REASONS, Report
 from cibeacon.runtime.sanitize import clipped, json_text
 from cibeacon.settings.options import Origin
 
@@ -26,8 +26,6 @@ _MARKS = {
     "dry-run": "~",
 }
 _LABELS: dict[str, str] = {"dry-run": "would send"}
-MOST_REASONS = 5
-"""Services of a report that are shown with their reason."""
 _MOST_NAMES = 8
 _WIDTH = 400
 
