@@ -15,7 +15,7 @@ from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.cli.action_step import command
 from cibeacon.cli.commands import VERBS
 from cibeacon.cli.commands import cibeacon as cibeacon_command
-from cibeacon.services import configuration
+from cibeacon.services import schema
 from cibeacon.settings import all_options, load_settings
 from processes import cibeacon
 
@@ -71,7 +71,7 @@ def test_every_yaml_example_is_understood_by_what_it_is_for(text):
             assert load_settings({}, environ, {}).problems == ()
             assert any(line.split()[0] == "cibeacon" and line.split()[1] in VERBS for line in job["script"])
     else:
-        read = configuration.read(document, REPORTABLE)
+        read = schema.read(document, REPORTABLE)
         assert read.faults == ()
         assert read.service_map
 

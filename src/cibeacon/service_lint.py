@@ -24,10 +24,11 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.runtime.paths import toplevel
-from cibeacon.services import config_file, config_lines, configuration, map_queries, tree_contents
-from cibeacon.services.configuration import Configuration
-from cibeacon.services.map_queries import Listed, Which
-from cibeacon.services.schema_types import Finding, Mention
+from cibeacon.services import config_file, discovery, lint, schema
+from cibeacon.services.config_file import RepeatedKey
+from cibeacon.services.findings import Finding, KeyPath, Mention
+from cibeacon.services.lint import Listed, Which
+from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings
 
@@ -41,13 +42,13 @@ class Located(NamedTuple):
     file: str
     """Empty where the finding is in no file: in a setting, or about the repository."""
     line: int
-    """From 1; 0 where there is no file."""
+    """From 1; 0 where there is no file, and for JSON and TOML, whose parsers forget lines."""
     weight: Literal["fault", "warning"]
     text: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.file else ""
-        return f"{place}{self.weight}: {self.text}"
+        line = f"{self.line}:" if self.line else ""
+        return f"{self.file}:{line} {self.weight}: {self.text}" if self.file else f"{self.weight}: {self.text}"
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -73,7 +74,7 @@ class Inspection(NamedTuple):
     def which(self, path: str) -> Which:
         """What the map says of a path from the top of the repository."""
         known = {each.name: each for each in self.services}
-        return map_queries.which(self.service_map or ServiceMap({}), known, path)
+        return lint.look_up(self.service_map or ServiceMap({}), known, path)
 
 
 def inspected(env: Environment, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
@@ -87,19 +88,23 @@ def inspected(env: Environment, flags: Mapping[str, str], *, against_files: bool
     except CibeaconError as error:
         return Inspection(given or "", root, findings=(_unplaced(given or "", error),))
     name, content = found or ("", b"")
-    known = config_lines.lines(name, content) if found else config_lines.Lines({})
+    line_of = config_file.line_finder(name, content)
+    repeated: list[RepeatedKey] = []
+    read = Configuration()
     try:
-        read = configuration.read(config_file.lenient(name, content)[0], REPORTABLE) if found else Configuration()
+        if found:
+            document, repeated = config_file.parse_leniently(name, content)
+            read = schema.read(document, REPORTABLE)
         on_gitlab = detect.is_on_gitlab(detect.read_context(settings, env.environ, repository)[0])
-        built = tree_contents.checked_out(root)
-        ask = partial(tree_contents.asking, deadline=deadline, built=built, gitlab=on_gitlab)
+        read_built = discovery.checkout_reader(root)
+        ask = partial(discovery.with_tools, deadline=deadline, read_built=read_built, gitlab=on_gitlab)
         looked = _looked(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)
     except CibeaconError as error:
         fault = _unplaced(name, error)
         if isinstance(error, SettingsError):  # its lines are a program's
-            fault = fault._replace(line=known.of(("discover",)))
-        return Inspection(name, root, findings=(*_twice(name, known), fault))
-    findings = [*_twice(name, known), *_located(name, known, [*read.findings, *looked.findings])]
+            fault = fault._replace(line=line_of(("discover",)))
+        return Inspection(name, root, findings=(*_repeated(name, repeated), fault))
+    findings = [*_repeated(name, repeated), *_located(name, line_of, [*read.findings, *looked.findings])]
     findings += [Located("", 0, each.weight, each.text) for each in looked.beside]
     findings.sort(key=lambda each: each.line)
     more = findings[MOST_FINDINGS:]
@@ -141,18 +146,18 @@ def _looked(
     if drawn is None:
         return _Looked(findings=_draws_no_map(config), beside=tuple(beside))
     rules, closed = drawn.rules.discover, not drawn.templates and not drawn.rules.discover
-    drawn = tree_contents.settled(ask(drawn), repository, None, head)
+    drawn = discovery.discover_services(ask(drawn), repository, None, head)
     findings: list[Finding] = []
     if against_files and head:
         own = config.read.service_map is not None
         mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in given]
-        findings += map_queries.warnings(drawn, mentions, list(repository.entries(head, "--name-only")))
+        findings += lint.warnings(drawn, mentions, list(repository.entries(head, "--name-only")))
     if against_files and (head or closed):
-        findings += [*map_queries.catch_all(drawn), *map_queries.nothing_found(drawn)]
+        findings += [*lint.catch_all(drawn), *lint.nothing_found(drawn)]
     if config.read.service_map is None:
         beside += [each._replace(text=f"services: {each.text}") for each in findings]
         findings = []
-    return _Looked(drawn, map_queries.listed(drawn, rules), tuple(findings), tuple(beside))
+    return _Looked(drawn, lint.list_services(drawn, rules), tuple(findings), tuple(beside))
 
 
 def _draws_no_map(config: RepositoryConfig) -> tuple[Finding, ...]:
@@ -162,16 +167,18 @@ def _draws_no_map(config: RepositoryConfig) -> tuple[Finding, ...]:
     return (Finding((), "it maps no service: give it services or discover (docs/reference.md).", "warning"),)
 
 
-def _located(name: str, known: config_lines.Lines, findings: Iterable[Finding]) -> Iterable[Located]:
+def _located(name: str, line_of: Callable[[KeyPath], int], findings: Iterable[Finding]) -> Iterable[Located]:
+    """Each finding with its line; where that is not known, its text says the path of keys."""
     for finding in findings:
-        yield Located(name, known.of(finding.where), finding.weight, finding.text)
+        line, text = line_of(finding.path), finding.text
+        keys = [key for key in finding.path if isinstance(key, str)]
+        if not line and not all(key in text for key in keys):
+            text = ": ".join((*keys, text))
+        yield Located(name, line, finding.weight, text)
 
 
-def _twice(name: str, known: config_lines.Lines) -> tuple[Located, ...]:
-    return tuple(
-        Located(name, known.of(where), "fault", f"the key {str(where[-1])[:80]!r} stands twice in one place.")
-        for where in known.twice
-    )
+def _repeated(name: str, keys: Iterable[RepeatedKey]) -> Iterable[Located]:
+    return (Located(name, key.line, "fault", f"{key.text}.") for key in keys)
 
 
 def _unplaced(name: str, error: CibeaconError) -> Located:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.changes.repository_config import REPORTABLE
-from cibeacon.services.configuration import from_templates, read
-from cibeacon.services.template import Template
+from cibeacon.services.rules import Template
+from cibeacon.services.schema import from_templates, read
 
 GOOD = {
     "version": 1,
@@ -184,7 +184,7 @@ def test_a_fault_of_the_reporting_choices_leaves_the_map_and_the_good_choices(se
     for text, part in zip(found.faults, faults, strict=True):
         assert part in text
     assert not found.map_faulty
-    assert found.service_map.owner("services/payments/a") == "payments"
+    assert found.service_map.touch("services/payments/a").owners == ("payments",)
 
 
 def test_what_is_reportable_is_the_allowlist():
@@ -207,7 +207,8 @@ def test_a_folder_named_twice_for_one_service_is_no_conflict():
 
 def test_templates_alone_draw_a_map():
     found = from_templates(("services/{service}/", "libs/{service}"))
-    assert [found.owner(path) for path in ("services/a/x", "libs/b/x", "docs/c/x")] == ["a", "b", None]
+    owners = [found.touch(path).owners for path in ("services/a/x", "libs/b/x", "docs/c/x")]
+    assert owners == [("a",), ("b",), ()]
 
 
 def test_a_template_that_is_none_raises():

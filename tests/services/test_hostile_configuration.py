@@ -16,9 +16,10 @@ from canaries import Canary, leaked
 from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.demo import runs
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.services import configuration
-from cibeacon.services.patterns import Glob, Patterns
-from cibeacon.services.service_map import Template
+from cibeacon.services import schema
+from cibeacon.services.glob import Glob
+from cibeacon.services.rules import Rules, Template
+from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options
 from faults import FaultServer, answers, response
 from processes import cibeacon
@@ -68,7 +69,7 @@ def test_no_other_setting_is_taken_from_the_repository(tree, tmp_path, name):
         ended = reported(tree, tmp_path, "--verbose", dx=dx.url, CIBEACON_SERVICES="services/{service}/")
         assert ended.code == 0
         assert f"setting     {name} from repository" not in ended.out
-        assert f"report may not hold '{name}'; it is not used" in ended.out or name in configuration.KEYS
+        assert f"report may not hold '{name}'; it is not used" in ended.out or name in schema.KEYS
         assert {each["status"] for each in dx.ledger.document()["requests"]} == {200}
 
 
@@ -375,18 +376,18 @@ def test_no_pattern_keeps_the_processor_busy(pattern):
     """In a process of its own, since a regular expression that runs away cannot be interrupted."""
     program = (
         "import sys, json\n"
-        "from cibeacon.services.patterns import Glob, Patterns\n"
+        "from cibeacon.services.glob import Glob\n"
+        "from cibeacon.services.rules import Rules\n"
+        "from cibeacon.services.service_map import ServiceMap\n"
         "pattern, paths = json.load(sys.stdin)\n"
         "try:\n"
         "    glob = Glob(pattern)\n"
         "except ValueError as error:\n"
         "    print('refused', error)\n"
         "    raise SystemExit\n"
-        "found = Patterns([glob])\n"
         "for path in paths * 20:\n"
         "    glob.matches(path)\n"
-        "    state = found.at('', ())\n"
-        "    found.hold(path, path.rpartition('/')[2], state)\n"
+        "ServiceMap({}, (), Rules(ignore=(glob,))).assign(paths * 20)\n"
         "print('done')\n"
     )
     done = subprocess.run(
@@ -411,7 +412,7 @@ def test_any_pattern_is_refused_or_answers(text, path):
     except ValueError:
         return
     assert glob.matches(path) in (True, False)
-    assert isinstance(Patterns([glob]), Patterns)
+    assert ServiceMap({}, (), Rules(ignore=(glob,))).touch(path).ignored == glob.matches(path)
 
 
 @given(text=st.text("*?/ab{}service", max_size=60), path=st.text("ab/.-", min_size=1, max_size=60))
@@ -420,5 +421,5 @@ def test_any_template_is_refused_or_answers(text, path):
         template = Template.parse(text, 0)
     except ValueError:
         return
-    assert configuration.from_templates((text,)).assign([path]) is not None
+    assert schema.from_templates((text,)).assign([path]) is not None
     assert template is not None

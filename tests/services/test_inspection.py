@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from cibeacon.services.config_lines import lines
 from processes import cibeacon
 from repositories import Worktree
 
@@ -305,37 +305,33 @@ def test_names_of_strangers_stay_on_their_line(shop):
 
 # Lines --------------------------------------------------------------------------------------------------------------
 
-WRITTEN = {
-    "x.yml": "version: 1\nservices:\n  a: x/\n  b:\n    paths:\n      - y/\n      - z/\ndiscover:\n  - root: r\n",
-    "x.json": '{"version": 1,\n"services": {\n"a": "x/",\n"b": {\n"paths": [\n"y/",\n"z/"]}},\n"discover": [\n{"root": "r"}]}',
-    "x.toml": 'version = 1\n[services]\na = "x/"\n\n[services.b]\npaths = ["y/", "z/"]\n\n[[discover]]\nroot = "r"\n',
-}  # fmt: skip
+BY_KEYS = {
+    ".cibeacon.json": '{"services": {"web": ["x/", "apps/web/"]}, "zzz": 1, "report": {"strict": 1, "strict": 2}}',
+    ".cibeacon.toml": 'zzz = 1\n[services]\nweb = ["x/", "apps/web/"]\n[report]\nstrict = 1\n',
+}
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_the_line_of_a_key_is_known_in_every_form(name):
-    found = lines(name, WRITTEN[name].encode())
-    wanted = {("version",): 1, ("services",): 2, ("services", "a"): 3, ("discover", 0, "root"): 9}
-    assert {where: found.of(where) for where in wanted} == wanted
-    assert found.of(("services", "b", "paths", 1)) == (6 if name == "x.toml" else 7)
-    assert found.of(("nothing", "at", "all")) == 1
-    assert found.twice == ()
+@pytest.mark.parametrize("name", BY_KEYS)
+def test_in_json_and_toml_a_finding_names_its_keys(shop, name):
+    ended = checked(shop, BY_KEYS[name], name)
+    assert (ended.code, ended.out.count(f"{name}: fault: The file may not hold 'zzz'")) == (2, 1)
+    assert f"{name}: fault: report may not hold 'strict'" in ended.out
+    assert ("the key 'strict' stands twice in one place." in ended.out) == name.endswith(".json")
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "where"),
-    [
-        ("x.yml", "a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", ("b", "c")),
-        ("x.json", '{"a": 1, "b": {"c": 1,\n\n "d": 2,\n\n "c": "}"}}', ("b", "c")),
-    ],
-)
-def test_a_key_that_stands_twice_is_found_where_it_stands_again(name, text, where):
-    found = lines(name, text.encode())
-    assert found.twice == (where,)
-    assert found.of(where) == 5
+def test_a_finding_without_a_line_says_where_it_is(shop):
+    ended = checked(shop, '{"services": {"web": ["x/", "apps/web/"]}}', ".cibeacon.json")
+    assert ended.out.startswith(".cibeacon.json: warning: services: web: x is no folder of the repository.\n")
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-@pytest.mark.parametrize("text", ["", "[", "]]}}", '"', "a: *b", "[[[", "= 1", '{"a": [1, {"b": }', "\0", "&a [*a]"])
-def test_a_broken_file_has_lines_all_the_same(name, text):
-    assert lines(name, text.encode()).of(("a",)) == 1
+def test_an_alias_stands_where_its_anchor_does(shop):
+    ended = checked(shop, "services:\n  web: &paths\n    - apps/web/\n    - old/\n  cart: *paths\n")
+    assert ".cibeacon.yml:4: fault: services: old belongs to both web and cart." in ended.out
+
+
+@pytest.mark.parametrize("text", ["[", "]]}}", '"', "a: *b", "[[[", "= 1", '{"a": [1, {"b": }', "\0", "&a [*a]"])
+@pytest.mark.parametrize("name", [".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml"])
+def test_a_broken_file_is_a_finding(shop, name, text):
+    ended = checked(shop, text, name)
+    assert (ended.code, ended.out.count("fault")) == (2, 1)
+    assert re.match(rf"{re.escape(name)}:[12]: fault: ", ended.out)

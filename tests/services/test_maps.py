@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.changes.repository_config import REPORTABLE
-from cibeacon.services.configuration import read
-from cibeacon.services.patterns import Glob, Patterns
+from cibeacon.services.glob import Glob
+from cibeacon.services.rules import Rules
+from cibeacon.services.schema import read
+from cibeacon.services.service_map import ServiceMap
 
 CASES = [
     pytest.param(case, id=f"{path.stem}: {case['case']}")
@@ -42,7 +44,7 @@ def test_the_first_unmatched_paths_are_told():
 
 
 def test_a_path_may_be_deeper_than_python_can_recurse():
-    assert drawn({"services": {"a": "a/"}}).owner("a/" * 5000 + "x") == "a"
+    assert drawn({"services": {"a": "a/"}}).touch("a/" * 5000 + "x").owners == ("a",)
 
 
 @pytest.mark.parametrize("text", ["**/" * 5 + "x", "*a*a*a*a*a*a*a*b", "**/*a*/**/*a*/**/b"])
@@ -99,13 +101,9 @@ def test_a_pattern_matches_what_it_says_segment_by_segment(text, path):
 
 @given(texts=st.lists(PATTERN, max_size=4), path=PATH)
 def test_a_set_of_patterns_matches_what_one_of_them_matches(texts, path):
-    patterns = Patterns(Glob(text) for text in texts)
-    state = patterns.at("", ())
-    for at, character in enumerate(path):
-        if character == "/":
-            state = patterns.at(path[:at], state)
-    held = patterns.hold(path, path.rpartition("/")[2], state)
-    assert held == any(naive_match(text, path) for text in texts)
+    globs = tuple(Glob(text) for text in texts)
+    ignored = ServiceMap({}, (), Rules(ignore=globs)).touch(path).ignored
+    assert ignored == any(naive_match(text, path) for text in texts)
 
 
 NAMES = ("one", "two", "three")

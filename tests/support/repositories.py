@@ -15,8 +15,8 @@ from pathlib import Path
 
 from cibeacon.git.repository import Repository
 from cibeacon.runtime.deadline import Deadline
+from cibeacon.services.rules import Template
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import Template
 
 SERVICES = ServiceMap({}, (Template.parse("services/{service}/"),))
 """The map that all stories share: a service is a folder below `services/`."""

@@ -12,10 +12,10 @@ from cibeacon.model.changes import Changes, CommitRange, Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.runtime.errors import CheckoutError, CibeaconError
-from cibeacon.services.schema_types import shown, unknown_service
+from cibeacon.services.discovery import discover_services
+from cibeacon.services.findings import shown, unknown_service
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.tree_contents import Source as Content
-from cibeacon.services.tree_contents import settled
+from cibeacon.services.trees import Source as Content
 from cibeacon.settings import Change
 
 _NOTHING_FOUND = Unknown(
@@ -84,7 +84,7 @@ def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | 
     owners = service_map.assign(paths)
     unknown = _misnamed(owners.misnamed)
     if not unknown and owners.paths and not owners.why and service_map.is_empty():
-        unknown = _NOTHING_FOUND._replace(why=f"{_NOTHING_FOUND.why}; looked for: {service_map.sought or 'nothing'}")
+        unknown = _NOTHING_FOUND._replace(why=f"{_NOTHING_FOUND.why}; looked for: {service_map.searched or 'nothing'}")
     if unknown:
         owners = owners._replace(why={})
     return Changes(
@@ -114,7 +114,9 @@ def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
 def given(service_map: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
     """The services that own paths that another tool worked out. What is discovered, is in the commit at hand."""
     try:
-        return owned(settled(service_map, source, None, _head(service_map, source)), paths, None, "files as given")
+        return owned(
+            discover_services(service_map, source, None, _head(service_map, source)), paths, None, "files as given"
+        )
     except CibeaconError as error:
         return _unknown(error)
 
@@ -137,12 +139,12 @@ def unknown_services(
     try:
         if absent and (service_map.rules.discover or service_map.templates):
             ends = changes.base, changes.head or source.commit("HEAD")
-            service_map = settled(service_map, source, *(end and source.commit(end) for end in ends))
+            service_map = discover_services(service_map, source, *(end and source.commit(end) for end in ends))
         if (
             not absent
-            or service_map.rules.chosen
+            or service_map.rules.choose
             or service_map.is_empty()
-            or (service_map.templates and not service_map.rules.folders)
+            or (service_map.templates and not service_map.rules.list_folders)
         ):
             return ()
         known = service_map.services()
@@ -167,7 +169,7 @@ def _compare(context: Context, between: CommitRange, service_map: ServiceMap, so
         paths = source.paths(between.base, between.head)
         first = next(paths, None)  # which fetches both trees, where one is missing
         if first is not None:
-            service_map = settled(service_map, source, between.base, between.head)
+            service_map = discover_services(service_map, source, between.base, between.head)
             paths = chain((first,), paths)
         changes = owned(service_map, paths, between, between.how)
     except CheckoutError as error:

@@ -13,10 +13,10 @@ from cibeacon.model.changes import Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
-from cibeacon.services import config_file, configuration
-from cibeacon.services.configuration import Configuration
+from cibeacon.services import config_file, schema
+from cibeacon.services.rules import PLACEHOLDER
+from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import all_options
 from cibeacon.settings.options import Problem
 
@@ -129,7 +129,7 @@ def find(given: str | None, context: Context, repository: Trees, clone: Clone) -
         if found is None:
             return RepositoryConfig(commit=commit)
         name, content = found
-        return RepositoryConfig(configuration.read(config_file.parse(name, content), REPORTABLE), name, commit=commit)
+        return RepositoryConfig(schema.read(config_file.parse(name, content), REPORTABLE), name, commit=commit)
     except ServiceMapError as error:
         return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),), commit=commit)
     except CheckoutError as error:
@@ -192,7 +192,7 @@ def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[Se
     if templates and len(templates) < len(services):
         return None, "services mixes names and templates; give one kind."
     try:
-        from_setting = configuration.from_templates(templates) if templates else None
+        from_setting = schema.from_templates(templates) if templates else None
     except ValueError as error:
         return None, f"services {error}."
     if config.read.map_faulty:

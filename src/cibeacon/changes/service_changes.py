@@ -18,12 +18,12 @@ from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
-from cibeacon.services import tree_contents
+from cibeacon.services import discovery
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 
 if TYPE_CHECKING:
-    from cibeacon.services.discovery import Side
+    from cibeacon.services.trees import Side
 
 FROM_PULL_REQUEST = "the pull request's files, as the host's API lists them"
 FROM_COMPARISON = "files as the host's API compares them"
@@ -99,10 +99,10 @@ def _with_questions(question: Question, service_map: ServiceMap) -> ServiceMap:
     context, commit, source = question.context, question.config.commit, question.history.source
     on_gitlab = detect.is_on_gitlab(context)
     if not context.base_config and (commit is None or not question.clone.exists):
-        read = tree_contents.checked_out(question.clone.root)
-        return tree_contents.asking(service_map, question.deadline, read, gitlab=on_gitlab)
+        read = discovery.checkout_reader(question.clone.root)
+        return discovery.with_tools(service_map, question.deadline, read, gitlab=on_gitlab)
     sides: tuple[Side, ...] = ("base",) if context.base_config else ()
-    return tree_contents.asking(
+    return discovery.with_tools(
         service_map,
         question.deadline,
         lambda path: source.text(commit, path) if commit else None,

@@ -17,7 +17,7 @@ from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.service_lint import Inspection, Located, inspected
-from cibeacon.services.map_queries import Which
+from cibeacon.services.lint import Which
 from cibeacon.settings import load_settings, secret_values
 
 FAULTY = 2

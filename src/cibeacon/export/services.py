@@ -16,11 +16,11 @@ from cibeacon.changes.repository_config import REPORTABLE, RepositoryConfig, com
 from cibeacon.git.log import Log, Touched
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CibeaconError, HostError, ServiceMapError, SettingsError
-from cibeacon.services import config_file, configuration, tree_contents
-from cibeacon.services.configuration import Configuration
-from cibeacon.services.schema_types import shown
+from cibeacon.services import config_file, discovery, schema
+from cibeacon.services.findings import shown
+from cibeacon.services.rules import PLACEHOLDER
+from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import PLACEHOLDER
 from cibeacon.settings import Settings
 
 
@@ -89,7 +89,7 @@ class Mapped:
 
     def __init__(self, drawn: ServiceMap, log: Log | None, revision: str | None) -> None:
         self._drawn, self._log, self._revision = drawn, log, revision
-        self.today = tree_contents.settled(drawn, log, None, revision) if log and revision else drawn
+        self.today = discovery.discover_services(drawn, log, None, revision) if log and revision else drawn
         """The map as it finds services at the end of the branch."""
         self._names: dict[str | None, Collection[str]] = {None: self.today.services()}
 
@@ -104,10 +104,10 @@ class Mapped:
         """By every path that the branch ever had."""
         if not services or not self._log or not self._revision:
             return set()
-        rules = self.today.rules._replace(chosen=None)
+        everywhere = self.today.with_rules(choose=None)
         pairs = [(each.sha, next(iter(each.parents), None)) for each in self._log.mainline(self._revision)]
         paths = (path for each in self._log.touched(pairs) for path in each.paths)
-        return {*services} & ServiceMap(self.today.roots, self.today.templates, rules).assign(paths).why.keys()
+        return {*services} & everywhere.assign(paths).why.keys()
 
     def brought(self, stretches: Sequence[Stretch], *, standing: bool = False) -> list[Brought]:
         """By one comparison of git's for all that it can compare."""
@@ -132,7 +132,7 @@ class Mapped:
         if self._log is None:
             return self.today
         try:
-            return tree_contents.settled(self._drawn, self._log, base, commit)
+            return discovery.discover_services(self._drawn, self._log, base, commit)
         except (ServiceMapError, SettingsError):  # as where an old tree lacks a file that the rules name
             return self.today
 
@@ -180,7 +180,7 @@ def teller(
     found = config_file.of_checkout(root, settings.core.config, lambda path: committed(log, path) if log else None)
     name, read = "", Configuration()
     if found:
-        name, read = found[0], configuration.read(config_file.parse(*found), REPORTABLE)
+        name, read = found[0], schema.read(config_file.parse(*found), REPORTABLE)
     drawn, fault = service_map(given, RepositoryConfig(read, name))
     if fault:
         raise SettingsError("The service map cannot be used", fault, "Mend it.")
@@ -191,7 +191,7 @@ def teller(
             "Give --services with their names or a template such as services/{service}/.",
         )
     if log and revision:
-        drawn = _remembering(tree_contents.asking(drawn, deadline, tree_contents.checked_out(root), gitlab=gitlab))
+        drawn = _remembering(discovery.with_tools(drawn, deadline, discovery.checkout_reader(root), gitlab=gitlab))
     elif drawn.rules.discover or drawn.rules.everywhere:
         raise CibeaconError(
             "The service map cannot be used", "it looks into a clone, and there is none", "Run inside the checkout."
@@ -200,7 +200,7 @@ def teller(
     if told.today.is_empty():
         raise SettingsError(
             "The service map finds no service",
-            f"looked for: {told.today.sought or 'nothing'}",
+            f"looked for: {told.today.searched or 'nothing'}",
             "Mend the rule, or name services; cibeacon services check shows what leads nowhere.",
         )
     return told
@@ -210,17 +210,17 @@ def _remembering(drawn: ServiceMap) -> ServiceMap:
     """The map, whose programs are not run again for the very documents of the commit before: each run is a process."""
     if not drawn.rules.discover:
         return drawn
-    outside = drawn.rules.outside
+    tools = drawn.rules.tools
 
     @lru_cache(maxsize=8)
     def told(program: str, value: str) -> list[Any]:
-        found: list[Any] = outside.jq(program, json.loads(value))
+        found: list[Any] = tools.jq(program, json.loads(value))
         return found
 
     def jq(program: str, value: Any) -> list[Any]:
         try:
             return told(program, json.dumps(value))
         except (TypeError, ValueError, RecursionError):  # no JSON, which the door to jq says best
-            return outside.jq(program, value)  # type: ignore[no-any-return]
+            return tools.jq(program, value)  # type: ignore[no-any-return]
 
-    return ServiceMap(drawn.roots, drawn.templates, drawn.rules._replace(outside=outside._replace(jq=jq)))
+    return drawn.with_rules(tools=tools._replace(jq=jq))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cibeacon.services.patterns import Glob
+from cibeacon.services.glob import Glob, by_folder
 
 _SECTION = re.compile(r"\^?\[(?P<name>[^\]]*)\](\[\d+\])?(?P<owners>(\s.*)?)")
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
@@ -28,12 +28,10 @@ class Owners:
     """Who owns which path, as GitHub reads the file, or GitLab."""
 
     def __init__(self, text: str, *, gitlab: bool = False) -> None:
-        self._below: dict[str, list[tuple[int, Glob]]] = {}
         self._lines = list(_lines(text, gitlab=gitlab))
-        self._places: dict[str, tuple[tuple[int, Glob], ...]] = {}
-        for number, line in enumerate(self._lines):
-            for glob in line.globs:
-                self._below.setdefault(glob.folder, []).append((number, glob))
+        self._sections = tuple(dict.fromkeys(line.section for line in self._lines))
+        self._globs = by_folder((index, glob) for index, line in enumerate(self._lines) for glob in line.globs)
+        self._candidates: dict[str, list[tuple[int, Glob]]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,29 +41,25 @@ class Owners:
     def of(self, path: str) -> tuple[str, ...]:
         """The owners of a path: those of the last line that matches, in each section that does not exclude it."""
         folder = path.rpartition("/")[0]
-        if folder not in self._places:
-            self._places[folder] = self._place(folder)
-        settled: dict[str, tuple[str, ...]] = {}
+        if folder not in self._candidates:
+            self._candidates[folder] = self._candidates_in(folder)
+        owners: dict[str, tuple[str, ...]] = {}
         excluded: set[str] = set()
-        for number, glob in self._places[folder]:
-            line = self._lines[number]
+        for index, glob in self._candidates[folder]:
+            line = self._lines[index]
             if line.excludes and glob.matches(path):  # for good: no later line of the section takes it in again
                 excluded.add(line.section)
-            elif line.section not in settled and glob.matches(path):
-                settled[line.section] = line.owners
-        found = (
-            settled[line.section] for line in self._lines if line.section in settled and line.section not in excluded
-        )
-        return tuple(dict.fromkeys(owner for owners in found for owner in owners))
+            elif line.section not in owners and glob.matches(path):
+                owners[line.section] = line.owners
+        sections = (section for section in self._sections if section not in excluded)
+        return tuple(dict.fromkeys(owner for section in sections for owner in owners.get(section, ())))
 
-    def _place(self, folder: str) -> tuple[tuple[int, Glob], ...]:
+    def _candidates_in(self, folder: str) -> list[tuple[int, Glob]]:
         """The patterns that may match a file in the folder, the last line first."""
-        found = [*self._below.get("", ())]
-        at = 0
-        while folder and at >= 0:
-            at = folder.find("/", at + 1)
-            found += self._below.get(folder if at < 0 else folder[:at], ())
-        return tuple(sorted(found, key=lambda each: -each[0]))
+        parts = folder.split("/")
+        above = dict.fromkeys(("", *("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))))
+        found = [pair for name in above for pair in self._globs.get(name, ())]
+        return sorted(found, key=lambda pair: -pair[0])
 
 
 def _lines(text: str, *, gitlab: bool) -> Iterator[_Line]:
@@ -75,15 +69,15 @@ def _lines(text: str, *, gitlab: bool) -> Iterator[_Line]:
         if heading := _SECTION.fullmatch(stripped):
             section, default = heading["name"].strip().lower(), _owners(heading["owners"].split())
             continue
-        words = _WORD.findall(stripped)
-        if not words or words[0].startswith("#"):
+        pattern, *words = _WORD.findall(stripped) or ("#",)
+        if pattern.startswith("#"):
             continue
-        ends = (number for number, word in enumerate(words) if word.startswith("#") and not gitlab)
-        comment = next(ends, len(words))  # GitLab knows none behind a pattern
-        pattern = re.sub(r"\\(.)", _literal, words[0].removeprefix("!"))
+        comments = (index for index, word in enumerate(words) if word.startswith("#") and not gitlab)
+        words = words[: next(comments, len(words))]  # GitLab knows no comment behind a pattern
+        literal = re.sub(r"\\(.)", _literal, pattern.removeprefix("!"))
         try:
-            globs = _gitlab_globs(pattern) if gitlab else _globs(pattern)
-            yield _Line(section, globs, _owners(words[1:comment]) or default, words[0].startswith("!"))
+            globs = _gitlab_globs(literal) if gitlab else _globs(literal)
+            yield _Line(section, globs, _owners(words) or default, pattern.startswith("!"))
         except ValueError:
             continue  # the hosts ignore a line that they cannot read, too
 

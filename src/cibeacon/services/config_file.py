@@ -11,10 +11,11 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cibeacon.runtime import paths
 from cibeacon.runtime.errors import ServiceMapError
+from cibeacon.services.findings import KeyPath
 
 NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
 _MISSPELT = ".cibeacon.yaml"
@@ -31,68 +32,76 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 """What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
 
 
-def _there(path: Path) -> bool:
-    return os.path.lexists(path)
+class RepeatedKey(NamedTuple):
+    """A key that stands twice in one place."""
+
+    key: str
+    line: int = 0
+    """That of the second; 0 where the parser forgets lines."""
+
+    @property
+    def text(self) -> str:
+        """The key in a sentence."""
+        return f"the key {self.key[:80]!r} stands twice in one place"
 
 
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     """The name and content of the configuration in a checkout; None when it has none and none was `given`."""
     if given:
         return given, _content(root, root / given)
-    here = [name for name in NAMES if _there(root / name)]
-    _at_most_one(here)
-    if not here and _there(root / _MISSPELT):
+    names = [name for name in NAMES if os.path.lexists(root / name)]
+    _check_there_is_one(names)
+    if not names and os.path.lexists(root / _MISSPELT):
         raise _unusable(_MISSPELT, f"it is not read under this name; call it {NAMES[0]}")
-    return (here[0], _content(root, root / here[0])) if here else None
+    return (names[0], _content(root, root / names[0])) if names else None
 
 
 def is_on_disk(root: Path, given: str | None) -> bool:
     """Whether a checkout has a configuration as a file, under whatever name: a sparse one may leave it out."""
     names = (given,) if given else (*NAMES, _MISSPELT)
-    return any(_there(root / name) for name in names)
+    return any(os.path.lexists(root / name) for name in names)
 
 
 def of_checkout(root: Path, given: str | None, read: Callable[[str], bytes | None]) -> tuple[str, bytes] | None:
     """The configuration in a checkout, else in the commit that is checked out: a sparse checkout may leave it out."""
-    found = None if is_on_disk(root, given) else in_tree(read, given)
-    return found or in_folder(root, given)
+    return (None if is_on_disk(root, given) else in_tree(read, given)) or in_folder(root, given)
 
 
 def in_tree(read: Callable[[str], bytes | None], given: str | None) -> tuple[str, bytes] | None:
-    """The same from a commit's tree: `read` gives the content of a path, or None."""
+    """The configuration in a commit's tree: `read` gives the content of a path, or None."""
     found = [(name, content) for name in ((given,) if given else NAMES) if (content := read(name)) is not None]
-    _at_most_one([name for name, _ in found])
+    _check_there_is_one([name for name, _ in found])
     return found[0] if found else None
 
 
 def parse(name: str, content: bytes) -> Any:
-    """The parsed document. A syntax error says where; a key that stands twice is one, since either may be meant."""
-    document, twice = lenient(name, content)
-    if twice:
-        raise _unusable(name, f"the key {twice[0][:80]!r} stands twice in one place")
+    """The parsed document. Raises `ServiceMapError`, also for a key that stands twice, since either may be meant."""
+    document, repeated = parse_leniently(name, content)
+    if repeated:
+        raise _unusable(name, repeated[0].text)
     return document
 
 
-def lenient(name: str, content: bytes) -> tuple[Any, list[str]]:
+def parse_leniently(name: str, content: bytes) -> tuple[Any, list[RepeatedKey]]:
     """The parsed document, and the keys in it that stand twice in one place."""
     if len(content) > LARGEST:
         raise _unusable(name, f"it is over {LARGEST >> 20} MiB")
-    twice: list[str] = []
+    repeated: list[RepeatedKey] = []
     try:
         text = content.removeprefix(BOM_UTF8).decode()
         reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
-        document = reader(text, twice)
+        document = reader(text, repeated)
         if _written_out(document, 0, {}) > LARGEST:
             raise ValueError(f"its aliases stand for over {LARGEST >> 20} MiB")
         if _values(document) > MOST_VALUES:
             raise ValueError(f"it holds over {MOST_VALUES:,} values")
     except (ValueError, RecursionError) as error:
         raise _unusable(name, _TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
-    return document, twice
+    return document, repeated
 
 
 def documents(name: str, content: bytes) -> list[Any]:
-    """Every document in a file of the repository that is not ours: text where it is no YAML, JSON or TOML.
+    """Every document in another file of the repository: text where it is no YAML, JSON or TOML.
 
     What cannot be read, or has no form in JSON, is left out.
     """
@@ -100,45 +109,74 @@ def documents(name: str, content: bytes) -> list[Any]:
     try:
         if name.endswith((".yml", ".yaml")):
             found = _yaml_documents(text)
+        elif name.endswith(".json"):
+            found = [_json(text, [])]
         else:
-            reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else None
-            found = [reader(text, []) if reader else text]
+            found = [_toml(text, []) if name.endswith(".toml") else text]
     except (ValueError, RecursionError):
         return []
-    return [each for each in found if _is_json(each)]
+    return [document for document in found if _is_json(document)]
 
 
-def yaml_nodes(text: str) -> Any:
-    """The tree of a YAML document with the place of each node, or None where it cannot be read."""
+def line_finder(name: str, content: bytes) -> Callable[[KeyPath], int]:
+    """Finds the line of a path in a YAML document, or of the nearest path around it that is known; the first at worst.
+
+    The parsers of JSON and TOML forget lines, so theirs are 0.
+    """
+    if name.endswith((".json", ".toml")):
+        return lambda _: 0
+    lines: dict[KeyPath, int] = {}
+    waiting: list[tuple[KeyPath, Any]] = [((), _compose(content.decode("utf-8-sig", "replace")))]
+    seen: set[int] = set()
+    while waiting:
+        path, node = waiting.pop()
+        if id(node) in seen or not isinstance(getattr(node, "value", None), list):
+            continue
+        seen.add(id(node))  # an alias stands where its anchor does
+        for index, item in enumerate(node.value):
+            key, value = item if isinstance(item, tuple) else (None, item)
+            below = (*path, key.value if key and isinstance(key.value, str) else index)
+            lines[below] = (key or value).start_mark.line + 1
+            waiting.append((below, value))
+
+    def line_of(path: KeyPath) -> int:
+        while path and path not in lines:
+            path = path[:-1]
+        return lines.get(path, 1)
+
+    return line_of
+
+
+def _compose(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.compose(text, Loader=_bounded([]))
+        return yaml.compose(text, Loader=_bounded_loader([]))
     except (yaml.YAMLError, ValueError, *_MISSHAPEN):
         return None
 
 
-def _json(text: str, twice: list[str]) -> Any:
+def _json(text: str, repeated: list[RepeatedKey]) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            twice.extend(_repeated([key for key, _ in pairs]))
+            repeated.extend(RepeatedKey(key) for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         return found
 
     return json.loads(text, object_pairs_hook=unique)
 
 
-def _toml(text: str, _: list[str]) -> Any:
+def _toml(text: str, _: list[RepeatedKey]) -> Any:
     import tomllib
 
     return tomllib.loads(text)
 
 
-def _yaml(text: str, twice: list[str]) -> Any:
+def _yaml(text: str, repeated: list[RepeatedKey]) -> Any:
     import yaml  # 15 ms that only a YAML file costs
 
     try:
-        return yaml.load(text, Loader=_bounded(twice))  # noqa: S506 - it is a safe one
+        return yaml.load(text, Loader=_bounded_loader(repeated))  # noqa: S506 - it is a safe one
     except yaml.YAMLError as error:
         raise ValueError(_yaml_fault(text, error)) from error
     except _MISSHAPEN as error:
@@ -146,10 +184,10 @@ def _yaml(text: str, twice: list[str]) -> Any:
 
 
 def _yaml_fault(text: str, error: Exception) -> str:
-    """What is wrong and where, in words that name the character: the library's own would not say that it is a tab."""
+    """What is wrong and where. PyYAML's own words would not say that a character is a tab."""
     mark = getattr(error, "problem_mark", None)
-    rows = text.split("\n")
-    if mark and mark.line < len(rows) and rows[mark.line][mark.column : mark.column + 1] == "\t":
+    lines = text.split("\n")
+    if mark and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
         return f"line {mark.line + 1} holds a tab where YAML takes spaces alone; use spaces"
     return " ".join(str(error).replace(f' in "{_UNNAMED}",', " at").split())
 
@@ -158,7 +196,7 @@ def _yaml_documents(text: str) -> list[Any]:
     """Every document, with dates as they are written and nothing for tags that only another program knows."""
     import yaml
 
-    loader = _bounded([])
+    loader = _bounded_loader([])
     loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
     loader.add_constructor(None, lambda *_: None)
     try:
@@ -167,12 +205,12 @@ def _yaml_documents(text: str) -> list[Any]:
         raise ValueError(str(error)) from error
 
 
-def _bounded(twice: list[str]) -> Any:
+def _bounded_loader(repeated: list[RepeatedKey]) -> Any:
     """A safe loader that stops before the composer, which recurses in C for each level, and notes repeated keys."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth, descend, ascend, flatten = 0, loader.descend_resolver, loader.ascend_resolver, loader.flatten_mapping
+    depth = 0
     flattened: set[int] = set()
 
     class Bounded(loader):  # type: ignore[misc, valid-type]
@@ -183,24 +221,25 @@ def _bounded(twice: list[str]) -> Any:
             depth += 1
             if depth > DEEPEST:
                 raise ValueError(_TOO_DEEP)
-            descend(self, *where)
+            super().descend_resolver(*where)
 
         def ascend_resolver(self) -> None:
             nonlocal depth
             depth -= 1
-            ascend(self)
+            super().ascend_resolver()
 
         def flatten_mapping(self, node: Any) -> None:
             if id(node) not in flattened:  # afterwards it holds what it merges, too
                 flattened.add(id(node))
-                twice.extend(_repeated([key.value for key, _ in node.value if isinstance(key.value, str)]))
-            flatten(self, node)
+                seen = set()
+                for key, _ in node.value:
+                    if isinstance(key.value, str) and key.value in seen:
+                        repeated.append(RepeatedKey(key.value, key.start_mark.line + 1))
+                    elif isinstance(key.value, str):
+                        seen.add(key.value)
+            super().flatten_mapping(node)
 
     return Bounded
-
-
-def _repeated(keys: list[str]) -> list[str]:
-    return [key for key, count in Counter(keys).items() if count > 1] if len(set(keys)) < len(keys) else []
 
 
 def _is_json(value: Any) -> bool:
@@ -239,16 +278,16 @@ def _content(root: Path, path: Path) -> bytes:
         with os.fdopen(paths.open_regular(real), "rb") as file:
             return file.read(LARGEST + 1)
     except FileNotFoundError as error:
-        hint = "Mend the name (the setting config, where that gives it), or the link that leads nowhere."
+        hint = "Correct the name (the setting config, where that gives it), or the link that leads nowhere."
         raise ServiceMapError(f"{name} cannot be used", "it cannot be read: there is no such file", hint) from error
     except (OSError, RuntimeError) as error:
         raise _unusable(name, f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _at_most_one(names: list[str]) -> None:
+def _check_there_is_one(names: list[str]) -> None:
     if len(names) > 1:
         raise _unusable(" and ".join(names), "there must be one of them")
 
 
-def _unusable(name: str, why: str) -> ServiceMapError:
-    return ServiceMapError(f"{name} cannot be used", why, "Mend the file; docs/reference.md shows the format.")
+def _unusable(name: str, reason: str) -> ServiceMapError:
+    return ServiceMapError(f"{name} cannot be used", reason, "Correct the file; docs/reference.md shows the format.")

@@ -1,21 +1,101 @@
-"""Knows what a service map holds besides its roots, and what it answers. Applies none of it.
-
-A service is known by its name; a library by `LIBRARY` and its name, so that one may be called like a service. What was
-discovered under a name that no service may have is known by `MISNAMED` and that name: a change there is not forgotten.
-"""
+"""Knows what the rules of a service map are: folder templates, rules of discovery, who watches and uses what. Applies none."""
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from cibeacon.model.identifiers import is_service_name
-from cibeacon.services.patterns import Glob
+from cibeacon.services.findings import shown
+from cibeacon.services.glob import Glob, checked_characters, is_plain
 
+PLACEHOLDER = "{service}"
 LIBRARY = "\0"
-"""Begins the key of a library, which is never reported."""
+"""Begins the key of a library: it is never reported, and may have the name of a service."""
 MISNAMED = "\1"
-"""Begins the key of what would be a service, had it the name of one."""
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""Begins the key of what was discovered under a name that no service may have: a change there is not forgotten."""
+POLICIES = ("ignore", "warn", "error")
+"""What `unmatched` may be, besides the name of a service."""
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "root": (),
+    "marker": ("name", "when"),
+    "codeowners": ("name",),
+    "nx": (),
+    "turbo": (),
+    "jq": (),
+}
+"""Rules of discovery, and what each may hold besides."""
+_ANY_SEGMENT = ("*", PLACEHOLDER)
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Template(NamedTuple):
+    """A folder template: literal segments, `*` for any one segment, and `{service}` for the name."""
+
+    text: str
+    segments: tuple[str, ...]
+    order: int = 0
+    """Its index among the rules; the first one wins at equal depth."""
+
+    @classmethod
+    def parse(cls, text: str, order: int = 0) -> Self:
+        """The template, or `ValueError` with what is wrong with it."""
+        segments = tuple(parse_root(text).split("/"))
+        if segments.count(PLACEHOLDER) != 1:
+            raise ValueError(f"must hold the folder {PLACEHOLDER} once")
+        for segment in segments:
+            if segment not in _ANY_SEGMENT and any(mark in segment for mark in "*?[{}"):
+                raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
+        return cls(text, segments, order)
+
+    def service(self, folders: list[str]) -> str | None:
+        """The name of the service whose root these folders are. A folder that begins with a dot names none."""
+        if len(folders) != len(self.segments):
+            return None
+        for wanted, folder in zip(self.segments, folders, strict=True):
+            if wanted != folder and wanted not in _ANY_SEGMENT:
+                return None
+        name = folders[self.segments.index(PLACEHOLDER)]
+        return None if not name or name.startswith(".") else name
+
+
+class Rule(NamedTuple):
+    """A rule of discovery that must look into the trees."""
+
+    order: int
+    kind: str
+    text: str
+    name: str | None = None
+    """jq program: the name of the service."""
+    when: str | None = None
+    """jq program: whether there is one."""
+
+    @property
+    def words(self) -> str:
+        """The rule as a person would say it."""
+        return f"{self.kind} {self.text}"
+
+
+def parse_rule(order: int, written: Any) -> Template | Rule:
+    """A rule of discovery as it is written, or `ValueError` with what is wrong with it."""
+    kinds = [kind for kind in _KINDS if isinstance(written, dict) and kind in written]
+    if len(kinds) != 1:
+        raise ValueError(f"must hold one of {', '.join(_KINDS)}, as in {{root: 'services/{{service}}/'}}")
+    kind = kinds[0]
+    for key, value in written.items():
+        if key != kind and key not in _KINDS[kind]:
+            raise ValueError(f"may not hold {shown(key)}; {kind} takes {' and '.join(_KINDS[kind]) or 'nothing else'}")
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"has a {key} that is not text")
+    text = written[kind]
+    if kind == "root":
+        return Template.parse(text, order)
+    if kind == "marker":
+        file = Glob(text).text.rpartition("/")[2]
+        if not file or not is_plain(file):
+            raise ValueError("must end in the name of a file")
+    elif kind != "jq" and (not is_plain(text) or text.endswith("/") or Glob(text).text != text):
+        raise ValueError("must name one file")
+    return Rule(order, kind, text, written.get("name"), written.get("when"))
 
 
 def service_key(name: str) -> str:
@@ -23,58 +103,48 @@ def service_key(name: str) -> str:
     return name if is_service_name(name) else MISNAMED + name
 
 
+def name_of(key: str) -> str:
+    """The name of a service or library by its key."""
+    return key[1:] if key[:1] in (LIBRARY, MISNAMED) else key
+
+
 class Rules(NamedTuple):
-    """Everything about a map besides roots and templates."""
+    """Everything about a map besides roots and templates. The second half is what discovery fills in."""
 
     names: tuple[str, ...] = ()
     """Keys that are written down, some of which may have no root."""
-    watches: Mapping[str, tuple[Glob, ...]] = _NOTHING
-    minus: Mapping[str, tuple[Glob, ...]] = _NOTHING
-    """What is not the service's, whatever else says that it is."""
-    uses: Mapping[str, tuple[str, ...]] = _NOTHING
+    watches: Mapping[str, tuple[Glob, ...]] = EMPTY
+    excludes: Mapping[str, tuple[Glob, ...]] = EMPTY
+    """What does not belong to the service, whatever else says that it does."""
+    uses: Mapping[str, tuple[str, ...]] = EMPTY
+    """Key → the keys that it uses. An edge to a key that does not exist leads nowhere."""
     everywhere: tuple[Glob, ...] = ()
     """`global`: a change here changes every service."""
     ignore: tuple[Glob, ...] = ()
     dependents: str = "transitive"
     unmatched: str = "ignore"
-    """`ignore`, `warn`, `error`, or the service that owns what nobody else does."""
-    discover: tuple[Any, ...] = ()
-    """Rules that must look into the trees first; `discovery` turns them into what follows."""
-    sought: tuple[tuple[int, str], ...] = ()
-    """(place, words) of those rules, once they have looked."""
-    outside: Any = None
-    """What discovery may ask besides the trees (`discovery.Outside`)."""
-    found: Mapping[str, tuple[int, str]] = _NOTHING
-    """Folder → (place of the rule, key), as discovered."""
-    owners: Callable[[str], tuple[str, ...]] | None = None
-    """Who owns a path that is below no root."""
-    owner_names: tuple[str, ...] = ()
-    folders: Callable[[], Iterable[str]] | None = None
-    """Every folder of both trees."""
-    chosen: Callable[[list[str], list[str]], Mapping[str, str]] | None = None
+    """One of `POLICIES`, or the service that owns what no other rule gives an owner."""
+    discover: tuple[Rule, ...] = ()
+    """Rules that must look into the trees first."""
+    tools: Any = None
+    """What discovery may ask besides the trees (`discovery.Tools`)."""
+    searched: tuple[tuple[int, str], ...] = ()
+    """(index, words) of those rules, once they have looked."""
+    discovered: Mapping[str, tuple[int, str]] = EMPTY
+    """Folder → (index of the rule, key)."""
+    owners_of: Callable[[str], tuple[str, ...]] | None = None
+    """The owners of a path that is below no root."""
+    owner_keys: tuple[str, ...] = ()
+    list_folders: Callable[[], Iterable[str]] | None = None
+    """Lists every folder of both trees, and every submodule, which git counts among them."""
+    choose: Callable[[list[str], list[str]], Mapping[str, str]] | None = None
     """Programs that choose services: from paths and known names to names with reasons."""
 
 
-class Assignment(NamedTuple):
-    """The services that the paths touch, with one reason each."""
-
-    why: Mapping[str, str]
-    """Service → the first path that touched it, or `global: path`, or `uses: other`."""
-    paths: int
-    unmatched: int
-    """Paths that are nobody's."""
-    ignored: int = 0
-    unowned: tuple[str, ...] = ()
-    """The first few unmatched paths."""
-    misnamed: Mapping[str, str] = _NOTHING
-    """The same for what was discovered under a name that no service may have."""
-
-
-class Touch(NamedTuple):
-    """What one path means to the map; keys, not names."""
-
-    ignored: bool = False
-    owners: tuple[str, ...] = ()
-    """One, or none; or those that a CODEOWNERS file names."""
-    watchers: tuple[str, ...] = ()
-    everywhere: bool = False
+def parse_root(text: str) -> str:
+    """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
+    folder = checked_characters(text).removeprefix("./").rstrip("/")
+    if not folder or any(part in ("", ".", "..") for part in folder.split("/")):
+        remedy = "; drop the slash at its beginning" if text.startswith("/") and folder else ""
+        raise ValueError(f"is not a folder below the top of the repository{remedy}")
+    return folder

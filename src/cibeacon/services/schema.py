@@ -1,166 +1,265 @@
-"""Knows the notation of a service map: names, places, uses, rules of discovery. Does not know what is in the repository.
+"""Knows the format of `.cibeacon.yml`: the service map and the reporting choices. Does not open files or look into the repository.
 
-Whatever is wrong becomes a `Finding` with its place in the document, and is left out of the map.
+Whatever is wrong becomes a `Finding` with its path in the document, and is left out. The file can never name a URL, a
+token, strictness or a path outside: a pull request could otherwise send the token elsewhere.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
-from cibeacon.services.patterns import Glob, is_plain
-from cibeacon.services.rules import LIBRARY, Rules
-from cibeacon.services.schema_types import Finding, Mention, Rule, Where, listed, rule, shown, unknown_key, unknown_name
+from cibeacon.services.findings import Finding, KeyPath, Mention, shown, unknown_key, unknown_name
+from cibeacon.services.glob import Glob, is_plain
+from cibeacon.services.rules import (
+    LIBRARY,
+    PLACEHOLDER,
+    POLICIES,
+    Rule,
+    Rules,
+    Template,
+    name_of,
+    parse_root,
+    parse_rule,
+)
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.template import PLACEHOLDER, Template, root_of
 
+KEYS = ("version", "services", "discover", "libs", "global", "ignore", "dependents", "unmatched", "report")
 MODES = ("none", "direct", "transitive")
-HINTS = 20
-"""Faults that are told with the nearest name: to look for it takes longest of all."""
-POLICIES = ("ignore", "warn", "error")
+MOST_HINTS = 20
+"""Faults that name the nearest key: to look for it takes longest of all."""
+_HUGE = 10**18
+"""No setting holds such a number, and Python refuses to write very long ones."""
 
 
-class _Draft:
-    """A map while it is being read: everything by key, and every fault so far."""
+class Configuration(NamedTuple):
+    """What the repository says: its service map (None when it has none), its reporting choices, what is wrong."""
 
-    def __init__(self, findings: list[Finding]) -> None:
-        self.findings, self.mentions = findings, list[Mention]()
-        self.names: dict[str, None] = {}
-        self.claims: dict[str, list[tuple[str, bool, Where]]] = {}
-        self.watches: dict[str, list[Glob]] = {}
-        self.minus: dict[str, list[Glob]] = {}
-        self.uses: dict[str, list[tuple[str, Where]]] = {}
+    service_map: ServiceMap | None = None
+    report: Mapping[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    """What ought to be in the repository."""
 
-    def fault(self, where: Where, text: str) -> None:
-        """Notes a fault."""
-        self.findings.append(Finding(where, text))
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Every fault as a sentence."""
+        return tuple(finding.text for finding in self.findings if finding.weight == "fault")
 
-
-def draw(document: Mapping[str, Any], findings: list[Finding]) -> tuple[ServiceMap, tuple[Mention, ...]]:
-    """The service map that a document draws, and what it mentions. What is wrong is added to `findings`."""
-    draft = _Draft(findings)
-    for section in ("libs", "services"):
-        _section(section, document.get(section, {}), draft)
-    templates, discover = _rules(document.get("discover", []), draft)
-    roots = _roots(draft)
-    rules = Rules(
-        names=tuple(draft.names),
-        watches={key: tuple(globs) for key, globs in draft.watches.items()},
-        minus={key: tuple(globs) for key, globs in draft.minus.items()},
-        uses=_uses(draft, closed=not templates and not discover),
-        everywhere=_patterns("global", document.get("global", []), draft),
-        ignore=_patterns("ignore", document.get("ignore", []), draft),
-        dependents=_word("dependents", document.get("dependents", "transitive"), MODES, draft),
-        unmatched=_word("unmatched", document.get("unmatched", "ignore"), POLICIES, draft),
-        discover=discover,
-    )
-    return ServiceMap(roots, templates, rules), tuple(draft.mentions)
+    @property
+    def map_faulty(self) -> bool:
+        """True when the service map cannot be trusted: a wrong service is worse than none."""
+        return any(finding.about_map for finding in self.findings if finding.weight == "fault")
 
 
-def _section(section: str, units: Any, draft: _Draft) -> None:
-    if not isinstance(units, dict):
-        draft.fault((section,), f"{section} must map names to folders.")
-        return
-    libraries = frozenset(draft.names) if section == "services" else frozenset()
-    for name, unit in units.items():
-        where = (section, name)
-        if not isinstance(name, str):
-            draft.fault(where, f"{section}: {shown(name)} is not text: put the name in quotes.")
-            continue
-        if not is_service_name(name):
-            draft.fault(where, f"{section}: {shown(name)} is no service name; {SERVICE_NAMES}.")
-            continue
-        if LIBRARY + name in libraries:
-            draft.fault(where, f"services: {name} is one of libs already.")
-            continue
-        key = LIBRARY + name if section == "libs" else name
-        draft.names[key] = None
-        _unit(key, unit, where, draft)
+def read(document: Any, reportable: Collection[str]) -> Configuration:
+    """A configuration from the parsed file. `reportable` names the settings that `report:` may hold."""
+    if document is None:
+        return Configuration()
+    if not isinstance(document, dict):
+        return Configuration(findings=(Finding((), "The file must be a mapping with keys such as services."),))
+    reader = _MapReader()
+    for key in document:
+        if key not in KEYS:
+            reader.fault((key,), unknown_key(key, KEYS, "The file"))
+    if document.get("version", 1) != 1:
+        reader.fault(("version",), "version must be 1.")
+    service_map = reader.read(document)
+    is_map = not reader.findings and ("services" in document or "discover" in document)
+    report, faults = _read_report(document.get("report"), reportable)
+    findings = (*reader.findings, *faults)
+    return Configuration(service_map if is_map else None, report, findings, tuple(reader.mentions))
 
 
-def _unit(key: str, unit: Any, where: Where, draft: _Draft) -> None:
-    words = f"{where[0]}: {where[1]}"
-    paths, at = unit, where
-    if isinstance(unit, dict):
-        for each in unit:
-            if each not in ("paths", "uses"):
-                draft.fault((*where, each), unknown_key(each, ("paths", "uses"), words))
-        paths, at = unit.get("paths", []), (*where, "paths")
-        for place, name in listed(unit.get("uses", []), (*where, "uses")):
-            if isinstance(name, str):
-                draft.uses.setdefault(key, []).append((name, place))
-            else:
-                draft.fault(place, f"{words}: uses: {shown(name)} is not text.")
-    for place, path in listed(paths, at):
+def from_templates(texts: tuple[str, ...]) -> ServiceMap:
+    """A service map of folder templates alone, as the `services` setting gives them. Raises `ValueError`."""
+    templates = []
+    for order, text in enumerate(texts):
         try:
-            _path(key, path, place, draft)
+            templates.append(Template.parse(text, order))
         except ValueError as error:
-            draft.fault(place, f"{words}: {shown(path)} {error}.")
+            raise ValueError(f"{shown(text)} {error}") from error
+    return ServiceMap({}, tuple(templates))
 
 
-def _path(key: str, path: Any, where: Where, draft: _Draft) -> None:
-    if not isinstance(path, str):
-        raise ValueError("is not text")
-    if PLACEHOLDER in path:
-        raise ValueError("is a template; it stands under discover, as root")
-    if path.startswith("!"):
-        draft.minus.setdefault(key, []).extend(_globs(path[1:]))
-        draft.mentions.append(Mention(where, "pattern", path[1:]))
-    elif is_plain(path):
-        folder = root_of(path)
-        Glob(folder)
-        draft.claims.setdefault(folder, []).append((key, path.endswith("/"), where))
-        draft.mentions.append(Mention(where, "root" if path.endswith("/") else "plain", folder))
-    else:
-        draft.watches.setdefault(key, []).append(Glob(path))
-        draft.mentions.append(Mention(where, "pattern", path))
-
-
-def _roots(draft: _Draft) -> dict[str, str]:
-    """Folder → key. A plain path that several name may be a file: all of them watch it, and what is below it."""
-    roots = {}
-    for folder, claims in draft.claims.items():
-        keys = list(dict.fromkeys(key for key, _, _ in claims))
-        if len(keys) == 1:
-            roots[folder] = keys[0]
-        elif any(slash for _, slash, _ in claims):
-            one, other = (key.removeprefix(LIBRARY) for key in keys[:2])
-            where = next(where for key, _, where in claims if key == keys[1])
-            draft.fault(where, f"{where[0]}: {folder} belongs to both {one} and {other}.")
+def _read_report(section: Any, reportable: Collection[str]) -> tuple[Mapping[str, Any], list[Finding]]:
+    if section is None:
+        return {}, []
+    if not isinstance(section, dict):
+        return {}, [Finding(("report",), "report must map settings to values.", about_map=False)]
+    choices, findings = {}, []
+    for key, value in section.items():
+        if key not in reportable:
+            text = unknown_key(key, sorted(reportable), "report")
+            findings.append(Finding(("report", key), text, about_map=False))
+        elif isinstance(value, int) and abs(value) >= _HUGE:
+            findings.append(Finding(("report", key), f"report: {key} is too large a number.", about_map=False))
         else:
-            for key in keys:
-                draft.watches.setdefault(key, []).extend(_globs(folder))
-    return roots
+            choices[key] = value
+    return choices, findings
 
 
-def _uses(draft: _Draft, *, closed: bool) -> dict[str, tuple[str, ...]]:
-    """Key → keys. What is discovered has a name too, so an unknown name is a fault only where nothing is."""
-    found = {}
-    for key, names in draft.uses.items():
-        used = []
-        for name, where in names:
-            other = LIBRARY + name if LIBRARY + name in draft.names else name
-            if other not in draft.names and closed:
-                known = [each.removeprefix(LIBRARY) for each in draft.names if len(draft.findings) < HINTS]
-                draft.fault(where, f"{where[0]}: {where[1]}: uses: {unknown_name(name, known)}")
-            draft.mentions.append(Mention(where, "uses", name))
-            used.append(other)
-        found[key] = tuple(used)
-    return found
+class _MapReader:
+    """Reads one map and collects every fault."""
 
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.mentions: list[Mention] = []
+        self._names: dict[str, None] = {}
+        self._claims: dict[str, list[tuple[str, bool, KeyPath]]] = {}
+        """Folder → (key, whether it was written with a slash, where) for each claim on it."""
+        self._watches: dict[str, list[Glob]] = {}
+        self._excludes: dict[str, list[Glob]] = {}
+        self._uses: dict[str, list[tuple[str, KeyPath]]] = {}
 
-def _patterns(section: str, value: Any, draft: _Draft) -> tuple[Glob, ...]:
-    found: list[Glob] = []
-    for where, text in listed(value, (section,)):
+    def fault(self, path: KeyPath, text: str) -> None:
+        """Notes a fault."""
+        self.findings.append(Finding(path, text))
+
+    @contextmanager
+    def _faults(self, path: KeyPath, subject: str) -> Iterator[None]:
+        """Turns a `ValueError`, whose text says what is wrong with the subject, into a fault."""
         try:
-            if not isinstance(text, str):
-                raise ValueError("is not text")
-            if text.startswith("!"):
-                raise ValueError("subtracts; only the paths of a service can")
-            found += _globs(text)
-            draft.mentions.append(Mention(where, "pattern", text))
+            yield
         except ValueError as error:
-            draft.fault(where, f"{section}: {shown(text)} {error}.")
-    return tuple(found)
+            self.fault(path, f"{subject} {error}.")
+
+    def read(self, document: Mapping[str, Any]) -> ServiceMap:
+        """The service map as far as it is free of faults."""
+        for section in ("libs", "services"):
+            self._read_section(section, document.get(section, {}))
+        templates, discover = self._read_discover(document.get("discover", []))
+        roots = self._roots()  # adds to what is watched
+        rules = Rules(
+            names=tuple(self._names),
+            watches={key: tuple(globs) for key, globs in self._watches.items()},
+            excludes={key: tuple(globs) for key, globs in self._excludes.items()},
+            uses=self._resolve_uses(may_be_discovered=bool(templates or discover)),
+            everywhere=self._read_globs("global", document.get("global", [])),
+            ignore=self._read_globs("ignore", document.get("ignore", [])),
+            dependents=self._read_word("dependents", document.get("dependents", "transitive"), MODES),
+            unmatched=self._read_word("unmatched", document.get("unmatched", "ignore"), POLICIES),
+            discover=discover,
+        )
+        return ServiceMap(roots, templates, rules)
+
+    def _read_section(self, section: str, units: Any) -> None:
+        if not isinstance(units, dict):
+            self.fault((section,), f"{section} must map names to folders.")
+            return
+        libraries = frozenset(self._names)
+        for name, unit in units.items():
+            path = (section, name)
+            if not isinstance(name, str):
+                self.fault(path, f"{section}: {shown(name)} is not text: put the name in quotes.")
+            elif not is_service_name(name):
+                self.fault(path, f"{section}: {shown(name)} is no service name; {SERVICE_NAMES}.")
+            elif LIBRARY + name in libraries:
+                self.fault(path, f"services: {name} is one of libs already.")
+            else:
+                key = LIBRARY + name if section == "libs" else name
+                self._names[key] = None
+                self._read_unit(key, unit, path)
+
+    def _read_unit(self, key: str, unit: Any, path: KeyPath) -> None:
+        owner = f"{path[0]}: {path[1]}"
+        paths, paths_at = unit, path
+        if isinstance(unit, dict):
+            for other in unit:
+                if other not in ("paths", "uses"):
+                    self.fault((*path, other), unknown_key(other, ("paths", "uses"), owner))
+            paths, paths_at = unit.get("paths", []), (*path, "paths")
+            for at, name in _items(unit.get("uses", []), (*path, "uses")):
+                with self._faults(at, f"{owner}: uses: {shown(name)}"):
+                    self._uses.setdefault(key, []).append((_text(name), at))
+        for at, text in _items(paths, paths_at):
+            with self._faults(at, f"{owner}: {shown(text)}"):
+                self._read_path(key, _text(text), at)
+
+    def _read_path(self, key: str, text: str, at: KeyPath) -> None:
+        if PLACEHOLDER in text:
+            raise ValueError("is a template; it stands under discover, as root")
+        if text.startswith("!"):
+            self._excludes.setdefault(key, []).extend(_globs(text[1:]))
+            self.mentions.append(Mention(at, "pattern", text[1:]))
+        elif is_plain(text):
+            folder = parse_root(text)
+            Glob(folder)
+            self._claims.setdefault(folder, []).append((key, text.endswith("/"), at))
+            self.mentions.append(Mention(at, "root" if text.endswith("/") else "plain", folder))
+        else:
+            self._watches.setdefault(key, []).append(Glob(text))
+            self.mentions.append(Mention(at, "pattern", text))
+
+    def _roots(self) -> dict[str, str]:
+        """Folder → key. A plain path that several claim may be a file: all of them watch it, and what is below it."""
+        roots = {}
+        for folder, claims in self._claims.items():
+            keys = list(dict.fromkeys(key for key, _, _ in claims))
+            if len(keys) == 1:
+                roots[folder] = keys[0]
+            elif any(slash for _, slash, _ in claims):
+                at = next(at for key, _, at in claims if key == keys[1])
+                self.fault(at, f"{at[0]}: {folder} belongs to both {name_of(keys[0])} and {name_of(keys[1])}.")
+            else:
+                for key in keys:
+                    self._watches.setdefault(key, []).extend(_globs(folder))
+        return roots
+
+    def _resolve_uses(self, *, may_be_discovered: bool) -> dict[str, tuple[str, ...]]:
+        """Key → keys. What is discovered has a name too, so an unknown name is a fault only where nothing is."""
+        uses: dict[str, tuple[str, ...]] = {}
+        for key, names in self._uses.items():
+            keys = []
+            for name, at in names:
+                used = LIBRARY + name if LIBRARY + name in self._names else name
+                if used not in self._names and not may_be_discovered:
+                    known = [name_of(other) for other in self._names if len(self.findings) < MOST_HINTS]
+                    self.fault(at, f"{at[0]}: {at[1]}: uses: {unknown_name(name, known)}")
+                self.mentions.append(Mention(at, "uses", name))
+                keys.append(used)
+            uses[key] = tuple(keys)
+        return uses
+
+    def _read_globs(self, section: str, value: Any) -> tuple[Glob, ...]:
+        globs: list[Glob] = []
+        for at, text in _items(value, (section,)):
+            with self._faults(at, f"{section}: {shown(text)}"):
+                if _text(text).startswith("!"):
+                    raise ValueError("subtracts; only the paths of a service can")
+                globs += _globs(text)
+                self.mentions.append(Mention(at, "pattern", text))
+        return tuple(globs)
+
+    def _read_word(self, key: str, value: Any, words: tuple[str, ...]) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        may_be_service = key == "unmatched"
+        if not may_be_service or not isinstance(value, str) or not is_service_name(value):
+            more = ", or a service's name" if may_be_service else ""
+            self.fault((key,), f"{key} must be {', '.join(words)}{more}, not {shown(value)}.")
+        elif LIBRARY + value in self._names:
+            self.fault((key,), f"{key}: {shown(value)} is one of libs, which are never reported: name a service.")
+        else:
+            return value
+        return words[0]
+
+    def _read_discover(self, rules: Any) -> tuple[tuple[Template, ...], tuple[Rule, ...]]:
+        templates, discover = [], []
+        if not isinstance(rules, list):
+            self.fault(("discover",), "discover must be a list of rules such as {root: 'services/{service}/'}.")
+            return (), ()
+        for order, written in enumerate(rules):
+            with self._faults(("discover", order), f"discover: {str(written)[:80]}"):
+                rule = parse_rule(order, written)
+                if isinstance(rule, Template):
+                    templates.append(rule)
+                    self.mentions.append(Mention(("discover", order, "root"), "template", rule.text))
+                else:
+                    discover.append(rule)
+                    if rule.kind == "marker":
+                        self.mentions.append(Mention(("discover", order, "marker"), "pattern", rule.text))
+        return tuple(templates), tuple(discover)
 
 
 def _globs(text: str) -> tuple[Glob, ...]:
@@ -169,33 +268,15 @@ def _globs(text: str) -> tuple[Glob, ...]:
     return (glob, Glob(f"{text}/")) if is_plain(text) and not text.endswith("/") else (glob,)
 
 
-def _word(key: str, value: Any, known: tuple[str, ...], draft: _Draft) -> str:
-    named = key == "unmatched" and isinstance(value, str) and is_service_name(value)
-    if named and LIBRARY + value in draft.names:
-        draft.fault((key,), f"{key}: {shown(value)} is one of libs, which are never reported: name a service.")
-        return known[0]
-    if isinstance(value, str) and (value in known or named):
-        return value
-    more = ", or a service's name" if key == "unmatched" else ""
-    draft.fault((key,), f"{key} must be {', '.join(known)}{more}, not {shown(value)}.")
-    return known[0]
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not text")
+    return value
 
 
-def _rules(rules: Any, draft: _Draft) -> tuple[tuple[Template, ...], tuple[Rule, ...]]:
-    templates, discover = [], []
-    if not isinstance(rules, list):
-        draft.fault(("discover",), "discover must be a list of rules such as {root: 'services/{service}/'}.")
-        return (), ()
-    for order, written in enumerate(rules):
-        try:
-            read = rule(order, written)
-            if isinstance(read, Template):
-                templates.append(read)
-                draft.mentions.append(Mention(("discover", order, "root"), "template", read.text))
-            else:
-                discover.append(read)
-                if read.kind == "marker":
-                    draft.mentions.append(Mention(("discover", order, "marker"), "pattern", read.text))
-        except ValueError as error:
-            draft.fault(("discover", order), f"discover: {str(written)[:80]} {error}.")
-    return tuple(templates), tuple(discover)
+def _items(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """The values of a list with their paths, or the one value itself."""
+    if isinstance(value, list):
+        yield from (((*path, index), item) for index, item in enumerate(value))
+    else:
+        yield path, value

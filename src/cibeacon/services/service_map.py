@@ -1,35 +1,56 @@
-"""Knows which services a path touches: the deepest root owns it, others may watch it. Does not know git or files.
+"""Knows which services a path touches: the deepest root owns it, other services may watch it. Does not know git or files.
 
 A root owns everything below its folder. A template (`services/*/{service}/`) is a rule that finds roots in the paths
-themselves, so new and deleted services are seen alike. What can be said of a folder is worked out once and remembered;
-git tells its paths in order, so below a folder that is one service's alone, each further file costs one comparison.
+themselves, so new and deleted services are seen alike. What the map says of a folder is worked out once and remembered.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import chain
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
-from cibeacon.services import dependents
-from cibeacon.services.patterns import Glob, Patterns, State, below
-from cibeacon.services.rules import LIBRARY, MISNAMED, Assignment, Rules, Touch, service_key
-from cibeacon.services.template import Template
+from cibeacon.services.glob import Glob, by_folder
+from cibeacon.services.rules import EMPTY, LIBRARY, MISNAMED, POLICIES, Rules, Template, name_of, service_key
 
-_MOST_STRAYS = 5
+_MOST_UNOWNED = 5
 
 
-class _Place(NamedTuple):
-    """What is known of a folder."""
+class Assignment(NamedTuple):
+    """The services that the paths touch, with one reason each."""
+
+    why: Mapping[str, str]
+    """Service → the first path that touched it, or `global: path`, or `uses: other`."""
+    paths: int
+    unmatched: int
+    """How many paths belong to no service."""
+    ignored: int = 0
+    unowned: tuple[str, ...] = ()
+    """The first few unmatched paths."""
+    misnamed: Mapping[str, str] = EMPTY
+    """Like `why`, for what was discovered under a name that no service may have."""
+
+
+class Touch(NamedTuple):
+    """What one path means to the map; keys, not names."""
+
+    ignored: bool = False
+    owners: tuple[str, ...] = ()
+    """At most one, or those that a CODEOWNERS file names."""
+    watchers: tuple[str, ...] = ()
+    everywhere: bool = False
+
+
+class _Folder(NamedTuple):
+    """What the map says of a folder: keys of the roots around it, the deepest first, and the patterns to ask there."""
 
     owners: tuple[str, ...] = ()
-    """Keys of the roots at or above it, the deepest first."""
-    sole: str | None = None
-    """The owner, where a file can mean nothing else."""
     watchers: tuple[tuple[str, Glob], ...] = ()
-    ignored: State = ()
-    everywhere: State = ()
+    ignore: tuple[Glob, ...] = ()
+    everywhere: tuple[Glob, ...] = ()
+    sole: str | None = None
+    """The owner, where a file can touch nothing else."""
     closed: str = ""
-    """The folder, with its slash, below which everything means the sole owner and only a name could be ignored."""
+    """The folder with its slash, where everything below it touches the sole owner alone."""
 
 
 class ServiceMap:
@@ -39,230 +60,201 @@ class ServiceMap:
         self, roots: Mapping[str, str], templates: tuple[Template, ...] = (), rules: Rules | None = None
     ) -> None:
         self.roots, self.templates, self.rules = roots, templates, rules or Rules()
-        self._ignore, self._everywhere = Patterns(self.rules.ignore), Patterns(self.rules.everywhere)
-        self._watches = below((key, glob) for key, globs in self.rules.watches.items() for glob in globs)
+        self._watches = by_folder((key, glob) for key, globs in self.rules.watches.items() for glob in globs)
+        self._ignore = by_folder(("", glob) for glob in self.rules.ignore)
+        self._everywhere = by_folder(("", glob) for glob in self.rules.everywhere)
         self._depths = {len(template.segments) for template in templates}
-        self._places: dict[str, _Place] = {}
-        self._places[""] = self._place("", _Place())
+        self._starts = {*roots, *self.rules.discovered, *self._watches, *self._ignore, *self._everywhere}
+        self._above_starts = {parent for folder in self._starts for parent in _parents(folder)}
+        self._folders = {"": self._folder("", _Folder())}
 
-    def owner(self, path: str) -> str | None:
-        """The name of what owns the path, a library included."""
-        owners = self.touch(path).owners
-        return owners[0].removeprefix(LIBRARY).removeprefix(MISNAMED) if owners else None
+    def with_rules(self, **rules: Any) -> "ServiceMap":
+        """The same map with other rules."""
+        return ServiceMap(self.roots, self.templates, self.rules._replace(**rules))
 
     def touch(self, path: str) -> Touch:
         """Everything that the map says of one path."""
-        folder, _, name = path.rpartition("/")
-        place = self._places.get(folder) or self._explored(folder)
-        if self._ignore.hold(path, name, place.ignored):
+        folder = self._explore(path.rpartition("/")[0])
+        if _any_matches(folder.ignore, path):
             return Touch(ignored=True)
-        watchers = (key for key, glob in place.watchers if glob.matches(path) and not self._subtracted(key, path))
-        return Touch(
-            owners=self._owners(path, place),
-            watchers=tuple(dict.fromkeys(watchers)),
-            everywhere=self._everywhere.hold(path, name, place.everywhere),
-        )
+        watchers = tuple(dict.fromkeys(self._watchers(path, folder)))
+        return Touch(False, self._owners(path, folder), watchers, _any_matches(folder.everywhere, path))
 
     def assign(self, paths: Iterable[str]) -> Assignment:
-        """The services that the paths touch, in one pass; only a program that chooses needs the whole list."""
-        own: dict[str, str] = {}
-        total = ignored = unmatched = 0
-        everywhere = ""
+        """The services that the paths touch, in one pass; only programs that choose need the whole list of paths."""
+        touched: dict[str, str] = {}  # key → the first path that touched it
+        total = unmatched = ignored = 0
+        first_global = ""
         unowned: list[str] = []
-        kept: list[str] = []
-        places, roots, fallback = self._places, self.roots, self._fallback()
-        ignores, anywhere = self._ignore, self._ignore.anywhere
-        known = "\0"  # the closed folder of the path before, whose owner is known to have changed
-        for path in _recorded(paths, kept) if self.rules.chosen else paths:
+        remembered: list[str] = []
+        fallback = self._fallback()
+        closed = ""  # git tells its paths in order: most are in the same closed folder as the one before
+        for path in paths:
             total += 1
-            if path.startswith(known):
-                ignored += anywhere and ignores.hold(path, path.rpartition("/")[2], ())
+            if self.rules.choose:
+                remembered.append(path)
+            if closed and path.startswith(closed):
                 continue
-            folder, _, name = path.rpartition("/")
-            place = places.get(folder) or self._explored(folder)
-            if (anywhere or place.ignored) and ignores.hold(path, name, place.ignored):
+            parent = path.rpartition("/")[0]
+            folder = self._folders.get(parent) or self._explore(parent)
+            if folder.ignore and _any_matches(folder.ignore, path):
                 ignored += 1
                 continue
-            if place.sole and path not in roots:
-                if place.sole not in own:
-                    own[place.sole] = path
-            else:
-                touched = self._new(path, place, own)
-                if (not everywhere or not touched) and self._everywhere.hold(path, name, place.everywhere):
-                    everywhere, touched = everywhere or path, True
-                if not touched and fallback:
-                    own.setdefault(fallback, path)
-                elif not touched:
-                    unmatched += 1
-                    unowned += [path] if len(unowned) < _MOST_STRAYS else []
-            known = place.closed or "\0"
-        if self.rules.chosen:
-            own = {**self.rules.chosen(kept, sorted(self.services())), **own}
-        why = self._reasons(own, everywhere)
-        misnamed = {name.removeprefix(MISNAMED): why.pop(name) for name in list(why) if name.startswith(MISNAMED)}
+            if folder.sole and path not in self.roots:
+                touched.setdefault(folder.sole, path)
+                closed = folder.closed
+                continue
+            keys = self._touched_keys(path, folder, touched)
+            if (not first_global or not keys) and _any_matches(folder.everywhere, path):
+                first_global = first_global or path
+            elif not keys and fallback:
+                keys = [fallback]
+            elif not keys:
+                unmatched += 1
+                if len(unowned) < _MOST_UNOWNED:
+                    unowned.append(path)
+            for key in keys:
+                touched.setdefault(key, path)
+        if self.rules.choose:
+            touched = {**self.rules.choose(remembered, sorted(self.services())), **touched}
+        why = self._reasons(touched, first_global)
+        misnamed = {name_of(key): why.pop(key) for key in list(why) if key.startswith(MISNAMED)}
         return Assignment(why, total, unmatched, ignored, tuple(unowned), misnamed)
 
     def services(self) -> frozenset[str]:
         """The name of every service; those that only a template finds, from the folders of both trees."""
-        return frozenset(found for found in self._keys() if not found.startswith(MISNAMED))
+        return frozenset(key for key in self._keys() if not key.startswith(MISNAMED))
 
     @property
-    def sought(self) -> str:
+    def searched(self) -> str:
         """What its rules look for, in words."""
-        rules = (*((each.order, f"root {each.text}") for each in self.templates), *self.rules.sought)
-        return ", ".join(words for _, words in sorted(rules))
+        templates = ((template.order, f"root {template.text}") for template in self.templates)
+        return ", ".join(words for _, words in sorted((*templates, *self.rules.searched)))
 
     def is_empty(self) -> bool:
         """True when no service is written down, and every rule has looked for some and found none."""
-        elsewhere = self.rules.discover or self.rules.chosen or (self.templates and not self.rules.folders)
+        elsewhere = self.rules.discover or self.rules.choose or (self.templates and not self.rules.list_folders)
         return not elsewhere and not self.services()
 
-    def template_roots(self) -> Iterator[tuple[str, str, Template]]:
-        """(folder, key, template) for every root that a template finds in the trees and that no other rule claims."""
-        for folder in self.rules.folders() if self.templates and self.rules.folders else ():
+    def discovered_roots(self) -> Iterator[tuple[str, str, int]]:
+        """(folder, key, index of the rule) for every root that a rule finds in the trees, by the first rule that does."""
+        folders = self._tree_folders if self.templates else ()
+        for folder in dict.fromkeys(chain(self.rules.discovered, folders)):
             claim = None if folder in self.roots else self._claim(folder)
-            if claim and claim[2]:
-                yield folder, claim[1], claim[2]
-
-    def found_roots(self) -> Iterator[tuple[str, str, int]]:
-        """(folder, key, place of the rule) for every root that a marker or a graph finds and that no other rule claims."""
-        for folder, (order, key) in self.rules.found.items():
-            claim = None if folder in self.roots else self._claim(folder)
-            if claim and claim[0] == order:
-                yield folder, key, order
+            if claim:
+                yield folder, claim[1], claim[0]
 
     def claimed(self, folder: str, before: int) -> str | None:
-        """The key of a root that is written down, or that a rule finds before the one at a place."""
+        """The key of a root that is written down, or that a rule finds before the one at an index."""
         claim = self._claim(folder)
         return self.roots.get(folder) or (claim[1] if claim and claim[0] < before else None)
 
     def _keys(self) -> Iterator[str]:
-        """The key of every service, whatever its name."""
-        found = chain(
-            self.rules.names,
-            self.roots.values(),
-            (key for _, key, _ in self.found_roots()),
-            self.rules.owner_names,
-            filter(None, [self._fallback()]),
-            (key for _, key, _ in self.template_roots()),
-        )
-        return (key for key in found if not key.startswith(LIBRARY))
+        """The key of every service, misnamed ones included."""
+        discovered = (key for _, key, _ in self.discovered_roots())
+        fallback = filter(None, [self._fallback()])
+        keys = chain(self.rules.names, self.roots.values(), discovered, self.rules.owner_keys, fallback)
+        return (key for key in keys if not key.startswith(LIBRARY))
 
     def _fallback(self) -> str | None:
-        return None if self.rules.unmatched in ("ignore", "warn", "error") else self.rules.unmatched
+        return None if self.rules.unmatched in POLICIES else self.rules.unmatched
 
-    def _new(self, path: str, place: _Place, own: dict[str, str]) -> bool:
-        """Notes who is touched by the path, and says whether anybody is. Who is known already is not asked again."""
-        owners = self._owners(path, place)
-        for key in owners:
-            own.setdefault(key, path)
-        touched = bool(owners)
-        for key, glob in place.watchers:
-            if (not touched or key not in own) and glob.matches(path) and not self._subtracted(key, path):
-                own.setdefault(key, path)
-                touched = True
-        return touched
+    def _touched_keys(self, path: str, folder: _Folder, known: Container[str]) -> list[str]:
+        """Keys of owners and watchers of the path; of the `known` ones perhaps not all. Empty only where there is none."""
+        keys = [*self._owners(path, folder), *self._watchers(path, folder, known)]
+        return keys or list(islice(self._watchers(path, folder), 1))
 
-    def _owners(self, path: str, place: _Place) -> tuple[str, ...]:
-        at = self.roots.get(path) or self._in_its_place(path)
-        for key in place.owners if at is None else (at, *place.owners):
-            if key not in self.rules.minus or not self._subtracted(key, path):
+    def _owners(self, path: str, folder: _Folder) -> tuple[str, ...]:
+        own = self.roots.get(path) or self._submodule(path)
+        for key in folder.owners if own is None else (own, *folder.owners):
+            if not self._excludes(key, path):
                 return (key,)
-        return self.rules.owners(path) if self.rules.owners else ()
+        return self.rules.owners_of(path) if self.rules.owners_of else ()
 
-    def _in_its_place(self, path: str) -> str | None:
-        """The service whose folder a submodule would be. A file may stand there, too: only git's trees tell them apart."""
+    def _watchers(self, path: str, folder: _Folder, skip: Container[str] = ()) -> Iterator[str]:
+        for key, glob in folder.watchers:
+            if key not in skip and glob.matches(path) and not self._excludes(key, path):
+                yield key
+
+    def _excludes(self, key: str, path: str) -> bool:
+        return _any_matches(self.rules.excludes.get(key, ()), path)
+
+    def _submodule(self, path: str) -> str | None:
+        """The service whose root the path is as a submodule. A file may have that path, too: git's trees tell them apart."""
         if path.count("/") + 1 not in self._depths:
             return None
         claim = self._claim(path)
-        return claim[1] if claim and path in self._folders else None
+        return claim[1] if claim and path in self._tree_folders else None
 
     @cached_property
-    def _folders(self) -> frozenset[str]:
-        """Every folder of both trees, and every submodule, which git counts among them."""
-        return frozenset(self.rules.folders()) if self.rules.folders else frozenset()
+    def _tree_folders(self) -> frozenset[str]:
+        return frozenset(self.rules.list_folders()) if self.rules.list_folders else frozenset()
 
-    def _subtracted(self, key: str, path: str) -> bool:
-        return any(glob.matches(path) for glob in self.rules.minus.get(key, ()))
+    def _reasons(self, touched: Mapping[str, str], first_global: str) -> dict[str, str]:
+        why = dict(touched)
+        if first_global:
+            why = dict.fromkeys(self._keys(), f"global: {first_global}") | why
+        why |= {user: f"uses: {name_of(key)}" for user, key in self._dependents(why).items()}
+        return {key: why[key] for key in sorted(why) if not key.startswith(LIBRARY)}
 
-    def _may_subtract(self, key: str, folder: str) -> bool:
-        """Whether a file in the folder may be taken from the service."""
-        if key not in self.rules.minus:
-            return False
-        within = f"{folder}/"
-        return any(not glob.folder or within.startswith(f"{glob.folder}/") for glob in self.rules.minus[key])
+    def _dependents(self, changed: Collection[str]) -> dict[str, str]:
+        """User → the changed key that it uses, the nearest one and of those the first by name, so that it never varies."""
+        users: dict[str, list[str]] = {}
+        for user, used in self.rules.uses.items() if self.rules.dependents != "none" else ():
+            for key in used:
+                users.setdefault(key, []).append(user)
+        reached: dict[str, str] = {}
+        wave = sorted(changed)
+        while wave:
+            pairs = [(user, key) for key in reversed(wave) for user in users.get(key, ())]
+            following = {user: key for user, key in pairs if user not in changed and user not in reached}
+            reached |= following
+            wave = sorted(following) if self.rules.dependents == "transitive" else []
+        return reached
 
-    def _reasons(self, own: Mapping[str, str], everywhere: str) -> dict[str, str]:
-        why = dict(own)
-        if everywhere:
-            why = dict.fromkeys(self._keys(), f"global: {everywhere}") | why
-        used = dependents.reached(why, self.rules.uses, self.rules.dependents)
-        why |= {user: f"uses: {name.removeprefix(LIBRARY).removeprefix(MISNAMED)}" for user, name in used.items()}
-        return {name: why[name] for name in sorted(why) if not name.startswith(LIBRARY)}
-
-    def _explored(self, folder: str) -> _Place:
-        """What is known of a folder, worked out from the nearest folder above that is known. A path may be deep."""
+    def _explore(self, path: str) -> _Folder:
+        """What the map says of a folder, worked out from the nearest folder above that is known. A path may be deep."""
         unknown = []
-        while folder not in self._places:
-            unknown.append(folder)
-            folder = folder.rpartition("/")[0]
-        place = self._places[folder]
-        while unknown and not place.closed:
-            folder = unknown.pop()
-            place = self._places[folder] = self._place(folder, place)
-        return place
+        while path not in self._folders:
+            unknown.append(path)
+            path = path.rpartition("/")[0]
+        folder = self._folders[path]
+        while unknown and not folder.closed:
+            path = unknown.pop()
+            folder = self._folders[path] = self._folder(path, folder)
+        return folder
 
-    def _place(self, folder: str, above: _Place) -> _Place:
-        key = self.roots.get(folder)
-        if key is None:
-            claim = self._claim(folder)
-            key = claim[1] if claim else None
+    def _folder(self, path: str, above: _Folder) -> _Folder:
+        level = path.count("/") + 1 if path else 0
+        may_hold_submodule = level + 1 in self._depths
+        if path and path not in self._starts and level not in self._depths and not may_hold_submodule:
+            return above
+        claim = self._claim(path)
+        key = self.roots.get(path) or (claim[1] if claim else None)
         owners = above.owners if key is None else (key, *above.owners)
-        here = self._watches.get(folder)
-        watchers = (*above.watchers, *here) if here else above.watchers
-        everywhere = self._everywhere.at(folder, above.everywhere)
-        level = folder.count("/") + 1 if folder else 0
-        sole = owners[0] if owners and not everywhere and not self._everywhere.anywhere else None
-        if level + 1 in self._depths:  # a submodule in it may be a service
+        watchers = (*above.watchers, *self._watches.get(path, ()))
+        ignore = (*above.ignore, *(glob for _, glob in self._ignore.get(path, ())))
+        everywhere = (*above.everywhere, *(glob for _, glob in self._everywhere.get(path, ())))
+        sole = owners[0] if owners and not everywhere and not may_hold_submodule else None
+        if sole in self.rules.excludes or any(watcher != sole for watcher, _ in watchers):
             sole = None
-        if sole and (self._may_subtract(sole, folder) or (watchers and any(key != sole for key, _ in watchers))):
-            sole = None
-        ignored = self._ignore.at(folder, above.ignored)
-        closed = f"{folder}/" if folder and sole and not ignored and self._is_closed(folder, level) else ""
-        return _Place(owners, sole, watchers, ignored, everywhere, closed)
+        is_closed = sole and not ignore and path not in self._above_starts and level >= max(self._depths, default=0)
+        return _Folder(owners, watchers, ignore, everywhere, sole, f"{path}/" if path and is_closed else "")
 
-    def _is_closed(self, folder: str, level: int) -> bool:
-        """Whether no rule begins below a folder."""
-        return self._open is not None and folder not in self._open and level >= max(self._depths, default=0)
-
-    @cached_property
-    def _open(self) -> frozenset[str] | None:
-        """Every folder below which a rule begins, templates aside; None where one may begin anywhere."""
-        if self._ignore.begin is None or self._everywhere.begin is None:
-            return None
-        begin = chain(self.roots, self.rules.found, self._watches, self._ignore.begin, self._everywhere.begin)
-        minus = (glob.folder for globs in self.rules.minus.values() for glob in globs)
-        return frozenset(above for folder in chain(begin, minus) for above in _folders_above(folder))
-
-    def _claim(self, folder: str) -> tuple[int, str, Template | None] | None:
-        """(place of the rule, key, template) of the discovery whose root the folder is."""
-        found = self.rules.found.get(folder)
-        best: tuple[int, str, Template | None] | None = (*found, None) if found else None
-        folders = folder.split("/") if self.templates else []
-        for template in self.templates:
-            if best is None or template.order < best[0]:
-                name = template.service(folders)
-                best = (template.order, service_key(name), template) if name is not None else best
-        return best
+    def _claim(self, folder: str) -> tuple[int, str] | None:
+        """(index of the rule, key) of the first rule of discovery whose root the folder is."""
+        claims = [self.rules.discovered[folder]] if folder in self.rules.discovered else []
+        segments = folder.split("/") if self.templates else []
+        names = ((template.order, template.service(segments)) for template in self.templates)
+        claims += islice(((order, service_key(name)) for order, name in names if name is not None), 1)
+        return min(claims, default=None)
 
 
-def _recorded(paths: Iterable[str], kept: list[str]) -> Iterator[str]:
-    for path in paths:
-        kept.append(path)
-        yield path
-
-
-def _folders_above(path: str) -> Iterator[str]:
+def _parents(path: str) -> Iterator[str]:
     """Every folder that a path is in, but for the top."""
     while path := path.rpartition("/")[0]:
         yield path
+
+
+def _any_matches(globs: Iterable[Glob], path: str) -> bool:
+    return any(glob.matches(path) for glob in globs)

@@ -1,0 +1,132 @@
+"""Knows what a path pattern means: anchored at the top, `*` within a folder, `**` across. Does not know services or files.
+
+No library does this with a bound on time, and a stranger's pattern must not keep the processor busy. Most of thousands of
+patterns are never compiled, since no changed path lies below their folder.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+_Key = TypeVar("_Key")
+MOST_WILDCARDS = 16
+"""Wildcards in one pattern."""
+_WILDCARD = re.compile(r"[*?\[]")
+_TOKEN = re.compile(r"(?s)(\*+)|(\[[!^]?\]?[^\]]*\])|(.)")
+"""Stars, a bracket expression, or any one character."""
+_ANY_FOLDERS = "(?:[^/]+/)*"
+
+
+class Glob:
+    """One pattern, compiled when it is first matched. Raises `ValueError` with what is wrong with it."""
+
+    __slots__ = ("_match", "_prefix", "folder", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = _checked(text)
+        segments = self.text.split("/")
+        first = next((index for index, segment in enumerate(segments) if not is_plain(segment)), len(segments))
+        self.folder = "/".join(segments[: min(first, len(segments) - 1)])
+        """The folder without wildcards that everything it matches is in; empty for the top."""
+        self._prefix = f"{self.folder}/" if self.folder else ""
+        self._match = _compiled(self.text) if "[" in self.text else None
+
+    def matches(self, path: str) -> bool:
+        """Whether the pattern means the path."""
+        if not path.startswith(self._prefix):
+            return False
+        if self._match is None:
+            self._match = _compiled(self.text)
+        return self._match.fullmatch(path) is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Glob) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Glob({self.text!r})"
+
+
+def is_plain(text: str) -> bool:
+    """True for a path without a wildcard."""
+    return not _WILDCARD.search(text)
+
+
+def by_folder(globs: Iterable[tuple[_Key, Glob]]) -> dict[str, list[tuple[_Key, Glob]]]:
+    """Patterns with their keys, by the folder that they begin with."""
+    folders: dict[str, list[tuple[_Key, Glob]]] = {}
+    for key, glob in globs:
+        folders.setdefault(glob.folder, []).append((key, glob))
+    return folders
+
+
+def checked_characters(text: str) -> str:
+    """The text, or `ValueError` where no path can hold it: JSON and YAML can write what no file system takes."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" and not "\udc80" <= letter <= "\udcff" for letter in text):
+        raise ValueError("holds a character that no path can hold")
+    return text
+
+
+def _checked(text: str) -> str:
+    text = checked_characters(text).removeprefix("./")
+    if not text:
+        raise ValueError("is empty")
+    if text.startswith("/"):
+        raise ValueError("begins with a slash; patterns begin at the top of the repository as it is")
+    if "\\" in text:
+        raise ValueError("holds a backslash; folders are parted by /, and [*] stands for a real *")
+    if "{" in text or "}" in text:
+        raise ValueError("holds braces; write one pattern for each alternative")
+    if any(part in ("", ".", "..") for part in text.removesuffix("/").split("/")):
+        raise ValueError("leads outside, or holds an empty folder")
+    if text.count("*") + text.count("?") > MOST_WILDCARDS:
+        raise ValueError(f"holds over {MOST_WILDCARDS} wildcards")
+    return text
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    """The regular expression. Atomic groups take the first match of each part, which is enough and keeps it linear."""
+    parts = [*text[:-1].split("/"), "**"] if text.endswith("/") else text.split("/")
+    blocks: list[list[str]] = [[]]  # what stands between one ** and the next
+    for part in parts:
+        if part == "**":
+            blocks.append([])
+        else:
+            blocks[-1].append(_segment(part))
+    first, *others = ["/".join(block) for block in blocks]
+    if not others:
+        return re.compile(first, re.DOTALL)
+    start = f"{first}/" if first else ""
+    between = "".join(f"(?>{_ANY_FOLDERS}?{block}/)" for block in others[:-1] if block)
+    end = _ANY_FOLDERS + others[-1] if others[-1] else ".+"
+    return re.compile(start + between + end, re.DOTALL)
+
+
+def _segment(text: str) -> str:
+    """One folder or file name of a pattern as a regular expression."""
+    pieces = [""]  # what stands between one star and the next
+    for stars, brackets, other in _TOKEN.findall(text):
+        if stars:
+            pieces.append("")
+        else:
+            pieces[-1] += _character_class(brackets) if brackets else "[^/]" if other == "?" else re.escape(other)
+    first, *others = pieces
+    if not others:
+        return first
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in others[:-1] if piece) + f"[^/]*{others[-1]}"
+
+
+def _character_class(brackets: str) -> str:
+    """A bracket expression, which never matches the slash."""
+    inside = brackets[1:-1]
+    negated = inside[:1] in ("!", "^")
+    inside = inside[1:] if negated else inside
+    escaped = re.sub(r"[\\\[\]^&~|]", lambda match: f"\\{match[0]}", inside)
+    escaped = re.sub(r"^-|-$|-(?=-)", r"\\-", escaped)
+    try:
+        re.compile(f"[{escaped}]")
+    except re.error as error:
+        raise ValueError(f"holds {brackets}, which is no range of characters") from error
+    return f"(?!/)[{'^' if negated else ''}{escaped}]"
