@@ -1,86 +1,250 @@
-"""Gathers what waits, from the spool or from where somebody says, has it sent, and reports. Knows no run and no vendor."""
+"""Sends the signals that wait in the spool, or where the user says, as they were written, and reports. Knows no run.
+
+Of several records with one key the newest is sent, and the older ones go with it. Two replays at once, or one that is
+killed and run again, change nothing: a record leaves its file only after it was delivered.
+"""
 
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from cibeacon.ci import detect
-from cibeacon.delivery import spool_factory
-from cibeacon.delivery.replay_sender import Round, piled
+from cibeacon.delivery import attachment_guard
+from cibeacon.delivery.sender import Sending, SignalSender
+from cibeacon.delivery.spool_factory import lock_patience, open_spool
+from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Notice, Report
+from cibeacon.model.request import Resumed
+from cibeacon.model.signals import NO_JOB, job_key
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.errors import SpoolError
+from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.interrupt_guard import interruptible
-from cibeacon.settings import Settings, load_settings
+from cibeacon.settings import SIGNAL_KINDS, Settings, load_settings
+from cibeacon.settings.endpoint import endpoints
+from cibeacon.signals.requirements import why_unsendable
+from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
-from cibeacon.spool.file_store import Place, Spool, tidy
-from cibeacon.spool.object_spool import BucketSpool
+from cibeacon.spool.file_store import SpoolStore
 from cibeacon.spool.object_store import Bucket
-from cibeacon.spool.spool_reader import Backlog
+from cibeacon.spool.spool_file import REFUSED, SpoolSource
+from cibeacon.spool.spool_reader import Entry, SpoolReader
+from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
+
+if TYPE_CHECKING:
+    from cibeacon.http.client import HttpClient
+
+SendResumed: TypeAlias = Callable[[Resumed, Outcome], Outcome]
+GIVE_UP_AFTER = 3
+"""A sink that did not take so many signals in a row is not asked again in this replay."""
+_NO_REQUEST = "The record is no call that this version of cibeacon makes."
+_GRACE = 1.0
+"""Seconds that are left to print the report when the time is over."""
 
 
 def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> tuple[Report, Settings]:
-    """Sends every record in the files, folders and globs; without any, in this host's spool."""
+    """Sends every record in the files, folders, globs and buckets; without any, in this host's spool."""
     settings = load_settings(flags, env.environ, {})
     host = detect.detect(env.environ, settings.core.host)
-    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-    spool = spool_factory.place(env, settings, host)
-    with interruptible():  # nobody may be writing to our standard input
-        found = _gathered(env, settings, names, spool, deadline)
-    this = Round(env, settings, spool, dry_run=bool(settings.core.dry_run))
-    outcomes = this.sent(piled(found.entries))
-    said = [Notice("error", f"{trouble.rstrip('.')}.") for trouble in found.troubles]
-    if not found.entries:
-        said.append(Notice("info", "Nothing waits to be sent."))
+    dry_run, spool = bool(settings.core.dry_run), open_spool(env, settings, host)
+    with interruptible():  # standard input may never end
+        reader = _read(env, settings, names, spool, dry_run=dry_run)
+    this = Replay(env, settings, spool, newest_of_each_key(reader.entries, SIGNAL_KINDS), dry_run=dry_run)
+    outcomes = this.run()
+    notices = [Notice("error", f"{problem.rstrip('.')}.") for problem in reader.problems]
+    if not reader.entries:
+        notices.append(Notice("info", "Nothing waits to be sent."))
     report = Report(
         context=None,
         outcomes=tuple(outcomes),
-        notices=(*this.notices, *said),
+        notices=(*this.notices, *notices),
         strict=settings.output.strict,
-        dry_run=this.dry_run,
+        dry_run=dry_run,
         host_title="replay",
     )
     return report, settings
 
 
-def _gathered(
-    env: Environment, settings: Settings, names: Sequence[str], spool: Place | None, deadline: Deadline
-) -> Backlog:
-    acts = not settings.core.dry_run
-    settled = partial(paths.settled, env)
-    found = Backlog(env.cwd, env.token if acts else None, spool_factory.patience(env, settings), settled)
-    found.buckets = (lambda address: Bucket(address, lambda: max(1.0, deadline.remaining() / 2))) if acts else None
+def _read(
+    env: Environment, settings: Settings, names: Sequence[str], spool: SpoolStore | None, *, dry_run: bool
+) -> SpoolReader:
+    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+    token = None if dry_run else env.token
+    reader = SpoolReader(env.cwd, token, lock_patience(env, settings), partial(paths.settled, env))
+    if not dry_run:
+        reader.open_bucket = lambda address: Bucket(address, lambda: max(1.0, deadline.remaining() / 2))
     for name in dict.fromkeys(names):
         if name == "-":
-            _add_standard_input(found, env, spool if acts else None)
+            _read_standard_input(reader, env, None if dry_run else spool)
         else:
-            found.add(name)
-    if not names and isinstance(spool, BucketSpool):
-        found.add(spool.bucket.address)
-    if not names and isinstance(spool, Spool) and os.path.lexists(spool.folder):
-        if spool.folder.is_symlink():  # a checkout can bring one along
-            found.troubles.append(f"{spool.folder} is not read: it is a symbolic link")
-        else:
-            found.add(str(spool.folder))
-            if acts:
-                tidy(spool.folder, env.now())
-    return found
+            reader.add(name)
+    if not names:
+        reader.add_spool(spool)
+        if spool and not dry_run:
+            spool.tidy(env.now())
+    return reader
 
 
-def _add_standard_input(found: Backlog, env: Environment, spool: Place | None) -> None:
-    """What comes by a pipe comes once: it is on disk before any of it is sent, where there is a spool."""
+def _read_standard_input(reader: SpoolReader, env: Environment, spool: SpoolStore | None) -> None:
+    """A pipe can be read once only: its lines are written to the spool, if there is one, before any is sent."""
     content = env.stdin.read(spool_reader.LARGEST + 1).encode("utf-8", "surrogateescape")
     if len(content) > spool_reader.LARGEST:
-        found.troubles.append(f"standard input is not read: it is over {spool_reader.LARGEST >> 20} MiB")
+        reader.problems.append(f"standard input is not read: it is over {spool_reader.LARGEST >> 20} MiB")
         return
     if spool and content.strip():
         with suppress(SpoolError):
-            found.add(str(spool.take_in(content)))
+            reader.add(str(spool.take_in(content)))
             return
-    found.add_lines(io.BytesIO(content))
+    reader.add_lines(io.BytesIO(content))
+
+
+class Replay:
+    """One replay of signals; `notices` is what it has to say about files.
+
+    Args:
+        spool: this host's own.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        settings: Settings,
+        spool: SpoolStore | None,
+        signals: Sequence[SpooledSignal],
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._env, self._settings, self._spool, self._dry_run = env, settings, spool, dry_run
+        self._signals, self._endpoints = signals, endpoints(settings)
+        self._allowed_files = cache(partial(attachment_guard.allowed_files, env, settings))
+        self._blocked: dict[str, str] = {}
+        """Tag of a job of DCI → why nothing more about it is sent in this replay."""
+        self.notices: list[Notice] = []
+
+    def run(self) -> list[Outcome]:
+        """Sends every signal and returns one outcome each, whatever happens."""
+        outcomes: dict[int, Outcome] = {}
+        reason = ""
+        try:
+            self._send_all(outcomes)
+        except KeyboardInterrupt as stop:
+            reason = interruption(stop)
+        return [
+            self._with_request(outcomes.get(index) or signal.spooled("not sent", f"It waits on: {reason}."), signal)
+            for index, signal in enumerate(self._signals)
+        ]
+
+    def _send_all(self, outcomes: dict[int, Outcome]) -> None:
+        """Fills in the outcomes. Files come after everything else but the states of their jobs, which follow them."""
+        uploads = {signal.job for signal in self._signals if signal.part == FILE}
+        first, files, states = list[int](), list[int](), list[int]()
+        for index, signal in enumerate(self._signals):
+            if invalid := self._check(signal):
+                outcomes[index] = invalid
+            elif self._dry_run:
+                outcomes[index] = self._send_newest(signal, self._preview)
+            elif signal.part == FILE:
+                files.append(index)
+            else:
+                (states if signal.part == STATE and signal.job in uploads else first).append(index)
+        self._send_in_order(first, outcomes)
+        if files:
+            core, dci = self._settings.core, self._settings.dci
+            self._env.alarm(dci.dci_upload_timeout + core.timeout + _GRACE, int(self._settings.output.strict))
+        self._send_in_order([*files, *states], outcomes)
+
+    def _send_in_order(self, indexes: Sequence[int], outcomes: dict[int, Outcome]) -> None:
+        signals = [self._signals[index] for index in indexes]
+        sendings = [Sending(signal.sink, signal.part == FILE) for signal in signals]
+        deadline = Deadline(self._settings.core.timeout, self._env.clock, self._env.sleep, self._env.started)
+
+        def send(number: int, client: HttpClient, allowed: Deadline, retry: bool) -> Outcome:
+            def send_resumed(resumed: Resumed, outcome: Outcome) -> Outcome:
+                return client.send(resumed.exchange, outcome, deadline=allowed, retry=retry)
+
+            return self._send(signals[number], send_resumed, allowed)
+
+        sender = SignalSender(self._env, self._settings, self._endpoints, give_up_after=GIVE_UP_AFTER)
+        for number, outcome in sender.send_all(sendings, send, deadline):
+            signal = signals[number]
+            name = self._endpoints[signal.sink].name
+            outcome = outcome or signal.spooled("not tried", f"{name} did not take the signals before this one.")
+            outcomes[indexes[number]] = outcome
+            if outcome.retryable and signal.part == JOB and "dci_job_id" not in (outcome.outputs or {}):
+                self._blocked[signal.job] = "its job is not at DCI yet"
+            elif outcome.retryable and signal.part == STATE:
+                self._blocked[signal.job] = "an earlier state of its job is not sent yet"
+
+    def _check(self, signal: SpooledSignal) -> Outcome | None:
+        """The outcome of a signal that cannot be sent from here, or is no request of a sink."""
+        if signal.sink not in SINKS:
+            return signal.invalid(_NO_REQUEST)
+        reason = None
+        if not self._dry_run:
+            reason = why_unsendable(signal.sink, self._settings, "core", signal.sink, dry_run=False)
+        if reason is None and self._resume(signal) is None:
+            reason = _NO_REQUEST
+        return signal.invalid(reason) if reason else None
+
+    def _resume(self, signal: SpooledSignal) -> Resumed | None:
+        return SINKS[signal.sink].resume(signal.newest.record, self._endpoints[signal.sink].form)
+
+    def _preview(self, resumed: Resumed, outcome: Outcome) -> Outcome:
+        return resumed.request.preview(outcome, self._endpoints[outcome.sink].base_url)
+
+    def _send(self, signal: SpooledSignal, send: SendResumed, deadline: Deadline) -> Outcome:
+        """Sends the newest record while no other replay can, and then takes all of them out of their files."""
+        source = signal.newest.source
+        if reason := self._blocked.get(signal.job):
+            return signal.spooled("not sent", f"It waits on: {reason}.")
+        if source is None:
+            return self._send_newest(signal, send)
+        try:
+            with source.claim(signal.newest.line, deadline) as is_ours:
+                if is_ours:
+                    outcome = self._send_newest(signal, send)
+                    if not outcome.retryable:
+                        self._take_out(signal.entries, REFUSED if outcome.status == "failed" else "")
+                    return outcome
+        except SpoolError as error:
+            return signal.spooled("not sent", str(error))
+        self._take_out(signal.entries[:-1])  # the newest replaces them, wherever it is
+        return signal.outcome._replace(status="skipped", reason="Another process has it, or has delivered it.")
+
+    def _send_newest(self, signal: SpooledSignal, send: SendResumed) -> Outcome:
+        if fault := attachment_guard.fault(signal.newest, self._env, self._spool, self._allowed_files):
+            outcome = signal.outcome._replace(status="failed", reason=fault.reason, retryable=fault.retryable)
+        else:
+            resumed = self._resume(signal)
+            outcome = send(resumed, signal.outcome) if resumed else signal.outcome
+        if outcome.error == NO_JOB and not (self._spool and self._spool.holds(job_key(signal.job))):
+            return outcome._replace(retryable=False)  # no record is left that makes the job
+        return signal.not_delivered(outcome) if outcome.retryable else outcome
+
+    def _with_request(self, outcome: Outcome, signal: SpooledSignal) -> Outcome:
+        """The outcome of what waits, with its request where none was made."""
+        if outcome.status != "spooled" or outcome.request or signal.sink not in SINKS:
+            return outcome
+        record = signal.newest.record
+        url = self._endpoints[signal.sink].base_url + record.path
+        return outcome._replace(request=ShownRequest(record.method, url, record.body))
+
+    def _take_out(self, entries: Iterable[Entry], aside: str = "") -> None:
+        """Removes what was sent from its file; what was refused for its content is set aside.
+
+        Older records with the same key go the same way: none of them may have the last word.
+        """
+        lines: dict[SpoolSource, set[bytes]] = {}
+        for entry in entries:
+            if entry.source:
+                lines.setdefault(entry.source, set()).add(entry.line)
+        for source, delivered in lines.items():
+            try:
+                source.take_out(delivered, aside)
+            except SpoolError as error:
+                self.notices.append(Notice("info", f"warning: {error}"))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from cibeacon.changed_services import explore, identify, problem_notice, stop_notices
 from cibeacon.changes.service_changes import merged_prs
 from cibeacon.delivery.deliver import deliver
-from cibeacon.delivery.write_ahead import Journal
+from cibeacon.delivery.write_ahead import WriteAhead
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import JobState
@@ -29,13 +29,13 @@ from cibeacon.sinks import SINKS, method_of_kind
 def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
     with identify(env, flags, settings, sends=True) as (run, search):
-        run, journal = _write_ahead(env, run)
+        run, write_ahead = _write_ahead(env, run)
         run = explore(run, search)
     if run.settings.deploy.metadata_jq or run.settings.dci.dci_files:  # which take their time
-        run, journal = _write_ahead(env, run, journal)
+        run, write_ahead = _write_ahead(env, run, write_ahead)
     run, files, notices = _find_files(env, run)
     run, steps = _fill_metadata(env, run, _plan(env, run, files))
-    outcomes, more = deliver(env, run, steps, journal=journal)
+    outcomes, more = deliver(env, run, steps, write_ahead=write_ahead)
     silent = [problem_notice(problem) for problem in run.settings.problems if not spoiled_kinds(problem)]
     notices = (*run.notices, *stop_notices(run), *notices, *more, *silent)
     reasons = {outcome.reason for outcome in outcomes}
@@ -51,16 +51,16 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
     return report, run.settings
 
 
-def _write_ahead(env: Environment, run: Run, journal: Journal | None = None) -> tuple[Run, Journal | None]:
+def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None = None) -> tuple[Run, WriteAhead | None]:
     """Writes what is known to the spool before anything slow or fragile is looked at. A dry run writes nothing."""
     if run.dry_run:
         return run, None
     steps = _plan(env, run)
     if run.settings.deploy.metadata_jq:
         steps = without_metadata(steps, "failed", "it was not run yet")
-    journal = journal or Journal(env, run)
-    interrupted, _ = journal.hold(steps, run.settings, run.interrupted)
-    return run._replace(interrupted=interrupted), journal
+    write_ahead = write_ahead or WriteAhead(env, run)
+    interrupted, _ = write_ahead.write(steps, run.settings, run.interrupted)
+    return run._replace(interrupted=interrupted), write_ahead
 
 
 def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Step]:

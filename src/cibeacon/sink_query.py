@@ -1,24 +1,25 @@
-"""Asks a system what it has, for people who look and for scripts. Tells nothing, and writes nothing."""
+"""Asks a sink's system what it has, for people and for scripts. Reports nothing, and writes nothing."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.ci.detect import is_ci_job
-from cibeacon.delivery.deliver import hired, preview
+from cibeacon.delivery.sender import open_client
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
-from cibeacon.signals.requirements import unreachable
+from cibeacon.settings.endpoint import endpoints
+from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks.dci_query import SinkRows
 
 ONE = ("identity", "job")
-"""Questions that have one row for an answer."""
+"""Queries whose result is one row."""
 
 
-class Answer(NamedTuple):
-    """What a system answered: rows of a list, or why there are none."""
+class QueryResult(NamedTuple):
+    """The rows that a system answered with, or why there are none."""
 
     name: str
     rows: tuple[Mapping[str, Any], ...]
@@ -31,12 +32,14 @@ class Answer(NamedTuple):
     @property
     def fault(self) -> str | None:
         """What went wrong, as a paragraph."""
-        row = self.outcome
-        return ": ".join(part for part in (row.error, row.reason) if part) if row.status not in _FINE else None
+        outcome = self.outcome
+        if outcome.status in ("sent", "dry-run"):
+            return None
+        return ": ".join(part for part in (outcome.error, outcome.reason) if part)
 
     @property
     def exit_code(self) -> int:
-        """1 where it went wrong and that matters: to a person, and to a build that says so."""
+        """1 where it went wrong outside CI, or in a strict build."""
         return int(self.fault is not None and (not self.in_ci or self.settings.output.strict))
 
     def document(self) -> dict[str, Any]:
@@ -48,31 +51,20 @@ class Answer(NamedTuple):
         return {**head, "total": self.total, self.name: list(self.rows)}
 
 
-_FINE = ("sent", "dry-run")
-
-
-def lookup(
+def run_query(
     env: Environment, flags: Mapping[str, str], name: str, read: Callable[[SinkRows], Exchange], sink: str = "dci"
-) -> Answer:
-    """The answer to one question; `name` is that of the rows, `read` the dialogue that finds them at `sink`."""
+) -> QueryResult:
+    """The result of one query; `name` is that of the rows, `read` the exchange that collects them from `sink`."""
     settings = load_settings(flags, env.environ, {})
-    row = Outcome(kind=sink, sink=sink, status="invalid", subject=name)
-    found = SinkRows()
-    dry_run = bool(settings.core.dry_run)
-    fault = _fault(settings, sink, dry_run=dry_run)
-    if fault:
-        row = row._replace(reason=f"{fault}.")
+    outcome, rows = Outcome(kind=sink, sink=sink, status="invalid", subject=name), SinkRows()
+    dry_run, known = bool(settings.core.dry_run), endpoints(settings)
+    if reason := why_unsendable(sink, settings, "core", sink, dry_run=dry_run):
+        outcome = outcome._replace(reason=reason)
     elif dry_run:
-        row = preview(settings).send(read(found), row)
+        outcome = next(read(rows)).preview(outcome, known[sink].base_url)
     else:
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-        with hired(env, settings, deadline, (sink,)) as client:
-            row = client.send(read(found), row)
-    total = len(found.rows) if found.total is None and row.status == "sent" else found.total
-    return Answer(name, tuple(found.rows), total, row, settings, is_ci_job(env.environ, settings.core.host))
-
-
-def _fault(settings: Settings, sink: str, *, dry_run: bool) -> str | None:
-    """Why nobody can be asked; a value that cannot be used would have to be guessed."""
-    bad = next((problem.message for problem in settings.problems if problem.group in ("core", sink)), None)
-    return bad or (None if dry_run else unreachable(sink, settings))
+        with open_client(env, settings, known, deadline) as client:
+            outcome = client.send(read(rows), outcome)
+    total = len(rows.rows) if rows.total is None and outcome.status == "sent" else rows.total
+    return QueryResult(name, tuple(rows.rows), total, outcome, settings, is_ci_job(env.environ, settings.core.host))

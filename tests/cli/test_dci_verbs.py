@@ -420,9 +420,9 @@ def test_files_that_waited_have_the_time_of_files_and_the_end_has_its_own(place,
     place.run("finish", "success", "--files", "*.log", ci=True, DCI_CS_URL=NOWHERE)
     carry, seconds = HttpClient.send, []
 
-    def timed(self, exchange, row, deadline=None):
-        seconds.append((row.subject, (deadline or self._budget).seconds))
-        return carry(self, exchange, row, deadline)
+    def timed(self, exchange, row, deadline=None, **named):
+        seconds.append((row.subject, deadline.seconds))
+        return carry(self, exchange, row, deadline, **named)
 
     monkeypatch.setattr(HttpClient, "send", timed)
     ended = replayed(place, CIBEACON_TIMEOUT="20", CIBEACON_DCI_UPLOAD_TIMEOUT="700")

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,12 +18,12 @@ import faults
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.other_systems import OtherSystem
 from cibeacon.delivery import deliver
+from cibeacon.http.client import TRIES
 from cibeacon.model import spool_record
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.signal_handling import FAREWELL
 from cibeacon.sandbox.server import Sandbox
@@ -36,6 +35,7 @@ from disks import read_only
 from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
 from living import Living, Stopped
 from processes import cibeacon
+from still_environment import still_environment
 
 TOKEN = "tok-ZGVsaXZlcnk"
 
@@ -89,18 +89,8 @@ def no_proxy(monkeypatch):
             monkeypatch.delenv(name)
 
 
-def env(folder, **told):
-    """A world whose time only sleeping moves."""
-    clock = [0.0]
-
-    def sleep(seconds):
-        clock[0] += seconds
-
-    return Environment(
-        environ={"DX_API_TOKEN": TOKEN, "CIBEACON_SPOOL": str(folder / "spool"), **told},
-        cwd=folder, stdin=None, out=None, err=None, now=time.time, began=1_700_000_000, clock=lambda: clock[0], started=0.0,
-        sleep=sleep, random=lambda: 1.0, token=lambda: os.urandom(16).hex(),
-    )  # fmt: skip
+def env(folder, **variables):
+    return still_environment(folder, **{"DX_API_TOKEN": TOKEN, "CIBEACON_SPOOL": str(folder / "spool"), **variables})
 
 
 def delivered(here, signals, url, *, dry_run=False, interrupted=None):
@@ -209,10 +199,10 @@ def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkey
 
     carry, turns = HttpClient.send, itertools.count()
 
-    def interrupted(self, exchange, row, deadline=None):
+    def interrupted(self, *given, **named):
         if next(turns) == after:
             raise stop
-        return carry(self, exchange, row, deadline)
+        return carry(self, *given, **named)
 
     monkeypatch.setattr(HttpClient, "send", interrupted)
     with FaultServer(answers(response(b'{"ok": true}'))) as server:
@@ -351,15 +341,17 @@ def test_a_signal_that_is_too_large_to_be_kept_keeps_no_other_from_being_kept(tm
 
 
 @pytest.mark.parametrize("refused", range(4))
-def test_a_signal_that_is_never_taken_keeps_no_other_of_the_run_from_being_sent(tmp_path, refused):
+def test_a_sink_that_did_not_take_a_signal_is_not_asked_again_and_the_rest_waits(tmp_path, refused):
     def takes_all_but_one(connection, server):
         mine = json.loads(server.read(connection).partition(b"\r\n\r\n")[2])["reference_id"]
         connection.sendall(response(b"{}", status="500 Oops") if mine == f"r{refused}" else response(b'{"ok": true}'))
 
     with FaultServer(takes_all_but_one) as server:
         rows, _ = delivered(env(tmp_path), RUNS, server.url)
-    assert [row.status for row in rows] == ["spooled" if number == refused else "sent" for number in range(4)]
-    assert spooled(tmp_path).keys() == {RUNS[refused].key}
+    assert [row.status for row in rows] == ["sent"] * refused + ["spooled"] * (4 - refused)
+    assert len(server.requests) == refused + TRIES
+    assert all("did not take the signals before this one" in row.reason for row in rows[refused + 1 :])
+    assert spooled(tmp_path).keys() == {run.key for run in RUNS[refused:]}
 
 
 def paused(reference, times):
@@ -384,13 +376,13 @@ def test_a_long_pause_that_the_first_signal_is_answered_with_does_not_change_the
     assert seen == ["r0", "r0", "r1", "r2", "r3"]
 
 
-def test_a_signal_that_is_always_answered_with_a_long_pause_keeps_no_other_from_being_sent(tmp_path):
+def test_a_sink_that_asks_for_a_longer_pause_than_there_is_time_is_left_alone(tmp_path):
     answer, seen = paused("r0", times=100)
     with FaultServer(answer) as server:
         rows, _ = delivered(env(tmp_path), RUNS, server.url)
-    assert [row.status for row in rows] == ["spooled", "sent", "sent", "sent"]
-    assert seen.count("r0") == 2
-    assert spooled(tmp_path).keys() == {RUNS[0].key}
+    assert [row.status for row in rows] == ["spooled"] * 4
+    assert seen == ["r0", "r0"]
+    assert spooled(tmp_path).keys() == {run.key for run in RUNS}
 
 
 def test_a_signal_that_holds_a_secret_is_sent_but_never_written_down(tmp_path):

@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from cibeacon.delivery import turns
+from cibeacon import replay
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.http import client
@@ -483,8 +483,7 @@ def test_the_numbers_are_those_of_the_code():
     assert f"A call is tried {client.TRIES} times at most" in words
     pauses = [f"{client.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(client.TRIES - 1)]
     assert f"up to {', '.join(pauses[:-1])} and {pauses[-1]} seconds" in words
-    assert turns.PROBES == 3
-    assert "three where the host answers with errors, one where it does not answer" in words
+    assert f"after {replay.GIVE_UP_AFTER} signals in a row" in words
     folder = f"A folder takes {file_store.MOST:,} records and {file_store.MOST_BYTES >> 20} MiB"
     assert f"{folder}, a record {spool_record.LARGEST >> 20} MiB" in words
     assert (

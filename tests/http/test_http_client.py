@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import faults
-from cibeacon.http.client import REST_SECONDS, TRIES, Endpoint, HardenedSession, HttpClient, retry_after
-from cibeacon.http.response_body import LARGEST_REPLY
+from cibeacon.http.client import LARGEST_REPLY, TRIES, Endpoint, HardenedSession, HttpClient, retry_after
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.signals import Deployment, PullServices
@@ -376,7 +375,7 @@ def test_an_id_of_a_persons_own_that_exists_is_ours_only_after_an_attempt_that_m
 def test_what_is_in_doubt_of_a_signal_is_known_when_it_is_carried_again(wire, hire, clock):
     path = DX + "/api/deployments.create"
     told = Deployment("pay", int(NOW), "mine/1", repository="o/r", own_reference=True)
-    client, row = hire(clock=clock, rest=0.0), Outcome("deployment", "dx", "skipped")
+    client, row = hire(clock=clock), Outcome("deployment", "dx", "skipped")
     for first in [requests.ConnectionError("reset"), *[requests.ConnectionError("Connection refused")] * (TRIES - 1)]:
         wire.post(path, body=first)
     wire.post(path, **EXISTS)
@@ -393,38 +392,6 @@ def test_what_cannot_have_been_done_is_not_in_doubt(never, wire, hire):
 
 
 # Giving up ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_endpoint_that_was_given_up_is_left_alone_for_a_while(wire, hire):
-    answered(wire, *[503] * TRIES)
-    client = hire()
-
-    rows = [carried(client) for _ in range(3)]
-
-    assert [(row.status, row.attempts) for row in rows] == [("spooled", TRIES), ("spooled", 0), ("spooled", 0)]
-    assert [row.error for row in rows[1:]] == ["not tried"] * 2
-    assert "acme.getdx.net" in rows[1].reason
-
-
-def test_after_its_rest_it_is_asked_again(wire, hire, clock):
-    answered(wire, *[503] * TRIES, 200)
-    client = hire(clock=clock)
-
-    words = [carried(client).status]
-    clock.time += REST_SECONDS
-    words.append(carried(client).status)
-
-    assert words == ["spooled", "sent"]
-
-
-def test_who_asks_for_a_longer_rest_gets_it(wire, hire, clock):
-    answered(wire, {"status": 429, "headers": {"Retry-After": "40"}})
-    client = hire(clock=clock, seconds=30.0)
-
-    carried(client)
-    clock.time += REST_SECONDS + 1.0
-
-    assert carried(client).error == "not tried"
 
 
 def test_a_refusal_is_no_reason_to_give_up(wire, hire):
@@ -817,7 +784,7 @@ def test_a_connection_that_ends_in_the_handshake_is_tried_again_like_a_reset(hir
 
     clock = StillClock()
     with FaultServer(gone) as server:
-        row = carried(hire(server.url.replace("http:", "https:"), clock=clock, bounded=lambda _, work: work()))
+        row = carried(hire(server.url.replace("http:", "https:"), clock=clock, run_within=lambda _, work: work()))
 
     told_plainly(row, "spooled")
     assert (row.attempts, row.error) == (TRIES, "TLS connection closed")
@@ -834,7 +801,7 @@ def test_only_who_can_name_a_client_certificate_is_told_to(certificate, hire, mo
     with FaultServer(answers(response(b"{}")), context) as server:
         for setting in ("", "flow_client_cert"):
             endpoint = Endpoint(server.url, TOKEN, certificate_setting=setting)
-            row = carried(hire(endpoints={"dx": endpoint}, bounded=lambda _, work: work()))
+            row = carried(hire(endpoints={"dx": endpoint}, run_within=lambda _, work: work()))
             assert row.retryable
             reasons.append(row.reason)
     assert ["flow_client_cert" in reason for reason in reasons] == [False, True]
@@ -865,7 +832,7 @@ def test_a_server_that_does_not_speak_tls_gets_nothing(fault, word, hire):
 def test_a_proxy_that_does_not_speak_tls_is_not_taken_for_one_that_is_away(hire, monkeypatch):
     with FaultServer(faults.speaks_first) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("http:", "https:"))
-        row = carried(hire("https://dx.example", bounded=lambda _, work: work()))
+        row = carried(hire("https://dx.example", run_within=lambda _, work: work()))
 
     told_plainly(row, "failed")
     assert (row.error, row.attempts) == ("no TLS on the proxy's port", 1)
@@ -878,7 +845,7 @@ def test_a_proxy_that_does_not_speak_tls_is_not_taken_for_one_that_is_away(hire,
 def test_others_are_told_of_a_retry_after(wire, hire, clock):
     told = []
     answered(wire, {"status": 429, "headers": {"Retry-After": "3"}, "json": {}}, 503, 200)
-    assert carried(hire(clock=clock, slowed=told.append)).status == "sent"
+    assert carried(hire(clock=clock, on_retry_after=told.append)).status == "sent"
     assert told == [3.0]
 
 
@@ -893,7 +860,7 @@ def test_a_signal_may_have_a_budget_of_its_own(wire, hire, clock):
 
 def test_a_host_may_be_asked_again_at_once_where_others_wait_for_it(wire, hire, clock):
     answered(wire, *[503] * TRIES, 200)
-    client = hire(clock=clock, seconds=1000, rest=0.0)
+    client = hire(clock=clock, seconds=1000)
     assert carried(client).status == "spooled"
     clock.time += 0.001
     assert carried(client).status == "sent"
@@ -906,7 +873,7 @@ def test_whoever_asks_much_may_give_up_in_another_way(hire):
         waited.append(seconds)
         raise TimeoutError
 
-    told = carried(hire(clock=StillClock(), bounded=bounded))
+    told = carried(hire(clock=StillClock(), run_within=bounded))
     assert (told.status, told.error) == ("spooled", "timed out")
     assert waited[0] == 30.0
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cibeacon.model import parsers
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request
-from cibeacon.model.spool_record import LARGEST, Newer, Record, Unreadable, read
+from cibeacon.model.spool_record import LARGEST, Record, SpoolRecordError, UnsupportedRecordVersion, read
 
 LINES = json.loads((Path(__file__).parent.parent / "delivery" / "records.json").read_text("utf-8"))
 BY_HAND = {
@@ -94,9 +94,9 @@ def test_a_line_is_believed_or_it_is_said_why_not(row):
     if row.get("reads"):
         assert read(line).key == document["key"]
         return
-    with pytest.raises(Unreadable, match=row["says"]) as error:
+    with pytest.raises(SpoolRecordError, match=row["says"]) as error:
         read(line)
-    assert isinstance(error.value, Newer) is row.get("newer", False)
+    assert isinstance(error.value, UnsupportedRecordVersion) is row.get("newer", False)
     assert str(error.value).isprintable()
 
 
@@ -104,14 +104,14 @@ def test_a_line_is_believed_or_it_is_said_why_not(row):
 def test_a_line_that_was_cut_anywhere_is_never_believed(written, data):
     line = written.line()
     end = data.draw(st.integers(0, len(line) - 2))
-    with pytest.raises(Unreadable):
+    with pytest.raises(SpoolRecordError):
         read(line[:end])
 
 
 def test_a_line_cut_at_every_byte_is_never_believed():
     line = record().line()
     for end in range(len(line) - 1):  # the line break alone may be missing
-        with pytest.raises(Unreadable):
+        with pytest.raises(SpoolRecordError):
             read(line[:end])
     assert read(line[:-1]) == record()
 
@@ -124,7 +124,7 @@ def test_no_byte_can_be_changed_unnoticed():
             changed = line[:place] + bytes([byte]) + line[place + 1 :]
             try:
                 assert read(changed) == record()
-            except Unreadable:
+            except SpoolRecordError:
                 continue
 
 
@@ -134,7 +134,7 @@ def test_two_halves_of_two_lines_are_no_record():
     for cut in range(len(one)):
         try:
             assert read(one[:cut] + two[cut:]) in (record(), record(key="other"))
-        except Unreadable:
+        except SpoolRecordError:
             continue
 
 
@@ -142,7 +142,7 @@ def test_two_halves_of_two_lines_are_no_record():
     st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | JSON.map(lambda value: json.dumps(value).encode())
 )
 def test_nothing_else_raises_anything_else(line):
-    with pytest.raises(Unreadable):
+    with pytest.raises(SpoolRecordError):
         read(line)
 
 
@@ -151,18 +151,18 @@ def test_the_deepest_metadata_that_is_taken_can_be_kept_and_a_deeper_one_is_no_r
     assert read(record(body={"metadata": deepest}).line()).body == {"metadata": deepest}
     for levels in (parsers.DEEPEST + 1, 900, 100_000):
         line = record(body={"x": 1}).line().replace(b'"x":1', b'"x":' + b'{"a":' * levels + b"1" + b"}" * levels)
-        with pytest.raises(Unreadable, match=r"nested too deeply|not JSON"):
+        with pytest.raises(SpoolRecordError, match=r"nested too deeply|not JSON"):
             read(line)
 
 
 def test_giant_numbers_are_no_time_and_no_crash():
     for number in ("1" * 400, "1" * 10_000, "-" + "9" * 400):
-        with pytest.raises(Unreadable, match=r"no time|not JSON"):
+        with pytest.raises(SpoolRecordError, match=r"no time|not JSON"):
             read(json.dumps(BY_HAND).encode().replace(b"1700000000.25", number.encode()))
 
 
 def test_a_line_that_no_vendor_would_take_is_not_read():
-    with pytest.raises(Unreadable, match="over 1 MiB"):
+    with pytest.raises(SpoolRecordError, match="over 1 MiB"):
         read(record(body={"x": "a" * LARGEST}).line())
 
 

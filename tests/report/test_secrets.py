@@ -475,7 +475,7 @@ def test_every_echo_of_a_canary_is_seen(name):
 
 
 def test_a_courier_that_talked_would_be_caught(shop, merged, tmp_path, monkeypatch):
-    def talks(self, exchange, row, deadline=None):
+    def talks(self, exchange, row, deadline=None, **named):
         Path(tmp_path / "leak").write_text(self._endpoints["dx"].token)
         return row
 

@@ -6,19 +6,20 @@ import importlib.util
 from threading import Event
 
 import pytest
-from test_delivery import env
-from test_replay import TOKEN, kept, run
-from test_spool import told
 
-from cibeacon.delivery.replay_sender import Round, piled
+from cibeacon.replay import Replay
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import load_settings
-from cibeacon.spool.object_spool import BucketSpool, Object
+from cibeacon.spool.object_spool import BucketSpool, SpoolObject
 from cibeacon.spool.object_store import Bucket
 from cibeacon.spool.spool_reader import Entry
+from cibeacon.spool.spooled_signal import newest_of_each_key
 from processes import cibeacon
+from spool_records import kept, run, told
+from still_environment import still_environment
 
+TOKEN = "tok-YnVja2V0"
 without_extra = pytest.mark.skipif(importlib.util.find_spec("s3fs") is not None, reason="the extra is installed here")
 
 
@@ -116,10 +117,11 @@ def test_a_bucket_that_fails_during_a_replay_costs_a_row_and_not_the_replay(tmp_
     def fails(self):
         raise SpoolError("Nothing can be read from s3://bucket/a", "access is denied", "Check the credentials.")
 
-    monkeypatch.setattr(Object, "_lines", fails)
-    entry = Entry(kept(run()), kept(run()).line(), Object(Bucket("s3://bucket/a", lambda: 1.0), "x.ndjson"))
-    here = env(tmp_path, CIBEACON_DX_URL="http://127.0.0.1:9")
-    (row,) = Round(here, load_settings({}, here.environ, {}), None, dry_run=False).sent(piled([entry]))
+    monkeypatch.setattr(SpoolObject, "_lines", fails)
+    entry = Entry(kept(run()), kept(run()).line(), SpoolObject(Bucket("s3://bucket/a", lambda: 1.0), "x.ndjson"))
+    here = still_environment(tmp_path, CIBEACON_DX_URL="http://127.0.0.1:9", DX_API_TOKEN=TOKEN)
+    signals = newest_of_each_key([entry], ())
+    (row,) = Replay(here, load_settings({}, here.environ, {}), None, signals, dry_run=False).run()
     assert (row.status, row.retryable) == ("spooled", True)
     assert "access is denied" in row.reason
 

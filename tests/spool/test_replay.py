@@ -12,9 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cibeacon.http.client import HttpClient
-from cibeacon.model import spool_record
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings.endpoint import Endpoint
@@ -24,14 +22,11 @@ from cibeacon.spool.file_store import Spool
 from disks import read_only
 from faults import FaultServer, Refusing, answers, hangs, response
 from processes import cibeacon
+from spool_records import deployment, fresh, kept, pull, run
 
 TOKEN = "tok-cmVwbGF5"
 DOWN = response(b'{"ok": false}', status="503 Service Unavailable")
 REFUSED = response(b'{"ok": false, "error": "invalid_arguments"}', status="422 Unprocessable Content")
-
-
-def fresh():
-    return os.urandom(16).hex()
 
 
 @pytest.fixture(autouse=True)
@@ -62,28 +57,6 @@ def replay(tmp_path, sandbox):
         return cibeacon("replay", "--format=json", *argv, environ={**told, **(environ or {})}, cwd=cwd, stdin=stdin)
 
     return run
-
-
-def kept(signal, created_at=1.0, form="classic", **fields):
-    row = Outcome(signal.kind, "dx", "skipped", subject=signal.subject, key=signal.key)
-    own = isinstance(signal, Deployment) and signal.own_reference
-    return spool_record.Record.of(next(dx.send(signal, form)), row, created_at, own_reference=own)._replace(**fields)
-
-
-def run(number=1, **fields):
-    return PipelineRun(
-        **{"pipeline_name": "ci", "pipeline_source": "x", "reference_id": f"r{number}", "started_at": 5, **fields}
-    )
-
-
-def deployment(number=1, **fields):
-    return Deployment(
-        **{"service": "cart", "deployed_at": 5, "reference_id": f"d{number}", "repository": "o/r", **fields}
-    )
-
-
-def pull(*services, **fields):
-    return PullServices(services, **{"repository": "o/r", "pr_number": 7, **fields})
 
 
 def words(ended):
@@ -441,11 +414,11 @@ def test_an_interruption_leaves_what_was_not_sent_and_says_so(replay, place, san
     place.keep([kept(run(number), float(number)) for number in range(4)])
     carry, sent = HttpClient.send, []
 
-    def interrupted(self, exchange, row, deadline=None):
+    def interrupted(self, exchange, row, **named):
         if len(sent) == 2:
             raise KeyboardInterrupt
         sent.append(row)
-        return carry(self, exchange, row, deadline)
+        return carry(self, exchange, row, **named)
 
     monkeypatch.setattr(HttpClient, "send", interrupted)
     ended = replay("--strict")

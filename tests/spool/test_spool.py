@@ -15,23 +15,11 @@ import pytest
 from cibeacon.model import spool_record
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool import file_store
-from cibeacon.spool.file_store import Spool, folder
-from cibeacon.spool.locks import Patience
+from cibeacon.spool.file_store import LockPatience, Spool, folder
 from disks import read_only, small
+from spool_records import fresh, told
 
-TESTS = Path(__file__).parent.parent
-
-
-def told(number=0, **fields):
-    body = {"repository": "acme/shop", "pull_number": number, "services": ["cart"]}
-    made = spool_record.Record(
-        f"pull-services/{number}", "pull-services", "dx", "POST", "/api/deployments.setPullServices", body, 1.0
-    )
-    return made._replace(**fields)
-
-
-def fresh():
-    return os.urandom(16).hex()
+SUPPORT = Path(__file__).parent.parent / "support"
 
 
 @pytest.fixture
@@ -143,7 +131,7 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_spool import told, fresh
+from spool_records import told, fresh
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool.file_store import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -158,7 +146,7 @@ except SpoolError as error:
 
 
 def test_a_limit_of_file_size_is_told_and_leaves_no_half_of_anything(place):
-    command = [sys.executable, "-c", LIMITED, str(place.folder), str(TESTS)]
+    command = [sys.executable, "-c", LIMITED, str(place.folder), str(SUPPORT)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "File too large" in said
     assert found(place) == [told(1)]
@@ -227,7 +215,7 @@ def test_what_was_set_aside_is_no_signal_that_waits(place, monkeypatch):
 def test_a_folder_that_another_process_never_lets_go_is_told_in_time_and_nothing_is_left_in_it(place, act):
     place.keep([told(1)])
     slept = []
-    impatient = Spool(place.folder, fresh, Patience(1.0, slept.append))
+    impatient = Spool(place.folder, fresh, LockPatience(1.0, slept.append))
     holder = os.open(place.folder, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     try:
@@ -290,7 +278,7 @@ def test_what_a_process_forgets_is_never_what_another_has_just_kept(place):
         place.keep([told(created_at=1.0)])
         with ThreadPoolExecutor(2) as pool:
             pool.submit(place.forget, told(created_at=1.0))
-            pool.submit(Spool(place.folder, fresh).retryable, [other])
+            pool.submit(Spool(place.folder, fresh).keep, [other])
         assert found(place) == [other]
 
 
@@ -298,7 +286,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_spool import told, fresh
+from spool_records import told, fresh
 from cibeacon.spool.file_store import Spool
 place = Spool(Path(sys.argv[1]), fresh)
 print("ready", flush=True)
@@ -309,7 +297,7 @@ for turn in range(20):
 
 
 def test_processes_write_at_once_too(place):
-    command = [sys.executable, "-c", WRITER, str(place.folder), str(TESTS)]
+    command = [sys.executable, "-c", WRITER, str(place.folder), str(SUPPORT)]
     writers = [
         subprocess.Popen([*command, str(1000 * number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for number in range(1, 5)
@@ -346,6 +334,6 @@ def test_what_somebody_did_not_come_to_finish_goes_after_an_hour_and_nothing_els
         path = place.folder / name
         path.touch()
         os.utime(path, (now - age, now - age))
-    file_store.tidy(place.folder, now)
+    place.tidy(now)
     assert {path.name for path in place.folder.iterdir()} == {young, theirs, told().name}
-    file_store.tidy(place.folder / "nowhere", now)
+    Spool(place.folder / "nowhere", fresh).tidy(now)

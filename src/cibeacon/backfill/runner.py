@@ -17,7 +17,6 @@ from cibeacon.backfill.rows import RowFault
 from cibeacon.backfill.run_files import FileOptions, RunFiles, RunInput
 from cibeacon.backfill.sender import Job, Outage, Sender, SendOptions
 from cibeacon.backfill.summary import BackfillSummary, RowCounts
-from cibeacon.delivery.preview import Preview
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
@@ -167,8 +166,8 @@ class BackfillRun:
             return
         self._shown_requests += 1
         endpoint = self._plan.sending.endpoint
-        preview = Preview({dx.NAME: endpoint.base_url} if endpoint.base_url else {})
-        outcome = preview.send(dx.send(row.signal, endpoint.form), Outcome(row.signal.kind, dx.NAME, "skipped"))
+        outcome = Outcome(row.signal.kind, dx.NAME, "skipped")
+        outcome = dx.request(row.signal, endpoint.form).preview(outcome, endpoint.base_url)
         if outcome.request:
             self._view.show_request(outcome.request)
 

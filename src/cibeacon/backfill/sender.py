@@ -182,9 +182,8 @@ class Sender:
             now=env.now,
             user_agent=f"cibeacon/{__version__}",
             allow_http=options.allow_http,
-            bounded=_unbounded,
-            slowed=self._retry_after,
-            rest=0.0,
+            run_within=_unbounded,
+            on_retry_after=self._retry_after,
         )
 
     def _partition(self, partition_key: str) -> Partition:

@@ -15,7 +15,7 @@ from cibeacon.model.identifiers import is_uuid
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import load_settings
-from cibeacon.sink_query import Answer
+from cibeacon.sink_query import QueryResult
 from cibeacon.sinks import dci_query
 from cibeacon.sinks.dci_api import can_be_queried
 
@@ -121,7 +121,7 @@ def jobs(env: Environment, /, job_id: str | None, where: dict[str, str], limit: 
 
 
 def _list(columns: Columns) -> Lines:
-    def lines(env: Environment, answer: Answer) -> Iterator[str]:
+    def lines(env: Environment, answer: QueryResult) -> Iterator[str]:
         yield record_table(env, columns, answer.rows)
         shown, total = len(answer.rows), answer.total or 0
         if shown < total:
@@ -132,7 +132,7 @@ def _list(columns: Columns) -> Lines:
     return lines
 
 
-def _identity(env: Environment, answer: Answer) -> Iterator[str]:
+def _identity(env: Environment, answer: QueryResult) -> Iterator[str]:
     identity = answer.rows[0]
     kind = str(answer.settings.dci.dci_client_id).partition("/")[0]
     name = f"{kind}/{identity.get('id')} {identity.get('name') or ''}"
@@ -143,7 +143,7 @@ def _identity(env: Environment, answer: Answer) -> Iterator[str]:
     yield table(env, ("team id", "team", "state"), rows)
 
 
-def _job(env: Environment, answer: Answer) -> Iterator[str]:
+def _job(env: Environment, answer: QueryResult) -> Iterator[str]:
     job = answer.rows[0]
     fields = {name: field(job, path) for name, path in {**_JOB_LIST, "url": "url", "tags": "tags"}.items()}
     yield details({name: value for name, value in fields.items() if value}, _WIDTH)

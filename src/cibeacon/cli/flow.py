@@ -20,7 +20,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, load_settings, secret_values
-from cibeacon.sink_query import Answer
+from cibeacon.sink_query import QueryResult
 from cibeacon.sinks import flow
 from cibeacon.sinks.dci_query import SinkRows
 from cibeacon.sinks.flow_api import PREFIX
@@ -93,7 +93,7 @@ def _filled(text: str, name: str) -> str:
     return text
 
 
-def _lines(env: Environment, answer: Answer) -> Iterator[str]:
+def _lines(env: Environment, answer: QueryResult) -> Iterator[str]:
     rows = []
     for row in answer.rows:
         permissions, manager = row["permissions"], {True: "yes", False: "no"}.get(row["is_manager"])

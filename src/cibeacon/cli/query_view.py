@@ -13,12 +13,12 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.redact import Redactor
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import load_settings, secret_values
-from cibeacon.sink_query import Answer, lookup
+from cibeacon.sink_query import QueryResult, run_query
 from cibeacon.sinks.dci_query import SinkRows
 
 _GRACE = 1.0
 _WIDTH = 500
-Lines: TypeAlias = Callable[[Environment, Answer], Iterator[str]]
+Lines: TypeAlias = Callable[[Environment, QueryResult], Iterator[str]]
 """The text for a person: parts that end with a line break."""
 
 
@@ -33,7 +33,7 @@ def show_query(
     """Asks a sink, prints the answer, and returns the exit code; `name` is the key of the rows in the document."""
     settings, clean = load_settings(flags, env.environ, {}), Redactor(secret_values(env.environ))
     env.alarm(Deadline(settings.core.timeout, env.clock, env.sleep, env.started).remaining() + _GRACE, 1)
-    result = lookup(env, flags, name, read, sink)
+    result = run_query(env, flags, name, read, sink)
     env.closing(result.exit_code)
     status, request = result.outcome.status, result.outcome.request
     code = 0

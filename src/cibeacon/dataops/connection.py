@@ -17,7 +17,7 @@ from gitlab.exceptions import GitlabError
 from cibeacon.dataops.access import Access, origin
 from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.http.client import retry_after
-from cibeacon.http.network_errors import lost
+from cibeacon.http.network_errors import translate_error
 from cibeacon.http.session import HardenedSession
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number
@@ -168,7 +168,7 @@ class Connection:
             self._session = OneOriginSession(url)  # the thread that was given up may still use the old one
             raise DataopsError(what, f"{url} took too long", "Try again later") from error
         except (requests.RequestException, OSError) as error:
-            loss = lost(error, Endpoint(url, ""))
+            loss = translate_error(error, Endpoint(url, ""))
             raise DataopsError(
                 what, loss.error, loss.advice, maybe_delivered=loss.received and loss.transient
             ) from error

@@ -1,7 +1,7 @@
-"""Knows whether the file that a record names may be sent from here. Sends nothing; anybody can write a record.
+"""Knows whether the file that a record names may be sent from here: anybody can write a record. Sends nothing.
 
-Any file may be sent that this user's own spool names: who wrote there could have sent it at once. A spool in a checkout,
-and a record from elsewhere, can be anybody's: there only the setting dci_files of whoever replays says what may leave.
+A file may be sent that this user's own spool names: who wrote there could have sent it at once. A record from elsewhere,
+or from a spool in a checkout, can be anybody's: there only the replay's setting dci_files says which files may be sent.
 """
 
 from __future__ import annotations
@@ -14,47 +14,63 @@ from typing import NamedTuple
 
 from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
-from cibeacon.spool.file_store import Place, Spool
+from cibeacon.settings import Settings
+from cibeacon.spool.file_store import Spool, SpoolStore
+from cibeacon.spool.spool_file import SpoolFile
 from cibeacon.spool.spool_reader import Entry
-from cibeacon.spool.superseded import FILE
+from cibeacon.spool.spooled_signal import FILE
 
 
-class Fault(NamedTuple):
+class AttachmentFault(NamedTuple):
     """Why a file is not sent."""
 
-    why: str
-    passing: bool
+    reason: str
+    retryable: bool
     """True where other settings may send it."""
 
 
-def fault(entry: Entry, env: Environment, spool: Place | None, named: Callable[[], frozenset[Path]]) -> Fault | None:
+def fault(
+    entry: Entry, env: Environment, spool: SpoolStore | None, allowed: Callable[[], frozenset[Path]]
+) -> AttachmentFault | None:
     """Why the file of a record is not sent; None where it may be, or where the record names none.
 
-    `named`: the files that the settings of this replay name.
+    `allowed`: the files that the settings of this replay name.
     """
     signal = entry.record.signal or {}
     if signal.get("type") != FILE:
         return None
-    from cibeacon.files.attachments import attachments  # whoever sends no files needs none of it
+    from cibeacon.files.attachments import attachments  # loaded only where files are sent
 
     path = Path(str(signal.get("path")))
-    if not _own(entry, env, spool) and path not in named():
-        why = f"{path} is not sent on the word of a record that anybody could have written"
-        return Fault(f"{why}: if it is to leave, name it in the setting dci_files of this replay.", passing=True)
-    found, said = attachments([str(path)], env.cwd, anywhere=True)
-    if [each.path for each in found] == [path]:
+    if not _is_own(entry, env, spool) and path not in allowed():
+        reason = f"{path} is not sent on the word of a record that anybody could have written"
+        hint = "if it is to leave, name it in the setting dci_files of this replay."
+        return AttachmentFault(f"{reason}: {hint}", retryable=True)
+    files, problems = attachments([str(path)], env.cwd, anywhere=True)
+    if [file.path for file in files] == [path]:
         return None
-    return Fault(f"The file cannot be sent any more: {'; '.join(said) or 'it is no file'}.", passing=False)
+    reason = "; ".join(problems) or "it is no file"
+    return AttachmentFault(f"The file cannot be sent any more: {reason}.", retryable=False)
 
 
-def _own(entry: Entry, env: Environment, spool: Place | None) -> bool:
-    """Whether this user had the record written into the spool of this host. A spool in a checkout can be anybody's."""
-    if not isinstance(spool, Spool) or entry.path != spool.folder / entry.record.name:
+def allowed_files(env: Environment, settings: Settings) -> frozenset[Path]:
+    """The files that the settings name: they may be sent whatever record names them."""
+    from cibeacon.files.attachments import named_files  # loaded only where files are sent
+
+    return named_files(settings.dci.dci_files, env.cwd, paths.boundary(env))
+
+
+def _is_own(entry: Entry, env: Environment, spool: SpoolStore | None) -> bool:
+    """Whether this user wrote the record into the spool of this host. A spool in a checkout can be anybody's."""
+    source = entry.source
+    if not isinstance(spool, Spool) or not isinstance(source, SpoolFile):
         return False
-    if entry.line != entry.record.line() or paths.in_checkout(env, spool.folder):
+    if source.path != spool.folder / entry.record.name or entry.line != entry.record.line():
+        return False
+    if paths.in_checkout(env, spool.folder):
         return False
     try:
-        about = os.lstat(entry.path)
+        status = os.lstat(source.path)
     except OSError:
         return False
-    return S_ISREG(about.st_mode) and about.st_uid == os.geteuid()
+    return S_ISREG(status.st_mode) and status.st_uid == os.geteuid()

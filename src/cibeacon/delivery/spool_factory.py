@@ -2,60 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings
-from cibeacon.spool.file_store import Place, Spool, folder, is_address
-from cibeacon.spool.locks import Patience
+from cibeacon.spool.file_store import LockPatience, Spool, SpoolStore, folder, is_address
 
-if TYPE_CHECKING:
-    from cibeacon.spool.spool_reader import Entry
-
-_LEAST, _MOST = 1.0, 10.0
-"""Seconds that a bucket may take for a question, be the time over or plenty: signals are sent without it, too."""
-_LOCKED_MOST, _LOCKED_SHARE = 3.0, 0.25
-"""Seconds, and part of all the time, that the locks of folders may take together."""
-_HASTY_BUCKET, _HASTY_LOCK = 0.6, 0.3
-"""Seconds for the same, all in all, after an interruption: the report has to be written before the farewell ends."""
+_SHORTEST, _LONGEST = 1.0, 10.0
+"""Seconds that one request to a bucket may take, however much time is left: signals are sent without it, too."""
+_LOCK_SECONDS, _LOCK_SHARE = 3.0, 0.25
+"""Seconds, and part of the timeout, that all waits for locks together may take."""
+_BUCKET_HURRY, _LOCK_HURRY = 0.6, 0.3
+"""Seconds for the same after an interruption: the report must be written before the process has to end."""
 
 
-def place(env: Environment, settings: Settings, host: CISystem, *, hasty: bool = False) -> Place | None:
-    """The spool of this run; None when there is none. Hasty: after an interruption, there is but a moment for it."""
+def open_spool(
+    env: Environment, settings: Settings, ci_system: CISystem, *, in_hurry: bool = False
+) -> SpoolStore | None:
+    """The spool of this run; None when there is none. In a hurry after an interruption."""
     given = settings.core.spool
     if given and is_address(given):
         from cibeacon.spool.object_spool import BucketSpool
-        from cibeacon.spool.object_store import Bucket  # few keep their signals in one
+        from cibeacon.spool.object_store import Bucket  # few people keep signals in a bucket
 
-        if hasty:
-            moment = Deadline(_HASTY_BUCKET, env.clock, env.sleep, env.clock())
-            return BucketSpool(Bucket(given, moment.remaining))
+        if in_hurry:
+            return BucketSpool(Bucket(given, Deadline(_BUCKET_HURRY, env.clock, env.sleep, env.clock()).remaining))
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-        return BucketSpool(Bucket(given, lambda: max(_LEAST, min(_MOST, deadline.remaining() / 2))))
-    here = folder(given, host.spool_folder(Variables(env.environ)))
-    if here is None:
+        return BucketSpool(Bucket(given, lambda: max(_SHORTEST, min(_LONGEST, deadline.remaining() / 2))))
+    path = folder(given, ci_system.spool_folder(Variables(env.environ)))
+    if path is None:
         return None
-    return Spool(paths.settled(env, here), env.token, patience(env, settings, hasty=hasty), holds=True)
+    return Spool(paths.settled(env, path), env.token, lock_patience(env, settings, in_hurry=in_hurry), holds=True)
 
 
-def waiting(kept_at: Place | None, cwd: Path) -> list[Entry]:
-    """What waits in a spool."""
-    from cibeacon.spool.object_spool import BucketSpool
-    from cibeacon.spool.spool_reader import Backlog
-
-    found = Backlog(cwd, None)
-    if isinstance(kept_at, BucketSpool):
-        found.buckets = lambda _: kept_at.bucket
-        found.add(kept_at.bucket.address)
-    elif isinstance(kept_at, Spool) and kept_at.folder.is_dir() and not kept_at.folder.is_symlink():
-        found.add(str(kept_at.folder))
-    return found.entries
-
-
-def patience(env: Environment, settings: Settings, *, hasty: bool = False) -> Patience:
+def lock_patience(env: Environment, settings: Settings, *, in_hurry: bool = False) -> LockPatience:
     """How long this run waits for locks that other processes hold."""
-    return Patience(min(_HASTY_LOCK if hasty else _LOCKED_MOST, settings.core.timeout * _LOCKED_SHARE), env.sleep)
+    most = _LOCK_HURRY if in_hurry else _LOCK_SECONDS
+    return LockPatience(min(most, settings.core.timeout * _LOCK_SHARE), env.sleep)

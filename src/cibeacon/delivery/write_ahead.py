@@ -1,10 +1,13 @@
-"""Knows what is on disk of the signals at hand, from before the first one leaves until it is known what became of each."""
+"""Keeps the signals of a run in the spool from before the first one is sent until each one's outcome is known.
+
+Does not send anything, and does not know why a signal was not delivered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from cibeacon.delivery import spool_factory
+from cibeacon.delivery.spool_factory import open_spool
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
 from cibeacon.model.request import Request
@@ -15,131 +18,135 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.redact import Redactor
 from cibeacon.settings import Settings, secret_values
-from cibeacon.settings.endpoint import endpoints
+from cibeacon.settings.endpoint import Endpoint, endpoints
 from cibeacon.signals.plan import Ready, Step
 from cibeacon.sinks import SINKS
 
-_TELLING = "a secret of this job stands in it"
+_NOT_CLEAN = "a secret of this job stands in it"
 _NO_TIME = "there was no time to write it down"
 _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 
 
-class Journal:
-    """The signals of a run on disk: as they are known at first, and again when more is known of them."""
+class WriteAhead:
+    """The signals of a run in the spool. They are written as soon as they are known, and again when more is known."""
 
-    def __init__(self, env: Environment, found: Run) -> None:
-        self._world, self._settings, self._host = env, found.settings, found.host
-        self._place = spool_factory.place(env, found.settings, found.host)
-        self._clean = Redactor(secret_values(env.environ))
-        self._kept: dict[str, Record] = {}
-        self._over: set[str] = set()
-        self._others: dict[str, str] = {}
-        """Why those are not kept that are not, by their keys."""
-        self._fault = "" if self._place else "there is no spool (setting spool)"
-        """Why none is kept any more."""
-        self._said: tuple[Notice, ...] = ()
+    def __init__(self, env: Environment, run: Run) -> None:
+        self._env, self._host = env, run.host
+        self._spool = open_spool(env, run.settings, run.host)
+        self._redact = Redactor(secret_values(env.environ))
+        self._records: dict[str, Record] = {}
+        self._delivered: set[str] = set()
+        self._unwritten: dict[str, str] = {}
+        """Key of a signal that is not in the spool → the reason."""
+        self._fault = "" if self._spool else "there is no spool (setting spool)"
+        """Why nothing more is written."""
+        self._notices: tuple[Notice, ...] = ()
         env.waiting(0)
 
-    def hold(self, steps: Sequence[Step], settings: Settings, why: str | None) -> tuple[str | None, tuple[Notice, ...]]:
-        """Has the signals on disk, and no others. Where that is not possible they are sent all the same.
+    def write(
+        self, steps: Sequence[Step], settings: Settings, interrupted: str | None
+    ) -> tuple[str | None, tuple[Notice, ...]]:
+        """Makes the spool hold exactly the signals that are ready. Where that fails they are sent all the same.
 
-        `why` nothing is to be sent any more, where the run was interrupted; an interruption that comes meanwhile is
-        given back. There is a moment to do it over then, and where another one comes things stay as they are.
+        Returns why nothing is to be sent any more, if the run was interrupted before or meanwhile, and notices. After
+        an interruption it is tried once more, in a hurry; a second interruption leaves the spool as it is.
         """
-        ready = [step for step in steps if isinstance(step, Ready)]
+        ready, known = [step for step in steps if isinstance(step, Ready)], endpoints(settings)
         for _ in range(2):
             try:
-                self._keep([_record(step, settings, self._world.now()) for step in ready], hasty=why is not None)
-                return why, self._said
+                records = [_record(step, known, self._env.now()) for step in ready]
+                self._write(records, settings, in_hurry=interrupted is not None)
+                return interrupted, self._notices
             except KeyboardInterrupt as stop:
-                why = interruption(stop)
-        self._others |= {step.signal.key: _NO_TIME for step in ready if step.signal.key not in self._kept}
-        return why, self._said
+                interrupted = interruption(stop)
+        self._unwritten |= {step.signal.key: _NO_TIME for step in ready if step.signal.key not in self._records}
+        return interrupted, self._notices
 
-    def let_go(self) -> None:
-        """It is known what became of each signal: what waits may be sent by others."""
-        if self._place:
-            self._place.let_go()
+    def release(self) -> None:
+        """Lets other processes send what waits: every outcome is known."""
+        if self._spool:
+            self._spool.let_go()
 
     def holds(self, key: str) -> bool:
-        """Whether a signal of that key waits."""
-        return self._place is not None and self._place.holds(key)
+        """Whether a signal with that key waits in the spool."""
+        return self._spool is not None and self._spool.holds(key)
 
-    def settled(self, row: Outcome) -> Outcome:
-        """The row as it stands on disk: what arrived, or never will, is taken away there."""
-        key = row.key or ""
-        record = self._kept.get(key)
-        if not row.retryable:
-            if record and self._place:
-                self._place.forget(record)
-                self._over.add(key)
-                self._tell()
-            return row
+    def settle(self, outcome: Outcome) -> Outcome:
+        """The outcome as the spool has it: what arrived, or never will, is removed there."""
+        key = outcome.key or ""
+        record = self._records.get(key)
+        if not outcome.retryable:
+            if record and self._spool:
+                self._spool.forget(record)
+                self._delivered.add(key)
+                self._count_waiting()
+            return outcome
         if record is None:
-            why = f"{row.reason} It could not be kept for later: {self._fault or self._others.get(key, _TELLING)}."
-            return row._replace(status="failed", retryable=False, reason=why)
-        self._over.discard(key)
-        self._tell()
-        if row.status == "failed":
-            return row._replace(reason=f"{row.reason} It is kept: run cibeacon replay once that is mended.")
-        return row._replace(reason=f"{row.reason} It is kept: cibeacon replay sends it.")
+            reason = self._fault or self._unwritten.get(key, _NOT_CLEAN)
+            reason = f"{outcome.reason} It could not be kept for later: {reason}."
+            return outcome._replace(status="failed", retryable=False, reason=reason)
+        self._delivered.discard(key)
+        self._count_waiting()
+        if outcome.status == "failed":
+            return outcome._replace(reason=f"{outcome.reason} It is kept: run cibeacon replay once that is mended.")
+        return outcome._replace(reason=f"{outcome.reason} It is kept: cibeacon replay sends it.")
 
-    def _keep(self, records: Sequence[Record], *, hasty: bool) -> None:
-        """Writes what is not there yet as it is known now, and takes away what is not to be told any more."""
-        if self._fault or not (records or self._kept):
+    def _write(self, records: Sequence[Record], settings: Settings, *, in_hurry: bool) -> None:
+        """Writes what is not in the spool as it is known now, and removes what is not to be sent any more."""
+        if self._fault or not (records or self._records):
             return
-        place = spool_factory.place(self._world, self._settings, self._host, hasty=True) if hasty else self._place
-        safe = [record for record in records if self._clean(line := record.line().decode("ascii")) == line]
-        large = [record for record in records if len(record.line()) > LARGEST]
-        fits = [self._as_kept(record) for record in safe if len(record.line()) <= LARGEST]
-        self._others = {record.key: _TOO_LARGE for record in large}
-        self._said = tuple(Notice("info", f"warning: {_unkept(record)}") for record in large)
-        if place is None:
+        spool = open_spool(self._env, settings, self._host, in_hurry=True) if in_hurry else self._spool
+        if spool is None:
             return
-        if not self._kept:
-            place.tidy(self._world.now())
-        known = self._kept
-        kept = {
-            record.key: record for record in reversed(fits)
-        }  # of two with one key the file holds the last: it stays
+        if not self._records:
+            spool.tidy(self._env.now())
+        wanted = self._writable(records)
+        waiting = {record.key: record for record in reversed(wanted)}
+        # Of two records with one key the file holds the last: it stays when the first one arrives.
         try:
-            if fresh := [record for record in fits if known.get(record.key) is not record]:
-                place.keep(fresh)
+            if fresh := [record for record in wanted if self._records.get(record.key) is not record]:
+                spool.keep(fresh)
         except SpoolError as error:
-            self._fault, self._said = error.why, (*self._said, Notice("info", f"warning: {error}"))
-            kept = {key: record for key, record in known.items() if key in kept}
-        self._kept = kept
-        self._tell()
-        for key in known.keys() - kept.keys():
-            place.forget(known[key])
-        if hasty:
-            place.let_go()
+            self._fault, self._notices = error.why, (*self._notices, Notice("info", f"warning: {error}"))
+            waiting = {key: record for key, record in self._records.items() if key in waiting}
+        outdated = [record for key, record in self._records.items() if key not in waiting]
+        self._records = waiting
+        self._count_waiting()
+        for record in outdated:
+            spool.forget(record)
+        if in_hurry:
+            spool.let_go()
 
-    def _as_kept(self, record: Record) -> Record:
-        """The record that is on disk already, where it says the same."""
-        kept = self._kept.get(record.key)
-        return kept if kept and kept == record._replace(created_at=kept.created_at) else record
+    def _writable(self, records: Sequence[Record]) -> list[Record]:
+        """The records that hold no secret and are not too large; the very record that the spool holds, where it is the same."""
+        safe = [record for record in records if self._redact(line := record.line().decode("ascii")) == line]
+        large = [record for record in records if len(record.line()) > LARGEST]
+        self._unwritten = {record.key: _TOO_LARGE for record in large}
+        self._notices = tuple(Notice("info", f"warning: {_too_large(record)}") for record in large)
+        return [self._known_or(record) for record in safe if record.key not in self._unwritten]
 
-    def _tell(self) -> None:
-        self._world.waiting(len(self._kept.keys() - self._over))
+    def _known_or(self, record: Record) -> Record:
+        known = self._records.get(record.key)
+        return known if known and known == record._replace(created_at=known.created_at) else record
+
+    def _count_waiting(self) -> None:
+        self._env.waiting(len(self._records.keys() - self._delivered))
 
 
-def main_request(step: Ready, settings: Settings) -> Request:
-    """The request that a signal comes down to."""
-    sink = step.row.sink
-    return SINKS[sink].request(step.signal, endpoints(settings)[sink].form)
+def preview(step: Ready, known: Mapping[str, Endpoint]) -> Outcome:
+    """The outcome of a dry run: the request that matters."""
+    return _main_request(step, known).preview(step.row, known[step.row.sink].base_url)
 
 
-def _record(step: Ready, settings: Settings, now: float) -> Record:
+def _main_request(step: Ready, known: Mapping[str, Endpoint]) -> Request:
+    return SINKS[step.row.sink].request(step.signal, known[step.row.sink].form)
+
+
+def _record(step: Ready, known: Mapping[str, Endpoint], now: float) -> Record:
     own = isinstance(step.signal, Deployment) and step.signal.own_reference
-    return Record.of(
-        main_request(step, settings),
-        step.row,
-        now,
-        own_reference=own,
-        signal=SINKS[step.row.sink].spooled_signal(step.signal),
-    )
+    spooled_signal = SINKS[step.row.sink].spooled_signal(step.signal)
+    return Record.of(_main_request(step, known), step.row, now, own_reference=own, signal=spooled_signal)
 
 
-def _unkept(record: Record) -> SpoolError:
+def _too_large(record: Record) -> SpoolError:
     return SpoolError(f"A signal is not kept for later ({record.kind})", _TOO_LARGE, "Send less metadata.")

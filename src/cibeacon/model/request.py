@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from cibeacon.model.outcome import ShownRequest
+from cibeacon.model.outcome import Outcome, ShownRequest
 
 
 class Request(NamedTuple):
@@ -37,6 +37,10 @@ class Request(NamedTuple):
         """The request below `base_url`, as it is shown; of a file its path, and what is said of it."""
         body = self.body if self.file is None else {"file": str(self.file), **(self.headers or {})}
         return ShownRequest(self.method, base_url + self.path, body)
+
+    def preview(self, outcome: Outcome, base_url: str) -> Outcome:
+        """The outcome of a dry run. An unset base URL is shown as a hole, such as `{dx_url}`."""
+        return outcome._replace(status="dry-run", request=self.shown(base_url or f"{{{outcome.sink}_url}}"))
 
     def content(self) -> bytes | None:
         """The exact bytes of the body: ASCII JSON, identical at every attempt and every replay."""

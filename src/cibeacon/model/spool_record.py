@@ -78,30 +78,30 @@ def file_name(key: str) -> str:
     return f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}.ndjson"
 
 
-class Unreadable(ValueError):
+class SpoolRecordError(ValueError):
     """A line that is no record; its text says why."""
 
 
-class Newer(Unreadable):
+class UnsupportedRecordVersion(SpoolRecordError):
     """A line of a later version: nothing is wrong with it."""
 
 
 def read(line: bytes) -> Record:
-    """The record on a line. Raises `Unreadable`: nothing in it is believed then."""
+    """The record on a line. Raises `SpoolRecordError`: nothing in it is believed then."""
     if len(line) > LARGEST:
-        raise Unreadable(f"it is over {LARGEST >> 20} MiB")
+        raise SpoolRecordError(f"it is over {LARGEST >> 20} MiB")
     try:
         document = json.loads(line, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("it is not JSON, or only a part of it") from error
+        raise SpoolRecordError("it is not JSON, or only a part of it") from error
     if not isinstance(document, dict):
-        raise Unreadable("it is not a JSON object")
+        raise SpoolRecordError("it is not a JSON object")
     if deeper(document, DEEPEST + 2):  # the deepest metadata, in a body, in a record
-        raise Unreadable("it is nested too deeply")
+        raise SpoolRecordError("it is nested too deeply")
     _versioned(document.get("version"))
     checksum = document.pop("checksum", None)
     if checksum is not None and checksum != _checksum(document):  # a record made by hand has none
-        raise Unreadable("its checksum does not match: it was changed, or written by halves")
+        raise SpoolRecordError("its checksum does not match: it was changed, or written by halves")
     return _checked(document)
 
 
@@ -116,9 +116,9 @@ def _finite(text: str) -> float:
 
 def _versioned(version: object) -> None:
     if type(version) is not int or version < VERSION:
-        raise Unreadable("it has no version that cibeacon ever wrote")
+        raise SpoolRecordError("it has no version that cibeacon ever wrote")
     if version > VERSION:
-        raise Newer("a newer cibeacon wrote it")
+        raise UnsupportedRecordVersion("a newer cibeacon wrote it")
 
 
 _REQUIRED: Mapping[str, tuple[type, ...]] = {
@@ -144,11 +144,11 @@ def _checked(document: dict[str, Any]) -> Record:
     known = {**_REQUIRED, **_MORE}
     fields = {name: value for name, value in document.items() if name in known}
     if not _REQUIRED.keys() <= fields.keys() or not all(isinstance(fields[name], known[name]) for name in fields):
-        raise Unreadable("its fields are not those of a record")
+        raise SpoolRecordError("its fields are not those of a record")
     if not fields["key"]:
-        raise Unreadable("it has no key, so nobody could tell two such records apart")
+        raise SpoolRecordError("it has no key, so nobody could tell two such records apart")
     if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LAST_MOMENT:
-        raise Unreadable("created_at is no time")
+        raise SpoolRecordError("created_at is no time")
     return Record(**fields)
 
 

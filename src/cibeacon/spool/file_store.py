@@ -1,11 +1,13 @@
-"""The folder of signals that could not leave: writes a record so that it survives a crash, and takes it away again.
+"""The folder of signals that wait: writes a record so that it survives a crash, and removes it. Sends nothing.
 
-A record appears whole or not at all: it is written under another name, synced, renamed, and the folder is synced
-(https://man7.org/linux/man-pages/man2/fsync.2.html). Reading them back is `backlog`'s.
+A record is in the folder whole or not at all: it is written under another name, synced and renamed, and the folder is
+synced (https://man7.org/linux/man-pages/man2/fsync.2.html).
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -17,51 +19,80 @@ from typing import BinaryIO, Protocol
 from cibeacon.model.spool_record import LARGEST, Record, file_name
 from cibeacon.runtime import paths
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
-from cibeacon.spool.locks import Held, Patience, lock, locked
+from cibeacon.runtime.interrupt_guard import Section, interruptible, uninterrupted
 
 MOST = 10_000
-"""Files in one folder: 40 MB of usual ones. A folder that nobody replays must not fill a disk."""
+"""Files in one folder: 40 MB of usual ones. A folder that is never replayed must not fill a disk."""
 ENDING = ".ndjson"
 """How the name of a file of records ends."""
 UNFINISHED = ".part"
 """How the name of a file ends that is still being written."""
 MOST_BYTES = 256 << 20
 """Bytes of one folder."""
+LOCK_PAUSE = 0.02
+"""Seconds between two attempts to get a lock."""
 _MOST_HELD = 200
 """Files that are locked at once: each takes a descriptor, of which a process may have a thousand."""
 _EMPTY = "Run cibeacon replay, or empty it."
 _CLEAR = "Look at the files that end in .refused and .corrupt, and remove them."
 _FREE = "Look whether a process that uses the folder is stopped, or name another folder in the setting spool."
-_LEFT = re.compile(rf"[0-9a-f]{{32}}{re.escape(UNFINISHED)}")
-_LEFT_SECONDS = 3600.0
+_LEFTOVER = re.compile(rf"[0-9a-f]{{32}}{re.escape(UNFINISHED)}")
+_LEFTOVER_SECONDS = 3600.0
 
 
-class Place(Protocol):
+class LockTimeoutError(OSError):
+    """Another process of ours holds the lock of a folder and does not release it."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EAGAIN, "another process holds the folder's lock and does not let go")
+
+
+class LockPatience:
+    """How long all waits for locks may take together: a stopped process holds its lock for ever.
+
+    Args:
+        seconds: the time for all of them.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(self, seconds: float, sleep: Callable[[float], None]) -> None:
+        self._left, self._sleep = seconds, sleep
+
+    def wait_until(self, is_ready: Callable[[], bool]) -> bool:
+        """Whether it is ready before the time is over; asks once at least."""
+        while not is_ready():
+            if self._left <= 0:
+                return False
+            self._left -= LOCK_PAUSE
+            self._sleep(LOCK_PAUSE)
+        return True
+
+
+class SpoolStore(Protocol):
     """Where records are kept: a folder on disk, or a bucket."""
 
     def keep(self, records: Sequence[Record]) -> None:
-        """Writes all records, durably. Raises `SpoolError`; some may be there all the same then."""
+        """Writes all records, durably. Raises `SpoolError`; some may have been written all the same."""
         ...
 
     def let_go(self) -> None:
-        """What was kept may be sent by others."""
+        """Lets other processes send what was kept."""
         ...
 
     def take_in(self, lines: bytes) -> Path | str:
-        """The name of a place with lines that came from elsewhere. Raises `SpoolError`."""
+        """Writes lines that came from elsewhere, and returns where. Raises `SpoolError`."""
         ...
 
     def forget(self, record: Record) -> None:
-        """Takes a record away."""
+        """Removes a record."""
         ...
 
     def holds(self, key: str) -> bool:
-        """Whether a signal of that key waits there."""
+        """Whether a signal with that key waits there."""
         ...
 
     def tidy(self, now: float) -> None:
-        """Removes what nobody finished; `now` in Unix seconds."""
+        """Removes unfinished files; `now` in Unix seconds."""
         ...
 
 
@@ -70,55 +101,59 @@ class Spool:
 
     Args:
         folder: is made when the first record is kept.
-        token: a fresh word for names that no other process uses.
+        token: a fresh name that no other process uses.
         patience: for the folder's lock; None waits as long as another process has it.
-        holds: no replay sends what is kept here while this process lives and has not let go: it may know more of it
-            soon, or is sending it.
+        holds: no replay sends what is kept here until this process ends or lets go: it may soon know more of it, or is
+            sending it.
     """
 
     def __init__(
-        self, folder: Path, token: Callable[[], str], patience: Patience | None = None, *, holds: bool = False
+        self, folder: Path, token: Callable[[], str], patience: LockPatience | None = None, *, holds: bool = False
     ) -> None:
         self.folder, self._token, self._patience, self._holds = folder, token, patience, holds
         self._held: list[int] = []
 
     def keep(self, records: Sequence[Record]) -> None:
-        """Writes all records, durably. Raises `SpoolError`; some may be there all the same then."""
+        """Writes all records, durably. Raises `SpoolError`; some may have been written all the same."""
         files = {record.name: record.line() for record in records}
         if any(len(line) > LARGEST for line in files.values()):
-            raise _unkept(self.folder, f"a signal is over {LARGEST >> 20} MiB", "Send less metadata.")
-        self._put(files, self._holds)
+            raise _not_kept(self.folder, f"a signal is over {LARGEST >> 20} MiB", "Send less metadata.")
+        self._put(files, held=self._holds)
 
     def let_go(self) -> None:
-        """What was kept may be sent by others."""
+        """Lets other processes send what was kept."""
         while self._held:
             os.close(self._held.pop())
 
     def take_in(self, lines: bytes) -> Path:
-        """A file in the folder, durable, with lines that came from elsewhere. Raises `SpoolError`."""
+        """Writes lines that came from elsewhere to a file in the folder, and returns it. Raises `SpoolError`."""
         name = f"{hashlib.sha256(lines).hexdigest()}{ENDING}"
         self._put({name: lines})
         return self.folder / name
 
     def forget(self, record: Record) -> None:
-        """Takes a record away. One that cannot be taken away is sent again some day, which changes nothing."""
+        """Removes a record. One that cannot be removed is sent again some day, which changes nothing."""
         with suppress(OSError), paths.folder(self.folder) as where, locked(where, self._patience):
             with open_in(record.name, where) as file:
-                same = file.read(LARGEST + 1) == record.line()  # another process may have stated the same fact anew
-            if same:
+                is_same = file.read(LARGEST + 1) == record.line()  # another process may have written a newer one
+            if is_same:
                 paths.remove(record.name, where)
 
     def holds(self, key: str) -> bool:
-        """Whether a signal of that key waits in the folder."""
+        """Whether a signal with that key waits in the folder."""
         return (self.folder / file_name(key)).is_file()
 
     def tidy(self, now: float) -> None:
-        """Removes what nobody finished; `now` in Unix seconds."""
-        tidy(self.folder, now)
+        """Removes files that were left unfinished an hour ago or longer; `now` in Unix seconds."""
+        with suppress(OSError), paths.folder(self.folder) as where, os.scandir(where) as entries:
+            for entry in entries:
+                is_old = now - entry.stat(follow_symlinks=False).st_mtime > _LEFTOVER_SECONDS
+                if _LEFTOVER.fullmatch(entry.name) and is_old:
+                    paths.remove(entry.name, where)
 
-    def _put(self, files: Mapping[str, bytes], held: bool = False) -> None:
+    def _put(self, files: Mapping[str, bytes], *, held: bool = False) -> None:
         with _translated(self.folder), uninterrupted(), _made(self.folder) as where:
-            self._make_room(where, len(files))
+            self._check_size(where, len(files))
             parts = {f"{self._token()}{UNFINISHED}": name for name in files}
             try:
                 for part, content in zip(parts, files.values(), strict=True):
@@ -134,18 +169,66 @@ class Spool:
                 for part in parts:
                     paths.remove(part, where)
 
-    def _make_room(self, where: int, count: int) -> None:
+    def _check_size(self, where: int, count: int) -> None:
         waiting, aside = _sizes(where)
         if len(waiting) + count > MOST:
-            raise _unkept(self.folder, f"it holds {len(waiting):,} files already", _EMPTY)
+            raise _not_kept(self.folder, f"it holds {len(waiting):,} files already", _EMPTY)
         if sum(waiting) + sum(aside) > MOST_BYTES:
-            held = f"it holds {(sum(waiting) + sum(aside)) >> 20:,} MiB already"
-            raise _unkept(self.folder, held, _EMPTY if sum(waiting) >= sum(aside) else _CLEAR)
+            size = f"it holds {(sum(waiting) + sum(aside)) >> 20:,} MiB already"
+            raise _not_kept(self.folder, size, _EMPTY if sum(waiting) >= sum(aside) else _CLEAR)
+
+
+@contextmanager
+def locked(
+    folder: int, patience: LockPatience | None = None, section: Callable[[], Section] = uninterrupted
+) -> Iterator[None]:
+    """While it lasts, no other process of ours changes the files of an open folder.
+
+    Raises `LockTimeoutError`. The wait for the lock is a `section`.
+    """
+    with section():
+        if patience is None:
+            lock(folder, wait=True)
+        elif not patience.wait_until(lambda: lock(folder)):
+            raise LockTimeoutError
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_UN)
+
+
+def lock(descriptor: int, *, wait: bool = False) -> bool:
+    """Locks what is open until it is closed (https://man7.org/linux/man-pages/man2/flock.2.html); False: another has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: at worst something is sent twice
+        pass
+    return True
+
+
+def open_in(name: str, where: int) -> BinaryIO:
+    """A file in an open folder, for reading. It follows no link, and does not wait for a pipe."""
+    return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=where), "rb")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the URL of an object store, and not a path."""
+    return "://" in text
+
+
+def folder(given: str | None, default: str | None) -> Path | None:
+    """The folder that the setting names, else the CI system's; None when it is turned off or there is none."""
+    if given is None:
+        return Path(default) if default else None
+    return None if given.lower() in ("off", "none", "false") else Path(given)
 
 
 @contextmanager
 def _made(folder: Path) -> Iterator[int]:
-    """The descriptor of a folder that nobody else may read, if it is new. A checkout can bring a link along."""
+    """The descriptor of a folder that only this user may read, if it is new. A checkout can bring a link along."""
     with paths.folder(folder.parent, make=True) as above, suppress(FileExistsError):
         os.mkdir(folder.name, 0o700, dir_fd=above)
     with paths.folder(folder) as where:
@@ -153,50 +236,25 @@ def _made(folder: Path) -> Iterator[int]:
 
 
 def _sizes(where: int) -> tuple[list[int], list[int]]:
-    """Bytes of every file of records, and of every other, which no replay reads; one that goes meanwhile is none."""
+    """Bytes of every file of records, and of every other file, which no replay reads."""
     waiting, aside = list[int](), list[int]()
     with os.scandir(where) as entries:
         for entry in entries:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):  # removed meanwhile
                 size = entry.stat(follow_symlinks=False).st_size
                 (waiting if entry.name.endswith(ENDING) else aside).append(size)
     return waiting, aside
-
-
-def tidy(folder: Path, now: float) -> None:
-    """Removes what somebody did not come to finish, an hour ago or longer; `now` in Unix seconds."""
-    with suppress(OSError), paths.folder(folder) as where, os.scandir(where) as entries:
-        for entry in entries:
-            if _LEFT.fullmatch(entry.name) and now - entry.stat(follow_symlinks=False).st_mtime > _LEFT_SECONDS:
-                paths.remove(entry.name, where)
-
-
-def open_in(name: str, where: int) -> BinaryIO:
-    """A file in an open folder, for reading; never through a link, and nobody waits for a pipe."""
-    return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=where), "rb")
 
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
-    except Held as error:
-        raise _unkept(folder, str(error.strerror), _FREE) from error
+    except LockTimeoutError as error:
+        raise _not_kept(folder, str(error.strerror), _FREE) from error
     except OSError as error:
-        raise _unkept(folder, error.strerror or str(error), "Name a folder in the setting spool.") from error
+        raise _not_kept(folder, error.strerror or str(error), "Name a folder in the setting spool.") from error
 
 
-def _unkept(folder: Path, why: str, hint: str) -> SpoolError:
-    return SpoolError(f"Signals cannot be kept in {folder}", why, hint)
-
-
-def is_address(text: str) -> bool:
-    """Whether a text names a place in an object store, and not a path."""
-    return "://" in text
-
-
-def folder(given: str | None, default: str | None) -> Path | None:
-    """The folder that a person named, else the host's; None when it is turned off or there is none."""
-    if given is None:
-        return Path(default) if default else None
-    return None if given.lower() in ("off", "none", "false") else Path(given)
+def _not_kept(folder: Path, reason: str, hint: str) -> SpoolError:
+    return SpoolError(f"Signals cannot be kept in {folder}", reason, hint)

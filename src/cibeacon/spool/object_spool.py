@@ -1,8 +1,8 @@
-"""Keeps signals in a bucket, one object each, and takes them away again. Knows no network beyond `bucket`.
+"""Keeps signals in a bucket, one object each, and removes them. Knows no network beyond `object_store`.
 
-A name holds the key, the time and the content of a statement, so an object never changes: whoever removes what was read
-cannot remove anything newer, and two who write or remove the same do no harm. There is no lock, so two replays at once
-may send a signal twice; it has the same id both times.
+A name holds the key, the time and the content of a record, so an object never changes: a process that removes what it read
+cannot remove anything newer, and two processes that write or remove the same do no harm. There is no lock, so two replays
+at once may send a signal twice; it has the same id both times.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from cibeacon.model.spool_record import LARGEST, Record, file_name
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool.file_store import ENDING
 from cibeacon.spool.object_store import Bucket
 
 _DIGITS = 16
-_MOMENT = 15
+_TIME_DIGITS = 15
 """Digits of a time in milliseconds, so that names stand in its order."""
 
 
@@ -38,25 +39,25 @@ class BucketSpool:
                 "Send less metadata.",
             )
         if objects:
-            self.bucket.put_in_time(objects)  # what waits for nobody would be told after all, some day
+            self.bucket.put_in_time(objects)  # what is written late would be sent twice
 
     def let_go(self) -> None:
         """A bucket has no locks."""
 
     def take_in(self, lines: bytes) -> str:
-        """The address of an object with lines that came from elsewhere. Raises `SpoolError`."""
+        """Writes lines that came from elsewhere to an object, and returns its address. Raises `SpoolError`."""
         name = f"{hashlib.sha256(lines).hexdigest()}{ENDING}"
         self.bucket.put({name: lines})
         return f"{self.bucket.address}/{name}"
 
     def forget(self, record: Record) -> None:
-        """Takes a record away, and older statements of the same fact. What stays is sent again, which changes nothing."""
+        """Removes a record, and older ones with its key. What stays is sent again, which changes nothing."""
         with suppress(SpoolError):
-            there = [found.name for found in self.bucket.list(f"{_key(record)}-")]
+            there = [item.name for item in self.bucket.list(f"{_key(record)}-")]
             self.bucket.delete([name for name in there if name[: len(_dated(record))] <= _dated(record)])
 
     def holds(self, key: str) -> bool:
-        """Whether a signal of that key waits in the bucket; true where nobody can tell."""
+        """Whether a signal of that key waits in the bucket; true where that is not known."""
         try:
             return any(True for _ in self.bucket.list(f"{file_name(key).removesuffix(ENDING)}-"))
         except SpoolError:
@@ -66,8 +67,8 @@ class BucketSpool:
         """There is nothing unfinished in a bucket."""
 
 
-class Object(NamedTuple):
-    """Where lines wait in a bucket."""
+class SpoolObject(NamedTuple):
+    """An object with records on its lines."""
 
     bucket: Bucket
     name: str
@@ -76,41 +77,37 @@ class Object(NamedTuple):
         return f"{self.bucket.address}/{self.name}" if self.name else self.bucket.address
 
     @contextmanager
-    def claimed(self, line: bytes) -> Iterator[bool]:
-        """Whether the line is still there. Nobody can be kept from sending it, too."""
+    def claim(self, line: bytes, deadline: Deadline) -> Iterator[bool]:
+        """Whether the line is still there. Another replay may send it at the same time: a bucket has no locks."""
         yield line in self._lines()
 
-    def drop(self, lines: Collection[bytes]) -> None:
-        """Takes lines out; an object without lines goes. Raises `SpoolError`."""
-        there = self._lines()
-        rest = [line for line in there if line not in lines]
-        if rest and len(rest) < len(there):
+    def take_out(self, lines: Collection[bytes], aside: str = "") -> None:
+        """Removes lines; with `aside`, an ending, they are moved to the object beside. Raises `SpoolError`."""
+        present = self._lines()
+        moved = [line.rstrip(b"\n") + b"\n" for line in present if line in lines]
+        rest = [line for line in present if line not in lines]
+        if moved and aside:
+            name = f"{self.name}{aside}"
+            before = dict(self.bucket.get([name])).get(name, b"")
+            self.bucket.put({name: before + b"".join(moved)})
+        if moved and rest:
             self.bucket.put({self.name: b"".join(rest)})
-        elif there and not rest:
+        elif moved:
             self.bucket.delete([self.name])
-
-    def set_aside(self, lines: Collection[bytes], ending: str) -> None:
-        """Moves lines to an object beside theirs, which no replay reads. Raises `SpoolError`."""
-        moved = [line.rstrip(b"\n") + b"\n" for line in self._lines() if line in lines]
-        if moved:
-            aside = f"{self.name}{ending}"
-            before = dict(self.bucket.get([aside])).get(aside, b"")
-            self.bucket.put({aside: before + b"".join(moved)})
-            self.drop(lines)
 
     def _lines(self) -> list[bytes]:
         content = dict(self.bucket.get([self.name])).get(self.name, b"")
         return [line for line in content.splitlines(keepends=True) if line.strip()]
 
 
-def objects(bucket: Bucket, largest: int) -> Iterator[tuple[Object, list[bytes] | None]]:
+def objects(bucket: Bucket, largest: int) -> Iterator[tuple[SpoolObject, list[bytes] | None]]:
     """Every spool object below the address with its lines; None for one that is over `largest` bytes."""
-    found = [each for each in bucket.list() if f"{bucket.address}/{each.name}".rstrip("/").endswith(ENDING)]
-    for each in found:
-        if each.size > largest:
-            yield Object(bucket, each.name), None
-    for name, content in bucket.get([each.name for each in found if each.size <= largest]):
-        yield Object(bucket, name), content.splitlines(keepends=True)
+    listed = [item for item in bucket.list() if f"{bucket.address}/{item.name}".rstrip("/").endswith(ENDING)]
+    for item in listed:
+        if item.size > largest:
+            yield SpoolObject(bucket, item.name), None
+    for name, content in bucket.get([item.name for item in listed if item.size <= largest]):
+        yield SpoolObject(bucket, name), content.splitlines(keepends=True)
 
 
 def _key(record: Record) -> str:
@@ -118,7 +115,7 @@ def _key(record: Record) -> str:
 
 
 def _dated(record: Record) -> str:
-    return f"{_key(record)}-{round(record.created_at * 1000):0{_MOMENT}}"
+    return f"{_key(record)}-{round(record.created_at * 1000):0{_TIME_DIGITS}}"
 
 
 def _name(record: Record) -> str:

@@ -1,0 +1,153 @@
+"""Sends signals one after the other, files several at a time, within their time. Does not know what a signal holds.
+
+A sink that does not take signals is given up soon, so that it costs the other sinks nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from cibeacon import __version__
+from cibeacon.files.upload_copy import cleaning
+from cibeacon.model.outcome import Outcome
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
+from cibeacon.runtime.watched_file import Watch
+from cibeacon.settings import Settings
+from cibeacon.settings.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from cibeacon.http.client import HttpClient
+
+UPLOADS = 4
+"""Files that are sent at once."""
+
+
+class Sending(NamedTuple):
+    """What the sender has to know of a signal."""
+
+    sink: str
+    is_file: bool = False
+
+
+Send: TypeAlias = "Callable[[int, HttpClient, Deadline, bool], Outcome]"
+"""Sends the signal at an index; it is given a client, a deadline and whether a request that failed is tried again."""
+Sent: TypeAlias = Iterator[tuple[int, Outcome | None]]
+
+
+class SignalSender:
+    """Sends signals in their order.
+
+    Args:
+        give_up_after: a sink that did not take so many signals in a row is not asked again.
+        watch: is called with the progress of every file.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        settings: Settings,
+        known: Mapping[str, Endpoint],
+        *,
+        give_up_after: int,
+        watch: Watch | None = None,
+    ) -> None:
+        self._env, self._settings, self._endpoints = env, settings, known
+        self._give_up_after, self._watch = give_up_after, watch
+
+    def send_all(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
+        """Each signal's index and outcome, as it comes; no outcome where its sink was given up before.
+
+        Files have their own time (setting dci_upload_timeout); what follows them has the whole timeout again.
+        """
+        for is_file, group in groupby(range(len(sendings)), lambda index: sendings[index].is_file):
+            if is_file:
+                yield from self._upload(list(group), send, self._from_now(self._settings.dci.dci_upload_timeout))
+                deadline = self._from_now(self._settings.core.timeout)
+            else:
+                yield from self._send_in_turn(sendings, list(group), send, deadline)
+
+    def _send_in_turn(
+        self, sendings: Sequence[Sending], indexes: Sequence[int], send: Send, deadline: Deadline
+    ) -> Sent:
+        """Every sink has its share of the time, and each signal that may fail its share of that."""
+        waiting, failures = Counter(sendings[index].sink for index in indexes), Counter[str]()
+        shares: dict[str, Deadline] = {}
+        with open_client(self._env, self._settings, self._endpoints, deadline, self._watch) as client:
+            for index in indexes:
+                sink = sendings[index].sink
+                if failures[sink] >= self._give_up_after:
+                    yield index, None
+                    continue
+                if sink not in shares:
+                    shares[sink] = deadline.part(1 / (len(waiting) - len(shares)))
+                chances = min(self._give_up_after - failures[sink], waiting[sink])
+                outcome = send(index, client, shares[sink].part(1 / chances), not failures[sink])
+                waiting[sink] -= 1
+                failures[sink] = _failures_after(outcome, failures[sink])
+                yield index, outcome
+
+    def _upload(self, indexes: Sequence[int], send: Send, deadline: Deadline) -> Sent:
+        """A file that fails does not stop the others, until so many in a row have failed as are sent at once."""
+        from cibeacon.runtime.threads import together  # loaded with the network stack only
+
+        failures = [0]
+        with ExitStack() as stack:
+            clients = [
+                stack.enter_context(open_client(self._env, self._settings, self._endpoints, deadline, self._watch))
+                for _ in indexes[:UPLOADS]
+            ]
+
+            def upload(index: int) -> Outcome | None:
+                if failures[0] >= UPLOADS:
+                    return None
+                client = clients.pop()  # a session serves one thread at a time
+                try:
+                    outcome = send(index, client, deadline, True)
+                finally:
+                    clients.append(client)
+                failures[0] = _failures_after(outcome, failures[0])
+                return outcome
+
+            yield from together(upload, indexes, UPLOADS)
+
+    def _from_now(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self._env.clock, self._env.sleep, self._env.clock())
+
+
+def _failures_after(outcome: Outcome, failures: int) -> int:
+    """Failures in a row. An outcome without a request says nothing about the sink."""
+    if outcome.request is None:
+        return failures
+    return failures + 1 if outcome.status == "spooled" else 0
+
+
+@contextmanager
+def open_client(
+    env: Environment,
+    settings: Settings,
+    known: Mapping[str, Endpoint],
+    deadline: Deadline,
+    watch: Watch | None = None,
+) -> Iterator[HttpClient]:
+    """An HTTP client for every sink. The network stack is loaded here: it takes 0.1 s."""
+    from cibeacon.http.client import HttpClient
+
+    client = HttpClient(
+        known,
+        deadline,
+        random=env.random,
+        now=env.now,
+        user_agent=f"cibeacon/{__version__}",
+        allow_http=settings.core.allow_http,
+        watch=watch,
+        redact=cleaning(settings, env.environ),
+    )
+    try:
+        yield client
+    finally:
+        client.close()

@@ -1,0 +1,82 @@
+"""Knows what waits with one key, and how its outcome reads. Does not know how it is sent."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.spool_record import Record
+from cibeacon.spool.spool_reader import Entry
+
+JOB, FILE, VALUE, STATE = "DciJob", "Attachment", "JobValue", "JobState"
+"""Signals about a job of DCI, by the names of their types, in the order in which they are sent."""
+_PARTS = (JOB, FILE, VALUE, STATE)
+
+
+class SpooledSignal(NamedTuple):
+    """All records with one key; the newest is sent, and the older ones go the same way."""
+
+    newest: Entry
+    entries: tuple[Entry, ...]
+
+    @property
+    def sink(self) -> str:
+        """The name of its sink."""
+        return self.newest.record.sink
+
+    @property
+    def part(self) -> str:
+        """The name of the signal's type, if it is about a job of DCI; else empty."""
+        return _part(self.newest.record)
+
+    @property
+    def job(self) -> str:
+        """The tag of the job of DCI that it is about; else empty."""
+        return str((self.newest.record.signal or {}).get("correlation", "")) if self.part else ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Its outcome before anything was sent."""
+        record = self.newest.record
+        return Outcome(
+            kind=record.kind,
+            sink=record.sink,
+            status="skipped",
+            subject=record.subject,
+            method=record.path.removeprefix("/api/").removeprefix("v1/"),
+            key=record.key,
+            reference_id=record.reference_id,
+        )
+
+    def not_delivered(self, outcome: Outcome) -> Outcome:
+        """An outcome that is not final; what came by a pipe has no spool to stay in."""
+        if self.newest.source is not None:
+            return outcome
+        reason = f"{outcome.reason} It was read from a pipe and is not kept."
+        return outcome._replace(status="failed", retryable=False, reason=reason)
+
+    def spooled(self, error: str, reason: str) -> Outcome:
+        """The outcome of a signal that was not sent."""
+        return self.not_delivered(self.outcome._replace(status="spooled", error=error, reason=reason, retryable=True))
+
+    def invalid(self, reason: str) -> Outcome:
+        """The outcome of a signal that cannot be sent as it is, or from here."""
+        return self.outcome._replace(status="invalid", reason=reason, retryable=self.newest.source is not None)
+
+
+def newest_of_each_key(entries: Iterable[Entry], kinds: tuple[str, ...]) -> list[SpooledSignal]:
+    """One signal for each key, in the order in which the keys were first written; `kinds` in their sending order."""
+
+    def order(entry: Entry) -> tuple[float, int, int]:
+        record = entry.record
+        kind = kinds.index(record.kind) if record.kind in kinds else len(kinds)
+        return record.created_at, kind, _PARTS.index(_part(record)) if _part(record) else 0
+
+    by_key: dict[tuple[str, str], list[Entry]] = {}
+    for entry in sorted(entries, key=order):
+        by_key.setdefault((entry.record.sink, entry.record.key), []).append(entry)
+    return [SpooledSignal(same[-1], tuple(same)) for same in by_key.values()]
+
+
+def _part(record: Record) -> str:
+    name = str((record.signal or {}).get("type"))
+    return name if name in _PARTS else ""
