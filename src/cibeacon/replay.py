@@ -10,11 +10,11 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from cibeacon.ci import detect
 from cibeacon.delivery import attachment_guard
-from cibeacon.delivery.sender import Sending, SignalSender
+from cibeacon.delivery.sender import Client, Sending, SignalSender
 from cibeacon.delivery.spool_factory import lock_patience, open_spool
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Notice, Report
@@ -35,9 +35,6 @@ from cibeacon.spool.object_store import Bucket
 from cibeacon.spool.spool_file import REFUSED, SpoolSource
 from cibeacon.spool.spool_reader import Entry, SpoolReader
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
-
-if TYPE_CHECKING:
-    from cibeacon.http.client import HttpClient
 
 SendResumed: TypeAlias = Callable[[Resumed, Outcome], Outcome]
 GIVE_UP_AFTER = 3
@@ -163,7 +160,7 @@ class Replay:
         sendings = [Sending(signal.sink, signal.part == FILE) for signal in signals]
         deadline = Deadline(self._settings.core.timeout, self._env.clock, self._env.sleep, self._env.started)
 
-        def send(number: int, client: HttpClient, allowed: Deadline, retry: bool) -> Outcome:
+        def send(number: int, client: Client, allowed: Deadline, retry: bool) -> Outcome:
             def send_resumed(resumed: Resumed, outcome: Outcome) -> Outcome:
                 return client.send(resumed.exchange, outcome, deadline=allowed, retry=retry)
 

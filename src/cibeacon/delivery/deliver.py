@@ -6,9 +6,8 @@ What was not delivered stays on disk, for `cibeacon replay`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from cibeacon.delivery.sender import Sending, SignalSender
+from cibeacon.delivery.sender import Client, Sending, SignalSender
 from cibeacon.delivery.write_ahead import WriteAhead, preview
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
@@ -21,9 +20,6 @@ from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings.endpoint import Endpoint, endpoints
 from cibeacon.signals.plan import Ready, Step
 from cibeacon.sinks import SINKS
-
-if TYPE_CHECKING:
-    from cibeacon.http.client import HttpClient
 
 _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
 """How many signals an earlier job of the pipeline spooled, as its dotenv report says."""
@@ -80,7 +76,7 @@ class _Delivery:
         ready = [(index, step) for index, step in enumerate(self._planned) if isinstance(step, Ready)]
         sendings = [Sending(step.row.sink, isinstance(step.signal, Attachment)) for _, step in ready]
 
-        def send(number: int, client: HttpClient, allowed: Deadline, retry: bool) -> Outcome:
+        def send(number: int, client: Client, allowed: Deadline, retry: bool) -> Outcome:
             step = self._steps[ready[number][0]]
             if isinstance(step, Outcome):
                 return step

@@ -9,22 +9,30 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon import __version__
 from cibeacon.files.upload_copy import cleaning
 from cibeacon.model.outcome import Outcome
+from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import Settings
 from cibeacon.settings.endpoint import Endpoint
 
-if TYPE_CHECKING:
-    from cibeacon.http.client import HttpClient
-
 UPLOADS = 4
 """Files that are sent at once."""
+
+
+class Client(Protocol):
+    """The HTTP client, which is not imported before something is sent: the network stack takes 0.1 s."""
+
+    def send(
+        self, exchange: Exchange, outcome: Outcome, deadline: Deadline | None = None, *, retry: bool = True
+    ) -> Outcome:
+        """The sink's verdict on an exchange, as an outcome."""
+        ...
 
 
 class Sending(NamedTuple):
@@ -34,7 +42,7 @@ class Sending(NamedTuple):
     is_file: bool = False
 
 
-Send: TypeAlias = "Callable[[int, HttpClient, Deadline, bool], Outcome]"
+Send: TypeAlias = Callable[[int, Client, Deadline, bool], Outcome]
 """Sends the signal at an index; it is given a client, a deadline and whether a request that failed is tried again."""
 Sent: TypeAlias = Iterator[tuple[int, Outcome | None]]
 
@@ -133,8 +141,8 @@ def open_client(
     known: Mapping[str, Endpoint],
     deadline: Deadline,
     watch: Watch | None = None,
-) -> Iterator[HttpClient]:
-    """An HTTP client for every sink. The network stack is loaded here: it takes 0.1 s."""
+) -> Iterator[Client]:
+    """An HTTP client for every sink."""
     from cibeacon.http.client import HttpClient
 
     client = HttpClient(
