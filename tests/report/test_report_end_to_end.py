@@ -504,7 +504,7 @@ class TestGitHubMouths:
         waiting = list((tmp_path / "cibeacon" / "spool").glob("*.ndjson"))
         assert ended.code == 0
         assert heredocs((tmp_path / "output").read_text())["spooled"] == str(len(waiting)) == "3"
-        assert "⏳ kept for later" in (tmp_path / "summary.md").read_text()
+        assert "⏳ spooled" in (tmp_path / "summary.md").read_text()
         assert ended.out.count("::warning title=cibeacon%3A") == 3
         replayed = cibeacon("replay", "--strict", environ=github(), cwd=shop.root)
         assert (replayed.code, list((tmp_path / "cibeacon" / "spool").iterdir())) == (0, [])

@@ -1,4 +1,4 @@
-"""The report as Markdown for a step summary. Every cell has passed the sanitiser; it stays far below any host's limit."""
+"""The report as Markdown for a step summary. Every cell has passed the sanitiser; it stays far below any CI system's limit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cibeacon.model.parsers import moment
 from cibeacon.model.report import Report
 from cibeacon.runtime.sanitize import cell
 
-_IN_ADDRESSES = ":/?#&+,;=%"
-"""What an address keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
+_KEPT_IN_URLS = ":/?#&+,;=%"
+"""What a URL keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
 _MOST_ROWS = 200
 _MARKS = {
-    "sent": "✅ sent",
-    "duplicate": "✅ already there",
-    "skipped": "➖ skipped",
-    "spooled": "⏳ kept for later",
-    "failed": "❌ failed",
-    "invalid": "❌ invalid",
-    "dry-run": "🔍 dry run",
+    "sent": "✅",
+    "duplicate": "✅",
+    "skipped": "➖",
+    "spooled": "⏳",
+    "failed": "❌",
+    "invalid": "❌",
+    "dry-run": "🔍",
 }
 
 
@@ -32,9 +32,8 @@ def markdown(report: Report, links: Iterable[Link] = ()) -> str:
 
 
 def _heading(report: Report, links: Iterable[Link]) -> Iterator[str]:
-    yield f"### cibeacon: {report.verb if report.verb == 'services' else report.status}"
-    yield ""
-    shown = " · ".join(f"[{words}]({quote(url, safe=_IN_ADDRESSES, errors='replace')})" for words, url in links)
+    yield from (f"### cibeacon: {report.verb if report.verb == 'services' else report.status}", "")
+    shown = " · ".join(f"[{label}]({quote(url, safe=_KEPT_IN_URLS, errors='replace')})" for label, url in links)
     if shown:
         yield from (shown, "")
 
@@ -43,41 +42,36 @@ def _signals(report: Report) -> Iterator[str]:
     if not report.outcomes:
         return
     yield from ("| signal | outcome | about | note |", "|---|---|---|---|")
-    for row in report.outcomes[:_MOST_ROWS]:
-        yield f"| {cell(row.kind)} | {_MARKS[row.status]} | {cell(row.subject)} | {cell(_note(row))} |"
+    for one in report.outcomes[:_MOST_ROWS]:
+        note = ": ".join(part for part in (one.error, one.reason) if part) or _duration(one)
+        yield f"| {cell(one.kind)} | {_MARKS[one.status]} {one.status} | {cell(one.subject)} | {cell(note)} |"
     yield from _more(len(report.outcomes))
     if report.dci_job_page:
         yield from ("", f"[The DCI job]({report.dci_job_page})")
 
 
-def _note(row: Outcome) -> str:
-    return ": ".join(part for part in (row.error, row.reason) if part) or _duration(row)
-
-
-def _duration(row: Outcome) -> str:
+def _duration(outcome: Outcome) -> str:
     """How long the run took, in the two largest units."""
-    told = row.request.body if row.request and isinstance(row.request.body, dict) else {}
+    body = outcome.request.body if outcome.request and isinstance(outcome.request.body, dict) else {}
     try:
-        seconds = moment(str(told.get("finished_at", ""))) - moment(str(told.get("started_at", "")))
+        seconds = moment(str(body.get("finished_at", ""))) - moment(str(body.get("started_at", "")))
     except ValueError:
         return ""
     if seconds <= 0:
         return ""
     units = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
-    largest = [f"{count} {unit}" for count, unit in units if count]
-    return " ".join(largest[:2])
+    return " ".join([f"{count} {unit}" for count, unit in units if count][:2])
 
 
 def _services(changes: Changes | None) -> Iterator[str]:
     if changes is None:
         return
-    yield ""
     if changes.status == "unknown":
-        yield f"Changed services: unknown, {cell(changes.unknown)}"
+        yield from ("", f"Changed services: unknown, {cell(changes.unknown)}")
         return
     plural = "" if len(changes.services) == 1 else "s"
-    yield f"<details open><summary>{len(changes.services)} changed service{plural} ({cell(changes.how)})</summary>"
-    yield ""
+    title = f"{len(changes.services)} changed service{plural} ({cell(changes.how)})"
+    yield from ("", f"<details open><summary>{title}</summary>", "")
     if changes.services:
         yield from ("| service | because of |", "|---|---|")
     for name in changes.services[:_MOST_ROWS]:
