@@ -1,11 +1,6 @@
 """The process: the only reader of its arguments and environment, and where its exit code comes from."""
 
-# ruff: noqa: E402
 from __future__ import annotations
-
-import gc
-
-gc.set_threshold(50_000, 20, 100)  # start-up, these imports first, makes little garbage and much that stays
 
 import contextlib
 import io
@@ -22,7 +17,7 @@ from cibeacon.runtime.signal_handling import Interrupts
 
 
 def _in_utf8() -> None:
-    """Starts again where the locale has another encoding: what others wrote as UTF-8 would be sent as other letters."""
+    """Starts again where the locale has another encoding: UTF-8 in names and titles would be sent as other letters."""
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
         with contextlib.suppress(OSError):
             os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - there is no shell
@@ -37,7 +32,7 @@ def _cwd() -> Path:
 
 
 def _open_streams() -> None:
-    """Streams that were closed before the start count as nobody listening."""
+    """Streams that were closed before the start become the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
@@ -48,7 +43,7 @@ def _sleep(seconds: float) -> None:
         time.sleep(seconds)
 
 
-def _world(stage: Stage, interrupts: Interrupts, started: float) -> Environment:
+def _environment(stage: Stage, interrupts: Interrupts, started: float) -> Environment:
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -82,7 +77,7 @@ def main(stage: Stage = "single") -> int:
     interrupts.install()
     from cibeacon.cli.main import run
 
-    return run(sys.argv[1:], _world(stage, interrupts, started))
+    return run(sys.argv[1:], _environment(stage, interrupts, started))
 
 
 def _leave(code: int) -> NoReturn:

@@ -34,7 +34,7 @@ from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, response
 from living import SECONDS, Bell, Living, Stopped, document, outputs, records
 
-RUNS = 200
+RUNS = 100
 AT_A_TIME = 2
 SEED = 1
 TOKEN = "sandbox-token-1"

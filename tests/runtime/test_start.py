@@ -13,7 +13,7 @@ HEAVY = (
     "cibeacon.files.attachments",
 )
 FLAGS_ALONE = ("click", "inspect")
-SENDING_ALONE = ("cibeacon.sending", "cibeacon.delivery.deliver", "cibeacon.signals.plan", "hashlib")
+SENDING_ALONE = ("cibeacon.report", "cibeacon.delivery.deliver", "cibeacon.signals.plan", "hashlib")
 PROGRAM = """
 import sys
 from cibeacon.__main__ import main
@@ -49,9 +49,5 @@ def test_the_changed_services_without_a_map_load_nothing_that_sending_or_flags_n
     assert loaded(tmp_path, "services") == []
 
 
-def test_neither_do_plain_flags(tmp_path):
-    assert loaded(tmp_path, "services", "--strict", "--format=text", "--on-unknown", "skip") == []
-
-
-def test_a_flag_that_is_not_plain_is_what_the_command_line_library_is_for(tmp_path):
+def test_a_flag_is_what_the_command_line_library_is_for(tmp_path):
     assert set(FLAGS_ALONE) <= set(loaded(tmp_path, "services", "--pr=7"))
