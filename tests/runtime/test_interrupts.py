@@ -374,10 +374,9 @@ def talking_to_nobody(job, tmp_path, fault, *, deaf=False, more=None, **flags):
     bell.close()
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
-@pytest.mark.parametrize(
-    ("number", "deaf"), [(signal.SIGTERM, True), *((each, False) for each in SIGNALS)], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize(("number", "deaf", "strict"), [
+    (signal.SIGTERM, True, False), (signal.SIGTERM, False, True), (signal.SIGINT, False, False), (signal.SIGHUP, False, True),
+])  # fmt: skip
 def test_a_log_that_nobody_reads_costs_neither_signals_nor_files_nor_time(job, tmp_path, number, deaf, strict):
     go = Event()
     with talking_to_nobody(job, tmp_path, answers_when_told(go), deaf=deaf, strict=strict) as (this, living, bell):
@@ -582,13 +581,12 @@ def test_where_no_handler_runs_the_process_ends_all_the_same(job, stuck_disk, st
     assert "was ended. None of its signals waits in the spool." in ended.err
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
-def test_a_disk_that_never_answers_outlives_no_budget(job, stuck_disk, strict):
+def test_a_disk_that_never_answers_outlives_no_budget(job, stuck_disk):
     environ, _ = stuck_disk
-    with Refusing() as dx, job(dx.url, CIBEACON_TIMEOUT="1", **environ).running(strict=strict) as living:
+    with Refusing() as dx, job(dx.url, CIBEACON_TIMEOUT="1", **environ).running(strict=True) as living:
         ended = living.ended()
     assert ended.seconds < 1 + BOUND
-    assert ended.code == int(strict)
+    assert ended.code == 1
 
 
 BUDGET = 6.0
@@ -729,13 +727,13 @@ def test_gitlab_is_no_better(shop, merged, tmp_path):
 def test_a_fetch_that_hangs_takes_half_of_the_budget_at_most_and_leaves_nothing(job, shop, tmp_path):
     shop.git("clone", "--quiet", "--depth=1", shop.root.as_uri(), str(tmp_path / "shallow"))
     with FaultServer(hangs) as host, FaultServer(answers(OK)) as dx:
-        this = job(dx.url, GITHUB_SERVER_URL=host.url, GITHUB_TOKEN="t0ken", CIBEACON_TIMEOUT=str(3 * BUDGET))
+        this = job(dx.url, GITHUB_SERVER_URL=host.url, GITHUB_TOKEN="t0ken", CIBEACON_TIMEOUT=str(2 * BUDGET))
         with this._replace(cwd=tmp_path / "shallow").running() as living:
             host.waited_for()
             assert living.child("git-remote-http") > 0
             ended = living.ended()
             assert living.left_behind() == []
-    assert ended.seconds < 3 * BUDGET + BOUND
+    assert ended.seconds < 2 * BUDGET + BOUND
     assert this.rows == [("pull-services", "failed"), *((kind, "sent") for kind in KINDS[1:])], ended.out
     assert this.leftovers == []
 
@@ -752,7 +750,7 @@ def test_a_fetch_that_is_interrupted_leaves_nothing(job, shop, tmp_path):
     assert (ended.code, this.rows, this.leftovers) == (0, SERVICES_UNKNOWN, [])
 
 
-@pytest.mark.parametrize(("number", "strict"), zip(SIGNALS, (False, True, False), strict=True))
+@pytest.mark.parametrize(("number", "strict"), list(zip(SIGNALS, (False, True, False), strict=True)))
 def test_an_interrupted_replay_leaves_what_it_did_not_deliver(job, tmp_path, number, strict):
     with Refusing() as dx:
         this = job(dx.url, CIBEACON_SERVICES="payments", CIBEACON_TIMEOUT="0.001")
