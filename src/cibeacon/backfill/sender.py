@@ -23,7 +23,7 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dx
-from cibeacon.sinks.dx_advice import ADVICE
+from cibeacon.sinks.dx import ADVICE
 
 if TYPE_CHECKING:
     from cibeacon.http.client import HttpClient

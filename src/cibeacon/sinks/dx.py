@@ -12,18 +12,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkResult
+from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkResult, foreign_error, redirect_error
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices, Signal
 from cibeacon.model.spool_record import Record
-from cibeacon.sinks.dx_advice import (
-    ADVICE,
-    EXISTED_BEFORE,
-    HTTP_ADVICE,
-    KEPT_CODES,
-    KEPT_STATUS,
-    NO_SUCH_METHOD,
-    OWN_ATTEMPT,
-)
 
 NAME = "dx"
 
@@ -40,12 +31,67 @@ METHODS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+ADVICE: Mapping[str, str] = {
+    "not_authed": "The request carried no API key: set the secret dx_token (DX_API_TOKEN).",
+    "invalid_auth": "The API key is wrong or expired: make a new Data Cloud API key in DX and update the secret "
+    "dx_token (a Web API token does not work here).",
+    "account_inactive": "The account behind the API key is deactivated or suspended: make a key from an active account.",
+    "required_params_missing": "DX misses a required field: compare the request in the JSON report with docs/reference.md.",
+    "invalid_json": "DX could not parse the request: something between here and DX changed it; check the proxy.",
+    "invalid_arguments": "DX refuses a field: try the other form of the API with dx_api.",
+    "repository_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
+    "repo_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
+    "commit_sha_invalid": "DX refuses the commit id: give 7 to 40 hexadecimal digits (setting commit_sha).",
+    "reference_id_exists": "This reference_id was used before with other values: choose a unique one, or leave it unset.",
+    "metadata_invalid": "DX refuses the metadata: it must be a JSON object; keys are letters, digits, dashes, underscores.",
+    "integration_branch_not_valid": "integration_branch must be a branch that pull requests target, and not the default branch.",
+    "ambiguous_commit_sha_arguments": "Give either commit_sha or merge_commit_shas, not both.",
+    "merge_commit_shas_blank": "merge_commit_shas is empty: name at least one commit, or leave it unset.",
+    "merge_commit_shas_invalid": "A commit in merge_commit_shas is shorter than 7 digits.",
+    "merge_commit_shas_not_found": "DX does not know a commit in merge_commit_shas yet: it may not have imported it; send again later.",
+    "deployment_not_found": "DX has no deployment with this reference_id.",
+}
+"""DX's error codes, each with the next step."""
+
+_OWN_ATTEMPT = (
+    "DX has this reference_id already: most likely from an attempt of ours just before, whose answer was lost. "
+    "If another run may have used it, look in DX."
+)
+_EXISTED_BEFORE = (
+    "DX has this reference_id already: from an earlier attempt of ours whose answer was lost, or from another run. "
+    "Look in DX; if it is another one's, choose a unique reference_id, or leave it unset."
+)
+_WRONG_ADDRESS = "There is no such method at this address: check dx_url, and whether dx_api should be the other form."
+
+_HTTP_ADVICE: Mapping[int, str] = {
+    401: ADVICE["invalid_auth"],
+    403: "The API key may not use this method: check its scopes in DX, and that dx_url is the Data Cloud host "
+    "(https://INSTANCE.getdx.net).",
+    404: _WRONG_ADDRESS,
+    405: _WRONG_ADDRESS,
+    429: "DX asks to slow down: it goes through when sent again later.",
+}
+_RETRYABLE_STATUS = frozenset({401, 403, 407, 408, 425, 429})
+_NO_SUCH_METHOD = frozenset({404, 405})
+"""Without a code of DX's these come from another server: the address is wrong, not the request."""
+_RETRYABLE_CODES = frozenset(
+    {
+        "not_authed",
+        "invalid_auth",
+        "account_inactive",
+        "repository_not_found",
+        "repo_not_found",
+        "merge_commit_shas_not_found",
+    }
+)
+"""DX refuses the key, or has not imported something yet: the same request is accepted once that is corrected."""
+
 _KNOWN = frozenset(("POST", f"/api/{method}") for form in METHODS.values() for method in form.values())
 _SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII | re.IGNORECASE)
 
 
 def method(signal: Signal, form: str) -> str:
-    """The name of the call that tells a signal."""
+    """The name of the one request."""
     return METHODS[form][signal.kind]
 
 
@@ -58,7 +104,7 @@ def faults(signal: Signal) -> str | None:
             return _deployment_faults(signal)
         case PipelineRun():
             return _run_faults(signal)
-    return "DX is told of pull requests, deployments and pipeline runs alone."
+    return "DX takes pull requests, deployments and pipeline runs alone."
 
 
 def _pull_services_faults(signal: PullServices) -> str | None:
@@ -188,62 +234,52 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def judge(reply: Response, *, repeated_by_us: bool = False, late: bool = False) -> SinkResult:
-    """What a reply means. Success is a 2xx status and a JSON object whose `ok` is not false.
+def judge(response: Response, *, repeated_by_us: bool = False, late: bool = False) -> SinkResult:
+    """What a response means. Success is a 2xx status and a JSON object whose `ok` is not false.
 
     Args:
-        repeated_by_us: the id is one that we made, so nobody else can have used it.
-        late: it was to be sent before, and nobody knows what came of that.
+        response: DX's.
+        repeated_by_us: the id is one that we made, so no other run can have used it.
+        late: it was to be sent before, and it is not known whether it arrived.
     """
-    if 300 <= reply.status < 400:
-        where = f" to {reply.location}" if reply.location else ""
-        return SinkResult(
-            "failed",
-            f"DX answered with a redirect{where}; redirects are not followed, for the token's sake: set dx_url to the final address.",
-            f"redirect {reply.status}",
-            retryable=True,
-        )
-    document = reply.json()
+    if 300 <= response.status < 400:
+        return redirect_error(response, "DX", "dx_url").result
+    document = response.json()
     if not isinstance(document, dict):
-        return _unreadable(reply)
-    if 200 <= reply.status < 300 and document.get("ok", True) is not False:
+        return _judge_foreign(response)
+    if 200 <= response.status < 300 and document.get("ok", True) is not False:
         return SinkResult("sent")
     code = document.get("error") if isinstance(document.get("error"), str) else None
-    if code == "reference_id_exists" and repeated_by_us:
+    exists = code == "reference_id_exists"
+    if exists and repeated_by_us:
         return SinkResult("duplicate", "DX has this deployment already.", code)
-    if code == "reference_id_exists" and reply.repeated:
-        return SinkResult("duplicate", OWN_ATTEMPT, code)
-    known = EXISTED_BEFORE if late and code == "reference_id_exists" else ADVICE.get(code) if code else None
-    advice = known or HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
-    elsewhere = reply.status in NO_SUCH_METHOD and code not in ADVICE
-    keep = code in KEPT_CODES or reply.status in KEPT_STATUS or elsewhere or reply.status >= 500
-    return SinkResult("failed", advice, _message(document, code) or f"HTTP {reply.status}", keep)
+    if exists and response.repeated:
+        return SinkResult("duplicate", _OWN_ATTEMPT, code)
+    advice = _EXISTED_BEFORE if exists and late else ADVICE.get(code or "") or _advice(response.status)
+    wrong_address = response.status in _NO_SUCH_METHOD and code not in ADVICE
+    retryable = (
+        wrong_address or code in _RETRYABLE_CODES or response.status in _RETRYABLE_STATUS or response.status >= 500
+    )
+    return SinkResult("failed", advice, _message(document, code) or f"HTTP {response.status}", retryable)
 
 
 def _message(document: Mapping[str, Any], code: str | None) -> str | None:
-    """DX's own words, where the documents say they stand, with the code in front; as a clause, since advice follows."""
+    """DX's own words, where its documents say they are, with the code in front; as a clause, since advice follows."""
     details = document.get("error_details")
-    places = (details.get("message") if isinstance(details, dict) else None, document.get("message"), code)
-    words = next(
-        (stripped for text in places if isinstance(text, str) and (stripped := text.strip().rstrip("."))), None
-    )
-    return f"{code}: {words}" if code and words and words != code else words
+    texts = (details.get("message") if isinstance(details, dict) else None, document.get("message"), code)
+    clauses = (text.strip().rstrip(".") for text in texts if isinstance(text, str))
+    message = next(filter(None, clauses), None)
+    return f"{code}: {message}" if code and message and message != code else message
 
 
-def _unreadable(reply: Response) -> SinkResult:
-    if reply.status in HTTP_ADVICE or reply.status >= 500:
-        advice = HTTP_ADVICE.get(reply.status) or _unknown(reply.status)
-        return SinkResult("failed", advice, f"HTTP {reply.status}", retryable=True)
-    kind = (reply.content_type.partition(";")[0] or "no content type") if reply.content else "an empty body"
-    return SinkResult(
-        "failed",
-        f"The answer is not DX's ({kind} instead of JSON): check dx_url, and whether a proxy or login page stands between.",
-        f"HTTP {reply.status} without JSON",
-        retryable=True,
-    )
+def _judge_foreign(response: Response) -> SinkResult:
+    if response.status in _HTTP_ADVICE or response.status >= 500:
+        return SinkResult("failed", _advice(response.status), f"HTTP {response.status}", retryable=True)
+    kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
+    return foreign_error("DX", "dx_url", f"{kind} instead of JSON", f"HTTP {response.status} without JSON").result
 
 
-def _unknown(status: int) -> str:
+def _advice(status: int) -> str:
     if status >= 500:
         return "DX has trouble of its own: send again later."
-    return "DX refused the request; its own words are above."
+    return _HTTP_ADVICE.get(status, "DX refused the request; its own words are above.")
