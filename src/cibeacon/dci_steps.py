@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from cibeacon.delivery.spool_factory import open_spool
 from cibeacon.files.attachments import attachments_or_none
-from cibeacon.manual_run import ManualRun, step_for
+from cibeacon.manual_run import ManualRun
 from cibeacon.model.report import Report
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
 from cibeacon.runtime import paths
@@ -17,6 +17,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
+from cibeacon.signals.plan import check_signal
 from cibeacon.signals.plan_input import PlanInput
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks import signal_record
@@ -135,12 +136,14 @@ class _Step:
     def deliver(self, signals: Sequence[Signal], watch: Watch | None = None) -> Reported:
         """Delivers the signals, and reports."""
         creates = any(isinstance(signal, DciJob) for signal in signals)
-        steps = [step_for(signal, "dci", self._why_not(signal, creates=creates)) for signal in signals]
+        steps = [
+            check_signal(signal, "dci", self.settings, self._why_not(signal, creates=creates)) for signal in signals
+        ]
         return self._manual.deliver(self._env, steps, "dci", watch), self.settings
 
     @property
     def _knows_run(self) -> bool:
-        return bool(self.plan_input.numbered and self.plan_input.placed)
+        return bool(self.plan_input.has_run_id and self.plan_input.has_repository)
 
     def _why_not(self, signal: Signal, *, creates: bool) -> str | None:
         """Why a signal cannot be sent."""

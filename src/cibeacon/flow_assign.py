@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cibeacon.delivery.sender import open_client
-from cibeacon.manual_run import ManualRun, step_for
+from cibeacon.manual_run import ManualRun
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
 from cibeacon.model.signals import FlowAssignment
@@ -17,9 +17,9 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.endpoint import endpoints
-from cibeacon.signals.flow_rules import NO_PIPELINE
-from cibeacon.signals.plan import Ready
+from cibeacon.signals.plan import Ready, check_signal
 from cibeacon.signals.requirements import why_unsendable
+from cibeacon.signals.triggers import NO_PIPELINE
 from cibeacon.sinks import flow
 
 Announce = Callable[[Sequence[str]], None]
@@ -35,7 +35,7 @@ def assign(
     settings = load_settings(flags, env.environ, {})
     signal = FlowAssignment(settings.flow.flow_job_id or "", settings.flow.flow_pipelines, clear)
     manual = ManualRun.of(env, settings)
-    step = step_for(signal, flow.NAME, _why_not(signal, settings, dry_run=manual.run.dry_run))
+    step = check_signal(signal, flow.NAME, settings, _why_not(signal, settings, dry_run=manual.run.dry_run))
     if isinstance(step, Ready) and not manual.run.dry_run:
         try:
             step = step._replace(signal=_by_id(env, manual.run, signal, step.row, announce))

@@ -8,17 +8,14 @@ from typing import NamedTuple
 from cibeacon.ci import detect
 from cibeacon.delivery.deliver import deliver
 from cibeacon.git.repository import Repository
-from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
-from cibeacon.model.signals import Signal
 from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import toplevel
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import Settings
-from cibeacon.signals.plan import Ready, Step
-from cibeacon.sinks import SINKS
+from cibeacon.signals.plan import Step
 
 
 class ManualRun(NamedTuple):
@@ -56,20 +53,3 @@ class ManualRun(NamedTuple):
             host_title=self.run.host.title,
             verb=verb,
         )
-
-
-def step_for(signal: Signal, sink_name: str, fault: str | None) -> Step:
-    """The signal, ready to be sent; or an invalid outcome, where there is a fault or the signal breaks the sink's rules."""
-    sink = SINKS[sink_name]
-    broken_rule = sink.faults(signal)
-    outcome = Outcome(
-        kind=signal.kind,
-        sink=sink_name,
-        status="invalid",
-        subject=signal.subject,
-        key=signal.key,
-        method=None if broken_rule else sink.method(signal, ""),
-    )
-    if reason := fault or broken_rule:
-        return outcome._replace(reason=reason)
-    return Ready(signal, outcome._replace(status="skipped"))

@@ -11,7 +11,6 @@ from cibeacon.changed_services import explore, identify, problem_notice, stop_no
 from cibeacon.changes.service_changes import merged_prs
 from cibeacon.delivery.deliver import deliver
 from cibeacon.delivery.write_ahead import WriteAhead
-from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import JobState
 from cibeacon.run import Run
@@ -19,11 +18,9 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.metadata import with_metadata, without_metadata
-from cibeacon.signals.plan import Ready, Step, plan, spoiled_kinds
+from cibeacon.signals.plan import Ready, Step, kinds_made_invalid, plan
 from cibeacon.signals.plan_input import File, PlanInput
-from cibeacon.sinks import SINKS, method_of_kind
 
 
 def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
@@ -36,7 +33,7 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
     run, files, notices = _find_files(env, run)
     run, steps = _fill_metadata(env, run, _plan(env, run, files))
     outcomes, more = deliver(env, run, steps, write_ahead=write_ahead)
-    silent = [problem_notice(problem) for problem in run.settings.problems if not spoiled_kinds(problem)]
+    silent = [problem_notice(problem) for problem in run.settings.problems if not kinds_made_invalid(problem)]
     notices = (*run.notices, *stop_notices(run), *notices, *more, *silent)
     reasons = {outcome.reason for outcome in outcomes}
     report = Report(
@@ -64,7 +61,7 @@ def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None = No
 
 
 def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Step]:
-    """Every signal that the run calls for. One that breaks its sink's rules is invalid before anything is sent."""
+    """Every signal that the run calls for."""
     pushed = run.pushed
     plan_input = PlanInput(
         context=run.context,
@@ -75,21 +72,11 @@ def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Step
         host_title=run.host.title,
         changes=run.changes,
         map_fault=run.map_fault,
-        landed=merged_prs(pushed, run.changes, run.pr_changes),
-        unlanded=(pushed.status, pushed.reason) if pushed.reason else None,
+        merged_prs=merged_prs(pushed, run.changes, run.pr_changes),
+        unknown_prs=(pushed.status, pushed.reason) if pushed.reason else None,
         files=files,
     )
-    return [_check(step, run.settings) for step in plan(plan_input)]
-
-
-def _check(step: Step, settings: Settings) -> Step:
-    """The step with the vendor's name of its call; invalid where it breaks the sink's rules."""
-    if isinstance(step, Outcome):
-        return step._replace(method=method_of_kind(step.sink, step.kind, endpoints(settings)[step.sink].form))
-    sink = SINKS[step.row.sink]
-    fault = sink.faults(step.signal)
-    outcome = step.row._replace(method=sink.method(step.signal, endpoints(settings)[step.row.sink].form))
-    return outcome._replace(status="invalid", reason=fault) if fault else step._replace(row=outcome)
+    return list(plan(plan_input))
 
 
 def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tuple[Notice, ...]]:

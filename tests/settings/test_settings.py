@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cibeacon.settings import GROUPS, SIGNAL_KINDS, all_options, load_settings, secret_values
-from cibeacon.signals.plan import spoiled_kinds
+from cibeacon.signals.plan import kinds_made_invalid
 
 OPTIONS = {each.name: each for group in all_options().values() for each in group}
 REPORTABLE = {"signals", "deploy_services", "environment", "pipeline_name", "source_name", "run_scope", "metadata"}
@@ -177,7 +177,7 @@ def test_a_bad_secret_is_a_problem_that_does_not_show_it(name):
 def test_a_bad_value_spoils_the_signals_of_its_group(name, bad, spoiled):
     (problem,) = load_settings({name: bad}, {}, {}).problems
     assert problem.option == name
-    assert spoiled_kinds(problem) == spoiled
+    assert kinds_made_invalid(problem) == spoiled
 
 
 def test_a_bad_strict_is_false():

@@ -1,6 +1,6 @@
-"""Knows a CI job as a job of DCI: when it is told, and what of it. Does not know whether DCI has it already.
+"""Knows a CI job as a job of DCI: when it is sent, and what of it. Does not know whether DCI has it already.
 
-A tag made of the run finds the job again, so that no step has to hand its id to another. DCI compares the results of
+A tag made of the run finds the job again, so no step has to hand its id to another. DCI compares the results of
 jobs that agree in name, configuration and change: nothing that differs from run to run may stand in them.
 """
 
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobValue, Signal
-from cibeacon.signals import builders
+from cibeacon.signals import builders, triggers
 from cibeacon.signals.plan_input import NotPlanned, PlanInput
 
 LONGEST = 255
@@ -23,40 +23,34 @@ ENDS: Mapping[str, str] = {"success": "success", "failure": "failure", "cancelle
 """How a run ended → the state of its job at DCI."""
 
 
-def called_for(plan_input: PlanInput) -> None:
-    """A job has a topic or exists; only its own run tells of it."""
+def trigger(plan_input: PlanInput) -> None:
+    """A job has a topic or exists; only its own run sends it. Raises `NotPlanned`."""
     context, dci = plan_input.context, plan_input.settings.dci
     if not dci.dci_topic and not known_id(plan_input):
         raise NotPlanned("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for a job that exists")
     if context.about_upstream:
-        raise NotPlanned("skipped", "the run that this one follows tells of its jobs itself")
+        raise NotPlanned("skipped", "the run that this one follows sends its jobs itself")
     if not dci.dci_job_id:
-        builders.alone(plan_input)
-    builders.may_go_on(builders.run_status(plan_input))
+        triggers.check_identity(plan_input)
+    triggers.check_final(builders.run_status(plan_input))
     if plan_input.stage == "post" and _end(plan_input) is None:
         raise NotPlanned("invalid", "how the job ended is not known: set job_status")
 
 
-def signals(plan_input: PlanInput) -> tuple[Signal | NotPlanned, ...]:
+def signals(plan_input: PlanInput) -> list[Signal]:
     """The job when it begins; its files and its end when it ends; all of it where one step sees all."""
-    return tuple(_signals(plan_input))
-
-
-def _signals(plan_input: PlanInput) -> Iterator[Signal]:
-    if plan_input.stage != "post":
-        yield job(plan_input)
+    jobs: list[Signal] = [] if plan_input.stage == "post" else [job(plan_input)]
     end = _end(plan_input)
     if plan_input.stage == "main" or end is None:
-        return
+        return jobs
     tag, job_id = correlation(plan_input), known_id(plan_input)
-    for file in plan_input.files:
-        yield Attachment(tag, job_id, *file)
-    yield from key_values(plan_input, tag)
-    yield JobState(tag, job_id, end, note(plan_input), if_unfinished=True)
+    files = [Attachment(tag, job_id, *file) for file in plan_input.files]
+    state = JobState(tag, job_id, end, note(plan_input), if_unfinished=True)
+    return [*jobs, *files, *key_values(plan_input, tag), state]
 
 
 def job(plan_input: PlanInput) -> DciJob:
-    """The job as it is made, or gone on with."""
+    """The job as it is created, or continued."""
     context, dci = plan_input.context, plan_input.settings.dci
     pull_request = context.pull_request
     page = pull_request.url if pull_request and context.about_pull_request else None
@@ -85,15 +79,19 @@ def key_values(plan_input: PlanInput, tag: str) -> Iterator[JobValue]:
 def correlation(plan_input: PlanInput) -> str:
     """The tag that no other job carries: `ci:SERVER:REPOSITORY[:PIPELINE]:RUN:ATTEMPT[:JOB[:LEG]]`, without commas.
 
-    The jobs at both ends of a GitLab pipeline tell of all of it, so the name of neither stands in the tag.
+    The first and the last job of a GitLab pipeline report all of it, so the tag names neither.
     """
     context = plan_input.context
-    whole = plan_input.stage != "single" and context.host == "gitlab"
-    job = () if whole else (context.job_id or context.job or "", builders.leg(plan_input))
     pipeline = (context.pipeline_id,) if context.pipeline_id else ()
-    place = (context.server or context.host, context.repository or "", *pipeline)
-    run = (context.run_id or "", context.run_attempt or 1)
-    parts = (quote(str(part), safe="/", errors="surrogatepass") for part in (*place, *run, *job))
+    run = (
+        context.server or context.host,
+        context.repository or "",
+        *pipeline,
+        context.run_id or "",
+        context.run_attempt or 1,
+    )
+    job = () if _is_of_pipeline(plan_input) else (context.job_id or context.job or "", builders.matrix_leg(plan_input))
+    parts = (quote(str(part), safe="/", errors="surrogatepass") for part in (*run, *job))
     tag = ":".join(("ci", *parts)).rstrip(":")
     if len(tag) <= LONGEST:
         return tag
@@ -102,15 +100,20 @@ def correlation(plan_input: PlanInput) -> str:
 
 
 def known_id(plan_input: PlanInput) -> str | None:
-    """The id of the job, where somebody told it or an earlier stage made the job."""
+    """The id of the job, where a setting names it or an earlier stage made the job."""
     made = plan_input.context.dci_job_id
     return plan_input.settings.dci.dci_job_id or (made if made and is_uuid(made) else None)
+
+
+def _is_of_pipeline(plan_input: PlanInput) -> bool:
+    """Whether the job stands for all of a pipeline."""
+    return plan_input.stage != "single" and plan_input.context.host == "gitlab"
 
 
 def _name(plan_input: PlanInput) -> str:
     context, run = plan_input.context, plan_input.settings.run
     parts = [run.pipeline_name or context.pipeline or context.repository or "pipeline"]
-    if context.job and not (plan_input.stage != "single" and context.host == "gitlab"):
+    if context.job and not _is_of_pipeline(plan_input):
         parts.append(context.job)
     matrix = plan_input.settings.change.matrix
     values = list(matrix.values()) if isinstance(matrix, dict) else []
@@ -134,14 +137,14 @@ def _data(plan_input: PlanInput) -> Mapping[str, Any]:
 
 
 def note(plan_input: PlanInput) -> str:
-    """What stands beside a state: people come from there to the run."""
+    """The comment on a state, which leads people to the run."""
     where = plan_input.settings.change.source_url or plan_input.context.run_url
     return plan_input.settings.dci.dci_comment or ": ".join(part for part in (plan_input.host_title, where) if part)
 
 
 def _end(plan_input: PlanInput) -> str | None:
-    """How the job ended, in DCI's words; None while it runs. That it was no fault of the code only a person can say."""
-    ended = builders.ending(plan_input)
-    if plan_input.settings.run.status == "error" and ended in ("failure", "unknown"):
+    """How the job ended, in DCI's words; None while it runs. Only a setting can say that it was no fault of the code."""
+    status = builders.job_status(plan_input)
+    if plan_input.settings.run.status == "error" and status in ("failure", "unknown"):
         return "error"
-    return ENDS.get(ended or "")
+    return ENDS.get(status or "")

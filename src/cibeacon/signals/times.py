@@ -1,6 +1,6 @@
 """Knows which times cannot be true: of those that a person gave, and of two of them together. Has no clock of its own.
 
-A time is Unix seconds. The bounds are the same for a run that is told now and for history.
+A time is Unix seconds. The bounds are the same for a run that is reported now and for history.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from cibeacon.settings.options import Problem
 from cibeacon.signals.plan_input import NotPlanned, PlanInput
 
 EARLIEST = 631_152_000
-"""1990: nobody deployed from a pull request before, and a year or a spreadsheet's day number is a second of 1970."""
+"""1990: there were no pull requests before, and a year or a spreadsheet's day number is a second of 1970."""
 AHEAD = 86_400
 """Seconds by which clocks may differ."""
 
@@ -26,17 +26,17 @@ def problems(plan_input: PlanInput) -> Iterator[Problem]:
     for group, name, seconds in given:
         if seconds is not None and (why := _impossible(seconds, plan_input.now)):
             source = plan_input.settings.origins[name].words
-            yield Problem(group, name, f"{name} {said(seconds)} cannot be used because it {why} ({source})")
+            yield Problem(group, name, f"{name} {shown(seconds)} cannot be used because it {why} ({source})")
 
 
-def in_order(signal: PipelineRun) -> None:
-    """Raises Settled for a run that ended before it began."""
+def check_order(signal: PipelineRun) -> None:
+    """Raises `NotPlanned` for a run that ended before it began."""
     if signal.finished_at is not None and signal.finished_at < signal.started_at:
-        ends = f"the end ({said(signal.finished_at)}) lies before the start ({said(signal.started_at)})"
+        ends = f"the end ({shown(signal.finished_at)}) lies before the start ({shown(signal.started_at)})"
         raise NotPlanned("invalid", f"{ends}: set started_at and finished_at to when the run began and ended")
 
 
-def said(seconds: int) -> str:
+def shown(seconds: int) -> str:
     """A time for people: ISO 8601 in UTC."""
     from datetime import UTC, datetime  # only what is wrong is written out
 

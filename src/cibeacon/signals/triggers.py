@@ -1,0 +1,162 @@
+"""Knows whether an event calls for a kind of signal: the trigger table. Does not know what is in the signal, or the sinks.
+
+Each function raises `NotPlanned` with the reason where the event does not call for its kind.
+"""
+
+from cibeacon.model import status_words
+from cibeacon.model.changes import MergedPR
+from cibeacon.model.context import PullRequest
+from cibeacon.model.outcome import OutcomeStatus
+from cibeacon.signals import builders
+from cibeacon.signals.plan_input import NotPlanned, PlanInput
+
+NO_PIPELINE = (
+    "no Flow pipeline is named: set flow_pipelines; taking all of them from a job is cibeacon flow assign JOB --clear"
+)
+_NO_PULL_REQUEST = "the event does not say which pull request it is about"
+
+
+def pull_services(plan_input: PlanInput) -> tuple[MergedPR, ...]:
+    """The merged pull requests that the run reports: those that a push merged, or the one that it is about itself."""
+    if plan_input.merged_prs and not plan_input.context.pull_request:
+        return plan_input.merged_prs
+    return (MergedPR(_merged_pull_request(plan_input), plan_input.changes),)
+
+
+def _merged_pull_request(plan_input: PlanInput) -> PullRequest:
+    context, pull_request = plan_input.context, plan_input.context.pull_request
+    if pull_request and pull_request.named:
+        return _named_pull_request(plan_input, pull_request)
+    if pull_request:
+        if not pull_request.merged:
+            raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
+        if context.host == "github" and context.action != "closed":
+            raise NotPlanned("skipped", f"pull request #{pull_request.number} was merged earlier")
+        return pull_request
+    if context.about_pull_request:
+        raise NotPlanned("failed", _NO_PULL_REQUEST)
+    if github_pull_id := plan_input.settings.change.github_pull_id:
+        return _proven(plan_input, PullRequest(number=0), f"id {github_pull_id}")
+    raise NotPlanned(*(plan_input.unknown_prs or ("skipped", "this run is not about a merged pull request")))
+
+
+def _named_pull_request(plan_input: PlanInput, pull_request: PullRequest) -> PullRequest:
+    """One that the user named by its number: what the host says of it counts, where it was asked."""
+    context = plan_input.context
+    if context.push and not context.on_default_branch and not plan_input.is_named("pull-services"):
+        raise NotPlanned("skipped", "a push to another branch than the default one merges no pull request")
+    if pull_request.merged:
+        return pull_request
+    if pull_request.looked_up:
+        raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
+    return _proven(plan_input, pull_request, f"#{pull_request.number}")
+
+
+def _proven(plan_input: PlanInput, pull_request: PullRequest, name: str) -> PullRequest:
+    """A number alone is no proof of a merge."""
+    if plan_input.settings.change.pr_merged:
+        return pull_request
+    if plan_input.unknown_prs:
+        raise NotPlanned(*plan_input.unknown_prs)
+    why = "a dry run asks no API; " if plan_input.dry_run else ""
+    raise NotPlanned("skipped", f"pull request {name} is not known to be merged: {why}set pr_merged if it is")
+
+
+def deployment(plan_input: PlanInput) -> None:
+    """A deployment is never announced before it happened."""
+    context, pull_request = plan_input.context, plan_input.context.pull_request
+    is_named = plan_input.is_named("deployment")
+    if not plan_input.settings.deploy.deploy_services:
+        raise NotPlanned("invalid" if is_named else "skipped", "deploy_services is not set")
+    if plan_input.stage == "main":
+        raise NotPlanned("skipped", "it is announced when the job has ended")
+    of_event = pull_request and (context.about_pull_request or not pull_request.named)
+    if pull_request and of_event and not pull_request.merged and not is_named:
+        raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
+    if context.about_pull_request and not pull_request:
+        raise NotPlanned("failed", _NO_PULL_REQUEST)
+    if context.about_pull_request and context.host == "github" and context.action != "closed" and not is_named:
+        raise NotPlanned("skipped", "the pull request was merged earlier")
+    if context.push and context.push.deleted:
+        raise NotPlanned("skipped", "the branch was deleted")
+    if context.closes:
+        raise NotPlanned("skipped", f"what pipeline {context.run_id} deployed was for itself to announce")
+    _check_success(plan_input)
+    _check_attribution(plan_input)
+
+
+def _check_success(plan_input: PlanInput) -> None:
+    """A run that goes on, or failed, deployed nothing, unless deploy_success says so. A run without a status did."""
+    context, settings = plan_input.context, plan_input.settings
+    if settings.deploy.deploy_success is not None:
+        return
+    if context.deployment_state not in (None, "success"):
+        raise NotPlanned("skipped", f"the deployment's state is {context.deployment_state}")
+    for problem in settings.problems:
+        if problem.option in ("status", "job_status"):
+            raise NotPlanned("invalid", f"{problem.message}.")
+    status = builders.job_status(plan_input)
+    if status not in (None, "success"):
+        raise NotPlanned("skipped", f'the run is "{status}"')
+
+
+def _check_attribution(plan_input: PlanInput) -> None:
+    """A deployment needs a commit to be attributed by, and outside a known CI system an id of its run."""
+    settings = plan_input.settings
+    by_commit = settings.deploy.attribution == "commit" and not settings.deploy.merge_commit_shas
+    if by_commit and not builders.deployed_sha(plan_input):
+        raise NotPlanned(
+            "invalid", "no commit is known to attribute the deployment by: set commit_sha, or attribution: repository"
+        )
+    if not settings.deploy.reference_id:
+        _check_run_id(plan_input)
+
+
+def pipeline_run(plan_input: PlanInput) -> None:
+    """A run has a record in any event; by job only where one job sees all of it."""
+    context = plan_input.context
+    check_identity(plan_input)
+    if context.closes and not context.status:  # a record is closed by what the host says, never by a guess
+        status: OutcomeStatus = "skipped" if plan_input.dry_run else "failed"
+        raise NotPlanned(status, f"how pipeline {context.run_id} stands is not known")
+    if context.about_upstream and plan_input.stage == "post":
+        raise NotPlanned("skipped", "the run that this one follows was reported at the start")
+    check_final(builders.run_status(plan_input))
+    if context.host == "gitlab" and plan_input.stage != "single" and plan_input.settings.change.run_scope == "job":
+        raise NotPlanned(
+            "invalid",
+            "run_scope job cannot be reported from jobs before and after the pipeline: "
+            "call cibeacon report in the job itself",
+        )
+
+
+def flow(plan_input: PlanInput) -> None:
+    """Half a configuration is a fault: the step that should have given the job's id may have failed."""
+    settings = plan_input.settings.flow
+    if not settings.flow_job_id:
+        raise NotPlanned("invalid", "the job of Instabase Flow is missing or empty: set flow_job_id")
+    if not settings.flow_pipelines:
+        raise NotPlanned("invalid", NO_PIPELINE)
+
+
+def check_identity(plan_input: PlanInput) -> None:
+    """Without a run id every run at one commit would be one run, and without a repository those of several would be."""
+    _check_run_id(plan_input)
+    if not plan_input.has_repository:
+        raise NotPlanned(
+            "invalid",
+            "no repository is known, and another one may have a run of this id: set repository, such as acme/shop",
+        )
+
+
+def _check_run_id(plan_input: PlanInput) -> None:
+    if not plan_input.has_run_id:
+        raise NotPlanned(
+            "invalid", "this CI system is not known, so the run has no id: set run_id, such as its build number"
+        )
+
+
+def check_final(status: str) -> None:
+    """A conclusion that the same run may outlive ends no record: DX's never becomes better again."""
+    if status in status_words.NO_END:
+        raise NotPlanned("skipped", f'the run is "{status}", which ends no record: it may still go on')
