@@ -12,7 +12,7 @@ from cibeacon.cli.dataops_context import DataopsVerb, dataops_flags, run
 from cibeacon.cli.tables import Columns, details, record_table
 from cibeacon.dataops.access import Power
 from cibeacon.dataops.client import PipelinesClient
-from cibeacon.dataops.connection import ApiRecord
+from cibeacon.dataops.connection import PAGE, ApiRecord
 from cibeacon.dataops.errors import DataopsError
 from cibeacon.dataops.follow import open_log
 from cibeacon.dataops.snapshot import PipelineJob
@@ -105,7 +105,7 @@ def _list(
     columns: Columns,
     read: Callable[[PipelinesClient], Iterable[ApiRecord]],
 ) -> int:
-    """Asks for a list of the API below `path`, and shows it."""
+    """Asks for a list of the API below `path`, and shows each page as it comes; the JSON document has all of them."""
     limit, every, kind = arguments.pop("limit"), arguments.pop("every"), path.rpartition("/")[2]
 
     def work(verb: DataopsVerb) -> int:
@@ -113,10 +113,18 @@ def _list(
         if verb.dry_run:
             return verb.preview(("GET", f"{access.api}/{path}", None))
         client = verb.open_client(access.require(power), patient=True)
-        records = list(islice(read(client), None if every else limit))
-        if not verb.settings.as_json:
-            verb.print_text(record_table(env, columns, records) or f"There are no {kind}.")
-        return verb.answer({kind: [dict(record) for record in records]})
+        records = islice(read(client), None if every else limit)
+        gathered: list[ApiRecord] = []
+        is_empty = True
+        while page := list(islice(records, PAGE)):
+            is_empty = False
+            if verb.settings.as_json:
+                gathered += page
+            else:
+                verb.print_text(record_table(env, columns, page))
+        if is_empty and not verb.settings.as_json:
+            verb.print_text(f"There are no {kind}.")
+        return verb.answer({kind: gathered})
 
     return run(env, arguments, work)
 

@@ -5,7 +5,6 @@ Their exit code is the pipeline's, in the action as well: driving it is what the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -17,12 +16,11 @@ from cibeacon.dataops.access import PIPELINE_FILE, Access, Power
 from cibeacon.dataops.errors import ENDINGS, DataopsError, usage_error
 from cibeacon.dataops.follow import JobLogs, PipelineWait
 from cibeacon.dataops.schedule import PlannedSchedule, apply_schedule
-from cibeacon.dataops.snapshot import PipelineJob, Snapshot
+from cibeacon.dataops.snapshot import Snapshot
 from cibeacon.dataops.trigger import Trigger, Triggered, newest_id, start_pipeline
 from cibeacon.dataops.waiting import PipelineResult, WaitPolicy
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
-from cibeacon.runtime.sanitize import line
 
 _FAREWELL_SECONDS = 1.0
 """Seconds for canceling after a signal: the process is ended soon after it."""
@@ -152,15 +150,10 @@ def _start(verb: DataopsVerb, access: Access, trigger: Trigger) -> Triggered:
 def _follow(verb: DataopsVerb, access: Access, number: int) -> int:
     """Waits for the end of a pipeline. From here on the deadlines are the wait's own."""
     options, view = verb.options, WaitView(verb)
-
-    def print_log(job: PipelineJob, lines: Iterable[str]) -> None:
-        with view.hidden():
-            verb.print_foreign_lines(lines, f"{line(job.name)} | ")
-
     client = verb.open_client(access, options.dataops_wait_timeout + LAST_SECONDS)
     policy = WaitPolicy(options.dataops_wait_timeout, options.dataops_queue_timeout, options.dataops_on_manual)  # type: ignore[arg-type]
     wait = PipelineWait(client, access.project, number, policy, verb.env)
-    logs = JobLogs(client, options.dataops_logs, options.dataops_log_limit, verb.clean, print_log, verb.note)
+    logs = JobLogs(client, options.dataops_logs, options.dataops_log_limit, verb.clean, view.print_log, verb.note)
     more = ""
     try:
         with view.shown():
@@ -180,7 +173,7 @@ def _cancel(verb: DataopsVerb, access: Access, number: int, seconds: float) -> s
     if not verb.options.dataops_cancel:
         return f"Pipeline {number} goes on, and cibeacon does not wait for it (setting dataops_cancel)."
     try:
-        verb.open_client(access._replace(seconds=seconds), seconds).cancel(number)
+        verb.open_client(access, seconds).cancel(number)
     except DataopsError as error:
         return str(error)
     except KeyboardInterrupt:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from cibeacon.ci.detect import is_ci_job
 from cibeacon.cli.dataops_context import DataopsVerb
 from cibeacon.dataops.snapshot import PipelineJob, Snapshot
-from cibeacon.runtime.sanitize import cell, clipped
+from cibeacon.runtime.sanitize import cell, clipped, line
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,42 +22,30 @@ _WEIGHT = {"running": 0, "failed": 1, "pending": 2, "manual": 3, "created": 4}
 
 
 class WaitView:
-    """Lines, one under the other; on a terminal a table of the jobs stands under them, drawn anew after each look."""
+    """Lines, one under the other; on a terminal a table of the jobs follows them, drawn anew after each look."""
 
     def __init__(self, verb: DataopsVerb) -> None:
         self._verb = verb
         self._live = _open_live(verb)
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self) -> AbstractContextManager[object]:
         """Shows the table, and leaves the terminal as it was."""
-        if self._live:
-            self._live.start()
-        try:
-            yield
-        finally:
-            if self._live:
-                self._live.stop()
-
-    @contextmanager
-    def hidden(self) -> Iterator[None]:
-        """Takes the table away while other lines are printed."""
-        if self._live:
-            self._live.stop()
-        try:
-            yield
-        finally:
-            if self._live:
-                self._live.start()
+        return self._live or nullcontext()
 
     def say(self, text: str) -> None:
-        """A line above the table."""
+        """A line of progress."""
         if self._live:
-            from rich.text import Text
-
-            self._live.console.print(Text(clipped(self._verb.clean(text), 400)))
+            self._print([clipped(self._verb.clean(text), 400)])
         else:
             self._verb.say(text)
+
+    def print_log(self, job: PipelineJob, lines: Iterable[str]) -> None:
+        """Lines of a job's log."""
+        prefix = f"{line(job.name)} | "
+        if self._live:
+            self._print(f"{prefix}{text}" for text in lines)
+        else:
+            self._verb.print_foreign_lines(lines, prefix)
 
     def show(self, snapshot: Snapshot) -> None:
         """Draws the table."""
@@ -75,6 +63,13 @@ class WaitView:
         if len(jobs) > _MOST_ROWS:
             table.add_row(f"… and {len(jobs) - _MOST_ROWS} more")
         self._live.update(table, refresh=True)
+
+    def _print(self, lines: Iterable[str]) -> None:
+        """Lines above the table."""
+        from rich.text import Text
+
+        for text in lines:
+            self._live.console.print(Text(text))  # type: ignore[union-attr]  # only called beside a table
 
 
 def _open_live(verb: DataopsVerb) -> Live | None:

@@ -6,12 +6,11 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from cibeacon.cli.output import say
 from cibeacon.cli.sandbox import wait_for_interrupt
-from cibeacon.demo.story import Holding, Story, holdings
+from cibeacon.cli.tables import table
+from cibeacon.demo.story import Story, holdings
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.sandbox.account import TOKEN
@@ -26,39 +25,26 @@ def command(env: Environment, /, serve: bool) -> int:
 
     Exits 0 when the sandbox holds exactly what is true, and 1 otherwise.
     """
-    console = Console(file=env.out, highlight=False, soft_wrap=True)
     with (
         tempfile.TemporaryDirectory(prefix="cibeacon-demo-") as folder,
         Sandbox(token=TOKEN) as sandbox,
         interruptible(),
     ):
-        console.print(Text(f"The sandbox plays DX at {sandbox.url}; nothing leaves this machine.\n"))
+        say(env, f"The sandbox plays DX at {sandbox.url}; nothing leaves this machine.\n\n")
         story = Story(Path(folder).resolve(), env.environ, sandbox)
-        broken = False
+        is_broken = False
         for act in story.acts():
-            console.print(Text(f"▶ {act.title}", style="bold"))
-            console.print(Text("\n".join(f"  {line}" for line in act.lines) + "\n"))
-            broken = broken or act.code != 0
+            say(env, "".join(f"{line}\n" for line in (f"▶ {act.title}", *(f"  {line}" for line in act.lines), "")))
+            is_broken = is_broken or act.code != 0
         for holding in holdings(sandbox.ledger.document()):
-            _show(console, holding)
+            say(env, f"What DX holds: {holding.title}\n{table(env, holding.heads, holding.rows)}\n")
         faults = story.faults()
-        for fault in faults:
-            console.print(Text(f"✗ {fault}", style="red"))
-        if not faults and not broken:
-            console.print(Text("✓ The sandbox holds exactly what is true.", style="green"))
+        say(env, "".join(f"✗ {fault}\n" for fault in faults))
+        if not faults and not is_broken:
+            say(env, "✓ The sandbox holds exactly what is true.\n")
         if serve:
-            console.print(Text(f"\nLook at {sandbox.url}; end with Ctrl-C."))
+            say(env, f"\nLook at {sandbox.url}; end with Ctrl-C.\n")
             wait_for_interrupt(env)
         else:
-            console.print(Text("\nTo look around in the sandbox's page, run it with --serve."))
-        return int(bool(faults) or broken)
-
-
-def _show(console: Console, holding: Holding) -> None:
-    table = Table(title=f"What DX holds: {holding.title}", title_justify="left", title_style="bold")
-    for head in holding.heads:
-        table.add_column(head, overflow="fold")
-    for row in holding.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
-    console.print()
+            say(env, "\nTo look around in the sandbox's page, run it with --serve.\n")
+        return int(bool(faults) or is_broken)

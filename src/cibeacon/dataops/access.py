@@ -13,7 +13,6 @@ from cibeacon.model.parsers import plain_http_refused
 
 PIPELINE_FILE = "_PIPELINE_FILE_NAME"
 """The variable behind "Pipeline configuration file path" (https://docs.dataops.live/docs/api-docs/rest-api-resources/)."""
-LONGEST_CALL = 15.0
 Power: TypeAlias = Literal["trigger", "read", "list jobs", "change"]
 TOKENS: Mapping[str, tuple[frozenset[Power], str]] = {
     "dataops_trigger_token": (frozenset({"trigger"}), "starts pipelines, and does nothing else"),
@@ -49,8 +48,6 @@ class Access(NamedTuple):
     trigger_token: str = ""
     job_token: str = ""
     """Of the job that we run in; empty where the server is another one."""
-    seconds: float = LONGEST_CALL
-    """The longest that one request may take."""
 
     @property
     def api(self) -> str:

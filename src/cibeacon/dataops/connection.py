@@ -26,6 +26,8 @@ from cibeacon.runtime.threads import within
 from cibeacon.settings.endpoint import Endpoint
 
 PAGE = 100
+_LONGEST = 15.0
+"""Seconds that one request may take at most."""
 _FIRST_PAUSE = 1.0
 _SLACK = 0.2
 """The part of a request's own limit after which its caller goes on without it: headers may drip."""
@@ -150,7 +152,7 @@ class Connection:
             response.close()
 
     def _seconds(self) -> float:
-        return min(self._access.seconds, self._deadline.remaining())
+        return min(_LONGEST, self._deadline.remaining())
 
     def _bounded(self, what: str, work: Callable[[], _Value]) -> _Value:
         """Does work that waits for the server, in time. Raises `DataopsError`."""
