@@ -10,8 +10,8 @@ import click
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted
-from cibeacon.export.ordering import Order, exported
-from cibeacon.export.source import Totals, What, Window
+from cibeacon.export.exporter import export
+from cibeacon.export.options import DeploymentKind, ExportOptions, ExportTotals, Window
 from cibeacon.model import parsers
 from cibeacon.model.payload import iso
 from cibeacon.runtime.environment import Environment
@@ -22,13 +22,13 @@ from cibeacon.settings import secret_values
 from cibeacon.signals.times import EARLIEST
 
 CUT_SHORT, UNUSABLE = 1, 2
-"""Exit codes: not everything could be told; nothing could be."""
+"""Exit codes: not everything could be exported; nothing could be."""
 _WIDTH = 400
 _DAY = len("2026-01-31")
 _DAYS = "give a day such as 2026-01-31, a Unix time, or an ISO 8601 time with its zone"
 
 
-class Moment(click.ParamType[int]):
+class Date(click.ParamType[int]):
     """A day (UTC), or a time as every setting takes it. A day that is an end counts whole."""
 
     name = "date"
@@ -44,29 +44,28 @@ class Moment(click.ParamType[int]):
             if len(value) == _DAY and value.count("-") == 2:  # as ISO 8601 writes a day
                 day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
                 return int((day + timedelta(days=self._end)).timestamp())
-            moment = parsers.moment(value)
-            if moment < EARLIEST:
-                self.fail(f"{value} would be {iso(moment)}: {_DAYS}", parameter, context)
-            return moment
+            seconds = parsers.moment(value)
         except (ValueError, OverflowError):
             self.fail(_DAYS, parameter, context)
+        if seconds < EARLIEST:
+            self.fail(f"{value} would be {iso(seconds)}: {_DAYS}", parameter, context)
+        return seconds
 
 
 @click.command("export")
 @click.argument("kind", type=click.Choice(["deployments", "pull-services"]))
-@click.option("--from", "since", type=Moment(), required=True, help="The first day, or a time.")
-@click.option("--to", "until", type=Moment(end=True), required=True, help="The last day, or a time just after the end.")
+@click.option("--from", "since", type=Date(), required=True, help="The first day, or a time.")
+@click.option("--to", "until", type=Date(end=True), required=True, help="The last day, or a time just after the end.")
 @click.option(
     "--source",
     type=click.Choice(["git", "github", "gitlab"]),
     default="git",
-    help="Who tells: the clone alone, or a host (its token in GITHUB_TOKEN or GITLAB_TOKEN). Default: git.",
+    help="The clone alone, or a forge (its token in GITHUB_TOKEN or GITLAB_TOKEN). Default: git.",
 )
 @click.option(
     "--of",
-    "what",
     type=click.Choice(["deployments", "releases", "tags", "merges"]),
-    help="What counts as a deployment. Default: tags on git, deployments on a host.",
+    help="What counts as a deployment. Default: tags on git, deployments on a forge.",
 )
 @click.option("--output", type=click.Path(dir_okay=False), help="File to write. Default: standard output.")
 @click.option("--append", is_flag=True, help="Continue a file that was cut off, behind its last row.")
@@ -87,7 +86,7 @@ def command(
     since: int,
     until: int,
     source: str,
-    what: What | None,
+    of: DeploymentKind | None,
     output: str | None,
     append: bool,
     branch: str | None,
@@ -96,62 +95,69 @@ def command(
     pr_from_messages: bool,
     **arguments: str | bool | None,
 ) -> int:
-    """Write history as the CSV that cibeacon backfill sends. Exit code 1: not everything could be told."""
-    order = Order(
+    """Write history as the CSV that cibeacon backfill sends. Exit code 1: some entries are left out."""
+    options = ExportOptions(
         kind=kind,
         window=Window(since, until),
         source=source,
-        what=what or ("tags" if source == "git" else "deployments"),
+        of=of or ("tags" if source == "git" else "deployments"),
         output=env.cwd / output if output else None,
         append=append,
-        numbered=pr_from_messages,
+        pr_from_messages=pr_from_messages,
         branch=branch,
         environment=environment,
         tags=tags,
     )
-    totals = Totals()
-    code, trouble = _done(env, given(arguments), order, totals)
-    clean = Redactor(secret_values(env.environ))
-    for line in (*(_lines(order, totals) if code != UNUSABLE else ()), *trouble):
-        say(env, f"{clipped(clean(line), _WIDTH)}\n", to_stderr=True)
+    totals = ExportTotals()
+    code, error = _export(env, given(arguments), options, totals)
+    redactor = Redactor(secret_values(env.environ))
+    for line in (*(_totals_lines(options, totals) if code != UNUSABLE else ()), *error):
+        say(env, f"{clipped(redactor(line), _WIDTH)}\n", to_stderr=True)
     return code
 
 
-def _done(env: Environment, told: dict[str, str], order: Order, totals: Totals) -> tuple[int, list[str]]:
-    """Exit code, and what went wrong."""
-    rest = " Continue with --append." if order.output else ""
+def _export(
+    env: Environment, sent: dict[str, str], options: ExportOptions, totals: ExportTotals
+) -> tuple[int, list[str]]:
+    """The exit code, and the line about what went wrong."""
+    hint = " Continue with --append." if options.output else ""
     try:
-        exported(env, told, order, totals)
-    except CibeaconError as error:
-        return (CUT_SHORT if totals.rows else UNUSABLE), [f"! {error}"]
-    except OSError as error:
-        return (CUT_SHORT if totals.rows else UNUSABLE), [f"! The rows cannot be written: {error}.{rest}"]
+        export(env, sent, options, totals)
+    except (CibeaconError, OSError) as error:
+        text = str(error) if isinstance(error, CibeaconError) else f"The rows cannot be written: {error}.{hint}"
+        return (CUT_SHORT if totals.rows else UNUSABLE), [f"! {text}"]
     except KeyboardInterrupt as stop:
-        return CUT_SHORT, [f"! Cut short: {interruption(stop)}.{rest}"]
-    return (CUT_SHORT if totals.unknowns else 0), []
+        return CUT_SHORT, [f"! Cut short: {interruption(stop)}.{hint}"]
+    return (CUT_SHORT if totals.unknown else 0), []
 
 
-def _lines(order: Order, totals: Totals) -> Iterator[str]:
-    """The totals, in words; nothing is said of what did not happen."""
-    one = "pull request" if order.kind == "pull-services" else order.what.removesuffix("s")
-    yield f"{counted(totals.rows, 'row')} from {counted(totals.found, one)}"
-    if totals.known:
-        yield f"  passed over: {counted(totals.known, one)} before the last row of the file"
-    if totals.idle:
-        yield f"  {totals.idle:,} changed no service"
-    if totals.unended:
-        yield f"  {totals.unended:,} neither succeeded nor failed, and are left out"
-    if totals.numberless:
-        yield f"  {counted(totals.numberless, 'merge')} without a pull request that the message names: left out"
-    if totals.strangers:
-        series = ", ".join(totals.series)
-        yield f"  {counted(totals.strangers, one)} called after what never was a service ({series}): left out"
-    if totals.doubled:
-        yield f"  {counted(totals.doubled, 'commit')} that name a pull request which another names too: left out"
-    if totals.single and order.source == "git" and (order.kind == "pull-services" or order.what == "merges"):
-        no = "no merges and name no pull request" if order.numbered else "no merges"
-        said = "whether they are squashed or rebased pull requests, git does not tell (--source github or gitlab)"
-        yield f"  {counted(totals.single, 'commit')} on the branch that are {no}: {said}"
-    if totals.unknowns:
-        yield f"! {totals.unknowns:,} left out, since their services are unknown:"
-        yield from (f"!   {each}" for each in totals.unknown)
+def _totals_lines(options: ExportOptions, totals: ExportTotals) -> Iterator[str]:
+    """The totals in words; nothing about what did not happen."""
+    noun = "pull request" if options.kind == "pull-services" else options.of.removesuffix("s")
+    yield f"{counted(totals.rows, 'row')} from {counted(totals.entries, noun)}"
+    series = ", ".join(totals.foreign_series)
+    lines = (
+        (totals.continued, f"passed over: {counted(totals.continued, noun)} before the last row of the file"),
+        (totals.unchanged, f"{totals.unchanged:,} changed no service"),
+        (totals.unfinished, f"{totals.unfinished:,} neither succeeded nor failed, and are left out"),
+        (
+            totals.unnumbered,
+            f"{counted(totals.unnumbered, 'merge')} without a pull request that the message names: left out",
+        ),
+        (
+            totals.foreign_tags,
+            f"{counted(totals.foreign_tags, noun)} called after what never was a service ({series}): left out",
+        ),
+        (
+            totals.ambiguous,
+            f"{counted(totals.ambiguous, 'commit')} that name a pull request which another names too: left out",
+        ),
+    )
+    yield from (f"  {text}" for number, text in lines if number)
+    if totals.plain_commits and (options.kind == "pull-services" or options.of == "merges"):
+        what = "no merges and name no pull request" if options.pr_from_messages else "no merges"
+        hint = "git does not tell whether they are squashed or rebased pull requests (--source github or gitlab does)"
+        yield f"  {counted(totals.plain_commits, 'commit')} on the branch that are {what}: {hint}"
+    if totals.unknown:
+        yield f"! {totals.unknown:,} left out, since their services are unknown:"
+        yield from (f"!   {reason}" for reason in totals.unknown_reasons)

@@ -1,179 +1,139 @@
-"""Tells history as GitHub or GitLab knows it; the clone says what each commit changed, where it holds them.
+"""Reads history as GitHub or GitLab knows it; the clone says what each commit changed, where it has them.
 
-The lists that hosts give are in no order that helps, so a short entry a merge or deployment is kept in memory.
+The lists of a forge are in no order that helps, so a short entry for each merge or deployment is kept in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cibeacon.ci.history import Mark, Merged, family
-from cibeacon.export.services import Stretch
-from cibeacon.export.source import Totals, What, Window
-from cibeacon.git.log import Log
+from cibeacon.export.options import ExportOptions, ExportTotals
+from cibeacon.export.service_history import Comparison
+from cibeacon.git.log import Log, Step
 from cibeacon.runtime.errors import CibeaconError, HostError
 from cibeacon.runtime.threads import within
 
+if TYPE_CHECKING:
+    from cibeacon.ci.github_history import GitHubHistory
+    from cibeacon.ci.gitlab_history import GitLabHistory
+
 LONGEST = 1800.0
 """Seconds that one question may take, waits for a rate limit included."""
-_AT_ONCE = 100
+_CHUNK = 100
 _MOST_REFUSED = 5
 _LATER = "Run again later with --append."
 _Answer = TypeVar("_Answer")
 
 
-class Host(Protocol):
-    """A host's API. Every question may raise `HostError`."""
+class ForgeHistory:
+    """A repository on a forge, and its clone where there is one with its whole history."""
 
-    def merged(self, since: int) -> Iterator[Merged]:
-        """The pull requests that were merged at `since` or later."""
-        ...
-
-    def deployments(self) -> Iterator[Mark]:
-        """Every deployment, newest first."""
-        ...
-
-    def ended(self, mark: Mark) -> Mark | None:
-        """A deployment with its end."""
-        ...
-
-    def releases(self) -> Iterator[Mark]:
-        """Every release."""
-        ...
-
-    def tags(self) -> Iterator[tuple[str, str]]:
-        """Every tag with its commit."""
-        ...
-
-    def resolved(self, revision: str) -> tuple[str, int]:
-        """The id and the time of a commit."""
-        ...
-
-    def single(self, number: int) -> tuple[bool, str | None]:
-        """Whether a pull request holds a single commit, and what it is to be compared with."""
-        ...
-
-    def changed_files(self, number: int) -> tuple[str, ...]:
-        """Every path that a pull request changed."""
-        ...
-
-    def paths_between(self, base: str, head: str) -> tuple[str, ...]:
-        """Every path that differs between two commits."""
-        ...
-
-
-class HostSource:
-    """A repository on a host, and its clone where there is one with its whole history."""
-
-    def __init__(self, host: Host, log: Log | None) -> None:
-        self._host, self._log = host, log
-        self._landed: set[str] = set()
+    def __init__(self, api: GitHubHistory | GitLabHistory, log: Log | None, options: ExportOptions) -> None:
+        self._api, self._log, self._options = api, log, options
+        self._merge_commits: set[str] = set()
         self._refused = 0
 
-    def merges(self, window: Window, totals: Totals) -> Iterator[Merged]:
-        """By the time of the merge."""
-        found = {each.number: each for each in self._listed(self._host.merged(window.since))}
-        self._landed = {each.sha for each in found.values() if each.sha}
-        yield from sorted(
-            (each for each in found.values() if window.holds(each.seconds)),
-            key=lambda each: (each.seconds, each.number),
-        )
+    def merges(self, totals: ExportTotals) -> Iterator[Merged]:
+        """The merged pull requests of the window, by the time of the merge."""
+        window = self._options.window
+        merges = {merged.number: merged for merged in self._list(self._api.merged(window.since))}.values()
+        self._merge_commits = {merged.sha for merged in merges if merged.sha}
+        in_window = (merged for merged in merges if window.holds(merged.seconds))
+        yield from sorted(in_window, key=lambda merged: (merged.seconds, merged.number))
 
-    def stretches(self, merges: Sequence[Merged]) -> list[Stretch]:
-        """A merge commit is compared with its first parent; of a single commit it must be found out first.
+    def comparisons(self, merges: Sequence[Merged]) -> list[Comparison]:
+        """What each merge is compared with."""
+        steps = self._steps([merged.sha for merged in merges if merged.sha])
+        return [self._merge_comparison(merged, steps.get(merged.sha or "")) for merged in merges]
 
-        Behind the commit of another pull request it stands alone; else it may be the last of several that were rebased.
-        """
-        parents = self._parents([each.sha for each in merges if each.sha])
-        return [self._stretch(each, parents.get(each.sha or "")) for each in merges]
-
-    def marks(self, what: What, window: Window, totals: Totals) -> list[Mark]:
-        """As the host lists them."""
-        if what == "deployments":
-            found = self._deployments(window)
-        elif what == "releases":
-            found = list(self._listed(self._host.releases()))
+    def marks(self, totals: ExportTotals) -> list[Mark]:
+        """The deployments, releases or tags of the forge, oldest first."""
+        if self._options.of == "deployments":
+            marks = self._deployments()
+        elif self._options.of == "releases":
+            marks = list(self._list(self._api.releases()))
         else:
-            tags = list(self._listed(self._host.tags()))
-            moments = self._moments([sha for _, sha in tags])
-            found = [Mark(name, sha, moments[sha], family(name), name=name) for name, sha in tags]
-        unique = {each.ident: each for each in found}
+            tags = list(self._list(self._api.tags()))
+            times = self._commit_times([sha for _, sha in tags])
+            marks = [Mark(name, sha, times[sha], family(name), name=name) for name, sha in tags]
+        unique = {mark.ident: mark for mark in marks}
         return sorted(unique.values(), key=lambda mark: (mark.seconds, len(mark.ident), mark.ident))
 
-    def ended(self, what: What, mark: Mark) -> Mark | None:
-        """The commit of a release, and the end of a deployment."""
-        if what == "deployments":
-            return self._asked(lambda: self._host.ended(mark))
+    def finish(self, mark: Mark) -> Mark | None:
+        """A deployment with its end, None where it came to none; a release with its commit. May raise `HostError`."""
+        if self._options.of == "deployments":
+            return self._ask(partial(self._api.ended, mark))
         if mark.sha is None:
-            return mark._replace(sha=self._asked(lambda: self._host.resolved(mark.ident))[0])
+            return mark._replace(sha=self._ask(partial(self._api.resolved, mark.ident))[0])
         return mark
 
-    def compared(self, mark: Mark, base: str | None) -> Stretch:
-        """By the clone, else by the host."""
+    def comparison(self, mark: Mark, base: str | None) -> Comparison:
+        """A deployment is compared by the clone, else by the forge."""
         if base is None or mark.sha is None:
-            return Stretch(mark.sha, base)
-        before, after = base, mark.sha
-        return Stretch(after, before, lambda: self._asked(lambda: self._host.paths_between(before, after)))
+            return Comparison(mark.sha, base)
+        return Comparison(mark.sha, base, partial(self._ask, partial(self._api.paths_between, base, mark.sha)))
 
-    def _stretch(self, each: Merged, parents: tuple[str, ...] | None) -> Stretch:
-        def files() -> Sequence[str]:
-            return self._asked(lambda: self._host.changed_files(each.number))
+    def _merge_comparison(self, merged: Merged, step: Step | None) -> Comparison:
+        """A merge commit is compared with its first parent; so is a single commit that is the whole pull request.
 
-        if not parents:
-            return Stretch(None, None, files)
-        if len(parents) > 1 or each.whole or parents[0] in self._landed:
-            return Stretch(each.sha, parents[0], files)
+        Behind the commit of another pull request it is; else it may be the last of several that were rebased.
+        """
+        ask_files = partial(self._ask, partial(self._api.changed_files, merged.number))
+        if step is None or not step.parents:
+            return Comparison(None, None, ask_files)
+        if len(step.parents) > 1 or merged.whole or step.parents[0] in self._merge_commits:
+            return Comparison(merged.sha, step.parents[0], ask_files)
         try:
-            alone, base = self._asked(lambda: self._host.single(each.number))
+            is_single, base = self._ask(partial(self._api.single, merged.number))
         except HostError:
-            return Stretch(None, None, files)  # which will say why
-        base = parents[0] if alone else base
-        return Stretch(each.sha if base else None, base, files)
+            return Comparison(None, None, ask_files)  # whose error says why
+        base = step.parents[0] if is_single else base
+        return Comparison(merged.sha if base else None, base, ask_files)
 
-    def _parents(self, shas: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    def _steps(self, shas: Sequence[str]) -> dict[str, Step]:
+        """Those of the commits that the clone has."""
         if self._log is None:
             return {}
-        here = [sha for sha, found in zip(shas, self._log.commits(*shas), strict=True) if found]
-        return {step.sha: step.parents for step in self._log.steps(here)}
+        in_clone = [sha for sha, commit in zip(shas, self._log.commits(*shas), strict=True) if commit]
+        return {step.sha: step for step in self._log.steps(in_clone)}
 
-    def _moments(self, shas: Sequence[str]) -> dict[str, int]:
-        """When each commit was made: by the clone, and one question to the host for each that it lacks."""
-        here: Iterable[str] = ()
-        if self._log:
-            here = [sha for sha, found in zip(shas, self._log.commits(*shas), strict=True) if found]
-        found = {step.sha: step.seconds for step in self._log.steps(tuple(here))} if self._log else {}
+    def _commit_times(self, shas: Sequence[str]) -> dict[str, int]:
+        """When each commit was made: by the clone, and one question to the forge for each that it lacks."""
+        times = {sha: step.seconds for sha, step in self._steps(shas).items()}
         for sha in shas:
-            if sha not in found:
-                found[sha] = self._asked(lambda sha=sha: self._host.resolved(sha))[1]  # type: ignore[misc]
-        return found
+            if sha not in times:
+                times[sha] = self._ask(partial(self._api.resolved, sha))[1]
+        return times
 
-    def _deployments(self, window: Window) -> list[Mark]:
+    def _deployments(self) -> list[Mark]:
         """Those of the window, and older ones until every environment has one to be compared with."""
-        found: list[Mark] = []
-        waiting: set[str] = set()
-        for mark in self._listed(self._host.deployments()):
+        window, marks = self._options.window, []
+        without_base: set[str] = set()
+        for mark in self._list(self._api.deployments()):
             if mark.seconds >= window.until:
                 continue
             if mark.seconds >= window.since:
-                waiting.add(mark.family)
-            elif mark.family in waiting:
-                ended = self.ended("deployments", mark)
-                if ended and ended.success:
-                    waiting.discard(mark.family)
-            elif not waiting:
+                without_base.add(mark.family)
+            elif mark.family in without_base:
+                finished = self.finish(mark)
+                if finished and finished.success:
+                    without_base.discard(mark.family)
+            elif not without_base:
                 break
-            found.append(mark)
-        return found
+            marks.append(mark)
+        return marks
 
-    def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
+    def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         """The answer, in time: the libraries bound each wait and not a whole question.
 
-        One that is refused leaves a row out. A host that refuses one after the other has no more to say.
+        A refused question leaves a row out; several in a row end the export.
         """
         try:
-            answer = within(LONGEST, ask)
+            answer = within(LONGEST, question)
         except TimeoutError as error:
             raise CibeaconError("The host did not answer", "it took over half an hour", _LATER) from error
         except HostError as error:
@@ -184,6 +144,6 @@ class HostSource:
         self._refused = 0
         return answer
 
-    def _listed(self, answers: Iterator[_Answer]) -> Iterator[_Answer]:
-        while some := self._asked(lambda: list(islice(answers, _AT_ONCE))):
-            yield from some
+    def _list(self, entries: Iterator[_Answer]) -> Iterator[_Answer]:
+        while chunk := self._ask(lambda: list(islice(entries, _CHUNK))):
+            yield from chunk

@@ -1,100 +1,95 @@
-"""Tells history by the local clone alone: merges and tags on the default branch. Asks no host.
+"""Reads history from the local clone alone: merges and tags on one branch. Asks no forge.
 
-A squashed pull request is known by its message alone, and a rebased one looks like any other commits: what names none is
-counted and never guessed.
+git knows a squashed pull request by its message alone, and a rebased one looks like any other commits: a commit that names
+no pull request is counted, and none is guessed.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from cibeacon.ci.history import Mark, Merged, family, number_in, squashed_number
-from cibeacon.export.services import Stretch
-from cibeacon.export.source import Totals, What, Window
+from cibeacon.export.options import ExportOptions, ExportTotals
+from cibeacon.export.service_history import Comparison
 from cibeacon.git.log import Log, Step
 from cibeacon.runtime.errors import CheckoutError
 
 
-class GitSource:
+class GitHistory:
     """One branch of a clone.
 
     Args:
         revision: the branch.
-        numbered: whether commits are believed where they name their pull request.
-        squashed: whether those are that are no merges; on another branch than the default one they may be copies.
-        server: where the clone came from, if it is known.
+        believes_squashed: whether commits that are no merges may name a pull request; on another branch than the default
+            one they may be copies.
+        server: where the clone came from, if that is known.
     """
 
     def __init__(
-        self, log: Log, revision: str, *, numbered: bool, squashed: bool = True, server: str | None = None
+        self, log: Log, revision: str, options: ExportOptions, *, believes_squashed: bool, server: str | None
     ) -> None:
         if log.shallow():
             raise CheckoutError(
-                "The history cannot be told",
+                "The history cannot be read",
                 "the clone is shallow: its oldest commit seems to have brought everything",
                 "Fetch the rest (git fetch --unshallow, or fetch-depth: 0).",
             )
-        self._log, self._revision, self._numbered = log, revision, numbered
-        self._squashed, self._server = squashed, server
+        self._log, self._revision, self._options = log, revision, options
+        self._believes_squashed, self._server = believes_squashed, server
 
-    def merges(self, window: Window, totals: Totals) -> Iterator[Merged]:
-        """The commits that name their pull request; the others are counted.
+    def merges(self, totals: ExportTotals) -> Iterator[Merged]:
+        """The commits that name their pull request, in their order; the others are counted.
 
-        A pull request lands once. Where several name it, a merge commit is believed, and without one none of them: the
-        others may be of a history that was imported, or speak of an issue.
+        A pull request lands once. Where several commits name it, a merge commit is believed, and without one none of them:
+        the others may be of a history that was imported, or speak of an issue.
         """
-        found: list[tuple[Merged, bool]] = []
-        for step in self._steps(window):
-            merge = len(step.parents) > 1
-            if number := self._number(step, merge=merge):
+        merges: list[tuple[Merged, bool]] = []
+        for step in self._steps():
+            is_merge = len(step.parents) > 1
+            if number := self._number(step, is_merge=is_merge):
                 base = next(iter(step.parents), None)
-                found.append((Merged(number, step.sha, step.seconds, base=base), merge))
-            elif merge:
-                totals.numberless += 1
+                merges.append((Merged(number, step.sha, step.seconds, base=base), is_merge))
+            elif is_merge:
+                totals.unnumbered += 1
             else:
-                totals.single += 1
-        named = Counter(each.number for each, _ in found)
-        for each, merge in found:
-            if merge or named[each.number] == 1:
-                yield each
+                totals.plain_commits += 1
+        named = Counter(merged.number for merged, _ in merges)
+        for merged, is_merge in merges:
+            if is_merge or named[merged.number] == 1:
+                yield merged
             else:
-                totals.doubled += 1
+                totals.ambiguous += 1
 
-    def _number(self, step: Step, *, merge: bool) -> int | None:
-        if not self._numbered or not (merge or self._squashed):
-            return None
-        return (number_in(step.message) if merge else None) or squashed_number(step.message, self._server)
-
-    def stretches(self, merges: Sequence[Merged]) -> list[Stretch]:
+    def comparisons(self, merges: Sequence[Merged]) -> list[Comparison]:
         """A merge is compared with its first parent."""
-        return [Stretch(each.sha, each.base) for each in merges]
+        return [Comparison(merged.sha, merged.base) for merged in merges]
 
-    def marks(self, what: What, window: Window, totals: Totals) -> list[Mark]:
-        """Every tag on the branch, or every merge into it."""
-        if what == "merges":
-            found: list[Mark] = []
-            for step in self._steps(window):
-                if len(step.parents) > 1:
-                    found.append(Mark(step.sha, step.sha, step.seconds, base=step.parents[0]))
-                else:
-                    totals.single += 1
-            return found
-        tagged: dict[str, list[Mark]] = {}
+    def marks(self, totals: ExportTotals) -> list[Mark]:
+        """Every tag on the branch, or every merge into it, oldest first."""
+        if self._options.of == "merges":
+            steps = list(self._steps())
+            merges = [step for step in steps if len(step.parents) > 1]
+            totals.plain_commits += len(steps) - len(merges)
+            return [Mark(step.sha, step.sha, step.seconds, base=step.parents[0]) for step in merges]
+        tags: dict[str, list[Mark]] = defaultdict(list)
         for tag in self._log.tags():
-            mark = Mark(tag.name, tag.sha, tag.seconds, family(tag.name), name=tag.name)
-            tagged.setdefault(tag.sha, []).append(mark)
-        on_branch = (tagged.get(step.sha, ()) for step in self._log.mainline(self._revision))
-        found_tags = [mark for marks in on_branch for mark in marks]  # of one moment, the order of the branch
-        return sorted(found_tags, key=lambda mark: mark.seconds)
+            tags[tag.sha].append(Mark(tag.name, tag.sha, tag.seconds, family(tag.name), name=tag.name))
+        on_branch = [mark for step in self._log.mainline(self._revision) for mark in tags.get(step.sha, ())]
+        return sorted(on_branch, key=lambda mark: mark.seconds)  # those of one second stay as they are on the branch
 
-    def ended(self, what: What, mark: Mark) -> Mark | None:
-        """A tag says nothing of an end."""
+    def finish(self, mark: Mark) -> Mark:
+        """A tag and a merge know no end."""
         return mark
 
-    def compared(self, mark: Mark, base: str | None) -> Stretch:
-        """As the clone has it."""
-        return Stretch(mark.sha, base)
+    def comparison(self, mark: Mark, base: str | None) -> Comparison:
+        """A deployment is compared as the clone has it."""
+        return Comparison(mark.sha, base)
 
-    def _steps(self, window: Window) -> Iterator[Step]:
-        return (step for step in self._log.mainline(self._revision) if window.holds(step.seconds))
+    def _number(self, step: Step, *, is_merge: bool) -> int | None:
+        if not self._options.pr_from_messages or not (is_merge or self._believes_squashed):
+            return None
+        return (number_in(step.message) if is_merge else None) or squashed_number(step.message, self._server)
+
+    def _steps(self) -> Iterator[Step]:
+        return (step for step in self._log.mainline(self._revision) if self._options.window.holds(step.seconds))

@@ -1,6 +1,6 @@
-"""Writes history as rows: which pull requests changed which services, and what was deployed. Sends nothing.
+"""Turns history into rows: which pull requests changed which services, and what was deployed. Writes nothing.
 
-Rows come in the order of history, so a file that was cut off goes on behind its last row; what came before is not
+Rows come in the order of history, so a file that was cut off goes on behind its last row; what comes before it is not
 asked for again.
 """
 
@@ -8,158 +8,158 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from cibeacon.ci.history import Mark, Merged, earlier
-from cibeacon.export.rows import Deployed, deployment, pull_services, reference_id
-from cibeacon.export.services import Brought, Stretch, Teller
-from cibeacon.export.source import Source, Totals, What, Window
+from cibeacon.ci.history import Mark, earlier
+from cibeacon.export.options import ExportOptions, ExportTotals
+from cibeacon.export.rows import ExportRow, deployment_row, pull_services_row, reference_id
+from cibeacon.export.service_history import Comparison, ServiceChanges, ServiceHistory
 from cibeacon.runtime.errors import HostError, SettingsError
 
-_AT_ONCE = 256
+if TYPE_CHECKING:
+    from cibeacon.export.forge_history import ForgeHistory
+    from cibeacon.export.git_history import GitHistory
+
+    History: TypeAlias = GitHistory | ForgeHistory
+
+_CHUNK = 256
 """Merges or deployments that git compares in one go."""
-Row = tuple[str, ...]
-_Each = TypeVar("_Each")
+_Item = TypeVar("_Item")
 
 
-def pull_service_rows(
-    source: Source, teller: Teller, window: Window, repository: str, last: Mapping[str, str] | None, totals: Totals
-) -> Iterator[Row]:
+def pull_services_rows(
+    history: History,
+    services: ServiceHistory,
+    options: ExportOptions,
+    last: Mapping[str, str] | None,
+    totals: ExportTotals,
+) -> Iterator[ExportRow]:
     """A row for every merged pull request that changed a service; only those behind the row `last`."""
-    merges: Iterator[Merged] = source.merges(window, totals)
+    merges = history.merges(totals)
     if last:
-        merges = _behind(merges, lambda each: str(each.number) == last["pull_number"], totals)
-    for some in _chunks(merges):
-        told = teller.brought(source.stretches(some))
-        for each, brought in zip(some, told, strict=True):
-            totals.found += 1
-            if _counts(brought, f"#{each.number}", totals):
+        merges = _behind(merges, lambda merged: str(merged.number) == last["pull_number"], totals)
+    for chunk in _chunks(merges):
+        changes = services.changes(history.comparisons(chunk))
+        for merged, changed in zip(chunk, changes, strict=True):
+            if _has_row(changed, f"#{merged.number}", totals):
                 totals.rows += 1
-                yield pull_services(repository, each.number, brought.services)
+                yield pull_services_row(options, merged.number, changed.services)
 
 
 def deployment_rows(
-    source: Source,
-    teller: Teller,
-    window: Window,
-    what: What,
-    common: Deployed,
+    history: History,
+    services: ServiceHistory,
+    options: ExportOptions,
     last: Mapping[str, str] | None,
-    totals: Totals,
-    wanted: Callable[[Mark], bool] = lambda _: True,
-) -> Iterator[Row]:
+    totals: ExportTotals,
+) -> Iterator[ExportRow]:
     """A row for every service of every deployment; only those behind the row `last`."""
-    plan = _Plan(source, teller, what, [mark for mark in source.marks(what, window, totals) if wanted(mark)], totals)
-    places: Iterator[int] = iter([at for at, mark in enumerate(plan.marks) if window.holds(mark.seconds)])
-    first: Row = ()
+    marks = [mark for mark in history.marks(totals) if options.includes(mark)]
+    deployments = _Deployments(history, services, marks, totals)
+    indexes: Iterator[int] = iter([index for index, mark in enumerate(marks) if options.window.holds(mark.seconds)])
+
+    def is_last(mark: Mark) -> bool:
+        return last is not None and reference_id(options, mark, last["service"]) == last["reference_id"]
+
     if last:
-        service = last["service"]
-        places = _behind(
-            places,
-            lambda at: reference_id(common, plan.marks[at], service) == last["reference_id"],
-            totals,
-            keep=True,
-        )
-        first = (last["reference_id"], service)
-    for some in _chunks(places):
-        for mark, brought in plan.told(some):
-            totals.found += 1
-            if not _counts(brought, mark.name or mark.ident, totals):
+        indexes = _behind(indexes, lambda index: is_last(marks[index]), totals, keep=True)
+    for chunk in _chunks(indexes):
+        for mark, changed in deployments.changes(chunk):
+            if not _has_row(changed, mark.name or mark.ident, totals):
                 continue
-            services = brought.services
-            if first and reference_id(common, mark, first[1]) == first[0]:
-                services, first = tuple(name for name in services if name > first[1]), ()
-            for name in services:
+            for service in changed.services:
+                if last and is_last(mark) and service <= last["service"]:
+                    continue  # the file has it
                 totals.rows += 1
-                yield deployment(common, mark, name)
+                yield deployment_row(options, mark, service)
 
 
-class _Plan:
-    """Deployments, each with its end, and what came before it."""
+class _Deployments:
+    """Deployments, each with its end and with what came before it."""
 
-    def __init__(self, source: Source, teller: Teller, what: What, marks: Sequence[Mark], totals: Totals) -> None:
-        self.marks = marks
-        self._source, self._teller, self._what, self._totals = source, teller, what, totals
+    def __init__(self, history: History, services: ServiceHistory, marks: Sequence[Mark], totals: ExportTotals) -> None:
+        self._history, self._services, self._marks, self._totals = history, services, marks, totals
         self._earlier = earlier(marks)
-        self._named, self._strangers = _series(marks, teller)
-        self._ends: dict[int, Mark | str | None] = {}
+        self._series, self._foreign_series = _tag_series(marks, services)
+        self._finished: dict[int, Mark | str | None] = {}
 
-    def told(self, places: Sequence[int]) -> Iterator[tuple[Mark, Brought]]:
-        """Each deployment that came to an end, with its services."""
-        asked: list[tuple[Mark, Stretch | Brought]] = []
-        for at in places:
-            mark = self._ended(at)
+    def changes(self, indexes: Sequence[int]) -> Iterator[tuple[Mark, ServiceChanges]]:
+        """Each of these deployments that came to an end, with its services."""
+        answers: list[tuple[Mark, Comparison | ServiceChanges]] = []
+        for index in indexes:
+            mark = self._finish(index)
             if mark is None:
-                self._totals.unended += 1
+                self._totals.unfinished += 1
             elif isinstance(mark, str):
-                asked.append((self.marks[at], Brought(unknown=mark)))
-            elif mark.environment is None and mark.family in self._strangers:
-                self._totals.add_stranger(mark.family)
-            elif mark.environment is None and mark.family in self._named:
-                asked.append((mark, Brought((mark.family,))))
+                answers.append((self._marks[index], ServiceChanges(unknown=mark)))
+            elif mark.environment is None and mark.family in self._foreign_series:
+                self._totals.add_foreign_tag(mark.family)
+            elif mark.environment is None and mark.family in self._series:
+                answers.append((mark, ServiceChanges((mark.family,))))
             else:
-                asked.append((mark, self._source.compared(mark, mark.base or self._base(at))))
-        stretches = [each for _, each in asked if isinstance(each, Stretch)]
-        answers = iter(self._teller.brought(stretches, standing=True))
-        for mark, each in asked:
-            yield mark, next(answers) if isinstance(each, Stretch) else each
+                answers.append((mark, self._history.comparison(mark, mark.base or self._base(index))))
+        comparisons = [answer for _, answer in answers if isinstance(answer, Comparison)]
+        compared = iter(self._services.changes(comparisons, only_existing=True))
+        for mark, answer in answers:
+            yield mark, next(compared) if isinstance(answer, Comparison) else answer
 
-    def _base(self, at: int) -> str | None:
+    def _base(self, index: int) -> str | None:
         """The commit that was there before: of the last deployment of the same family that did not fail."""
-        place = self._earlier[at]
-        while place is not None:
-            mark = self._ended(place)
+        before = self._earlier[index]
+        while before is not None:
+            mark = self._finish(before)
             if isinstance(mark, Mark) and mark.success is not False and mark.sha:
                 return mark.sha
-            place = self._earlier[place]
+            before = self._earlier[before]
         return None
 
-    def _ended(self, at: int) -> Mark | str | None:
-        """As it ended; None when it did not; why, where the host does not say."""
-        if at not in self._ends:
+    def _finish(self, index: int) -> Mark | str | None:
+        """The deployment as it ended; None when it did not; the error, where the forge does not say."""
+        if index not in self._finished:
             try:
-                self._ends[at] = self._source.ended(self._what, self.marks[at])
+                self._finished[index] = self._history.finish(self._marks[index])
             except HostError as error:
-                self._ends[at] = f"{error.what} ({error.why})"
-        return self._ends[at]
+                self._finished[index] = f"{error.what} ({error.why})"
+        return self._finished[index]
 
 
-def _series(marks: Sequence[Mark], teller: Teller) -> tuple[set[str], set[str]]:
-    """The series of tags that are called after a service, and those after what never was one.
+def _tag_series(marks: Sequence[Mark], services: ServiceHistory) -> tuple[set[str], set[str]]:
+    """The series of tags that are named after a service, and those that are named after what never was one.
 
-    There are none of the latter where no series is called after a service: then each is of the whole repository.
+    There are none of the latter where no series is named after a service: then each is of the whole repository.
     """
     tags = [mark for mark in marks if mark.environment is None and mark.family]
-    named = {mark.family for mark in tags if mark.family in teller.names()}
+    series = {mark.family for mark in tags if mark.family in services.names_at(None)}
     for mark in tags:
-        if mark.family not in named and mark.sha and mark.family in teller.names(mark.sha):
-            named.add(mark.family)
-    others = {mark.family for mark in tags} - named
-    named |= teller.ever(others)
-    return named, others - named if named else set()
+        if mark.family not in series and mark.sha and mark.family in services.names_at(mark.sha):
+            series.add(mark.family)
+    others = {mark.family for mark in tags} - series
+    series |= services.ever(others)
+    return series, others - series if series else set()
 
 
-def _counts(brought: Brought, which: str, totals: Totals) -> bool:
-    """Whether there is anything to write."""
-    if brought.unknown:
-        totals.add_unknown(which, brought.unknown)
-    elif not brought.services:
-        totals.idle += 1
-    return bool(brought.services)
+def _has_row(changed: ServiceChanges, name: str, totals: ExportTotals) -> bool:
+    """Whether an entry changed a service; counts it."""
+    totals.entries += 1
+    if changed.unknown:
+        totals.add_unknown(name, changed.unknown)
+    elif not changed.services:
+        totals.unchanged += 1
+    return bool(changed.services)
 
 
 def _behind(
-    each: Iterable[_Each], is_last: Callable[[_Each], bool], totals: Totals, *, keep: bool = False
-) -> Iterator[_Each]:
-    """What comes behind the one that a file's last row is about; with `keep` that one too."""
-    waiting = iter(each)
-    for one in waiting:
-        if is_last(one):
+    items: Iterable[_Item], is_last: Callable[[_Item], bool], totals: ExportTotals, *, keep: bool = False
+) -> Iterator[_Item]:
+    """The items behind the one that a file's last row is about; with `keep` that one, too."""
+    iterator = iter(items)
+    for item in iterator:
+        if is_last(item):
             if keep:
-                yield one
-            yield from waiting
+                yield item
+            yield from iterator
             return
-        totals.known += 1
+        totals.continued += 1
     raise SettingsError(
         "The file cannot be continued",
         "its last row is not in this history",
@@ -167,6 +167,6 @@ def _behind(
     )
 
 
-def _chunks(each: Iterator[_Each]) -> Iterator[list[_Each]]:
-    while some := list(islice(each, _AT_ONCE)):
-        yield some
+def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    while chunk := list(islice(items, _CHUNK)):
+        yield chunk
