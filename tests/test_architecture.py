@@ -50,7 +50,7 @@ STANDARD_DOORS = {
 LIBRARY_DOORS = {
     "requests": {"dataops", "http"},
     "urllib3": {"http"},
-    "dciauth": {"http.auth"},
+    "dciauth": {"http.session"},
     "github": {"ci"},
     "gitlab": {"ci", "dataops"},
     "jq": {"jq.jq_child"},

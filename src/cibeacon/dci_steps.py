@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cibeacon.delivery.spool_factory import open_spool
+from cibeacon.delivery.write_ahead import open_spool
 from cibeacon.files.attachments import attachments_or_none
 from cibeacon.manual_run import ManualRun
 from cibeacon.model.report import Report

@@ -10,12 +10,11 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from typing import TypeAlias
 
 from cibeacon.ci import detect
 from cibeacon.delivery import attachment_guard
 from cibeacon.delivery.sender import Client, Sending, SignalSender
-from cibeacon.delivery.spool_factory import lock_patience, open_spool
+from cibeacon.delivery.write_ahead import lock_patience, open_spool
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.request import Resumed
@@ -30,16 +29,13 @@ from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
-from cibeacon.spool.file_store import SpoolStore
 from cibeacon.spool.object_store import Bucket
-from cibeacon.spool.spool_file import REFUSED, SpoolSource
-from cibeacon.spool.spool_reader import Entry, SpoolReader
+from cibeacon.spool.spool_file import REFUSED
+from cibeacon.spool.spool_reader import Entry, SpoolReader, SpoolSource, SpoolStore
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
 
-SendResumed: TypeAlias = Callable[[Resumed, Outcome], Outcome]
 GIVE_UP_AFTER = 3
 """A sink that did not take so many signals in a row is not asked again in this replay."""
-_NO_REQUEST = "The record is no call that this version of cibeacon makes."
 _GRACE = 1.0
 """Seconds that are left to print the report when the time is over."""
 
@@ -119,83 +115,85 @@ class Replay:
         self._env, self._settings, self._spool, self._dry_run = env, settings, spool, dry_run
         self._signals, self._endpoints = signals, endpoints(settings)
         self._allowed_files = cache(partial(attachment_guard.allowed_files, env, settings))
+        self._outcomes: dict[int, Outcome] = {}
         self._blocked: dict[str, str] = {}
         """Tag of a job of DCI → why nothing more about it is sent in this replay."""
         self.notices: list[Notice] = []
 
     def run(self) -> list[Outcome]:
         """Sends every signal and returns one outcome each, whatever happens."""
-        outcomes: dict[int, Outcome] = {}
         reason = ""
         try:
-            self._send_all(outcomes)
+            self._send_all()
         except KeyboardInterrupt as stop:
             reason = interruption(stop)
-        return [
-            self._with_request(outcomes.get(index) or signal.spooled("not sent", f"It waits on: {reason}."), signal)
-            for index, signal in enumerate(self._signals)
-        ]
-
-    def _send_all(self, outcomes: dict[int, Outcome]) -> None:
-        """Fills in the outcomes. Files come after everything else but the states of their jobs, which follow them."""
-        uploads = {signal.job for signal in self._signals if signal.part == FILE}
-        first, files, states = list[int](), list[int](), list[int]()
         for index, signal in enumerate(self._signals):
-            if invalid := self._check(signal):
-                outcomes[index] = invalid
+            if index not in self._outcomes:
+                self._record(index, signal.spooled("not sent", f"It waits on: {reason}."))
+        return [self._outcomes[index] for index in range(len(self._signals))]
+
+    def _send_all(self) -> None:
+        """Sends files after everything else but the states of their jobs, which follow them."""
+        uploads = {signal.job for signal in self._signals if signal.part == FILE}
+        first, files, states = list[Sending](), list[Sending](), list[Sending]()
+        for index, signal in enumerate(self._signals):
+            if reason := self._why_not(signal):
+                self._outcomes[index] = signal.invalid(reason)
             elif self._dry_run:
-                outcomes[index] = self._send_newest(signal, self._preview)
+                self._outcomes[index] = self._send_newest(signal, self._preview)
             elif signal.part == FILE:
-                files.append(index)
+                files.append(Sending(index, signal.sink, is_file=True))
             else:
-                (states if signal.part == STATE and signal.job in uploads else first).append(index)
-        self._send_in_order(first, outcomes)
+                follows = signal.part == STATE and signal.job in uploads
+                (states if follows else first).append(Sending(index, signal.sink))
+        deadline = Deadline(self._settings.core.timeout, self._env.clock, self._env.sleep, self._env.started)
+        sender = SignalSender(self._env, self._settings, self._endpoints, give_up_after=GIVE_UP_AFTER)
+        for index, outcome in sender.send_all(first, self._send, deadline):
+            self._record(index, outcome)
         if files:
             core, dci = self._settings.core, self._settings.dci
             self._env.alarm(dci.dci_upload_timeout + core.timeout + _GRACE, int(self._settings.output.strict))
-        self._send_in_order([*files, *states], outcomes)
+        for index, outcome in sender.send_all([*files, *states], self._send, deadline):
+            self._record(index, outcome)
 
-    def _send_in_order(self, indexes: Sequence[int], outcomes: dict[int, Outcome]) -> None:
-        signals = [self._signals[index] for index in indexes]
-        sendings = [Sending(signal.sink, signal.part == FILE) for signal in signals]
-        deadline = Deadline(self._settings.core.timeout, self._env.clock, self._env.sleep, self._env.started)
-
-        def send(number: int, client: Client, allowed: Deadline, retry: bool) -> Outcome:
-            def send_resumed(resumed: Resumed, outcome: Outcome) -> Outcome:
-                return client.send(resumed.exchange, outcome, deadline=allowed, retry=retry)
-
-            return self._send(signals[number], send_resumed, allowed)
-
-        sender = SignalSender(self._env, self._settings, self._endpoints, give_up_after=GIVE_UP_AFTER)
-        for number, outcome in sender.send_all(sendings, send, deadline):
-            signal = signals[number]
+    def _record(self, index: int, outcome: Outcome | None) -> None:
+        """Takes an outcome in, with the request that waits; without an outcome the signal was not tried."""
+        signal = self._signals[index]
+        if outcome is None:
             name = self._endpoints[signal.sink].name
-            outcome = outcome or signal.spooled("not tried", f"{name} did not take the signals before this one.")
-            outcomes[indexes[number]] = outcome
-            if outcome.retryable and signal.part == JOB and "dci_job_id" not in (outcome.outputs or {}):
-                self._blocked[signal.job] = "its job is not at DCI yet"
-            elif outcome.retryable and signal.part == STATE:
-                self._blocked[signal.job] = "an earlier state of its job is not sent yet"
+            outcome = signal.spooled("not tried", f"{name} did not take the signals before this one.")
+        if outcome.status == "spooled" and outcome.request is None and signal.sink in SINKS:
+            record, base_url = signal.newest.record, self._endpoints[signal.sink].base_url
+            outcome = outcome._replace(request=ShownRequest(record.method, base_url + record.path, record.body))
+        self._outcomes[index] = outcome
+        if outcome.retryable and signal.part == JOB and "dci_job_id" not in (outcome.outputs or {}):
+            self._blocked[signal.job] = "its job is not at DCI yet"
+        elif outcome.retryable and signal.part == STATE:
+            self._blocked[signal.job] = "an earlier state of its job is not sent yet"
 
-    def _check(self, signal: SpooledSignal) -> Outcome | None:
-        """The outcome of a signal that cannot be sent from here, or is no request of a sink."""
-        if signal.sink not in SINKS:
-            return signal.invalid(_NO_REQUEST)
-        reason = None
-        if not self._dry_run:
+    def _why_not(self, signal: SpooledSignal) -> str | None:
+        """Why a signal cannot be sent from here."""
+        if signal.sink in SINKS and not self._dry_run:
             reason = why_unsendable(signal.sink, self._settings, "core", signal.sink, dry_run=False)
-        if reason is None and self._resume(signal) is None:
-            reason = _NO_REQUEST
-        return signal.invalid(reason) if reason else None
+            if reason:
+                return reason
+        return None if self._resume(signal) else "The record is no call that this version of cibeacon makes."
 
     def _resume(self, signal: SpooledSignal) -> Resumed | None:
+        if signal.sink not in SINKS:
+            return None
         return SINKS[signal.sink].resume(signal.newest.record, self._endpoints[signal.sink].form)
 
     def _preview(self, resumed: Resumed, outcome: Outcome) -> Outcome:
         return resumed.request.preview(outcome, self._endpoints[outcome.sink].base_url)
 
-    def _send(self, signal: SpooledSignal, send: SendResumed, deadline: Deadline) -> Outcome:
+    def _send(self, index: int, client: Client, deadline: Deadline, retry: bool) -> Outcome:
         """Sends the newest record while no other replay can, and then takes all of them out of their files."""
+
+        def send(resumed: Resumed, outcome: Outcome) -> Outcome:
+            return client.send(resumed.exchange, outcome, deadline=deadline, retry=retry)
+
+        signal = self._signals[index]
         source = signal.newest.source
         if reason := self._blocked.get(signal.job):
             return signal.spooled("not sent", f"It waits on: {reason}.")
@@ -213,23 +211,15 @@ class Replay:
         self._take_out(signal.entries[:-1])  # the newest replaces them, wherever it is
         return signal.outcome._replace(status="skipped", reason="Another process has it, or has delivered it.")
 
-    def _send_newest(self, signal: SpooledSignal, send: SendResumed) -> Outcome:
+    def _send_newest(self, signal: SpooledSignal, send: Callable[[Resumed, Outcome], Outcome]) -> Outcome:
+        resumed = self._resume(signal)
         if fault := attachment_guard.fault(signal.newest, self._env, self._spool, self._allowed_files):
             outcome = signal.outcome._replace(status="failed", reason=fault.reason, retryable=fault.retryable)
         else:
-            resumed = self._resume(signal)
             outcome = send(resumed, signal.outcome) if resumed else signal.outcome
         if outcome.error == NO_JOB and not (self._spool and self._spool.holds(job_key(signal.job))):
             return outcome._replace(retryable=False)  # no record is left that makes the job
         return signal.not_delivered(outcome) if outcome.retryable else outcome
-
-    def _with_request(self, outcome: Outcome, signal: SpooledSignal) -> Outcome:
-        """The outcome of what waits, with its request where none was made."""
-        if outcome.status != "spooled" or outcome.request or signal.sink not in SINKS:
-            return outcome
-        record = signal.newest.record
-        url = self._endpoints[signal.sink].base_url + record.path
-        return outcome._replace(request=ShownRequest(record.method, url, record.body))
 
     def _take_out(self, entries: Iterable[Entry], aside: str = "") -> None:
         """Removes what was sent from its file; what was refused for its content is set aside.

@@ -9,9 +9,8 @@ import pytest
 
 from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
-from cibeacon.http import auth
 from cibeacon.http.client import HttpClient
-from cibeacon.http.session import UnrepeatingAdapter
+from cibeacon.http.session import UnrepeatingAdapter, credential_headers
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, SinkResult
 from cibeacon.runtime.deadline import Deadline
@@ -129,10 +128,10 @@ def test_a_file_that_grows_is_signed_and_sent_as_it_was_when_it_was_opened(tmp_p
     assert path.stat().st_size > len(body)
     with watched(path, None) as file:
         grow()
-        signed = auth.headers(call, endpoint, file)
+        signed = credential_headers(call, endpoint, file)
         sent = file.read()
         assert path.stat().st_size > len(sent)
-    assert signed == auth.headers(call, endpoint, sent)
+    assert signed == credential_headers(call, endpoint, sent)
 
 
 def _once(call):

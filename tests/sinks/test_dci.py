@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.http import auth
+from cibeacon.http.session import credential_headers
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Attachment, DciJob, Deployment, JobState, JobValue
@@ -321,7 +321,7 @@ def second_of_january(monkeypatch):
 def test_a_call_has_the_signature_that_the_server_expects(call, signature, second_of_january):
     scope = "20260102/BHS3/api/dci2_request"
     claim = f"Credential={KEY}/{scope}, SignedHeaders=host;x-dci-date, Signature={signature}"
-    assert auth.headers(call, SIGNED, None) == {
+    assert credential_headers(call, SIGNED, None) == {
         "X-DCI-Date": "20260102T030405Z",
         "Authorization": f"DCI2-HMAC-SHA256 {claim}",
         "Host": "api.distributed-ci.io",
@@ -332,7 +332,7 @@ def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
     (tmp_path / "body").write_bytes(BODY)
     call = Request("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
     with watched(call.file, None) as content:
-        signed = auth.headers(call, SIGNED, content)["Authorization"]
+        signed = credential_headers(call, SIGNED, content)["Authorization"]
     assert signed.endswith("Signature=0923f429c5af79ad7eb5007b61bd08c9aaad8d67b6c805e056bc34c129a2f53e")
 
 
@@ -341,7 +341,7 @@ def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_j
     (tmp_path / "body").write_bytes(call.content())
     same = Request("POST", call.path, auth="dci", file=tmp_path / "body")
     with watched(same.file, None) as content:
-        assert auth.headers(call, SIGNED, call.content()) == auth.headers(same, SIGNED, content)
+        assert credential_headers(call, SIGNED, call.content()) == credential_headers(same, SIGNED, content)
 
 
 def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library(second_of_january):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.http.auth import headers
+from cibeacon.http.session import credential_headers
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Deployment, FlowAssignment
@@ -173,6 +173,11 @@ def test_a_sentence_names_some_of_many():
 def test_token_and_context_go_with_every_call_and_the_certificate_with_the_connection():
     environ = {"CIBEACON_FLOW_TOKEN": "secret", "CIBEACON_FLOW_CLIENT_CERT": "/c.pem", "CIBEACON_FLOW_CONTEXT": "org"}
     endpoint = endpoints(load_settings({"flow_url": "https://ib.example/"}, environ, {}))["flow"]
-    assert headers(Request("GET", "/"), endpoint, None) == {"Authorization": "Bearer secret", "IB-Context": "org"}
+    assert credential_headers(Request("GET", "/"), endpoint, None) == {
+        "Authorization": "Bearer secret",
+        "IB-Context": "org",
+    }
     assert (endpoint.base_url, endpoint.form, endpoint.certificate) == ("https://ib.example", flow.LISTING, "/c.pem")
-    assert "IB-Context" not in headers(Request("GET", "/"), endpoints(load_settings({}, {}, {}))["flow"], None)
+    assert "IB-Context" not in credential_headers(
+        Request("GET", "/"), endpoints(load_settings({}, {}, {}))["flow"], None
+    )

@@ -73,19 +73,20 @@ class _Delivery:
         for index, step in enumerate(self._planned):
             if isinstance(step, Outcome):
                 self._record(index, step)
-        ready = [(index, step) for index, step in enumerate(self._planned) if isinstance(step, Ready)]
-        sendings = [Sending(step.row.sink, isinstance(step.signal, Attachment)) for _, step in ready]
-
-        def send(number: int, client: Client, allowed: Deadline, retry: bool) -> Outcome:
-            step = self._steps[ready[number][0]]
-            if isinstance(step, Outcome):
-                return step
-            exchange = SINKS[step.row.sink].send(step.signal, self._endpoints[step.row.sink].form)
-            return client.send(exchange, step.row, allowed, retry=retry)
-
-        for number, outcome in sender.send_all(sendings, send, deadline):
-            index = ready[number][0]
+        sendings = [
+            Sending(index, step.row.sink, isinstance(step.signal, Attachment))
+            for index, step in enumerate(self._planned)
+            if isinstance(step, Ready)
+        ]
+        for index, outcome in sender.send_all(sendings, self._send_step, deadline):
             self._record(index, outcome or self._not_tried(self._steps[index]))
+
+    def _send_step(self, index: int, client: Client, deadline: Deadline, retry: bool) -> Outcome:
+        step = self._steps[index]
+        if isinstance(step, Outcome):
+            return step
+        exchange = SINKS[step.row.sink].send(step.signal, self._endpoints[step.row.sink].form)
+        return client.send(exchange, step.row, deadline, retry=retry)
 
     def finish(self, reason: str) -> tuple[Outcome, ...]:
         """One outcome for each step; `reason` says why a step without one was not sent."""

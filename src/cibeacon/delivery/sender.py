@@ -12,7 +12,6 @@ from itertools import groupby
 from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon import __version__
-from cibeacon.files.upload_copy import cleaning
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
@@ -38,6 +37,8 @@ class Client(Protocol):
 class Sending(NamedTuple):
     """What the sender has to know of a signal."""
 
+    position: int
+    """By which the caller knows it."""
     sink: str
     is_file: bool = False
 
@@ -72,22 +73,19 @@ class SignalSender:
 
         Files have their own time (setting dci_upload_timeout); what follows them has the whole timeout again.
         """
-        for is_file, group in groupby(range(len(sendings)), lambda index: sendings[index].is_file):
+        for is_file, group in groupby(sendings, lambda sending: sending.is_file):
             if is_file:
                 yield from self._upload(list(group), send, self._from_now(self._settings.dci.dci_upload_timeout))
                 deadline = self._from_now(self._settings.core.timeout)
             else:
-                yield from self._send_in_turn(sendings, list(group), send, deadline)
+                yield from self._send_in_turn(list(group), send, deadline)
 
-    def _send_in_turn(
-        self, sendings: Sequence[Sending], indexes: Sequence[int], send: Send, deadline: Deadline
-    ) -> Sent:
+    def _send_in_turn(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
         """Every sink has its share of the time, and each signal that may fail its share of that."""
-        waiting, failures = Counter(sendings[index].sink for index in indexes), Counter[str]()
+        waiting, failures = Counter(sending.sink for sending in sendings), Counter[str]()
         shares: dict[str, Deadline] = {}
-        with open_client(self._env, self._settings, self._endpoints, deadline, self._watch) as client:
-            for index in indexes:
-                sink = sendings[index].sink
+        with open_client(self._env, self._settings, self._endpoints, deadline) as client:
+            for index, sink, _ in sendings:
                 if failures[sink] >= self._give_up_after:
                     yield index, None
                     continue
@@ -99,29 +97,31 @@ class SignalSender:
                 failures[sink] = _failures_after(outcome, failures[sink])
                 yield index, outcome
 
-    def _upload(self, indexes: Sequence[int], send: Send, deadline: Deadline) -> Sent:
+    def _upload(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
         """A file that fails does not stop the others, until so many in a row have failed as are sent at once."""
         from cibeacon.runtime.threads import together  # loaded with the network stack only
 
-        failures = [0]
+        failures = 0
         with ExitStack() as stack:
             clients = [
                 stack.enter_context(open_client(self._env, self._settings, self._endpoints, deadline, self._watch))
-                for _ in indexes[:UPLOADS]
+                for _ in sendings[:UPLOADS]
             ]
 
-            def upload(index: int) -> Outcome | None:
-                if failures[0] >= UPLOADS:
+            def upload(sending: Sending) -> Outcome | None:
+                nonlocal failures
+                if failures >= UPLOADS:
                     return None
                 client = clients.pop()  # a session serves one thread at a time
                 try:
-                    outcome = send(index, client, deadline, True)
+                    outcome = send(sending.position, client, deadline, True)
                 finally:
                     clients.append(client)
-                failures[0] = _failures_after(outcome, failures[0])
+                failures = _failures_after(outcome, failures)
                 return outcome
 
-            yield from together(upload, indexes, UPLOADS)
+            for sending, outcome in together(upload, sendings, UPLOADS):
+                yield sending.position, outcome
 
     def _from_now(self, seconds: float) -> Deadline:
         return Deadline(seconds, self._env.clock, self._env.sleep, self._env.clock())
@@ -145,6 +145,11 @@ def open_client(
     """An HTTP client for every sink."""
     from cibeacon.http.client import HttpClient
 
+    redact = None
+    if settings.dci.dci_redact:
+        from cibeacon.files.upload_copy import cleaning  # few people have files redacted
+
+        redact = cleaning(settings, env.environ)
     client = HttpClient(
         known,
         deadline,
@@ -153,7 +158,7 @@ def open_client(
         user_agent=f"cibeacon/{__version__}",
         allow_http=settings.core.allow_http,
         watch=watch,
-        redact=cleaning(settings, env.environ),
+        redact=redact,
     )
     try:
         yield client

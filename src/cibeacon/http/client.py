@@ -15,9 +15,8 @@ from typing import TypeAlias
 import requests
 from urllib3.exceptions import HTTPError
 
-from cibeacon.http import auth
 from cibeacon.http.network_errors import Lost, no_time_left, too_slow, translate_error
-from cibeacon.http.session import HardenedSession
+from cibeacon.http.session import HardenedSession, credential_headers
 from cibeacon.model.outcome import Outcome, OutcomeStatus
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.request import Exchange, Request, Response, SinkResult
@@ -167,7 +166,7 @@ class HttpClient:
                     request.method,
                     endpoint.base_url + request.path,
                     data=content,
-                    headers={**_content_headers(request), **auth.headers(request, endpoint, content)},
+                    headers={**_content_headers(request), **credential_headers(request, endpoint, content)},
                     cert=endpoint.certificate,
                     timeout=(min(CONNECT_SECONDS, left), left if request.file else min(READ_SECONDS, left)),
                     allow_redirects=False,

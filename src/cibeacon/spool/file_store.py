@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from cibeacon.model.spool_record import LARGEST, Record, file_name
 from cibeacon.runtime import paths
@@ -66,34 +66,6 @@ class LockPatience:
             self._left -= LOCK_PAUSE
             self._sleep(LOCK_PAUSE)
         return True
-
-
-class SpoolStore(Protocol):
-    """Where records are kept: a folder on disk, or a bucket."""
-
-    def keep(self, records: Sequence[Record]) -> None:
-        """Writes all records, durably. Raises `SpoolError`; some may have been written all the same."""
-        ...
-
-    def let_go(self) -> None:
-        """Lets other processes send what was kept."""
-        ...
-
-    def take_in(self, lines: bytes) -> Path | str:
-        """Writes lines that came from elsewhere, and returns where. Raises `SpoolError`."""
-        ...
-
-    def forget(self, record: Record) -> None:
-        """Removes a record."""
-        ...
-
-    def holds(self, key: str) -> bool:
-        """Whether a signal with that key waits there."""
-        ...
-
-    def tidy(self, now: float) -> None:
-        """Removes unfinished files; `now` in Unix seconds."""
-        ...
 
 
 class Spool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple
 
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
@@ -19,23 +19,6 @@ from cibeacon.spool.file_store import LOCK_PAUSE, UNFINISHED, LockPatience, lock
 
 CORRUPT, REFUSED = ".corrupt", ".refused"
 """Endings of the files beside a file that hold the lines which were set aside; no replay reads them."""
-
-
-class SpoolSource(Protocol):
-    """Where lines wait: a file, or an object in a bucket."""
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        ...
-
-    def claim(self, line: bytes, deadline: Deadline) -> AbstractContextManager[bool]:
-        """Whether the line is there and no other replay may send it; a context manager."""
-        ...
-
-    def take_out(self, lines: Collection[bytes], aside: str = "") -> None:
-        """Removes lines; with `aside`, an ending, they are moved to the file beside. Raises `SpoolError`."""
-        ...
 
 
 class SpoolFile(NamedTuple):

@@ -12,16 +12,16 @@ from collections.abc import Callable, Collection, Iterable
 from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cibeacon.model import spool_record
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime import paths
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.spool.file_store import ENDING, UNFINISHED, LockPatience, Spool, SpoolStore, is_address
-from cibeacon.spool.object_spool import BucketSpool, objects
+from cibeacon.spool.file_store import ENDING, UNFINISHED, LockPatience, Spool, is_address
+from cibeacon.spool.object_spool import BucketSpool, SpoolObject, objects
 from cibeacon.spool.object_store import Bucket
-from cibeacon.spool.spool_file import CORRUPT, REFUSED, SpoolFile, SpoolSource
+from cibeacon.spool.spool_file import CORRUPT, REFUSED, SpoolFile
 
 MOST = 100_000
 """Records of one replay; the next one reads the rest."""
@@ -31,6 +31,10 @@ MEMORY = 128 << 20
 """Bytes of memory, about, that the records of one replay may take: brackets take seventy times as much as on disk."""
 _BYTE, _VALUE = 4, 80
 _OURS = re.compile(rf"[0-9a-f]{{64}}(-\d+-[0-9a-f]+)?{re.escape(ENDING)}", re.ASCII)
+
+
+SpoolStore: TypeAlias = Spool | BucketSpool
+SpoolSource: TypeAlias = SpoolFile | SpoolObject
 
 
 class Entry(NamedTuple):
