@@ -1,19 +1,21 @@
-"""The process that copies one text file without what patterns mean: as long as its time lasts. Knows nothing of the run.
+"""The process that copies one text file and masks what patterns match, as long as its time lasts. Knows nothing of the run.
 
-`scrub` runs this file by its path, isolated and with limits as arguments; nobody imports it. A regular expression may
-be anybody's and take for ever, and nothing in its own process could stop it. stdin holds the patterns and needles as JSON. Lines are
-copied one by one, long ones in parts that overlap, so that memory stays small whatever the file.
+`scrub` runs this file by its path, isolated and with limits as arguments; no module imports it. A regular expression
+may be a stranger's and take for ever, and nothing in its own process could stop it. stdin holds the patterns and needles
+as JSON. Lines are copied one by one, long ones in parts, so that memory stays small whatever the file; `regex` says at
+the end of a part whether a match may go on (https://pypi.org/project/regex/, "partial matches").
 """
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import resource
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
+
+import regex
 
 MASK = b"***REDACTED***"
 PART = 64 << 10
@@ -21,7 +23,7 @@ PART = 64 << 10
 BLOCK = 64 << 10
 """Bytes that are read at once."""
 OVERLAP = 4 << 10
-"""Characters at the end of a part that are looked at again with what follows; no usual secret is longer."""
+"""Characters at the end of a part that are always looked at again with what follows."""
 BEHIND = 256
 """Characters of what was copied already that a pattern may look back at."""
 LONGEST = 1 << 20
@@ -29,82 +31,76 @@ LONGEST = 1 << 20
 
 
 def copy(
-    source: BinaryIO, target: BinaryIO, patterns: Sequence[re.Pattern[str]], needles: Sequence[bytes] = ()
+    source: BinaryIO, target: BinaryIO, patterns: Sequence[regex.Pattern[str]], needles: Sequence[bytes] = ()
 ) -> None:
-    """Copies the file, with a mask in the place of whatever a pattern means.
+    """Copies the file, with a mask in the place of whatever a pattern matches.
 
-    `needles`: where there are some, a line without any of them holds nothing that a pattern means.
+    `needles`: where there are some, a line without any of them holds nothing that a pattern matches.
     """
-    before = rest = ""
+    before = held = ""  # copied already, to be looked back at; and not yet, since a match may go on
     skipping = False
-    for piece in _pieces(source, target, needles):
-        ended = piece.endswith(b"\n")
+    for part in _parts(source, target, needles):
+        ended = part.endswith(b"\n")
         if skipping:
             target.write(b"\n" * ended)
             skipping = not ended
             continue
-        text = before + rest + piece.decode("utf-8", "surrogateescape")
-        start = len(before)
-        spans = _spans(text, start, patterns)
-        cut = len(text) if ended else max(start, len(text) - OVERLAP)
-        first = next((span for span in spans if span[0] < cut <= span[1] and not ended), None)
-        if first and first[1] == len(text) and len(text) - first[0] > LONGEST:
-            _write(target, text, start, first[0], spans)
+        text = before + held + part.decode("utf-8", "surrogateescape")
+        spans = _spans(text, len(before), patterns, ended=ended)
+        cut = len(text) if ended else spans.pop()[0]
+        target.write(_masked(text, len(before), cut, spans))
+        before, held = ("", "") if ended else (text[max(0, cut - BEHIND) : cut], text[cut:])
+        if len(held) > LONGEST:
             target.write(MASK)
-            before, rest, skipping = "", "", True
-            continue
-        if first:  # what it means may go on in what follows, or is whole
-            cut = first[0] if first[1] == len(text) else first[1]
-        _write(target, text, start, cut, spans)
-        before, rest = ("", "") if ended else (text[max(0, cut - BEHIND) : cut], text[cut:])
-    text = before + rest
-    _write(target, text, len(before), len(text), _spans(text, len(before), patterns))
+            before, held, skipping = "", "", True
+    text = before + held
+    target.write(_masked(text, len(before), len(text), _spans(text, len(before), patterns, ended=True)))
 
 
-def _pieces(source: BinaryIO, target: BinaryIO, needles: Sequence[bytes]) -> Iterator[bytes]:
-    """The lines that have to be looked at, long ones in parts; whole lines without a needle are copied here."""
-    fresh = True
+def _parts(source: BinaryIO, target: BinaryIO, needles: Sequence[bytes]) -> Iterator[bytes]:
+    """The lines that have to be looked at, long ones in parts. Lines without a needle are copied here."""
+    at_start = True
     while block := source.read(BLOCK):
         block += source.readline(PART)
-        ended = block.endswith(b"\n")
-        if fresh and ended and needles and not _any(needles, block):
+        if at_start and block.endswith(b"\n") and _lacks(needles, block):
             target.write(block)
             continue
         lines = io.BytesIO(block)
-        while piece := lines.readline(PART):
-            whole = piece.endswith(b"\n")
-            if fresh and whole and needles and not _any(needles, piece):
-                target.write(piece)
+        while part := lines.readline(PART):
+            ended = part.endswith(b"\n")
+            if at_start and ended and _lacks(needles, part):
+                target.write(part)
             else:
-                yield piece
-            fresh = whole
+                yield part
+            at_start = ended
 
 
-def _any(needles: Sequence[bytes], text: bytes) -> bool:
-    return any(needle in text for needle in needles)
+def _lacks(needles: Sequence[bytes], text: bytes) -> bool:
+    return bool(needles) and not any(needle in text for needle in needles)
 
 
-def _spans(text: str, start: int, patterns: Iterable[re.Pattern[str]]) -> list[tuple[int, int]]:
-    """Where something stands that a pattern means, from `start` on; what overlaps is one."""
+def _spans(
+    text: str, start: int, patterns: Iterable[regex.Pattern[str]], *, ended: bool
+) -> list[tuple[int, int]]:
+    """Where a pattern matches from `start` on; what overlaps is one span. The last one may go on, unless the line `ended`."""
+    spans = [match.span() for pattern in patterns for match in pattern.finditer(text, start, partial=not ended)]
+    if not ended:
+        spans.append((max(start, len(text) - OVERLAP), len(text)))
     merged: list[tuple[int, int]] = []
-    for begin, end in sorted(match.span() for each in patterns for match in each.finditer(text, start)):
-        if begin == end:
-            continue
+    for begin, end in sorted(spans):
         if merged and begin < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
+        elif begin < end:
             merged.append((begin, end))
     return merged
 
 
-def _write(target: BinaryIO, text: str, start: int, end: int, spans: Iterable[tuple[int, int]]) -> None:
-    """Copies a part of the text; of the spans those count that end in it."""
+def _masked(text: str, start: int, end: int, spans: Iterable[tuple[int, int]]) -> bytes:
+    pieces = []
     for begin, behind in spans:
-        if behind <= end:
-            target.write(text[start:begin].encode("utf-8", "surrogateescape"))
-            target.write(MASK)
-            start = behind
-    target.write(text[start:end].encode("utf-8", "surrogateescape"))
+        pieces += [text[start:begin].encode("utf-8", "surrogateescape"), MASK]
+        start = behind
+    return b"".join((*pieces, text[start:end].encode("utf-8", "surrogateescape")))
 
 
 def main(given: int, taken: int, seconds: int, memory: int) -> None:
@@ -114,10 +110,10 @@ def main(given: int, taken: int, seconds: int, memory: int) -> None:
     if sys.platform != "darwin":  # macOS knows the limit and refuses to set it
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     with open(0, "rb", closefd=False) as stdin:
-        asked = json.loads(stdin.read())
-    patterns = [re.compile(each) for each in asked["patterns"]]
+        task = json.loads(stdin.read())
+    patterns = [regex.compile(pattern) for pattern in task["patterns"]]
     with open(given, "rb") as source, open(taken, "wb", buffering=1 << 18) as target:
-        copy(source, target, patterns, [each.encode() for each in asked["needles"]])
+        copy(source, target, patterns, [needle.encode() for needle in task["needles"]])
 
 
 if __name__ == "__main__":
