@@ -38,7 +38,14 @@ LIGHT = {
 """Modules that are imported without any heavy library."""
 
 STANDARD_DOORS = {
-    "subprocess": {"demo", "files.scrub", "git.git_process", "jq.jq_filter", "runtime.cleanup"},
+    "subprocess": {
+        "demo",
+        "files.scrub",
+        "git.git_process",
+        "jq.jq_filter",
+        "runtime.cleanup",
+        "runtime.isolated_child",
+    },
     "resource": {"files.scrub_child", "git.git_process", "jq.jq_child"},
     "socket": {"sandbox"},
     "threading": {"backfill", "runtime.threads", "sandbox"},
@@ -54,6 +61,7 @@ LIBRARY_DOORS = {
     "github": {"ci"},
     "gitlab": {"ci", "dataops"},
     "jq": {"jq.jq_child"},
+    "regex": {"files.scrub_child"},
     "yaml": {"services.config_file"},
     "click": {"cli"},
     "fsspec": {"spool.object_store"},

@@ -147,9 +147,9 @@ def open_client(
 
     redact = None
     if settings.dci.dci_redact:
-        from cibeacon.files.upload_copy import cleaning  # few people have files redacted
+        from cibeacon.files.scrub import file_redaction  # few runs send files
 
-        redact = cleaning(settings, env.environ)
+        redact = file_redaction(settings.dci.dci_redact_patterns, env.environ)
     client = HttpClient(
         known,
         deadline,

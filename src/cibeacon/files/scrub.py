@@ -44,18 +44,20 @@ _PACKED = frozenset({"application/x-gzip", "application/x-xz"})
 _HINT = "Look at the file and at the space for temporary files."
 
 
-def file_cleaner(
+def file_redaction(
     patterns: Sequence[str], environ: Mapping[str, str]
 ) -> Callable[[Request, float], AbstractContextManager[Request]]:
     """For an HTTP client: makes of a request with a file one with a masked copy of it. No pattern means the default ones.
 
     `environ` is looked at for what Python itself needs to start.
     """
-    return partial(_cleaned, patterns=patterns or DEFAULTS, environ=environ)
+    return partial(_redacted, patterns=patterns or DEFAULTS, environ=environ)
 
 
 @contextmanager
-def _cleaned(request: Request, seconds: float, patterns: Sequence[str], environ: Mapping[str, str]) -> Iterator[Request]:
+def _redacted(
+    request: Request, seconds: float, patterns: Sequence[str], environ: Mapping[str, str]
+) -> Iterator[Request]:
     """The request as it is, where it has no file or one that is no text. Raises `ScrubError`."""
     source, mime = request.file, (request.headers or {}).get("DCI-MIME", "")
     if source is None or not _is_text(source, mime):
@@ -86,7 +88,9 @@ def scrub(source: Path, target: Path, patterns: Sequence[str], *, seconds: float
     except subprocess.TimeoutExpired as error:
         raise _stopped(source, seconds) from error
     except OSError as error:
-        raise ScrubError(f"{source.name} cannot be redacted", clipped(error.strerror, _LONGEST_REASON), _HINT) from error
+        raise ScrubError(
+            f"{source.name} cannot be redacted", clipped(error.strerror, _LONGEST_REASON), _HINT
+        ) from error
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _stopped(source, seconds)
     if code:

@@ -79,9 +79,7 @@ def _lacks(needles: Sequence[bytes], text: bytes) -> bool:
     return bool(needles) and not any(needle in text for needle in needles)
 
 
-def _spans(
-    text: str, start: int, patterns: Iterable[regex.Pattern[str]], *, ended: bool
-) -> list[tuple[int, int]]:
+def _spans(text: str, start: int, patterns: Iterable[regex.Pattern[str]], *, ended: bool) -> list[tuple[int, int]]:
     """Where a pattern matches from `start` on; what overlaps is one span. The last one may go on, unless the line `ended`."""
     spans = [match.span() for pattern in patterns for match in pattern.finditer(text, start, partial=not ended)]
     if not ended:
