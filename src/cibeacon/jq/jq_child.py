@@ -1,7 +1,7 @@
 """The process in which one jq program runs: gives up what it could do, evaluates, answers. Knows nothing of the run.
 
-`reshape` runs this file by its path, isolated and with limits as arguments; nobody imports it. stdin holds the program as
-one line of JSON, then the document. stdout gets a word on the first line, then results as JSON, one a line, or a message.
+`jq_filter` runs this file by its path, isolated and with limits as arguments; no module imports it. stdin holds the program as
+one line of JSON, then the document. stdout gets a status on the first line, then results as JSON, one a line, or a message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import jq
 
 _PRELUDE = 'def halt_error: error; def halt_error(f): error; def input: error("there is one input only"); '
-"""What would end without a word, or with jq's inner word "break", says so."""
+"""What would end silently, or with the inner word "break" of jq, says so."""
 _LONGEST_MESSAGE = 2000
 
 
@@ -22,13 +22,13 @@ def answer(program: str, document: str, most: int) -> bytes:
     """The results as jq writes them, at most `most` bytes; so integers that the program leaves alone keep all digits."""
     try:
         jq.compile(program)  # alone, so that lines and columns are the program's own, and no parenthesis is closed
-        whole = jq.compile(f"{_PRELUDE}({program}\n\n) | tojson")  # two breaks: a comment may swallow one
+        compiled = jq.compile(f"{_PRELUDE}({program}\n\n) | tojson")  # two breaks: a comment may swallow one
     except ValueError as error:
         return _fault("syntax", str(error))
     results = [b"results"]
     size = 0
     try:
-        for text in whole.input_text(document):
+        for text in compiled.input_text(document):
             results.append(text.encode())
             size += len(results[-1]) + 1
             if size > most:
@@ -38,16 +38,16 @@ def answer(program: str, document: str, most: int) -> bytes:
     return b"\n".join(results)
 
 
-def _fault(word: str, message: str) -> bytes:
-    return f"{word}\n{message[:_LONGEST_MESSAGE]}".encode(errors="replace")
+def _fault(status: str, message: str) -> bytes:
+    return f"{status}\n{message[:_LONGEST_MESSAGE]}".encode(errors="replace")
 
 
 def _confine(seconds: int, memory: int) -> None:
     """From here on: no environment, no file can be opened or grown, no more time and memory than this."""
     for name in tuple(os.environ):
         del os.environ[name]
-    for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE):
-        resource.setrlimit(nothing, (0, 0))  # the pipes that are open stay open
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE):
+        resource.setrlimit(limit, (0, 0))  # the pipes that are open stay open
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     if sys.platform != "darwin":  # macOS knows the limit and refuses to set it
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
