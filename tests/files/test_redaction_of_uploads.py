@@ -10,11 +10,10 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.files import scrub, scrub_child
+from cibeacon.files import scrub
 from cibeacon.model.request import Request
 from cibeacon.runtime.errors import ScrubError
 from cibeacon.settings import load_settings
@@ -25,16 +24,27 @@ WRITTEN = (*scrub.DEFAULTS[:-1], r'"auth"[ \t]{0,4}:[ \t]{0,4}"[A-Za-z0-9+/=_-]+
 """What the default patterns look for; the last without looking back, in the syntax of `re`."""
 
 
+def child():
+    """The module that runs as a process of its own, which alone imports the library `regex`."""
+    from cibeacon.files import scrub_child
+
+    return scrub_child
+
+
+def copied(source, target, patterns, needles=()):
+    child().copy(source, target, [child().regex.compile(each) for each in patterns], needles)
+
+
 def scrubbed(text, *patterns):
     """The text as it would leave."""
     source, target = io.BytesIO(text if isinstance(text, bytes) else text.encode()), io.BytesIO()
     needles = [] if patterns else [each.encode() for each in scrub._NEEDLES]
-    scrub_child.copy(source, target, [regex.compile(each) for each in patterns or scrub.DEFAULTS], needles)
+    copied(source, target, patterns or scrub.DEFAULTS, needles)
     return target.getvalue() if isinstance(text, bytes) else target.getvalue().decode()
 
 
 def test_the_module_for_tests_is_the_one_that_runs():
-    assert Path(scrub_child.__file__).read_bytes() == scrub._CHILD.read_bytes()
+    assert Path(child().__file__).read_bytes() == scrub._CHILD.read_bytes()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["title"])
@@ -72,7 +82,7 @@ def test_blocks_and_lines_without_anything_to_find_arrive_as_well():
 @pytest.mark.parametrize("before", [0, 1, 40, 100, 4096])
 def test_a_secret_on_the_seam_of_two_parts_of_a_long_line_is_found(before):
     secret = "ghp_" + "Ab1" * 20
-    for start in (scrub_child.PART - scrub_child.OVERLAP, scrub_child.PART):
+    for start in (child().PART - child().OVERLAP, child().PART):
         text = "." * (start - before) + f"!{secret}!" + "." * 200_000
         assert scrubbed(text) == text.replace(secret, MASK)
         key = '{"auth":"' + "A" * 1000 + '"}'
@@ -86,7 +96,7 @@ def test_a_match_of_any_pattern_on_the_seam_of_two_parts_is_found(pattern, befor
     found = {"s": "secret;", "k": "key=" + "v" * 90_000, "(": "pass: hidden", "b": "begin" + " " * 90_000 + "end"}[
         pattern[0]
     ]
-    text = "." * (scrub_child.PART - before) + f" {found} " + "." * 200_000
+    text = "." * (child().PART - before) + f" {found} " + "." * 200_000
     assert scrubbed(text, pattern) == re.sub(pattern, MASK, text)
 
 
@@ -105,7 +115,7 @@ def test_memory_stays_small_whatever_the_line():
     line = bytes(random.Random(1).choices(b"abcdefgh0123456789 ", k=1 << 20)) * 32
     source, target = io.BytesIO(line), _Nothing()
     tracemalloc.start()
-    scrub_child.copy(source, target, [regex.compile(each) for each in scrub.DEFAULTS])
+    copied(source, target, scrub.DEFAULTS)
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
     assert target.size == len(line)
