@@ -199,10 +199,10 @@ def _source(run: Run, search: Search) -> Source:
     remotes = () if run.dry_run else run.host.remotes(Variables(search.env.environ), token, allow_http=allow_http)
     if not remotes:
         return search.repository
-    from cibeacon.git.fetching_repository import Ladder
+    from cibeacon.git.fetching_repository import FetchingRepository
 
     clone = search.repository if search.repository.exists else None
-    return Ladder(clone, remotes, search.env.environ, search.deadline)
+    return FetchingRepository(clone, remotes, search.env.environ, search.deadline)
 
 
 def _configure(run: Run, config: RepositoryConfig, search: Search) -> Run:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 import histories
-from cibeacon.ci.history import family, number_in, squashed_number
+from cibeacon.ci.history import number_in, squashed_number
+from cibeacon.git.revisions import tag_series
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.forge_history import Past
 from cibeacon.sandbox.server import Sandbox
@@ -492,7 +493,7 @@ def test_the_number_of_a_squashed_pull_request_is_read_where_a_host_writes_it_an
     ],
 )
 def test_what_stands_before_the_version_names_the_family_of_a_tag(tag, name):
-    assert family(tag) == name
+    assert tag_series(tag) == name
 
 
 # Files --------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from cibeacon.changes.diff import between_commits
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.github import GitHub
 from cibeacon.ci.gitlab import GitLab
-from cibeacon.git.fetching_repository import Ladder
+from cibeacon.git.fetching_repository import FetchingRepository
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import PullRequest, Push
 from cibeacon.runtime.deadline import Deadline
@@ -111,14 +111,14 @@ def _spoil(tree: Worktree, story) -> None:
 
 
 @contextmanager
-def ladder(root, variables, token=None, deadline=None, host=github_host):
-    """The ladder of a run in a checkout."""
+def fetching(root, variables, token=None, deadline=None, host=github_host):
+    """The repository of a run in a checkout, which fetches what is missing."""
     home = root.parent / "home"
     home.mkdir(exist_ok=True)
     environ = {"PATH": os.environ["PATH"], "HOME": str(home)} | variables
     deadline = deadline or ample()
     local = Repository(root, environ, deadline) if (root / ".git").exists() else None
-    with closing(Ladder(local, host.remotes(Variables(environ), token), environ, deadline)) as made:
+    with closing(FetchingRepository(local, host.remotes(Variables(environ), token), environ, deadline)) as made:
         yield made
 
 
@@ -127,7 +127,7 @@ def compared(context, root, server, **told):
     before, asked = fingerprint(root), len(server.requests)
     host = gitlab_host if context.host == "gitlab" else github_host
     variables = server.gitlab if context.host == "gitlab" else server.github
-    with ladder(root, variables, host=host) as source:
+    with fetching(root, variables, host=host) as source:
         found = between_commits(context, CHANGE._replace(**told), SERVICES, source)
     assert fingerprint(root) == before, "the clone was changed"
     return found, server.requests[asked:]
@@ -433,7 +433,7 @@ def test_odd_names_modes_links_and_submodules_are_seen_through_a_fetch(served, t
     tree.git("update-index", "--add", "--cacheinfo", f"160000,{sha},services/sub")
     tree.git("commit", "--quiet", "--message=odd")
 
-    with ladder(shallow(tree, server), server.github) as source:
+    with fetching(shallow(tree, server), server.github) as source:
         found = set(source.paths(base, tree.tip()))
 
     assert found == {*ODD_PATHS.values(), ".gitmodules", "services/old/a", "services/link", "services/sub"}
@@ -454,7 +454,7 @@ def test_a_linked_worktree_and_a_clone_that_borrows_are_followed_to_their_object
 
     for root in (tmp_path / "linked", borrower.root):
         before, asked = fingerprint(first), len(server.requests)
-        with ladder(root, server.github) as source:
+        with fetching(root, server.github) as source:
             assert list(source.paths(base, head)) == ["services/new/a"]
         assert len(server.requests) - asked <= 3
         assert fingerprint(first) == before
@@ -518,7 +518,7 @@ def test_the_token_opens_the_server_and_goes_nowhere_else(stories, ci_clone, tmp
     ):
         with GitServer(story.root, token=githttp.TOKEN, user=user) as server:
             root = ci_clone(story, "depth 1")
-            with ladder(root, getattr(server, name), token=githttp.TOKEN, host=host) as source:
+            with fetching(root, getattr(server, name), token=githttp.TOKEN, host=host) as source:
                 right(between_commits(event(story), CHANGE, SERVICES, source))
                 kept = [path.read_bytes() for path in source.folder.rglob("*") if path.is_file()]
             assert all(server.signatures)
@@ -529,7 +529,7 @@ def test_a_job_token_signs_as_gitlabs_own_user(stories, ci_clone):
     story = stories("merge", "moved")
     with GitServer(story.root, token=githttp.TOKEN, user="gitlab-ci-token") as server:
         variables = server.gitlab | {"CI_JOB_TOKEN": githttp.TOKEN}
-        with ladder(ci_clone(story, "depth 1"), variables, host=gitlab_host) as source:
+        with fetching(ci_clone(story, "depth 1"), variables, host=gitlab_host) as source:
             right(between_commits(landing_push_at_gitlab(story), CHANGE, SERVICES, source))
 
 
@@ -540,7 +540,7 @@ def test_a_server_that_refuses_leaves_the_services_unknown_and_says_why(method, 
     root = ci_clone(story, "depth 1")
     with (
         GitServer(story.root, token=githttp.TOKEN, answer=answer) as server,
-        ladder(root, server.github, token="wrong") as source,
+        fetching(root, server.github, token="wrong") as source,
     ):
         found = between_commits(closed_event(story), CHANGE, SERVICES, source)
     assert found.status == "unknown"
@@ -554,7 +554,7 @@ def test_a_server_that_refuses_leaves_the_services_unknown_and_says_why(method, 
 def test_nobody_listens(stories, ci_clone):
     story = stories("merge", "moved")
     variables = {"GITHUB_SERVER_URL": "http://127.0.0.1:9", "GITHUB_REPOSITORY": "acme/shop"}
-    with ladder(ci_clone(story, "depth 1"), variables) as source:
+    with fetching(ci_clone(story, "depth 1"), variables) as source:
         found = between_commits(closed_event(story), CHANGE, SERVICES, source)
     assert found.status == "unknown"
     assert "network" in str(found.unknown)
@@ -570,7 +570,7 @@ def test_a_server_that_hangs_is_left_when_the_time_is_up_and_no_helper_stays_beh
     began = time.monotonic()
     with GitServer(story.root, answer="hang") as server:
         deadline = Deadline(1.5, time.monotonic, time.sleep, began)
-        with ladder(ci_clone(story, "depth 1"), server.github, deadline=deadline) as source:
+        with fetching(ci_clone(story, "depth 1"), server.github, deadline=deadline) as source:
             found = between_commits(closed_event(story), CHANGE, SERVICES, source)
         seconds = time.monotonic() - began
     assert found.status == "unknown"
@@ -599,7 +599,7 @@ def test_a_redirect_is_not_followed_and_the_token_does_not_leak(stories, ci_clon
     with (
         GitServer(story.root) as other,
         GitServer(story.root, answer=other.url) as server,
-        ladder(root, server.github, token=githttp.TOKEN) as source,
+        fetching(root, server.github, token=githttp.TOKEN) as source,
     ):
         found = between_commits(closed_event(story), CHANGE, SERVICES, source)
     assert found.status == "unknown"
@@ -638,7 +638,7 @@ def test_gitlab_asks_the_target_project_first_and_then_the_forks(stories, ci_clo
     story = stories("merge", "moved")
     with GitServer(story.root) as server:
         variables = server.gitlab | {"CI_MERGE_REQUEST_PROJECT_PATH": "acme/target"}
-        with ladder(ci_clone(story, "depth 1"), variables, host=gitlab_host) as source:
+        with fetching(ci_clone(story, "depth 1"), variables, host=gitlab_host) as source:
             right(between_commits(landing_push_at_gitlab(story), CHANGE, SERVICES, source))
     assert "/acme/target.git/" in server.requests[0]
     assert f"/{githttp.REPOSITORY}.git/" in server.requests[-1]
@@ -660,7 +660,7 @@ def test_the_jobs_own_git_variables_and_configuration_reach_no_child(stories, ci
             "GIT_CONFIG_KEY_0": f"url.{other.url}.insteadOf",
             "GIT_CONFIG_VALUE_0": server.url,
         }
-        with ladder(ci_clone(story, "depth 1"), server.github | spoiled, token=githttp.TOKEN) as source:
+        with fetching(ci_clone(story, "depth 1"), server.github | spoiled, token=githttp.TOKEN) as source:
             right(between_commits(closed_event(story), CHANGE, SERVICES, source))
     assert other.requests == []
     assert not (tmp_path / "trace").exists()
@@ -669,7 +669,7 @@ def test_the_jobs_own_git_variables_and_configuration_reach_no_child(stories, ci
 
 def test_the_scratch_space_is_thrown_away(stories, ci_clone, servers):
     story = stories("squash", "moved")
-    with ladder(ci_clone(story, "depth 1"), servers(story).github) as source:
+    with fetching(ci_clone(story, "depth 1"), servers(story).github) as source:
         between_commits(closed_event(story), CHANGE, SERVICES, source)
         folder = source.folder
         assert folder.exists()
@@ -685,7 +685,7 @@ def test_a_file_of_a_commit_that_is_not_here_is_read(kind, stories, servers, ci_
     story = stories("merge", "moved")
     root = ci_clone(story, kind)
     before = fingerprint(root)
-    with ladder(root, servers(story).github) as source:
+    with fetching(root, servers(story).github) as source:
         assert source.text(story.fork, "services/payments/api.py") == b"one\ntwo\n"
         assert source.text(story.fork, ".cibeacon.yml") is None
         with pytest.raises(CheckoutError):
@@ -697,7 +697,7 @@ def test_a_file_of_a_commit_that_is_not_here_is_read(kind, stories, servers, ci_
 def test_many_files_that_are_not_here_are_read_at_once(kind, stories, servers, ci_clone):
     """What the discovery of services by their marker files asks of both trees."""
     story, server = stories("merge", "moved"), servers(stories("merge", "moved"))
-    with ladder(ci_clone(story, kind), server.github) as source:
+    with fetching(ci_clone(story, kind), server.github) as source:
         lines = [line.split("\t") for commit in (story.fork, story.merge) for line in source.entries(commit)]
         asked = len(server.requests)
         blobs = list(dict.fromkeys(about.split(" ")[2] for about, _ in lines))
@@ -844,7 +844,7 @@ def test_a_netrc_is_read_by_no_fetch(servers, tmp_path):
     with GitServer(story.root, token="the-token") as server:
         environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GITHUB_SERVER_URL": server.url}
         remotes = github_host.remotes(Variables(environ | {"GITHUB_REPOSITORY": githttp.REPOSITORY}), None)
-        with closing(Ladder(None, remotes, environ, ample())) as ladder, pytest.raises(CheckoutError):
-            list(ladder.paths(head, head.replace(head[0], "0" if head[0] != "0" else "1")))
+        with closing(FetchingRepository(None, remotes, environ, ample())) as repository, pytest.raises(CheckoutError):
+            list(repository.paths(head, head.replace(head[0], "0" if head[0] != "0" else "1")))
         assert server.requests
         assert set(server.signatures) == {None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from test_commit_range import github, push
-from test_fetching_repository import ladder
+from test_fetching_repository import fetching
 
 import githttp
 from cibeacon.changes.diff import between_commits
@@ -50,7 +50,7 @@ def test_two_commits_are_fetched_by_their_ids(kind, wide, tmp_path):
     root = cloned(tree, server, tmp_path / "clone", kind)
     before = fingerprint(root)
 
-    with ladder(root, server.github) as source:
+    with fetching(root, server.github) as source:
         found = between_commits(push(base, head, branch="main"), CHANGE, SERVICES, source)
 
     assert (found.services, found.how) == (("new",), "push, before to after, fetched")
@@ -66,7 +66,7 @@ def test_the_commit_graph_is_fetched_for_a_merge_base(kind, wide, tmp_path):
     head = [tree.commit({f"services/s{number}/a": "1"}) for number in range(3)][-1]
     root = cloned(tree, server, tmp_path / "clone", kind)
 
-    with ladder(root, server.github) as source:
+    with fetching(root, server.github) as source:
         found = between_commits(push(before, head, branch="main", forced=True), CHANGE, SERVICES, source)
         chain = source.first_parents(tree.tip("main~3"), head)
 
@@ -81,7 +81,7 @@ def test_files_are_read_at_a_commit_that_is_not_here(kind, wide, tmp_path):
     tree.commit({"services/old/a": "2"})
     root = cloned(tree, server, tmp_path / "clone", kind)
 
-    with ladder(root, server.github) as source:
+    with fetching(root, server.github) as source:
         assert source.text(base, "services/old/a") == b"1"
         assert source.text(base, "services/none") is None
 
@@ -92,7 +92,7 @@ def test_a_name_is_fetched_in_the_form_of_the_clones_own_ids(wide, tmp_path):
     tree.commit({"services/new/a": "1"})
     root = cloned(tree, server, tmp_path / "clone", "depth 1")
 
-    with ladder(root, server.github) as source:
+    with fetching(root, server.github) as source:
         change = CHANGE._replace(base="v1")
         found = between_commits(github("workflow_dispatch"), change, SERVICES, source)
 
@@ -103,6 +103,6 @@ def test_a_queue_entry_between_ids_of_the_other_form_is_unknown(wide, tmp_path):
     tree, server = wide
     root = cloned(tree, server, tmp_path / "clone", "depth 1")
 
-    with ladder(root, server.github) as source:
+    with fetching(root, server.github) as source:
         context = github("merge_group", merge_group=Push("ab" * 20, "cd" * 20))
         assert between_commits(context, CHANGE, SERVICES, source).status == "unknown"

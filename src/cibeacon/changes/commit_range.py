@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from cibeacon.ci.history import family
+from cibeacon.git.revisions import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, Named, PullRequest
 
@@ -259,8 +259,8 @@ def _since_default_branch(context: Context, history: History, head: str, what: s
 
 def _tagged(context: Context, history: History) -> RangeOrUnknown:
     """What is new since the tag before in the same series: those of other services in between do not count."""
-    head, series = context.commit_sha, family(context.tag or "")
-    previous = history.previous_tag(head, lambda name: family(name) == series) if head else None
+    head, series = context.commit_sha, tag_series(context.tag or "")
+    previous = history.previous_tag(head, lambda name: tag_series(name) == series) if head else None
     if previous is None:
         of_series = f" of the series {series[:100]}" if series else ""
         hint = f"give base for the first tag{of_series and ' of a series'}; else {deepen(context)}"

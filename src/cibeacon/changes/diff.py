@@ -29,7 +29,7 @@ class Source(History, Content, Protocol):
 
     fetched: bool
     """True when anything had to be fetched."""
-    trouble: CheckoutError | None
+    fetch_error: CheckoutError | None
     """Why the last fetch brought nothing."""
 
     def paths(self, base: str, head: str) -> Iterator[str]:
@@ -181,8 +181,9 @@ def _compare(context: Context, between: CommitRange, service_map: ServiceMap, so
 
 def _with_trouble(unknown: Unknown, source: Source) -> Unknown:
     """The reason, and why fetching did not help."""
-    if source.trouble is None:
+    if source.fetch_error is None:
         return unknown
     return unknown._replace(
-        why=f"{unknown.why}: {source.trouble.what} ({source.trouble.why})", hint=source.trouble.hint or unknown.hint
+        why=f"{unknown.why}: {source.fetch_error.what} ({source.fetch_error.why})",
+        hint=source.fetch_error.hint or unknown.hint,
     )

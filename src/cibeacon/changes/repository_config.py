@@ -37,7 +37,7 @@ _ANOTHERS = "this checkout does not hold the commit that the run is about, nor c
 
 
 class Trees(Protocol):
-    """What is asked of a repository, or of a ladder that fetches what the checkout lacks."""
+    """What is asked of a repository; one may fetch what the checkout lacks."""
 
     def commit(self, revision: str) -> str | None:
         """The full id of a commit that is here or may be fetched."""

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from github import GithubRetry
 
 from cibeacon.ci.github_api import GitHubApi
-from cibeacon.ci.history import Mark, Merged, family
+from cibeacon.ci.history import Mark, Merged
+from cibeacon.git.revisions import tag_series
 from cibeacon.model.payload import at, commit, required, seconds, words
 
 LONGEST_WAIT = 900
@@ -76,7 +77,7 @@ class GitHubHistory(GitHubApi):
                 when = seconds(record["published_at"])
                 if when is not None and not record["draft"]:
                     name = str(record["tag_name"])
-                    yield Mark(name, None, when, family(name), name=name, url=words(record, "html_url"))
+                    yield Mark(name, None, when, tag_series(name), name=name, url=words(record, "html_url"))
 
     def tags(self) -> Iterator[tuple[str, str]]:
         """Every tag with its commit. GitHub does not say when it was made."""

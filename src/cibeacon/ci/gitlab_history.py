@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from cibeacon.ci.gitlab_api import GitLabApi
-from cibeacon.ci.history import Mark, Merged, family
+from cibeacon.ci.history import Mark, Merged
+from cibeacon.git.revisions import tag_series
 from cibeacon.model.payload import at, commit, iso, required, seconds, words
 
 _ENDS: Mapping[str, bool] = {"success": True, "failed": False}
@@ -73,7 +74,7 @@ class GitLabHistory(GitLabApi):
                 when = seconds(record["released_at"])
                 if when is not None and not record.get("upcoming_release"):
                     name, sha = str(record["tag_name"]), commit(at(record, "commit", "id"))
-                    yield Mark(name, sha, when, family(name), name=name, url=words(record, "_links", "self"))
+                    yield Mark(name, sha, when, tag_series(name), name=name, url=words(record, "_links", "self"))
 
     def tags(self) -> Iterator[tuple[str, str]]:
         """Every tag with its commit."""

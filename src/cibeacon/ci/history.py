@@ -86,28 +86,6 @@ def squashed_number(message: str, server: str | None = None) -> int | None:
     return None
 
 
-_NUMBERS = r"v?\d+(?:\.\d+)*"
-_VERSION = rf"{_NUMBERS}(?:[.+_-].*)?"
-_TAGS = tuple(
-    re.compile(form, re.ASCII | re.DOTALL)
-    for form in (
-        f"(?P<name>){_VERSION}",
-        rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may hold a version: api-v2-gateway@1.3.0
-        f"(?P<name>.+?)[/@_-]{_VERSION}",
-        rf"(?P<name>.*?)\.?{_VERSION}",  # a name may end in a digit: oauth2-v1
-    )
-)
-
-
-def family(tag: str) -> str:
-    """What stands before the version in a tag: `payments` of `payments/v1.2.0`, nothing of `v1.2.0`.
-
-    Tags of one family are a series: each is compared with the one before it in the series.
-    """
-    found = next((found for form in _TAGS if (found := form.fullmatch(tag))), None)
-    return found["name"] if found else ""
-
-
 def earlier(marks: Sequence[Mark]) -> list[int | None]:
     """For each mark the place of the one before it in its family; None for the first."""
     last: dict[str, int] = {}

@@ -10,10 +10,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from cibeacon.ci.history import Mark, Merged, family
+from cibeacon.ci.history import Mark, Merged
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
 from cibeacon.git.log import Log, Step
+from cibeacon.git.revisions import tag_series
 from cibeacon.runtime.errors import CibeaconError, HostError
 from cibeacon.runtime.threads import within
 
@@ -59,7 +60,7 @@ class ForgeHistory:
         else:
             tags = list(self._list(self._api.tags()))
             times = self._commit_times([sha for _, sha in tags])
-            marks = [Mark(name, sha, times[sha], family(name), name=name) for name, sha in tags]
+            marks = [Mark(name, sha, times[sha], tag_series(name), name=name) for name, sha in tags]
         unique = {mark.ident: mark for mark in marks}
         return sorted(unique.values(), key=lambda mark: (mark.seconds, len(mark.ident), mark.ident))
 

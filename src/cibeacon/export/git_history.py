@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from cibeacon.ci.history import Mark, Merged, family, number_in, squashed_number
+from cibeacon.ci.history import Mark, Merged, number_in, squashed_number
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
 from cibeacon.git.log import Log, Step
+from cibeacon.git.revisions import tag_series
 from cibeacon.runtime.errors import CheckoutError
 
 
@@ -74,7 +75,7 @@ class GitHistory:
             return [Mark(step.sha, step.sha, step.seconds, base=step.parents[0]) for step in merges]
         tags: dict[str, list[Mark]] = defaultdict(list)
         for tag in self._log.tags():
-            tags[tag.sha].append(Mark(tag.name, tag.sha, tag.seconds, family(tag.name), name=tag.name))
+            tags[tag.sha].append(Mark(tag.name, tag.sha, tag.seconds, tag_series(tag.name), name=tag.name))
         on_branch = [mark for step in self._log.mainline(self._revision) for mark in tags.get(step.sha, ())]
         return sorted(on_branch, key=lambda mark: mark.seconds)  # those of one second stay as they are on the branch
 

@@ -1,4 +1,4 @@
-"""Knows the environment of git's children: what they may read, and that they ask nobody. Starts none.
+"""Knows the environment of git's children: what they may read, and that they never prompt. Starts none.
 
 It is made from nothing, so that no variable of the job (GIT_DIR, GIT_TRACE, GIT_SSH_COMMAND, …) reaches git.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cibeacon.git.remote import Remote
 
-_KEPT = ("PATH", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_INHERITED = ("PATH", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 _PROXIES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
 _CONFIG = {
     "safe.directory": "*",
@@ -21,10 +21,10 @@ _CONFIG = {
     "core.packedGitLimit": "8m",
 }
 _SCRATCH_CONFIG = {
-    "core.alternateRefsPrefixes": "refs/cibeacon/nothing/",  # the borrowed repository's refs must not be offered
+    "core.alternateRefsPrefixes": "refs/cibeacon/nothing/",  # the refs of the lending repository must not be offered
     "gc.auto": "0",
     "maintenance.auto": "false",
-    "pack.threads": "1",  # each has a cache of its own, and memory is bounded
+    "pack.threads": "1",  # every thread has a cache of its own, and memory is bounded
     "core.deltaBaseCacheLimit": "16m",
     "core.bigFileThreshold": "4m",  # larger files are streamed
 }
@@ -45,42 +45,43 @@ _ALWAYS = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_INDEX_FILE": _NO_INDEX,
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
 }
-_NOBODYS_CONFIG = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-def reading(environ: Mapping[str, str]) -> dict[str, str]:
-    """For questions about a clone: no prompt, no hook, no fsmonitor, no network, no configuration but the clone's own.
+def reading_env(environ: Mapping[str, str]) -> dict[str, str]:
+    """For reading a clone: no prompt, no hook, no fsmonitor, no network, no configuration but the clone's own.
 
     A partial clone must not fetch behind our back; `safe.directory` holds for these children alone, since a
     container's checkout belongs to another user.
     """
-    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | _as_variables(_CONFIG)
+    return _base(environ) | _as_variables(_CONFIG)
 
 
-def scratch(environ: Mapping[str, str]) -> dict[str, str]:
-    """For questions about a repository of our own: nobody's configuration besides."""
-    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | _as_variables(_CONFIG | _SCRATCH_CONFIG)
+def scratch_env(environ: Mapping[str, str]) -> dict[str, str]:
+    """For reading a scratch repository."""
+    return _base(environ) | _as_variables(_CONFIG | _SCRATCH_CONFIG)
 
 
-def fetching(environ: Mapping[str, str], remote: Remote, name: str, *, frank: bool) -> dict[str, str]:
-    """For a fetch into a repository of our own. The credential is neither in an argument nor in a file.
+def fetching_env(environ: Mapping[str, str], remote: Remote, name: str, *, negotiate: bool) -> dict[str, str]:
+    """For a fetch into a scratch repository. The credential is neither in an argument nor in a file.
 
-    `frank` tells the server which commits are here, so that it sends less; that can take one more round. Only here
-    does the remote, by its `name`, stand for what is missing: a question must never fetch.
+    With `negotiate` git tells the server which commits are here, so that it sends less; that can take one more round.
+    Only here may git fetch what is missing from the remote, by its `name`: reading must never fetch.
     """
     config = _CONFIG | _SCRATCH_CONFIG | _NETWORK_CONFIG
-    config |= {"fetch.negotiationAlgorithm": "default" if frank else "noop"}
+    config |= {"fetch.negotiationAlgorithm": "default" if negotiate else "noop"}
     config |= {f"remote.{name}.promisor": "true", f"remote.{name}.partialCloneFilter": "blob:none"}
     if remote.authorization:
         config[f"http.{remote.origin}.extraHeader"] = remote.authorization
     network = {name: environ[name] for name in _PROXIES if environ.get(name)} | _authorities(environ)
     scheme = remote.url.partition(":")[0]
-    return _kept(environ) | _ALWAYS | _NOBODYS_CONFIG | network | {"GIT_ALLOW_PROTOCOL": scheme} | _as_variables(config)
+    return _base(environ) | network | {"GIT_ALLOW_PROTOCOL": scheme} | _as_variables(config)
 
 
-def _kept(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: environ[name] for name in _KEPT if name in environ}
+def _base(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in _INHERITED if name in environ} | _ALWAYS
 
 
 def _as_variables(config: Mapping[str, str]) -> dict[str, str]:
@@ -93,7 +94,5 @@ def _as_variables(config: Mapping[str, str]) -> dict[str, str]:
 def _authorities(environ: Mapping[str, str]) -> dict[str, str]:
     """The certificate authorities that the rest of the job trusts: a file, or a folder of them."""
     names = ("GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-    found = next((environ[name] for name in names if environ.get(name)), None)
-    if found is None:
-        return {}
-    return {"GIT_SSL_CAPATH" if Path(found).is_dir() else "GIT_SSL_CAINFO": found}
+    path = next((environ[name] for name in names if environ.get(name)), None)
+    return {"GIT_SSL_CAPATH" if Path(path).is_dir() else "GIT_SSL_CAINFO": path} if path else {}

@@ -1,6 +1,6 @@
-"""Reads a branch's whole history by few children: its commits, its tags, what each brought. Knows no host and no service.
+"""Reads a branch's whole history with few children: its commits, its tags, what they changed. Knows no host and no service.
 
-A shallow clone shows its oldest commit as if it had brought every file, so whoever asks looks at `shallow` first.
+A shallow clone shows its oldest commit as if it had brought every file, so callers check `shallow` first.
 https://git-scm.com/docs/git-log and https://git-scm.com/docs/git-diff-tree
 """
 
@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cibeacon.git.git_process import listed, names
+from cibeacon.git.git_process import as_lines, nul_separated
 from cibeacon.git.repository import Repository
 
-_FIELDS = "%H%x00%P%x00%ct%x00%B"
-_PLAIN = ("--no-show-signature", "--no-notes", "--no-color")
+_FORMAT = ("-z", "--no-show-signature", "--no-notes", "--no-color", "--format=%H%x00%P%x00%ct%x00%B")
 """The clone's configuration may ask for more, and even for a program that is run."""
 _TAGS = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00"
 
 
 class Step(NamedTuple):
-    """A commit as its history tells it."""
+    """A commit in a history."""
 
     sha: str
     parents: tuple[str, ...]
@@ -50,15 +49,13 @@ class Log(Repository):
 
     def mainline(self, revision: str) -> Iterator[Step]:
         """A branch along first parents, oldest first. Raises `CheckoutError`, also while it is read."""
-        yield from _steps(self._stream("log", "--first-parent", "--reverse", "-z", *_PLAIN, *_form(), revision, "--"))
+        yield from _steps(self._stream("log", "--first-parent", "--reverse", *_FORMAT, revision, "--"))
 
     def steps(self, shas: Sequence[str]) -> Iterator[Step]:
         """Commits by their full ids, all of which must be here, in the same order."""
         if shas:
-            with listed(shas) as given:
-                yield from _steps(
-                    self._stream("log", "--no-walk=unsorted", "--stdin", "-z", *_PLAIN, *_form(), given=given)
-                )
+            given = as_lines(shas)
+            yield from _steps(self._stream("log", "--no-walk=unsorted", "--stdin", *_FORMAT, given=given))
 
     def touched(self, pairs: Sequence[tuple[str, str | None]]) -> Iterator[Touched]:
         """For each commit and the one it is compared with, every path that differs; None stands for no commit at all.
@@ -67,30 +64,23 @@ class Log(Repository):
         """
         if not pairs:
             return
-        with listed([f"{sha} {base}" if base else sha for sha, base in pairs]) as given:
-            said = names(
-                self._stream(
-                    *("diff-tree", "--stdin", "-r", "-z", "--raw", "--root", "--always", "--no-renames"),
-                    "--ignore-submodules=none",
-                    given=given,
-                )
-            )
-            yield from _grouped(said)
+        output = self._stream(
+            *("diff-tree", "--stdin", "-r", "-z", "--raw", "--root", "--always", "--no-renames"),
+            "--ignore-submodules=none",
+            given=as_lines(f"{sha} {base}" if base else sha for sha, base in pairs),
+        )
+        yield from _grouped(nul_separated(output))
 
     def tags(self) -> Iterator[Tag]:
         """Every tag that names a commit, or seems to."""
-        said = names(self._stream("for-each-ref", f"--format={_TAGS}", "refs/tags/"))
-        for name, direct, peeled, seconds in _fours(said):
+        tokens = nul_separated(self._stream("for-each-ref", f"--format={_TAGS}", "refs/tags/"))
+        for name, direct, peeled, seconds in _fours(tokens):
             if seconds.isdecimal():
                 yield Tag(name.removeprefix("\n"), peeled or direct, int(seconds))
 
 
-def _form() -> tuple[str, ...]:
-    return (f"--format={_FIELDS}",)
-
-
 def _steps(chunks: Iterator[bytes]) -> Iterator[Step]:
-    for sha, parents, seconds, message in _fours(names(chunks)):
+    for sha, parents, seconds, message in _fours(nul_separated(chunks)):
         yield Step(sha, tuple(parents.split()), int(seconds), message)
 
 
@@ -100,16 +90,16 @@ def _fours(tokens: Iterator[str]) -> Iterator[tuple[str, str, str, str]]:
 
 def _grouped(tokens: Iterator[str]) -> Iterator[Touched]:
     """The paths behind each commit's id. A path always follows a mode, so none can pass for an id."""
-    found: Touched | None = None
+    touched: Touched | None = None
     for token in tokens:
-        if token.startswith(":") and found is not None:
+        if token.startswith(":") and touched is not None:
             path = next(tokens)
-            found.paths.append(path)
+            touched.paths.append(path)
             if not token.endswith("D"):
-                found.kept.append(path)
+                touched.kept.append(path)
             continue
-        if found is not None:
-            yield found
-        found = Touched([], [])
-    if found is not None:
-        yield found
+        if touched is not None:
+            yield touched
+        touched = Touched([], [])
+    if touched is not None:
+        yield touched

@@ -1,6 +1,6 @@
 """The only questions to git: reads one repository's objects with plumbing commands. Knows no host and no service.
 
-It writes nothing; how git is started and ended is `child`'s.
+It writes nothing; `git_process` starts and ends git.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 
 from cibeacon.git import git_env
-from cibeacon.git.git_process import Git, listed, names
-from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_line
+from cibeacon.git.git_process import Git, GitResult, as_lines, nul_separated
+from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_readable
 from cibeacon.model.context import Checkout, Named
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.deadline import Deadline
@@ -29,7 +29,7 @@ _HEADS, _ORIGIN = BRANCH, f"{TRACKING}origin/"
 _DEFAULT_BRANCHES = ("main", "master")
 _TAG_FIELDS = "--format=%(objectname)%09%(*objectname)%09%(refname:strip=2)"
 _MOST_TAGS = 500
-"""Tags that are looked among: the newest, since each stands in an argument."""
+"""The newest tags, which are the candidates: they stand in arguments."""
 _LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
 _URL = ("config", "--get", "remote.origin.url")
 _REFS = (
@@ -43,50 +43,43 @@ HEAD points to."""
 class Repository(Git):
     """One repository on disk. A question that it cannot answer is None; a broken one is a `CheckoutError`.
 
-    Answers are remembered: nobody changes the repository while we read it.
+    Answers are remembered: the repository does not change while cibeacon reads it.
     """
 
     fetched = False
-    trouble: CheckoutError | None = None
-    """A repository on disk asks no server, so it never has trouble with one."""
+    fetch_error: CheckoutError | None = None
+    """A repository on disk fetches nothing."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], deadline: Deadline) -> None:
-        super().__init__(root, git_env.reading(environ), deadline)
+        super().__init__(root, git_env.reading_env(environ), deadline)
         self._commits: dict[str, str | None] = {}
-        self._told: dict[tuple[str, ...], tuple[int, bytes, str]] = {}
-        self._expected: tuple[str, ...] = ()
+        self._results: dict[tuple[str, ...], GitResult] = {}
 
     @property
     def exists(self) -> bool:
         """Whether there is a checkout at all."""
-        return _there(self.root / ".git")
-
-    def expect(self, *revisions: str) -> None:
-        """Lets git look up commits that will be asked for."""
-        self._expected = tuple(dict.fromkeys(each for each in revisions if is_line(each)))
-        if self._expected:
-            self._begin(*_LOOK_UP, given=_objects(self._expected))
+        return os.path.exists(self.root / ".git")  # noqa: PTH110 - False where it may not be looked at
 
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, when its tree is here."""
         return self.commits(revision)[0]
 
     def commits(self, *revisions: str) -> tuple[str | None, ...]:
-        """`commit` of each, by one child. It breaks off at the first object that a partial clone lacks."""
-        self._commits |= {each: None for each in revisions if not is_line(each)}
-        if any(each in self._expected and each not in self._commits for each in revisions):
-            self._look_up(self._expected)
-        self._look_up(tuple(each for each in dict.fromkeys(revisions) if each not in self._commits))
-        return tuple(self._commits[each] for each in revisions)
+        """`commit` of several revisions, by one child."""
+        new = dict.fromkeys(revision for revision in revisions if revision not in self._commits)
+        self._look_up(tuple(revision for revision in new if is_readable(revision)))
+        return tuple(self._commits.get(revision) for revision in revisions)
 
-    def _look_up(self, waiting: tuple[str, ...]) -> None:
-        while waiting:
-            out = self._in_a_repository(self._run(*_LOOK_UP, given=_objects(waiting)))[1]
+    def _look_up(self, revisions: tuple[str, ...]) -> None:
+        """Remembers the commit of each. git breaks off at the first object that a partial clone lacks."""
+        while revisions:
+            given = "".join(f"{revision}^{{{kind}}}\n" for revision in revisions for kind in ("commit", "tree"))
+            out = self._checked(self._run(*_LOOK_UP, given=os.fsencode(given))).out
             ids = [line if SHA.fullmatch(line) else None for line in os.fsdecode(out).split("\n")[:-1]]
-            pairs = list(zip(ids[::2], ids[1::2], strict=False))
-            found = [commit if tree else None for commit, tree in pairs]
-            answered, waiting = waiting[: len(pairs) + 1], waiting[len(pairs) + 1 :]
-            self._commits |= dict(zip(answered, [*found, None], strict=False))
+            pairs = zip(ids[::2], ids[1::2], strict=False)
+            commits = [*(commit if tree else None for commit, tree in pairs), None]
+            self._commits |= dict(zip(revisions, commits, strict=False))
+            revisions = revisions[len(commits) :]
 
     def named(self, revision: str) -> Named | None:
         """The commit that a revision names, in any of git's spellings."""
@@ -114,7 +107,7 @@ class Repository(Git):
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""
-        code, _, _ = self._once("merge-base", "--is-ancestor", older, newer)
+        code = self._result("merge-base", "--is-ancestor", older, newer).code
         if code == 0:
             return True
         return False if code == 1 and not self.shallow() else None
@@ -124,26 +117,26 @@ class Repository(Git):
         return None if self.shallow() else self._ask("merge-base", one, *others)
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
-        """What `after` holds beyond `before`, oldest first, along first parents; None where that cannot be told."""
+        """What `after` holds beyond `before`, oldest first, along first parents; None where that is hidden."""
         if not SHA.fullmatch(before) or not SHA.fullmatch(after):
             return None
-        told = self._ask("rev-list", "--first-parent", "--reverse", after, f"^{before}", "--")
-        found = tuple(told.split()) if told else ()
-        if not found or (self.shallow() and (self.parents(found[0]) or ())[:1] != (before,)):
+        output = self._ask("rev-list", "--first-parent", "--reverse", after, f"^{before}", "--")
+        commits = tuple(output.split()) if output else ()
+        if not commits or (self.shallow() and (self.parents(commits[0]) or ())[:1] != (before,)):
             return None
-        return found
+        return commits
 
     def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
         """The nearest tag before `sha` whose name is wanted; None in a shallow clone, where one may be hidden."""
-        told = self._ask("for-each-ref", f"--merged={sha}", "--sort=-creatordate", _TAG_FIELDS, "refs/tags/")
-        rows = [line.split("\t") for line in told.split("\n")] if told and not self.shallow() else []
-        names = [name for direct, peeled, name in rows if wanted(name) and sha not in (direct, peeled)]
+        output = self._ask("for-each-ref", f"--merged={sha}", "--sort=-creatordate", _TAG_FIELDS, "refs/tags/")
+        tags = [line.split("\t") for line in output.split("\n")] if output and not self.shallow() else []
+        names = [name for direct, peeled, name in tags if wanted(name) and sha not in (direct, peeled)]
         if not names:
             return None
         among = (f"--match={name}" for name in names[:_MOST_TAGS])  # no tag's name holds what a pattern gives a meaning
         name = self._ask("describe", "--tags", "--abbrev=0", *among, sha)
-        found = self.tip(f"refs/tags/{name}") if name else None
-        return Named(found, str(name), local=True) if found else None
+        tip = self.tip(f"refs/tags/{name}") if name else None
+        return Named(tip, str(name), local=True) if tip else None
 
     def shallow(self) -> bool:
         """True when history is cut."""
@@ -154,12 +147,12 @@ class Repository(Git):
 
         They come as git finds them. A comparison that fails raises `CheckoutError` here, or while they are read.
         """
-        found = names(self._stream(*_COMPARISON, base, head, "--"))
-        first = next(found, None)
-        return iter(()) if first is None else chain((first,), found)
+        paths = nul_separated(self._stream(*_COMPARISON, base, head, "--"))
+        first = next(paths, None)
+        return iter(()) if first is None else chain((first,), paths)
 
     def compare(self, base: str, head: str) -> None:
-        """Lets git find the `paths` that will be asked for. It prints none before it has found them all."""
+        """Starts git on the `paths` that will be read. It prints none before it has found them all."""
         self._begin(*_COMPARISON, base, head, "--")
 
     def text(self, commit: str, path: str) -> bytes | None:
@@ -173,8 +166,8 @@ class Repository(Git):
             raise ServiceMapError(
                 f"{name[:200]} cannot be used", f"it is over {LARGEST_FILE >> 20} MiB", "Make it smaller."
             )
-        code, out, _ = self._run("cat-file", "blob", blob)
-        return out if code == 0 else None
+        result = self._run("cat-file", "blob", blob)
+        return result.out if result.code == 0 else None
 
     def holds(self, commit: str, *paths: str) -> bool:
         """Whether one of the paths is in a commit's tree."""
@@ -196,7 +189,7 @@ class Repository(Git):
         Raises `CheckoutError`, also while they are read: a tree of over `MOST_ENTRIES` is not meant to be used.
         """
         for count, entry in enumerate(
-            names(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
+            nul_separated(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
         ):
             if count >= MOST_ENTRIES:
                 raise CheckoutError(
@@ -208,23 +201,17 @@ class Repository(Git):
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
         """What `git cat-file` says of many objects at once: `--batch` or `--batch-check`."""
-        with listed(blobs) as asked:
-            return b"".join(self._stream("cat-file", form, given=asked))
+        return b"".join(self._stream("cat-file", form, given=as_lines(blobs)))
 
     def objects(self) -> Path | None:
         """Where the objects are; a linked worktree shares another repository's."""
-        found = self._ask("rev-parse", "--git-path", "objects")
-        return (self.root / found).resolve() if found else None
+        path = self._ask("rev-parse", "--git-path", "objects")
+        return (self.root / path).resolve() if path else None
 
     def lacks_trees(self) -> bool:
         """True for a partial clone that may leave out folders, not only files."""
         filters = self._ask("config", "--get-regexp", r"^remote\..*\.partialclonefilter$") or ""
         return any(not line.rpartition(" ")[2].startswith("blob:") for line in filters.splitlines())
-
-    def begin_checkout(self) -> None:
-        """Lets git find what `checkout` will ask for."""
-        for question in (_URL, _REFS):
-            self._begin(*question)
 
     def remote_url(self) -> str | None:
         """Where it was cloned from."""
@@ -232,9 +219,9 @@ class Repository(Git):
 
     def checkout(self) -> Checkout:
         """The remote, the commit and the branches, for a repository outside CI."""
-        told = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
-        refs = {name: (more or [""])[0] for name, *more in told}
-        branch = next((row[0] for row in told if row[-1] == "*"), None)
+        lines = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
+        refs = {name: (more or [""])[0] for name, *more in lines}
+        branch = next((fields[0] for fields in lines if fields[-1] == "*"), None)
         branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commit yet
         url, remote_head = self.remote_url(), refs.get(f"{_ORIGIN}HEAD", "")
         if url and not remote_head:  # what it points to may be gone
@@ -248,31 +235,21 @@ class Repository(Git):
         )
 
     def _ask(self, *arguments: str) -> str | None:
-        code, out, _ = self._in_a_repository(self._once(*arguments))
-        return os.fsdecode(out).strip() if code == 0 else None
+        result = self._checked(self._result(*arguments))
+        return os.fsdecode(result.out).strip() if result.code == 0 else None
 
-    def _once(self, *arguments: str) -> tuple[int, bytes, str]:
-        """`_run` with the same arguments has the same answer."""
-        if arguments not in self._told:
-            self._told[arguments] = self._run(*arguments)
-        return self._told[arguments]
+    def _result(self, *arguments: str) -> GitResult:
+        """`_run`, once for the same arguments."""
+        if arguments not in self._results:
+            self._results[arguments] = self._run(*arguments)
+        return self._results[arguments]
 
-    def _in_a_repository(self, answer: tuple[int, bytes, str]) -> tuple[int, bytes, str]:
-        """The answer, unless git says that there is nobody to give one."""
-        code, _, err = answer
-        if code == 128 and "not a git repository" in err:
+    def _checked(self, result: GitResult) -> GitResult:
+        """The result, unless git says that there is no repository."""
+        if result.code == 128 and "not a git repository" in result.err:
             raise CheckoutError(
                 "There is no git repository here",
                 f"git found none in {self.root} or above",
                 "Check out the repository before this step, or run inside it.",
             )
-        return answer
-
-
-def _there(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - False where it may not be looked at
-
-
-def _objects(revisions: Iterable[str]) -> bytes:
-    """The input of `git cat-file` that asks for the commit and the tree of each, a line each."""
-    return os.fsencode("".join(f"{each}^{{{kind}}}\n" for each in revisions for kind in ("commit", "tree")))
+        return result

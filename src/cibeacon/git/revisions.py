@@ -1,4 +1,4 @@
-"""Knows how people write a commit: by its id, from HEAD, or by the name of a branch or tag. Asks no repository.
+"""Knows how people name commits: by id, from HEAD, by branch or tag, and which tags are a series. Asks no repository.
 
 https://git-scm.com/docs/gitrevisions
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 BRANCH = "refs/heads/"
 TRACKING = "refs/remotes/"
 OWN = re.compile(r"(HEAD|@|(?P<id>[0-9a-f]{7,64}))(?:[~^].*|@\{.*)?", re.DOTALL)
-"""What begins at the commit that is checked out, or at an `id`; unless a ref goes by such a name."""
+"""A revision from the commit that is checked out, or from an `id`; unless a ref has such a name."""
 _NAMED = re.compile(
     r"(?![-+]|(?:HEAD|@)(?:[~^]|$))(?P<name>[^\x00-\x20\x7f~^:?*\[\\{]{1,250})"
     r"(?P<back>(?:[~^][0-9]{0,9}|\^\{(?:commit)?\})*)"
@@ -18,13 +18,13 @@ _NAMED = re.compile(
 _TRACKED = re.compile(r"(?:(?:refs/)?remotes/)?origin/(?=.)")
 
 
-class HostRef(NamedTuple):
-    """A branch or tag of the host, and how far back from it in its history (`~2`)."""
+class ServerRef(NamedTuple):
+    """A branch or tag of the server, and how far back from it in its history (`~2`)."""
 
     name: str
     back: str
-    historical: bool
-    """Whether its history will be asked for, too."""
+    needs_history: bool
+    """Whether its history is needed, too."""
 
     @property
     def title(self) -> str:
@@ -32,20 +32,42 @@ class HostRef(NamedTuple):
         return f"{self.name.removeprefix(BRANCH)}{self.back}"
 
 
-def of_host(revision: str) -> HostRef | None:
-    """The ref of the host that a revision is about; None where only a checkout can tell what it means."""
-    found = _NAMED.fullmatch(revision)
-    if not found or ".." in revision:
+def server_ref(revision: str) -> ServerRef | None:
+    """The ref of the server that a revision names; None where only a checkout can tell what it means."""
+    match = _NAMED.fullmatch(revision)
+    if not match or ".." in revision:
         return None
-    tracked, name, back = _TRACKED.match(found["name"]), found["name"], found["back"]
-    historical = bool(back) or name.startswith((BRANCH, TRACKING))
-    return HostRef(f"{BRANCH}{name[tracked.end() :]}" if tracked else name, back, historical)
+    tracked, name, back = _TRACKED.match(match["name"]), match["name"], match["back"]
+    needs_history = bool(back) or name.startswith((BRANCH, TRACKING))
+    return ServerRef(f"{BRANCH}{name[tracked.end() :]}" if tracked else name, back, needs_history)
 
 
-def is_line(revision: str) -> bool:
-    """Whether git could read it as one: a stranger's JSON may hold what has no bytes."""
+def is_readable(revision: str) -> bool:
+    """Whether git could read it as a line of its input: a stranger's JSON may hold text that has no bytes."""
     try:
         os.fsencode(revision)
     except UnicodeEncodeError:
         return False
     return bool(revision) and not revision.startswith("-") and "\n" not in revision and "\0" not in revision
+
+
+_NUMBERS = r"v?\d+(?:\.\d+)*"
+_VERSION = rf"{_NUMBERS}(?:[.+_-].*)?"
+_TAGS = tuple(
+    re.compile(form, re.ASCII | re.DOTALL)
+    for form in (
+        f"(?P<name>){_VERSION}",
+        rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may hold a version: api-v2-gateway@1.3.0
+        f"(?P<name>.+?)[/@_-]{_VERSION}",
+        rf"(?P<name>.*?)\.?{_VERSION}",  # a name may end in a digit: oauth2-v1
+    )
+)
+
+
+def tag_series(tag: str) -> str:
+    """What stands before the version in a tag: `payments` of `payments/v1.2.0`, nothing of `v1.2.0`.
+
+    A tag is compared with the one before it in its series.
+    """
+    match = next((match for form in _TAGS if (match := form.fullmatch(tag))), None)
+    return match["name"] if match else ""
