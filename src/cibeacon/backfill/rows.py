@@ -41,6 +41,8 @@ class ValidRow(NamedTuple):
     """What it says, in one spelling: rows that say the same have the same."""
     partition_key: str
     """The pull request, service or run whose rows are sent in their order."""
+    fingerprint: bytes = b""
+    """By what the journal knows it."""
 
 
 class InvalidRow(NamedTuple):

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cibeacon.backfill.columns import Kind
 from cibeacon.backfill.failed_rows import FailedRows, name_beside
 from cibeacon.backfill.input_table import STDIN, Cells, InputTable
 from cibeacon.backfill.journal import SUFFIX, FileJournal, Journal, read_journal
-from cibeacon.backfill.shard import Shard
-from cibeacon.backfill.summary import Mode
+from cibeacon.backfill.options import BackfillOptions
 from cibeacon.runtime.errors import CibeaconError
 from cibeacon.spool.file_store import is_address
 
 OFF = "off"
-
-
-class FileOptions(NamedTuple):
-    """Where the files of a run are."""
-
-    mode: Mode
-    shard: Shard | None
-    journal: str | None
-    """A path for all inputs, `off`, or None: beside each of them."""
-    failures: str | None
-    """A path for all inputs, or None: beside each; for one in a bucket, in the working folder."""
 
 
 class RunInput:
@@ -35,6 +23,8 @@ class RunInput:
     def __init__(self, table: InputTable, kind: Kind, journal: Journal, failed_rows: FailedRows) -> None:
         self.table, self.journal, self.failed_rows = table, journal, failed_rows
         self.rows = 0
+        self.delivered: list[bytes] = []
+        """Fingerprints of rows that the journal does not have yet."""
         self._failed = 0
         self._columns = table.columns or tuple(kind.columns)
 
@@ -43,6 +33,12 @@ class RunInput:
         raw = cells.raw or [cells.by_name.get(name, "") for name in self._columns]
         self.failed_rows.add(self._columns, raw, error, advice)
         self._failed += 1
+
+    def record(self) -> None:
+        """Writes the rows that were delivered into the journal. Raises `JournalError`."""
+        if self.delivered:
+            self.journal.add(self.delivered)
+            self.delivered.clear()
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -61,8 +57,8 @@ class RunFiles:
         token: makes a word for names that no other process uses.
     """
 
-    def __init__(self, kind: Kind, cwd: Path, options: FileOptions, token: Callable[[], str]) -> None:
-        self._kind, self._cwd, self._options, self._token = kind, cwd, options, token
+    def __init__(self, options: BackfillOptions, cwd: Path, token: Callable[[], str]) -> None:
+        self._options, self._kind, self._cwd, self._token = options, options.kind, cwd, token
         self._share = options.shard.suffix if options.shard else ""
         self._journals: dict[str, Journal] = {}
         self._failed_rows: dict[Path, FailedRows] = {}

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from cibeacon.backfill.columns import Kind, header_faults
-from cibeacon.backfill.dedupe import ClassifiedRow, RowClassifier
+from cibeacon.backfill.columns import BackfillSignal, header_faults
+from cibeacon.backfill.dedupe import RowClassifier
 from cibeacon.backfill.input_table import STDIN, Cells, InputError, InputTable
-from cibeacon.backfill.parsers import TimeRules
-from cibeacon.backfill.rows import RowFault
-from cibeacon.backfill.run_files import FileOptions, RunFiles, RunInput
-from cibeacon.backfill.sender import Job, Outage, Sender, SendOptions
+from cibeacon.backfill.options import BackfillOptions
+from cibeacon.backfill.rows import InvalidRow, RowFault, ValidRow
+from cibeacon.backfill.run_files import RunFiles, RunInput
+from cibeacon.backfill.sender import Job, Outage, Sender
 from cibeacon.backfill.summary import BackfillSummary, RowCounts
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.runtime.environment import Environment
@@ -31,16 +31,6 @@ RECORD_ROWS = 64
 SYNC_SECONDS = 1.0
 PARTING = 0.6
 """Seconds after an interruption for requests that are under way."""
-
-
-class BackfillPlan(NamedTuple):
-    """What a run is to do."""
-
-    kind: Kind
-    inputs: tuple[str, ...]
-    rules: TimeRules
-    files: FileOptions
-    sending: SendOptions
 
 
 class BackfillView(Protocol):
@@ -66,15 +56,14 @@ class BackfillView(Protocol):
 class BackfillRun:
     """One run of a backfill."""
 
-    def __init__(self, plan: BackfillPlan, env: Environment, view: BackfillView) -> None:
-        self._plan, self._env, self._view = plan, env, view
-        self._mode, shard = plan.files.mode, plan.files.shard
-        self.summary = BackfillSummary(plan.kind.name, self._mode, shard=str(shard) if shard else None)
+    def __init__(self, options: BackfillOptions, env: Environment, view: BackfillView) -> None:
+        self._options, self._env, self._view = options, env, view
+        self._mode, shard = options.mode, options.shard
+        self.summary = BackfillSummary(options.kind.name, options.mode, shard=str(shard) if shard else None)
         self._counts = self.summary.rows
-        self._classifier = RowClassifier(plan.kind, plan.rules, plan.sending.endpoint.base_url, shard)
-        self._files = RunFiles(plan.kind, env.cwd, plan.files, env.token)
-        self._sender = Sender(plan.sending, env)
-        self._held_back: set[str] = set()
+        self._classifier = RowClassifier(options)
+        self._files = RunFiles(options, env.cwd, env.token)
+        self._sender = Sender(options, env)
         self._outage: Outage | None = None
         self._shown_requests = 0
         self._synced = env.clock()
@@ -89,11 +78,11 @@ class BackfillRun:
                 with closing(self._sender):
                     self._send()
             else:
-                for _, row, _ in self._rows():
-                    self._counts.valid += row.status == "ready"
+                for _, _, row in self._rows():
+                    self._counts.valid += isinstance(row, ValidRow)
         except KeyboardInterrupt:
             outage = self._sender.outage
-            during = f" while {outage.describe(self._plan.sending.endpoint.name)}. {outage.hint}" if outage else ""
+            during = f" while {outage.describe(self._options.endpoint.name)}. {outage.hint}" if outage else ""
             self.summary.stopped = f"cibeacon was interrupted{during}"
         except (InputError, SettingsError) as error:
             self.summary.unusable = str(error)
@@ -106,21 +95,21 @@ class BackfillRun:
 
     def _check_files(self) -> None:
         """Opens all files and checks their columns before anything is sent. What comes by a pipe comes only once."""
-        for name in self._plan.inputs:
+        for name in self._options.inputs:
             if name != STDIN and not (self._env.cwd / name).is_fifo():
                 with InputTable(name, self._env.cwd, self._env.stdin) as table:
                     self._check_header(table)
                     self._total_bytes += table.size or 0
 
     def _check_header(self, table: InputTable) -> None:
-        faults = header_faults(self._plan.kind, table.columns) if table.columns else []
+        faults = header_faults(self._options.kind, table.columns) if table.columns else []
         if faults:
-            what = f"{table.name} is no file of {self._plan.kind.name}"
+            what = f"{table.name} is no file of {self._options.kind.name}"
             raise InputError(what, "; ".join(faults), "Correct its first line")
 
-    def _rows(self) -> Iterator[tuple[Cells, ClassifiedRow, int]]:
-        """Every row that is `ready` or `invalid`, with the index of its file; the others are counted."""
-        for name in self._plan.inputs:
+    def _rows(self) -> Iterator[tuple[RunInput, Cells, ValidRow | InvalidRow]]:
+        """Every row that is to be sent or is invalid; the others are counted."""
+        for name in self._options.inputs:
             with interruptible():  # standard input may stay open and silent
                 table = InputTable(name, self._env.cwd, self._env.stdin)
             with table:
@@ -132,25 +121,27 @@ class BackfillRun:
                         cells = next(rows, None)
                     if cells is None:
                         break
-                    run_input.rows += 1
-                    self._counts.read += 1
-                    row = self._classify(run_input, cells)
-                    if row.status in ("ready", "invalid"):
-                        yield cells, row, len(self._files.inputs) - 1
+                    if row := self._examine(run_input, cells):
+                        yield run_input, cells, row
                     if self._counts.read % RECORD_ROWS == 0:
                         self._record_outcomes()
 
-    def _classify(self, run_input: RunInput, cells: Cells) -> ClassifiedRow:
+    def _examine(self, run_input: RunInput, cells: Cells) -> ValidRow | InvalidRow | None:
+        """Counts a row. Returns None where it need not be sent."""
+        run_input.rows += 1
+        self._counts.read += 1
         row = self._classifier.classify(cells)
-        if row.status == "ready" and row.fingerprint in run_input.journal:
-            self._counts.already += 1
-            return row._replace(status="repeated")
-        if row.status != "ready":
-            self._counts.count(row.status)
-        if row.status == "invalid":
+        if isinstance(row, str):
+            self._counts.count(row)
+            return None
+        if isinstance(row, InvalidRow):
+            self._counts.invalid += 1
             self._report_faults(run_input, cells, row.faults)
-        elif row.status == "ready" and self._mode == "dry-run":
-            self._show_request(row)
+        elif row.fingerprint in run_input.journal:
+            self._counts.already += 1
+            return None
+        elif self._mode == "dry-run" and self._shown_requests < SHOWN_REQUESTS:
+            self._show_request(row.signal)
         return row
 
     def _report_faults(self, run_input: RunInput, cells: Cells, faults: Sequence[RowFault]) -> None:
@@ -161,13 +152,10 @@ class BackfillRun:
             error = "; ".join(f"{fault.column}: {fault.what}" if fault.column else fault.what for fault in faults)
             run_input.fail(cells, error, " ".join(dict.fromkeys(fault.hint for fault in faults)))
 
-    def _show_request(self, row: ClassifiedRow) -> None:
-        if self._shown_requests == SHOWN_REQUESTS or row.signal is None:
-            return
+    def _show_request(self, signal: BackfillSignal) -> None:
         self._shown_requests += 1
-        endpoint = self._plan.sending.endpoint
-        outcome = Outcome(row.signal.kind, dx.NAME, "skipped")
-        outcome = dx.request(row.signal, endpoint.form).preview(outcome, endpoint.base_url)
+        endpoint = self._options.endpoint
+        outcome = dx.request(signal, endpoint.form).preview(Outcome(signal.kind, dx.NAME, "skipped"), endpoint.base_url)
         if outcome.request:
             self._view.show_request(outcome.request)
 
@@ -185,21 +173,21 @@ class BackfillRun:
         self.summary.stopped = self._sender.error
 
     def _submit_rows(self) -> None:
-        sender, keeps_order = self._sender, self._plan.sending.keeps_order
-        for cells, row, file in self._rows():
+        sender = self._sender
+        held_back: set[str] = set()
+        for run_input, cells, row in self._rows():
             key = row.partition_key
-            if row.signal is None or key is None:
-                if keeps_order and key:
-                    self._held_back.add(key)
+            if isinstance(row, InvalidRow):
+                if self._options.keeps_order and key:
+                    held_back.add(key)
                 continue
-            while not sender.has_room(key) and not sender.is_stopped:
+            while not sender.has_room(row.partition_key) and not sender.is_stopped:
+                self._env.sleep(NAP)
                 self._record_outcomes()
-                if not sender.has_room(key):
-                    self._env.sleep(NAP)
             if sender.is_stopped:
                 self._counts.left += 1
                 return
-            sender.submit(Job(row.signal, key, cells, row.fingerprint, file, key in self._held_back))
+            sender.submit(Job(row, cells, run_input, key in held_back))
 
     def _finish_requests(self) -> None:
         """Waits a moment for the requests under way, and writes down how they ended."""
@@ -213,25 +201,22 @@ class BackfillRun:
 
     def _record_outcomes(self, *, sync: bool = False) -> None:
         """Writes down what became of the rows that were sent since the last time."""
-        inputs = self._files.inputs
-        delivered: list[list[bytes]] = [[] for _ in inputs]
         try:
             for job, outcome in self._sender.collect():
                 if outcome is None:
                     self._counts.left += 1
                 elif outcome.status in ("sent", "duplicate"):
                     self._counts.count(outcome.status)
-                    delivered[job.file].append(job.fingerprint)
+                    job.run_input.delivered.append(job.row.fingerprint)
                 else:
                     self._counts.failed += 1
                     fault = RowFault(job.cells.number, "", outcome.error or "failed", outcome.reason or "")
-                    self._report_faults(inputs[job.file], job.cells, (fault,))
+                    self._report_faults(job.run_input, job.cells, (fault,))
         finally:
-            for run_input, fingerprints in zip(inputs, delivered, strict=True):
-                if fingerprints:
-                    run_input.journal.add(fingerprints)
+            for run_input in self._files.inputs:
+                run_input.record()
         if sync or self._env.clock() > self._synced + SYNC_SECONDS:
-            for run_input in inputs:
+            for run_input in self._files.inputs:
                 run_input.journal.sync()
             self._synced = self._env.clock()
         self._show_progress()
@@ -239,7 +224,7 @@ class BackfillRun:
     def _show_progress(self) -> None:
         if self._sender.outage is not self._outage:
             self._outage = self._sender.outage
-            self._view.show_outage(self._plan.sending.endpoint.name, self._outage)
+            self._view.show_outage(self._options.endpoint.name, self._outage)
         read = sum(run_input.table.position for run_input in self._files.inputs)
         self._view.show_progress(self._counts, min(1.0, read / self._total_bytes) if self._total_bytes else None)
 

@@ -1,4 +1,4 @@
-"""Sends rows over a few connections at once, each row in its partition: the rows of one key in their order. Knows no file.
+"""Sends rows over a few connections at once, each row in its partition: the rows of one key in their order. Writes no file.
 
 A host that does not answer gets pauses and further tries. When row after row fails for reasons that are not its own, the
 sender stops, so that it does not burn through the rest.
@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 from cibeacon import __version__
 from cibeacon.backfill.columns import BackfillSignal
 from cibeacon.backfill.input_table import Cells
+from cibeacon.backfill.options import BackfillOptions
 from cibeacon.backfill.rate_limiter import RateLimiter
+from cibeacon.backfill.rows import ValidRow
+from cibeacon.backfill.run_files import RunInput
 from cibeacon.backfill.shard import partition_index
 from cibeacon.model.outcome import Outcome
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dx
 from cibeacon.sinks.dx import ADVICE
 
@@ -50,29 +52,12 @@ FailureCause: TypeAlias = Literal["row", "host", "settings"]
 """`host`: the row may get through later; `settings`: no row gets through before the token or the URL is corrected."""
 
 
-class SendOptions(NamedTuple):
-    """How rows are sent."""
-
-    endpoint: Endpoint
-    timeout: float
-    """Seconds that the tries of one row may take."""
-    allow_http: bool
-    workers: int
-    rate: float
-    """Requests a second; 0 for as many as there can be."""
-    keeps_order: bool
-    """True where a row must not be sent after an earlier one of its key failed."""
-
-
 class Job(NamedTuple):
     """One row to be sent."""
 
-    signal: BackfillSignal
-    partition_key: str
+    row: ValidRow
     cells: Cells
-    fingerprint: bytes
-    file: int
-    """The index of the file that it is from."""
+    run_input: RunInput
     is_held_back: bool
     """True after an invalid row of its key: it fails without being sent."""
 
@@ -106,7 +91,7 @@ class Partition:
 class Sender:
     """All partitions; `start`, `submit` and `collect` belong to one thread."""
 
-    def __init__(self, options: SendOptions, env: Environment) -> None:
+    def __init__(self, options: BackfillOptions, env: Environment) -> None:
         self._options, self._env, self._clock = options, env, env.clock
         self._partitions: list[Partition] = []
         self._stopping, self._lock = Event(), Lock()
@@ -145,7 +130,7 @@ class Sender:
 
     def submit(self, job: Job) -> None:
         """Has a row sent, after all earlier ones of its key."""
-        partition = self._partition(job.partition_key)
+        partition = self._partition(job.row.partition_key)
         partition.pending.append((job, partition.executor.submit(self._process, partition, job)))
 
     def collect(self) -> Iterator[tuple[Job, Outcome | None]]:
@@ -191,12 +176,12 @@ class Sender:
 
     def _process(self, partition: Partition, job: Job) -> Outcome | None:
         """Runs in the partition's thread."""
-        if job.is_held_back or job.partition_key in partition.failed_keys:
+        if job.is_held_back or job.row.partition_key in partition.failed_keys:
             outcome: Outcome | None = _held_back()
         else:
-            outcome = self._send(partition, job.signal)
+            outcome = self._send(partition, job.row.signal)
         if self._options.keeps_order and outcome and outcome.status == "failed":
-            partition.failed_keys.add(job.partition_key)
+            partition.failed_keys.add(job.row.partition_key)
         return outcome
 
     def _send(self, partition: Partition, signal: BackfillSignal) -> Outcome | None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from cibeacon.backfill.options import Mode
 from cibeacon.backfill.rows import RowFault
 
-Mode: TypeAlias = Literal["send", "dry-run", "check"]
 BackfillStatus: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run", "checked"]
 VERSION = 1
 SHOWN = 20

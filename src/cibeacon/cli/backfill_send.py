@@ -9,15 +9,13 @@ import click
 
 from cibeacon.backfill import parsers
 from cibeacon.backfill.columns import KINDS, Kind
-from cibeacon.backfill.run_files import FileOptions
-from cibeacon.backfill.runner import BackfillPlan, BackfillRun
-from cibeacon.backfill.sender import SendOptions
+from cibeacon.backfill.options import BackfillOptions, Mode
+from cibeacon.backfill.runner import BackfillRun
 from cibeacon.backfill.shard import parse_shard
-from cibeacon.backfill.summary import SOME_FAILED, BackfillSummary, Mode
+from cibeacon.backfill.summary import SOME_FAILED, BackfillSummary
 from cibeacon.cli.backfill_view import ProgressView, show_summary
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import opened, unbroken
-from cibeacon.model.signals import PullServices
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.sanitize import clipped
@@ -72,19 +70,19 @@ def _run(env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str
     env.closing(SOME_FAILED)  # the exit code where the process has to be ended
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:
-        plan = _plan(env, kind, inputs, own, settings, mode)
+        options = _options(env, kind, inputs, own, settings, mode)
     except SettingsError as error:
         summary = BackfillSummary(kind.name, mode, unusable=str(error))
     else:
         with ProgressView(env, redactor, mode, to_stderr=settings.as_json) as view:
-            summary = BackfillRun(plan, env, view).run()
+            summary = BackfillRun(options, env, view).run()
     env.closing(summary.exit_code)
     return show_summary(env, redactor, summary, settings)
 
 
-def _plan(
+def _options(
     env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
-) -> BackfillPlan:
+) -> BackfillOptions:
     """What is to be done. Raises `SettingsError` where a setting or flag cannot be used."""
     fault = next((problem.message for problem in settings.problems if problem.group in ("core", "dx", "output")), None)
     if mode == "send":
@@ -99,20 +97,19 @@ def _plan(
     if own["failures"] and is_address(own["failures"]):
         reason = "failed rows are written on this machine, and --failures names a place in a bucket"
         raise SettingsError("Nothing was sent", reason, "Name a file, and copy it to the bucket afterwards")
-    shard = None if mode == "check" else parse_shard(own["shard"], env.environ)
-    return BackfillPlan(
+    return BackfillOptions(
         kind=kind,
         inputs=inputs,
+        mode=mode,
         rules=parsers.TimeRules(env.now(), zone),
-        files=FileOptions(mode, shard, own["journal"], own["failures"]),
-        sending=SendOptions(
-            endpoint=endpoints(settings)[dx.NAME],
-            timeout=settings.core.timeout,
-            allow_http=settings.core.allow_http,
-            workers=own["workers"],
-            rate=own["rps"],
-            keeps_order=kind.signal is PullServices,
-        ),
+        shard=None if mode == "check" else parse_shard(own["shard"], env.environ),
+        journal=own["journal"],
+        failures=own["failures"],
+        endpoint=endpoints(settings)[dx.NAME],
+        timeout=settings.core.timeout,
+        allow_http=settings.core.allow_http,
+        workers=own["workers"],
+        rate=own["rps"],
     )
 
 

@@ -10,9 +10,10 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Self
 
+from cibeacon.backfill.options import Mode
 from cibeacon.backfill.rows import RowFault
 from cibeacon.backfill.sender import PAUSE, Outage
-from cibeacon.backfill.summary import SHOWN, BackfillSummary, Mode, RowCounts
+from cibeacon.backfill.summary import SHOWN, BackfillSummary, RowCounts
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
