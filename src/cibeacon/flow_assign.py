@@ -17,7 +17,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.endpoint import endpoints
-from cibeacon.signals.plan import Ready, check_signal
+from cibeacon.signals.plan import PlannedSignal, check_signal
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.signals.triggers import NO_PIPELINE
 from cibeacon.sinks import flow
@@ -36,9 +36,9 @@ def assign(
     signal = FlowAssignment(settings.flow.flow_job_id or "", settings.flow.flow_pipelines, clear)
     manual = ManualRun.of(env, settings)
     step = check_signal(signal, flow.NAME, settings, _why_not(signal, settings, dry_run=manual.run.dry_run))
-    if isinstance(step, Ready) and not manual.run.dry_run:
+    if isinstance(step, PlannedSignal) and not manual.run.dry_run:
         try:
-            step = step._replace(signal=_by_id(env, manual.run, signal, step.row, announce))
+            step = step._replace(signal=_by_id(env, manual.run, signal, step.outcome, announce))
         except KeyboardInterrupt as stop:  # the assignment is spooled with the names that the user gave
             manual = manual._replace(run=manual.run._replace(interrupted=interruption(stop)))
     return manual.deliver(env, [step], "flow"), settings

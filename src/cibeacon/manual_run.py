@@ -15,7 +15,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import toplevel
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import Settings
-from cibeacon.signals.plan import Step
+from cibeacon.signals.plan import PlanStep
 
 
 class ManualRun(NamedTuple):
@@ -41,7 +41,7 @@ class ManualRun(NamedTuple):
         """The run with further errors that belong to no signal."""
         return self._replace(notices=(*self.notices, *(Notice("error", error) for error in errors)))
 
-    def deliver(self, env: Environment, steps: Sequence[Step], verb: str, watch: Watch | None = None) -> Report:
+    def deliver(self, env: Environment, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None) -> Report:
         """Delivers the steps, and reports."""
         outcomes, notices = deliver(env, self.run, steps, watch)
         return Report(

@@ -18,8 +18,7 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
-from cibeacon.signals.metadata import with_metadata, without_metadata
-from cibeacon.signals.plan import Ready, Step, kinds_made_invalid, plan
+from cibeacon.signals.plan import PlannedSignal, PlanStep, kinds_made_invalid, plan
 from cibeacon.signals.plan_input import File, PlanInput
 
 
@@ -54,13 +53,15 @@ def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None = No
         return run, None
     steps = _plan(env, run)
     if run.settings.deploy.metadata_jq:
+        from cibeacon.signals.metadata import without_metadata  # few runs have a program
+
         steps = without_metadata(steps, "failed", "it was not run yet")
     write_ahead = write_ahead or WriteAhead(env, run)
     interrupted, _ = write_ahead.write(steps, run.settings, run.interrupted)
     return run._replace(interrupted=interrupted), write_ahead
 
 
-def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Step]:
+def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[PlanStep]:
     """Every signal that the run calls for."""
     pushed = run.pushed
     plan_input = PlanInput(
@@ -83,7 +84,7 @@ def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tupl
     """The files that go along where a job of DCI ends, and what is said of those that cannot."""
     patterns = run.settings.dci.dci_files
     steps = _plan(env, run) if patterns else []
-    if not any(isinstance(step, Ready) and isinstance(step.signal, JobState) for step in steps):
+    if not any(isinstance(step, PlannedSignal) and isinstance(step.signal, JobState) for step in steps):
         return run, (), ()
     from cibeacon.files.attachments import attachments_or_none, no_attachments  # few runs send files
 
@@ -97,9 +98,13 @@ def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tupl
     return run._replace(interrupted=reason), tuple(File(*file) for file in files), notices
 
 
-def _fill_metadata(env: Environment, run: Run, steps: list[Step]) -> tuple[Run, list[Step]]:
+def _fill_metadata(env: Environment, run: Run, steps: list[PlanStep]) -> tuple[Run, list[PlanStep]]:
     """The steps with what the program of `metadata_jq` builds in each deployment."""
     program, left = run.settings.deploy.metadata_jq, run.deadline.remaining()
+    if not program:
+        return run, steps
+    from cibeacon.signals.metadata import with_metadata, without_metadata  # few runs have a program
+
     try:
         steps = guarded(
             lambda: with_metadata(steps, program, run.context, env.environ, left / 2),  # the rest is for sending

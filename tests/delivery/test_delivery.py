@@ -28,7 +28,7 @@ from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.signal_handling import FAREWELL
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import load_settings
-from cibeacon.signals.plan import Ready
+from cibeacon.signals.plan import PlannedSignal
 from cibeacon.sinks import dx
 from cibeacon.spool import file_store
 from disks import read_only
@@ -98,7 +98,9 @@ def delivered(here, signals, url, *, dry_run=False, interrupted=None):
     settings = load_settings({"dx_url": url}, here.environ, {})
     deadline = Deadline(30.0, here.clock, here.sleep, 0.0)
     found = Run(settings, OtherSystem().read(Variables({})), dry_run, deadline, interrupted=interrupted)
-    steps = [Ready(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals]
+    steps = [
+        PlannedSignal(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals
+    ]
     return deliver.deliver(here, found, steps)
 
 

@@ -18,7 +18,7 @@ from cibeacon.model.changes import Changes, MergedPR, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.outcome import Outcome
 from cibeacon.settings import SIGNAL_KINDS, load_settings
-from cibeacon.signals.plan import Ready, plan
+from cibeacon.signals.plan import PlannedSignal, plan
 from cibeacon.signals.plan_input import File, PlanInput
 from cibeacon.sinks import SINKS, dx
 
@@ -133,7 +133,7 @@ def plan_input(row):
 
 
 def kind_of(step):
-    return step.kind if isinstance(step, Outcome) else step.row.kind
+    return step.kind if isinstance(step, Outcome) else step.outcome.kind
 
 
 def as_told(value):
@@ -141,7 +141,9 @@ def as_told(value):
 
 
 def planned(kind, **row):
-    return [step.signal for step in plan(plan_input(row)) if isinstance(step, Ready) and step.row.kind == kind]
+    return [
+        step.signal for step in plan(plan_input(row)) if isinstance(step, PlannedSignal) and step.outcome.kind == kind
+    ]
 
 
 def assert_settled(step, expected):
@@ -171,9 +173,9 @@ def test_a_situation_gives_the_signals_of_its_row(row):
             if isinstance(fields, str):
                 assert_settled(step, fields)
                 continue
-            assert isinstance(step, Ready), step
+            assert isinstance(step, PlannedSignal), step
             assert {name: as_told(getattr(step.signal, name)) for name in fields} == fields
-            assert SINKS[step.row.sink].faults(step.signal) is None
+            assert SINKS[step.outcome.sink].faults(step.signal) is None
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -181,8 +183,8 @@ def test_signals_stand_in_sending_order_with_their_rows(row):
     steps = plan(plan_input(row))
     assert [kind_of(step) for step in steps] == sorted(map(kind_of, steps), key=SIGNAL_KINDS.index)
     for step in steps:
-        if isinstance(step, Ready):
-            signal, line = step.signal, step.row
+        if isinstance(step, PlannedSignal):
+            signal, line = step.signal, step.outcome
             assert (line.kind, line.key, line.subject) == (signal.kind, signal.key, signal.subject)
             assert line.reference_id == getattr(signal, "reference_id", None)
         else:

@@ -18,7 +18,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings.endpoint import Endpoint, endpoints
-from cibeacon.signals.plan import Ready, Step
+from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS
 
 _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
@@ -28,7 +28,7 @@ _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
 def deliver(
     env: Environment,
     run: Run,
-    steps: Sequence[Step],
+    steps: Sequence[PlanStep],
     watch: Watch | None = None,
     write_ahead: WriteAhead | None = None,
 ) -> tuple[tuple[Outcome, ...], tuple[Notice, ...]]:
@@ -42,7 +42,7 @@ def deliver(
     """
     known = endpoints(run.settings)
     if run.dry_run:
-        return tuple(preview(step, known) if isinstance(step, Ready) else step for step in steps), ()
+        return tuple(preview(step, known) if isinstance(step, PlannedSignal) else step for step in steps), ()
     write_ahead = write_ahead or WriteAhead(env, run)
     reason, notices = write_ahead.write(steps, run.settings, run.interrupted)
     delivery = _Delivery(env, steps, write_ahead, known)
@@ -61,7 +61,7 @@ class _Delivery:
     """The steps of a run, and the outcomes that are known."""
 
     def __init__(
-        self, env: Environment, steps: Sequence[Step], write_ahead: WriteAhead, known: Mapping[str, Endpoint]
+        self, env: Environment, steps: Sequence[PlanStep], write_ahead: WriteAhead, known: Mapping[str, Endpoint]
     ) -> None:
         self._env, self._planned, self._write_ahead, self._endpoints = env, tuple(steps), write_ahead, known
         self._steps = list(steps)
@@ -74,9 +74,9 @@ class _Delivery:
             if isinstance(step, Outcome):
                 self._record(index, step)
         sendings = [
-            Sending(index, step.row.sink, isinstance(step.signal, Attachment))
+            Sending(index, step.outcome.sink, isinstance(step.signal, Attachment))
             for index, step in enumerate(self._planned)
-            if isinstance(step, Ready)
+            if isinstance(step, PlannedSignal)
         ]
         for index, outcome in sender.send_all(sendings, self._send_step, deadline):
             self._record(index, outcome or self._not_tried(self._steps[index]))
@@ -85,8 +85,8 @@ class _Delivery:
         step = self._steps[index]
         if isinstance(step, Outcome):
             return step
-        exchange = SINKS[step.row.sink].send(step.signal, self._endpoints[step.row.sink].form)
-        return client.send(exchange, step.row, deadline, retry=retry)
+        exchange = SINKS[step.outcome.sink].send(step.signal, self._endpoints[step.outcome.sink].form)
+        return client.send(exchange, step.outcome, deadline, retry=retry)
 
     def finish(self, reason: str) -> tuple[Outcome, ...]:
         """One outcome for each step; `reason` says why a step without one was not sent."""
@@ -104,20 +104,20 @@ class _Delivery:
     def _settle(self, index: int, outcome: Outcome) -> Outcome:
         """The outcome as the spool has it, with the request that waits there where none was made."""
         planned = self._planned[index]
-        if outcome.retryable and outcome.request is None and isinstance(planned, Ready):
+        if outcome.retryable and outcome.request is None and isinstance(planned, PlannedSignal):
             outcome = outcome._replace(request=preview(planned, self._endpoints).request)
         return self._write_ahead.settle(outcome)
 
-    def _keep_for_its_job(self, step: Step, outcome: Outcome) -> Outcome:
+    def _keep_for_its_job(self, step: PlanStep, outcome: Outcome) -> Outcome:
         """A signal without its job at DCI is kept if the job waits in this spool, or in that of an earlier CI job."""
-        signal = step.signal if isinstance(step, Ready) else None
+        signal = step.signal if isinstance(step, PlannedSignal) else None
         if outcome.error != NO_JOB or not isinstance(signal, JobUpdate):
             return outcome
         elsewhere = self._env.environ.get(_SPOOLED_EARLIER, "0") not in ("", "0")
         return outcome._replace(retryable=elsewhere or self._write_ahead.holds(job_key(signal.correlation)))
 
-    def _not_tried(self, step: Step) -> Outcome:
-        sink = step.sink if isinstance(step, Outcome) else step.row.sink
+    def _not_tried(self, step: PlanStep) -> Outcome:
+        sink = step.sink if isinstance(step, Outcome) else step.outcome.sink
         return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not take the signals before this one.")
 
 
@@ -126,7 +126,7 @@ def _is_job(outcome: Outcome) -> bool:
     return outcome.sink == "dci" and last == "job" and before not in ("file", "value")
 
 
-def _after_job(step: Step, job: Outcome) -> Step:
+def _after_job(step: PlanStep, job: Outcome) -> PlanStep:
     """A step about a job of DCI, once the job's outcome is known. The job can exist although it does not run."""
     if isinstance(step, Outcome) or not isinstance(step.signal, JobUpdate):
         return step
@@ -135,11 +135,11 @@ def _after_job(step: Step, job: Outcome) -> Step:
         return step._replace(signal=step.signal._replace(job_id=job_id))
     if job.retryable:
         return _spooled(step, "not sent", "Its job is not at DCI yet.")
-    return step.row._replace(status="skipped", reason="DCI has no job for it")
+    return step.outcome._replace(status="skipped", reason="DCI has no job for it")
 
 
-def _spooled(step: Step, error: str, reason: str) -> Outcome:
+def _spooled(step: PlanStep, error: str, reason: str) -> Outcome:
     """The outcome of a step that was not sent. It may have arrived all the same; to send it twice does no harm."""
     if isinstance(step, Outcome):
         return step
-    return step.row._replace(status="spooled", retryable=True, error=error, reason=reason)
+    return step.outcome._replace(status="spooled", retryable=True, error=error, reason=reason)

@@ -22,7 +22,7 @@ from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.redact import Redactor
 from cibeacon.settings import Settings, secret_values
 from cibeacon.settings.endpoint import Endpoint, endpoints
-from cibeacon.signals.plan import Ready, Step
+from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS
 from cibeacon.spool.file_store import LockPatience, Spool, folder, is_address
 
@@ -57,14 +57,14 @@ class WriteAhead:
         env.waiting(0)
 
     def write(
-        self, steps: Sequence[Step], settings: Settings, interrupted: str | None
+        self, steps: Sequence[PlanStep], settings: Settings, interrupted: str | None
     ) -> tuple[str | None, tuple[Notice, ...]]:
         """Makes the spool hold exactly the signals that are ready. Where that fails they are sent all the same.
 
         Returns why nothing is to be sent any more, if the run was interrupted before or meanwhile, and notices. After
         an interruption it is tried once more, in a hurry; a second interruption leaves the spool as it is.
         """
-        ready, known = [step for step in steps if isinstance(step, Ready)], endpoints(settings)
+        ready, known = [step for step in steps if isinstance(step, PlannedSignal)], endpoints(settings)
         for _ in range(2):
             try:
                 records = [_record(step, known, self._env.now()) for step in ready]
@@ -171,19 +171,19 @@ def lock_patience(env: Environment, settings: Settings, *, in_hurry: bool = Fals
     return LockPatience(min(most, settings.core.timeout * _LOCK_SHARE), env.sleep)
 
 
-def preview(step: Ready, known: Mapping[str, Endpoint]) -> Outcome:
+def preview(step: PlannedSignal, known: Mapping[str, Endpoint]) -> Outcome:
     """The outcome of a dry run: the request that matters."""
-    return _main_request(step, known).preview(step.row, known[step.row.sink].base_url)
+    return _main_request(step, known).preview(step.outcome, known[step.outcome.sink].base_url)
 
 
-def _main_request(step: Ready, known: Mapping[str, Endpoint]) -> Request:
-    return SINKS[step.row.sink].request(step.signal, known[step.row.sink].form)
+def _main_request(step: PlannedSignal, known: Mapping[str, Endpoint]) -> Request:
+    return SINKS[step.outcome.sink].request(step.signal, known[step.outcome.sink].form)
 
 
-def _record(step: Ready, known: Mapping[str, Endpoint], now: float) -> Record:
+def _record(step: PlannedSignal, known: Mapping[str, Endpoint], now: float) -> Record:
     own = isinstance(step.signal, Deployment) and step.signal.own_reference
-    spooled_signal = SINKS[step.row.sink].spooled_signal(step.signal)
-    return Record.of(_main_request(step, known), step.row, now, own_reference=own, signal=spooled_signal)
+    spooled_signal = SINKS[step.outcome.sink].spooled_signal(step.signal)
+    return Record.of(_main_request(step, known), step.outcome, now, own_reference=own, signal=spooled_signal)
 
 
 def _too_large(record: Record) -> SpoolError:

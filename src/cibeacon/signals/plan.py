@@ -29,20 +29,20 @@ _KINDS_OF_GROUP: Mapping[str, tuple[str, ...]] = {
     "flow": ("flow",),
 }
 """Settings group → the kinds of signal that a bad value in it makes invalid."""
-Planned: TypeAlias = Sequence[Signal | NotPlanned]
+Built: TypeAlias = Sequence[Signal | NotPlanned]
 
 
-class Ready(NamedTuple):
+class PlannedSignal(NamedTuple):
     """A signal that may be sent, and its outcome so far."""
 
     signal: Signal
-    row: Outcome
+    outcome: Outcome
 
 
-Step: TypeAlias = Ready | Outcome
+PlanStep: TypeAlias = PlannedSignal | Outcome
 
 
-def plan(plan_input: PlanInput) -> tuple[Step, ...]:
+def plan(plan_input: PlanInput) -> tuple[PlanStep, ...]:
     """Every signal of the run in sending order, ready to be sent or with its outcome."""
     wanted = plan_input.settings.core.signals
     kinds = [kind for kind in SIGNAL_KINDS if "auto" in wanted or kind in wanted]
@@ -61,7 +61,7 @@ def kinds_made_invalid(problem: Problem) -> tuple[str, ...]:
     return _KINDS_OF_GROUP.get(problem.group, ())
 
 
-def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | None = None) -> Step:
+def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | None = None) -> PlanStep:
     """The signal, ready to be sent; invalid for `reason`, or where it breaks one of its sink's rules."""
     form = endpoints(settings)[sink].form
     fault = SINKS[sink].faults(signal)
@@ -75,12 +75,12 @@ def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | No
         key=signal.key,
         reference_id=signal.reference_id if isinstance(signal, Deployment | PipelineRun) else None,
     )
-    return outcome if outcome.reason else Ready(signal, outcome)
+    return outcome if outcome.reason else PlannedSignal(signal, outcome)
 
 
-def _plan_kind(kind: str, plan_input: PlanInput) -> Iterator[Step]:
+def _plan_kind(kind: str, plan_input: PlanInput) -> Iterator[PlanStep]:
     sink, settings = _sink(kind), plan_input.settings
-    signals: Planned
+    signals: Built
     try:
         _check_credential(kind, plan_input)
         _check_settings(kind, plan_input)
@@ -98,7 +98,7 @@ def _plan_kind(kind: str, plan_input: PlanInput) -> Iterator[Step]:
             yield check_signal(signal, sink, settings)
 
 
-def _rules(kind: str) -> tuple[Callable[[PlanInput], object], Callable[[PlanInput], Planned]]:
+def _rules(kind: str) -> tuple[Callable[[PlanInput], object], Callable[[PlanInput], Built]]:
     """Whether the event calls for a kind of signal, and its signals; both raise `NotPlanned` where none is sent."""
     if kind == "dci":
         from cibeacon.signals import dci_builders  # few runs have a job of DCI
@@ -148,7 +148,7 @@ def _check_sink(kind: str, plan_input: PlanInput) -> None:
         raise NotPlanned("skipped" if by_choice else "invalid", reason)
 
 
-def _pull_services(plan_input: PlanInput) -> Planned:
+def _pull_services(plan_input: PlanInput) -> Built:
     """One for each pull request; and where some could not be looked up, that."""
     merged_prs = triggers.pull_services(plan_input)
     signals: list[Signal | NotPlanned] = []
@@ -177,7 +177,7 @@ def _changed_services(plan_input: PlanInput, changes: Changes | None, kind: str)
     return changes.services
 
 
-def _deployments(plan_input: PlanInput) -> Planned:
+def _deployments(plan_input: PlanInput) -> Built:
     """One for each service that is named, and for each that changed where `changed` is named."""
     wanted = plan_input.settings.deploy.deploy_services
     services = [name for name in wanted if name != "changed"]
@@ -188,7 +188,7 @@ def _deployments(plan_input: PlanInput) -> Planned:
     return [builders.deployment(plan_input, service, alone=len(unique) == 1) for service in unique]
 
 
-def _pipeline_run(plan_input: PlanInput) -> Planned:
+def _pipeline_run(plan_input: PlanInput) -> Built:
     signal = builders.pipeline_run(plan_input)
     if plan_input.settings.given("started_at", "finished_at"):
         from cibeacon.signals import times
@@ -197,5 +197,5 @@ def _pipeline_run(plan_input: PlanInput) -> Planned:
     return (signal,)
 
 
-def _flow(plan_input: PlanInput) -> Planned:
+def _flow(plan_input: PlanInput) -> Built:
     return (builders.flow_assignment(plan_input),)
