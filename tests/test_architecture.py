@@ -29,10 +29,10 @@ READ_SETTINGS_TOO = {
     "settings",
     "signals",
     "dataops",
-    "reporting",
+    "report_text",
 }
 LIGHT = {
-    "changes", "ci.detect", "ci.github", "ci.gitlab", "git", "jq.jq_filter", "model", "reporting", "runtime", "services",
+    "changes", "ci.detect", "ci.github", "ci.gitlab", "git", "jq.jq_filter", "model", "report_text", "runtime", "services",
     "settings", "signals", "sinks", "__main__", "pre",
 } | STORIES - {"backfill", "cli", "delivery"}  # fmt: skip
 """Modules that are imported without any heavy library."""

@@ -16,7 +16,7 @@ from cibeacon.ci.gitlab import GitLab
 from cibeacon.cli.commands import VERBS, cibeacon
 from cibeacon.dataops.errors import ENDINGS
 from cibeacon.model.parsers import program
-from cibeacon.reporting.outputs import DESCRIPTIONS
+from cibeacon.report_text import OUTPUTS
 from cibeacon.settings import all_options, load_settings, step
 
 ROOT = Path(__file__).parent.parent
@@ -77,7 +77,7 @@ def test_no_description_holds_an_expression_which_the_runner_would_evaluate(acti
 
 
 def test_the_action_declares_every_output(action):
-    assert set(action["outputs"]) == set(DESCRIPTIONS)
+    assert set(action["outputs"]) == set(OUTPUTS)
 
 
 def test_the_action_calls_commands_that_the_package_installs(action):
@@ -274,7 +274,7 @@ def test_no_secret_can_be_given_on_the_command_line():
 
 def test_the_reference_names_every_option_and_output():
     text = (ROOT / "docs/reference.md").read_text()
-    for name in [*(each.name for each in OPTIONS), *DESCRIPTIONS]:
+    for name in [*(each.name for each in OPTIONS), *OUTPUTS]:
         assert f"| `{name}` |" in text
 
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from cibeacon import report_text
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Report
-from cibeacon.reporting import outputs, summary
 from log_grammar import commands, sections
 
 JOB = {
@@ -30,7 +30,7 @@ NOW = 1_700_000_000
 
 def render(report, environ, stage, now):
     environment = SimpleNamespace(environ=environ, stage=stage, began=now)
-    return GitLab().output(report, environment, outputs.values, summary.markdown)
+    return GitLab().output(report, environment, report_text.output_values, report_text.summary)
 
 
 def sent(body=BODY, **more):

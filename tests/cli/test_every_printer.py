@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.model.spool_record import Record
-from cibeacon.reporting.outputs import DESCRIPTIONS
+from cibeacon.report_text import OUTPUTS
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, Refusing, answers, response
 from hostile import ANYTHING, TEXTS, called
@@ -114,7 +114,7 @@ def github_is_safe(ended, folder):
         told = assignments((folder / "output").read_text())
         values = dict(told)
         assert len(values) == len(told)
-        assert set(values) <= set(DESCRIPTIONS)
+        assert set(values) <= set(OUTPUTS)
         assert not [value for value in values.values() if "\n" in value or not value.isascii() or "$" in value]
         json.loads(values["services"])
         json.loads(values.get("deployment_reference_ids", "[]"))
@@ -138,7 +138,7 @@ def gitlab_is_safe(ended, folder):
     assert all(lines), text
     names = [match[1] for match in lines]
     assert len(set(names)) == len(names)
-    assert {name.removeprefix("CIBEACON_OUT_").lower() for name in names} <= set(DESCRIPTIONS)
+    assert {name.removeprefix("CIBEACON_OUT_").lower() for name in names} <= set(OUTPUTS)
     annotations = folder / "cibeacon-annotations.json"
     for each in json.loads(annotations.read_text(encoding="ascii"))["cibeacon"] if annotations.exists() else ():
         link = each["external_link"]

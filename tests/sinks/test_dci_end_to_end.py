@@ -10,12 +10,11 @@ import time
 
 import pytest
 
+from cibeacon import report_text
 from cibeacon.ci import gitlab_output
 from cibeacon.demo import runs
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Report
-from cibeacon.reporting import outputs as ci_outputs
-from cibeacon.reporting import summary, text_report
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import suite
@@ -448,12 +447,14 @@ def told(url):
 def test_the_page_of_a_job_is_one_click_away_where_there_is_one():
     page = "https://www.distributed-ci.io/jobs/6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001/jobStates"
     public = told("https://api.distributed-ci.io")
-    assert f"({page})" in summary.markdown(public)
-    assert any(page in line for line in text_report.lines(public))
-    links = json.loads(gitlab_output.render(public, {}, "post", 0, ci_outputs.values).files[1].text)["cibeacon"]
+    assert f"({page})" in report_text.summary(public)
+    assert any(page in line for line in report_text.report_lines(public))
+    links = json.loads(gitlab_output.render(public, {}, "post", 0, report_text.output_values).files[1].text)["cibeacon"]
     assert {"external_link": {"label": "The DCI job", "url": page}} in links
     for elsewhere in (told("https://dci.example"), told("https://api.distributed-ci.io.evil.example")):
-        assert "www.distributed-ci.io" not in summary.markdown(elsewhere) + "".join(text_report.lines(elsewhere))
+        assert "www.distributed-ci.io" not in report_text.summary(elsewhere) + "".join(
+            report_text.report_lines(elsewhere)
+        )
 
 
 def test_files_that_wait_are_kept_with_the_end_when_the_process_is_told_to_stop(checkout, tmp_path):

@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from cibeacon import dci_steps
+from cibeacon import dci_steps, report_text
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.progress import progress
 from cibeacon.cli.report_view import Work, present
 from cibeacon.model import status_words
 from cibeacon.model.report import Report
-from cibeacon.reporting import text_report
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
@@ -132,4 +131,4 @@ def _report(env: Environment, flags: Mapping[str, str], work: Work) -> int:
 def _lines(report: Report) -> tuple[str, ...]:
     """The report, and the job for people to go on with."""
     job = "  ".join(filter(None, [report.dci_job_id, report.dci_job_page]))
-    return (*text_report.lines(report), *([f"job         {job}"] if report.dci_job_id else []))
+    return (*report_text.report_lines(report), *([f"job         {job}"] if report.dci_job_id else []))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from cibeacon import report_text
 from cibeacon.ci.detect import detect
 from cibeacon.cli.output import GRACE, say
 from cibeacon.model.changes import Unknown
 from cibeacon.model.ci_output import CIOutput, OutputFile
 from cibeacon.model.payload import number
 from cibeacon.model.report import Notice, Report
-from cibeacon.reporting import outputs, summary, text_report
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -44,7 +44,7 @@ def run_services(env: Environment, flags: Mapping[str, str], paths: Sequence[str
     settings = load_settings(flags, env.environ, {})
     blank = blank_report(settings)
     return present(
-        env, settings, lambda: changed_services(env, flags, settings, paths), text_report.services, blank
+        env, settings, lambda: changed_services(env, flags, settings, paths), report_text.services_lines, blank
     ).exit_code
 
 
@@ -62,7 +62,11 @@ def is_strict(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
 
 
 def present(
-    env: Environment, settings: Settings, work: Work, lines: Lines = text_report.lines, blank: Report | None = None
+    env: Environment,
+    settings: Settings,
+    work: Work,
+    lines: Lines = report_text.report_lines,
+    blank: Report | None = None,
 ) -> Report:
     """Does the work of a verb, shows its report, and returns it. A failure of the work is a report, too.
 
@@ -97,7 +101,7 @@ def present(
         report = report._replace(notices=(*report.notices, *(Notice("error", each) for each in unwritten)))
         env.closing(report.exit_code)
         output = _ci_output(report, env)
-    _print(env, redactor, [*text_report.origins(origins), *lines(report), *output.lines], to_stderr=as_json)
+    _print(env, redactor, [*report_text.origin_lines(origins), *lines(report), *output.lines], to_stderr=as_json)
     if filters:
         _print(env, redactor, answer.splitlines(), to_stderr=False)
     elif as_json:
@@ -167,7 +171,7 @@ def _answered(report: Report, settings: Settings, env: Environment, redactor: Re
 def _ci_output(report: Report, env: Environment) -> CIOutput:
     """What the CI system should show and keep; for a report without a context, the one that the environment shows."""
     system = detect(env.environ, report.context.host if report.context else None)
-    return system.output(report, env, outputs.values, summary.markdown)
+    return system.output(report, env, report_text.output_values, report_text.summary)
 
 
 def _print(env: Environment, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:

@@ -8,7 +8,7 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
 from cibeacon.model.request import Request
-from cibeacon.reporting.summary import markdown
+from cibeacon.report_text import summary
 
 
 @pytest.mark.parametrize(
@@ -16,13 +16,13 @@ from cibeacon.reporting.summary import markdown
 )
 def test_changed_services_are_counted_in_words_that_fit(names, said):
     changes = Changes("ok", names, how="push")
-    assert f"<summary>{said} (push)</summary>" in markdown(Report(context=None, changes=changes))
+    assert f"<summary>{said} (push)</summary>" in summary(Report(context=None, changes=changes))
 
 
 def told(body):
     call = Request("POST", "/api/pipelineRuns.sync", body)
     row = Outcome(kind="pipeline-run", sink="dx", status="sent", request=call.shown("https://acme.getdx.net"))
-    return markdown(Report(context=None, outcomes=(row,)))
+    return summary(Report(context=None, outcomes=(row,)))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_run_that_goes_on_has_no_duration(body):
 
 def test_links_stand_first_and_nothing_in_an_address_can_end_one():
     hostile = 'https://github.com/a)[x](https://evil.example) <b> "t" `c` \u202e\ud800'
-    line = markdown(Report(context=None), [("pull request #7", hostile), ("other", "https://x.example/")]).splitlines()[
+    line = summary(Report(context=None), [("pull request #7", hostile), ("other", "https://x.example/")]).splitlines()[
         2
     ]
     first, second = line.split(" · ")
@@ -61,4 +61,4 @@ def test_links_stand_first_and_nothing_in_an_address_can_end_one():
 
 
 def test_without_links_there_is_no_empty_line_of_them():
-    assert markdown(Report(context=None)) == "### cibeacon: skipped\n\n"
+    assert summary(Report(context=None)) == "### cibeacon: skipped\n\n"

@@ -1,0 +1,245 @@
+"""A report in words: lines for a log, Markdown for a step summary, outputs for later steps. Knows no CI system, prints nothing.
+
+Every line and cell has passed the sanitiser. A normal run takes at most fifteen lines, and the summary stays far below any
+CI system's limit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from urllib.parse import quote
+
+from cibeacon import __version__
+from cibeacon.model.changes import Changes
+from cibeacon.model.ci_output import Link
+from cibeacon.model.context import Context
+from cibeacon.model.outcome import Outcome
+from cibeacon.model.parsers import moment
+from cibeacon.model.report import MOST_REASONS, Report
+from cibeacon.runtime.sanitize import cell, clipped, json_text
+from cibeacon.settings.options import Origin
+
+OUTPUTS: Mapping[str, str] = {
+    "status": "sent, partial, failed, skipped or dry-run.",
+    "services": "The changed services, as a JSON array.",
+    "services_status": "ok, none or unknown; from report empty when there is no service map.",
+    "deployment_reference_ids": "Ids of the deployments that were announced, as a JSON array.",
+    "dci_job_id": "Id of the job of DCI that this is; empty when there is none.",
+    "spooled": "How many signals wait in the spool for cibeacon replay.",
+    "report": "Path of the JSON report.",
+    "pipeline_id": "Id of the pipeline that was started or followed (DataOps.live), written before any waiting.",
+    "web_url": "Page of that pipeline.",
+    "pipeline_status": "How the wait for it ended; empty without a wait.",
+}
+"""Every output with its meaning; the surfaces are written from it."""
+_MARKS = {"sent": "✓", "duplicate": "=", "skipped": "–", "spooled": "…", "failed": "✗", "invalid": "✗", "dry-run": "~"}
+_SIGNS = {
+    "sent": "✅",
+    "duplicate": "✅",
+    "skipped": "➖",
+    "spooled": "⏳",
+    "failed": "❌",
+    "invalid": "❌",
+    "dry-run": "🔍",
+}
+"""The same in a summary."""
+_MOST_NAMES = 8
+_MOST_ROWS = 200
+_WIDTH = 400
+_INDENT = " " * 12
+_KEPT_IN_URLS = ":/?#&+,;=%"
+"""What a URL keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
+
+# Outputs --------------------------------------------------------------------------------------------------------------
+
+
+def output_values(report: Report, report_path: str) -> dict[str, str]:
+    """The outputs of a run; each is one line of ASCII. The verb `services` has none about signals."""
+    changes = report.changes
+    services = {
+        "services": _json_array(changes.services if changes else ()),
+        "services_status": changes.status if changes else "",
+    }
+    if report.verb == "services":
+        return {**services, "report": report_path}
+    return {
+        "status": report.status,
+        **services,
+        "deployment_reference_ids": _json_array(report.reference_ids),
+        "dci_job_id": report.dci_job_id or "",
+        "spooled": str(sum(outcome.retryable for outcome in report.outcomes)),
+        "report": report_path,
+    }
+
+
+def _json_array(names: Sequence[str]) -> str:
+    """A JSON array. No dollar sign stands in it: CI systems and shells put the value of a variable there."""
+    return json.dumps(list(names)).replace("$", "\\u0024")
+
+
+# Lines ----------------------------------------------------------------------------------------------------------------
+
+
+def report_lines(report: Report) -> tuple[str, ...]:
+    """The complete report. In a dry run it ends with each request and its exact body."""
+    short = [_heading(report), *_changes(report.changes), *_outcomes(report.outcomes)]
+    if report.dci_job_page:
+        short.append(f"dci job     {report.dci_job_page}")
+    requests = [outcome.request for outcome in report.outcomes if report.dry_run and outcome.request]
+    calls = [(f"{_INDENT}{call.method} {call.url}", f"{_INDENT}{json_text(call.body)}") for call in requests]
+    return (
+        *_clipped([*short, *_notices(report)]),
+        *(line for call, body in calls for line in (clipped(call, _WIDTH), body)),
+        clipped(_result(report), _WIDTH),
+    )
+
+
+def services_lines(report: Report) -> tuple[str, ...]:
+    """The changed services alone, every reason shown."""
+    return _clipped([_heading(report), *_changes(report.changes, most=None), *_notices(report)])
+
+
+def origin_lines(origins: Mapping[str, Origin]) -> tuple[str, ...]:
+    """Where the value of each setting came from, except defaults; never the value."""
+    return _clipped([f"setting     {name} from {origin.words}" for name, origin in origins.items() if origin.given])
+
+
+def _clipped(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(clipped(text, _WIDTH) for text in texts)
+
+
+def _heading(report: Report) -> str:
+    context = report.context
+    sha = context.commit_sha[:9] if context and context.commit_sha else None
+    parts = (report.host_title, context.repository, _event(context), sha) if context else ("no context",)
+    return " · ".join(part for part in (f"cibeacon {__version__}", *parts) if part)
+
+
+def _event(context: Context) -> str | None:
+    pull_request = context.pull_request
+    if pull_request and context.about_pull_request:
+        state = "merged" if pull_request.merged else "closed" if pull_request.closed else "open"
+        return f"{'pull' if context.host == 'github' else 'merge'} request #{pull_request.number}, {state}"
+    if context.tag:
+        return f"tag {context.tag}"
+    return " on ".join(part for part in (context.event, context.branch) if part) or None
+
+
+def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterator[str]:
+    if changes is None:
+        return
+    if changes.status == "unknown":
+        yield f"services    unknown: {changes.unknown}"
+        return
+    files = ""
+    if changes.changed_files is not None:
+        files = f"{_counted(changes.changed_files, 'file')}, {changes.unmatched} unowned; "
+    yield f"services    {len(changes.services) or 'none'} changed ({files}{changes.how})"
+    shown = changes.services[:most]
+    width = max(map(len, shown), default=0)
+    for name in shown:
+        yield f"{_INDENT}{name:<{width}}  {(changes.why or {}).get(name, '')}"
+    if len(shown) < len(changes.services):
+        yield f"{_INDENT}… and {len(changes.services) - len(shown)} more"
+
+
+def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """A line for each kind of signal and its outcome; neighbours that were not sent for one reason share a line too."""
+    for (status, reason, error, _), group in groupby(
+        outcomes, key=lambda one: (one.status, one.reason, one.error, one.subject and one.kind)
+    ):
+        alike = list(group)
+        kinds = ", ".join(dict.fromkeys(one.kind for one in alike))
+        details = _joined(_subjects([one.subject for one in alike if one.subject]), error, reason)
+        yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<14} {details}".rstrip()
+
+
+def _subjects(subjects: Sequence[str]) -> str:
+    names = ", ".join(subjects).split(", ")
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _notices(report: Report) -> Iterator[str]:
+    for notice in report.asides:
+        yield f"{'!' if notice.weight == 'error' else 'i'} {notice.text}"
+
+
+def _result(report: Report) -> str:
+    counts = groupby(sorted(outcome.status for outcome in report.outcomes))
+    tally = ", ".join(f"{sum(1 for _ in group)} {status}" for status, group in counts)
+    ending = f"exit {report.exit_code}" if report.strict or report.exit_code else "the build goes on"
+    bad = report.status in ("failed", "partial") or report.troubled
+    return f"result      {report.status}{f' ({tally})' if tally else ''}{f'; {ending}' if bad else ''}"
+
+
+# Summary --------------------------------------------------------------------------------------------------------------
+
+
+def summary(report: Report, links: Iterable[Link] = ()) -> str:
+    """Markdown: what was sent, which services changed and why, and where to look on."""
+    lines = [f"### cibeacon: {report.verb if report.verb == 'services' else report.status}", ""]
+    if shown := " · ".join(f"[{label}]({quote(url, safe=_KEPT_IN_URLS, errors='replace')})" for label, url in links):
+        lines += [shown, ""]
+    if report.outcomes:
+        rows = [
+            (
+                one.kind,
+                f"{_SIGNS[one.status]} {one.status}",
+                one.subject,
+                _joined(one.error, one.reason) or _duration(one),
+            )
+            for one in report.outcomes
+        ]
+        lines += _markdown_table(("signal", "outcome", "about", "note"), rows)
+    if report.dci_job_page:
+        lines += ["", f"[The DCI job]({report.dci_job_page})"]
+    lines += _changes_markdown(report.changes)
+    for notice in report.asides:
+        lines += ["", f"{'⚠️' if notice.weight == 'error' else 'ℹ️'} {cell(notice.text)}"]
+    return "\n".join((*lines, ""))
+
+
+def _changes_markdown(changes: Changes | None) -> Iterator[str]:
+    if changes is None:
+        return
+    if changes.status == "unknown":
+        yield from ("", f"Changed services: unknown, {cell(changes.unknown)}")
+        return
+    title = f"{_counted(len(changes.services), 'changed service')} ({cell(changes.how)})"
+    yield from ("", f"<details open><summary>{title}</summary>", "")
+    if changes.services:
+        yield from _markdown_table(
+            ("service", "because of"), [(name, (changes.why or {}).get(name, "")) for name in changes.services]
+        )
+    yield from ("", "</details>")
+
+
+def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield from (f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}")
+    yield from (f"| {' | '.join(map(cell, row))} |" for row in rows[:_MOST_ROWS])
+    if len(rows) > _MOST_ROWS:
+        yield f"| … and {len(rows) - _MOST_ROWS} more |"
+
+
+def _duration(outcome: Outcome) -> str:
+    """How long the run took, in the two largest units."""
+    body = outcome.request.body if outcome.request and isinstance(outcome.request.body, dict) else {}
+    try:
+        seconds = moment(str(body.get("finished_at", ""))) - moment(str(body.get("started_at", "")))
+    except ValueError:
+        return ""
+    if seconds <= 0:
+        return ""
+    units = ((seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    return " ".join([f"{count} {unit}" for count, unit in units if count][:2])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _joined(*parts: str | None) -> str:
+    return ": ".join(part for part in parts if part)

@@ -1,1 +1,0 @@
-"""The record of a command, and its words for people and programs."""
