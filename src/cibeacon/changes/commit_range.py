@@ -7,9 +7,9 @@ its merge brought to the base branch, an open one is what its merge would bring.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
+from cibeacon.changes.history import History
 from cibeacon.git.revisions import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, Named, PullRequest
@@ -19,46 +19,6 @@ _DEEPEN = {
     "gitlab": 'check out with the whole history (the variable GIT_DEPTH: "0")',
 }
 _PART_OF_AN_ID = re.compile(r"[0-9a-f]{4,39}")
-
-
-class History(Protocol):
-    """What the rules ask of a repository. None means that the repository here cannot tell."""
-
-    def commit(self, revision: str) -> str | None:
-        """The full id of a commit, when its tree is here or may be fetched."""
-        ...
-
-    def named(self, revision: str) -> Named | None:
-        """The commit that a branch, tag or other revision names: the host's, where it can be asked."""
-        ...
-
-    def parents(self, sha: str) -> tuple[str, ...] | None:
-        """The ids of a commit's parents, present or not."""
-        ...
-
-    def is_ancestor(self, older: str, newer: str) -> bool | None:
-        """Whether `newer` holds `older`."""
-        ...
-
-    def merge_base(self, one: str, *others: str) -> str | None:
-        """The best common ancestor of `one` and (a merge of) the others."""
-        ...
-
-    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
-        """The nearest tag before a commit, of those whose name is wanted."""
-        ...
-
-
-class Lineage(Protocol):
-    """What is asked of it besides, to find who merged what."""
-
-    def parents(self, sha: str) -> tuple[str, ...] | None:
-        """The ids of a commit's parents."""
-        ...
-
-    def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
-        """What `after` holds beyond `before`, oldest first, along first parents."""
-        ...
 
 
 RangeOrUnknown: TypeAlias = CommitRange | Unknown

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
-from typing import Protocol
 
-from cibeacon.changes.commit_range import History, find_commit_range, missing
+from cibeacon.changes.commit_range import find_commit_range, missing
+from cibeacon.changes.history import History, Source
+from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, CommitRange, Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
@@ -15,7 +16,6 @@ from cibeacon.runtime.errors import CheckoutError, CibeaconError
 from cibeacon.services.discovery import discover_services
 from cibeacon.services.findings import shown, unknown_service
 from cibeacon.services.service_map import ServiceMap
-from cibeacon.services.trees import Source as Content
 from cibeacon.settings import Change
 
 _NOTHING_FOUND = Unknown(
@@ -24,32 +24,7 @@ _NOTHING_FOUND = Unknown(
 )
 
 
-class Source(History, Content, Protocol):
-    """A repository, or one that fetches what the checkout lacks."""
-
-    fetched: bool
-    """True when anything had to be fetched."""
-    fetch_error: CheckoutError | None
-    """Why the last fetch brought nothing."""
-
-    def paths(self, base: str, head: str) -> Iterator[str]:
-        """Every path that differs between two commits' trees."""
-        ...
-
-
-class Clone(History, Protocol):
-    """A repository on disk, which git can compare in while we do something else."""
-
-    def commits(self, *revisions: str) -> tuple[str | None, ...]:
-        """`commit` of each, at once."""
-        ...
-
-    def compare(self, base: str, head: str) -> None:
-        """Starts git on what `paths` will ask for."""
-        ...
-
-
-def begin_comparison(context: Context, change: Change, clone: Clone) -> None:
+def begin_comparison(context: Context, change: Change, clone: Repository) -> None:
     """Starts the comparison that the clone alone would choose. It may turn out to be another, or that there is none."""
     with suppress(CheckoutError):
         if change.base:

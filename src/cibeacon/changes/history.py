@@ -6,27 +6,25 @@ Each question is asked once. What the host refuses is not known either, and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
-from cibeacon.changes import diff
-from cibeacon.changes.commit_range import Lineage
 from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Listed
 from cibeacon.model.context import Named, PullRequest
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.errors import HostError
 
+if TYPE_CHECKING:
+    from cibeacon.git.fetching_repository import FetchingRepository
 
-class Source(diff.Source, Lineage, Protocol):
-    """A repository, or one that fetches what the checkout lacks."""
-
-    def close(self) -> None:
-        """Ends what it started, and removes what it made."""
-        ...
+Source: TypeAlias = "Repository | FetchingRepository"
+"""The repository on disk, or one that fetches what the checkout lacks. None is its answer where it cannot tell."""
+History: TypeAlias = "Repository | FetchingRepository | FallbackHistory"
 
 
 class FallbackHistory:
-    """A `History` over a repository first, then over the host's API. `forge` is None where it may not be asked."""
+    """Asks a repository first, then the host's API. `forge` is None where it may not be asked."""
 
     def __init__(self, source: Source, forge: ForgeClient | None) -> None:
         self.source, self.forge = source, forge

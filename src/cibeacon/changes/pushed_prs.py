@@ -7,7 +7,7 @@ or the reason names those that could not be looked up.
 from collections.abc import Collection
 from typing import NamedTuple
 
-from cibeacon.changes.commit_range import Lineage
+from cibeacon.changes.history import History
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import PushedPRs
@@ -32,7 +32,7 @@ class _Trail(NamedTuple):
     """False where commits of the merged branches are among them."""
 
 
-def find_pushed_prs(context: Context, forge: ForgeClient, lineage: Lineage, *, dry_run: bool) -> PushedPRs:
+def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, dry_run: bool) -> PushedPRs:
     """What a push to the default branch merged. A dry run asks nothing; without a token nothing can be asked."""
     push = context.push
     if not push or push.deleted or context.pull_request or not context.on_default_branch:
@@ -44,19 +44,19 @@ def find_pushed_prs(context: Context, forge: ForgeClient, lineage: Lineage, *, d
         hint = f"set {context.host}_token, or pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: there is no token to ask with; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
-    pushed = search.run(_rebased(push, tip, lineage, search) or _trail(push, tip, lineage))
+    pushed = search.run(_rebased(push, tip, history, search) or _trail(push, tip, history))
     if pushed.reason or pushed.pull_requests:
         return pushed
     return pushed._replace(reason=f"the push belongs to no merged {name}")
 
 
-def _rebased(push: Push, tip: str, lineage: Lineage, search: "_Search") -> _Trail | None:
+def _rebased(push: Push, tip: str, history: History, search: "_Search") -> _Trail | None:
     """The payload's commits, where they are those of one pull request that was rebased: no history need be fetched."""
     listed = push.commits
     if not push.before or not 1 < len(listed) < _MOST_IN_A_PAYLOAD or listed[-1] != tip:
         return None
     try:
-        if len(lineage.parents(tip) or ()) != 1:
+        if len(history.parents(tip) or ()) != 1:
             return None
         pull_requests = search.merged_with(listed[0], listed)
     except CibeaconError:
@@ -65,15 +65,15 @@ def _rebased(push: Push, tip: str, lineage: Lineage, search: "_Search") -> _Trai
     return _Trail(listed) if ends == [(tip, len(listed))] else None
 
 
-def _trail(push: Push, tip: str, lineage: Lineage) -> _Trail:
+def _trail(push: Push, tip: str, history: History) -> _Trail:
     """By the payload where it lists one commit, else by git, else by the payload."""
     before, listed = push.before, push.commits
     if not before or listed == (tip,):
         return _Trail((tip,))
     try:
-        if (lineage.parents(tip) or ())[:1] == (before,):
+        if (history.parents(tip) or ())[:1] == (before,):
             return _Trail((tip,))
-        if commits := lineage.first_parents(before, tip):
+        if commits := history.first_parents(before, tip):
             return _Trail(commits)
     except CibeaconError:
         pass  # the payload is known all the same

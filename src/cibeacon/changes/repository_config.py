@@ -3,12 +3,13 @@
 A checkout of another repository, and one that holds nothing yet, says nothing: the commit that the run is about does.
 """
 
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cibeacon.changes.commit_range import deepen
+from cibeacon.changes.history import Source
 from cibeacon.ci.other_systems import OtherSystem
 from cibeacon.git.remote import split_remote_url
+from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
@@ -34,48 +35,6 @@ _CHECK_OUT = {
     "gitlab": "let the job check out (the variable GIT_STRATEGY may be neither none nor empty)",
 }
 _ANOTHERS = "this checkout does not hold the commit that the run is about, nor can that be fetched"
-
-
-class Trees(Protocol):
-    """What is asked of a repository; one may fetch what the checkout lacks."""
-
-    def commit(self, revision: str) -> str | None:
-        """The full id of a commit that is here or may be fetched."""
-        ...
-
-    def text(self, commit: str, path: str) -> bytes | None:
-        """The content of a file in a commit's tree; None when there is no such file."""
-        ...
-
-
-class Clone(Trees, Protocol):
-    """The repository on disk."""
-
-    @property
-    def root(self) -> Path:
-        """The top of the checkout."""
-        ...
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a checkout at all."""
-        ...
-
-    def commits(self, *revisions: str) -> tuple[str | None, ...]:
-        """`commit` of each, at once."""
-        ...
-
-    def stands_at(self, sha: str) -> bool:
-        """Whether that commit is checked out, as far as it can be told without asking git."""
-        ...
-
-    def holds(self, commit: str, *paths: str) -> bool:
-        """Whether one of the paths is in a commit's tree."""
-        ...
-
-    def remote_url(self) -> str | None:
-        """Where it was cloned from."""
-        ...
 
 
 class RepositoryConfig(NamedTuple):
@@ -111,7 +70,7 @@ class RepositoryConfig(NamedTuple):
         return Unknown(f"{self.name} draws no service map", f"give it services or discover, {_OR_SETTING}")
 
 
-def find(given: str | None, context: Context, repository: Trees, clone: Clone) -> RepositoryConfig:
+def find(given: str | None, context: Context, repository: Source, clone: Repository) -> RepositoryConfig:
     """The configuration for this run; `given` is a path that a person named.
 
     `repository` may fetch what the `clone` lacks.
@@ -139,7 +98,7 @@ def find(given: str | None, context: Context, repository: Trees, clone: Clone) -
         return RepositoryConfig(unknown=unknown, commit=commit)
 
 
-def _is_checked_out(context: Context, clone: Clone) -> bool:
+def _is_checked_out(context: Context, clone: Repository) -> bool:
     """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
     if not clone.exists or context.host == OtherSystem.name or not context.checkout_sha:
         return clone.exists
@@ -158,13 +117,13 @@ def _is_checked_out(context: Context, clone: Clone) -> bool:
     return not name or not context.repository or name.lower() == context.repository.lower()
 
 
-def committed(clone: Clone, path: str) -> bytes | None:
+def committed(clone: Repository, path: str) -> bytes | None:
     """The content of a file in the commit that is checked out."""
     names = sorted({path, *config_file.NAMES})  # the same for every path: git is asked once where there is none
     return clone.text("HEAD", path) if clone.exists and clone.holds("HEAD", *names) else None
 
 
-def _out_of_reach(context: Context, clone: Clone) -> Unknown:
+def _out_of_reach(context: Context, clone: Repository) -> Unknown:
     if context.base_config:
         return Unknown(_OUT_OF_REACH, deepen(context))
     return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, _check_out(context))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cibeacon.changes import diff, repository_config
 from cibeacon.changes.history import FallbackHistory
-from cibeacon.changes.repository_config import Clone, RepositoryConfig
+from cibeacon.changes.repository_config import RepositoryConfig
 from cibeacon.ci import detect
+from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, MergedPR, PushedPRs, Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
@@ -38,7 +39,7 @@ class Question(NamedTuple):
     context: Context
     change: Change
     config: RepositoryConfig
-    clone: Clone
+    clone: Repository
     history: FallbackHistory
     deadline: Deadline
     pushed: PushedPRs = PushedPRs()

@@ -100,10 +100,3 @@ def _tried(work: Callable[[], _Result]) -> Callable[[], _Result]:
 
         return failed
     return lambda: result
-
-
-def aside(work: Callable[[], None], ended: Callable[[Callable[[], None]], None]) -> bool:
-    """Does work in a thread of its own and hands over what became of it: what raises what it raised. False where a
-    container allows no more threads.
-    """
-    return _started(lambda: ended(_tried(work)))
