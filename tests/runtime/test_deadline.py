@@ -7,7 +7,7 @@ from threading import Barrier, Event, Thread, current_thread
 
 import pytest
 
-from cibeacon.runtime.threads import Unwatched, aside, together, within
+from cibeacon.runtime.threads import Unwatched, together, within
 
 
 def test_what_the_work_returns_is_handed_on():
@@ -102,23 +102,3 @@ def test_where_no_thread_can_be_started_items_are_done_one_by_one(monkeypatch):
 
     monkeypatch.setattr(Thread, "start", refused)
     assert list(together(lambda item: item + 1, [1, 2], 4)) == [(1, 2), (2, 3)]
-
-
-def test_where_no_thread_can_be_started_aside_says_so(monkeypatch):
-    def refused(self):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(Thread, "start", refused)
-    assert not aside(lambda: None, lambda ended: None)
-
-
-def test_work_aside_hands_over_what_it_raised():
-    told, done = [], Event()
-
-    def work():
-        raise ValueError("x")
-
-    assert aside(work, lambda ended: (told.append(ended), done.set()))
-    assert done.wait(20)
-    with pytest.raises(ValueError, match="x"):
-        told[0]()
