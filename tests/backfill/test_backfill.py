@@ -11,14 +11,15 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from time import monotonic
 
 import pytest
 
+from backfills import BEGAN, TOKEN, WELL, ScriptedDX, reply, run_backfill
 from cibeacon.backfill import sender
 from cibeacon.backfill.columns import KINDS
-from cibeacon.backfill.journal import VERSION_1, FileJournal, JournalError
+from cibeacon.backfill.journal import VERSION_1, FileJournal, Journal, JournalError
 from cibeacon.backfill.parsers import TimeRules
 from cibeacon.backfill.rows import fingerprint, read_row
 from cibeacon.backfill.sender import Outage
@@ -31,19 +32,10 @@ from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, hangs, response
 from processes import cibeacon
 
-TOKEN = "sandbox-token-1"
 HERE = Path(__file__).parent
 FILES = json.loads((HERE / "files.json").read_text())
 ROWS = json.loads((HERE / "rows.json").read_text())
 HEADER = "deployed_at,service,repository,commit_sha"
-BEGAN = 1_680_000_000
-
-
-@pytest.fixture
-def sandbox():
-    with Sandbox(token=TOKEN) as sandbox:
-        yield sandbox
-        assert sandbox.faults == []
 
 
 def deployments(number, start=0):
@@ -56,9 +48,8 @@ def written(folder, lines, name="d.csv", header=HEADER):
     return path
 
 
-def backfill(folder, *argv, url=None, environ=None, kind="deployments", **more):
-    told = {"DX_API_TOKEN": TOKEN, **({"CIBEACON_DX_URL": url} if url else {}), **(environ or {})}
-    return cibeacon("backfill", kind, *argv, "--rps=0", environ=told, cwd=folder, **more)
+def backfill(folder, *argv, url=None, **more):
+    return run_backfill(folder, url, *argv, **more)
 
 
 def counts(ended):
@@ -72,29 +63,6 @@ def failed(folder, name="d.csv"):
 
 def dates(sandbox):
     return sorted(each["deployed_at"] for each in sandbox.ledger.document()["deployments"].values())
-
-
-class Scripted:
-    """A DX that keeps connections and answers each body as a function says; it remembers the bodies."""
-
-    def __init__(self, answer) -> None:
-        self._answer, self._lock = answer, Lock()
-        self.bodies: list[dict] = []
-
-    def __call__(self, connection, server) -> None:
-        while request := server.read(connection):
-            body = json.loads(request.partition(b"\r\n\r\n")[2])
-            with self._lock:
-                self.bodies.append(body)
-                answer = self._answer(body, len(self.bodies))
-            connection.sendall(answer)
-
-
-def said(document, status="200 OK", **headers):
-    return response(json.dumps(document).encode(), status=status, Connection="", **headers)
-
-
-WELL = said({"ok": True})
 
 
 # Files --------------------------------------------------------------------------------------------------------------
@@ -333,15 +301,15 @@ def test_what_dx_refuses_is_a_failed_row_with_its_words_and_advice(tmp_path):
 
 
 def test_an_ok_that_is_false_and_a_page_of_html_are_no_success(tmp_path):
-    answers = [said({"ok": False, "error": "metadata_invalid"}), response(b"<html>", kind="text/html", Connection="")]
-    with FaultServer(Scripted(lambda body, number: answers[number % 2])) as server:
+    answers = [reply({"ok": False, "error": "metadata_invalid"}), response(b"<html>", kind="text/html", Connection="")]
+    with FaultServer(ScriptedDX(lambda body, number: answers[number % 2])) as server:
         written(tmp_path, deployments(2))
         ended = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
     assert (ended.code, counts(ended)) == (1, {"read": 2, "failed": 2})
 
 
 def test_an_error_that_looks_like_a_formula_is_none_in_the_file_of_failed_rows(tmp_path):
-    with FaultServer(Scripted(lambda body, number: said({"ok": False, "message": "=1+1"}, "422 No"))) as server:
+    with FaultServer(ScriptedDX(lambda body, number: reply({"ok": False, "message": "=1+1"}, "422 No"))) as server:
         written(tmp_path, deployments(1))
         backfill(tmp_path, "d.csv", url=server.url)
     assert failed(tmp_path)[0]["error"] == "'=1+1"
@@ -354,7 +322,7 @@ def test_a_row_of_its_own_id_that_dx_has_with_other_values_fails_and_a_made_id_i
     assert backfill(tmp_path, "one.csv", url=sandbox.url).code == 0
     ended = backfill(tmp_path, "two.csv", "--format=json", url=sandbox.url)
     assert counts(ended) == {"read": 1, "failed": 1}
-    with FaultServer(Scripted(lambda *_: said({"ok": False, "error": "reference_id_exists"}, "409 No"))) as server:
+    with FaultServer(ScriptedDX(lambda *_: reply({"ok": False, "error": "reference_id_exists"}, "409 No"))) as server:
         written(tmp_path, deployments(1))
         ended = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
     assert (ended.code, counts(ended)) == (0, {"read": 1, "duplicate": 1})
@@ -385,7 +353,7 @@ def test_all_three_kinds_arrive_in_both_forms_of_the_api(tmp_path, sandbox, form
 
 
 def test_calls_about_one_pull_request_keep_their_order_among_many_workers(tmp_path):
-    dx = Scripted(lambda *_: WELL)
+    dx = ScriptedDX(lambda *_: WELL)
     lines = [f"{number % 5 + 1},service-{number},{'true' if number % 3 else ''}" for number in range(200)]
     written(tmp_path, lines, "p.csv", "github_pull_id,services,replace")
     with FaultServer(dx) as server:
@@ -409,8 +377,8 @@ def test_a_statement_that_is_repeated_after_another_is_said_again(tmp_path, sand
 
 
 def test_after_a_failed_statement_the_later_ones_of_its_pull_request_are_held_back_and_keep_their_order(tmp_path):
-    refused = said({"ok": False, "error": "required_params_missing"}, "422 No")
-    dx = Scripted(lambda body, _: refused if body["services"] == ["bad"] else WELL)
+    refused = reply({"ok": False, "error": "required_params_missing"}, "422 No")
+    dx = ScriptedDX(lambda body, _: refused if body["services"] == ["bad"] else WELL)
     lines = ["7,a,", "7,bad,", "7,b,true", "8,c,", "9,,", "9,d,"]
     written(tmp_path, lines, "p.csv", "github_pull_id,services,replace")
     with FaultServer(dx) as server:
@@ -500,6 +468,13 @@ def test_a_journal_that_another_run_writes_is_not_shared(tmp_path, sandbox):
     assert "is in use" in ended.out
 
 
+def test_where_there_is_no_room_for_the_rows_that_were_read_that_is_the_reason():
+    journal = Journal()
+    journal.close()
+    with pytest.raises(JournalError, match=r"cannot be remembered.*TMPDIR"):
+        journal.add_new(bytes(14))
+
+
 def test_a_journal_is_no_symbolic_link(tmp_path):
     (tmp_path / "journal").symlink_to(tmp_path / "other")
     with pytest.raises(JournalError, match="cannot be written"):
@@ -565,7 +540,7 @@ def test_a_host_that_is_down_is_waited_for_and_then_given_up(tmp_path, impatient
 
 def test_one_row_that_upsets_the_server_does_not_stop_the_others(tmp_path, impatient):
     trouble = response(b"<html>", status="500 No", kind="text/html", Connection="")
-    dx = Scripted(lambda body, _: trouble if body["deployed_at"] == BEGAN + 3 else WELL)
+    dx = ScriptedDX(lambda body, _: trouble if body["deployed_at"] == BEGAN + 3 else WELL)
     written(tmp_path, deployments(40))
     with FaultServer(dx) as server:
         ended = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
@@ -600,10 +575,10 @@ def test_when_one_is_told_to_wait_all_wait(tmp_path):
 
     def answer(body, number):
         moments.append(monotonic())
-        return said({}, "429 Slow", Retry_After="1") if number == 5 else WELL
+        return reply({}, "429 Slow", Retry_After="1") if number == 5 else WELL
 
     written(tmp_path, deployments(60))
-    with FaultServer(Scripted(answer)) as server:
+    with FaultServer(ScriptedDX(answer)) as server:
         ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=4", url=server.url)
     assert counts(ended) == {"read": 60, "sent": 60}
     late = [moment for moment in moments[5:] if moment < moments[4] + 0.9]
@@ -612,10 +587,10 @@ def test_when_one_is_told_to_wait_all_wait(tmp_path):
 
 @pytest.mark.parametrize("wait", ["100000", "99999999999", "9" * 400])
 def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_on(tmp_path, wait):
-    slow = said({}, "503 Slow", Retry_After=wait)
+    slow = reply({}, "503 Slow", Retry_After=wait)
     written(tmp_path, deployments(60))
     well = Event()
-    with FaultServer(Scripted(lambda _, number: WELL if number <= 5 or well.is_set() else slow)) as server:
+    with FaultServer(ScriptedDX(lambda _, number: WELL if number <= 5 or well.is_set() else slow)) as server:
         ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=4", url=server.url)
         assert ended.code == 1
         assert "over 15 minutes (Retry-After)" in ended.document["stopped"]
@@ -627,10 +602,10 @@ def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_
 def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_path, monkeypatch):
     """The host is in trouble for longer than one row is tried, and has done it all the same."""
     monkeypatch.setattr(sender, "PAUSE", 0.01)
-    exists = said({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
+    exists = reply({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
     written(tmp_path, [f"{deployments(1)[0]},mine/1"], header=f"{HEADER},reference_id")
-    trouble = said({}, "503 Down")
-    with FaultServer(Scripted(lambda _, number: trouble if number <= TRIES else exists)) as server:
+    trouble = reply({}, "503 Down")
+    with FaultServer(ScriptedDX(lambda _, number: trouble if number <= TRIES else exists)) as server:
         ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=1", url=server.url)
     assert (ended.code, counts(ended)) == (0, {"read": 1, "duplicate": 1})
 
@@ -638,7 +613,7 @@ def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_pa
 def test_requests_keep_to_the_rate(tmp_path):
     began = monotonic()
     written(tmp_path, deployments(10))
-    with FaultServer(Scripted(lambda *_: WELL)) as server:
+    with FaultServer(ScriptedDX(lambda *_: WELL)) as server:
         environ = {"DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": server.url}
         ended = cibeacon("backfill", "deployments", "d.csv", "--rps=20", "--workers=8", environ=environ, cwd=tmp_path)
     assert ended.code == 0
@@ -648,7 +623,7 @@ def test_requests_keep_to_the_rate(tmp_path):
 def test_a_redirect_is_not_followed_and_stops_it(tmp_path, sandbox):
     away = response(b"", status="302 Found", Location=f"{sandbox.url}/api/deployments.create", Connection="")
     written(tmp_path, deployments(50))
-    with FaultServer(Scripted(lambda *_: away)) as server:
+    with FaultServer(ScriptedDX(lambda *_: away)) as server:
         ended = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
     assert ended.code == 1
     assert "redirect" in ended.document["stopped"]

@@ -7,31 +7,21 @@ import os
 
 import pytest
 
+from backfills import run_backfill
 from cibeacon.backfill.failed_rows import FailedRows
-from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, response
-from processes import cibeacon
 
-TOKEN = "sandbox-token-1"
 HEADER = "deployed_at,service,repository,commit_sha"
 BAD = [f"2025,{name},acme/shop," for name in ("a", "b", "c", "d")]
 GOOD = "1680000000,good,acme/shop,"
-
-
-@pytest.fixture
-def sandbox():
-    with Sandbox(token=TOKEN) as sandbox:
-        yield sandbox
-        assert sandbox.faults == []
 
 
 def written(folder, lines, name="m.csv"):
     (folder / name).write_text("\n".join([HEADER, *lines]) + "\n")
 
 
-def backfill(folder, sandbox, *argv, stdin=""):
-    environ = {"DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": sandbox.url}
-    return cibeacon("backfill", "deployments", *argv, "--rps=0", environ=environ, cwd=folder, stdin=stdin)
+def backfill(folder, server, *argv, **more):
+    return run_backfill(folder, server.url, *argv, **more)
 
 
 def rows(path):
@@ -96,8 +86,7 @@ def test_shards_of_failed_rows_have_names_of_their_own(tmp_path, sandbox):
 
 def test_advice_that_holds_for_many_rows_is_said_once(tmp_path, sandbox):
     written(tmp_path, [f"{1680000000 + number},web,acme/shop," for number in range(50)])
-    environ = {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": "other"}
-    ended = cibeacon("backfill", "deployments", "m.csv", "--rps=0", environ=environ, cwd=tmp_path)
+    ended = backfill(tmp_path, sandbox, "m.csv", environ={"DX_API_TOKEN": "other"})
     told = [line for line in ended.out.splitlines() if line.startswith("m.csv, row ")]
     assert len(told) >= 3
     assert all("invalid_auth" in line for line in told)

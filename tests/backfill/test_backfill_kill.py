@@ -15,6 +15,7 @@ from threading import Event, Lock
 
 import pytest
 
+from backfills import BEGAN, TOKEN
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer
 from living import SECONDS, Living
@@ -22,15 +23,6 @@ from living import SECONDS, Living
 ROWS = 1500
 KILLS = 10
 SEED = 7
-TOKEN = "sandbox-token-1"
-BEGAN = 1_680_000_000
-
-
-@pytest.fixture
-def sandbox():
-    with Sandbox(token=TOKEN) as sandbox:
-        yield sandbox
-        assert sandbox.faults == []
 
 
 def history(folder, rows=ROWS):

@@ -6,20 +6,17 @@ import json
 import re
 import signal
 import socket
-from threading import Event, Lock
+from threading import Event
 
 import pytest
 
+from backfills import TOKEN, WELL, ScriptedDX, run_backfill
 from cibeacon.backfill import sender
+from cibeacon.http.client import TRIES
 from faults import FaultServer, hangs, response
 from living import SECONDS, Living
-from processes import cibeacon
 
-TOKEN = "sandbox-token-1"
-WELL = response(b'{"ok": true}', Connection="")
 TROUBLE = response(b"<html>", status="503 No", kind="text/html", Connection="")
-TRIES = 5
-"""Requests that a courier makes for one row before it says that it did not get through."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,29 +34,13 @@ def nobody():
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-class Scripted:
-    """Answers the n-th request as a function says."""
-
-    def __init__(self, answer) -> None:
-        self._answer, self._lock = answer, Lock()
-        self.number = 0
-
-    def __call__(self, connection, server) -> None:
-        while server.read(connection):
-            with self._lock:
-                self.number += 1
-                answer = self._answer(self.number)
-            connection.sendall(answer)
-
-
 def history(folder, rows):
     lines = [f"{1_680_000_000 + number},cart,acme/shop" for number in range(rows)]
     (folder / "d.csv").write_text("\n".join(["deployed_at,service,repository", *lines]) + "\n")
 
 
 def backfill(folder, url, *argv):
-    environ = {"DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": url}
-    return cibeacon("backfill", "deployments", "d.csv", "--rps=0", *argv, environ=environ, cwd=folder)
+    return run_backfill(folder, url, "d.csv", *argv)
 
 
 def test_a_host_that_refuses_is_told_once_with_the_reason_and_is_given_up(tmp_path, nobody, monkeypatch):
@@ -93,17 +74,17 @@ def test_a_host_that_has_answered_is_tried_again_while_there_is_patience(tmp_pat
     monkeypatch.setattr(sender, "PAUSE", 0.05)
     monkeypatch.setattr(sender, "PATIENCE", 4.0)
     history(tmp_path, 9)
-    dx = Scripted(lambda number: WELL if number == 1 else TROUBLE)
+    dx = ScriptedDX(lambda _, number: WELL if number == 1 else TROUBLE)
     with FaultServer(dx) as server:
         ended = backfill(tmp_path, server.url, "--timeout=0.2", "--workers=1", "--format=json")
-    assert dx.number > 1 + 4, "one row was tried again, the others once"
+    assert len(dx.bodies) > 1 + 4, "one row was tried again, the others once"
     assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (1, 3)
     assert re.search(r"is in trouble \(HTTP 503.*?\): left alone for 15 s, then tried again", ended.err)
 
 
 def test_when_the_host_is_back_that_is_said_and_the_rest_is_sent(tmp_path):
     history(tmp_path, 9)
-    dx = Scripted(lambda number: TROUBLE if number <= TRIES else WELL)
+    dx = ScriptedDX(lambda _, number: TROUBLE if number <= TRIES else WELL)
     with FaultServer(dx) as server:
         ended = backfill(tmp_path, server.url, "--workers=1")
     assert ended.code == 0

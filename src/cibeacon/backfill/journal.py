@@ -41,8 +41,12 @@ class Journal:
         return found.fetchone() is not None
 
     def add_new(self, fingerprint: bytes) -> bool:
-        """Adds one; False when it was there already."""
-        return self._connection.execute(_INSERT, (fingerprint,)).rowcount > 0
+        """Adds one; False when it was there already. Raises `JournalError` where there is no room for it."""
+        try:
+            return self._connection.execute(_INSERT, (fingerprint,)).rowcount > 0
+        except sqlite3.Error as error:
+            hint = "Set TMPDIR to a folder with more room"
+            raise JournalError("The rows that were read cannot be remembered", str(error), hint) from error
 
     def add(self, fingerprints: Iterable[bytes]) -> None:
         """Adds rows that were sent. Raises `JournalError`."""

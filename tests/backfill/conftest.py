@@ -1,0 +1,13 @@
+"""A DX for every test of backfills."""
+
+import pytest
+
+from backfills import TOKEN
+from cibeacon.sandbox.server import Sandbox
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(token=TOKEN) as sandbox:
+        yield sandbox
+        assert sandbox.faults == []
