@@ -27,7 +27,7 @@ class Host:
         self.pulls, self.failing, self.only_the_last = pulls, set(failing), only_the_last
         self.asked = []
 
-    def landed(self, commit, among, known):
+    def merged_prs(self, commit, among, known):
         self.asked.append(commit)
         if commit in self.failing:
             raise FAULT

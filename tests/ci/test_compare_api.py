@@ -42,11 +42,11 @@ def lab(url):
 
 
 def at_github(url, base, head):
-    return hub(url).compared(base, head)
+    return hub(url).compare(base, head)
 
 
 def at_gitlab(url, base, head):
-    return lab(url).compared(base, head)
+    return lab(url).compare(base, head)
 
 
 def base_at_gitlab(url, one, other):
@@ -207,11 +207,11 @@ REQUEST = {"iid": 7, "merge_commit_sha": THIRD, "sha": SIDE, "introduced": [SECO
 
 
 def landed_at_github(url, sha, **more):
-    return hub(url).landed(sha, **more)
+    return hub(url).merged_prs(sha, **more)
 
 
 def landed_at_gitlab(url, sha, **more):
-    return lab(url).landed(sha, **more)
+    return lab(url).merged_prs(sha, **more)
 
 
 LANDED = pytest.mark.parametrize("asked", [landed_at_github, landed_at_gitlab])

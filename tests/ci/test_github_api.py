@@ -42,7 +42,7 @@ def api(url: str, within: Deadline) -> GitHubApi:
 
 
 def asked(url: str, sha: str = MERGE, seconds: float = 30.0):
-    found = api(url, deadline(seconds)).landed(sha)
+    found = api(url, deadline(seconds)).merged_prs(sha)
     return found[0] if found else None
 
 
@@ -204,7 +204,7 @@ def test_a_server_that_hangs_is_an_error_within_the_time_that_is_left(fault):
 
 def test_without_time_nobody_is_asked(forge):
     with pytest.raises(HostError) as caught:
-        api(forge.url, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0)).landed(MERGE)
+        api(forge.url, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0)).merged_prs(MERGE)
 
     assert "pr_number" in caught.value.hint
     assert forge.seen == []

@@ -41,7 +41,7 @@ def no_proxy(monkeypatch):
 
 def asked(url: str, sha: str = MERGE, credential=PRIVATE, seconds: float = 30.0):
     deadline = Deadline(seconds, time.monotonic, time.sleep, time.monotonic())
-    found = GitLabApi(url, credential, PROJECT, deadline).landed(sha)
+    found = GitLabApi(url, credential, PROJECT, deadline).merged_prs(sha)
     return found[0] if found else None
 
 
@@ -270,7 +270,7 @@ def test_a_server_that_hangs_is_an_error_within_the_time_that_is_left(fault):
 
 def test_without_time_nobody_is_asked():
     with of(MERGED) as forge, pytest.raises(HostError) as caught:
-        GitLabApi(forge.url, PRIVATE, PROJECT, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0)).landed(MERGE)
+        GitLabApi(forge.url, PRIVATE, PROJECT, Deadline(1.0, lambda: 5.0, lambda _: None, 0.0)).merged_prs(MERGE)
 
     assert "pr_number" in caught.value.hint
     assert forge.seen == []

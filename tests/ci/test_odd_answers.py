@@ -87,12 +87,12 @@ def deadline():
 
 def on_github(url):
     api = GitHubApi(url, {"token": "t0ken"}, "acme/shop", deadline())
-    return (*api.landed(MERGE), api.pull_request(7))
+    return (*api.merged_prs(MERGE), api.pull_request(7))
 
 
 def on_gitlab(url):
     api = GitLabApi(url, {"private_token": "t0ken"}, "acme/shop", deadline())
-    return (*api.landed(MERGE), api.pull_request(7))
+    return (*api.merged_prs(MERGE), api.pull_request(7))
 
 
 def of_a_pipeline(url):

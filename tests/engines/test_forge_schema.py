@@ -114,20 +114,20 @@ def test_what_it_sends_for_gitlab_is_described(question, lab):
 
 
 def test_what_we_ask_github_about_a_pull_request_is_answered_as_described(hub, deadline):
-    (found,) = GitHubApi(hub, {"token": "t"}, HUB, deadline).landed(MERGE)
+    (found,) = GitHubApi(hub, {"token": "t"}, HUB, deadline).merged_prs(MERGE)
     assert (found.number, found.head_sha) == (7, HEAD)
     assert GitHubApi(hub, {"token": "t"}, HUB, deadline).pull_request(7) == found
     assert GitHubApi(hub, {"token": "t"}, HUB, deadline).changed_files(7) == tuple(FILES)
 
 
 def test_what_we_ask_github_about_commits_is_answered_as_described(hub, deadline):
-    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).compared(BASE, HEAD) == Listed(BASE, (HEAD,), CHANGED)
-    aside = GitHubApi(hub, {"token": "t"}, HUB, deadline).compared(FORK, HEAD)
+    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).compare(BASE, HEAD) == Listed(BASE, (HEAD,), CHANGED)
+    aside = GitHubApi(hub, {"token": "t"}, HUB, deadline).compare(FORK, HEAD)
     assert (aside.merge_base, aside.files) == (BASE, None)
 
 
 def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, deadline):
-    (found,) = GitLabApi(lab, TOKEN, LAB, deadline).landed(SQUASH)
+    (found,) = GitLabApi(lab, TOKEN, LAB, deadline).merged_prs(SQUASH)
     assert (found.number, found.head_sha) == (7, HEAD)
     assert GitLabApi(lab, TOKEN, LAB, deadline).pull_request(7) == found
     assert GitLabApi(lab, TOKEN, LAB, deadline).changed_files(7) == tuple(FILES)
@@ -135,7 +135,7 @@ def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, 
 
 def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, deadline):
     assert GitLabApi(lab, TOKEN, LAB, deadline).merge_base(FORK, HEAD) == BASE
-    assert GitLabApi(lab, TOKEN, LAB, deadline).compared(BASE, HEAD) == Listed(None, (HEAD,), CHANGED)
+    assert GitLabApi(lab, TOKEN, LAB, deadline).compare(BASE, HEAD) == Listed(None, (HEAD,), CHANGED)
 
 
 def test_no_such_thing_is_refused_as_described(hub, lab, deadline):

@@ -87,37 +87,37 @@ def of_the_example(served) -> PullRequest:
 
 def test_the_pull_request_that_a_commit_merged_is_found_in_githubs_example(github, served, deadline):
     (listed,) = served.example(PULLS_OF)
-    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(listed["merge_commit_sha"])
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).merged_prs(listed["merge_commit_sha"])
     assert found == (of_the_example(served),)
 
 
 def test_another_commit_of_it_merged_nothing(github, deadline):
-    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(OTHER) == ()
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).merged_prs(OTHER) == ()
 
 
 def test_a_pull_request_that_landed_with_another_commit_of_the_push_is_found_too(github, served, deadline):
     told = of_the_example(served)
-    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(OTHER, among=[told.merge_commit_sha])
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).merged_prs(OTHER, among=[told.merge_commit_sha])
     assert found == (told,)
 
 
 def test_what_is_known_is_not_asked_for_again(github, relay, served, deadline):
     told = of_the_example(served)
     known = {told.number: told}
-    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(told.merge_commit_sha, known=known) == (told,)
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).merged_prs(told.merge_commit_sha, known=known) == (told,)
     assert len(relay.seen) == 1
 
 
 def test_githubs_example_of_a_comparison_is_understood(github, served, deadline):
     told = served.example(COMPARED)
     base, head = told["merge_base_commit"]["sha"], told["commits"][-1]["sha"]
-    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compared(base, head)
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compare(base, head)
     assert found == Listed(base, (head,), tuple(file["filename"] for file in told["files"]))
 
 
 def test_of_a_comparison_from_elsewhere_the_merge_base_is_known_but_not_the_files(github, served, deadline):
     told = served.example(COMPARED)
-    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compared(OTHER, told["commits"][-1]["sha"])
+    found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compare(OTHER, told["commits"][-1]["sha"])
     assert (found.merge_base, found.files) == (told["merge_base_commit"]["sha"], None)
     assert "merge base" in found.fault
 
@@ -167,17 +167,17 @@ def test_whatever_the_description_permits_is_understood(seed, github, relay, dea
     assert isinstance(found.number, int)
     assert isinstance(found.commits, int)
     assert all(isinstance(each, str) for each in (found.head_ref, found.head_sha, found.base_ref, found.base_sha))
-    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).landed(OTHER) == ()
-    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).compared(OTHER, OTHER).files is None
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).merged_prs(OTHER) == ()
+    assert GitHubApi(github, {"token": TOKEN}, NAME, deadline).compare(OTHER, OTHER).files is None
 
 
 QUESTIONS = {
-    "landed, the list": (lambda api, _: api.landed(OTHER), "/pulls"),
-    "landed, the record": (lambda api, merge: api.landed(merge), "/pulls/1347"),
+    "landed, the list": (lambda api, _: api.merged_prs(OTHER), "/pulls"),
+    "landed, the record": (lambda api, merge: api.merged_prs(merge), "/pulls/1347"),
     "pull request": (lambda api, _: api.pull_request(7), "/pulls/7"),
     "files, the count": (lambda api, _: api.changed_files(7), "/pulls/7"),
     "files, the list": (lambda api, _: api.changed_files(7), "/files"),
-    "comparison": (lambda api, _: api.compared(OTHER, OTHER), f"/{OTHER}...{OTHER}"),
+    "comparison": (lambda api, _: api.compare(OTHER, OTHER), f"/{OTHER}...{OTHER}"),
 }
 
 

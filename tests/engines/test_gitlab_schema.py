@@ -80,19 +80,19 @@ def credential(request):
 
 
 def test_the_merge_request_that_a_commit_merged_is_found(gitlab, credential, deadline):
-    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(MERGE) == (MERGED,)
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).merged_prs(MERGE) == (MERGED,)
 
 
 def test_another_commit_of_it_merged_nothing(gitlab, credential, deadline):
-    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(OTHER) == ()
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).merged_prs(OTHER) == ()
 
 
 def test_a_merge_request_that_landed_with_another_commit_of_the_push_is_found_too(gitlab, credential, deadline):
-    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(OTHER, among=[MERGE]) == (MERGED,)
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).merged_prs(OTHER, among=[MERGE]) == (MERGED,)
 
 
 def test_what_is_known_is_not_asked_for_again(gitlab, relay, credential, deadline):
-    found = GitLabApi(gitlab, credential, PROJECT, deadline).landed(MERGE, known={7: MERGED})
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).merged_prs(MERGE, known={7: MERGED})
     assert found == (MERGED,)
     assert len(relay.seen) == 1
 
@@ -102,14 +102,14 @@ def test_the_merge_base_of_two_commits_is_told(gitlab, credential, deadline):
 
 
 def test_a_comparison_tells_commits_and_files(gitlab, credential, deadline):
-    found = GitLabApi(gitlab, credential, PROJECT, deadline).compared(BASE, HEAD)
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).compare(BASE, HEAD)
     assert found == Listed(None, (HEAD,), ("pay/old.py", "pay/new.py"))
 
 
 @pytest.mark.parametrize("name", ["timeout", "cut"])
 def test_a_comparison_that_is_not_whole_says_so(name, gitlab, relay, credential, deadline):
     relay.wish = lambda _: f"example={name}"
-    found = GitLabApi(gitlab, credential, PROJECT, deadline).compared(BASE, HEAD)
+    found = GitLabApi(gitlab, credential, PROJECT, deadline).compare(BASE, HEAD)
     assert found.files is None
     assert found.fault
 
@@ -176,20 +176,20 @@ def test_whatever_the_description_permits_is_understood(seed, gitlab, relay, dea
     assert isinstance(found.number, int)
     assert all(isinstance(each, str) for each in (found.head_ref, found.base_ref))
     assert all(each is None or len(each) in (40, 64) for each in (found.head_sha, found.diff_base_sha))
-    assert GitLabApi(gitlab, credential, PROJECT, deadline).landed(OTHER) == ()
+    assert GitLabApi(gitlab, credential, PROJECT, deadline).merged_prs(OTHER) == ()
     assert len(GitLabApi(gitlab, credential, PROJECT, deadline).merge_base(HEAD, OTHER)) in (40, 64)
-    compared = GitLabApi(gitlab, credential, PROJECT, deadline).compared(OTHER, HEAD)
+    compared = GitLabApi(gitlab, credential, PROJECT, deadline).compare(OTHER, HEAD)
     assert compared.fault or compared.files is not None
 
 
 QUESTIONS = {
-    "landed, the list": (lambda api: api.landed(OTHER), "/merge_requests"),
-    "landed, the record": (lambda api: api.landed(MERGE), "/merge_requests/7"),
+    "landed, the list": (lambda api: api.merged_prs(OTHER), "/merge_requests"),
+    "landed, the record": (lambda api: api.merged_prs(MERGE), "/merge_requests/7"),
     "merge request": (lambda api: api.pull_request(7), "/merge_requests/7"),
     "files, the count": (lambda api: api.changed_files(7), "/merge_requests/7"),
     "files, the list": (lambda api: api.changed_files(7), "/diffs"),
     "merge base": (lambda api: api.merge_base(HEAD, MERGE), "/merge_base"),
-    "comparison": (lambda api: api.compared(BASE, HEAD), "/compare"),
+    "comparison": (lambda api: api.compare(BASE, HEAD), "/compare"),
 }
 
 

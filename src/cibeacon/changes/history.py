@@ -87,7 +87,7 @@ class FallbackHistory:
         if self.forge is None:
             return Listed(fault="the host may not be asked")
         if (base, head) not in self._listed:
-            self._listed[base, head] = self.forge.compared(base, head)
+            self._listed[base, head] = self.forge.compare(base, head)
         return self._listed[base, head]
 
     def pull_request(self, number: int) -> PullRequest | None:

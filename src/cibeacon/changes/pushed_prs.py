@@ -102,7 +102,7 @@ class _Search:
         """The pull requests that a commit merged, or was a part of. No question is asked twice. Raises `HostError`."""
         if sha not in self._answers:
             try:
-                self._answers[sha] = self._forge.landed(sha, among, self._known)
+                self._answers[sha] = self._forge.merged_prs(sha, among, self._known)
             except HostError as error:
                 self._answers[sha] = error
         answer = self._answers[sha]

@@ -1,1 +1,1 @@
-"""The CI systems. A host is a module: it reads what a run is from the environment, and says how to speak there."""
+"""The CI systems: one file each reads what a run is from the variables; beside it, what it shows and its API."""

@@ -13,7 +13,6 @@ from typing import Any
 
 from cibeacon.http.session import AnswerTooLarge
 from cibeacon.model.changes import Listed
-from cibeacon.model.context import Context, PullRequest
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 
@@ -26,7 +25,7 @@ _UNUSABLE = (
 
 
 class ForgeApi:
-    """The API of one repository. Every question may raise `HostError`."""
+    """What the APIs of both forges share. Every question may raise `HostError`."""
 
     title: str
     refusal: type[Exception]
@@ -40,42 +39,13 @@ class ForgeApi:
         self._url, self._path = url, path
         self._deadline, self._longest_call = deadline, longest_call
 
-    def close(self) -> None:
-        """Ends the connections."""
-        raise NotImplementedError
-
-    def landed(
-        self, sha: str, among: Collection[str] = (), known: Mapping[int, PullRequest] | None = None
-    ) -> tuple[PullRequest, ...]:
-        """The merged pull requests that hold `sha` and that landed with `sha`, or with a commit `among` those of its push.
-
-        A pull request that is `known` by its number is not asked for again.
-        """
-        raise NotImplementedError
-
-    def pull_request(self, number: int) -> PullRequest:
-        """A pull request by its number, open or merged."""
-        raise NotImplementedError
-
-    def changed_files(self, number: int) -> tuple[str, ...]:
-        """Every path that a pull request changed, both sides of a move. A truncated list is a `HostError`."""
-        raise NotImplementedError
-
-    def compared(self, base: str, head: str) -> Listed:
+    def compare(self, base: str, head: str) -> Listed:
         """What lies between two commits, by their full ids."""
-        raise NotImplementedError
-
-    def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor of two commits."""
-        raise NotImplementedError
-
-    def pipeline(self, named: Context) -> Context:
-        """The run that `named` names by its id (GitLab only)."""
         raise NotImplementedError
 
     def paths_between(self, base: str, head: str) -> tuple[str, ...]:
         """Every path that differs between two commits. A list that may be truncated is a `HostError`."""
-        listed = self.compared(base, head)
+        listed = self.compare(base, head)
         if listed.files is None:
             raise HostError(
                 f"{self.title} does not list what lies between {base[:12]} and {head[:12]}",

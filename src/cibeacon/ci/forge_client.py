@@ -1,11 +1,11 @@
-"""Asks the forge's API what neither event nor git says. The library of the forge is imported when a question is asked.
+"""Asks the API of GitHub or GitLab what neither the event nor git knows. Its library is imported with the first question.
 
 That takes a third of a second, and few runs ask.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
 
 from cibeacon.ci.github import GitHub
 from cibeacon.ci.gitlab import GitLab
@@ -18,16 +18,15 @@ from cibeacon.runtime.errors import HostError, guarded
 from cibeacon.settings import Settings
 
 if TYPE_CHECKING:
-    from cibeacon.ci.forge_api import ForgeApi
+    from cibeacon.ci.github_api import GitHubApi
+    from cibeacon.ci.gitlab_api import GitLabApi
 
 _Answer = TypeVar("_Answer")
+_Api: TypeAlias = "GitHubApi | GitLabApi"
 
 
 class ForgeClient(NamedTuple):
-    """A repository on GitHub or GitLab, and the credential to ask its API with. Every question may raise `HostError`.
-
-    The questions are those of `ForgeApi`.
-    """
+    """A repository on GitHub or GitLab, and the credential to ask its API with. Every question may raise `HostError`."""
 
     host: str
     url: str
@@ -42,13 +41,13 @@ class ForgeClient(NamedTuple):
         url, credential = _access(context.host, settings, environ)
         return cls(context.host, url, credential, context.repository or "", deadline, settings.core.allow_http)
 
-    def landed(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
+    def merged_prs(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
         """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
-        return self._ask(lambda api: api.landed(sha, among, known))
+        return self._ask(lambda api: api.merged_prs(sha, among, known))
 
-    def compared(self, base: str, head: str) -> Listed:
+    def compare(self, base: str, head: str) -> Listed:
         """What lies between two commits."""
-        return self._ask(lambda api: api.compared(base, head))
+        return self._ask(lambda api: api.compare(base, head))
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits."""
@@ -71,11 +70,11 @@ class ForgeClient(NamedTuple):
         if dry_run:
             return context, (Notice("info", f"a dry run does not ask how pipeline {context.run_id} stands"),)
         return guarded(
-            lambda: (self._ask(lambda api: api.pipeline(context)), ()),
+            lambda: (self._ask(lambda api: cast("GitLabApi", api).pipeline(context)), ()),
             lambda reason: (context, (Notice("error", f"{reason}."),)),
         )
 
-    def _ask(self, question: "Callable[[ForgeApi], _Answer]") -> _Answer:
+    def _ask(self, question: Callable[[_Api], _Answer]) -> _Answer:
         """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
         from cibeacon.runtime.threads import Unwatched, within
 
@@ -101,7 +100,7 @@ class ForgeClient(NamedTuple):
             ) from error
 
 
-def _api_class(host: str) -> "Callable[[str, Mapping[str, str], str, Deadline], ForgeApi]":
+def _api_class(host: str) -> "type[GitHubApi | GitLabApi]":
     if host == GitHub.name:
         from cibeacon.ci.github_api import GitHubApi
 

@@ -15,7 +15,7 @@ from cibeacon.ci.ci_system import CISystem, OutputValues, Summary, Variables
 from cibeacon.git.remote import Remote, forge_remote
 from cibeacon.model.ci_output import CIOutput
 from cibeacon.model.context import Checkout, Context, PullRequest, Push
-from cibeacon.model.payload import at, commit, number, seconds, server, words
+from cibeacon.model.payload import at, commit, number, seconds, server, string
 from cibeacon.model.report import Notice, Report
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import EventError, guarded
@@ -123,12 +123,12 @@ def read_run(env: Variables, event: Mapping[str, Any]) -> Context:
         server=server(server_url),
         repository=repository,
         event=name,
-        action=words(event, "action"),
+        action=string(event, "action"),
         commit_sha=_commit(name, event, pull_request, built),
         checkout_sha=built,
         ref=ref,
         branch=_branch(event, ref),
-        default_branch=words(event, "repository", "default_branch"),
+        default_branch=string(event, "repository", "default_branch"),
         pull_request=pull_request,
         push=_push(event) if name == "push" and event else None,
         merge_group=_merge_group(event) if name == "merge_group" else None,
@@ -140,7 +140,7 @@ def read_run(env: Variables, event: Mapping[str, Any]) -> Context:
         actor=env.get("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
         started_at=env.number("STATE_started_at"),
         dci_job_id=env.get("STATE_dci_job_id"),
-        deployment_state=words(event, "deployment_status", "state"),
+        deployment_state=string(event, "deployment_status", "state"),
         ci=True,
         secrets_withheld=(fork and name in _WITHOUT_SECRETS) or dependabot,
         base_config=fork or (name is not None and name not in _BY_WRITERS),
@@ -156,48 +156,48 @@ def _commit(
         return pull_request.head_sha
     if name in ("pull_request", "pull_request_target"):
         return None
-    named = words(event, "merge_group", "head_sha") or words(event, "deployment", "sha")
+    named = string(event, "merge_group", "head_sha") or string(event, "deployment", "sha")
     return commit(named) or built
 
 
 def _branch(event: Mapping[str, Any], ref: str | None) -> str | None:
     heads = "refs/heads/"
-    if branch := words(event, "pull_request", "head", "ref"):
+    if branch := string(event, "pull_request", "head", "ref"):
         return branch
-    if queued := words(event, "merge_group", "head_ref"):
+    if queued := string(event, "merge_group", "head_ref"):
         return queued.removeprefix(heads)
     if ref:
         return ref.removeprefix(heads) if ref.startswith(heads) else None
-    return words(event, "deployment", "ref")
+    return string(event, "deployment", "ref")
 
 
 def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
     """The payload's pull request. Its merge commit counts only once merged: before, it is a test merge."""
-    found = at(event, "pull_request")
-    pr_number = number(at(found, "number")) or number(at(event, "number"))
-    if not isinstance(found, dict) or pr_number is None:
+    record = at(event, "pull_request")
+    pr_number = number(at(record, "number")) or number(at(event, "number"))
+    if not isinstance(record, dict) or pr_number is None:
         return None
-    merged = at(found, "merged") is True
+    merged = at(record, "merged") is True
     return PullRequest(
         number=pr_number,
-        id=number(at(found, "id")),
+        id=number(at(record, "id")),
         merged=merged,
-        closed=at(found, "state") == "closed",
-        merge_commit_sha=commit(at(found, "merge_commit_sha")) if merged else None,
-        base_ref=words(found, "base", "ref"),
-        base_sha=commit(at(found, "base", "sha")),
-        head_ref=words(found, "head", "ref"),
-        head_sha=commit(at(found, "head", "sha")),
-        commits=number(at(found, "commits")),
-        fork=_from_fork(found),
-        url=words(found, "html_url"),
+        closed=at(record, "state") == "closed",
+        merge_commit_sha=commit(at(record, "merge_commit_sha")) if merged else None,
+        base_ref=string(record, "base", "ref"),
+        base_sha=commit(at(record, "base", "sha")),
+        head_ref=string(record, "head", "ref"),
+        head_sha=commit(at(record, "head", "sha")),
+        commits=number(at(record, "commits")),
+        fork=_from_fork(record),
+        url=string(record, "html_url"),
     )
 
 
 def _from_fork(pull_request: Mapping[str, Any]) -> bool:
-    """True when the head lives in another repository, in one that was deleted since, or nobody knows where."""
-    head = words(pull_request, "head", "repo", "full_name")
-    return head is None or head != words(pull_request, "base", "repo", "full_name")
+    """True when the head is in another repository, in one that was deleted since, or the event does not say where."""
+    head = string(pull_request, "head", "repo", "full_name")
+    return head is None or head != string(pull_request, "base", "repo", "full_name")
 
 
 def _push(event: Mapping[str, Any]) -> Push:
@@ -214,7 +214,7 @@ def _push(event: Mapping[str, Any]) -> Push:
 def _commits(event: Mapping[str, Any]) -> tuple[str, ...]:
     """The ids of a push's commits: 2,048 at most, those of merged branches among them."""
     listed = at(event, "commits")
-    named = [commit(at(each, "id")) for each in listed] if isinstance(listed, list) else []
+    named = [commit(at(entry, "id")) for entry in listed] if isinstance(listed, list) else []
     return tuple(sha for sha in named if sha)
 
 
@@ -225,18 +225,18 @@ def _merge_group(event: Mapping[str, Any]) -> Push:
 def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
     """A `workflow_run` event is about the run that it names: that is how a dead runner's record gets closed."""
     run = at(event, "workflow_run")
-    head_branch = words(run, "head_branch")
+    head_branch = string(run, "head_branch")
     return context._replace(
         commit_sha=commit(at(run, "head_sha")),
         ref=f"refs/heads/{head_branch}" if head_branch else None,
         branch=head_branch,
         run_id=str(at(run, "id")) if number(at(run, "id")) else context.run_id,
         run_attempt=number(at(run, "run_attempt")),
-        run_url=words(run, "html_url") or context.run_url,
-        pipeline=words(run, "name") or context.pipeline,
+        run_url=string(run, "html_url") or context.run_url,
+        pipeline=string(run, "name") or context.pipeline,
         job=None,
-        actor=words(run, "triggering_actor", "login") or words(run, "actor", "login"),
-        status=words(run, "conclusion"),
+        actor=string(run, "triggering_actor", "login") or string(run, "actor", "login"),
+        status=string(run, "conclusion"),
         started_at=seconds(at(run, "run_started_at")),
-        finished_at=seconds(at(run, "updated_at")) if words(run, "conclusion") else None,
+        finished_at=seconds(at(run, "updated_at")) if string(run, "conclusion") else None,
     )

@@ -19,7 +19,7 @@ from cibeacon.ci.forge_api import PAGE, ForgeApi
 from cibeacon.http.session import BoundedAdapter
 from cibeacon.model.changes import Listed, first_parents
 from cibeacon.model.context import PullRequest
-from cibeacon.model.payload import commit, number, required, valid, words
+from cibeacon.model.payload import commit, number, required, string, valid
 from cibeacon.runtime.deadline import Deadline
 
 logging.getLogger("github").handlers = [logging.NullHandler()]
@@ -79,10 +79,13 @@ class GitHubApi(ForgeApi):
         """Ends the connections."""
         self._client.close()
 
-    def landed(
+    def merged_prs(
         self, sha: str, among: Collection[str] = (), known: Mapping[int, PullRequest] | None = None
     ) -> tuple[PullRequest, ...]:
-        """See `ForgeApi`. A pull request that holds the commit need not have landed with it."""
+        """The merged pull requests that hold `sha` and that landed with `sha`, or with a commit `among` those of its push.
+
+        A pull request that is `known` by its number is not asked for again.
+        """
         with self._question(f"which pull request commit {sha[:12]} of the push belongs to"):
             known, wanted = known or {}, {sha, *among}
             pulls = self._list(f"/commits/{quote(sha)}/pulls", {"per_page": PAGE})
@@ -101,15 +104,18 @@ class GitHubApi(ForgeApi):
             return pull_request if pull_request.merged else pull_request._replace(merge_commit_sha=None)
 
     def changed_files(self, number: int) -> tuple[str, ...]:
-        """See `ForgeApi`. GitHub lists 3,000 files at most and does not say when there are more."""
+        """Every path that a pull request changed, both sides of a move. Raises `HostError`, also for a truncated list.
+
+        GitHub lists 3,000 files at most and does not say when there are more.
+        """
         with self._question(f"which files pull request #{number} changed"):
             count = int(self._object(f"/pulls/{number}")["changed_files"])
             if count >= _MOST_FILES:
                 raise self._truncated(count)
             return _paths(self._files(f"/pulls/{number}/files", count))
 
-    def compared(self, base: str, head: str) -> Listed:
-        """See `ForgeApi`. Without a common ancestor it is a `HostError`.
+    def compare(self, base: str, head: str) -> Listed:
+        """What lies between two commits, by their full ids. Raises `HostError`, also without a common ancestor.
 
         GitHub compares the merge base with the head, so its files are those between the two only where the base is the
         merge base. It lists 250 commits and 300 files at most, and says only of the commits when there are more.
@@ -138,7 +144,7 @@ class GitHubApi(ForgeApi):
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits."""
-        return self.compared(one, other).merge_base
+        return self.compare(one, other).merge_base
 
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         self._seconds()
@@ -165,9 +171,9 @@ def _merged(record: dict[str, Any]) -> PullRequest:
         merged=True,
         closed=True,
         merge_commit_sha=valid(commit, record["merge_commit_sha"]),
-        base_ref=valid(words, base["ref"]),
+        base_ref=valid(string, base["ref"]),
         base_sha=valid(commit, base["sha"]),
-        head_ref=valid(words, head["ref"]),
+        head_ref=valid(string, head["ref"]),
         head_sha=valid(commit, head["sha"]),
         commits=valid(number, record.get("commits")),
     )

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from github import GithubRetry
 
 from cibeacon.ci.github_api import GitHubApi
-from cibeacon.ci.history import Mark, Merged
+from cibeacon.ci.history import Mark, PastMerge
 from cibeacon.git.revisions import tag_series
-from cibeacon.model.payload import at, commit, required, seconds, words
+from cibeacon.model.payload import at, commit, required, seconds, string
 
 LONGEST_WAIT = 900
 """Seconds that GitHub may have us wait at once; the limit of an hour's requests may take longer, and is an error then."""
@@ -40,7 +40,7 @@ class GitHubHistory(GitHubApi):
             retry_after_max=LONGEST_WAIT,
         )
 
-    def merged(self, since: int) -> Iterator[Merged]:
+    def merges(self, since: int) -> Iterator[PastMerge]:
         """The pull requests that were merged at `since` (Unix seconds) or later, in no order; one may come twice."""
         newest = {"state": "closed", "sort": "updated", "direction": "desc"}
         with self._question("which pull requests were merged"):
@@ -49,16 +49,16 @@ class GitHubHistory(GitHubApi):
                     return
                 when = seconds(pull["merged_at"])
                 if when is not None and when >= since:
-                    yield Merged(int(pull["number"]), commit(pull["merge_commit_sha"]), when)
+                    yield PastMerge(int(pull["number"]), commit(pull["merge_commit_sha"]), when)
 
     def deployments(self) -> Iterator[Mark]:
-        """Every deployment, newest first, as it was asked for; `ended` looks up its end."""
+        """Every deployment, newest first, as it was asked for; `finish` looks up its end."""
         with self._question("what was deployed"):
             for record in chain.from_iterable(self._pages("/deployments")):
-                environment, made = words(record, "environment"), seconds(record["created_at"]) or 0
+                environment, made = string(record, "environment"), seconds(record["created_at"]) or 0
                 yield Mark(str(int(record["id"])), commit(record["sha"]), made, environment or "", environment)
 
-    def ended(self, mark: Mark) -> Mark | None:
+    def finish(self, mark: Mark) -> Mark | None:
         """A deployment with its end; None when it never came to one. An older one is `inactive` in the end."""
         with self._question(f"how deployment {mark.ident} ended"):
             for status in chain.from_iterable(self._pages(f"/deployments/{quote(mark.ident)}/statuses")):
@@ -66,18 +66,18 @@ class GitHubHistory(GitHubApi):
                     return mark._replace(
                         success=_ENDS[status["state"]],
                         deployed_at=seconds(status["created_at"]),
-                        url=words(status, "log_url") or words(status, "target_url"),
+                        url=string(status, "log_url") or string(status, "target_url"),
                     )
             return None
 
     def releases(self) -> Iterator[Mark]:
-        """Every published release, newest first, without its commit: `resolved` looks it up."""
+        """Every published release, newest first, without its commit: `resolve` looks it up."""
         with self._question("what was released"):
             for record in chain.from_iterable(self._pages("/releases")):
                 when = seconds(record["published_at"])
                 if when is not None and not record["draft"]:
                     name = str(record["tag_name"])
-                    yield Mark(name, None, when, tag_series(name), name=name, url=words(record, "html_url"))
+                    yield Mark(name, None, when, tag_series(name), name=name, url=string(record, "html_url"))
 
     def tags(self) -> Iterator[tuple[str, str]]:
         """Every tag with its commit. GitHub does not say when it was made."""
@@ -85,13 +85,13 @@ class GitHubHistory(GitHubApi):
             for record in chain.from_iterable(self._pages("/tags")):
                 yield str(record["name"]), str(record["commit"]["sha"])
 
-    def resolved(self, revision: str) -> tuple[str, int]:
+    def resolve(self, revision: str) -> tuple[str, int]:
         """The full id of a commit, and when it was committed, in Unix seconds."""
         with self._question(f"which commit {revision[:80]} is"):
             record = self._object(f"/commits/{quote(revision, safe='')}")
             return required(commit, record["sha"]), required(seconds, at(record, "commit", "committer", "date"))
 
-    def single(self, number: int) -> tuple[bool, str | None]:
+    def single_commit_or_base(self, number: int) -> tuple[bool, str | None]:
         """Whether a pull request holds a single commit. GitHub does not say what it is to be compared with."""
         with self._question(f"what pull request #{number} is"):
             return self._object(f"/pulls/{number}")["commits"] == 1, None

@@ -1,7 +1,7 @@
 """Knows how GitLab CI describes a run: its predefined variables. Does not call GitLab's API or write files.
 
 Variables: https://docs.gitlab.com/ci/variables/predefined_variables/. There is no event for a merge: it shows as a
-push to the target branch, and only the API tells which merge request it was.
+push to the target branch, and only the API knows which merge request it was.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from cibeacon.ci.forge_api import PAGE, ForgeApi, unique_paths
 from cibeacon.http.session import HardenedSession
 from cibeacon.model.changes import Listed, first_parents
 from cibeacon.model.context import Context, PullRequest
-from cibeacon.model.payload import commit, number, required, seconds, valid, words
+from cibeacon.model.payload import commit, number, required, seconds, string, valid
 from cibeacon.runtime.deadline import Deadline
 
 _MOST_COMPARED_FILES = 1000
@@ -52,10 +52,14 @@ class GitLabApi(ForgeApi):
         """Ends the connections."""
         self._session.close()
 
-    def landed(
+    def merged_prs(
         self, sha: str, among: Collection[str] = (), known: Mapping[int, PullRequest] | None = None
     ) -> tuple[PullRequest, ...]:
-        """See `ForgeApi`. Merge, squash and fast-forward each leave the commit that landed in another field."""
+        """The merged merge requests that hold `sha` and that landed with `sha`, or with a commit `among` those of its push.
+
+        One that is `known` by its number is not asked for again. Merge, squash and fast-forward each leave the commit
+        that landed in another field.
+        """
         with self._question(f"which merge request commit {sha[:12]} of the push belongs to"):
             known, wanted = known or {}, {sha, *among}
             requests = self._list(f"/repository/commits/{sha}/merge_requests", {"per_page": PAGE})
@@ -76,7 +80,7 @@ class GitLabApi(ForgeApi):
             return request if request.merged else request._replace(merge_commit_sha=None)
 
     def pipeline(self, named: Context) -> Context:
-        """See `ForgeApi`. A job token may not ask."""
+        """The run that `named` names by its id. A job token may not ask."""
         with self._question(f"how pipeline {str(named.run_id)[:20]} stands"):
             record = self._object(f"/pipelines/{int(named.run_id or '')}")
             ref, user = record["ref"], record.get("user") or {}
@@ -84,24 +88,27 @@ class GitLabApi(ForgeApi):
             return named._replace(
                 commit_sha=None if temporary else commit(record["sha"]),
                 branch=None if record.get("tag") or ref.startswith("refs/") else ref,
-                run_url=valid(words, record.get("web_url")),
-                pipeline=valid(words, record.get("name")) or named.repository,
-                actor=valid(words, user.get("username")),
-                status=required(words, record["status"]),
+                run_url=valid(string, record.get("web_url")),
+                pipeline=valid(string, record.get("name")) or named.repository,
+                actor=valid(string, user.get("username")),
+                status=required(string, record["status"]),
                 started_at=seconds(record.get("created_at")),
                 finished_at=seconds(record.get("finished_at") or record.get("updated_at")),
             )
 
     def changed_files(self, number: int) -> tuple[str, ...]:
-        """See `ForgeApi`. GitLab counts 1,000 files by default, and says "1000+" where there are more."""
+        """Every path that a merge request changed, both sides of a move. Raises `HostError`, also for a truncated list.
+
+        GitLab counts 1,000 files by default, and says "1000+" where there are more.
+        """
         with self._question(f"which files merge request !{number} changed"):
             count = str(self._object(f"/merge_requests/{number}")["changes_count"])
             if not count.isdecimal():
                 raise self._truncated(count[:20])
             return unique_paths(self._files(f"/merge_requests/{number}/diffs", int(count)), "old_path", "new_path")
 
-    def compared(self, base: str, head: str) -> Listed:
-        """See `ForgeApi`. GitLab compares the two directly, and not with their merge base."""
+    def compare(self, base: str, head: str) -> Listed:
+        """What lies between two commits, by their full ids: compared directly, and not with their merge base."""
         with self._question(f"what lies between {base[:12]} and {head[:12]}"):
             record = self._object("/repository/compare", {"from": base, "to": head, "straight": "true"})
             commits, files = record["commits"], record["diffs"]
@@ -139,8 +146,8 @@ def _merged(record: dict[str, Any]) -> PullRequest:
         merged=True,
         closed=True,
         merge_commit_sha=merge or squash or head,
-        base_ref=valid(words, record.get("target_branch")),
-        head_ref=valid(words, record.get("source_branch")),
+        base_ref=valid(string, record.get("target_branch")),
+        head_ref=valid(string, record.get("source_branch")),
         head_sha=head,
         diff_base_sha=valid(commit, refs.get("base_sha")),
         squashed=squash is not None,

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from cibeacon.ci.gitlab_api import GitLabApi
-from cibeacon.ci.history import Mark, Merged
+from cibeacon.ci.history import Mark, PastMerge
 from cibeacon.git.revisions import tag_series
-from cibeacon.model.payload import at, commit, iso, required, seconds, words
+from cibeacon.model.payload import at, commit, iso, required, seconds, string
 
 _ENDS: Mapping[str, bool] = {"success": True, "failed": False}
 
@@ -26,7 +26,7 @@ class GitLabHistory(GitLabApi):
     unusable_hint = "Run again later with --append."
     retries: Mapping[str, Any] = {"obey_rate_limit": True, "retry_transient_errors": True, "max_retries": 4}
 
-    def merged(self, since: int) -> Iterator[Merged]:
+    def merges(self, since: int) -> Iterator[PastMerge]:
         """The merge requests that were merged at `since` (Unix seconds) or later, in no order; one may come twice."""
         query = {
             "state": "merged",
@@ -41,7 +41,7 @@ class GitLabHistory(GitLabApi):
                 if when is not None and when >= since:
                     squash, merge = commit(record.get("squash_commit_sha")), commit(record.get("merge_commit_sha"))
                     sha = merge or squash or commit(record.get("sha"))
-                    yield Merged(int(record["iid"]), sha, when, whole=merge is None and squash is not None)
+                    yield PastMerge(int(record["iid"]), sha, when, squashed=merge is None and squash is not None)
 
     def deployments(self) -> Iterator[Mark]:
         """Every deployment that has ended, newest first."""
@@ -49,7 +49,7 @@ class GitLabHistory(GitLabApi):
             newest = {"order_by": "created_at", "sort": "desc"}
             for record in chain.from_iterable(self._pages("/deployments", newest)):
                 if record["status"] in _ENDS:
-                    environment = words(record, "environment", "name")
+                    environment = string(record, "environment", "name")
                     finished_at = seconds(at(record, "deployable", "finished_at"))
                     yield Mark(
                         str(int(record["id"])),
@@ -57,12 +57,12 @@ class GitLabHistory(GitLabApi):
                         seconds(record["created_at"]) or 0,
                         environment or "",
                         environment,
-                        url=words(record, "deployable", "web_url"),
+                        url=string(record, "deployable", "web_url"),
                         success=_ENDS[record["status"]],
                         deployed_at=finished_at or seconds(record.get("updated_at")),
                     )
 
-    def ended(self, mark: Mark) -> Mark | None:
+    def finish(self, mark: Mark) -> Mark | None:
         """A deployment with its end, which GitLab lists along with it."""
         return mark
 
@@ -74,7 +74,7 @@ class GitLabHistory(GitLabApi):
                 when = seconds(record["released_at"])
                 if when is not None and not record.get("upcoming_release"):
                     name, sha = str(record["tag_name"]), commit(at(record, "commit", "id"))
-                    yield Mark(name, sha, when, tag_series(name), name=name, url=words(record, "_links", "self"))
+                    yield Mark(name, sha, when, tag_series(name), name=name, url=string(record, "_links", "self"))
 
     def tags(self) -> Iterator[tuple[str, str]]:
         """Every tag with its commit."""
@@ -83,12 +83,12 @@ class GitLabHistory(GitLabApi):
             for record in chain.from_iterable(self._pages("/repository/tags", newest)):
                 yield str(record["name"]), str(record["commit"]["id"])
 
-    def resolved(self, revision: str) -> tuple[str, int]:
+    def resolve(self, revision: str) -> tuple[str, int]:
         """The full id of a commit, and when it was committed, in Unix seconds."""
         with self._question(f"which commit {revision[:80]} is"):
             record = self._object(f"/repository/commits/{quote(revision, safe='')}")
             return required(commit, record.get("id")), required(seconds, record.get("committed_date"))
 
-    def single(self, number: int) -> tuple[bool, str | None]:
+    def single_commit_or_base(self, number: int) -> tuple[bool, str | None]:
         """The commit that a merge request is to be compared with, which GitLab knows; its commits are not counted."""
         return False, self.pull_request(number).diff_base_sha

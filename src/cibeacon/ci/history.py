@@ -1,7 +1,6 @@
-"""Knows what history tells: which merges and which deployments, and what each is to be compared with. Asks nobody.
+"""Knows merges and deployments of the past, and which pull request a commit message names. Asks no forge and no git.
 
-The lists are short entries, one a merge or deployment, so a long history fits into memory; what each changed does not
-stand in them.
+An entry is short and leaves out what the commit changed, so that a long history fits into memory.
 """
 
 import re
@@ -9,16 +8,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Merged(NamedTuple):
+class PastMerge(NamedTuple):
     """A merged pull request (merge request)."""
 
     number: int
     sha: str | None
-    """The commit that landed; None where the host names none."""
+    """The commit that landed; None where the forge names none."""
     seconds: int
     """When it was merged, Unix seconds."""
-    whole: bool = False
-    """True where that commit alone holds everything, whoever its parent is: the host says that it was squashed."""
+    squashed: bool = False
+    """True where the forge says that this commit alone holds everything."""
     base: str | None = None
     """The commit that it is to be compared with, where the source knows it."""
 
@@ -55,11 +54,10 @@ _GITLAB = re.compile(r"^See merge request (?:[\w./-]*)!([1-9]\d{0,8})\s*$", re.M
 
 def number_in(message: str) -> int | None:
     """The pull request that a merge commit names in the form in which GitHub or GitLab writes it."""
-    found = _GITHUB.match(message)
-    if found:
-        return int(found[1])
-    told = _GITLAB.findall(message)
-    return int(told[-1]) if told else None
+    if match := _GITHUB.match(message):
+        return int(match[1])
+    numbers = _GITLAB.findall(message)
+    return int(numbers[-1]) if numbers else None
 
 
 _SQUASHED = {
@@ -69,28 +67,28 @@ _SQUASHED = {
     "bitbucket server": re.compile(r"Pull request #([1-9]\d{0,8}): .*"),
     "azure": re.compile(r"Merged PR ([1-9]\d{0,8}): .*"),
 }
-"""What each host writes into the commit of a pull request, a squashed one too: GitLab as its last line, others as the first."""
+"""What each forge writes into the commit of a pull request, a squashed one too: GitLab as its last line, others as the first."""
 _SERVERS = {"github": "github", "gitlab": "gitlab", "bitbucket": "bitbucket", "azure": "azure", "visualstudio": "azure"}
 
 
 def squashed_number(message: str, server: str | None = None) -> int | None:
-    """The pull request that a commit names, which may be no merge: its words are all there is to tell it by.
+    """The pull request that the message of a commit names, which may be no merge.
 
-    On a server that is known to be one host's no other's words count: on GitLab `(#7)` is an issue.
+    On a server of a known forge only that forge's form counts: on GitLab `(#7)` is an issue.
     """
     host = next((host for part, host in _SERVERS.items() if server and part in server), "")
     for name, form in _SQUASHED.items():
         text = message if name == "gitlab" else message.partition("\n")[0]
-        if name.startswith(host) and (found := form.fullmatch(text.rstrip())):
-            return int(found[1])
+        if name.startswith(host) and (match := form.fullmatch(text.rstrip())):
+            return int(match[1])
     return None
 
 
 def earlier(marks: Sequence[Mark]) -> list[int | None]:
-    """For each mark the place of the one before it in its family; None for the first."""
+    """For each mark the index of the one before it in its family; None for the first."""
     last: dict[str, int] = {}
-    found: list[int | None] = []
-    for place, mark in enumerate(marks):
-        found.append(last.get(mark.family))
-        last[mark.family] = place
-    return found
+    indexes: list[int | None] = []
+    for index, mark in enumerate(marks):
+        indexes.append(last.get(mark.family))
+        last[mark.family] = index
+    return indexes

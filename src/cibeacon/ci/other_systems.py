@@ -37,7 +37,7 @@ _NUMBERS = (
     _RunNumbers("CF_BUILD_ID", ("CF_PIPELINE_NAME",)),
     _RunNumbers("BUILD_TAG", ("JENKINS_URL", "JOB_NAME"), prefix="jenkins-"),
 )
-"""CI systems that count the runs of each pipeline, or whose reruns keep their number."""
+"""CI systems that count the runs of every pipeline apart, or whose reruns keep their number."""
 
 
 class OtherSystem(CISystem):

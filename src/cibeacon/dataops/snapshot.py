@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from cibeacon.dataops.client import PipelinesClient
 from cibeacon.dataops.errors import DataopsError
-from cibeacon.model.payload import at, number, words
+from cibeacon.model.payload import at, number, string
 
 FINAL = ("success", "failed", "canceled", "skipped")
 BLOCKED = "manual"
@@ -41,8 +41,8 @@ class Pipeline(NamedTuple):
         """From the API. Raises `DataopsError` for a record without an id."""
         fields: dict[str, Any] = {name: _seconds(record, name) for name in ("duration", "queued_duration")}
         for name in ("web_url", "ref", "sha", "source", "created_at", "yaml_errors"):
-            fields[name] = words(record, name) or ""
-        return cls(_identity("pipeline", record), project, words(record, "status") or "unknown", **fields)
+            fields[name] = string(record, name) or ""
+        return cls(_identity("pipeline", record), project, string(record, "status") or "unknown", **fields)
 
     @property
     def is_over(self) -> bool:
@@ -74,12 +74,12 @@ class PipelineJob(NamedTuple):
             _identity("job", record),
             project,
             pipeline or number(at(record, "pipeline", "id")) or 0,
-            name=words(record, "name") or "?",
-            status=words(record, "status") or "unknown",
+            name=string(record, "name") or "?",
+            status=string(record, "status") or "unknown",
             allow_failure=record.get("allow_failure") is True,
             duration=_seconds(record, "duration"),
             bridge=bridge,
-            **{name: words(record, name) or "" for name in ("stage", "web_url", "failure_reason", "ref")},
+            **{name: string(record, name) or "" for name in ("stage", "web_url", "failure_reason", "ref")},
         )
 
     @property
@@ -109,7 +109,7 @@ class Snapshot(NamedTuple):
     """Those of the pipeline and of every downstream one that could be read; bridges count as jobs."""
     downstream: tuple[Downstream, ...] = ()
     hidden: tuple[str, ...] = ()
-    """What could not be read, in words."""
+    """What could not be read, as a clause."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from cibeacon.ci.history import Mark, Merged
+from cibeacon.ci.history import Mark, PastMerge
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
 from cibeacon.git.log import Log, Step
@@ -38,15 +38,15 @@ class ForgeHistory:
         self._merge_commits: set[str] = set()
         self._refused = 0
 
-    def merges(self, totals: ExportTotals) -> Iterator[Merged]:
+    def merges(self, totals: ExportTotals) -> Iterator[PastMerge]:
         """The merged pull requests of the window, by the time of the merge."""
         window = self._options.window
-        merges = {merged.number: merged for merged in self._list(self._api.merged(window.since))}.values()
+        merges = {merged.number: merged for merged in self._list(self._api.merges(window.since))}.values()
         self._merge_commits = {merged.sha for merged in merges if merged.sha}
         in_window = (merged for merged in merges if window.holds(merged.seconds))
         yield from sorted(in_window, key=lambda merged: (merged.seconds, merged.number))
 
-    def comparisons(self, merges: Sequence[Merged]) -> list[Comparison]:
+    def comparisons(self, merges: Sequence[PastMerge]) -> list[Comparison]:
         """What each merge is compared with."""
         steps = self._steps([merged.sha for merged in merges if merged.sha])
         return [self._merge_comparison(merged, steps.get(merged.sha or "")) for merged in merges]
@@ -67,9 +67,9 @@ class ForgeHistory:
     def finish(self, mark: Mark) -> Mark | None:
         """A deployment with its end, None where it came to none; a release with its commit. May raise `HostError`."""
         if self._options.of == "deployments":
-            return self._ask(partial(self._api.ended, mark))
+            return self._ask(partial(self._api.finish, mark))
         if mark.sha is None:
-            return mark._replace(sha=self._ask(partial(self._api.resolved, mark.ident))[0])
+            return mark._replace(sha=self._ask(partial(self._api.resolve, mark.ident))[0])
         return mark
 
     def comparison(self, mark: Mark, base: str | None) -> Comparison:
@@ -78,7 +78,7 @@ class ForgeHistory:
             return Comparison(mark.sha, base)
         return Comparison(mark.sha, base, partial(self._ask, partial(self._api.paths_between, base, mark.sha)))
 
-    def _merge_comparison(self, merged: Merged, step: Step | None) -> Comparison:
+    def _merge_comparison(self, merged: PastMerge, step: Step | None) -> Comparison:
         """A merge commit is compared with its first parent; so is a single commit that is the whole pull request.
 
         Behind the commit of another pull request it is; else it may be the last of several that were rebased.
@@ -86,10 +86,10 @@ class ForgeHistory:
         ask_files = partial(self._ask, partial(self._api.changed_files, merged.number))
         if step is None or not step.parents:
             return Comparison(None, None, ask_files)
-        if len(step.parents) > 1 or merged.whole or step.parents[0] in self._merge_commits:
+        if len(step.parents) > 1 or merged.squashed or step.parents[0] in self._merge_commits:
             return Comparison(merged.sha, step.parents[0], ask_files)
         try:
-            is_single, base = self._ask(partial(self._api.single, merged.number))
+            is_single, base = self._ask(partial(self._api.single_commit_or_base, merged.number))
         except HostError:
             return Comparison(None, None, ask_files)  # whose error says why
         base = step.parents[0] if is_single else base
@@ -107,7 +107,7 @@ class ForgeHistory:
         times = {sha: step.seconds for sha, step in self._steps(shas).items()}
         for sha in shas:
             if sha not in times:
-                times[sha] = self._ask(partial(self._api.resolved, sha))[1]
+                times[sha] = self._ask(partial(self._api.resolve, sha))[1]
         return times
 
     def _deployments(self) -> list[Mark]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from cibeacon.ci.history import Mark, Merged, number_in, squashed_number
+from cibeacon.ci.history import Mark, PastMerge, number_in, squashed_number
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
 from cibeacon.git.log import Log, Step
@@ -39,18 +39,18 @@ class GitHistory:
         self._log, self._revision, self._options = log, revision, options
         self._believes_squashed, self._server = believes_squashed, server
 
-    def merges(self, totals: ExportTotals) -> Iterator[Merged]:
+    def merges(self, totals: ExportTotals) -> Iterator[PastMerge]:
         """The commits that name their pull request, in their order; the others are counted.
 
         A pull request lands once. Where several commits name it, a merge commit is believed, and without one none of them:
         the others may be of a history that was imported, or speak of an issue.
         """
-        merges: list[tuple[Merged, bool]] = []
+        merges: list[tuple[PastMerge, bool]] = []
         for step in self._steps():
             is_merge = len(step.parents) > 1
             if number := self._number(step, is_merge=is_merge):
                 base = next(iter(step.parents), None)
-                merges.append((Merged(number, step.sha, step.seconds, base=base), is_merge))
+                merges.append((PastMerge(number, step.sha, step.seconds, base=base), is_merge))
             elif is_merge:
                 totals.unnumbered += 1
             else:
@@ -62,7 +62,7 @@ class GitHistory:
             else:
                 totals.ambiguous += 1
 
-    def comparisons(self, merges: Sequence[Merged]) -> list[Comparison]:
+    def comparisons(self, merges: Sequence[PastMerge]) -> list[Comparison]:
         """A merge is compared with its first parent."""
         return [Comparison(merged.sha, merged.base) for merged in merges]
 

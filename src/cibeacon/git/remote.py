@@ -21,7 +21,7 @@ class Remote(NamedTuple):
     url: str
     user: str | None = None
     secret: str | None = None
-    """None asks as nobody, which public repositories allow."""
+    """None: without a credential, which public repositories allow."""
     access: str = ""
     """What a person does where the server refuses."""
 

@@ -1,4 +1,4 @@
-"""The only questions to git: reads one repository's objects with plumbing commands. Knows no host and no service.
+"""Reads one repository's objects with plumbing commands. Knows no host and no service.
 
 It writes nothing; `git_process` starts and ends git.
 """
@@ -20,7 +20,7 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
 
 LARGEST_FILE = 4 << 20
-"""Bytes of a file of the repository that is read as a whole: configuration, CODEOWNERS, a build graph."""
+"""Bytes of a file of the repository that is read at once: configuration, CODEOWNERS, a build graph."""
 MOST_ENTRIES = 5_000_000
 """Files, or folders, of one tree."""
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
@@ -58,7 +58,7 @@ class Repository(Git):
     @property
     def exists(self) -> bool:
         """Whether there is a checkout at all."""
-        return os.path.exists(self.root / ".git")  # noqa: PTH110 - False where it may not be looked at
+        return os.path.exists(self.root / ".git")  # noqa: PTH110 - False where the folder may not be read
 
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, when its tree is here."""

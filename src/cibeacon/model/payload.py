@@ -82,7 +82,7 @@ def required(read: Callable[[Any], _Read | None], value: Any) -> _Read:
     return found
 
 
-def words(value: Any, *path: str) -> str | None:
+def string(value: Any, *path: str) -> str | None:
     """The text at a path of keys, or None when there is none."""
     found = at(value, *path)
     return found if isinstance(found, str) and found else None
