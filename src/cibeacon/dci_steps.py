@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cibeacon.delivery.write_ahead import open_spool
-from cibeacon.files.attachments import attachments_or_none
+from cibeacon.files.attachments import try_find_attachments
 from cibeacon.manual_run import ManualRun
 from cibeacon.model.report import Report
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
@@ -107,7 +107,7 @@ class _Step:
         """The files; a notice names each that is not sent. A person at the command line may name any file."""
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
         anywhere, top = origin.words.startswith("--"), paths.boundary(self._env)
-        (files, problems), stop = attachments_or_none(dci.dci_files, self._env.cwd, top=top, anywhere=anywhere)
+        (files, problems), stop = try_find_attachments(dci.dci_files, self._env.cwd, top=top, anywhere=anywhere)
         self._manual = self._manual._replace(run=self._manual.run._replace(interrupted=stop))
         self._manual = self._manual.noting(*(f"{problem}." for problem in problems))
         if not dci.dci_files:

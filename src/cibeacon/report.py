@@ -86,13 +86,13 @@ def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tupl
     steps = _plan(env, run) if patterns else []
     if not any(isinstance(step, PlannedSignal) and isinstance(step.signal, JobState) for step in steps):
         return run, (), ()
-    from cibeacon.files.attachments import attachments_or_none, no_attachments  # few runs send files
+    from cibeacon.files.attachments import no_attachments, try_find_attachments  # few runs send files
 
     env.halftime(run.deadline.remaining() / 2)  # the rest is for sending
     if reason := run.interrupted:
         files, complaints = no_attachments(reason)
     else:
-        (files, complaints), reason = attachments_or_none(patterns, env.cwd, top=paths.boundary(env))
+        (files, complaints), reason = try_find_attachments(patterns, env.cwd, top=paths.boundary(env))
     env.halftime(None)
     notices = tuple(Notice("error", f"dci_files: {complaint}.") for complaint in complaints)
     return run._replace(interrupted=reason), tuple(File(*file) for file in files), notices

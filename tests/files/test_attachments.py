@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cibeacon.files import attachments as module
 from cibeacon.files import junit
-from cibeacon.files.attachments import LARGEST, attachments
+from cibeacon.files.attachments import LARGEST, find_attachments
 from cibeacon.sinks.dci_files import unique_names
 
 TABLES = Path(__file__).parent / "attachments"
@@ -31,14 +31,14 @@ def write(root, path, content=b"x"):
 
 
 def names(root, *patterns, **how):
-    return [each.name for each in attachments(patterns, root, **how)[0]]
+    return [each.name for each in find_attachments(patterns, root, **how)[0]]
 
 
 @pytest.mark.parametrize("case", KINDS, ids=lambda case: case["path"])
 def test_a_file_goes_with_the_name_and_the_type_that_users_of_dci_know(tmp_path, case):
     content = case["content"].encode(case.get("encoding", "utf-8"))
     path = write(tmp_path, case["path"], content)
-    found, said = attachments([case.get("pattern", case["path"])], tmp_path)
+    found, said = find_attachments([case.get("pattern", case["path"])], tmp_path)
     assert [(each.path, each.name, each.mime, each.size) for each in found] == [
         (path, case["name"], case["mime"], len(content))
     ]
@@ -48,7 +48,7 @@ def test_a_file_goes_with_the_name_and_the_type_that_users_of_dci_know(tmp_path,
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case["title"])
 def test_a_report_that_no_parser_would_read_is_sent_as_a_file_and_said_to_be(tmp_path, case):
     write(tmp_path, "r.xml", case["content"].encode(case.get("encoding", "utf-8")))
-    found, said = attachments(["r.xml"], tmp_path)
+    found, said = find_attachments(["r.xml"], tmp_path)
     assert [(each.name, each.mime) for each in found] == [("r.xml", "text/xml")]
     assert len(said) == 1
     assert said[0].startswith("r.xml is sent as text/xml")
@@ -80,11 +80,11 @@ def test_what_a_parser_would_hoard_is_refused_early(tmp_path, start, piece):
         file.writelines(endless(start, piece))
     tracemalloc.start()
     with path.open("rb") as file:
-        seen = junit.look(file)
+        seen = junit.check(file)
         read = file.tell()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seen.fault or not seen.junit
+    assert seen.fault or not seen.is_junit
     assert read < 16 << 20
     assert peak < 32 << 20
 
@@ -98,7 +98,7 @@ def test_text_of_any_length_is_no_fault(tmp_path):
         file.write(b"]]></system-err></testsuite>")
     tracemalloc.start()
     with path.open("rb") as file:
-        assert junit.look(file) == junit.Look(junit=True)
+        assert junit.check(file) == junit.Check(is_junit=True)
     assert tracemalloc.get_traced_memory()[1] < 32 << 20
     tracemalloc.stop()
 
@@ -118,7 +118,7 @@ def test_a_link_that_leads_to_itself_keeps_no_other_file_from_being_taken(tmp_pa
 )
 def test_a_name_that_no_file_can_have_keeps_no_other_from_being_taken(tmp_path, pattern, anywhere):
     write(tmp_path, "last.log")
-    found, said = attachments([pattern, "*.log"], tmp_path, anywhere=anywhere)
+    found, said = find_attachments([pattern, "*.log"], tmp_path, anywhere=anywhere)
     assert [each.name for each in found] == ["last.log"]
     assert len(said) == 1
 
@@ -178,7 +178,7 @@ def test_what_is_not_taken_is_said_with_the_reason(tmp_path, pattern, said):
     (root / "out.log").symlink_to("../secret.log")
     (root / "outside").symlink_to("..")
     (root / "token").symlink_to(".git/config")
-    assert attachments([pattern], root) == ((), (said.format(root=root),))
+    assert find_attachments([pattern], root) == ((), (said.format(root=root),))
 
 
 def test_a_pattern_of_all_leaves_out_git_and_whatever_links_lead_to(tmp_path):
@@ -190,7 +190,7 @@ def test_a_pattern_of_all_leaves_out_git_and_whatever_links_lead_to(tmp_path):
         (root / f"a/loop{number}").symlink_to("..")
     (root / "inside.log").symlink_to("a/1.log")
     (root / "outside.log").symlink_to("../secret.log")
-    found, said = attachments(["**", ".*/**"], root)
+    found, said = find_attachments(["**", ".*/**"], root)
     assert [each.name for each in found] == ["a/1.log", "inside.log"]
     assert said == (
         "outside.log is not taken: it is a symbolic link that leads out of the folder",
@@ -212,7 +212,7 @@ def test_a_person_at_the_command_line_may_name_any_file(tmp_path):
 def test_a_file_over_the_limit_is_told_and_left(tmp_path):
     with (tmp_path / "core").open("wb") as file:
         file.truncate(LARGEST + 1)
-    found, said = attachments(["core"], tmp_path)
+    found, said = find_attachments(["core"], tmp_path)
     assert found == ()
     assert "1.0 GiB" in said[0]
     assert "compress it" in said[0]
@@ -222,7 +222,7 @@ def test_more_files_than_a_run_may_have_are_said_to_be_left(tmp_path, monkeypatc
     monkeypatch.setattr(module, "MOST", 2)
     for name in "cab":
         write(tmp_path, name)
-    found, said = attachments(["*"], tmp_path)
+    found, said = find_attachments(["*"], tmp_path)
     assert [each.name for each in found] == ["a", "b"]
     assert said == ("only the first 2 of 3 files are taken",)
 
@@ -230,9 +230,9 @@ def test_more_files_than_a_run_may_have_are_said_to_be_left(tmp_path, monkeypatc
 def test_many_files_that_are_not_taken_are_not_told_one_by_one(tmp_path):
     for number in range(100):
         (tmp_path / f"{number:03}").symlink_to("nowhere")
-    found, said = attachments(["*"], tmp_path)
+    found, said = find_attachments(["*"], tmp_path)
     assert found == ()
-    assert len(said) == module.MOST_SAID + 1
+    assert len(said) == module.MOST_COMPLAINTS + 1
     assert said[-1] == "… and 80 more are not taken as they are"
 
 

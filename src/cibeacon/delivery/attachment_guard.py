@@ -39,14 +39,14 @@ def fault(
     signal = entry.record.signal or {}
     if signal.get("type") != FILE:
         return None
-    from cibeacon.files.attachments import attachments  # loaded only where files are sent
+    from cibeacon.files.attachments import find_attachments  # loaded only where files are sent
 
     path = Path(str(signal.get("path")))
     if not _is_own(entry, env, spool) and path not in allowed():
         reason = f"{path} is not sent on the word of a record that anybody could have written"
         hint = "if it is to leave, name it in the setting dci_files of this replay."
         return AttachmentFault(f"{reason}: {hint}", retryable=True)
-    files, problems = attachments([str(path)], env.cwd, anywhere=True)
+    files, problems = find_attachments([str(path)], env.cwd, anywhere=True)
     if [file.path for file in files] == [path]:
         return None
     reason = "; ".join(problems) or "it is no file"
@@ -55,9 +55,9 @@ def fault(
 
 def allowed_files(env: Environment, settings: Settings) -> frozenset[Path]:
     """The files that the settings name: they may be sent whatever record names them."""
-    from cibeacon.files.attachments import named_files  # loaded only where files are sent
+    from cibeacon.files.attachments import allowed_paths  # loaded only where files are sent
 
-    return named_files(settings.dci.dci_files, env.cwd, paths.boundary(env))
+    return allowed_paths(settings.dci.dci_files, env.cwd, paths.boundary(env))
 
 
 def _is_own(entry: Entry, env: Environment, spool: SpoolStore | None) -> bool:

@@ -1,6 +1,6 @@
-"""The only XML: tells whether a file is a JUnit report, and whether all of it can be parsed. Does not know what it says.
+"""The door to XML: checks whether a file is a JUnit report and can be parsed to its end. Does not know what it reports.
 
-The file is anybody's, so it is read in pieces that the parser cannot hoard, without declarations, entities or
+The file may be a stranger's, so it is read in pieces that the parser cannot hoard, without declarations, entities or
 network. A report is one by its root element alone, as DCI's control server has it. The format:
 https://github.com/testmoapp/junitxml; the parser: https://docs.python.org/3/library/pyexpat.html.
 """
@@ -19,44 +19,44 @@ MOST_NAMES = 10_000
 """Different names of elements and attributes; the parser remembers each for good."""
 
 
-class Look(NamedTuple):
-    """What a look at a file found."""
+class Check(NamedTuple):
+    """What a check of a file found."""
 
-    junit: bool
+    is_junit: bool
     """Whether its root element is that of a JUnit report."""
     fault: str | None = None
     """Why a parser will not read the report to its end, as a clause."""
 
 
-class _NoReport(Exception):
+class _OtherRoot(Exception):
     """The root element is another."""
 
 
 class _Refused(Exception):
-    """What is well-formed perhaps, and read by nobody who is careful."""
+    """The file may be well-formed, but a careful reader does not read it."""
 
 
-def look(file: BinaryIO) -> Look:
-    """A look at the file from where it stands; a report is read to its end. Raises `OSError`."""
+def check(file: BinaryIO) -> Check:
+    """Checks the file from its current position; reads a report to its end. Raises `OSError`."""
     reader = _Reader()
     try:
         reader.read(file)
-    except _NoReport:
-        return Look(junit=False)
+    except _OtherRoot:
+        return Check(is_junit=False)
     except _Refused as refusal:
-        return Look(reader.junit, str(refusal))
+        return Check(reader.is_junit, str(refusal))
     except expat.ExpatError as error:
-        return Look(reader.junit, f"line {error.lineno}: {expat.ErrorString(error.code)}")
+        return Check(reader.is_junit, f"line {error.lineno}: {expat.ErrorString(error.code)}")
     except (ValueError, LookupError):  # an encoding that Python does not know, or not as one of single bytes
-        return Look(reader.junit, "its encoding is not known")
-    return Look(reader.junit)
+        return Check(reader.is_junit, "its encoding is not known")
+    return Check(reader.is_junit)
 
 
 class _Reader:
     """One parse."""
 
     def __init__(self) -> None:
-        self.junit = False
+        self.is_junit = False
         self._names: set[str] = set()
         self._depth = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")  # a name in a namespace holds a space then
@@ -78,9 +78,9 @@ class _Reader:
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
         if not self._depth:
-            self.junit = name in _ROOTS
-            if not self.junit:
-                raise _NoReport
+            self.is_junit = name in _ROOTS
+            if not self.is_junit:
+                raise _OtherRoot
         self._depth += 1
         self._names.add(name)
         self._names.update(attributes)
