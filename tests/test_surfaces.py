@@ -17,7 +17,7 @@ from cibeacon.cli.commands import VERBS, cibeacon
 from cibeacon.dataops.errors import ENDINGS
 from cibeacon.model.parsers import program
 from cibeacon.report_text import OUTPUTS
-from cibeacon.settings import all_options, load_settings, step
+from cibeacon.settings import all_options, load_settings, step_options
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = [each for group in all_options().values() for each in group]
@@ -56,7 +56,7 @@ def test_the_action_has_every_option_as_input_and_the_command_besides(action):
 
 
 def test_the_command_is_no_setting_of_any_other_surface():
-    (command,) = step.options()
+    (command,) = step_options()
     assert command.name not in {each.name for each in OPTIONS}
     assert command.default == ("report",)
 

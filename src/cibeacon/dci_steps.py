@@ -106,7 +106,7 @@ class _Step:
     def files(self) -> Sequence[Attachment]:
         """The files; a notice names each that is not sent. A person at the command line may name any file."""
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
-        anywhere, top = origin.words.startswith("--"), paths.boundary(self._env)
+        anywhere, top = origin.source.startswith("--"), paths.boundary(self._env)
         (files, problems), stop = try_find_attachments(dci.dci_files, self._env.cwd, top=top, anywhere=anywhere)
         self._manual = self._manual._replace(run=self._manual.run._replace(interrupted=stop))
         self._manual = self._manual.noting(*(f"{problem}." for problem in problems))

@@ -103,7 +103,7 @@ def services_lines(report: Report) -> tuple[str, ...]:
 
 def origin_lines(origins: Mapping[str, Origin]) -> tuple[str, ...]:
     """Where the value of each setting came from, except defaults; never the value."""
-    return _clipped([f"setting     {name} from {origin.words}" for name, origin in origins.items() if origin.given])
+    return _clipped([f"setting     {name} from {origin.source}" for name, origin in origins.items() if origin.given])
 
 
 def _clipped(texts: Iterable[str]) -> tuple[str, ...]:

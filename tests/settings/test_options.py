@@ -69,7 +69,7 @@ def test_the_best_source_wins_over_all_below_it(best):
 def test_an_empty_value_means_unset_on_every_rung(best, blank):
     rungs = [(rung, blank) for rung in range(best)]
     group, origins, _ = settled(**placed(*rungs, (best, "red")))
-    assert (group.paint_colour, origins["paint_colour"].words) == ("red", LADDER[best][0])
+    assert (group.paint_colour, origins["paint_colour"].source) == ("red", LADDER[best][0])
 
 
 @given(st.dictionaries(st.integers(0, len(LADDER) - 1), st.sampled_from(["", "  ", "red", " blue "])))

@@ -101,7 +101,7 @@ def test_the_repository_can_never_redirect_the_token_or_loosen_a_rule():
 def test_every_option_can_be_given_as_our_own_variable(name):
     settings = load_settings({}, {OPTIONS[name].variable: GIVEN[name]}, {})
     assert value(settings, name) != value(load_settings({}, {}, {}), name)
-    assert (settings.origins[name].words, settings.given(name)) == (OPTIONS[name].variable, True)
+    assert (settings.origins[name].source, settings.given(name)) == (OPTIONS[name].variable, True)
     assert settings.problems == ()
 
 
@@ -123,7 +123,7 @@ def test_secrets_alone_have_no_flag(name):
 )
 def test_well_known_names_are_accepted_after_our_own(variable, name):
     settings = load_settings({}, {variable: "well-known"}, {})
-    assert (value(settings, name), settings.origins[name].words) == ("well-known", variable)
+    assert (value(settings, name), settings.origins[name].source) == ("well-known", variable)
     assert value(load_settings({}, {variable: "well-known", OPTIONS[name].variable: "own"}, {}), name) == "own"
 
 
@@ -187,7 +187,7 @@ def test_a_bad_strict_is_false():
 def test_nothing_given_is_the_default_everywhere():
     settings = load_settings({}, {}, {})
     assert not settings.given(*OPTIONS)
-    assert {origin.words for origin in settings.origins.values()} == {"default"}
+    assert {origin.source for origin in settings.origins.values()} == {"default"}
     assert {name: value(settings, name) for name in OPTIONS} == {name: each.default for name, each in OPTIONS.items()}
     assert settings.problems == ()
 
@@ -226,7 +226,7 @@ def test_every_option_says_what_it_is_for(name):
 )  # fmt: skip
 def test_the_variables_of_dcis_own_tools_are_read(variable, given, name, found):
     settings = load_settings({}, {variable: given}, {})
-    assert (value(settings, name), settings.origins[name].words, settings.problems) == (found, variable, ())
+    assert (value(settings, name), settings.origins[name].source, settings.problems) == (found, variable, ())
 
 
 def test_files_have_time_of_their_own_and_what_follows_them_has_it_afresh():

@@ -15,8 +15,7 @@ from cibeacon.cli.report_view import is_strict, present, run_report
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
 from cibeacon.runtime.environment import Environment
-from cibeacon.settings import Settings, load_settings
-from cibeacon.settings.step import options
+from cibeacon.settings import Settings, load_settings, step_options
 
 REPORT = "report"
 """The one command with stages: the others do all they do in the main stage."""
@@ -47,7 +46,7 @@ def run(env: Environment) -> int:
 
 def command(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The words of the input. Raises ValueError, with a sentence, for what cannot be a command."""
-    (each,) = options()
+    (each,) = step_options()
     given = environ.get(each.input_variable, "").strip()
     try:
         words: tuple[str, ...] = each.parse(given) if given else each.default

@@ -96,6 +96,25 @@ def words(given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text(item.strip()) for item in items if item.strip()))
 
 
+def regexes(given: str) -> tuple[str, ...]:
+    """Regular expressions separated by colons, as DCI's own tools have it."""
+    import warnings
+
+    found = tuple(dict.fromkeys(text for text in given.split(":") if text))
+    for text in found:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            shown = json.dumps(text[:80])
+            reason = f"holds {shown}, which is no regular expression: {error}; for a colon inside one write \\x3a"
+            raise ValueError(reason) from error
+    if not found:
+        raise ValueError("holds no regular expression")
+    return found
+
+
 def duration(given: str) -> float:
     """A number of seconds above zero, decimals allowed, of 30 days at most: no job lasts longer, and no clock need."""
     try:

@@ -12,10 +12,20 @@ from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.dx import Deploy, Dx, Run
 from cibeacon.settings.flow import Flow
-from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeClient, Output
+from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeClient, Output, Step
 from cibeacon.settings.options import Option, Origin, Problem, Sources, credentials, declared, resolve
 
-__all__ = ["GROUPS", "SIGNAL_KINDS", "Change", "Settings", "all_options", "own_secrets", "secret_values", "settle"]
+__all__ = [
+    "GROUPS",
+    "SIGNAL_KINDS",
+    "Change",
+    "Settings",
+    "all_options",
+    "load_settings",
+    "own_secrets",
+    "secret_values",
+    "step_options",
+]
 
 GROUPS: Mapping[str, type] = {
     "core": Core,
@@ -48,7 +58,7 @@ class Settings(NamedTuple):
     problems: tuple[Problem, ...]
 
     def given(self, *names: str) -> bool:
-        """True when anybody gave one of these options, by whatever source."""
+        """True when one of these options was given, by whatever source."""
         return any(self.origins[name].given for name in names)
 
     @property
@@ -68,6 +78,11 @@ def all_options() -> dict[str, tuple[Option, ...]]:
     return {name: declared(group) for name, group in GROUPS.items()}
 
 
+def step_options() -> tuple[Option, ...]:
+    """What the action's inputs have beyond the settings: neither a flag nor a GitLab input, and no variable of ours."""
+    return declared(Step)
+
+
 def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:
     """Settings from the command line, the environment and the `report:` part of the repository configuration."""
     sources = Sources(flags, environ, repository)
@@ -75,23 +90,23 @@ def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], reposito
     origins: dict[str, Origin] = {}
     problems: tuple[Problem, ...] = ()
     for name, group in GROUPS.items():
-        groups[name], found, wrong = resolve(group, name, sources)
-        origins |= found
-        problems += wrong
-    groups["dci"], wrong = _named_by_the_environment(groups["dci"], environ)
-    problems += wrong + _contradictions(groups["deploy"], origins)
+        groups[name], origins_of_group, problems_of_group = resolve(group, name, sources)
+        origins |= origins_of_group
+        problems += problems_of_group
+    groups["dci"], job_problems = _with_job_of_environment(groups["dci"], environ)
+    problems += job_problems + _contradictions(groups["deploy"], origins)
     return Settings(**groups, origins=origins, problems=problems)
 
 
-def _named_by_the_environment(dci: Dci, environ: Mapping[str, str]) -> tuple[Dci, tuple[Problem, ...]]:
-    """A variable that other tools fill as well is read only for whoever asks for it."""
+def _with_job_of_environment(dci: Dci, environ: Mapping[str, str]) -> tuple[Dci, tuple[Problem, ...]]:
+    """Reads the job's id from the variable that other tools fill as well, only where the setting asks for it."""
     if dci.dci_job_id != ENV:
         return dci, ()
-    named = environ.get(ENV_JOB, "").strip().lower()
-    if is_uuid(named):
-        return dci._replace(dci_job_id=named), ()
-    said = f"dci_job_id is {ENV}, and the variable {ENV_JOB} {'is no UUID' if named else 'is not set'}"
-    return dci._replace(dci_job_id=None), (Problem("dci", "dci_job_id", said),)
+    job_id = environ.get(ENV_JOB, "").strip().lower()
+    if is_uuid(job_id):
+        return dci._replace(dci_job_id=job_id), ()
+    message = f"dci_job_id is {ENV}, and the variable {ENV_JOB} {'is no UUID' if job_id else 'is not set'}"
+    return dci._replace(dci_job_id=None), (Problem("dci", "dci_job_id", message),)
 
 
 def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Problem, ...]:
@@ -101,37 +116,35 @@ def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Prob
     if origins["commit_sha"].given:
         return (Problem("deploy", "merge_commit_shas", "Give either commit_sha or merge_commit_shas, not both"),)
     if deploy.attribution == "repository":
-        said = "attribution repository sends no commit, but merge_commit_shas names some: give one of them"
-        return (Problem("deploy", "attribution", said),)
+        message = "attribution repository sends no commit, but merge_commit_shas names some: give one of them"
+        return (Problem("deploy", "attribution", message),)
     return ()
 
 
 def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The text of every secret in the environment, whatever would win: all of it must be masked.
 
-    Also those that nobody declared as one: user names and passwords in the addresses that we are given.
+    User names and passwords in URLs are secrets, too.
     """
-    found = [environ[name] for name in ("CI_JOB_TOKEN", *_STORES) if environ.get(name, "").strip()]
-    found += [part for name in _ADDRESSES if "@" in environ.get(name, "") for part in credentials(environ[name])]
+    found = [environ[name] for name in ("CI_JOB_TOKEN", *_STORAGE_SECRETS) if environ.get(name, "").strip()]
+    found += [part for name in _URLS if "@" in environ.get(name, "") for part in credentials(environ[name])]
     return tuple(dict.fromkeys((*own_secrets(environ), *found)))
 
 
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that were given to us as settings: no other may be printed, not even as a mask."""
-    secrets = [each for group in all_options().values() for each in group if each.secret]
-    names = [
-        name for each in secrets for name in (each.input_variable, each.component_variable, each.variable, *each.also)
-    ]
+    secrets = [option for group in all_options().values() for option in group if option.secret]
+    names = [name for option in secrets for name in option.variables]
     return tuple(dict.fromkeys(environ[name] for name in names if environ.get(name, "").strip()))
 
 
-_STORES = (
+_STORAGE_SECRETS = (
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET"),
     *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN"),
 )
 """Variables of the libraries that a spool in a bucket is reached by."""
 
-_ADDRESSES = (
+_URLS = (
     *(name for proxy in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())),
     *("INPUT_DX_URL", "CIBEACON_INPUT_DX_URL", "CIBEACON_DX_URL"),
     *("INPUT_DCI_URL", "CIBEACON_INPUT_DCI_URL", "CIBEACON_DCI_URL", "DCI_CS_URL"),
@@ -139,4 +152,4 @@ _ADDRESSES = (
     *("INPUT_DATAOPS_URL", "CIBEACON_INPUT_DATAOPS_URL", "CIBEACON_DATAOPS_URL"),
     *("GITHUB_SERVER_URL", "GITHUB_API_URL", "CI_SERVER_URL", "CI_API_V4_URL", "CI_REPOSITORY_URL"),
 )
-"""Variables whose addresses we use, or that are known to hold a password."""
+"""Variables with URLs that we use, or that are known to hold a password."""

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from cibeacon.model import identifiers, parsers
 from cibeacon.settings.options import option
-from cibeacon.settings.regexes import regexes
 
 PUBLIC = "https://api.distributed-ci.io"
 """The control server that everybody uses."""
@@ -83,7 +82,7 @@ class Dci(NamedTuple):
         also=("DCI_REDACT",),
     )
     dci_redact_patterns: tuple[str, ...] = option(
-        regexes,
+        parsers.regexes,
         (),
         "Regular expressions for what to leave out instead, parted by colons; \\x3a stands for a colon.",
         shown_default="the tokens above",

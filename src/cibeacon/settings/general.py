@@ -183,3 +183,15 @@ class ForgeClient(NamedTuple):
         secret=True,
         also=("GITLAB_TOKEN",),
     )
+
+
+class Step(NamedTuple):
+    """The step of the GitHub action"""
+
+    command: tuple[str, ...] = option(
+        parsers.command,
+        ("report",),
+        "Command of cibeacon that the step runs, with its flags, such as: services --on-unknown fail. "
+        "Quotes hold words together as in a shell, but no shell reads it. Only report has something to do after the job.",
+        shown_default="report",
+    )

@@ -15,11 +15,11 @@ from urllib.parse import unquote
 Group = TypeVar("Group")
 _OURS = "CIBEACON_"
 _NOT_READ = ("CIBEACON_OUT_", "CIBEACON_IMAGE", "CIBEACON_TRIGGER_ID", "CIBEACON_COMMAND", "CIBEACON_INPUT_COMMAND")
-"""Variables of ours that are no settings: what we tell later jobs and pipelines, and what pages and templates call theirs."""
+"""Our variables that are no settings: outputs for later jobs and pipelines, and those that docs and templates set."""
 _MOST_MISSPELT = 5
 _LONGEST_SLIP = 60
 _NEAR = 0.75
-"""Likeness, of 1: a word of somebody else's that begins like ours is no slip."""
+"""Likeness, of 1: another tool's variable may begin like ours."""
 _NO_WORD = 8
 """Characters. A proxy's password may be `proxy`, and a service must not lose its name over that."""
 
@@ -77,11 +77,16 @@ class Option(NamedTuple):
         """Our own environment variable."""
         return "CIBEACON_" + self.name.upper()
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every environment variable that may hold it."""
+        return (self.input_variable, self.component_variable, self.variable, *self.also)
+
 
 class Origin(NamedTuple):
-    """Where a value came from: the words for the log, and whether somebody gave it at all."""
+    """Where a value came from: the source as the log names it, and whether the value was given at all."""
 
-    words: str
+    source: str
     given: bool
 
 
@@ -98,13 +103,13 @@ def option(parse: Callable[[str], Any], default: Any, help: str, **more: Any) ->
     return Option("", parse, default, help, **more)
 
 
-def credentials(address: str) -> tuple[str, ...]:
+def credentials(url: str) -> tuple[str, ...]:
     """What is secret in a URL: user name and password together, and alone what is long enough to be no ordinary word."""
-    before, found, after = address.strip().partition("//")
-    rest = after if found else before
-    place = rest.partition("/")[0]
-    pair = (place if "@" in place else rest).rpartition("@")[0]
-    if not pair or not (found or ":" in pair):
+    before, slashes, after = url.strip().partition("//")
+    rest = after if slashes else before
+    authority = rest.partition("/")[0]
+    pair = (authority if "@" in authority else rest).rpartition("@")[0]
+    if not pair or not (slashes or ":" in pair):
         return ()
     password = pair.partition(":")[2]
     alone = [text for text in (password, unquote(password)) if len(text) >= _NO_WORD]
@@ -112,13 +117,13 @@ def credentials(address: str) -> tuple[str, ...]:
 
 
 def _shown(given: str) -> str:
-    """The beginning of a value that cannot be used, without user name and password: secrets that nobody declared."""
+    """The beginning of a value that cannot be used, without user names and passwords in URLs."""
     return "".join(_anonymous(word) for word in re.split(r"(\s+)", given))[:80]
 
 
 def _anonymous(word: str) -> str:
-    before, found, rest = word.rpartition("@")
-    if not found or (":" not in before and "//" not in before):
+    before, at, rest = word.rpartition("@")
+    if not at or (":" not in before and "//" not in before):
         return word
     scheme, slashes, _ = before.partition("//")
     return f"{scheme}{slashes}***@{rest}" if slashes else f"***@{rest}"
@@ -128,7 +133,7 @@ def _anonymous(word: str) -> str:
 def declared(group: type) -> tuple[Option, ...]:
     """The options of a group, in the order of their declaration."""
     fields: Mapping[str, Option] = getattr(group, "_field_defaults", {})
-    return tuple(each._replace(name=name) for name, each in fields.items())
+    return tuple(field._replace(name=name) for name, field in fields.items())
 
 
 class Sources(NamedTuple):
@@ -138,30 +143,29 @@ class Sources(NamedTuple):
     environ: Mapping[str, str]
     repository: Mapping[str, Any]
 
-    def candidates(self, each: Option) -> Iterator[tuple[str, str]]:
-        """(words, text) of every source that names the option, best first; empty text included."""
-        if not each.secret:
-            yield each.dashed, self.flags.get(each.name, "")
+    def candidates(self, option: Option) -> Iterator[tuple[str, str]]:
+        """(source, text) of every source that names the option, best first; empty text included."""
+        if not option.secret:
+            yield option.dashed, self.flags.get(option.name, "")
         if self.environ.get("GITHUB_ACTIONS") == "true":
-            yield f"input {each.name}", self.environ.get(each.input_variable, "")
-        if not each.secret:
-            handed_over = self.environ.get(each.component_variable, "")
-            yield f"input {each.name}", "" if handed_over == each.component_default else handed_over
-        for variable in (each.variable, *each.also):
+            yield f"input {option.name}", self.environ.get(option.input_variable, "")
+        if not option.secret:
+            text = self.environ.get(option.component_variable, "")
+            yield f"input {option.name}", "" if text == option.component_default else text
+        for variable in (option.variable, *option.also):
             yield variable, self.environ.get(variable, "")
-        if each.in_repository and each.name in self.repository:
-            given = self.repository[each.name]
+        if option.in_repository and option.name in self.repository:
+            given = self.repository[option.name]
             text = "" if given is None else given if isinstance(given, str) else json.dumps(given)
             yield "repository configuration", text
 
 
 def misspelt(environ: Iterable[str], names: Collection[str]) -> Iterator[str]:
-    """A sentence for each variable that is none of these options', where one of theirs is near. At most a few."""
+    """A sentence for each variable that is no option, where the name of one is near. At most a few."""
     spelled = {name.upper() for name in names}
-    ours = (name for name in environ if name.startswith(_OURS) and not name.startswith(_NOT_READ))
-    for name in [name for name in ours if name.removeprefix(_OURS).removeprefix("INPUT_") not in spelled][
-        :_MOST_MISSPELT
-    ]:
+    ours = [name for name in environ if name.startswith(_OURS) and not name.startswith(_NOT_READ)]
+    unknown = [name for name in ours if name.removeprefix(_OURS).removeprefix("INPUT_") not in spelled]
+    for name in unknown[:_MOST_MISSPELT]:
         from difflib import get_close_matches  # only a slip needs it
 
         bare = name.removeprefix(_OURS)[:_LONGEST_SLIP]
@@ -172,17 +176,21 @@ def misspelt(environ: Iterable[str], names: Collection[str]) -> Iterator[str]:
 def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:
     """The group's values with their origins. A value that cannot be used is a Problem and leaves the default."""
     options = declared(group)  # type: ignore[arg-type]  # a class is hashable
-    values: dict[str, Any] = {each.name: each.default for each in options}
+    values: dict[str, Any] = {option.name: option.default for option in options}
     origins: dict[str, Origin] = {}
     problems: list[Problem] = []
-    for each in options:
-        words, given = next(((w, t) for w, t in sources.candidates(each) if t.strip()), ("default", ""))
-        origins[each.name] = Origin(words, bool(given))
+    for option in options:
+        source, given = next(
+            ((source, text) for source, text in sources.candidates(option) if text.strip()), ("default", "")
+        )
+        origins[option.name] = Origin(source, bool(given))
         if not given:
             continue
         try:
-            values[each.name] = each.parse(given.strip())
+            values[option.name] = option.parse(given.strip())
         except ValueError as error:
-            shown = "" if each.secret else f" {json.dumps(_shown(given))}"
-            problems.append(Problem(name, each.name, f"{each.name}{shown} cannot be used because it {error} ({words})"))
+            shown = "" if option.secret else f" {json.dumps(_shown(given))}"
+            problems.append(
+                Problem(name, option.name, f"{option.name}{shown} cannot be used because it {error} ({source})")
+            )
     return group(**values), origins, tuple(problems)

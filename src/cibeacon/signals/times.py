@@ -25,7 +25,7 @@ def problems(plan_input: PlanInput) -> Iterator[Problem]:
     )
     for group, name, seconds in given:
         if seconds is not None and (why := _impossible(seconds, plan_input.now)):
-            source = plan_input.settings.origins[name].words
+            source = plan_input.settings.origins[name].source
             yield Problem(group, name, f"{name} {shown(seconds)} cannot be used because it {why} ({source})")
 
 
