@@ -11,8 +11,7 @@ import click
 from cibeacon.cli.dataops_context import DataopsVerb, dataops_flags, run
 from cibeacon.cli.tables import Columns, details, record_table
 from cibeacon.dataops.access import Power
-from cibeacon.dataops.client import PipelinesClient
-from cibeacon.dataops.connection import PAGE, ApiRecord
+from cibeacon.dataops.client import PAGE, ApiRecord, PipelinesClient
 from cibeacon.dataops.errors import DataopsError
 from cibeacon.dataops.follow import open_log
 from cibeacon.dataops.snapshot import PipelineJob
@@ -182,7 +181,7 @@ def _print_log(verb: DataopsVerb, number: int, *, follow: bool) -> int:
         is_over = job.is_over or not follow
         try:
             verb.print_foreign_lines(log.new_lines(is_over=is_over))
-            if is_over or log.is_full or not verb.is_read:
+            if is_over or log.is_done or not verb.is_read:
                 return verb.answer({"job": job._asdict(), "bytes": log.offset})
             env.sleep(_PAUSE)
             job = PipelineJob.read(client.job(number), access.project)

@@ -39,9 +39,9 @@ class WaitView:
         else:
             self._verb.say(text)
 
-    def print_log(self, job: PipelineJob, lines: Iterable[str]) -> None:
-        """Lines of a job's log."""
-        prefix = f"{line(job.name)} | "
+    def print_log(self, name: str, lines: Iterable[str]) -> None:
+        """Lines of the log of the job of this name."""
+        prefix = f"{line(name)} | "
         if self._live:
             self._print(f"{prefix}{text}" for text in lines)
         else:

@@ -1,19 +1,88 @@
-"""Knows every call of the API that is used. How a request is sent is the connection's."""
+"""Knows every call of the API that is used, and sends it through python-gitlab, whose defaults it makes safe.
+
+Every request ends in time, none is repeated by the library (it repeats a POST, and obeys any `Retry-After`), no token
+leaves the origin, and every failure becomes a `DataopsError` (https://python-gitlab.readthedocs.io/).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
 
-from cibeacon.dataops.connection import ApiRecord, Connection
-from cibeacon.dataops.errors import DataopsError
+import requests
+from gitlab import Gitlab
+from gitlab.exceptions import GitlabError
+
+from cibeacon.dataops.access import Access, origin
+from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.dataops.job_log import LogPart
+from cibeacon.http.client import retry_after
+from cibeacon.http.network_errors import translate_error
+from cibeacon.http.session import HardenedSession
+from cibeacon.model.parsers import plain_http_refused
+from cibeacon.model.payload import number
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.threads import within
+from cibeacon.settings.endpoint import Endpoint
 
-_WEB_PAGE = "text/html"
+PAGE = 100
+_LONGEST = 15.0
+"""Seconds that one request may take at most."""
+_FIRST_PAUSE = 1.0
+_SLACK = 0.2
+"""The part of a request's own limit after which its caller goes on without it: headers may drip."""
+_CREDENTIALS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie")
+_READING = ("GET", "HEAD")
+_PROXY_HINT = "Is there a login or a proxy in between?"
+_Value = TypeVar("_Value")
+ApiRecord = Mapping[str, Any]
 
 
-class PipelinesClient(Connection):
-    """A project's API. Every method may raise `DataopsError`."""
+class OneOriginSession(HardenedSession):
+    """A session that takes credentials and bodies to one origin only.
+
+    Without it a `Link` to another host, or a redirect that keeps the body (307, 308), would carry a token away.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._origin = origin(url)
+        self.last_headers: Mapping[str, str] = {}
+        """The headers of the last response: python-gitlab's errors do not keep them."""
+        if url.startswith("http://") and not plain_http_refused(url):
+            self.trust_env = False  # a request to this machine never goes through a proxy
+
+    def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        """Sends a request. Raises `requests.exceptions.InvalidURL` where it would take a credential or body elsewhere."""
+        elsewhere = origin(request.url or "") != self._origin
+        if elsewhere and (request.method not in _READING or any(name in request.headers for name in _CREDENTIALS)):
+            raise requests.exceptions.InvalidURL("the server leads to another host")
+        self.last_headers = {}
+        response = super().send(request, **more)
+        self.last_headers = response.headers
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None for a request that changes something: it would be sent again, body and all, or become a GET."""
+        return super().get_redirect_target(resp) if resp.request.method in _READING else None
+
+
+class PipelinesClient:
+    """A project's API. Every method may raise `DataopsError`.
+
+    Args:
+        now: a wall clock in Unix seconds, to read the dates until which a server asks to wait.
+        patient: whether a request that only reads is sent again after a failure, as long as there is time.
+    """
+
+    def __init__(self, access: Access, deadline: Deadline, now: Callable[[], float], *, patient: bool = False) -> None:
+        self._access, self._deadline, self._now, self._patient = access, deadline, now, patient
+        self._session = OneOriginSession(access.url)
+
+    def has_time(self) -> bool:
+        """Whether the server can still be asked."""
+        return self._deadline.remaining() > 0
 
     # Pipelines ----------------------------------------------------------------------------------------------------
 
@@ -66,9 +135,9 @@ class PipelinesClient(Connection):
             if error.status != 416:
                 raise
             return LogPart.read(416, self._session.last_headers)
-        if response.headers.get("Content-Type", "").startswith(_WEB_PAGE):
+        if response.headers.get("Content-Type", "").startswith("text/html"):
             response.close()
-            raise DataopsError(what, "the server answered with a web page", "Is there a login or a proxy in between?")
+            raise DataopsError(what, "the server answered with a web page", _PROXY_HINT)
         return LogPart.read(response.status_code, response.headers, self._pieces(what, response))
 
     # Schedules ----------------------------------------------------------------------------------------------------
@@ -95,3 +164,122 @@ class PipelinesClient(Connection):
         body = {"key": key, "value": value}
         what = f"The variable {key} of schedule {schedule} was not set"
         self._send(what, "put" if exists else "post", path, post_data=body)
+
+    # Requests -----------------------------------------------------------------------------------------------------
+
+    def _send(
+        self,
+        what: str,
+        verb: str,
+        path: str,
+        project: str = "",
+        *,
+        signed: bool = True,
+        **options: Any,
+    ) -> requests.Response:
+        """Sends one request, once, to a path below the project. `what` says what did not happen where it fails."""
+        token, job_token = self._access.token, self._access.job_token
+        if signed and not (token or job_token):
+            hint = "Set the secret dataops_token (scope read_api)"
+            raise usage_error(f"{self._access.url} was not asked", "that needs an access token", hint)
+        gitlab = Gitlab(
+            self._access.url,
+            session=self._session,
+            private_token=token or None if signed else None,
+            job_token=job_token if signed and not token else None,
+        )
+        url = f"/projects/{quote(project or self._access.project, safe='')}/{path}"
+        options |= {"obey_rate_limit": False, "retry_transient_errors": False, "timeout": self._seconds()}
+        return self._bounded(what, lambda: gitlab.http_request(verb, url, **options))
+
+    def _record(self, what: str, verb: str, path: str, **options: Any) -> ApiRecord:
+        """The record that one request brings."""
+        return self._read(_as_record, what, verb, path, **options)
+
+    def _list(self, what: str, path: str, query: ApiRecord | None = None, project: str = "") -> Iterator[ApiRecord]:
+        """Every record of a list, page by page, each page fetched when it is needed.
+
+        Only the number of a page comes from the server, never an address. Some proxies take one of the two headers away.
+        """
+        page = 1
+        while page:
+            options = {"query_data": {"per_page": PAGE, **(query or {}), "page": page}, "project": project}
+            records, response = self._read(_as_records, what, "get", path, **options)
+            yield from records
+            following = page + 1 if "next" in response.links else number(response.headers.get("X-Next-Page")) or 0
+            if following > page and not records:
+                raise DataopsError(what, "the server's list has an empty page in the middle", "Try again later")
+            page = following if following > page else 0
+
+    def _read(
+        self, read: Callable[[str, requests.Response], _Value], what: str, verb: str, path: str, **options: Any
+    ) -> _Value:
+        """What `read` makes of a response. A GET is sent again while there is time, unless the server refuses it."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return read(what, self._send(what, verb, path, **options))
+            except DataopsError as error:
+                wait = max(pause, error.retry_after)
+                again = self._patient and verb == "get" and not error.refused
+                if not again or wait >= self._deadline.remaining():
+                    raise
+                self._deadline.sleep(wait)
+                pause *= 2
+
+    def _pieces(self, what: str, response: requests.Response) -> Iterator[bytes]:
+        """The body of a streamed response."""
+        try:
+            while piece := self._bounded(what, lambda: response.raw.read1(1 << 16, decode_content=True)):
+                yield piece
+        finally:
+            response.close()
+
+    def _seconds(self) -> float:
+        return min(_LONGEST, self._deadline.remaining())
+
+    def _bounded(self, what: str, work: Callable[[], _Value]) -> _Value:
+        """Does work that waits for the server, in time. Raises `DataopsError`."""
+        url, seconds = self._access.url, self._seconds()
+        if seconds <= 0:
+            raise DataopsError(what, "the time for it was used up", "Give a larger timeout", maybe_delivered=False)
+        try:
+            return within(seconds * (1 + _SLACK), work)
+        except GitlabError as error:
+            if not error.response_code:
+                raise DataopsError(what, str(error), _PROXY_HINT) from error
+            later = retry_after(self._session.last_headers.get("Retry-After"), self._now())
+            raise http_error(what, error.response_code, error.response_body or b"", later) from error
+        except TimeoutError as error:
+            self._session = OneOriginSession(url)  # the thread that was given up may still use the old one
+            raise DataopsError(what, f"{url} took too long", "Try again later") from error
+        except (requests.RequestException, OSError) as error:
+            loss = translate_error(error, Endpoint(url, ""))
+            raise DataopsError(
+                what, loss.error, loss.advice, maybe_delivered=loss.received and loss.transient
+            ) from error
+        except (ValueError, LookupError, AttributeError, TypeError, RuntimeError) as error:
+            why = f"{url} gave no usable answer ({type(error).__name__})"
+            raise DataopsError(what, why, "Try again later") from error
+
+
+def _json(what: str, response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except (ValueError, RecursionError) as error:
+        raise DataopsError(what, "the server's answer is not JSON", _PROXY_HINT) from error
+
+
+def _as_record(what: str, response: requests.Response) -> ApiRecord:
+    record = _json(what, response)
+    if not isinstance(record, dict) or number(record.get("id")) is None:
+        hint = "Is dataops_url the address of a GitLab server?"
+        raise DataopsError(what, "the server's answer is no record", hint)
+    return record
+
+
+def _as_records(what: str, response: requests.Response) -> tuple[list[ApiRecord], requests.Response]:
+    records = _json(what, response)
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise DataopsError(what, "the server's answer is no list of records", _PROXY_HINT)
+    return records, response

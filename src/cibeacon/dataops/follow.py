@@ -40,7 +40,7 @@ class JobLogs:
         wanted: none, failed or all.
         limit: bytes of each job that are shown: of `all` the first, of `failed` the last.
         clean: takes secrets out.
-        show: prints lines of a job's log.
+        show: prints lines of the log of the job of a name.
         note: prints a line of ours.
     """
 
@@ -50,51 +50,43 @@ class JobLogs:
         wanted: str,
         limit: int,
         clean: Callable[[str], str],
-        show: Callable[[PipelineJob, Iterable[str]], None],
+        show: Callable[[str, Iterable[str]], None],
         note: Callable[[str], None],
     ) -> None:
         self._client, self._wanted, self._limit = client, wanted, limit
         self._clean, self._show, self._note = clean, show, note
-        self._open: dict[int, tuple[PipelineJob, JobLog]] = {}
-        self._done: set[int] = set()
+        self._logs: dict[int, JobLog] = {}
 
     def read_on(self, snapshot: Snapshot, *, last: bool) -> None:
         """Shows what this snapshot makes readable; `last` ends every log."""
         known = {job.id for job in snapshot.jobs}
-        for job, log in [entry for number, entry in self._open.items() if number not in known]:
+        for log in [log for number, log in self._logs.items() if number not in known and not log.is_done]:
             if not log.failures:
-                self._note(f"job {job.name} was tried again; this is the rest of the attempt before.")
-            self._read(job, log, is_over=True)
+                self._note(f"job {log.name} was tried again; this is the rest of the attempt before.")
+            self._read(log, is_over=True)
         for job in snapshot.jobs:
-            if not job.bridge and job.id not in self._done and self._is_readable(job):
-                log = (
-                    self._open[job.id][1]
-                    if job.id in self._open
-                    else open_log(self._client, job, self._limit, self._clean)
-                )
-                self._open[job.id] = (job, log)
-                self._read(job, log, is_over=job.is_over or last)
+            if not job.bridge and self._is_readable(job):
+                log = self._logs.setdefault(job.id, open_log(self._client, job, self._limit, self._clean))
+                if not log.is_done:
+                    self._read(log, is_over=job.is_over or last)
 
     def _is_readable(self, job: PipelineJob) -> bool:
         return job.status == "failed" if self._wanted == "failed" else self._wanted == "all" and job.has_started
 
-    def _read(self, job: PipelineJob, log: JobLog, *, is_over: bool) -> None:
+    def _read(self, log: JobLog, *, is_over: bool) -> None:
         try:
-            self._show(job, log.last_lines() if self._wanted == "failed" else log.new_lines(is_over=is_over))
-            is_done = is_over or log.is_full
+            self._show(log.name, log.last_lines() if self._wanted == "failed" else log.new_lines(is_over=is_over))
+            log.is_done = log.is_done or is_over
         except DataopsError as error:
             log.failures += 1
-            is_done = error.refused or log.failures >= _MOST_FAILURES
-            if is_done:
-                self._note(f"the log of job {job.name} is not shown: {error.why}")
-        if is_done:
-            self._done.add(job.id)
-            self._open.pop(job.id, None)
+            log.is_done = error.refused or log.failures >= _MOST_FAILURES
+            if log.is_done:
+                self._note(f"the log of job {log.name} is not shown: {error.why}")
 
 
 def open_log(client: PipelinesClient, job: PipelineJob, limit: int, clean: Callable[[str], str]) -> JobLog:
     """The log of a job, of which nothing was read yet."""
-    return JobLog(lambda offset: client.trace(job.id, offset, job.project), job.web_url, limit, clean)
+    return JobLog(lambda offset: client.trace(job.id, offset, job.project), job.name, job.web_url, limit, clean)
 
 
 class PipelineWait:

@@ -121,18 +121,21 @@ class JobLog:
     """The log of one job as lines.
 
     Args:
+        name: of the job.
         url: where a person finds all of it.
         limit: bytes that are shown; 0 shows all.
     """
 
-    def __init__(self, fetch: Callable[[int], LogPart], url: str, limit: int, clean: Callable[[str], str]) -> None:
-        self._fetch, self._url, self._limit = fetch, url or "the server", limit or sys.maxsize
+    def __init__(
+        self, fetch: Callable[[int], LogPart], name: str, url: str, limit: int, clean: Callable[[str], str]
+    ) -> None:
+        self.name, self._fetch, self._url, self._limit = name, fetch, url or "the server", limit or sys.maxsize
         self._tail, self._lines = LogTail(fetch), SafeLines(clean)
         self._shown = 0
         self.failures = 0
         """How often it could not be read; its reader counts them."""
-        self.is_full = False
-        """Whether as much was shown as the limit allows."""
+        self.is_done = False
+        """Whether nothing of it is to be read any more: its reader says so, or as much was shown as the limit allows."""
 
     @property
     def offset(self) -> int:
@@ -150,7 +153,7 @@ class JobLog:
             self._shown += min(allowed, len(piece))
             yield from self._lines.feed(piece[:allowed])
             if len(piece) >= allowed:
-                self.is_full = True
+                self.is_done = True
                 yield from self._lines.rest()
                 yield f"--- the first {self._limit} bytes; the rest is at {self._url} ---"
                 return

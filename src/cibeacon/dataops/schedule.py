@@ -6,8 +6,7 @@ The cron line goes to the server as it is: the server has a dialect of its own (
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from cibeacon.dataops.client import PipelinesClient
-from cibeacon.dataops.connection import ApiRecord
+from cibeacon.dataops.client import ApiRecord, PipelinesClient
 from cibeacon.dataops.errors import DataopsError, usage_error
 from cibeacon.model.payload import number
 

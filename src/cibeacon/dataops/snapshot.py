@@ -127,36 +127,35 @@ def take_snapshot(client: PipelinesClient, project: str, number: int) -> Snapsho
     visited, unread = {root.id}, [(root, False)]
     while unread:
         pipeline, allowed = unread.pop()
-        for name, is_bridge in (("jobs", False), ("bridges", True)):
-            try:
-                records = _read_records(client, pipeline, hidden, bridges=is_bridge)
-            except DataopsError as error:
-                if not error.refused:
-                    raise
-                hidden.append(f"the {name} of pipeline {pipeline.id} cannot be read: {error.why}")
+        jobs += [job for job, _ in _read_jobs(client, pipeline, hidden, bridges=False)]
+        for bridge, started in _read_jobs(client, pipeline, hidden, bridges=True):
+            jobs.append(bridge)
+            if started is None:
                 continue
-            for record in records:
-                job = PipelineJob.read(record, pipeline.project, pipeline=pipeline.id, bridge=is_bridge)
-                jobs.append(job)
-                started = _started_pipeline(record, pipeline) if is_bridge else None
-                if started:
-                    downstream.append(Downstream(started, job.name, allowed or job.allow_failure))
-                    if started.id not in visited and len(visited) < _MOST_PIPELINES:
-                        visited.add(started.id)
-                        unread.append((started, downstream[-1].allowed))
+            downstream.append(Downstream(started, bridge.name, allowed or bridge.allow_failure))
+            if started.id not in visited and len(visited) < _MOST_PIPELINES:
+                visited.add(started.id)
+                unread.append((started, downstream[-1].allowed))
     return Snapshot(root, tuple(sorted(jobs, key=lambda job: job.id)), tuple(downstream), tuple(hidden))
 
 
-def _read_records(
+def _read_jobs(
     client: PipelinesClient, pipeline: Pipeline, hidden: list[str], *, bridges: bool
-) -> list[Mapping[str, Any]]:
-    if bridges:
-        return list(client.bridges(pipeline.id, pipeline.project))
-    records = client.jobs({}, pipeline.id, pipeline.project)
-    newest = list(islice(records, _MOST_JOBS))
-    if next(records, None) is not None:
-        hidden.append(f"of the jobs of pipeline {pipeline.id} only the newest {_MOST_JOBS} are looked at")
-    return newest
+) -> list[tuple[PipelineJob, Pipeline | None]]:
+    """The jobs of a pipeline, or its bridges, each with the pipeline that it started. What cannot be read is `hidden`."""
+    name, number, project = "bridges" if bridges else "jobs", pipeline.id, pipeline.project
+    records = client.bridges(number, project) if bridges else client.jobs({}, number, project)
+    try:
+        newest = list(islice(records, _MOST_JOBS))
+        if next(records, None) is not None:
+            hidden.append(f"of the {name} of pipeline {number} only the newest {_MOST_JOBS} are looked at")
+    except DataopsError as error:
+        if not error.refused:
+            raise
+        hidden.append(f"the {name} of pipeline {number} cannot be read: {error.why}")
+        return []
+    read = PipelineJob.read
+    return [(read(one, project, pipeline=number, bridge=bridges), _started_pipeline(one, pipeline)) for one in newest]
 
 
 def _started_pipeline(record: Mapping[str, Any], pipeline: Pipeline) -> Pipeline | None:

@@ -9,8 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from cibeacon.dataops.access import PIPELINE_FILE, Access
-from cibeacon.dataops.client import PipelinesClient
-from cibeacon.dataops.connection import PAGE, ApiRecord
+from cibeacon.dataops.client import PAGE, ApiRecord, PipelinesClient
 from cibeacon.dataops.errors import DataopsError, usage_error
 from cibeacon.dataops.snapshot import Pipeline
 from cibeacon.model.payload import number
