@@ -1,23 +1,17 @@
-"""Looks at the service map itself, for `services list`, `which` and `check`: what it says, and what is wrong with it.
+"""The story of `services list`, `which` and `check`: what the service map says, and what is wrong with it.
 
 The map is the one in the checkout, and the repository is as the commit that is checked out has it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from cibeacon.changes import repository_config
-from cibeacon.changes.repository_config import (
-    NO_REPOSITORY,
-    REPORTABLE,
-    RepositoryConfig,
-    committed,
-    service_map,
-    unused,
-)
+from cibeacon.changes.repository_config import NO_REPOSITORY, REPORTABLE, RepositoryConfig
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
 from cibeacon.runtime.deadline import Deadline
@@ -33,7 +27,7 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings
 
 MOST_FINDINGS = 1000
-"""Nobody reads more before something was mended."""
+"""More are counted, not shown: correct these first."""
 
 
 class Located(NamedTuple):
@@ -56,112 +50,118 @@ class Located(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """The service map as far as it can be told."""
+    """The service map as far as it is known."""
 
     name: str
     """The configuration file; empty where there is none."""
     root: Path
     service_map: ServiceMap | None = None
-    """None where a fault leaves none, or none is drawn."""
+    """None where a fault leaves none, or there is none."""
     services: tuple[Listed, ...] = ()
     findings: tuple[Located, ...] = ()
 
     @property
     def faulty(self) -> bool:
-        """True when something must be mended."""
-        return any(each.weight == "fault" for each in self.findings)
+        """True when something must be corrected."""
+        return any(finding.weight == "fault" for finding in self.findings)
 
     def which(self, path: str) -> Which:
         """What the map says of a path from the top of the repository."""
-        known = {each.name: each for each in self.services}
-        return lint.look_up(self.service_map or ServiceMap({}), known, path)
+        services = {service.name: service for service in self.services}
+        return lint.look_up(self.service_map or ServiceMap({}), services, path)
 
 
-def inspected(env: Environment, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
+def inspect_map(env: Environment, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
     """The map; with `against_files` also what in it leads nowhere in the repository."""
     settings = load_settings(flags, env.environ, {})
-    given, root = settings.core.config, toplevel(env.cwd)
+    config, root = settings.core.config, toplevel(env.cwd)
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-    repository = Repository(root, env.environ, deadline)
-    try:
-        found = config_file.of_checkout(root, given, lambda path: committed(repository, path))
-    except CibeaconError as error:
-        return Inspection(given or "", root, findings=(_unplaced(given or "", error),))
-    name, content = found or ("", b"")
-    line_of = config_file.line_finder(name, content)
-    repeated: list[RepeatedKey] = []
-    read = Configuration()
-    try:
-        if found:
-            document, repeated = config_file.parse_leniently(name, content)
-            read = schema.read(document, REPORTABLE)
-        on_gitlab = detect.is_on_gitlab(detect.read_context(settings, env.environ, repository)[0])
-        read_built = discovery.checkout_reader(root)
-        ask = partial(discovery.with_tools, deadline=deadline, read_built=read_built, gitlab=on_gitlab)
-        looked = _looked(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)
-    except CibeaconError as error:
-        fault = _unplaced(name, error)
-        if isinstance(error, SettingsError):  # its lines are a program's
-            fault = fault._replace(line=line_of(("discover",)))
-        return Inspection(name, root, findings=(*_repeated(name, repeated), fault))
-    findings = [*_repeated(name, repeated), *_located(name, line_of, [*read.findings, *looked.findings])]
-    findings += [Located("", 0, each.weight, each.text) for each in looked.beside]
-    findings.sort(key=lambda each: each.line)
+    with closing(Repository(root, env.environ, deadline)) as repository:
+        try:
+            file = config_file.of_checkout(root, config, lambda path: repository_config.committed(repository, path))
+        except CibeaconError as error:
+            return Inspection(config or "", root, findings=(_without_place(config or "", error),))
+        name, content = file or ("", b"")
+        line_of = config_file.line_finder(name, content)
+        repeated: list[RepeatedKey] = []
+        read = Configuration()
+        try:
+            if file:
+                document, repeated = config_file.parse_leniently(name, content)
+                read = schema.read(document, REPORTABLE)
+            on_gitlab = detect.is_on_gitlab(detect.read_context(settings, env.environ, repository)[0])
+            read_built = discovery.checkout_reader(root)
+            ask = partial(discovery.with_tools, deadline=deadline, read_built=read_built, gitlab=on_gitlab)
+            result = _compare(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)
+        except CibeaconError as error:
+            fault = _without_place(name, error)
+            if isinstance(error, SettingsError):  # its lines are a program's
+                fault = fault._replace(line=line_of(("discover",)))
+            return Inspection(name, root, findings=(*_repeated(name, repeated), fault))
+    findings = [*_repeated(name, repeated), *_located(name, line_of, [*read.findings, *result.in_file])]
+    findings += [Located("", 0, finding.weight, finding.text) for finding in result.elsewhere]
+    return Inspection(name, root, result.service_map, result.services, _first(findings))
+
+
+def _first(findings: list[Located]) -> tuple[Located, ...]:
+    """As many findings as anybody reads, by line; and how many there are besides."""
+    findings.sort(key=lambda finding: finding.line)
     more = findings[MOST_FINDINGS:]
     if more:
-        worst = min(more, key=lambda each: each.weight)  # a fault comes before a warning
-        findings[MOST_FINDINGS:] = [Located("", 0, worst.weight, f"and {len(more):,} findings more.")]
-    return Inspection(name, root, looked.service_map, looked.services, tuple(findings))
+        worst = min(finding.weight for finding in more)  # a fault comes before a warning
+        findings[MOST_FINDINGS:] = [Located("", 0, worst, f"and {len(more):,} findings more.")]
+    return tuple(findings)
 
 
-_UNSEEN = "nothing is discovered, and no folder or pattern is looked for."
-_NO_COMMIT = f"the repository has no commit yet: {_UNSEEN}"
+_NOT_SEARCHED = "nothing is discovered, and no folder or pattern is looked for."
+_NO_COMMIT = f"the repository has no commit yet: {_NOT_SEARCHED}"
 
 
-class _Looked(NamedTuple):
-    """What the repository says of the map."""
+class _Comparison(NamedTuple):
+    """The map and its findings, once it is held against the repository."""
 
     service_map: ServiceMap | None = None
     services: tuple[Listed, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    beside: tuple[Finding, ...] = ()
-    """What else is wrong, in no place of the file."""
+    in_file: tuple[Finding, ...] = ()
+    elsewhere: tuple[Finding, ...] = ()
+    """Findings that have no place in the file."""
 
 
-def _looked(
+def _compare(
     settings: Settings,
     config: RepositoryConfig,
     repository: Repository,
     ask: Callable[[ServiceMap], ServiceMap],
     *,
     against_files: bool,
-) -> _Looked:
-    drawn, fault = service_map(settings.change.services, config)
+) -> _Comparison:
+    service_map, fault = repository_config.service_map(settings.change.services, config)
     if fault and not config.read.faults:
-        raise ServiceMapError("The setting services cannot be used", fault, "Mend it.")
+        raise ServiceMapError("The setting services cannot be used", fault, "Correct it.")
     head = repository.commit("HEAD") if repository.exists else None
-    given = repository_config.templates(settings.change.services)
-    unseen = None if head else _NO_COMMIT if repository.exists else f"{NO_REPOSITORY}: {_UNSEEN}"
-    beside = [Finding((), text, "warning") for text in (unseen, unused(given, config)) if text]
-    if drawn is None:
-        return _Looked(findings=_draws_no_map(config), beside=tuple(beside))
-    rules, closed = drawn.rules.discover, not drawn.templates and not drawn.rules.discover
-    drawn = discovery.discover_services(ask(drawn), repository, None, head)
+    templates = repository_config.templates(settings.change.services)
+    not_searched = None if head else _NO_COMMIT if repository.exists else f"{NO_REPOSITORY}: {_NOT_SEARCHED}"
+    texts = (not_searched, repository_config.unused(templates, config))
+    elsewhere = [Finding((), text, "warning") for text in texts if text]
+    if service_map is None:
+        return _Comparison(in_file=_maps_nothing(config), elsewhere=tuple(elsewhere))
+    rules, closed = service_map.rules.discover, not service_map.templates and not service_map.rules.discover
+    service_map = discovery.discover_services(ask(service_map), repository, None, head)
     findings: list[Finding] = []
     if against_files and head:
         own = config.read.service_map is not None
-        mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in given]
-        findings += lint.warnings(drawn, mentions, list(repository.entries(head, "--name-only")))
+        mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in templates]
+        findings += lint.warnings(service_map, mentions, list(repository.entries(head, "--name-only")))
     if against_files and (head or closed):
-        findings += [*lint.catch_all(drawn), *lint.nothing_found(drawn)]
+        findings += [*lint.catch_all(service_map), *lint.nothing_found(service_map)]
     if config.read.service_map is None:
-        beside += [each._replace(text=f"services: {each.text}") for each in findings]
+        elsewhere += [finding._replace(text=f"services: {finding.text}") for finding in findings]
         findings = []
-    return _Looked(drawn, lint.list_services(drawn, rules), tuple(findings), tuple(beside))
+    return _Comparison(service_map, lint.list_services(service_map, rules), tuple(findings), tuple(elsewhere))
 
 
-def _draws_no_map(config: RepositoryConfig) -> tuple[Finding, ...]:
-    """What is to be said of a file that is there for nothing."""
+def _maps_nothing(config: RepositoryConfig) -> tuple[Finding, ...]:
+    """The finding for a file that maps no service and sets nothing."""
     if not config.name or config.read.report or config.read.faults:
         return ()
     return (Finding((), "it maps no service: give it services or discover (docs/reference.md).", "warning"),)
@@ -181,7 +181,7 @@ def _repeated(name: str, keys: Iterable[RepeatedKey]) -> Iterable[Located]:
     return (Located(name, key.line, "fault", f"{key.text}.") for key in keys)
 
 
-def _unplaced(name: str, error: CibeaconError) -> Located:
-    """A failure whose place is in its words, if anywhere: parsers say "line 3"."""
-    places = re.findall(r"\bline (\d{1,7})\b", error.why)
-    return Located(name, int(places[-1]) if places else 1, "fault", str(error))
+def _without_place(name: str, error: CibeaconError) -> Located:
+    """A failure with the line that its reason names, if any: parsers say "line 3"."""
+    lines = re.findall(r"\bline (\d{1,7})\b", error.why)
+    return Located(name, int(lines[-1]) if lines else 1, "fault", str(error))

@@ -24,9 +24,13 @@ def table(env: Environment, heads: Sequence[str], rows: Iterable[Sequence[object
         return ""
     if env.out.isatty():
         return _rich_table(heads, cells)
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    lines = (_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (heads, *cells))
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return "".join(f"{line}\n" for line in align([heads, *cells]))
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row, its cells below those of the row before."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def record_table(env: Environment, columns: Columns, records: Iterable[Mapping[str, Any]]) -> str:
