@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from cibeacon.delivery.write_ahead import open_spool
 from cibeacon.files.attachments import try_find_attachments
-from cibeacon.manual_run import ManualRun
+from cibeacon.manual_run import deliver_steps, read_run, with_error
 from cibeacon.model.report import Report
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
 from cibeacon.runtime import paths
@@ -74,8 +74,8 @@ class _Step:
 
     def __init__(self, env: Environment, flags: Mapping[str, str]) -> None:
         self.settings = load_settings(flags, env.environ, {})
-        self._env, self._manual = env, ManualRun.of(env, self.settings)
-        run = self._manual.run
+        self._env, self._run = env, read_run(env, self.settings)
+        run = self._run
         self.plan_input = PlanInput(
             context=run.context,
             settings=self.settings,
@@ -90,8 +90,8 @@ class _Step:
         job = dci_builders.job(self.plan_input)._replace(correlation=self.tag)
         if not job.correlation.startswith(_LOCAL) or self.plan_input.dry_run:
             return job
-        spool = open_spool(self._env, self.settings, self._manual.run.host)
-        reader = SpoolReader(self._env.cwd, None)
+        spool = open_spool(self._env, self.settings, self._run.host)
+        reader = SpoolReader(self._env.cwd, None, deadline=self._run.deadline)
         reader.add_spool(spool)
         for entry in reader.entries:
             waiting = signal_record.read(entry.record.signal)
@@ -108,19 +108,19 @@ class _Step:
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
         anywhere, top = origin.source.startswith("--"), paths.boundary(self._env)
         (files, problems), stop = try_find_attachments(dci.dci_files, self._env.cwd, top=top, anywhere=anywhere)
-        self._manual = self._manual._replace(run=self._manual.run._replace(interrupted=stop))
-        self._manual = self._manual.noting(*(f"{problem}." for problem in problems))
         if not dci.dci_files:
-            self._manual = self._manual.noting("No file is named: give files or globs (setting dci_files).")
+            problems = (*problems, "No file is named: give files or globs (setting dci_files)")
+        self._run = self._run._replace(interrupted=stop)
+        for problem in problems:
+            self._run = with_error(self._run, f"{problem}.")
         job_id = dci_builders.known_id(self.plan_input)
         return [Attachment(self.tag, job_id, *file) for file in files]
 
     def renamed(self, files: Sequence[Attachment], name: str | None, mime: str | None) -> Sequence[Attachment]:
         """The one file under the name and type that the user gives; of several none, since it is unclear which is meant."""
         if len(files) > 1:
-            self._manual = self._manual.noting(
-                f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
-            )
+            error = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
+            self._run = with_error(self._run, error)
             return ()
         return [file._replace(name=header_name(name) if name else file.name, mime=mime or file.mime) for file in files]
 
@@ -139,7 +139,7 @@ class _Step:
         steps = [
             check_signal(signal, "dci", self.settings, self._why_not(signal, creates=creates)) for signal in signals
         ]
-        return self._manual.deliver(self._env, steps, "dci", watch), self.settings
+        return deliver_steps(self._env, self._run, steps, "dci", watch), self.settings
 
     @property
     def _knows_run(self) -> bool:

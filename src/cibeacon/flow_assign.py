@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cibeacon.delivery.sender import open_client
-from cibeacon.manual_run import ManualRun
+from cibeacon.manual_run import deliver_steps, read_run
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Report
 from cibeacon.model.signals import FlowAssignment
@@ -34,14 +34,14 @@ def assign(
     """
     settings = load_settings(flags, env.environ, {})
     signal = FlowAssignment(settings.flow.flow_job_id or "", settings.flow.flow_pipelines, clear)
-    manual = ManualRun.of(env, settings)
-    step = check_signal(signal, flow.NAME, settings, _why_not(signal, settings, dry_run=manual.run.dry_run))
-    if isinstance(step, PlannedSignal) and not manual.run.dry_run:
+    run = read_run(env, settings)
+    step = check_signal(signal, flow.NAME, settings, _why_not(signal, settings, dry_run=run.dry_run))
+    if isinstance(step, PlannedSignal) and not run.dry_run:
         try:
-            step = step._replace(signal=_by_id(env, manual.run, signal, step.outcome, announce))
+            step = step._replace(signal=_by_id(env, run, signal, step.outcome, announce))
         except KeyboardInterrupt as stop:  # the assignment is spooled with the names that the user gave
-            manual = manual._replace(run=manual.run._replace(interrupted=interruption(stop)))
-    return manual.deliver(env, [step], "flow"), settings
+            run = run._replace(interrupted=interruption(stop))
+    return deliver_steps(env, run, [step], "flow"), settings
 
 
 def _why_not(signal: FlowAssignment, settings: Settings, *, dry_run: bool) -> str | None:

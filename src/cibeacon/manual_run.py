@@ -1,9 +1,8 @@
-"""Knows the run that a verb of DCI or Flow is about: its settings, its context, and its report. Plans nothing by itself."""
+"""Knows the run that a verb of DCI or Flow is about, and reports what became of its signals. Plans nothing by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from cibeacon.ci import detect
 from cibeacon.delivery.deliver import deliver
@@ -18,38 +17,33 @@ from cibeacon.settings import Settings
 from cibeacon.signals.plan import PlanStep
 
 
-class ManualRun(NamedTuple):
-    """The run, and notices about it; what is missing in the checkout is no notice, since none is needed."""
+def read_run(env: Environment, settings: Settings) -> Run:
+    """The run that the environment and the settings describe. These verbs need no checkout, so none may be missing."""
+    deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
+    repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
+    try:
+        context, notices = detect.read_context(settings, env.environ, repository)
+    finally:
+        repository.close()
+    errors = tuple(notice for notice in notices if notice.weight == "error")
+    context = detect.apply_overrides(context, settings)
+    return Run(settings, context, bool(settings.core.dry_run), deadline, notices=errors)
 
-    run: Run
-    notices: tuple[Notice, ...]
 
-    @classmethod
-    def of(cls, env: Environment, settings: Settings) -> ManualRun:
-        """The run that the environment and the settings describe."""
-        deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
-        repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
-        try:
-            context, notices = detect.read_context(settings, env.environ, repository)
-        finally:
-            repository.close()
-        context = detect.apply_overrides(context, settings)
-        errors = tuple(notice for notice in notices if notice.weight == "error")
-        return cls(Run(settings, context, bool(settings.core.dry_run), deadline), errors)
+def with_error(run: Run, error: str) -> Run:
+    """The run with an error that belongs to no signal."""
+    return run._replace(notices=(*run.notices, Notice("error", error)))
 
-    def noting(self, *errors: str) -> ManualRun:
-        """The run with further errors that belong to no signal."""
-        return self._replace(notices=(*self.notices, *(Notice("error", error) for error in errors)))
 
-    def deliver(self, env: Environment, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None) -> Report:
-        """Delivers the steps, and reports."""
-        outcomes, notices = deliver(env, self.run, steps, watch)
-        return Report(
-            context=self.run.about,
-            outcomes=outcomes,
-            notices=(*self.notices, *notices),
-            strict=self.run.settings.output.strict,
-            dry_run=self.run.dry_run,
-            host_title=self.run.host.title,
-            verb=verb,
-        )
+def deliver_steps(env: Environment, run: Run, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None) -> Report:
+    """Delivers the steps, and reports."""
+    outcomes, notices = deliver(env, run, steps, watch)
+    return Report(
+        context=run.about,
+        outcomes=outcomes,
+        notices=(*run.notices, *notices),
+        strict=run.settings.output.strict,
+        dry_run=run.dry_run,
+        host_title=run.host.title,
+        verb=verb,
+    )

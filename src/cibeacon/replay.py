@@ -29,7 +29,6 @@ from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
-from cibeacon.spool.object_store import Bucket
 from cibeacon.spool.spool_file import REFUSED
 from cibeacon.spool.spool_reader import Entry, SpoolReader, SpoolSource, SpoolStore
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
@@ -68,9 +67,9 @@ def _read(
 ) -> SpoolReader:
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     token = None if dry_run else env.token
-    reader = SpoolReader(env.cwd, token, lock_patience(env, settings), partial(paths.settled, env))
-    if not dry_run:
-        reader.open_bucket = lambda address: Bucket(address, lambda: max(1.0, deadline.remaining() / 2))
+    reader = SpoolReader(
+        env.cwd, token, lock_patience(env, settings), partial(paths.settled, env), None if dry_run else deadline
+    )
     for name in dict.fromkeys(names):
         if name == "-":
             _read_standard_input(reader, env, None if dry_run else spool)

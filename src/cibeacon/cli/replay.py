@@ -1,4 +1,4 @@
-"""`cibeacon replay`: sends what could not leave before."""
+"""`cibeacon replay`: sends the signals that wait in the spool."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from cibeacon.settings import load_settings
 )
 @click.pass_obj
 def command(env: Environment, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
-    """Send what waits in the spool: files, folders, globs, or - for standard input; by default this host's spool.
+    """Send signals that wait in the spool: files, folders, globs, or - for standard input; by default this host's spool.
 
     Every signal is sent as it was written, byte for byte. What is delivered leaves its file; what vendors refuse for
     what it says is set aside beside it. Two replays at once do no harm.
     """
-    told = given(arguments)
-    return present(env, load_settings(told, env.environ, {}), lambda: replay(env, told, paths)).exit_code
+    values = given(arguments)
+    return present(env, load_settings(values, env.environ, {}), lambda: replay(env, values, paths)).exit_code

@@ -1,1 +1,1 @@
-"""What carries signals to the vendors, and what became of each."""
+"""Sends signals, and keeps those that could not be delivered."""

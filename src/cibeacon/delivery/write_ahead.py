@@ -101,7 +101,7 @@ class WriteAhead:
         self._delivered.discard(key)
         self._count_waiting()
         if outcome.status == "failed":
-            return outcome._replace(reason=f"{outcome.reason} It is kept: run cibeacon replay once that is mended.")
+            return outcome._replace(reason=f"{outcome.reason} It is kept: run cibeacon replay once that is corrected.")
         return outcome._replace(reason=f"{outcome.reason} It is kept: cibeacon replay sends it.")
 
     def _write(self, records: Sequence[Record], settings: Settings, *, in_hurry: bool) -> None:

@@ -1,1 +1,1 @@
-"""The only way to the vendors over HTTP: one client with retries inside a deadline. Knows no vendor."""
+"""The only way to the sinks over HTTP: one client with retries inside a deadline. Knows no vendor."""

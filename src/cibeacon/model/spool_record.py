@@ -1,7 +1,7 @@
 """Knows how one signal looks on a line of the spool, and whether a line can be believed. Does not know files or sinks.
 
-A line holds no host, header or secret: where it goes and as whom are the settings of whoever sends it. Its checksum
-tells a line that was cut or changed from one that was written.
+A line holds no host, header or secret: the settings of the process that sends it say where it goes, and as whom. A
+checksum shows whether a line was cut or changed.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ LARGEST = 1 << 20
 
 
 class Record(NamedTuple):
-    """One signal that may leave later: the exact call, and what its row in the report needs."""
+    """One signal that may be sent later: the exact request, and what its outcome in the report needs."""
 
     key: str
     kind: str
@@ -29,48 +29,48 @@ class Record(NamedTuple):
     path: str
     body: Mapping[str, Any] | None
     created_at: float
-    """Unix seconds, to the millisecond: the newer of two statements about one fact wins."""
+    """Unix seconds, to the millisecond: the newer of two records with one key wins."""
     subject: str = ""
     reference_id: str | None = None
     own_reference: bool = False
-    """True when a person chose the reference id: then "exists already" is a conflict, not our own repetition."""
+    """True when the user chose the reference id: then "exists already" is a conflict, not our own repetition."""
     signal: Mapping[str, Any] | None = None
-    """The whole signal, where it is a dialogue: it is told again from the start, and looks what was done before."""
+    """The whole signal, where it takes several requests: they are sent from the start, and skip what was done before."""
 
     @classmethod
     def of(
         cls,
-        call: Request,
-        row: Outcome,
+        request: Request,
+        outcome: Outcome,
         created_at: float,
         *,
         own_reference: bool = False,
         signal: Mapping[str, Any] | None = None,
     ) -> "Record":
-        """The record of a signal whose first call is known."""
+        """The record of a signal and the request that matters."""
         return cls(
-            key=row.key or "",
-            kind=row.kind,
-            sink=row.sink,
-            method=call.method,
-            path=call.path,
-            body=call.body,
+            key=outcome.key or "",
+            kind=outcome.kind,
+            sink=outcome.sink,
+            method=request.method,
+            path=request.path,
+            body=request.body,
             created_at=round(created_at, 3),
-            subject=row.subject,
-            reference_id=row.reference_id,
+            subject=outcome.subject,
+            reference_id=outcome.reference_id,
             own_reference=own_reference,
             signal=signal,
         )
 
     @property
     def name(self) -> str:
-        """The name of its file: one for a key, so that a newer statement takes the older one's place."""
+        """The name of its file: one for each key, so that a newer record replaces an older one."""
         return file_name(self.key)
 
     def line(self) -> bytes:
         """The record as a line of ASCII JSON, with its end."""
         document = {"version": VERSION, **self._asdict()}
-        return _written({**document, "checksum": _checksum(document)}) + b"\n"
+        return _to_json({**document, "checksum": _checksum(document)}) + b"\n"
 
 
 def file_name(key: str) -> str:
@@ -83,7 +83,7 @@ class SpoolRecordError(ValueError):
 
 
 class UnsupportedRecordVersion(SpoolRecordError):
-    """A line of a later version: nothing is wrong with it."""
+    """A line that a newer cibeacon wrote."""
 
 
 def read(line: bytes) -> Record:
@@ -91,30 +91,30 @@ def read(line: bytes) -> Record:
     if len(line) > LARGEST:
         raise SpoolRecordError(f"it is over {LARGEST >> 20} MiB")
     try:
-        document = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+        document = json.loads(line, parse_constant=_reject_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise SpoolRecordError("it is not JSON, or only a part of it") from error
     if not isinstance(document, dict):
         raise SpoolRecordError("it is not a JSON object")
     if deeper(document, DEEPEST + 2):  # the deepest metadata, in a body, in a record
         raise SpoolRecordError("it is nested too deeply")
-    _versioned(document.get("version"))
+    _check_version(document.get("version"))
     checksum = document.pop("checksum", None)
     if checksum is not None and checksum != _checksum(document):  # a record made by hand has none
         raise SpoolRecordError("its checksum does not match: it was changed, or written by halves")
-    return _checked(document)
+    return _to_record(document)
 
 
-def _no_number(text: str) -> NoReturn:
+def _reject_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
 def _finite(text: str) -> float:
     """A number that can be written again: Python would write 1e999 as Infinity."""
-    return number if math.isfinite(number := float(text)) else _no_number(text)
+    return number if math.isfinite(number := float(text)) else _reject_number(text)
 
 
-def _versioned(version: object) -> None:
+def _check_version(version: object) -> None:
     if type(version) is not int or version < VERSION:
         raise SpoolRecordError("it has no version that cibeacon ever wrote")
     if version > VERSION:
@@ -136,25 +136,25 @@ _MORE: Mapping[str, tuple[type, ...]] = {
     "own_reference": (bool,),
     "signal": (dict, type(None)),
 }
-_LAST_MOMENT = 253_402_300_799
+_LATEST = 253_402_300_799
 """The last second of the year 9999."""
 
 
-def _checked(document: dict[str, Any]) -> Record:
+def _to_record(document: dict[str, Any]) -> Record:
     known = {**_REQUIRED, **_MORE}
     fields = {name: value for name, value in document.items() if name in known}
     if not _REQUIRED.keys() <= fields.keys() or not all(isinstance(fields[name], known[name]) for name in fields):
         raise SpoolRecordError("its fields are not those of a record")
     if not fields["key"]:
-        raise SpoolRecordError("it has no key, so nobody could tell two such records apart")
-    if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LAST_MOMENT:
+        raise SpoolRecordError("it has no key, so two such records cannot be told apart")
+    if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LATEST:
         raise SpoolRecordError("created_at is no time")
     return Record(**fields)
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_written(document)).hexdigest()
+    return hashlib.sha256(_to_json(document)).hexdigest()
 
 
-def _written(document: Mapping[str, Any]) -> bytes:
+def _to_json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("ascii")

@@ -1,1 +1,1 @@
-"""What could not leave is kept here, and leaves from here."""
+"""The spool: signals that wait to be sent, in files and in object stores."""

@@ -34,7 +34,7 @@ class BucketSpool:
         objects = {_name(record): record.line() for record in records}
         if any(len(line) > LARGEST for line in objects.values()):
             raise SpoolError(
-                f"Signals cannot be kept in {self.bucket.address}",
+                f"Signals cannot be kept in {self.bucket.url}",
                 f"a signal is over {LARGEST >> 20} MiB",
                 "Send less metadata.",
             )
@@ -48,7 +48,7 @@ class BucketSpool:
         """Writes lines that came from elsewhere to an object, and returns its address. Raises `SpoolError`."""
         name = f"{hashlib.sha256(lines).hexdigest()}{ENDING}"
         self.bucket.put({name: lines})
-        return f"{self.bucket.address}/{name}"
+        return f"{self.bucket.url}/{name}"
 
     def forget(self, record: Record) -> None:
         """Removes a record, and older ones with its key. What stays is sent again, which changes nothing."""
@@ -74,7 +74,7 @@ class SpoolObject(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.bucket.address}/{self.name}" if self.name else self.bucket.address
+        return f"{self.bucket.url}/{self.name}" if self.name else self.bucket.url
 
     @contextmanager
     def claim(self, line: bytes, deadline: Deadline) -> Iterator[bool]:
@@ -101,8 +101,8 @@ class SpoolObject(NamedTuple):
 
 
 def objects(bucket: Bucket, largest: int) -> Iterator[tuple[SpoolObject, list[bytes] | None]]:
-    """Every spool object below the address with its lines; None for one that is over `largest` bytes."""
-    listed = [item for item in bucket.list() if f"{bucket.address}/{item.name}".rstrip("/").endswith(ENDING)]
+    """Every spool object below the URL with its lines; None for one that is over `largest` bytes."""
+    listed = [item for item in bucket.list() if f"{bucket.url}/{item.name}".rstrip("/").endswith(ENDING)]
     for item in listed:
         if item.size > largest:
             yield SpoolObject(bucket, item.name), None

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 from cibeacon.model import spool_record
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime import paths
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool.file_store import ENDING, UNFINISHED, LockPatience, Spool, is_address
 from cibeacon.spool.object_spool import BucketSpool, SpoolObject, objects
@@ -53,6 +54,7 @@ class SpoolReader:
         token: a fresh name that no other process uses; None where nothing may be changed.
         patience: for the locks of folders.
         resolve: resolves the links of a path that can be trusted.
+        deadline: for buckets; None where no connection may be opened.
     """
 
     def __init__(
@@ -61,23 +63,20 @@ class SpoolReader:
         token: Callable[[], str] | None,
         patience: LockPatience | None = None,
         resolve: Callable[[Path], Path] = Path,
+        deadline: Deadline | None = None,
     ) -> None:
         self._cwd, self._token, self._patience, self._resolve = cwd, token, patience, resolve
+        self._deadline = deadline
         self.entries: list[Entry] = []
         self.problems: list[str] = []
         """What could not be read, each as a clause."""
         self._read: set[Path] = set()
         self._memory = 0
-        self.open_bucket: Callable[[str], Bucket] | None = None
-        """Opens a bucket; None where no connection may be opened."""
 
     def add(self, name: str) -> None:
         """Every record in a file, in the spool files below a folder or an address, or in all that a glob matches."""
         if is_address(name):
-            if self.open_bucket:
-                self._add_bucket(self.open_bucket(name))
-            else:
-                self.problems.append(f"{name} is not read: a dry run opens no connection")
+            self._add_bucket(name)
             return
         path = self._cwd / name
         try:
@@ -89,14 +88,16 @@ class SpoolReader:
                     if not match.is_symlink() and not match.name.endswith((CORRUPT, REFUSED, UNFINISHED)):
                         self._add_path(match)
             else:
-                self._note(SpoolError(f"There is no {name} to replay", "nothing has this name", "Name what is there."))
+                self._note_once(
+                    SpoolError(f"There is no {name} to replay", "nothing has this name", "Name what is there.")
+                )
         except OSError as error:
             self._unreadable(error, name)
 
     def add_spool(self, spool: SpoolStore | None) -> None:
         """Every record in a spool."""
         if isinstance(spool, BucketSpool):
-            self.add(spool.bucket.address)
+            self._add_bucket(spool.bucket.url)
         elif isinstance(spool, Spool) and os.path.lexists(spool.folder):
             if spool.folder.is_symlink():  # a checkout can bring one along
                 self.problems.append(f"{spool.folder} is not read: it is a symbolic link")
@@ -135,23 +136,25 @@ class SpoolReader:
                 for name in names
                 if name.endswith(ENDING)
             )
-            # a link in an artifact may lead anywhere
-            sizes = [
-                (file.lstat().st_size, file) for file in islice(below, MOST) if file.is_file() and not file.is_symlink()
-            ]
-            for _, file in sorted(sizes):  # small ones first, so that a large one does not use up the limits
+            # A link in an artifact may lead anywhere.
+            files = [file for file in islice(below, MOST) if file.is_file() and not file.is_symlink()]
+            for _, file in sorted((file.lstat().st_size, file) for file in files):  # so that a large one stops no other
                 self._add_file(file)
         elif path.is_file():
             self._add_file(path)
         else:
-            self._note(SpoolError(f"{path} is not read", "it is no file", "Give - to read standard input."))
+            self._note_once(SpoolError(f"{path} is not read", "it is no file", "Give - to read standard input."))
 
-    def _add_bucket(self, bucket: Bucket) -> None:
+    def _add_bucket(self, url: str) -> None:
+        deadline = self._deadline
+        if deadline is None:
+            self.problems.append(f"{url} is not read: a dry run opens no connection")
+            return
         try:
-            for source, lines in objects(bucket, LARGEST):
-                self._note(_too_large(source)) if lines is None else self.add_lines(lines, source)
+            for source, lines in objects(Bucket(url, lambda: max(1.0, deadline.remaining() / 2)), LARGEST):
+                self._note_once(_too_large(source)) if lines is None else self.add_lines(lines, source)
         except SpoolError as error:
-            self._note(error)
+            self._note_once(error)
 
     def _add_file(self, path: Path) -> None:
         path = self._resolve(path)
@@ -161,7 +164,7 @@ class SpoolReader:
         try:
             with os.fdopen(paths.open_regular(path), "rb") as file:
                 if os.fstat(file.fileno()).st_size > LARGEST:
-                    self._note(_too_large(path))
+                    self._note_once(_too_large(path))
                     return
                 self.add_lines(file, SpoolFile(path, self._token or str, self._patience))
         except FileNotFoundError:
@@ -169,22 +172,19 @@ class SpoolReader:
         except OSError as error:
             self._unreadable(error, path)
 
-    def _note_once(self, problem: str) -> None:
-        if problem not in self.problems:
-            self.problems.append(problem)
+    def _note_once(self, problem: SpoolError | str) -> None:
+        if str(problem) not in self.problems:
+            self.problems.append(str(problem))
 
     def _set_aside(self, source: SpoolSource, lines: Collection[bytes]) -> None:
         if self._token:
             try:
                 source.take_out(lines, CORRUPT)
             except SpoolError as error:
-                self._note(error)
+                self._note_once(error)
 
     def _unreadable(self, error: OSError, name: object) -> None:
         self.problems.append(f"{error.filename or name} cannot be read: {error.strerror or error}")
-
-    def _note(self, error: SpoolError) -> None:
-        self.problems.append(str(error))
 
 
 def _too_large(source: SpoolSource | Path) -> SpoolError:
