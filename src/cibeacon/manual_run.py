@@ -35,7 +35,9 @@ def with_error(run: Run, error: str) -> Run:
     return run._replace(notices=(*run.notices, Notice("error", error)))
 
 
-def deliver_steps(env: Environment, run: Run, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None) -> Report:
+def deliver_steps(
+    env: Environment, run: Run, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None
+) -> Report:
     """Delivers the steps, and reports."""
     outcomes, notices = deliver(env, run, steps, watch)
     return Report(

@@ -30,7 +30,7 @@ from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
 from cibeacon.spool.spool_file import REFUSED
-from cibeacon.spool.spool_reader import Entry, SpoolReader, SpoolSource, SpoolStore
+from cibeacon.spool.spool_reader import SpoolReader, SpoolStore
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
 
 GIVE_UP_AFTER = 3
@@ -203,11 +203,11 @@ class Replay:
                 if is_ours:
                     outcome = self._send_newest(signal, send)
                     if not outcome.retryable:
-                        self._take_out(signal.entries, REFUSED if outcome.status == "failed" else "")
+                        self._note(signal.take_out(REFUSED if outcome.status == "failed" else ""))
                     return outcome
         except SpoolError as error:
             return signal.spooled("not sent", str(error))
-        self._take_out(signal.entries[:-1])  # the newest replaces them, wherever it is
+        self._note(signal.take_out(older_only=True))  # the newest replaces them, wherever it is
         return signal.outcome._replace(status="skipped", reason="Another process has it, or has delivered it.")
 
     def _send_newest(self, signal: SpooledSignal, send: Callable[[Resumed, Outcome], Outcome]) -> Outcome:
@@ -220,17 +220,5 @@ class Replay:
             return outcome._replace(retryable=False)  # no record is left that makes the job
         return signal.not_delivered(outcome) if outcome.retryable else outcome
 
-    def _take_out(self, entries: Iterable[Entry], aside: str = "") -> None:
-        """Removes what was sent from its file; what was refused for its content is set aside.
-
-        Older records with the same key go the same way: none of them may have the last word.
-        """
-        lines: dict[SpoolSource, set[bytes]] = {}
-        for entry in entries:
-            if entry.source:
-                lines.setdefault(entry.source, set()).add(entry.line)
-        for source, delivered in lines.items():
-            try:
-                source.take_out(delivered, aside)
-            except SpoolError as error:
-                self.notices.append(Notice("info", f"warning: {error}"))
+    def _note(self, errors: Iterable[SpoolError]) -> None:
+        self.notices += [Notice("info", f"warning: {error}") for error in errors]

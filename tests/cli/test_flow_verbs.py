@@ -179,7 +179,7 @@ def test_a_name_that_is_not_one_pipeline_sets_nothing(place, names, words):
 
 @pytest.mark.parametrize(
     ("argv", "words"),
-    [(("--clear",), "flow: no pipeline: The job is missing"), (("--pipeline", "x"), "flow: x: The job is missing")],
+    [(("--clear",), "no pipeline: The job is missing"), (("--pipeline", "x"), "x: The job is missing")],
 )
 def test_a_job_that_nobody_named_leaves_no_gap_in_the_sentence(place, argv, words):
     assert words in place.run("flow", "assign", *argv).out

@@ -98,7 +98,7 @@ class _Delivery:
 
     def _record(self, index: int, outcome: Outcome) -> None:
         self._outcomes[index] = self._settle(index, self._keep_for_its_job(self._steps[index], outcome))
-        if _is_job(outcome):
+        if outcome.sink == "dci" and (outcome.key or "").endswith("/job"):
             self._steps[index + 1 :] = [_after_job(step, outcome) for step in self._steps[index + 1 :]]
 
     def _settle(self, index: int, outcome: Outcome) -> Outcome:
@@ -121,14 +121,11 @@ class _Delivery:
         return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not take the signals before this one.")
 
 
-def _is_job(outcome: Outcome) -> bool:
-    *_, before, last = ("", "", *(outcome.key or "").split("/"))
-    return outcome.sink == "dci" and last == "job" and before not in ("file", "value")
-
-
 def _after_job(step: PlanStep, job: Outcome) -> PlanStep:
-    """A step about a job of DCI, once the job's outcome is known. The job can exist although it does not run."""
+    """A step, once the outcome of its job at DCI is known. The job can exist although it does not run."""
     if isinstance(step, Outcome) or not isinstance(step.signal, JobUpdate):
+        return step
+    if job.key != job_key(step.signal.correlation):
         return step
     job_id = (job.outputs or {}).get("dci_job_id")
     if job_id or job.status in ("sent", "duplicate"):

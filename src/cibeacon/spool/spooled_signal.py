@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.spool_record import Record
-from cibeacon.spool.spool_reader import Entry
+from cibeacon.runtime.errors import SpoolError
+from cibeacon.spool.spool_reader import Entry, SpoolSource
 
 JOB, FILE, VALUE, STATE = "DciJob", "Attachment", "JobValue", "JobState"
 """Signals about a job of DCI, by the names of their types, in the order in which they are sent."""
@@ -47,6 +48,23 @@ class SpooledSignal(NamedTuple):
             reference_id=record.reference_id,
         )
 
+    def take_out(self, aside: str = "", *, older_only: bool = False) -> list[SpoolError]:
+        """Removes the records from their files, or with an ending moves them aside; returns what went wrong.
+
+        Older records go the same way as the newest: none of them may have the last word.
+        """
+        lines: dict[SpoolSource, set[bytes]] = {}
+        for entry in self.entries[:-1] if older_only else self.entries:
+            if entry.source:
+                lines.setdefault(entry.source, set()).add(entry.line)
+        errors = []
+        for source, removed in lines.items():
+            try:
+                source.take_out(removed, aside)
+            except SpoolError as error:
+                errors.append(error)
+        return errors
+
     def not_delivered(self, outcome: Outcome) -> Outcome:
         """An outcome that is not final; what came by a pipe has no spool to stay in."""
         if self.newest.source is not None:
@@ -63,6 +81,11 @@ class SpooledSignal(NamedTuple):
         return self.outcome._replace(status="invalid", reason=reason, retryable=self.newest.source is not None)
 
 
+def _part(record: Record) -> str:
+    name = str((record.signal or {}).get("type"))
+    return name if name in _PARTS else ""
+
+
 def newest_of_each_key(entries: Iterable[Entry], kinds: tuple[str, ...]) -> list[SpooledSignal]:
     """One signal for each key, in the order in which the keys were first written; `kinds` in their sending order."""
 
@@ -75,8 +98,3 @@ def newest_of_each_key(entries: Iterable[Entry], kinds: tuple[str, ...]) -> list
     for entry in sorted(entries, key=order):
         by_key.setdefault((entry.record.sink, entry.record.key), []).append(entry)
     return [SpooledSignal(same[-1], tuple(same)) for same in by_key.values()]
-
-
-def _part(record: Record) -> str:
-    name = str((record.signal or {}).get("type"))
-    return name if name in _PARTS else ""
