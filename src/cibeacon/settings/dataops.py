@@ -74,12 +74,12 @@ class Dataops(NamedTuple):
         parsers.duration, 3600.0, "Seconds that a pipeline may take, its queue included.", shown_default="3600"
     )
     dataops_queue_timeout: float = option(
-        parsers.duration, 1800.0, "Seconds until a pipeline must have begun to run.", shown_default="1800"
+        parsers.duration, 1800.0, "Seconds until a pipeline must have started.", shown_default="1800"
     )
     dataops_on_manual: str = option(
         parsers.choice("fail", "succeed", "wait"),
         "fail",
-        "What a pipeline means to a wait that goes on with a manual job only: fail, succeed, or wait for somebody.",
+        "What a wait does when only a manual job is left: fail, succeed, or wait until a person starts it.",
         shown_default="fail",
     )
     dataops_cancel: bool = option(

@@ -1,4 +1,4 @@
-"""The options of what DCI is told: the job, its files, and where DCI is. The names are those that DCI's own tools have."""
+"""The options of what is sent to DCI: the job, its files, and where DCI is. The names are those of DCI's own tools."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -84,7 +84,7 @@ class Dci(NamedTuple):
     dci_redact_patterns: tuple[str, ...] = option(
         parsers.regexes,
         (),
-        "Regular expressions for what to leave out instead, parted by colons; \\x3a stands for a colon.",
+        "Regular expressions for what to mask instead, separated by colons; \\x3a stands for a colon.",
         shown_default="the tokens above",
         also=("DCI_REDACT_PATTERNS",),
     )

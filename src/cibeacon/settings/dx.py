@@ -1,4 +1,4 @@
-"""The options of what DX is told: deployments, pipeline runs, and where DX is."""
+"""The options of what is sent to DX: deployments, pipeline runs, and where DX is."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -77,13 +77,13 @@ class Run(NamedTuple):
         status_words.status,
         None,
         "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word for it. "
-        "error is trouble that is not the code's: DCI tells it apart, for DX it is a failure.",
+        "error means that the infrastructure failed, not the code: DCI distinguishes it, DX shows a failure.",
         shown_default="the job's status, or running",
     )
     job_status: str | None = option(
         status_words.status,
         None,
-        "The job's status as the CI host words it.",
+        "The job's status, in the CI host's own word.",
         shown_default="from the CI host",
         expression="${{ job.status }}",
     )

@@ -18,7 +18,7 @@ class Flow(NamedTuple):
     flow_pipelines: tuple[str, ...] = option(
         parsers.words,
         (),
-        "Flow pipelines that the job shall have, by name or id; they take the place of those that it has.",
+        "Flow pipelines that the job shall have, by name or id; they replace those that it has.",
         shown_default="none",
     )
     flow_url: str | None = option(

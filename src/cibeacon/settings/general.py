@@ -1,4 +1,4 @@
-"""The options that every system shares: what is done, how it is told, which run it is about, who may be asked."""
+"""The options that every system shares: what cibeacon does, prints and reads, and which run it reports."""
 
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ class Core(NamedTuple):
     spool: str | None = option(
         parsers.text,
         None,
-        "Folder, or bucket such as s3://bucket/prefix, where signals are kept that could not be sent, for cibeacon replay; "
+        "Folder, or bucket such as s3://bucket/prefix, for signals that could not be sent; cibeacon replay sends them. "
         "off keeps none.",
         shown_default="on GitHub cibeacon/spool in the runner's temp folder, on GitLab .cibeacon/spool in the "
         "project's folder, elsewhere cibeacon/spool in the folder for user state",
@@ -47,7 +47,7 @@ class Core(NamedTuple):
     host: str | None = option(
         parsers.choice("github", "gitlab", "local"),
         None,
-        "Which CI host this is: github, gitlab or local. For when the environment does not tell.",
+        "Which CI host this is: github, gitlab or local. Set it where the environment is not enough to detect it.",
         shown_default="detected",
     )
     allow_http: bool = option(
@@ -65,7 +65,7 @@ class Output(NamedTuple):
     strict: bool = option(
         parsers.boolean,
         False,
-        "Exit 1 when any signal failed, was invalid or still waits in the spool, or the log has a line with an exclamation mark. "
+        "Exit 1 when any signal failed, was invalid or is still in the spool, or the log has a line with an exclamation mark. "
         "Otherwise the exit code is always 0.",
         shown_default="false",
         flag=True,
@@ -137,7 +137,7 @@ class Change(NamedTuple):
         parsers.text,
         None,
         "Id of the run, on a CI system that cibeacon does not know; on GitLab also another pipeline of the project, "
-        "whose end is then told instead (needs gitlab_token).",
+        "whose final status is then reported instead (needs gitlab_token).",
         shown_default="from the CI host",
     )
     run_scope: str = option(
