@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 from cibeacon.changes.repository_config import templates
 from cibeacon.ci import detect
 from cibeacon.ci.ci_system import CISystem
-from cibeacon.model.changes import Changes, PushedPRs, Unknown, named
+from cibeacon.model.changes import Changes, PushedPRs, Unknown, given_services
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
@@ -61,9 +61,9 @@ class Run(NamedTuple):
 
 
 def named_services(settings: Settings) -> Changes | None:
-    """The changed services as a person named them, which needs no look at the repository."""
+    """The changed services as the user gave them, which needs no look at the repository."""
     if not settings.given("services") or templates(settings.change.services):
         return None
     if any(problem.option == "services" for problem in settings.problems):
         return Changes("unknown", unknown=Unknown("the setting services cannot be used"))
-    return named(settings.change.services)
+    return given_services(settings.change.services)

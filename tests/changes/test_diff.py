@@ -23,7 +23,7 @@ from test_commit_range import (
 from cibeacon import run
 from cibeacon.changes import repository_config
 from cibeacon.changes.diff import between_commits
-from cibeacon.model.changes import named
+from cibeacon.model.changes import given_services
 from cibeacon.settings import load_settings
 from repositories import (
     CHANGED,
@@ -326,7 +326,7 @@ def test_a_submodule_where_a_services_folder_would_be_is_that_service_and_a_file
 
 
 def test_services_by_name_are_taken_as_they_are():
-    found = named(("payments", "cart"))
+    found = given_services(("payments", "cart"))
 
     assert (found.status, found.services) == ("ok", ("cart", "payments"))
     assert found.changed_files is None

@@ -14,7 +14,7 @@ from relay import Relay
 from cibeacon.ci import github_api, gitlab_api
 from cibeacon.ci.github_api import GitHubApi
 from cibeacon.ci.gitlab_api import GitLabApi
-from cibeacon.model.changes import Listed
+from cibeacon.model.changes import ApiComparison
 from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
 
@@ -121,7 +121,7 @@ def test_what_we_ask_github_about_a_pull_request_is_answered_as_described(hub, d
 
 
 def test_what_we_ask_github_about_commits_is_answered_as_described(hub, deadline):
-    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).compare(BASE, HEAD) == Listed(BASE, (HEAD,), CHANGED)
+    assert GitHubApi(hub, {"token": "t"}, HUB, deadline).compare(BASE, HEAD) == ApiComparison(BASE, (HEAD,), CHANGED)
     aside = GitHubApi(hub, {"token": "t"}, HUB, deadline).compare(FORK, HEAD)
     assert (aside.merge_base, aside.files) == (BASE, None)
 
@@ -135,7 +135,7 @@ def test_what_we_ask_gitlab_about_a_merge_request_is_answered_as_described(lab, 
 
 def test_what_we_ask_gitlab_about_commits_is_answered_as_described(lab, deadline):
     assert GitLabApi(lab, TOKEN, LAB, deadline).merge_base(FORK, HEAD) == BASE
-    assert GitLabApi(lab, TOKEN, LAB, deadline).compare(BASE, HEAD) == Listed(None, (HEAD,), CHANGED)
+    assert GitLabApi(lab, TOKEN, LAB, deadline).compare(BASE, HEAD) == ApiComparison(None, (HEAD,), CHANGED)
 
 
 def test_no_such_thing_is_refused_as_described(hub, lab, deadline):

@@ -13,7 +13,7 @@ import requests
 from relay import Relay
 
 from cibeacon.ci.github_api import GitHubApi
-from cibeacon.model.changes import Listed
+from cibeacon.model.changes import ApiComparison
 from cibeacon.model.context import PullRequest
 from cibeacon.runtime.errors import HostError
 
@@ -112,7 +112,7 @@ def test_githubs_example_of_a_comparison_is_understood(github, served, deadline)
     told = served.example(COMPARED)
     base, head = told["merge_base_commit"]["sha"], told["commits"][-1]["sha"]
     found = GitHubApi(github, {"token": TOKEN}, NAME, deadline).compare(base, head)
-    assert found == Listed(base, (head,), tuple(file["filename"] for file in told["files"]))
+    assert found == ApiComparison(base, (head,), tuple(file["filename"] for file in told["files"]))
 
 
 def test_of_a_comparison_from_elsewhere_the_merge_base_is_known_but_not_the_files(github, served, deadline):

@@ -10,7 +10,7 @@ import requests
 from relay import Relay
 
 from cibeacon.ci.gitlab_api import GitLabApi
-from cibeacon.model.changes import Listed
+from cibeacon.model.changes import ApiComparison
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.runtime.errors import HostError
 
@@ -103,7 +103,7 @@ def test_the_merge_base_of_two_commits_is_told(gitlab, credential, deadline):
 
 def test_a_comparison_tells_commits_and_files(gitlab, credential, deadline):
     found = GitLabApi(gitlab, credential, PROJECT, deadline).compare(BASE, HEAD)
-    assert found == Listed(None, (HEAD,), ("pay/old.py", "pay/new.py"))
+    assert found == ApiComparison(None, (HEAD,), ("pay/old.py", "pay/new.py"))
 
 
 @pytest.mark.parametrize("name", ["timeout", "cut"])

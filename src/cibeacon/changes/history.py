@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
-from cibeacon.model.changes import Listed
+from cibeacon.model.changes import ApiComparison
 from cibeacon.model.context import Named, PullRequest
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.errors import HostError
@@ -29,7 +29,7 @@ class FallbackHistory:
     def __init__(self, source: Source, forge: ForgeClient | None) -> None:
         self.source, self.forge = source, forge
         self._bases: dict[frozenset[str], str | None] = {}
-        self._listed: dict[tuple[str, str], Listed] = {}
+        self._listed: dict[tuple[str, str], ApiComparison] = {}
         self._pull_requests: dict[int, PullRequest | HostError] = {}
         self.relied = False
         """True once a merge base came from the API."""
@@ -82,10 +82,10 @@ class FallbackHistory:
             self.refusals.append(error)
             return None
 
-    def listed(self, base: str, head: str) -> Listed:
+    def listed(self, base: str, head: str) -> ApiComparison:
         """What the host tells of two commits. Raises `HostError`."""
         if self.forge is None:
-            return Listed(fault="the host may not be asked")
+            return ApiComparison(fault="the host may not be asked")
         if (base, head) not in self._listed:
             self._listed[base, head] = self.forge.compare(base, head)
         return self._listed[base, head]

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from cibeacon.http.session import AnswerTooLarge
-from cibeacon.model.changes import Listed
+from cibeacon.model.changes import ApiComparison
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 
@@ -39,7 +39,7 @@ class ForgeApi:
         self._url, self._path = url, path
         self._deadline, self._longest_call = deadline, longest_call
 
-    def compare(self, base: str, head: str) -> Listed:
+    def compare(self, base: str, head: str) -> ApiComparison:
         """What lies between two commits, by their full ids."""
         raise NotImplementedError
 

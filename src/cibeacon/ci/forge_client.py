@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
 
 from cibeacon.ci.github import GitHub
 from cibeacon.ci.gitlab import GitLab
-from cibeacon.model.changes import Listed
+from cibeacon.model.changes import ApiComparison
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import Notice
@@ -45,7 +45,7 @@ class ForgeClient(NamedTuple):
         """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
         return self._ask(lambda api: api.merged_prs(sha, among, known))
 
-    def compare(self, base: str, head: str) -> Listed:
+    def compare(self, base: str, head: str) -> ApiComparison:
         """What lies between two commits."""
         return self._ask(lambda api: api.compare(base, head))
 

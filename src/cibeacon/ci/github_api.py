@@ -17,7 +17,7 @@ from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectio
 
 from cibeacon.ci.forge_api import PAGE, ForgeApi
 from cibeacon.http.session import BoundedAdapter
-from cibeacon.model.changes import Listed, first_parents
+from cibeacon.model.changes import ApiComparison, first_parents
 from cibeacon.model.context import PullRequest
 from cibeacon.model.payload import commit, number, required, string, valid
 from cibeacon.runtime.deadline import Deadline
@@ -114,7 +114,7 @@ class GitHubApi(ForgeApi):
                 raise self._truncated(count)
             return _paths(self._files(f"/pulls/{number}/files", count))
 
-    def compare(self, base: str, head: str) -> Listed:
+    def compare(self, base: str, head: str) -> ApiComparison:
         """What lies between two commits, by their full ids. Raises `HostError`, also without a common ancestor.
 
         GitHub compares the merge base with the head, so its files are those between the two only where the base is the
@@ -135,7 +135,7 @@ class GitHubApi(ForgeApi):
                 fault = "GitHub lists no changed files"
             elif len(files) >= _MOST_COMPARED_FILES:
                 fault = f"GitHub lists {_MOST_COMPARED_FILES} changed files at most"
-            return Listed(
+            return ApiComparison(
                 merge_base,
                 first_parents(parents, head) if len(commits) == record["total_commits"] else None,
                 None if fault else _paths(files or []),

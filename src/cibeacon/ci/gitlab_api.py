@@ -17,7 +17,7 @@ from gitlab.exceptions import GitlabError
 
 from cibeacon.ci.forge_api import PAGE, ForgeApi, unique_paths
 from cibeacon.http.session import HardenedSession
-from cibeacon.model.changes import Listed, first_parents
+from cibeacon.model.changes import ApiComparison, first_parents
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.payload import commit, number, required, seconds, string, valid
 from cibeacon.runtime.deadline import Deadline
@@ -107,7 +107,7 @@ class GitLabApi(ForgeApi):
                 raise self._truncated(count[:20])
             return unique_paths(self._files(f"/merge_requests/{number}/diffs", int(count)), "old_path", "new_path")
 
-    def compare(self, base: str, head: str) -> Listed:
+    def compare(self, base: str, head: str) -> ApiComparison:
         """What lies between two commits, by their full ids: compared directly, and not with their merge base."""
         with self._question(f"what lies between {base[:12]} and {head[:12]}"):
             record = self._object("/repository/compare", {"from": base, "to": head, "straight": "true"})
@@ -119,7 +119,7 @@ class GitLabApi(ForgeApi):
                 fault = "GitLab gave up the comparison"
             elif len(files) >= _MOST_COMPARED_FILES or any(file.get("collapsed") for file in files):
                 fault = "GitLab cut the comparison"
-            return Listed(
+            return ApiComparison(
                 None,
                 chain if chain and parents[chain[0]][:1] == [base] else None,
                 None if fault else unique_paths(files, "old_path", "new_path"),

@@ -10,19 +10,19 @@ from cibeacon.model.context import PullRequest
 
 
 class CommitRange(NamedTuple):
-    """The two commits to compare, and the rule that chose them, in words."""
+    """The two commits to compare, and the rule that chose them, as a phrase."""
 
     base: str
     head: str
     how: str
 
 
-class Listed(NamedTuple):
-    """What a host's API says of two commits where git cannot be asked. None: the host does not tell, or not all."""
+class ApiComparison(NamedTuple):
+    """What a host's API says of two commits where git cannot. None stands for what it does not say, or only in part."""
 
     merge_base: str | None = None
     first_parents: tuple[str, ...] | None = None
-    """What the head holds beyond the base, oldest first, along first parents."""
+    """The commits that the head has beyond the base, oldest first, along first parents."""
     files: tuple[str, ...] | None = None
     """Every path that differs between their trees."""
     fault: str = ""
@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Why the changes cannot be told, and the next step. Never to be read as "nothing" or "everything"."""
+    """Why the changes are unknown, and the next step. Never to be read as "nothing" or "everything"."""
 
     why: str
     hint: str = ""
@@ -41,15 +41,15 @@ class Unknown(NamedTuple):
 
 def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:
     """The commits from `head` down its first parents as far as `parents` names them, oldest first."""
-    found: dict[str, None] = {}
-    while head in parents and head not in found:
-        found[head] = None
+    commits: dict[str, None] = {}
+    while head in parents and head not in commits:
+        commits[head] = None
         head = parents[head][0] if parents[head] else ""
-    return tuple(reversed(found))
+    return tuple(reversed(commits))
 
 
 class Changes(NamedTuple):
-    """The services that changed, with one reason each; or that we do not know."""
+    """The services that changed, with one reason each; or why they are unknown."""
 
     status: Literal["ok", "none", "unknown"]
     services: tuple[str, ...] = ()
@@ -81,16 +81,16 @@ class Changes(NamedTuple):
 
 
 class MergedPR(NamedTuple):
-    """A merged pull request, and what it changed by itself."""
+    """A merged pull request, and the changes that it brought by itself."""
 
     pull_request: PullRequest
     changes: Changes | None = None
 
 
 class PushedPRs(NamedTuple):
-    """The pull requests that a push merged, the first to land first; and why there is none, or perhaps not all of them.
+    """The pull requests that a push merged, the first to land first; or why there is none, or perhaps not all of them.
 
-    Neither, where nothing was asked.
+    Both are empty where no API was asked.
     """
 
     pull_requests: tuple[PullRequest, ...] = ()
@@ -100,8 +100,8 @@ class PushedPRs(NamedTuple):
     """True when the push is known to hold one pull request and nothing else."""
 
 
-def named(services: Collection[str]) -> Changes:
-    """The services that a person named, as if they had been found; an empty list says that there are none."""
+def given_services(services: Collection[str]) -> Changes:
+    """The services that the setting `services` names as changed; an empty list says that none did."""
     names = tuple(sorted(services))
     why = dict.fromkeys(names, "named in the setting services")
     return Changes("ok" if names else "none", names, why, how="given by the setting services")

@@ -1,6 +1,6 @@
-"""Knows what one CI run is: who, what, where, for which commit and pull request. Does not know which host said so.
+"""Knows what one CI run is: who, what, where, for which commit and pull request. Does not know which host it came from.
 
-The values are read by `hosts/*`; everything later is a pure function of them. Times are Unix seconds.
+`ci/` reads the values; everything later is a pure function of them. Times are Unix seconds.
 """
 
 from typing import Any, NamedTuple, Self
@@ -44,7 +44,7 @@ class PullRequest(NamedTuple):
     looked_up: bool = False
     """True where the host's API was asked for it by its number; not part of the JSON form."""
     named: bool = False
-    """True when a person named it by its number: the event is about something else; not part of the JSON form."""
+    """True when the user named it by its number: the event is about something else; not part of the JSON form."""
 
     @property
     def target_sha(self) -> str | None:
@@ -65,7 +65,7 @@ class Push(NamedTuple):
 
 
 class Checkout(NamedTuple):
-    """What a repository says of itself, where no CI host does."""
+    """What a repository says of itself, where no CI host describes it."""
 
     remote_url: str | None = None
     head: str | None = None
@@ -78,9 +78,9 @@ class Named(NamedTuple):
 
     sha: str
     name: str
-    """The branch, tag or other revision, as people write it."""
+    """The branch, tag or other revision, as the user writes it."""
     local: bool = False
-    """True where a ref of the checkout says so, which the host may have moved since."""
+    """True where the name is a ref of the checkout, which the host may have moved since."""
 
 
 class Context(NamedTuple):
@@ -125,7 +125,7 @@ class Context(NamedTuple):
     email: str | None = None
     """Email address of the actor, where the host gives it. Personal data: sent only when asked for."""
     status: str | None = None
-    """The host's own word for how the run stands, when it says so (`success`, `failed`, `timed_out`, …)."""
+    """The host's own word for the status of the run, when it gives one (`success`, `failed`, `timed_out`, …)."""
     started_at: int | None = None
     finished_at: int | None = None
     """When the run ended, where the event is about a run that has."""
@@ -168,7 +168,7 @@ class Context(NamedTuple):
 
     @property
     def closes(self) -> bool:
-        """True when the run is another pipeline, named by a person: its record may lack an end."""
+        """True when the run is another pipeline that the user named: its record may lack an end."""
         return self.event == UPSTREAM
 
     @property
@@ -200,5 +200,5 @@ def _ends(push: Push | None) -> dict[str, Any] | None:
 
 
 def _without(value: PullRequest | Push | None, *names: str) -> dict[str, Any] | None:
-    """A value's JSON form, without what is for us alone."""
-    return {name: each for name, each in value._asdict().items() if name not in names} if value else None
+    """A value's JSON form, without the fields of these names."""
+    return {name: field for name, field in value._asdict().items() if name not in names} if value else None

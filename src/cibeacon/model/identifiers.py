@@ -21,7 +21,7 @@ SERVICE_NAMES = (
 )
 """What a service may be called, wherever its name comes from. Folder names come from strangers' branches."""
 ENV, ENV_JOB = "env", "DCI_JOB_ID"
-"""The word that stands for what a variable says, and the variable, in which DCI's own agents hand a job over."""
+"""The value that stands for a variable, and the variable, in which DCI's own agents pass a job on."""
 _LONGEST_KEY = 255
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _CONTEXT = r"[!-~]{1,255}"
@@ -47,23 +47,23 @@ def job_id(given: str) -> str:
 
 def key_values(given: str) -> Mapping[str, float]:
     """Numbers by name, from `name=number`: DCI keeps one number of a name."""
-    found: dict[str, float] = {}
-    for each in parsers.words(given):
-        name, _, text = (part.strip() for part in each.rpartition("="))
+    numbers: dict[str, float] = {}
+    for pair in parsers.words(given):
+        name, _, text = (part.strip() for part in pair.rpartition("="))
         try:
             number = float(text)
         except ValueError:
             number = math.nan
         if not name or len(name) > _LONGEST_KEY or not math.isfinite(number):
             raise ValueError("is no list of name=number, such as coverage=81.5,tests=1200")
-        if name in found:
+        if name in numbers:
             raise ValueError(f"names {name} twice")
-        found[name] = int(text) if text.lstrip("+-").isdecimal() else number
-    return found
+        numbers[name] = int(text) if text.lstrip("+-").isdecimal() else number
+    return numbers
 
 
 def client_id(given: str) -> str:
-    """Who signs at DCI: `remoteci/UUID` or `feeder/UUID`; a bare UUID is a remote CI's."""
+    """Whose id signs at DCI: `remoteci/UUID` or `feeder/UUID`; a bare UUID is a remote CI's."""
     kind, _, bare = given.rpartition("/")
     if kind not in ("", "remoteci", "feeder") or not is_uuid(bare.lower()):
         raise ValueError("is neither a UUID nor one after remoteci/ or feeder/")
@@ -72,10 +72,10 @@ def client_id(given: str) -> str:
 
 def root(given: str) -> str:
     """The base URL of a system whose paths are known: scheme and host alone."""
-    found = parsers.url(given)
-    if path := urlsplit(found).path:
+    url = parsers.url(given)
+    if path := urlsplit(url).path:
         raise ValueError(f"holds the path {path[:60]}; give scheme and host alone, such as https://www.instabase.com")
-    return found
+    return url
 
 
 def context(given: str) -> str:
@@ -98,7 +98,7 @@ def is_service_name(name: str) -> bool:
     if not name.isascii():
         from unicodedata import category  # few names need it
 
-        plain = name[:1] + "".join("a" if category(each).startswith("M") else each for each in name[1:])
+        plain = name[:1] + "".join("a" if category(letter).startswith("M") else letter for letter in name[1:])
     return _SERVICE.fullmatch(plain) is not None and "::" not in name and "://" not in name
 
 
@@ -111,22 +111,22 @@ def service(given: str) -> str:
 
 def names(given: str) -> tuple[str, ...]:
     """A list of services by name."""
-    found = parsers.words(given)
-    for name in found:
+    services = parsers.words(given)
+    for name in services:
         if not is_service_name(name):
             near = "patterns are for the setting services, such as services/{service}/; say changed here"
-            raise ValueError(_no_name(name, found, near if _pattern(name) else None))
-    return found
+            raise ValueError(_no_name(name, services, near if _pattern(name) else None))
+    return services
 
 
 def services(given: str) -> tuple[str, ...]:
-    """A list of services by name, or of folder templates, which hold `{service}` and are judged by whoever draws the map."""
-    found = parsers.words(given)
-    for name in found:
+    """A list of services by name, or of folder templates, which hold `{service}` and are checked by the service map."""
+    entries = parsers.words(given)
+    for name in entries:
         if _PLACEHOLDER not in name and not is_service_name(name):
             near = _pattern(name)
-            raise ValueError(_no_name(name, found, near and f"did you mean {near}?"))
-    return found
+            raise ValueError(_no_name(name, entries, near and f"did you mean {near}?"))
+    return entries
 
 
 def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
@@ -140,10 +140,10 @@ def _may_be_shown(name: str) -> bool:
 
 
 def _pattern(name: str) -> str | None:
-    """The folder template that somebody had in mind who wrote a path or a pattern; None for anything else."""
+    """The folder template that a path or a pattern was meant to be; None for anything else."""
     if not _may_be_shown(name) or not (name in (".", "..") or re.search(r"[*{}]|/$|^\.{0,2}/", name)):
         return None
-    folders = [each for each in name.split("/") if each not in ("", ".", "..")]
-    varying = next((place for place, each in enumerate(folders) if re.search(r"[*{}]", each)), len(folders))
-    after = [each for each in folders[varying + 1 :] if not re.search(r"[*?{}\[\]]", each)]
+    folders = [folder for folder in name.split("/") if folder not in ("", ".", "..")]
+    varying = next((index for index, folder in enumerate(folders) if re.search(r"[*{}]", folder)), len(folders))
+    after = [folder for folder in folders[varying + 1 :] if not re.search(r"[*?{}\[\]]", folder)]
     return "/".join((*folders[:varying], _PLACEHOLDER, *after, ""))

@@ -1,4 +1,4 @@
-"""Knows what became of each signal, what that makes of the whole run, and the exit code. The one place that decides.
+"""Knows the outcome of a signal, the status of a run, and the exit code. The one place that decides.
 
 `skipped` is a choice (not asked for, or not possible by the host's policy), never a failure. The table outcome × strict
 → exit code is in docs/delivery.md.
@@ -15,7 +15,7 @@ TROUBLE: frozenset[OutcomeStatus] = frozenset({"failed", "invalid", "spooled"})
 
 
 class ShownRequest(NamedTuple):
-    """A request as it is shown: never a header."""
+    """A request as it is shown: without headers."""
 
     method: str
     url: str
@@ -23,16 +23,16 @@ class ShownRequest(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one signal at one sink."""
+    """What happened to one signal at one sink."""
 
     kind: str
     sink: str
     status: OutcomeStatus
     reason: str | None = None
     subject: str = ""
-    """What the signal is about, in words for the log: the services, the pipeline's name."""
+    """What the signal is about, for the log: the services, the pipeline's name."""
     method: str | None = None
-    """The vendor's name of the call."""
+    """The vendor's name of the request."""
     key: str | None = None
     """The signal's idempotency key."""
     reference_id: str | None = None
@@ -41,11 +41,11 @@ class Outcome(NamedTuple):
     error: str | None = None
     request: ShownRequest | None = None
     outputs: Mapping[str, str] | None = None
-    """What was learned and later steps need, by the name of the output."""
+    """What later steps need, by the name of the output."""
     retryable: bool = False
-    """The same bytes may be accepted later: they are worth keeping."""
+    """The same bytes may be accepted later: they are worth spooling."""
     maybe_delivered: bool = False
-    """An attempt may have been done all the same: its answer was lost, or told of trouble."""
+    """An attempt may have succeeded all the same: its answer was lost, or was a server error."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""
@@ -65,20 +65,20 @@ class Outcome(NamedTuple):
 
 
 def report_status(outcomes: Iterable[Outcome], *, dry_run: bool, trouble: bool = False) -> ReportStatus:
-    """One word for the whole run. `trouble` is a problem that belongs to no signal."""
-    found = {outcome.status for outcome in outcomes}
-    words = found - {"skipped"}
+    """The status of the whole run. `trouble` is a problem that belongs to no signal."""
+    statuses = {outcome.status for outcome in outcomes}
+    counted = statuses - {"skipped"}
     if dry_run:
         return "dry-run"
-    if not words:
-        return "failed" if trouble and not found else "skipped"
-    if words <= {"sent", "duplicate"}:
+    if not counted:
+        return "failed" if trouble and not statuses else "skipped"
+    if counted <= {"sent", "duplicate"}:
         return "sent"
-    return "partial" if words & {"sent", "duplicate"} else "failed"
+    return "partial" if counted & {"sent", "duplicate"} else "failed"
 
 
 def exit_code(outcomes: Iterable[Outcome], *, strict: bool, dry_run: bool, trouble: bool = False) -> int:
-    """0, or 1 for a strict run in which anything went wrong. A rehearsal fails for invalid signals only."""
+    """0, or 1 for a strict run in which anything went wrong. A dry run fails for invalid signals only."""
     if not strict:
         return 0
     counted = {"invalid"} if dry_run else TROUBLE

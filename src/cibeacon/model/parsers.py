@@ -50,12 +50,12 @@ def command(given: str) -> tuple[str, ...]:
     import shlex  # only a step of the action has one
 
     try:
-        found = tuple(shlex.split(given))
+        arguments = tuple(shlex.split(given))
     except ValueError as error:
         raise ValueError("has a quotation mark or backslash without its end") from error
-    if not found or not found[0]:
+    if not arguments or not arguments[0]:
         raise ValueError("names no command")
-    return found
+    return arguments
 
 
 def token(given: str) -> str:
@@ -160,10 +160,10 @@ def sha(given: str) -> str:
 
 def shas(given: str) -> tuple[str, ...]:
     """A list of commit ids; never empty."""
-    found = tuple(sha(item) for item in words(given))
-    if not found:
+    commits = tuple(sha(item) for item in words(given))
+    if not commits:
         raise ValueError("is an empty list")
-    return found
+    return commits
 
 
 def json_value(given: str) -> Any:
@@ -256,9 +256,9 @@ def dci_url(given: str) -> str:
     parts = urlsplit(url(given))
     host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host
-    standing = {"https": 443, "http": 80}[parts.scheme]
-    place = host if parts.port in (None, standing) else f"{host}:{parts.port}"
-    return f"{parts.scheme}://{place}{parts.path.rstrip('/').removesuffix('/api/v1').removesuffix('/api')}".rstrip("/")
+    default_port = {"https": 443, "http": 80}[parts.scheme]
+    netloc = host if parts.port in (None, default_port) else f"{host}:{parts.port}"
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/').removesuffix('/api/v1').removesuffix('/api')}".rstrip("/")
 
 
 def choice(*allowed: str) -> Callable[[str], str]:
@@ -277,9 +277,9 @@ def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     one = choice(*allowed)
 
     def parse(given: str) -> tuple[str, ...]:
-        found = tuple(dict.fromkeys(one(word) for word in words(given)))
-        if not found:
+        chosen = tuple(dict.fromkeys(one(word) for word in words(given)))
+        if not chosen:
             raise ValueError(f"names none of {', '.join(allowed)}")
-        return found
+        return chosen
 
     return parse

@@ -1,6 +1,6 @@
 """How any host's variables and payloads are read: empty is absent, an all-zero id is none. Does not know a host.
 
-Payloads are strangers' JSON with keys missing at times: every step down may find nothing.
+Payloads are JSON of others, in which any key may be missing.
 """
 
 from __future__ import annotations
@@ -50,39 +50,39 @@ def seconds(text: object) -> int | None:
         return None
 
 
-def iso(moment: int) -> str:
+def iso(seconds: int) -> str:
     """Unix seconds as hosts and vendors write a time: ISO 8601 in UTC."""
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def at(value: Any, *path: str) -> Any:
-    """What stands at a path of keys in a payload, or None."""
+    """The value at a path of keys in a payload, or None."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def valid(read: Callable[[Any], _Read | None], value: Any) -> _Read | None:
-    """What a reader makes of a host's answer; None where it holds none, or git's all-zero id.
+    """The value that a reader finds in a host's answer; None where there is none, or git's all-zero id.
 
     Raises `ValueError` for what it cannot be.
     """
-    found = read(value)
-    if found is None and value is not None and not (isinstance(value, str) and value.strip("0") == ""):
+    result = read(value)
+    if result is None and value is not None and not (isinstance(value, str) and value.strip("0") == ""):
         raise ValueError("a field of the answer has another shape")
-    return found
+    return result
 
 
 def required(read: Callable[[Any], _Read | None], value: Any) -> _Read:
-    """The same of what an answer must hold."""
-    if (found := read(value)) is None:
+    """The same for a field that an answer must have."""
+    if (result := read(value)) is None:
         raise ValueError("a field of the answer is missing, or has another shape")
-    return found
+    return result
 
 
 def string(value: Any, *path: str) -> str | None:
     """The text at a path of keys, or None when there is none."""
-    found = at(value, *path)
-    return found if isinstance(found, str) and found else None
+    text = at(value, *path)
+    return text if isinstance(text, str) and text else None

@@ -1,6 +1,6 @@
-"""The only words a sink may use: it yields a `Request`, is sent a `Response`, and returns a `SinkResult`. Knows no network.
+"""What a sink and the HTTP client exchange: a sink yields a `Request`, is sent a `Response`, and returns a `SinkResult`.
 
-A sink's `tell` is a generator: it does no I/O and has no clock, so a courier can carry it and a rehearsal can show it.
+A sink's `send` is a generator: it does no I/O and has no clock, so the client can run it and a dry run can show it.
 """
 
 import json
@@ -12,7 +12,7 @@ from cibeacon.model.outcome import Outcome, ShownRequest
 
 
 class Request(NamedTuple):
-    """One request. The host and the credential are the courier's: a call can be kept and sent later from elsewhere."""
+    """One request. Host and credential come from the client: a request can be spooled, and sent later from elsewhere."""
 
     method: Literal["GET", "POST", "PUT"]
     path: str
@@ -20,21 +20,21 @@ class Request(NamedTuple):
     body: Mapping[str, Any] | None = None
     """Sent as JSON; the key order is the order on the wire."""
     auth: Literal["bearer", "dci"] = "bearer"
-    """How the courier signs the request; it signs again at each attempt."""
+    """How the client signs the request; it signs again at each attempt."""
     headers: Mapping[str, str] | None = None
-    """Headers of the call's own; never a credential."""
+    """Further headers; never a credential."""
     file: Path | None = None
-    """A file that is streamed as the body, as it is; of a GET, what the body of the answer is compared with."""
+    """A file that is streamed as the body; of a GET, the file that the body of the response is compared with."""
     repeatable: bool = True
-    """False: said twice it is done twice. After a doubtful attempt the sink is told (`Reply.lost`), and looks first."""
+    """False: a repeated request is executed twice. After a lost attempt the sink gets `Response.lost`, and looks first."""
 
     @property
     def uploads(self) -> bool:
-        """Whether the file is what is sent."""
+        """Whether the file is sent."""
         return self.file is not None and self.method != "GET"
 
     def shown(self, base_url: str) -> ShownRequest:
-        """The request below `base_url`, as it is shown; of a file its path, and what is said of it."""
+        """The request below `base_url`, as it is shown; of a file its path and its headers."""
         body = self.body if self.file is None else {"file": str(self.file), **(self.headers or {})}
         return ShownRequest(self.method, base_url + self.path, body)
 
@@ -48,7 +48,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One response, its body cut at the courier's limit."""
+    """One response, its body cut at the client's limit."""
 
     status: int
     content: bytes = b""
@@ -58,11 +58,11 @@ class Response(NamedTuple):
     date: str | None = None
     """The server's own clock, as its `Date` header has it."""
     lost: bool = False
-    """Nobody knows whether a call that must not be repeated was done: its answer never came."""
+    """It is unknown whether a request that must not be repeated was executed: its response never came."""
     repeated: bool = False
-    """An attempt before this one may have been done all the same: its answer was lost, or told of trouble."""
+    """An attempt before this one may have been executed: its response was lost, or was a server error."""
     same: bool | None = None
-    """Whether the body of the answer is the file that the call names; the body itself is not kept then."""
+    """Whether the body of the response is the file that the request names; `content` is empty then."""
 
     def json(self) -> Any:
         """The body as JSON, or None when it is none."""
@@ -73,7 +73,7 @@ class Response(NamedTuple):
 
 
 class SinkResult(NamedTuple):
-    """What a sink makes of the replies: `sent`, `duplicate` (it was there already) or `failed`."""
+    """How an exchange ends: `sent`, `duplicate` (the sink had it already) or `failed`."""
 
     outcome: Literal["sent", "duplicate", "failed"]
     reason: str | None = None
@@ -81,9 +81,9 @@ class SinkResult(NamedTuple):
     error: str | None = None
     """The vendor's own code or message."""
     retryable: bool = False
-    """Of a failure: the same bytes may be accepted later, since not what they say was at fault."""
+    """Of a failure: the same bytes may be accepted later, since their content is not at fault."""
     outputs: Mapping[str, str] | None = None
-    """What was learned and later steps need, by the name of the output: the id of what was made."""
+    """What later steps need, by the name of the output: the id of what was made."""
 
 
 Exchange: TypeAlias = Generator[Request, Response, SinkResult]

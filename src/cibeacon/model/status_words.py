@@ -1,4 +1,4 @@
-"""Knows the words by which CI systems say how a run stands, and what each means. Does not know which system spoke.
+"""Knows the words that CI systems have for the status of a run, and what each means. Does not know the CI systems.
 
 A word that means one thing here and another there (`completed`, `none`, `true`, numbers) is not known: it is refused
 rather than guessed.
@@ -28,7 +28,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 """What a run's status is → the words for it, in any case, with or without dashes, blanks or underscores."""
 FINAL = frozenset({"success", "failure", "cancelled", "error"})
 NO_END = frozenset({"skipped", "action_required", "stale"})
-"""The host calls these conclusions, and the same run may still go on: they end no record."""
+"""Hosts call these conclusions, and the same run may still go on: they end no record."""
 _NEAR = 0.75
 """Likeness, of 1."""
 _LONGEST = 40
@@ -48,8 +48,8 @@ def meaning(word: str) -> str | None:
 
 def status(given: str) -> str:
     """The status that a setting gives in any system's words."""
-    if found := meaning(given):
-        return found
+    if known := meaning(given):
+        return known
     from difflib import get_close_matches  # only a slip needs it
 
     near = get_close_matches(_bare(given[:_LONGEST]), _STATUSES, 1, _NEAR)

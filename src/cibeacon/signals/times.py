@@ -1,4 +1,4 @@
-"""Knows which times cannot be true: of those that a person gave, and of two of them together. Has no clock of its own.
+"""Knows which times cannot be true: of those that the settings give, and of two of them together. Has no clock of its own.
 
 A time is Unix seconds. The bounds are the same for a run that is reported now and for history.
 """
@@ -24,9 +24,9 @@ def problems(plan_input: PlanInput) -> Iterator[Problem]:
         ("run", "finished_at", run.finished_at),
     )
     for group, name, seconds in given:
-        if seconds is not None and (why := _impossible(seconds, plan_input.now)):
+        if seconds is not None and (reason := _impossible(seconds, plan_input.now)):
             source = plan_input.settings.origins[name].source
-            yield Problem(group, name, f"{name} {shown(seconds)} cannot be used because it {why} ({source})")
+            yield Problem(group, name, f"{name} {shown(seconds)} cannot be used because it {reason} ({source})")
 
 
 def check_order(signal: PipelineRun) -> None:

@@ -58,8 +58,8 @@ def _proven(plan_input: PlanInput, pull_request: PullRequest, name: str) -> Pull
         return pull_request
     if plan_input.unknown_prs:
         raise NotPlanned(*plan_input.unknown_prs)
-    why = "a dry run asks no API; " if plan_input.dry_run else ""
-    raise NotPlanned("skipped", f"pull request {name} is not known to be merged: {why}set pr_merged if it is")
+    hint = "a dry run asks no API; " if plan_input.dry_run else ""
+    raise NotPlanned("skipped", f"pull request {name} is not known to be merged: {hint}set pr_merged if it is")
 
 
 def deployment(plan_input: PlanInput) -> None:

@@ -153,13 +153,13 @@ def resume(record: Record, form: str = "") -> Resumed | None:
     """Sends the request of a record, when it is one of DX's."""
     if (record.method, record.path) not in _KNOWN or record.body is None:
         return None
-    kept = Request("POST", record.path, record.body)
+    spooled = Request("POST", record.path, record.body)
     repeated_by_us = record.kind == "deployment" and not record.own_reference
-    return Resumed(kept, _send_late(kept, repeated_by_us=repeated_by_us))
+    return Resumed(spooled, _send_late(spooled, repeated_by_us=repeated_by_us))
 
 
-def _send_late(kept: Request, *, repeated_by_us: bool) -> Exchange:
-    return judge((yield kept), repeated_by_us=repeated_by_us, late=True)
+def _send_late(spooled: Request, *, repeated_by_us: bool) -> Exchange:
+    return judge((yield spooled), repeated_by_us=repeated_by_us, late=True)
 
 
 def _body(signal: Signal, *, current: bool) -> Mapping[str, Any]:

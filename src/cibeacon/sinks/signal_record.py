@@ -1,6 +1,6 @@
 """Knows how a signal that takes several requests is written into a spool record, and read from one. Trusts no record.
 
-The record holds all of the signal: nobody knows which of its requests were answered, and a sink looks before it repeats.
+The record holds all of the signal: it is unknown which of its requests were answered, and a sink looks before it repeats.
 """
 
 from __future__ import annotations
