@@ -47,6 +47,13 @@ GRACE = 1.0
 _TOO_MANY_REQUESTS = 429
 _NOT_IMPORTED = frozenset({"repository_not_found", "repo_not_found", "merge_commit_shas_not_found"})
 _NO_SUCH_METHOD = frozenset({404, 405})
+_HELD_BACK = Outcome(
+    "",
+    dx.NAME,
+    "failed",
+    error="not sent: an earlier row of the same pull request failed",
+    reason="Correct the earlier row and send both, in their order.",
+)
 _Result = TypeVar("_Result")
 FailureCause: TypeAlias = Literal["row", "host", "settings"]
 """`host`: the row may get through later; `settings`: no row gets through before the token or the URL is corrected."""
@@ -177,7 +184,7 @@ class Sender:
     def _process(self, partition: Partition, job: Job) -> Outcome | None:
         """Runs in the partition's thread."""
         if job.is_held_back or job.row.partition_key in partition.failed_keys:
-            outcome: Outcome | None = _held_back()
+            outcome: Outcome | None = _HELD_BACK
         else:
             outcome = self._send(partition, job.row.signal)
         if self._options.keeps_order and outcome and outcome.status == "failed":
@@ -262,11 +269,6 @@ def failure_cause(outcome: Outcome) -> FailureCause | None:
 
 def _outage(outcome: Outcome) -> Outage:
     return Outage(outcome.error or "no answer", outcome.reason or "", bool(outcome.http_status))
-
-
-def _held_back() -> Outcome:
-    error = "not sent: an earlier row of the same pull request failed"
-    return Outcome("", dx.NAME, "failed", error=error, reason="Correct the earlier row and send both, in their order.")
 
 
 def _unbounded(seconds: float, work: Callable[[], _Result]) -> _Result:

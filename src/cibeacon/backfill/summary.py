@@ -68,8 +68,8 @@ class BackfillSummary:
     files: list[Mapping[str, Any]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """The first ones, as text."""
-    seconds: float = 0.0
     shard: str | None = None
+    seconds: float = 0.0
     stopped: str | None = None
     """Why it ended before the end."""
     unusable: str | None = None
@@ -99,16 +99,6 @@ class BackfillSummary:
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""
-        return {
-            "version": VERSION,
-            "verb": "backfill",
-            "kind": self.kind,
-            "status": self.status,
-            "rows": asdict(self.rows),
-            "files": list(self.files),
-            "faults": list(self.faults),
-            "shard": self.shard,
-            "seconds": round(self.seconds, 3),
-            "stopped": self.stopped,
-            "unusable": self.unusable,
-        }
+        fields = asdict(self) | {"seconds": round(self.seconds, 3)}
+        kind, _ = fields.pop("kind"), fields.pop("mode")
+        return {"version": VERSION, "verb": "backfill", "kind": kind, "status": self.status, **fields}

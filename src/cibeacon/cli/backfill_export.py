@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -23,6 +24,7 @@ from cibeacon.signals.times import EARLIEST
 
 CUT_SHORT, UNUSABLE = 1, 2
 """Exit codes: not everything could be exported; nothing could be."""
+_AS_THEY_ARE = ("kind", "append", "pr_from_messages", "branch", "environment", "tags")
 _WIDTH = 400
 _DAY = len("2026-01-31")
 _DAYS = "give a day such as 2026-01-31, a Unix time, or an ISO 8601 time with its zone"
@@ -82,31 +84,20 @@ class Date(click.ParamType[int]):
 def command(
     env: Environment,
     /,
-    kind: str,
     since: int,
     until: int,
     source: str,
     of: DeploymentKind | None,
     output: str | None,
-    append: bool,
-    branch: str | None,
-    environment: str | None,
-    tags: str,
-    pr_from_messages: bool,
-    **arguments: str | bool | None,
+    **arguments: Any,
 ) -> int:
     """Write history as the CSV that cibeacon backfill sends. Exit code 1: some entries are left out."""
     options = ExportOptions(
-        kind=kind,
         window=Window(since, until),
         source=source,
         of=of or ("tags" if source == "git" else "deployments"),
         output=env.cwd / output if output else None,
-        append=append,
-        pr_from_messages=pr_from_messages,
-        branch=branch,
-        environment=environment,
-        tags=tags,
+        **{name: arguments.pop(name) for name in _AS_THEY_ARE},
     )
     totals = ExportTotals()
     code, error = _export(env, given(arguments), options, totals)
