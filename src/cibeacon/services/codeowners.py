@@ -1,6 +1,6 @@
 """Knows the file CODEOWNERS of GitHub and of GitLab: the last line that matches owns a path. Does not know services.
 
-GitLab's sections each have a say of their own, and its patterns are Ruby's `File.fnmatch`: without a slash at the
+Each of GitLab's sections names owners of its own, and its patterns are Ruby's `File.fnmatch`: without a slash at the
 beginning they match at any depth, without one at the end no folder (https://docs.gitlab.com/user/project/codeowners/reference/).
 GitHub's are those of gitignore; it has no sections and no `!`
 (https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners).
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cibeacon.services.glob import Glob, by_folder
 
 _SECTION = re.compile(r"\^?\[(?P<name>[^\]]*)\](\[\d+\])?(?P<owners>(\s.*)?)")
-_WORD = re.compile(r"(?:\\.|[^\s\\])+")
+_FIELD = re.compile(r"(?:\\.|[^\s\\])+")
 _MOST_LINES = 20_000
 
 
@@ -69,15 +69,15 @@ def _lines(text: str, *, gitlab: bool) -> Iterator[_Line]:
         if heading := _SECTION.fullmatch(stripped):
             section, default = heading["name"].strip().lower(), _owners(heading["owners"].split())
             continue
-        pattern, *words = _WORD.findall(stripped) or ("#",)
+        pattern, *fields = _FIELD.findall(stripped) or ("#",)
         if pattern.startswith("#"):
             continue
-        comments = (index for index, word in enumerate(words) if word.startswith("#") and not gitlab)
-        words = words[: next(comments, len(words))]  # GitLab knows no comment behind a pattern
+        comments = (index for index, field in enumerate(fields) if field.startswith("#") and not gitlab)
+        fields = fields[: next(comments, len(fields))]  # GitLab knows no comment behind a pattern
         literal = re.sub(r"\\(.)", _literal, pattern.removeprefix("!"))
         try:
             globs = _gitlab_globs(literal) if gitlab else _globs(literal)
-            yield _Line(section, globs, _owners(words) or default, pattern.startswith("!"))
+            yield _Line(section, globs, _owners(fields) or default, pattern.startswith("!"))
         except ValueError:
             continue  # the hosts ignore a line that they cannot read, too
 
@@ -87,8 +87,8 @@ def _literal(escaped: re.Match[str]) -> str:
     return f"[{escaped[1]}]" if escaped[1] in "*?[" else escaped[1]
 
 
-def _owners(words: list[str]) -> tuple[str, ...]:
-    return tuple(word for word in words if "@" in word)
+def _owners(fields: list[str]) -> tuple[str, ...]:
+    return tuple(field for field in fields if "@" in field)
 
 
 def _globs(pattern: str) -> tuple[Glob, ...]:

@@ -69,9 +69,9 @@ def of_checkout(root: Path, given: str | None, read: Callable[[str], bytes | Non
 
 def in_tree(read: Callable[[str], bytes | None], given: str | None) -> tuple[str, bytes] | None:
     """The configuration in a commit's tree: `read` gives the content of a path, or None."""
-    found = [(name, content) for name in ((given,) if given else NAMES) if (content := read(name)) is not None]
-    _check_there_is_one([name for name, _ in found])
-    return found[0] if found else None
+    files = [(name, content) for name in ((given,) if given else NAMES) if (content := read(name)) is not None]
+    _check_there_is_one([name for name, _ in files])
+    return files[0] if files else None
 
 
 def parse(name: str, content: bytes) -> Any:

@@ -82,7 +82,7 @@ def discover_services(service_map: ServiceMap, source: Source, base: str | None,
         )
     discovered: dict[str, tuple[int, str]] = {}
     claimed = service_map.with_rules(discovered=discovered).claimed  # `discovered` still grows
-    searched = tuple((rule.order, rule.words) for rule in rules.discover)
+    searched = tuple((rule.order, rule.description) for rule in rules.discover)
     programs = [rule for rule in rules.discover if rule.kind == "jq"]
     rules = rules._replace(discover=(), searched=searched, list_folders=trees.folders, discovered=discovered)
     for rule in service_map.rules.discover:
@@ -178,7 +178,7 @@ def _run(rule: Rule, tools: Tools, program: str, values: list[Any]) -> list[Any]
                 tools.jq(own, None)
             except SettingsError as alone:
                 if alone.what == error.what:
-                    raise SettingsError(alone.what, f"discover: {rule.words}: {alone.why}", alone.hint) from error
+                    raise SettingsError(alone.what, f"discover: {rule.description}: {alone.why}", alone.hint) from error
         raise
     if len(results) != 1 or not isinstance(results[0], list) or len(results[0]) != len(values):
         what = "A jq program of the service map is no filter"

@@ -39,15 +39,6 @@ class Glob:
             self._match = _compiled(self.text)
         return self._match.fullmatch(path) is not None
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Glob) and other.text == self.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"Glob({self.text!r})"
-
 
 def is_plain(text: str) -> bool:
     """True for a path without a wildcard."""

@@ -58,15 +58,15 @@ class Which(NamedTuple):
 
 def list_services(service_map: ServiceMap, rules: Sequence[Rule]) -> tuple[Listed, ...]:
     """Every service, by name. `rules` are those that looked into the trees."""
-    words = {template.order: f"root {template.text}" for template in service_map.templates}
-    words |= {rule.order: rule.words for rule in rules}
+    rule_names = {template.order: f"root {template.text}" for template in service_map.templates}
+    rule_names |= {rule.order: rule.description for rule in rules}
     roots: dict[str, list[str]] = {}
     origins: dict[str, str] = {}
     for folder, key in service_map.roots.items():
         roots.setdefault(key, []).append(f"{folder}/")
     for folder, key, order in sorted(service_map.discovered_roots(), key=lambda root: root[2]):
         roots.setdefault(key, []).append(f"{folder}/" if folder else "./")
-        origins.setdefault(key, f"discover: {words[order]}")
+        origins.setdefault(key, f"discover: {rule_names[order]}")
     origins = dict.fromkeys(service_map.rules.owner_keys, "discover: codeowners") | origins
     origins |= dict.fromkeys((*service_map.rules.names, *service_map.roots.values()), "services")
     return tuple(

@@ -70,7 +70,7 @@ class Rule(NamedTuple):
     """jq program: whether there is one."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The rule as a person would say it."""
         return f"{self.kind} {self.text}"
 
@@ -115,7 +115,7 @@ class Rules(NamedTuple):
     """Keys that are written down, some of which may have no root."""
     watches: Mapping[str, tuple[Glob, ...]] = EMPTY
     excludes: Mapping[str, tuple[Glob, ...]] = EMPTY
-    """What does not belong to the service, whatever else says that it does."""
+    """What does not belong to the service, whatever other rule says that it does."""
     uses: Mapping[str, tuple[str, ...]] = EMPTY
     """Key → the keys that it uses. An edge to a key that does not exist leads nowhere."""
     everywhere: tuple[Glob, ...] = ()
@@ -129,7 +129,7 @@ class Rules(NamedTuple):
     tools: Any = None
     """What discovery may ask besides the trees (`discovery.Tools`)."""
     searched: tuple[tuple[int, str], ...] = ()
-    """(index, words) of those rules, once they have looked."""
+    """(index, description) of those rules, once they have looked."""
     discovered: Mapping[str, tuple[int, str]] = EMPTY
     """Folder → (index of the rule, key)."""
     owners_of: Callable[[str], tuple[str, ...]] | None = None

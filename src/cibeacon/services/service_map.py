@@ -129,7 +129,7 @@ class ServiceMap:
     def searched(self) -> str:
         """What its rules look for, in words."""
         templates = ((template.order, f"root {template.text}") for template in self.templates)
-        return ", ".join(words for _, words in sorted((*templates, *self.rules.searched)))
+        return ", ".join(rule for _, rule in sorted((*templates, *self.rules.searched)))
 
     def is_empty(self) -> bool:
         """True when no service is written down, and every rule has looked for some and found none."""
