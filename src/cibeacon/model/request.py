@@ -125,6 +125,18 @@ def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpec
     )
 
 
+def status_advice(status: int, vendor: str, setting: str) -> str | None:
+    """What to do about a status that means the same at every vendor; `setting` holds the vendor's URL."""
+    if status >= 500:
+        return f"{vendor} has trouble of its own: send again later."
+    if status in (404, 405):
+        return f"There is no such call at this address: check {setting}."
+    return {
+        407: "The proxy asks for a password: check HTTPS_PROXY.",
+        429: f"{vendor} asks to slow down: it goes through when sent again later.",
+    }.get(status)
+
+
 class Resumed(NamedTuple):
     """A signal of the spool on its way again."""
 

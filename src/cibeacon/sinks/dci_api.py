@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.model.request import Request, Response, SinkError, foreign_error, redirect_error
+from cibeacon.model.request import Request, Response, SinkError, foreign_error, redirect_error, status_advice
 
 Result = TypeVar("Result")
 Talk: TypeAlias = Generator[Request, Response, Result]
@@ -35,34 +35,18 @@ _SIGNATURE = (
 )
 _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
     ("signature is expired", "DCI takes the signature for too old or too new: set the clock ({clock}).", True),
-    (
-        "bad or incomplete headers",
-        "DCI cannot read the signature: dci_client_id must be the id of a remote CI, remoteci/UUID.",
-        True,
-    ),
+    ("bad or incomplete headers", "DCI cannot read the signature: set dci_client_id to remoteci/UUID.", True),
     ("HmacMechanism failed", f"DCI does not accept the signature: {_SIGNATURE}", True),
     ("identity does not exist", "DCI knows no active remote CI of this id: check dci_client_id.", True),
     ("remoteci not found", "DCI knows no remote CI of this id: check dci_client_id.", True),
     ("feeder not found", "DCI knows no feeder of this id: check dci_client_id.", True),
-    (
-        "is disabled",
-        "The remote CI is disabled, so it can look and make no jobs: have it enabled, or sign as another.",
-        True,
-    ),
+    ("is disabled", "The remote CI is disabled and cannot make jobs: have it enabled, or sign as another.", True),
     ("Authorization", "The signature did not arrive: check what stands between here and DCI (dci_url).", True),
-    (
-        "Operation not authorized",
-        "This remote CI has no access to it: ask the product's team for access to the topic (dci_topic).",
-        True,
-    ),
+    ("Operation not authorized", "This remote CI has no access to it: ask the product's team to grant it.", True),
     ("Only remoteci", "Only a remote CI can make jobs: dci_client_id must be the id of one.", False),
     ("Topic ", "The topic is not active any more: choose another one (setting dci_topic).", False),
     ("team ", "The remote CI's team is not active: ask DCI's administrators.", True),
-    (
-        "Component of type",
-        "The topic lacks a component: name those that the job is about (setting dci_components).",
-        False,
-    ),
+    ("Component of type", "The topic lacks a component: name those of the job (setting dci_components).", False),
     ("omponent", "DCI does not take the components: check dci_components with cibeacon dci components.", False),
     ("topic not found", "DCI has no such topic: check dci_topic.", False),
     ("job not found", "DCI has no such job, or it was archived: check dci_job_id.", False),
@@ -83,13 +67,8 @@ _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
 _BY_STATUS: Mapping[int, tuple[str, bool]] = {
     401: ("DCI does not know who asks: check dci_client_id and the secret dci_api_secret.", True),
     403: ("Something between here and DCI refuses the call: check the proxy, and dci_url.", True),
-    404: ("There is no such call at this address: check dci_url.", True),
-    405: ("There is no such call at this address: check dci_url.", True),
-    407: ("The proxy asks for a password: check HTTPS_PROXY.", True),
     413: ("It is too large for DCI: compress it, or leave it out (setting dci_files).", False),
-    429: ("DCI asks to slow down: it goes through when sent again later.", True),
 }
-_TROUBLE = "DCI has trouble of its own: send again later."
 _HIDDEN = re.compile(r"(?i:psycopg|sqlalche|\[SQL|api_secret)|\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE)\b|<")
 _LONGEST = 200
 
@@ -211,7 +190,7 @@ def answer(response: Response) -> Row:
 
 def unanswered() -> SinkError:
     """A request was sent several times, and its answer was lost each time."""
-    return SinkError(_TROUBLE, "no answer", retryable=True)
+    return SinkError("DCI has trouble of its own: send again later.", "no answer", retryable=True)
 
 
 def foreign(content: str) -> SinkError:
@@ -220,11 +199,11 @@ def foreign(content: str) -> SinkError:
 
 
 def _advice(status: int, message: str) -> tuple[str, bool]:
-    if status >= 500:
-        return _TROUBLE, True
-    for part, advice, retryable in _BY_MESSAGE:
+    for part, advice, retryable in _BY_MESSAGE if status < 500 else ():
         if part in message:
             return advice, retryable
+    if common := status_advice(status, "DCI", "dci_url"):
+        return common, True
     return _BY_STATUS.get(status, ("DCI refused the request.", False))
 
 

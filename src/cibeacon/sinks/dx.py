@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkResult, foreign_error, redirect_error
+from cibeacon.model.request import (
+    Exchange,
+    Request,
+    Response,
+    Resumed,
+    SinkResult,
+    foreign_error,
+    redirect_error,
+    status_advice,
+)
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices, Signal
 from cibeacon.model.spool_record import Record
 
@@ -69,7 +78,6 @@ _HTTP_ADVICE: Mapping[int, str] = {
     "(https://INSTANCE.getdx.net).",
     404: _WRONG_ADDRESS,
     405: _WRONG_ADDRESS,
-    429: "DX asks to slow down: it goes through when sent again later.",
 }
 _RETRYABLE_STATUS = frozenset({401, 403, 407, 408, 425, 429})
 _NO_SUCH_METHOD = frozenset({404, 405})
@@ -273,13 +281,12 @@ def _message(document: Mapping[str, Any], code: str | None) -> str | None:
 
 
 def _judge_foreign(response: Response) -> SinkResult:
-    if response.status in _HTTP_ADVICE or response.status >= 500:
+    if response.status in (*_HTTP_ADVICE, 407, 429) or response.status >= 500:
         return SinkResult("failed", _advice(response.status), f"HTTP {response.status}", retryable=True)
     kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
     return foreign_error("DX", "dx_url", f"{kind} instead of JSON", f"HTTP {response.status} without JSON").result
 
 
 def _advice(status: int) -> str:
-    if status >= 500:
-        return "DX has trouble of its own: send again later."
-    return _HTTP_ADVICE.get(status, "DX refused the request; its own words are above.")
+    common = status_advice(status, "DX", "dx_url")
+    return _HTTP_ADVICE.get(status) or common or "DX refused the request; its own words are above."

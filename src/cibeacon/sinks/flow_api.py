@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.model.request import Response, SinkError, foreign_error, redirect_error
+from cibeacon.model.request import Response, SinkError, foreign_error, redirect_error, status_advice
 
 PREFIX = "flow_pipeline:"
 _TOKEN = "Instabase does not accept the token: check that the secret flow_token is current."  # noqa: S105 - advice
@@ -27,12 +27,7 @@ _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
 _BY_STATUS: Mapping[int, str] = {
     401: _TOKEN,
     403: "Instabase, or something before it, refuses the call: check flow_token, flow_context, flow_client_cert and the proxy.",
-    404: "There is no such call at this address: check flow_url.",
-    405: "There is no such call at this address: check flow_url.",
-    407: "The proxy asks for a password: check HTTPS_PROXY.",
-    429: "Instabase asks to slow down: it goes through when sent again later.",
 }
-_TROUBLE = "Instabase has trouble of its own: send again later."
 _LONGEST = 200
 
 
@@ -106,10 +101,8 @@ def _foreign(content: str) -> SinkError:
 
 
 def _advice(status: int, message: str) -> tuple[str, bool]:
-    if status >= 500:
-        return _TROUBLE, True
-    if status in _BY_STATUS:
-        return _BY_STATUS[status], True
+    if by_status := _BY_STATUS.get(status) or status_advice(status, "Instabase", "flow_url"):
+        return by_status, True
     for part, advice, retryable in _BY_MESSAGE:
         if part in message.lower():
             return advice, retryable
