@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_used_is_said_and_exits_2(tmp_path, sandbox, case,
 HUGE = {
     "a line without end": (b"x" * (2 << 20), "a line of it is over 1 MiB"),
     "a row over lines without end": (b'1680723287,"' + b'","\n' * (1 << 20), "a row of it is over 1 MiB"),
-    "columns without end": (b"a" + b"," * (1 << 19), "columns. Take out"),
+    "columns without end": (b"a" + b"," * (1 << 19), "columns. Remove"),
 }
 
 

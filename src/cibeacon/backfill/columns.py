@@ -136,11 +136,11 @@ def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
     faults: list[str] = []
     for index, name in enumerate(names):
         if not name:
-            faults.append(f"column {index + 1} has no name (Name it, or take the column out)")
+            faults.append(f"column {index + 1} has no name (Name it, or remove the column)")
         elif name not in kind.columns and name not in IGNORED:
             faults.append(f'"{name}" is no field of this call ({suggest(kind, name).rstrip(".")})')
         elif name in names[:index]:
-            faults.append(f'"{name}" stands there twice (Take one of the two columns out)')
+            faults.append(f'"{name}" is there twice (Remove one of the two columns)')
     faults += [
         f"the column {column.name} is missing (Add it. {column.hint.rstrip('.')})"
         for column in kind.columns.values()

@@ -42,7 +42,7 @@ class Cells(NamedTuple):
     raw: Sequence[str] = ()
     """Its cells in the order of `InputTable.columns`, or its text; none for an object of NDJSON."""
     fault: str = ""
-    """Why its cells cannot be told apart."""
+    """Why its text is no row of cells."""
     hint: str = ""
 
 
@@ -114,9 +114,9 @@ class InputTable:
             raise self._error("its first line is empty", hint)
         if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
             separator = "semicolons" if ";" in header[0] else "tabs"
-            raise self._error(f"its columns are parted by {separator}", "Export it with commas between the columns")
+            raise self._error(f"its columns are separated by {separator}", "Export it with commas between the columns")
         if len(header) > MOST:
-            hint = f"Take out what the call does not have; {MOST} are too many"
+            hint = f"Remove what the call does not have; {MOST} are too many"
             raise self._error(f"it has {len(header)} columns", hint)
         return header
 
@@ -143,7 +143,7 @@ class InputTable:
         fault = f"it has {len(cells)} cells, and the header has {width}"
         if len(cells) > width:
             return Cells(number, {}, [*cells[: width - 1], ",".join(cells[width - 1 :])], fault, _QUOTES)
-        return Cells(number, {}, cells, fault, "Add what is missing; a cell may be empty, but its comma must stand.")
+        return Cells(number, {}, cells, fault, "Add what is missing; a cell may be empty, but it needs its comma.")
 
     def _broken_record(self, number: int, reason: str) -> Cells:
         """A row whose quotes are not those of CSV. Where one never ends, the rest of the file has no rows."""
@@ -186,7 +186,7 @@ class InputTable:
             reason = "its compression is broken or it ends too early"
             raise self._error(reason, "Make or fetch it again") from error
         except OSError as error:
-            raise self._error(f"it cannot be read on: {error.strerror}", "Check the disk it is on") from error
+            raise self._error(f"it cannot be read further: {error.strerror}", "Check the disk it is on") from error
 
     def _error(self, reason: str, hint: str) -> InputError:
         return InputError(f"{self.name} cannot be used", reason, hint)
@@ -222,7 +222,7 @@ def _read_object(number: int, text: str) -> Cells:
 
 
 class _RepeatedName(ValueError):
-    """A name that stands twice in an object."""
+    """A name that is twice in an object."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Journal:
     """A set of fingerprints. This one is a temporary file of SQLite's: it is empty at first, and forgotten at the end."""
 
     location: str | None = None
-    """Where it is kept."""
+    """Where it is, for the document; None for one that is forgotten."""
 
     def __init__(self, database: str = "") -> None:
         self._connection = sqlite3.connect(database, timeout=0, isolation_level=None)
@@ -37,8 +37,8 @@ class Journal:
             self._create()
 
     def __contains__(self, fingerprint: bytes) -> bool:
-        found = self._connection.execute("SELECT 1 FROM sent WHERE fingerprint = ?", (fingerprint,))
-        return found.fetchone() is not None
+        rows = self._connection.execute("SELECT 1 FROM sent WHERE fingerprint = ?", (fingerprint,))
+        return rows.fetchone() is not None
 
     def add_new(self, fingerprint: bytes) -> bool:
         """Adds one; False when it was there already. Raises `JournalError` where there is no room for it."""
@@ -112,7 +112,7 @@ class FileJournal(Journal):
 
     def _write_error(self, error: sqlite3.Error) -> JournalError:
         hint = "Make room and run the same command again: it goes on where it ended"
-        return JournalError(f"The journal {self.location} cannot be written on", str(error), hint)
+        return JournalError(f"The journal {self.location} cannot be written further", str(error), hint)
 
 
 def read_journal(path: Path) -> Journal:
@@ -134,7 +134,7 @@ def _open_error(path: Path, verb: str, error: Exception) -> JournalError:
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
         hint = "Wait for it, or give each its share with --shard"
         return JournalError(f"The journal {path} is in use", "another backfill sends the same file", hint)
-    hint = "Name another place with --journal, or --journal off for none"
+    hint = "Name another file with --journal, or --journal off for none"
     return JournalError(f"The journal {path} cannot be {verb}", str(error), hint)
 
 

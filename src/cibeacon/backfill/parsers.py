@@ -79,7 +79,7 @@ def shas(text: str) -> tuple[str, ...]:
 
 
 def service_names(text: str) -> tuple[str, ...]:
-    """Names of services, sorted. A comma in a name has to stand in a JSON array."""
+    """Names of services, sorted. A comma in a name has to be in a JSON array."""
     names = tuple(sorted({identifiers.service(item) for item in _items(text)}))
     if not text.startswith("[") and any("," in name for name in names):
         raise ValueError("holds a comma, so it is not clear whether it is one name or several")
@@ -121,7 +121,7 @@ def _refuse_rounded(text: str) -> None:
 def _items(text: str) -> list[str]:
     """The items of a list: a JSON array of strings, or texts with semicolons between. Never empty."""
     if text.startswith("{"):
-        raise ValueError("stands in braces, which is no list")
+        raise ValueError("is in braces, which is no list")
     listed = text.split(";")
     if text.startswith("["):
         try:

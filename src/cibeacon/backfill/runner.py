@@ -190,7 +190,7 @@ class BackfillRun:
             sender.submit(Job(row, cells, run_input, key in held_back))
 
     def _finish_requests(self) -> None:
-        """Waits a moment for the requests under way, and writes down how they ended."""
+        """Waits briefly for the requests under way, and writes down how they ended."""
         until = self._env.clock() + PARTING
         self._record_outcomes(sync=True)
         while self._sender.pending and self._env.clock() < until:

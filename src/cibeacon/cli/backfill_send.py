@@ -35,7 +35,7 @@ def _command(kind: Kind) -> click.Command:
 
     @click.command(kind.name, help=_help(kind))
     @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-    @click.option("--check", is_flag=True, help="Look at every row and say all that is wrong; send nothing.")
+    @click.option("--check", is_flag=True, help="Check every row and list all that is wrong; send nothing.")
     @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=4, show_default=True, help="Connections.")
     @click.option("--rps", type=click.FloatRange(0), default=10.0, show_default=True, help="Requests a second; 0: any.")
     @click.option("--tz", metavar="ZONE", help="Zone of times without one: Europe/Berlin, UTC, +02:00.")
@@ -43,7 +43,7 @@ def _command(kind: Kind) -> click.Command:
     @click.option(
         "--journal", metavar="FILE", help="Where to write what was sent; off for nowhere. Default: beside FILE."
     )
-    @click.option("--failures", metavar="FILE", help="CSV of the rows that were not sent. Default: FILE.failed.csv.")
+    @click.option("--failures", metavar="FILE", help="CSV for the rows that were not sent. Default: FILE.failed.csv.")
     @flags("core", "output", "dx", only=_SETTINGS)
     @click.pass_obj
     def send(env: Environment, /, files: tuple[str, ...], **arguments: Any) -> int:

@@ -64,7 +64,7 @@ class ProgressView:
         self._on_exit.close()
         more = self._faults - SHOWN
         if more > 0 and self._mode != "check":
-            self._say(f"… and {counted(more, 'more fault')}; --check tells all, failed rows are in their file")
+            self._say(f"… and {counted(more, 'more fault')}; --check lists all, failed rows are in their file")
 
     def show_fault(self, file: str, fault: RowFault) -> None:
         """A check shows every fault; a run the first ones, since all are in a file. A hint is given once."""
