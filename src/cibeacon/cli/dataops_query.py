@@ -22,23 +22,10 @@ _PROJECT = ("dataops_url", "dataops_project")
 _LOG = (*_PROJECT, "dataops_log_limit", "dataops_wait_timeout")
 _PAUSE = 3.0
 _WIDTH = 300
-_PIPELINES: Columns = {
-    "id": "id",
-    "status": "status",
-    "ref": "ref",
-    "source": "source",
-    "created": "created_at",
-    "url": "web_url",
-}
-_JOBS: Columns = {
-    "id": "id",
-    "status": "status",
-    "stage": "stage",
-    "name": "name",
-    "seconds": "duration",
-    "pipeline": "pipeline.id",
-    "url": "web_url",
-}
+_PIPELINES = Columns(id="id", status="status", ref="ref", source="source", created="created_at", url="web_url")
+_JOBS = Columns(
+    id="id", status="status", stage="stage", name="name", seconds="duration", pipeline="pipeline.id", url="web_url"
+)
 _FILTERS: Mapping[str, str] = {
     "status": "Only of this status.",
     "ref": "Only of this branch or tag.",

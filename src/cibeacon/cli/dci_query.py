@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,23 +23,18 @@ _SETTINGS = ("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq
 _WIDTH = 500
 _JOBS = 20
 """Jobs that are shown unless --limit says how many: a team has thousands."""
-_TOPICS: Columns = {"topic": "name", "state": "state", "types": "component_types", "id": "id"}
-_COMPONENTS: Columns = {
-    "type": "type",
-    "component": "display_name",
-    "released": "released_at",
-    "created": "created_at",
-    "state": "state",
-    "id": "id",
-}
-_JOB_LIST: Columns = {"created": "created_at", "status": "status", "name": "name", "topic": "topic.name", "id": "id"}
+_TOPICS = Columns(topic="name", state="state", types="component_types", id="id")
+_COMPONENTS = Columns(
+    type="type", component="display_name", released="released_at", created="created_at", state="state", id="id"
+)
+_JOB_LIST = Columns(created="created_at", status="status", name="name", topic="topic.name", id="id")
 _RESULTS = ("name", "total", "success", "failures", "errors", "skips", "regressions")
-_PARTS: Mapping[str, Columns] = {
-    "components": {"type": "type", "component": "display_name", "id": "id"},
-    "jobstates": {"at": "created_at", "state": "status", "comment": "comment"},
-    "files": {"file": "name", "type": "mime", "bytes": "size"},
-    "results": {name: name for name in _RESULTS},
-    "keys_values": {"name": "key", "value": "value"},
+_PARTS = {
+    "components": Columns(type="type", component="display_name", id="id"),
+    "jobstates": Columns(at="created_at", state="status", comment="comment"),
+    "files": Columns(file="name", type="mime", bytes="size"),
+    "results": Columns({name: name for name in _RESULTS}),
+    "keys_values": Columns(name="key", value="value"),
 }
 """What of a job is shown in tables of their own."""
 

@@ -10,7 +10,7 @@ from cibeacon.model.payload import at
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.sanitize import clipped
 
-Columns: TypeAlias = Mapping[str, str]
+Columns: TypeAlias = dict[str, str]
 """Heading → where its cells stand in a record: keys with dots between them."""
 _WIDEST = 80
 _WIDEST_LINK = 200
