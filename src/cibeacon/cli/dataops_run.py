@@ -37,10 +37,9 @@ def trigger_command(env: Environment, /, **arguments: Any) -> int:
     --pipeline-id none is started, and that one is followed.
     """
 
-    def waits(verb: DataopsVerb) -> object:
-        return verb.options.dataops_wait or verb.options.dataops_pipeline_id
-
-    return run(env, arguments, _trigger, waits=waits)
+    return run(
+        env, arguments, _trigger, waits=lambda verb: verb.options.dataops_wait or verb.options.dataops_pipeline_id
+    )
 
 
 @click.command("wait")

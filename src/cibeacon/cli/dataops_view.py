@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cibeacon.ci.detect import is_ci_job
 from cibeacon.cli.dataops_context import DataopsVerb
 from cibeacon.dataops.snapshot import PipelineJob, Snapshot
+from cibeacon.report_text import markdown_table
 from cibeacon.runtime.sanitize import cell, clipped, line
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 HEADS = ("stage", "job", "status", "seconds")
 _MOST_ROWS = 20
-_MOST_SUMMARY_ROWS = 200
 _WIDEST = 60
 _WEIGHT = {"running": 0, "failed": 1, "pending": 2, "manual": 3, "created": 4}
 
@@ -96,10 +96,5 @@ def job_row(job: PipelineJob) -> tuple[str, ...]:
 
 def markdown(title: str, snapshot: Snapshot | None) -> str:
     """The step summary: how it ended, and every job."""
-    lines = [f"### DataOps: {cell(title)}", ""]
-    if snapshot:
-        lines += [f"| {' | '.join(HEADS)} |", f"|{'---|' * len(HEADS)}"]
-        lines += [f"| {' | '.join(map(cell, job_row(job)))} |" for job in snapshot.jobs[:_MOST_SUMMARY_ROWS]]
-        if len(snapshot.jobs) > _MOST_SUMMARY_ROWS:
-            lines.append(f"| … and {len(snapshot.jobs) - _MOST_SUMMARY_ROWS} more | | | |")
-    return "\n".join((*lines, "", ""))
+    table = markdown_table(HEADS, [job_row(job) for job in snapshot.jobs]) if snapshot else ()
+    return "\n".join((f"### DataOps: {cell(title)}", "", *table, "", ""))

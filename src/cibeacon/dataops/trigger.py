@@ -81,7 +81,8 @@ def start_pipeline(
         return Triggered(Pipeline.read(record, access.project))
     except DataopsError as error:
         if not error.maybe_delivered:
-            raise _explained(error, trigger.ref) from error
+            error.hint = _hint(error, trigger.ref)
+            raise
         record = _look_up(client, trigger, above, env, error)
         note = f"the trigger gave no answer ({error.why}); its pipeline was found"
         return Triggered(Pipeline.read(record, access.project), note)
@@ -121,16 +122,12 @@ def _is_marked(client: PipelinesClient, record: ApiRecord, mark: str) -> bool:
     return any(variable.get("key") == MARK and variable.get("value") == mark for variable in variables)
 
 
-def _explained(error: DataopsError, ref: str) -> DataopsError:
-    """The error with a hint that fits a trigger where the server's words mislead."""
+def _hint(error: DataopsError, ref: str) -> str:
+    """A hint that fits a trigger where the server's words mislead."""
     if error.status == 404:
-        error.hint = (
-            "Check dataops_trigger_token and dataops_project: the server gives this answer for a wrong token, too"
-        )
-    elif "Reference not found" in error.why:
-        error.hint = f"Give the name of a branch or tag as dataops_ref: {ref} is none in this project, nor is a commit"
-    elif "nsufficient permissions to set pipeline variables" in error.why:
-        error.hint = (
-            "The project forbids pipeline variables (Settings, CI/CD): allow them for the owner of the trigger token"
-        )
-    return error
+        return "Check dataops_trigger_token and dataops_project: the server gives this answer for a wrong token, too"
+    if "Reference not found" in error.why:
+        return f"Give the name of a branch or tag as dataops_ref: {ref} is none in this project, nor is a commit"
+    if "nsufficient permissions to set pipeline variables" in error.why:
+        return "The project forbids pipeline variables (Settings, CI/CD): allow them for the owner of the trigger token"
+    return error.hint
