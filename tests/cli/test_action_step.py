@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import log_grammar
-from cibeacon.cli.action_step import ASIDE, command
+from cibeacon.cli.action_step import INTERACTIVE, command
 from cibeacon.cli.commands import VERBS
 from cibeacon.demo.monorepo import Monorepo
 from processes import cibeacon
@@ -78,7 +78,9 @@ def test_replay_reads_the_spool_that_is_named(step, tmp_path):
     assert (ended.code, complaints(ended)) == (0, [])
 
 
-@pytest.mark.parametrize("words", [*sorted(set(VERBS) - {"report"} - ASIDE), "services --nonsense", "nonsense", '"'])
+@pytest.mark.parametrize(
+    "words", [*sorted(set(VERBS) - {"report"} - INTERACTIVE), "services --nonsense", "nonsense", '"']
+)
 def test_only_a_report_has_something_to_say_after_the_job(step, tmp_path, words):
     ended = step(words, "post", strict="true")
     assert ended == (0, "", "")

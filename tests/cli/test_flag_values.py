@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 import pytest
 
-from cibeacon.cli.commands import Refused, _spelled_out, cibeacon, obeyed
+from cibeacon.cli.commands import CommandLineError, _spell_out, cibeacon, run_or_raise
 from cibeacon.cli.report_view import is_strict
 
 
 def test_of_two_values_for_one_flag_the_last_one_counts():
-    assert _spelled_out(["flow", "assign", "--clear", "--clear=false"]) == ["flow", "assign"]
-    assert _spelled_out(["flow", "assign", "--clear=false", "--clear"]) == ["flow", "assign", "--clear"]
+    assert _spell_out(["flow", "assign", "--clear", "--clear=false"]) == ["flow", "assign"]
+    assert _spell_out(["flow", "assign", "--clear=false", "--clear"]) == ["flow", "assign", "--clear"]
 
 
 def leaves(command, words=()):
@@ -34,7 +34,7 @@ FLAGS = [
 
 def value_read(words, command, option, *flags):
     """What a command's parser makes of a flag once it is spelled out; None where it is not given."""
-    spelled = _spelled_out([*words, *flags])
+    spelled = _spell_out([*words, *flags])
     assert spelled[: len(words)] == list(words)
     options, _, _ = command.make_parser(click.Context(command)).parse_args(spelled[len(words) :])
     return options.get(option.name)
@@ -52,23 +52,25 @@ def test_every_boolean_flag_of_every_verb_takes_its_value_after_an_equals_sign_o
         assert value_read(words, command, option, f"{name}=") is None
         assert value_read(words, command, option, name, "true") is True
         assert value_read(words, command, option, name, "False") is (False if option.secondary_opts else None)
-        with pytest.raises(Refused, match=f"^{name}=maybe cannot be used because 'maybe' is none of true, false"):
-            obeyed([*words, f"{name}=maybe"], None)
+        with pytest.raises(
+            CommandLineError, match=f"^{name}=maybe cannot be used because 'maybe' is none of true, false"
+        ):
+            run_or_raise([*words, f"{name}=maybe"], None)
 
 
 def test_what_belongs_to_another_option_is_no_flag():
     words = ["report", "--jq", "--strict=true", "--environment=--strict=maybe"]
-    assert _spelled_out(words) == words
+    assert _spell_out(words) == words
     words = ["replay", "--strict", "--", "--strict=maybe"]
-    assert _spelled_out(words) == words
+    assert _spell_out(words) == words
     words = ["report", "--jq", "--strict", "--environment", "true"]
-    assert _spelled_out(words) == words
+    assert _spell_out(words) == words
 
 
 @pytest.mark.parametrize("argument", ["1", "0", "yes", "no", "on", "off"])
 def test_an_argument_behind_a_flag_stays_one(argument):
     words = ["dataops", "jobs", "--all", argument]
-    assert _spelled_out(words) == words
+    assert _spell_out(words) == words
 
 
 @pytest.mark.parametrize(

@@ -344,7 +344,7 @@ def filled(write):
 
 PATIENT = """
 from cibeacon.runtime import signal_handling
-signal_handling.MOMENT = signal_handling.FAREWELL = 60
+signal_handling.STOP_SECONDS = signal_handling.FAREWELL = 60
 """
 
 

@@ -19,29 +19,29 @@ from cibeacon.settings import Settings, load_settings, step_options
 
 REPORT = "report"
 """The one command with stages: the others do all they do in the main stage."""
-ASIDE = frozenset({"sandbox", "demo"})
+INTERACTIVE = frozenset({"sandbox", "demo"})
 """Verbs for a person at a machine; the first would hold the job until it is cancelled."""
 
 
 def run(env: Environment) -> int:
     """The exit code of a stage."""
     words: tuple[str, ...] = ()
-    why = ""
+    fault = ""
     try:
         words = command(env.environ)
     except ValueError as error:
-        why = str(error)
+        fault = str(error)
     if env.stage == "post" and words[:1] != (REPORT,):
-        return 0  # all is done, and what was wrong has been said
+        return 0  # the main stage did everything, and said what was wrong
     mask(env)
-    if why:
-        return _refused(env, why)
+    if fault:
+        return _invalid(env, fault)
     if words[0] != REPORT:
-        return _ran(env._replace(stage="single"), words)
+        return _run_command(env._replace(stage="single"), words)
     if env.stage == "post" and env.environ.get("STATE_stage") == "pre":
         say(env, "cibeacon's step did not run in this job, so there is nothing to report.\n")
         return 0
-    return run_report(env, {}) if len(words) == 1 else _ran(env, words)
+    return run_report(env, {}) if len(words) == 1 else _run_command(env, words)
 
 
 def command(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -52,39 +52,38 @@ def command(environ: Mapping[str, str]) -> tuple[str, ...]:
         words: tuple[str, ...] = each.parse(given) if given else each.default
     except ValueError as error:
         raise ValueError(f"The input command cannot be used because it {error}.") from error
-    if words[0] in ASIDE:
+    if words[0] in INTERACTIVE:
         raise ValueError(
             f"The input command names {words[0]}, which is for a person at a machine and no step of a job."
         )
     return words
 
 
-def _ran(env: Environment, words: tuple[str, ...]) -> int:
-    """The command's own code, where it was asked for."""
-    from cibeacon.cli.commands import Refused, obeyed  # click takes as long to import as all of ours
+def _run_command(env: Environment, words: tuple[str, ...]) -> int:
+    """The command's own exit code, where it was asked for."""
+    from cibeacon.cli.commands import CommandLineError, run_or_raise  # click takes as long to import as all of ours
 
     try:
-        code = obeyed(words, env)
-    except Refused as error:
-        return _refused(env, f"The input command cannot be run: {error}", words)
-    return code if is_strict(words, env.environ) or _meant(words[0], code) else 0
+        code = run_or_raise(words, env)
+    except CommandLineError as error:
+        return _invalid(env, f"The input command cannot be run: {error}", words)
+    return code if is_strict(words, env.environ) or _asked_for(words[0], code) else 0
 
 
-def _meant(verb: str, code: int) -> bool:
+def _asked_for(verb: str, code: int) -> bool:
     """Whether the exit code is what the step is there for: how a pipeline that it drives ended, or that nothing is known."""
     return verb == "dataops" or (verb == "services" and code == UNKNOWN)
 
 
-def _refused(env: Environment, why: str, words: Sequence[str] = ()) -> int:
-    """Says what is wrong with a command, once: by the post stage it has been said."""
+def _invalid(env: Environment, fault: str, words: Sequence[str] = ()) -> int:
+    """Reports what is wrong with a command. The main stage has done so by the time of the post stage."""
     if env.stage == "post":
         return 0
-
     settings = load_settings({}, env.environ, {})
 
     def work() -> tuple[Report, Settings]:
-        said = f"{why} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
-        row = Outcome(kind="command", sink="cibeacon", status="invalid", error=said)
-        return Report(context=None, outcomes=(row,), strict=is_strict(words, env.environ)), settings
+        error = f"{fault} Nothing was done. Give one command with its flags, such as: services --on-unknown fail."
+        outcome = Outcome(kind="command", sink="cibeacon", status="invalid", error=error)
+        return Report(context=None, outcomes=(outcome,), strict=is_strict(words, env.environ)), settings
 
     return present(env, settings, work).exit_code

@@ -15,7 +15,7 @@ from cibeacon.backfill.shard import parse_shard
 from cibeacon.backfill.summary import SOME_FAILED, BackfillSummary
 from cibeacon.cli.backfill_view import ProgressView, show_summary
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.report_view import opened, unbroken
+from cibeacon.cli.report_view import begin_output, guarded_code
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.sanitize import clipped
@@ -49,7 +49,7 @@ def _command(kind: Kind) -> click.Command:
     def send(env: Environment, /, files: tuple[str, ...], **arguments: Any) -> int:
         own = {name: arguments.pop(name) for name in _OWN_FLAGS}
         inputs = tuple(dict.fromkeys(files))
-        return unbroken(env, lambda: _run(env, kind, inputs, own, given(arguments)), SOME_FAILED)
+        return guarded_code(env, lambda: _run(env, kind, inputs, own, given(arguments)), SOME_FAILED)
 
     return send
 
@@ -66,7 +66,7 @@ def _help(kind: Kind) -> str:
 
 def _run(env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str, Any], sent: Mapping[str, str]) -> int:
     settings = load_settings(sent, env.environ, {})
-    redactor = opened(env)
+    redactor = begin_output(env)
     env.closing(SOME_FAILED)  # the exit code where the process has to be ended
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:

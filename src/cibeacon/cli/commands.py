@@ -21,11 +21,11 @@ from cibeacon.settings import all_options, secret_values
 from cibeacon.settings.options import Option
 
 VERBS: Mapping[str, str] = {
-    "report": "Tell DX about this run: services, deployments, status.",
-    "replay": "Send what could not leave before.",
+    "report": "Report this run to DX: services, deployments, status.",
+    "replay": "Send signals that are waiting in the spool.",
     "services": "Show which services changed, and why.",
-    "dci": "A job of DCI by hand, and what DCI has.",
-    "dataops": "Start pipelines of DataOps.live or GitLab, wait for them, look at them.",
+    "dci": "Report a DCI job step by step, and list what DCI has.",
+    "dataops": "Start pipelines of DataOps.live or GitLab, wait for them, list them.",
     "flow": "Flow pipelines of Instabase: list them, set those of a job.",
     "backfill": "Send history in bulk, or write it as files.",
     "sandbox": "Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at.",
@@ -36,48 +36,48 @@ VERBS: Mapping[str, str] = {
 @click.command(
     "cibeacon",
     cls=Verbs,
-    verbs={name: Verb(f"{name}:command", words) for name, words in VERBS.items()},
+    verbs={name: Verb(f"{name}:command", help) for name, help in VERBS.items()},
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="cibeacon", message="%(prog)s %(version)s")
 def cibeacon() -> None:
-    """Tells the systems that want to know what a CI run did, without ever breaking the build."""
+    """Reports what a CI run did to DX, DCI and Instabase Flow, without ever breaking the build."""
 
 
 _WIDTH = 200
 
 
-class Refused(Exception):
-    """A command line that cannot be obeyed, in the words of whoever read it."""
+class CommandLineError(Exception):
+    """A command line that cannot be read, with click's reason."""
 
 
 def run(argv: Sequence[str], env: Environment) -> int:
     """The exit code of a command line. One that cannot be read makes it 2."""
     try:
-        return _parsed(argv, env)
+        return _run_click(argv, env)
     except click.ClickException as error:
-        said = StringIO()
-        _nearer(error).show(said)
-        say(env, block(Redactor(secret_values(env.environ))(said.getvalue())), to_stderr=True)
+        text = StringIO()
+        _with_suggestion(error).show(text)
+        say(env, block(Redactor(secret_values(env.environ))(text.getvalue())), to_stderr=True)
         return error.exit_code if env.stage == "single" else 0
 
 
-def obeyed(argv: Sequence[str], env: Environment) -> int:
-    """The same for a caller who speaks for himself. Raises Refused where `run` would exit 2."""
+def run_or_raise(argv: Sequence[str], env: Environment) -> int:
+    """The exit code of a command line. Raises `CommandLineError` where `run` prints the reason and exits 2."""
     try:
-        return _parsed(argv, env)
+        return _run_click(argv, env)
     except click.ClickException as error:
-        raise Refused(_nearer(error).format_message()) from error
+        raise CommandLineError(_with_suggestion(error).format_message()) from error
 
 
-def _parsed(argv: Sequence[str], env: Environment) -> int:
+def _run_click(argv: Sequence[str], env: Environment) -> int:
     try:
-        code = cibeacon.main(args=_spelled_out(_asked(argv)), prog_name="cibeacon", standalone_mode=False, obj=env)
+        code = cibeacon.main(args=_spell_out(_as_flags(argv)), prog_name="cibeacon", standalone_mode=False, obj=env)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort as stop:
         raise KeyboardInterrupt from stop
-    except SystemExit:  # what click makes of a reader of its help who has seen enough
+    except SystemExit:  # click raises it when the reader of its help closes the pipe
         return 0
     except OSError as error:
         if error.errno != errno.ENOSPC:  # the help, too, may meet a full disk
@@ -87,7 +87,7 @@ def _parsed(argv: Sequence[str], env: Environment) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _asked(argv: Sequence[str]) -> list[str]:
+def _as_flags(argv: Sequence[str]) -> list[str]:
     """`help` and `version` as flags: people try them, and no verb is called so."""
     match argv:
         case ["help", *words]:
@@ -97,14 +97,14 @@ def _asked(argv: Sequence[str]) -> list[str]:
     return list(argv)
 
 
-def _spelled_out(words: Sequence[str]) -> list[str]:
+def _spell_out(words: Sequence[str]) -> list[str]:
     """The words with `--flag=false` and `--flag false` as click spells them, for every boolean flag of the verb that they name.
 
     An empty value is none given, as everywhere. Raises UsageError for one that is no boolean.
     """
     command: click.Command = cibeacon
     context = click.Context(command, info_name="cibeacon")
-    told: list[str] = []
+    spelled: list[str] = []
     rest = deque(words)
     while rest:
         word = rest.popleft()
@@ -113,19 +113,19 @@ def _spelled_out(words: Sequence[str]) -> list[str]:
         if option and option.is_flag and word in option.opts and rest and rest[0].lower() in VALUES_OF_FLAGS:
             assigned, value = "=", rest.popleft()
         if word == "--":
-            return [*told, word, *rest]
+            return [*spelled, word, *rest]
         if option is None and not word.startswith("-") and isinstance(command, click.Group):
-            told.append(word)
+            spelled.append(word)
             command = command.get_command(context, word) or _NOTHING
             context = click.Context(command, parent=context, info_name=word)
         elif option is None or not (option.is_flag and assigned and name in option.opts):
-            told.append(word)
+            spelled.append(word)
             if option and not option.is_flag and not assigned:
-                told += [rest.popleft() for _ in range(min(option.nargs, len(rest)))]
+                spelled += [rest.popleft() for _ in range(min(option.nargs, len(rest)))]
         elif value.strip():
             flag = _as_flag(option, name, value, context)
-            told = [*told, *flag] if flag else [each for each in told if each not in option.opts]
-    return told
+            spelled = [*spelled, *flag] if flag else [word for word in spelled if word not in option.opts]
+    return spelled
 
 
 _NOTHING = click.Command(None)
@@ -133,8 +133,8 @@ _NOTHING = click.Command(None)
 
 def _option(command: click.Command, name: str) -> click.Option | None:
     """The option of a command that is spelled so."""
-    options = (each for each in command.params if isinstance(each, click.Option))
-    return next((each for each in options if name in (*each.opts, *each.secondary_opts)), None)
+    options = (param for param in command.params if isinstance(param, click.Option))
+    return next((option for option in options if name in (*option.opts, *option.secondary_opts)), None)
 
 
 def _as_flag(option: click.Option, name: str, value: str, context: click.Context) -> tuple[str, ...]:
@@ -148,17 +148,17 @@ def _as_flag(option: click.Option, name: str, value: str, context: click.Context
     return (option.secondary_opts[option.opts.index(name)],) if option.secondary_opts else ()
 
 
-def _nearer(error: click.ClickException) -> click.ClickException:
+def _with_suggestion(error: click.ClickException) -> click.ClickException:
     """The error with what was most likely meant: for a secret its variable, for a verb that does not exist the nearest.
 
     Click itself knows only the verbs that are imported already, and would suggest any other flag for a secret.
     """
     if isinstance(error, click.NoSuchOption) and (secret := _secret(error)):
         variable = secret.also[0] if secret.also else secret.variable
-        said = (
+        message = (
             f"There is no {error.option_name}: process lists and logs show command lines. Set the variable {variable}."
         )
-        return click.UsageError(said, error.ctx)
+        return click.UsageError(message, error.ctx)
     context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
     if name is None or context is None or getattr(error, "possibilities", None):
         return error
@@ -174,5 +174,5 @@ def _secret(error: click.NoSuchOption) -> Option | None:
     verbs = error.ctx.command_path.split() if error.ctx else []
     names = {name, *(f"{verb}_{name}" for verb in verbs)}
     return next(
-        (each for group in all_options().values() for each in group if each.secret and each.name in names), None
+        (option for group in all_options().values() for option in group if option.secret and option.name in names), None
     )

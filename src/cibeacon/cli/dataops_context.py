@@ -14,7 +14,7 @@ from cibeacon.ci import github_output, gitlab_output
 from cibeacon.ci.detect import detect
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.jq_output import show
-from cibeacon.cli.report_view import kept, opened, unbroken
+from cibeacon.cli.report_view import begin_output, guarded_code, write_files
 from cibeacon.dataops.access import Access, own_job_token, server_url
 from cibeacon.dataops.client import PipelinesClient
 from cibeacon.dataops.errors import ENDINGS, DataopsError, ResultStatus, usage_error
@@ -56,7 +56,7 @@ class DataopsVerb:
         self.env, self.settings = env, load_settings(flags, env.environ, {})
         self.options, self.dry_run = self.settings.dataops, bool(self.settings.core.dry_run)
         self._on_github = detect(env.environ).name == "github"
-        self.clean = opened(env)
+        self.clean = begin_output(env)
         self.is_read = True
         """False as soon as a line could not be printed."""
         self.unanswered = 0
@@ -140,15 +140,15 @@ class DataopsVerb:
         self._outputs |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
         environ = self.env.environ
         if self._on_github:
-            kept(self.env, self.clean, github_output.outputs(values, environ, self.env.token))
+            write_files(self.env, self.clean, github_output.outputs(values, environ, self.env.token))
         elif detect(environ).name == "gitlab":
-            kept(self.env, self.clean, gitlab_output.outputs(self._outputs, environ))
+            write_files(self.env, self.clean, gitlab_output.outputs(self._outputs, environ))
 
     def write_summary(self, text: str) -> None:
         """Writes Markdown for the page of the run."""
         path = self.env.environ.get("GITHUB_STEP_SUMMARY", "")
         if path and self._on_github:
-            kept(self.env, self.clean, (OutputFile(path, text, append=True),))
+            write_files(self.env, self.clean, (OutputFile(path, text, append=True),))
 
     def answer(self, parts: Mapping[str, Any], status: str = "success", code: int = 0) -> int:
         """Prints the JSON document, where one was asked for. Returns the exit code."""
@@ -188,7 +188,7 @@ def run(
     flags = given({name: value for name, value in arguments.items() if name != "variables"})
     if arguments.get("variables"):
         flags["dataops_variables"] = _variables(arguments["variables"])
-    return unbroken(env, lambda: _run(DataopsVerb(env, flags), work, waits), ENDINGS["lost"].code)
+    return guarded_code(env, lambda: _run(DataopsVerb(env, flags), work, waits), ENDINGS["lost"].code)
 
 
 def _run(verb: DataopsVerb, work: Callable[[DataopsVerb], int], waits: Callable[[DataopsVerb], object]) -> int:

@@ -21,30 +21,30 @@ def flags(
     """Adds the flags of these settings groups to a command; it receives them as keyword arguments.
 
     `only` names the settings to take, where a command knows few of a group; `short` is a beginning that may be left out;
-    `dry_run_outside_ci` says that it is a dry run by itself where no CI host is: the others were typed to act.
+    `dry_run_outside_ci`: outside CI the command is a dry run by itself; others act.
     """
 
     def decorate(command: Command) -> Command:
         declared = all_options()
         for name in reversed(groups):
-            for each in reversed(declared[name]):
-                if not each.secret and (not only or each.name in only):
-                    acts = each.name == "dry_run" and not dry_run_outside_ci
-                    command = _flag(each._replace(shown_default="false") if acts else each, short)(command)
+            for option in reversed(declared[name]):
+                if not option.secret and (not only or option.name in only):
+                    acts = option.name == "dry_run" and not dry_run_outside_ci
+                    command = _flag(option._replace(shown_default="false") if acts else option, short)(command)
         return command
 
     return decorate
 
 
-def _flag(each: Option, short: str = "") -> Callable[[Command], Command]:
-    help = f"{each.help} Default: {each.shown_default}." if each.shown_default else each.help
-    names = [each.dashed, *_SPELLED_TOO.get(each.name, ())]
-    if short and each.name.startswith(short):
-        names.insert(0, f"--{each.name.removeprefix(short).replace('_', '-')}")
-    if each.flag:
+def _flag(option: Option, short: str = "") -> Callable[[Command], Command]:
+    help = f"{option.help} Default: {option.shown_default}." if option.shown_default else option.help
+    names = [option.dashed, *_SPELLED_TOO.get(option.name, ())]
+    if short and option.name.startswith(short):
+        names.insert(0, f"--{option.name.removeprefix(short).replace('_', '-')}")
+    if option.flag:
         spelled = (f"{name}/--no-{name[2:]}" for name in names)
-        return click.option(*spelled, each.name, default=None, help=help)
-    return click.option(*names, each.name, metavar="TEXT", help=help)
+        return click.option(*spelled, option.name, default=None, help=help)
+    return click.option(*names, option.name, metavar="TEXT", help=help)
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, str]:

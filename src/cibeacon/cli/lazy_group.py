@@ -10,12 +10,12 @@ import click
 class Verb(NamedTuple):
     """Where a verb's command is, as `file:name` among the files of the command line; and what the list says of it."""
 
-    place: str
+    location: str
     help: str
 
 
 class Verbs(click.Group):
-    """A group that knows its commands by their places."""
+    """A group that imports a command when it is called."""
 
     def __init__(self, *arguments: Any, verbs: Mapping[str, Verb], **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -29,7 +29,7 @@ class Verbs(click.Group):
         """The verb's command from its file."""
         if name not in self._verbs:
             return None
-        file, _, attribute = self._verbs[name].place.partition(":")
+        file, _, attribute = self._verbs[name].location.partition(":")
         command: click.Command = getattr(import_module(f"cibeacon.cli.{file}"), attribute)
         return command
 

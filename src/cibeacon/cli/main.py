@@ -19,9 +19,9 @@ def run(argv: Sequence[str], env: Environment) -> int:
 
 def _fail(argv: Sequence[str], env: Environment, reason: str) -> int:
     """The exit code of a verb without a report that fails unexpectedly. In the action only a strict step fails."""
-    from cibeacon.cli.report_view import fault, is_strict
+    from cibeacon.cli.report_view import is_strict, print_failure
 
-    fault(env, reason)
+    print_failure(env, reason)
     return 1 if env.stage == "single" else int(is_strict(argv, env.environ))
 
 

@@ -16,12 +16,12 @@ _WIDTH = 200
 
 
 def say(env: Environment, text: str, *, to_stderr: bool = False) -> str | None:
-    """Prints. Returns why it did not arrive; None where it did, or where nobody reads any more."""
+    """Prints. Returns why it did not arrive; None where it did, or where the reader is gone."""
     stream = env.err if to_stderr else env.out
     try:
         stream.write(text)
         stream.flush()
-    except (BrokenPipeError, ValueError):  # whoever read has seen enough, or the stream was closed
+    except (BrokenPipeError, ValueError):  # the reader is gone, or the stream was closed
         return None
     except OSError as error:
         return error.strerror or str(error)
@@ -29,21 +29,21 @@ def say(env: Environment, text: str, *, to_stderr: bool = False) -> str | None:
 
 
 def answer(env: Environment, settings: Settings, text: str, code: int = 0) -> int:
-    """Prints what somebody asked for, and returns the exit code: an answer that is lost is a failure to read."""
-    why = say(env, text)
-    if why is None:
+    """Prints what a person or a script asked for, and returns the exit code: an answer that is lost is a failure."""
+    fault = say(env, text)
+    if fault is None:
         return code
     from cibeacon.ci.detect import is_ci_job  # half of the host modules, which few of these verbs need
 
-    said = f"✗ The answer could not be written: {why}. Look at where the output goes."
-    say(env, f"{clipped(said, _WIDTH)}\n", to_stderr=True)
+    message = f"✗ The answer could not be written: {fault}. Check where the output goes."
+    say(env, f"{clipped(message, _WIDTH)}\n", to_stderr=True)
     return code or int(settings.output.strict or not is_ci_job(env.environ, settings.core.host))
 
 
 def mask(env: Environment) -> None:
     """Has GitHub's runner hide our secrets in all that the job prints from now on.
 
-    Only for the action's stages: the runner reads what they print and keeps these lines to itself, and nobody else does.
+    Only for the action's stages: the runner reads what they print and keeps these lines to itself.
     """
     from cibeacon.ci import github_output
     from cibeacon.ci.detect import detect

@@ -14,7 +14,7 @@ from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import secret_values
 
 LARGE = 8 << 20
-"""Bytes from which on a file is worth a word before it is done."""
+"""Bytes from which on a file has a line of its own before it is done."""
 EVERY = 10.0
 """Seconds between two lines."""
 _WIDTH = 200

@@ -13,7 +13,7 @@ from cibeacon.runtime.environment import Environment
 @flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow", dry_run_outside_ci=True)
 @click.pass_obj
 def command(env: Environment, /, **arguments: str | bool | None) -> int:
-    """Tell DX, DCI and Instabase about this run: services, deployments, its status, jobs and their files, reviewers.
+    """Report this run to DX, DCI and Instabase: services, deployments, its status, jobs and their files, reviewers.
 
     Secrets have no flag: give them as DX_API_TOKEN, DCI_API_SECRET and CIBEACON_FLOW_TOKEN. Outside CI this is a dry
     run. It always exits 0, unless --strict is given and something failed.

@@ -72,14 +72,12 @@ def present(
 
     `blank` is what there is to report where the work comes to nothing.
     """
-    strict = settings.output.strict
-    blank = blank or Report(context=None, strict=strict)
-    redactor = Redactor(secret_values(env.environ))
-    as_json, filters = settings.as_json, settings.given("jq")
+    blank = blank or Report(context=None, strict=settings.output.strict)
+    clean = Redactor(secret_values(env.environ))
     allowed = settings.core.timeout if env.stage == "main" else settings.seconds
     deadline = Deadline(allowed, env.clock, env.sleep, env.started)
-    env.alarm(deadline.remaining() + GRACE, blank.exit_code or int(strict))
-    unwritten = _open(env, redactor)
+    env.alarm(deadline.remaining() + GRACE, blank.exit_code or int(blank.strict))
+    faults = _write_state(env, clean)
     origins: Mapping[str, Origin] = {}
     try:
         report, used = guarded(work, lambda reason: (_empty(f"{reason}.", blank), settings))
@@ -88,84 +86,82 @@ def present(
         reason = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
         report = _empty(reason, blank)
     env.closing(report.exit_code)
-    slips = tuple(Notice("info", each) for each in misspelt(env.environ, settings.origins))
-    report = report._replace(notices=(*report.notices, *slips)).cleaned(redactor)
-    answer = ""
-    if filters:
-        report, answer = _answered(report, settings, env, redactor)
+    misspelt_variables = (Notice("info", text) for text in misspelt(env.environ, settings.origins))
+    report = report._replace(notices=(*report.notices, *misspelt_variables)).cleaned(clean)
+    result = ""
+    if settings.given("jq"):
+        report, result = _filter(report, settings, env, clean)
         env.closing(report.exit_code)
     output = _ci_output(report, env)
-    # before the log: nobody may be listening there any more
-    unwritten += [fault for writing in output.files if (fault := _write(env, redactor, writing))]
-    if unwritten:
-        report = report._replace(notices=(*report.notices, *(Notice("error", each) for each in unwritten)))
+    faults += _write(env, clean, output.files)  # before the log, which may have no reader any more
+    if faults:
+        report = report._replace(notices=(*report.notices, *(Notice("error", fault) for fault in faults)))
         env.closing(report.exit_code)
         output = _ci_output(report, env)
-    _print(env, redactor, [*report_text.origin_lines(origins), *lines(report), *output.lines], to_stderr=as_json)
-    if filters:
-        _print(env, redactor, answer.splitlines(), to_stderr=False)
-    elif as_json:
-        _print(env, str, [json_text(redactor.within(report.document()), indent=2)], to_stderr=False)
+    text = [*report_text.origin_lines(origins), *lines(report), *output.lines]
+    _print(env, clean, text, to_stderr=settings.as_json)
+    if settings.given("jq"):
+        _print(env, clean, result.splitlines(), to_stderr=False)
+    elif settings.as_json:
+        _print(env, str, [json_text(clean.within(report.document()), indent=2)], to_stderr=False)
     return report
 
 
 def _empty(reason: str, blank: Report) -> Report:
-    """A report without anything found; where services were asked for, they are unknown for that reason."""
+    """A report of a run that came to nothing; where services were asked for, they are unknown for that reason."""
     changes = blank.changes and blank.changes._replace(unknown=Unknown(reason))
     return blank._replace(changes=changes, notices=(Notice("error", reason),))
 
 
-def opened(env: Environment) -> Redactor:
-    """For verbs that speak while they work: what cleans everything that they say."""
-    redactor = Redactor(secret_values(env.environ))
-    _say(env, _open(env, redactor))
-    return redactor
+def begin_output(env: Environment) -> Redactor:
+    """For verbs that print while they work: what cleans everything that they print."""
+    clean = Redactor(secret_values(env.environ))
+    _print_faults(env, _write_state(env, clean))
+    return clean
 
 
-def kept(env: Environment, redactor: Redactor, writings: Iterable[OutputFile]) -> None:
+def write_files(env: Environment, clean: Redactor, files: Iterable[OutputFile]) -> None:
     """Writes files for such a verb; its exit code has a meaning of its own."""
-    _say(env, [fault for writing in writings if (fault := _write(env, redactor, writing))])
+    _print_faults(env, _write(env, clean, files))
 
 
-def unbroken(env: Environment, work: Callable[[], int], code: int) -> int:
-    """The exit code that such a verb comes to, behind the firebreak; `code` is that of a failure of our own."""
+def guarded_code(env: Environment, work: Callable[[], int], code: int) -> int:
+    """The exit code of such a verb; `code` where it fails unexpectedly."""
 
-    def said(why: str) -> int:
-        fault(env, why)
+    def fail(reason: str) -> int:
+        print_failure(env, reason)
         return code
 
-    return guarded(work, said)
+    return guarded(work, fail)
 
 
-def fault(env: Environment, why: str) -> None:
-    """Says that a verb failed."""
-    _print(env, Redactor(secret_values(env.environ)), [clipped(f"{why}.", 400)], to_stderr=True)
+def print_failure(env: Environment, reason: str) -> None:
+    """Prints that a verb failed."""
+    _print(env, Redactor(secret_values(env.environ)), [clipped(f"{reason}.", 400)], to_stderr=True)
 
 
-def _open(env: Environment, redactor: Redactor) -> list[str]:
+def _write_state(env: Environment, clean: Redactor) -> list[str]:
     """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
     if env.stage != "main" or detect(env.environ).name != "github":
         return []
     from cibeacon.ci import github_output
 
     began = str(number(env.environ.get("STATE_started_at")) or env.began)
-    state = github_output.state({"started_at": began, "stage": "main"}, env.environ, env.token)
-    return [fault for writing in state if (fault := _write(env, redactor, writing))]
+    return _write(env, clean, github_output.state({"started_at": began, "stage": "main"}, env.environ, env.token))
 
 
-def _answered(report: Report, settings: Settings, env: Environment, redactor: Redactor) -> tuple[Report, str]:
-    """What the program of the setting `jq` makes of the document, and the report with what it costs where that is nothing."""
+def _filter(report: Report, settings: Settings, env: Environment, clean: Redactor) -> tuple[Report, str]:
+    """What the program of the setting `jq` makes of the document; the report says where that is nothing."""
     from cibeacon.cli.jq_output import filtered
 
     left = Deadline(settings.core.timeout, env.clock, env.sleep, env.started).remaining()
     failed = report.status == "failed" or report.exit_code > 0
-    document = redactor.within(report.document())
-    answer = filtered(document, settings, env.environ, failed=failed, most=left + GRACE)
-    if answer.fault is None:
-        return report, answer.text
-    fault = redactor(answer.fault)
-    notices = (*(each for each in report.notices if each.text not in fault), Notice("error", fault))
-    return report._replace(notices=notices, least_code=answer.exit_code), ""
+    result = filtered(clean.within(report.document()), settings, env.environ, failed=failed, most=left + GRACE)
+    if result.fault is None:
+        return report, result.text
+    fault = clean(result.fault)
+    notices = (*(notice for notice in report.notices if notice.text not in fault), Notice("error", fault))
+    return report._replace(notices=notices, least_code=result.exit_code), ""
 
 
 def _ci_output(report: Report, env: Environment) -> CIOutput:
@@ -178,23 +174,23 @@ def _print(env: Environment, clean: Callable[[str], str], lines: Iterable[str], 
     say(env, clean("".join(f"{line}\n" for line in lines)), to_stderr=to_stderr)
 
 
-def _say(env: Environment, unwritten: Iterable[str]) -> None:
-    _print(env, str, [f"! {each}" for each in unwritten], to_stderr=True)
+def _print_faults(env: Environment, faults: Iterable[str]) -> None:
+    _print(env, str, [f"! {fault}" for fault in faults], to_stderr=True)
 
 
-def _write(env: Environment, redactor: Redactor, writing: OutputFile) -> str | None:
-    """What went wrong, in a sentence; None where nothing did."""
-    path = paths.settled(env, writing.path)
-    content = redactor(writing.text).encode("utf-8", "backslashreplace")
-    try:
-        if writing.append:
-            host = paths.is_outside(env, writing.path)
-            paths.append(env.cwd / writing.path if host else path, content, follow=host)
-        else:
-            paths.replace(path, content, f".{path.name}.{env.token()}.part")
-    except OSError as error:
-        said = redactor(
-            f"{path.name} was not written: {error}. Nobody who reads it sees this run: check its path, permissions and disk."
-        )
-        return clipped(said, 300)
-    return None
+def _write(env: Environment, clean: Redactor, files: Iterable[OutputFile]) -> list[str]:
+    """Writes files. Returns a sentence for each that could not be written."""
+    faults = []
+    for file in files:
+        path = paths.settled(env, file.path)
+        content = clean(file.text).encode("utf-8", "backslashreplace")
+        try:
+            if file.append:
+                outside = paths.is_outside(env, file.path)
+                paths.append(env.cwd / file.path if outside else path, content, follow=outside)
+            else:
+                paths.replace(path, content, f".{path.name}.{env.token()}.part")
+        except OSError as error:
+            consequence = "What reads it does not see this run: check its path, permissions and disk."
+            faults.append(clipped(clean(f"{path.name} was not written: {error}. {consequence}"), 300))
+    return faults

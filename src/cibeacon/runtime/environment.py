@@ -1,15 +1,15 @@
-"""What a process is given: environment, streams, clocks, chance. Handed down by `__main__`, so nothing reaches for it."""
+"""What a process is given: environment, streams, clocks, chance. Built by `__main__` alone."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 Stage: TypeAlias = Literal["single", "main", "post"]
-"""`main` and `post` are the stages of the GitHub action; `whole` is everything at once: the CLI, a GitLab job."""
+"""`main` and `post` are the stages of the GitHub action; `single` is everything at once: the CLI, a GitLab job."""
 
 
 def _nothing(*_: float | None) -> None:
-    """What a process without signals of its own does at both."""
+    """What a process without signal handlers does."""
 
 
 class Environment(NamedTuple):
@@ -23,7 +23,7 @@ class Environment(NamedTuple):
     now: Callable[[], float]
     """Wall clock, Unix seconds."""
     began: int
-    """The wall clock when the process began: the one moment that everything it says is dated by."""
+    """The wall clock when the process began: the time of everything that it reports."""
     clock: Callable[[], float]
     """Monotonic clock, seconds."""
     started: float
@@ -39,6 +39,6 @@ class Environment(NamedTuple):
     halftime: Callable[[float | None], object] = _nothing
     """Interrupts the work with `HalfTime` after so many seconds; with None no more."""
     closing: Callable[[int], object] = _nothing
-    """Told the exit code as soon as it is known."""
+    """Takes the exit code as soon as it is known."""
     waiting: Callable[[int], object] = _nothing
-    """Told how many signals of the run are in the spool, whenever that changes."""
+    """Takes how many signals of the run are in the spool, whenever that changes."""

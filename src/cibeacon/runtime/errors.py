@@ -1,4 +1,4 @@
-"""Knows how a failure is told: what happened, why, and what to do next. Does not know who tells it or what it costs.
+"""Knows what a failure consists of: what happened, why, and what to do next. Does not know who shows it or what it costs.
 
 Every error of ours is a `CibeaconError`. The edges translate foreign exceptions into one at their door; nothing above
 an edge names a library's exception.
@@ -24,7 +24,7 @@ class CibeaconError(Exception):
 
 
 class SettingsError(CibeaconError):
-    """What we were told cannot be used."""
+    """A value that a person gave cannot be used."""
 
 
 class EventError(CibeaconError):

@@ -1,7 +1,7 @@
-"""Knows where the work may be broken off: where it waits or reckons for long, and nowhere else. Knows no signal.
+"""Knows where the work may be interrupted: in sections that wait or compute for long, and nowhere else. Knows no signal.
 
-Whatever is begun elsewhere is finished: a batch of records is on disk whole, a folder that was made is removed, what
-was sent is written down. An interruption that comes meanwhile is told at the next stretch that allows it.
+Everything else is finished first: a batch of records is complete on disk, a folder that was made is removed, what was
+sent is written down. An interruption that comes meanwhile is raised in the next section that allows it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from _thread import get_ident
 from types import CodeType, FrameType, TracebackType
 
 _MAIN = get_ident()
-"""Signals are the main thread's, and so is whatever is broken off; in other threads a stretch is nothing."""
+"""Signals are the main thread's, and so are interruptions; in other threads a section does nothing."""
 
 
-class _Told:
-    """The interruption of this process that nobody heard yet, and whether anybody would. The main thread's alone."""
+class _State:
+    """The interruption that is still to be raised, and whether it may be. The main thread's alone."""
 
     interruptible = False
-    waiting: KeyboardInterrupt | None = None
+    pending: KeyboardInterrupt | None = None
 
 
 class Section:
-    """A stretch of the work; a context manager for one use."""
+    """A section of the work; a context manager for one use."""
 
     def __init__(self, *, interruptible: bool) -> None:
         self._interruptible, self._before = interruptible, False
@@ -29,53 +29,53 @@ class Section:
     def __enter__(self) -> None:
         if get_ident() != _MAIN:
             return
-        self._before, _Told.interruptible = _Told.interruptible, self._interruptible
-        if self._interruptible and _Told.waiting:
-            _Told.interruptible = self._before
-            raise _heard()
+        self._before, _State.interruptible = _State.interruptible, self._interruptible
+        if self._interruptible and _State.pending:
+            _State.interruptible = self._before
+            raise _take_pending()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if get_ident() != _MAIN:
             return
-        _Told.interruptible = self._before
+        _State.interruptible = self._before
         if self._interruptible and isinstance(error, KeyboardInterrupt):
-            _Told.waiting = None
-        elif _Told.waiting and (self._interruptible or self._before):  # it came late, or a callback swallowed it
-            raise _heard()
+            _State.pending = None
+        elif _State.pending and (self._interruptible or self._before):  # it came late, or a callback swallowed it
+            raise _take_pending()
 
 
-_OUR_OWN: frozenset[CodeType] = frozenset((Section.__enter__.__code__, Section.__exit__.__code__))
-"""Between two stretches nothing is raised: the one would be neither entered nor left."""
+_OWN_CODE: frozenset[CodeType] = frozenset((Section.__enter__.__code__, Section.__exit__.__code__))
+"""Between two sections nothing is raised: the one would be neither entered nor left."""
 
 
 def interruptible() -> Section:
-    """An interruption breaks this off: it is raised here, and whoever entered is ready for it."""
+    """A section in which an interruption is raised."""
     return Section(interruptible=True)
 
 
 def uninterrupted() -> Section:
-    """Inside a stretch that may be broken off, this is finished first."""
+    """A section that is finished first, inside one that may be interrupted."""
     return Section(interruptible=False)
 
 
 def interrupt(stop: KeyboardInterrupt, frame: FrameType | None) -> None:
-    """For a signal's handler: raises the interruption if the work may be broken off, else keeps it until it may."""
-    _Told.waiting = stop
-    again(frame)
+    """For a signal's handler: raises the interruption where it may be raised, else in the next section that allows it."""
+    _State.pending = stop
+    raise_pending(frame)
 
 
-def forget(kind: type[KeyboardInterrupt]) -> None:
-    """An interruption of a kind that nobody has to hear any more."""
-    if isinstance(_Told.waiting, kind):
-        _Told.waiting = None
+def discard(kind: type[KeyboardInterrupt]) -> None:
+    """Drops a pending interruption of a kind."""
+    if isinstance(_State.pending, kind):
+        _State.pending = None
 
 
-def again(frame: FrameType | None) -> None:
-    """Raises what was not heard. Python swallows what is raised in a destructor or a callback."""
-    if _Told.waiting and _Told.interruptible and (frame is None or frame.f_code not in _OUR_OWN):
-        raise _Told.waiting
+def raise_pending(frame: FrameType | None) -> None:
+    """Raises the interruption again, where it may be: Python swallows what is raised in a destructor or a callback."""
+    if _State.pending and _State.interruptible and (frame is None or frame.f_code not in _OWN_CODE):
+        raise _State.pending
 
 
-def _heard() -> KeyboardInterrupt:
-    stop, _Told.waiting = _Told.waiting, None
+def _take_pending() -> KeyboardInterrupt:
+    stop, _State.pending = _State.pending, None
     return stop or KeyboardInterrupt()

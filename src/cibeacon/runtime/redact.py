@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHORTEST = 4
-"""Shorter values are no secrets anybody relies on, and masking them would eat ordinary text."""
+"""Shorter values are no secrets, and masking them would mask ordinary text."""
 _SHORTEST_CORE = 8
 """Shorter pieces of base64 stand in ordinary text by chance."""
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
@@ -125,16 +125,16 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _plainer(
-    text: str, places: Sequence[int], pattern: re.Pattern[str], plain: Callable[[re.Match[str]], str]
+    text: str, origins: Sequence[int], pattern: re.Pattern[str], plain: Callable[[re.Match[str]], str]
 ) -> tuple[str, Sequence[int]]:
     """The text with what a pattern means written plainly, and where in the original each character begins."""
-    told, found, at = [], list[int](), 0
+    pieces, positions, end = [], list[int](), 0
     for match in pattern.finditer(text):
         piece = plain(match)
-        told += [text[at : match.start()], piece]
-        found += [*places[at : match.start()], *[places[match.start()]] * len(piece)]
-        at = match.end()
-    return "".join((*told, text[at:])), [*found, *places[at:]]
+        pieces += [text[end : match.start()], piece]
+        positions += [*origins[end : match.start()], *[origins[match.start()]] * len(piece)]
+        end = match.end()
+    return "".join((*pieces, text[end:])), [*positions, *origins[end:]]
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -153,8 +153,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret.strip() for secret in secrets}
-        found = {each for secret in known if len(secret) >= _SHORTEST for each in _pattern(secret)}
-        ordered = [text for _, text in sorted(found, reverse=True)]
+        patterns = {pattern for secret in known if len(secret) >= _SHORTEST for pattern in _pattern(secret)}
+        ordered = [text for _, text in sorted(patterns, reverse=True)]
         self._pattern = re.compile("|".join(ordered)) if ordered else None
         self._known = known
 
@@ -170,15 +170,15 @@ class Redactor:
     def _hidden(self, text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
         """Where a secret stands whose letters are escaped, or whose base64 is in several lines."""
         straight: Sequence[int] = range(len(text) + 1)
-        plain, places = text, straight
+        plain, origins = text, straight
         for _ in range(_MOST_ESCAPED):
             if not _ESCAPE.search(plain):
                 break
-            plain, places = _plainer(plain, places, _ESCAPE, _character)
-            yield from ((places[each.start()], places[each.end()]) for each in pattern.finditer(plain))
+            plain, origins = _plainer(plain, origins, _ESCAPE, _character)
+            yield from ((origins[each.start()], origins[each.end()]) for each in pattern.finditer(plain))
         if _BREAK.search(text) and (wrapped := self._wrapped):
-            plain, places = _plainer(text, straight, _BREAK, lambda _: "")
-            yield from ((places[each.start()], places[each.end() - 1] + 1) for each in wrapped.finditer(plain))
+            plain, origins = _plainer(text, straight, _BREAK, lambda _: "")
+            yield from ((origins[each.start()], origins[each.end() - 1] + 1) for each in wrapped.finditer(plain))
 
     @cached_property
     def _wrapped(self) -> re.Pattern[str] | None:

@@ -1,11 +1,11 @@
-"""Turns signals and the end of time into one interruption of the work; and ends the process where that does not help.
+"""Turns signals and the end of time into one interruption of the work, and ends the process where that does not help.
 
-The first SIGTERM, SIGINT or SIGHUP, or the alarm, interrupts; then there is a moment to keep and say what was done. A
-second signal, or the end of that moment, ends the process at once: whatever matters is on disk by then. A thread of its
+The first SIGTERM, SIGINT or SIGHUP, or the alarm, interrupts; then the process has `STOP_SECONDS` to spool and report. A
+second signal, or the end of those seconds, ends the process at once: whatever matters is on disk by then. A thread of its
 own watches, since the main thread may be where no handler runs: in a lock, in a stuck file system, or about to wait in a
-system call that the signal came a little too early to break off (https://docs.python.org/3/library/signal.html).
-A signal that whoever started us told us to ignore stays ignored, as under nohup. A process that was stopped for a while
-has its moment from when it runs again.
+system call that the signal came a little too early to interrupt (https://docs.python.org/3/library/signal.html).
+A signal that the parent process ignores stays ignored, as under nohup. A process that was stopped for a while has its
+seconds from when it runs again.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import NoReturn
 from cibeacon.runtime import cleanup, interrupt_guard
 from cibeacon.runtime.errors import HalfTime, OutOfTime
 
-MOMENT = 1.7
+STOP_SECONDS = 1.7
 """Seconds from a signal to the end, whatever hangs."""
 FAREWELL = 0.8
-"""Seconds from the alarm to the end. As long after a signal, what the farewell waits for is broken off."""
+"""Seconds from the alarm to the end. As long after a signal, what the report waits for is interrupted."""
 ECHO = 0.2
 """Seconds in which another signal is the same one: `timeout` and others send it to the process and to its group."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REPEAT = 0.1
-_LOOK = 0.5
-"""Seconds between two looks at the clock. A look that comes later by `_PAUSE` tells that the process stood still."""
+_TICK = 0.5
+"""Seconds between two looks at the clock. One that is late by `_PAUSE` means that the process was stopped."""
 _PAUSE = 0.3
 _FOR_EVER = 1e8
 _ENDED = "cibeacon did not stop by itself and was ended."
@@ -51,7 +51,7 @@ class Interrupts:
         self._stopped: float | None = None
         self._ends = [clock() + _FOR_EVER]
         self._resumed = clock() - _FOR_EVER
-        self._waiting: int | None = None
+        self._spooled: int | None = None
         self._watched = False
         self._halftime: float | None = None
         self._alarm = clock() + _FOR_EVER
@@ -59,9 +59,9 @@ class Interrupts:
     def install(self) -> None:
         """As process 1 of a container nothing would happen at SIGTERM without a handler."""
         self._main = _thread.get_ident()
-        self._heard, self._told = os.pipe()
-        os.set_blocking(self._told, False)
-        signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
+        self._wakeup, self._wakeup_writer = os.pipe()
+        os.set_blocking(self._wakeup_writer, False)
+        signal.set_wakeup_fd(self._wakeup_writer, warn_on_full_buffer=False)
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
@@ -77,29 +77,29 @@ class Interrupts:
         if self._stopped is not None:  # while we were starting
             signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
         self._ends[0] = self._clock() + seconds + FAREWELL
-        self._look_again()
+        self._wake_watcher()
 
     def halftime(self, seconds: float | None) -> None:
         """Interrupts the work once with `HalfTime` after `seconds`, where the alarm does not come first; None: no more."""
         now = self._clock()
         self._halftime = None if seconds is None else now + seconds
-        interrupt_guard.forget(HalfTime)
+        interrupt_guard.discard(HalfTime)
         if self._stopped is None:
             signal.setitimer(
                 signal.ITIMER_REAL, max(min(self._halftime or self._alarm, self._alarm) - now, 0.001), _REPEAT
             )
 
     def closing(self, code: int) -> None:
-        """The work is done, and what its exit code is to be is known."""
+        """Notes the exit code, once it is known."""
         self._code = code
 
     def waiting(self, signals: int) -> None:
-        """So many signals of this run are in the spool now, for the last words of a process that has to be ended."""
-        self._waiting = signals
+        """Notes how many signals of this run are in the spool, for the message of a process that has to be ended."""
+        self._spooled = signals
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stopped is None:
-            self._stop(KeyboardInterrupt(), MOMENT, frame)
+            self._stop(KeyboardInterrupt(), STOP_SECONDS, frame)
         elif self._clock() > self._stopped + ECHO:
             self._leave()
 
@@ -110,65 +110,65 @@ class Interrupts:
                 self._halftime = None
                 interrupt_guard.interrupt(HalfTime(), frame)
             else:
-                interrupt_guard.again(frame)
+                interrupt_guard.raise_pending(frame)
         elif self._stopped is None and self._signalled is None:
             self._stop(OutOfTime(), FAREWELL, frame)
         elif self._stopped is None:  # the signal's own handler comes next
             return
-        elif not self._watched and self._clock() > self._stopped + MOMENT:
+        elif not self._watched and self._clock() > self._stopped + STOP_SECONDS:
             self._leave()
         elif self._clock() > self._stopped + FAREWELL:
             interrupt_guard.interrupt(KeyboardInterrupt(), frame)
         else:
-            interrupt_guard.again(frame)
+            interrupt_guard.raise_pending(frame)
 
-    def _stop(self, stop: KeyboardInterrupt, moment: float, frame: FrameType | None) -> None:
+    def _stop(self, stop: KeyboardInterrupt, seconds: float, frame: FrameType | None) -> None:
         self._stopped = self._clock()
         signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
-        self._end_within(moment)
+        self._end_within(seconds)
         interrupt_guard.interrupt(stop, frame)
 
     def _end_within(self, seconds: float) -> None:
         self._ends.append(self._clock() + seconds)  # in one go: a handler may come in between
-        self._look_again()
+        self._wake_watcher()
 
-    def _look_again(self) -> None:
+    def _wake_watcher(self) -> None:
         with suppress(OSError):
-            os.write(self._told, b"\0")
+            os.write(self._wakeup_writer, b"\0")
 
     def _watch(self) -> None:
-        """Sees every signal at once, rouses the main thread where that did not, and ends the process when it is time."""
-        while (left := max(min(self._ends), self._resumed + MOMENT) - (looked := self._clock())) > 0:
-            unheard = self._signalled is not None and self._stopped is None
-            wait = min(left, _REPEAT if unheard else _LOOK)
-            heard = select.select([self._heard], [], [], wait)[0]
-            if self._clock() > looked + wait + _PAUSE:
+        """Notes every signal at once, wakes the main thread where the signal did not, and ends the process when it is time."""
+        while (left := max(min(self._ends), self._resumed + STOP_SECONDS) - (now := self._clock())) > 0:
+            unhandled = self._signalled is not None and self._stopped is None
+            wait = min(left, _REPEAT if unhandled else _TICK)
+            woken = select.select([self._wakeup], [], [], wait)[0]
+            if self._clock() > now + wait + _PAUSE:
                 self._resumed = self._clock()
-            if heard:
-                for number in os.read(self._heard, 64):
-                    self._see(number)
-            elif unheard:
+            if woken:
+                for number in os.read(self._wakeup, 64):
+                    self._note_signal(number)
+            elif unhandled:
                 signal.pthread_kill(self._main, signal.SIGALRM)
         self._leave()
 
-    def _see(self, number: int) -> None:
+    def _note_signal(self, number: int) -> None:
         if number not in _SIGNALS:
             return
         if self._signalled is None:
             self._signalled = self._clock()
-            self._ends.append(self._signalled + MOMENT)
+            self._ends.append(self._signalled + STOP_SECONDS)
         elif self._clock() > self._signalled + ECHO:
             self._leave()
 
     def _leave(self) -> NoReturn:
-        """What is left to tidy must not keep the process, so a thread of its own does it, and gets another moment."""
+        """Ends the process. Cleaning up must not keep it, so a thread of its own does that, and has another `ECHO`."""
         done = _thread.allocate_lock()
         done.acquire()
-        if not _started(lambda: _tidied(done.release)):
-            _tidied(done.release)
+        if not _started(lambda: _clean_up(done.release)):
+            _clean_up(done.release)
         with suppress(OSError, ValueError):
-            if select.select([], [2], [], 0)[1]:  # nobody may be reading there
-                os.write(2, f"{_ENDED}{_left(self._waiting)}\n".encode())
+            if select.select([], [2], [], 0)[1]:  # it may be full
+                os.write(2, f"{_ENDED}{_describe_spool(self._spooled)}\n".encode())
         done.acquire(timeout=ECHO)
         os._exit(self._code)
 
@@ -187,18 +187,18 @@ def _started(work: Callable[[], None]) -> bool:
     return True
 
 
-def _left(waiting: int | None) -> str:
-    """What is to be said of the signals of a run that was ended."""
-    if waiting is None:
+def _describe_spool(signals: int | None) -> str:
+    """What became of the signals of a run that was ended."""
+    if signals is None:
         return ""
-    if not waiting:
+    if not signals:
         return " None of its signals waits in the spool."
     return (
-        f" {waiting} of its signals wait{'s' if waiting == 1 else ''} in the spool: cibeacon replay sends what waits."
+        f" {signals} of its signals wait{'s' if signals == 1 else ''} in the spool: cibeacon replay sends what waits."
     )
 
 
-def _tidied(done: Callable[[], None]) -> None:
+def _clean_up(done: Callable[[], None]) -> None:
     try:
         cleanup.leave_nothing()
     finally:
