@@ -5,20 +5,6 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from test_commit_range import (
-    WHEN_MERGED,
-    WHILE_OPEN,
-    by_name,
-    closed_event,
-    github,
-    gitlab,
-    landing_push,
-    laptop,
-    merged_at_gitlab,
-    open_at_gitlab,
-    open_event,
-    push,
-)
 
 from cibeacon import run
 from cibeacon.changes import repository_config
@@ -35,6 +21,20 @@ from repositories import (
     copied,
     fingerprint,
     repository,
+)
+from run_contexts import (
+    WHEN_MERGED,
+    WHILE_OPEN,
+    by_name,
+    closed_event,
+    github,
+    gitlab,
+    landing_push,
+    laptop,
+    merged_at_gitlab,
+    open_at_gitlab,
+    open_event,
+    push,
 )
 
 CHANGE = load_settings({}, {}, {}).change

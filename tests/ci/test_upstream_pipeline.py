@@ -7,25 +7,10 @@ import json
 import pytest
 
 from cibeacon.demo import runs
-from cibeacon.sandbox.exchange import in_json
-from cibeacon.sandbox.listener import Listener
 from cibeacon.sandbox.server import Sandbox
+from gitlab_pipeline import RECORD, SHA, GitLab
 from processes import cibeacon
 
-SHA = "5" * 40
-RECORD = {
-    "id": 77,
-    "status": "canceled",
-    "ref": "feature/wheel",
-    "tag": False,
-    "sha": SHA,
-    "name": None,
-    "created_at": "2026-01-04T10:00:00.123Z",
-    "updated_at": "2026-01-04T11:00:00.000Z",
-    "finished_at": "2026-01-04T10:07:00.000Z",
-    "web_url": "https://gitlab.example.com/acme/shop/-/pipelines/77",
-    "user": {"username": "robin"},
-}
 STARTED, FINISHED = 1_767_520_800, 1_767_521_220
 
 
@@ -33,22 +18,6 @@ STARTED, FINISHED = 1_767_520_800, 1_767_521_220
 def dx():
     with Sandbox(token="dx-token") as sandbox:
         yield sandbox
-
-
-class GitLab(Listener):
-    """Knows one pipeline of one project, and tells it to whoever has the token."""
-
-    def __init__(self, record):
-        super().__init__(self._answer)
-        self.record, self.seen = record, []
-
-    def _answer(self, request):
-        self.seen.append(request.path)
-        if request.headers.get("PRIVATE-TOKEN") != "gitlab-token":
-            return in_json(404, {"message": "404 Not Found"})
-        if request.path != "/api/v4/projects/acme%2Fshop/pipelines/77":
-            return in_json(404, {"message": "404 Not Found"})
-        return in_json(200, self.record)
 
 
 def close(dx, tmp_path, *flags, stage="single", record=(), **variables):

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from containers import ROOT
 from pipelines import HOST, PROJECT, TOOL
-from test_upstream_pipeline import RECORD, GitLab
 
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from gitlab_pipeline import RECORD, GitLab
 from test_docs import BLOCK
 
 pytestmark = pytest.mark.engine

@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from test_commit_range import (
-    HOSTILE,
+
+import githttp
+from cibeacon.changes.diff import between_commits
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.github import GitHub
+from cibeacon.ci.gitlab import GitLab
+from cibeacon.git.fetching_repository import FetchingRepository
+from cibeacon.model.context import PullRequest, Push
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.errors import CheckoutError
+from cibeacon.settings import load_settings
+from fetching import fetching
+from filesapi import Api
+from githttp import GitServer
+from odd_paths import ODD_PATHS
+from processes import cibeacon
+from repositories import CHANGED, CHANGED_SERVICES, COURSES, PLOTS, SERVICES, Worktree, ample, fingerprint
+from run_contexts import (
+    HOSTILE_REVISIONS,
     WHILE_OPEN,
     by_name,
     closed_event,
@@ -21,23 +38,6 @@ from test_commit_range import (
     open_event,
     push,
 )
-from test_git import ODD_PATHS
-
-import githttp
-from cibeacon.changes.diff import between_commits
-from cibeacon.ci.ci_system import Variables
-from cibeacon.ci.github import GitHub
-from cibeacon.ci.gitlab import GitLab
-from cibeacon.git.fetching_repository import FetchingRepository
-from cibeacon.git.repository import Repository
-from cibeacon.model.context import PullRequest, Push
-from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.errors import CheckoutError
-from cibeacon.settings import load_settings
-from filesapi import Api
-from githttp import GitServer
-from processes import cibeacon
-from repositories import CHANGED, CHANGED_SERVICES, COURSES, PLOTS, SERVICES, Worktree, ample, fingerprint
 
 github_host, gitlab_host = GitHub(), GitLab()
 CHANGE = load_settings({}, {}, {}).change
@@ -108,18 +108,6 @@ def _spoil(tree: Worktree, story) -> None:
     names = ("remotes/origin/main", "remotes/origin/feature", "heads/main", "heads/feature", "tags/v1", "tags/main")
     for name in names:
         tree.git("update-ref", f"refs/{name}", "FETCH_HEAD")
-
-
-@contextmanager
-def fetching(root, variables, token=None, deadline=None, host=github_host):
-    """The repository of a run in a checkout, which fetches what is missing."""
-    home = root.parent / "home"
-    home.mkdir(exist_ok=True)
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home)} | variables
-    deadline = deadline or ample()
-    local = Repository(root, environ, deadline) if (root / ".git").exists() else None
-    with closing(FetchingRepository(local, host.remotes(Variables(environ), token), environ, deadline)) as made:
-        yield made
 
 
 def compared(context, root, server, **told):
@@ -407,7 +395,7 @@ def test_names_that_begin_alike_are_fetched_side_by_side(served):
     assert found.services == ("new",)
 
 
-@pytest.mark.parametrize("revision", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("revision", HOSTILE_REVISIONS.values(), ids=HOSTILE_REVISIONS.keys())
 def test_a_hostile_name_is_not_fetched_as_anything_else(revision, served, tmp_path):
     tree, server = served
     tree.git("checkout", "--quiet", "-b", "topic")

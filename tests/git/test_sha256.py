@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from test_commit_range import github, push
-from test_fetching_repository import fetching
 
 import githttp
 from cibeacon.changes.diff import between_commits
 from cibeacon.model.context import Push
 from cibeacon.settings import load_settings
+from fetching import fetching
 from githttp import GitServer
 from repositories import SERVICES, Worktree, fingerprint
+from run_contexts import github, push
 
 CHANGE = load_settings({}, {}, {}).change
 

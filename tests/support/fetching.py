@@ -1,0 +1,27 @@
+"""The repository of a run in a checkout, which fetches from a `GitServer` what is missing."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.github import GitHub
+from cibeacon.git.fetching_repository import FetchingRepository
+from cibeacon.git.repository import Repository
+from repositories import ample
+
+
+GITHUB = GitHub()
+
+
+@contextmanager
+def fetching(root, variables, token=None, deadline=None, host=GITHUB):
+    """The repository of a run in a checkout, which fetches what is missing."""
+    home = root.parent / "home"
+    home.mkdir(exist_ok=True)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home)} | variables
+    deadline = deadline or ample()
+    local = Repository(root, environ, deadline) if (root / ".git").exists() else None
+    with closing(FetchingRepository(local, host.remotes(Variables(environ), token), environ, deadline)) as made:
+        yield made
