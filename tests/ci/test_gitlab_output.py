@@ -11,6 +11,7 @@ import pytest
 from cibeacon import report_text
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import Changes
+from cibeacon.model.ci_output import ReportTexts
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Report
@@ -30,7 +31,7 @@ NOW = 1_700_000_000
 
 def render(report, environ, stage, now):
     environment = SimpleNamespace(environ=environ, stage=stage, began=now)
-    return GitLab().output(report, environment, report_text.output_values, report_text.summary)
+    return GitLab().output(report, environment, ReportTexts(report_text.output_values, report_text.summary))
 
 
 def sent(body=BODY, **more):

@@ -13,6 +13,7 @@ import pytest
 from cibeacon import report_text
 from cibeacon.ci import gitlab_output
 from cibeacon.demo import runs
+from cibeacon.model.ci_output import ReportTexts
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.model.report import Report
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
@@ -449,7 +450,8 @@ def test_the_page_of_a_job_is_one_click_away_where_there_is_one():
     public = told("https://api.distributed-ci.io")
     assert f"({page})" in report_text.summary(public)
     assert any(page in line for line in report_text.report_lines(public))
-    links = json.loads(gitlab_output.render(public, {}, "post", 0, report_text.output_values).files[1].text)["cibeacon"]
+    texts = ReportTexts(report_text.output_values, report_text.summary)
+    links = json.loads(gitlab_output.render(public, {}, "post", 0, texts).files[1].text)["cibeacon"]
     assert {"external_link": {"label": "The DCI job", "url": page}} in links
     for elsewhere in (told("https://dci.example"), told("https://api.distributed-ci.io.evil.example")):
         assert "www.distributed-ci.io" not in report_text.summary(elsewhere) + "".join(

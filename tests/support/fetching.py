@@ -11,7 +11,6 @@ from cibeacon.git.fetching_repository import FetchingRepository
 from cibeacon.git.repository import Repository
 from repositories import ample
 
-
 GITHUB = GitHub()
 
 

@@ -3,20 +3,15 @@
 A CI system is a subclass of `CISystem` in a file of its own, and a line in `detect.SYSTEMS`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from cibeacon.git.remote import Remote
 from cibeacon.model import payload
-from cibeacon.model.ci_output import CIOutput, Link
+from cibeacon.model.ci_output import CIOutput, ReportTexts
 from cibeacon.model.context import Checkout, Context
 from cibeacon.model.report import Notice, Report
 from cibeacon.runtime.environment import Environment
-
-OutputValues: TypeAlias = Callable[[Report, str], Mapping[str, str]]
-"""From a report and the path of its JSON file to the outputs for later steps, by name."""
-Summary: TypeAlias = Callable[[Report, Iterable[Link]], str]
-"""From a report and what to link in it to Markdown."""
 
 
 class Variables(NamedTuple):
@@ -80,9 +75,7 @@ class CISystem:
         del env
         return None
 
-    def output(
-        self, report: Report, environment: Environment, output_values: OutputValues, summary: Summary
-    ) -> CIOutput:
+    def output(self, report: Report, environment: Environment, texts: ReportTexts) -> CIOutput:
         """What the CI system should show and keep of a report, besides the text that everyone gets."""
-        del report, environment, output_values, summary
+        del report, environment, texts
         return CIOutput()

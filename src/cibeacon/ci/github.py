@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cibeacon.ci.ci_system import CISystem, OutputValues, Summary, Variables
+from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.git.remote import Remote, forge_remote
-from cibeacon.model.ci_output import CIOutput
+from cibeacon.model.ci_output import CIOutput, ReportTexts
 from cibeacon.model.context import Checkout, Context, PullRequest, Push
 from cibeacon.model.payload import at, commit, number, seconds, server, string
 from cibeacon.model.report import Notice, Report
@@ -50,18 +50,8 @@ class GitHub(CISystem):
     def read_with_notices(self, env: Variables, checkout: Callable[[], Checkout]) -> tuple[Context, tuple[Notice, ...]]:
         """The run; without its event where that cannot be used."""
         del checkout
-        event: Mapping[str, Any] = {}
-        notices: tuple[Notice, ...] = ()
-        try:
-            event = load_event(env.environ)
-        except EventError as error:
-            notices = (Notice("error", str(error)),)
         return guarded(
-            lambda: (read_run(env, event), notices),
-            lambda reason: (
-                read_run(env, {}),
-                (Notice("error", f"GitHub's event payload is not used: {reason}."),),
-            ),
+            lambda: (self.read(env), ()), lambda reason: (read_run(env, {}), (Notice("error", f"{reason}."),))
         )
 
     def remotes(self, env: Variables, token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
@@ -75,13 +65,11 @@ class GitHub(CISystem):
         folder = env.get("RUNNER_TEMP")
         return f"{folder}/cibeacon/spool" if folder else None
 
-    def output(
-        self, report: Report, environment: Environment, output_values: OutputValues, summary: Summary
-    ) -> CIOutput:
+    def output(self, report: Report, environment: Environment, texts: ReportTexts) -> CIOutput:
         """Annotations, the step summary and the step's outputs."""
         from cibeacon.ci import github_output
 
-        return github_output.render(report, environment.environ, environment.token, output_values, summary)
+        return github_output.render(report, environment.environ, environment.token, texts)
 
 
 def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:

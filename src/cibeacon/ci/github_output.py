@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon.ci.ci_system import OutputValues, Summary
-from cibeacon.model.ci_output import CIOutput, Link, OutputFile
+from cibeacon.model.ci_output import CIOutput, Link, OutputFile, ReportTexts
 from cibeacon.model.report import Report
 from cibeacon.runtime import redact
 from cibeacon.runtime.sanitize import command_data, command_property, escaped, json_text
@@ -21,20 +20,14 @@ _MOST_ANNOTATIONS = 10
 """What the runner keeps of each kind a step."""
 
 
-def render(
-    report: Report,
-    environ: Mapping[str, str],
-    token: Callable[[], str],
-    output_values: OutputValues,
-    summary: Summary,
-) -> CIOutput:
+def render(report: Report, environ: Mapping[str, str], token: Callable[[], str], texts: ReportTexts) -> CIOutput:
     """Annotations for what went wrong, the summary, the outputs and the JSON report."""
     folder = environ.get("RUNNER_TEMP")
     path = f"{folder}/cibeacon/{report.verb}.json" if folder else ""
     files = [OutputFile(path, json_text(report.document(), indent=2) + "\n")] if path else []
-    files += outputs(output_values(report, path), environ, token)
+    files += outputs(texts.outputs(report, path), environ, token)
     if page := environ.get("GITHUB_STEP_SUMMARY"):
-        files.append(OutputFile(page, summary(report, _links(report, environ)), append=True))
+        files.append(OutputFile(page, texts.summary(report, _links(report, environ)), append=True))
     if report.dci_job_id:
         files += state({"dci_job_id": report.dci_job_id}, environ, token)
     return CIOutput(tuple(_annotations(report))[:_MOST_ANNOTATIONS], tuple(files))

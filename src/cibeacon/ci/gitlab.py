@@ -6,9 +6,9 @@ push to the target branch, and only the API knows which merge request it was.
 
 from __future__ import annotations
 
-from cibeacon.ci.ci_system import CISystem, OutputValues, Summary, Variables
+from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.git.remote import Remote, forge_remote
-from cibeacon.model.ci_output import CIOutput
+from cibeacon.model.ci_output import CIOutput, ReportTexts
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.report import Report
 from cibeacon.runtime.environment import Environment
@@ -73,13 +73,11 @@ class GitLab(CISystem):
         folder = env.get("CI_PROJECT_DIR")
         return f"{folder}/.cibeacon/spool" if folder else None
 
-    def output(
-        self, report: Report, environment: Environment, output_values: OutputValues, summary: Summary
-    ) -> CIOutput:
+    def output(self, report: Report, environment: Environment, texts: ReportTexts) -> CIOutput:
         """Variables of later jobs, links on the job's page, the report as an artifact, sections of the log."""
         from cibeacon.ci import gitlab_output
 
-        output = gitlab_output.render(report, environment.environ, environment.stage, environment.began, output_values)
+        output = gitlab_output.render(report, environment.environ, environment.stage, environment.began, texts)
         return output if self.matches(Variables(environment.environ)) else output._replace(lines=())
 
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon.ci.ci_system import OutputValues
-from cibeacon.model.ci_output import CIOutput, Link, OutputFile
+from cibeacon.model.ci_output import CIOutput, Link, OutputFile, ReportTexts
 from cibeacon.model.report import MOST_REASONS, Report
 from cibeacon.runtime.environment import Stage
 from cibeacon.runtime.sanitize import clipped, json_text, line
@@ -29,12 +28,12 @@ _URL = re.compile(r"https?://[^/\s]+\S*")
 _SAFE_IN_URLS = ":/?#[]@!$&'()*+,;=%~"
 
 
-def render(report: Report, environ: Mapping[str, str], stage: Stage, now: int, output_values: OutputValues) -> CIOutput:
+def render(report: Report, environ: Mapping[str, str], stage: Stage, now: int, texts: ReportTexts) -> CIOutput:
     """The outputs as variables of later jobs, links, the JSON report as an artifact, and details for the log."""
     folder, name = environ.get("CI_PROJECT_DIR") or ".", report_file(report.verb, stage)
     links = [{"external_link": {"label": label, "url": url}} for label, url in _links(report, environ, name)]
     files = (
-        *outputs(output_values(report, name), environ),
+        *outputs(texts.outputs(report, name), environ),
         OutputFile(f"{folder}/{ANNOTATIONS}", json_text({"cibeacon": links}) + "\n"),
         OutputFile(f"{folder}/{name}", json_text(report.document(), indent=2) + "\n"),
     )

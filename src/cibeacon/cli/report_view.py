@@ -11,7 +11,7 @@ from cibeacon import report_text
 from cibeacon.ci.detect import detect
 from cibeacon.cli.output import GRACE, say
 from cibeacon.model.changes import Unknown
-from cibeacon.model.ci_output import CIOutput, OutputFile
+from cibeacon.model.ci_output import CIOutput, OutputFile, ReportTexts
 from cibeacon.model.payload import number
 from cibeacon.model.report import Notice, Report
 from cibeacon.runtime import paths
@@ -167,7 +167,7 @@ def _filter(report: Report, settings: Settings, env: Environment, clean: Redacto
 def _ci_output(report: Report, env: Environment) -> CIOutput:
     """What the CI system should show and keep; for a report without a context, the one that the environment shows."""
     system = detect(env.environ, report.context.host if report.context else None)
-    return system.output(report, env, report_text.output_values, report_text.summary)
+    return system.output(report, env, ReportTexts(report_text.output_values, report_text.summary))
 
 
 def _print(env: Environment, clean: Callable[[str], str], lines: Iterable[str], *, to_stderr: bool) -> None:

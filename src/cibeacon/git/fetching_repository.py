@@ -137,7 +137,7 @@ class FetchingRepository:
         if content is not None:
             return content
         blob = self._fetch("trees", "trees", (commit,)).blob(commit, path)
-        return self._fetch("trees", "files", (blob,)).content(blob, path) if blob else None
+        return self._fetch("trees", "files", (blob,)).text(commit, path) if blob else None
 
     def entries(self, commit: str, *options: str) -> Iterator[str]:
         """A line of `git ls-tree` for every file in a commit's tree. Raises `CheckoutError`."""

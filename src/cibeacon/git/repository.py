@@ -157,14 +157,11 @@ class Repository(Git):
 
     def text(self, commit: str, path: str) -> bytes | None:
         """The content of a file in a commit's tree. Raises `ServiceMapError` for one over `LARGEST_FILE`."""
-        return self._file(f"{commit}:{path}", path)
-
-    def _file(self, blob: str, name: str) -> bytes | None:
-        """A file's content; its size is asked for before it is read."""
+        blob = f"{commit}:{path}"
         size = self._ask("cat-file", "-s", blob) or ""
         if size.isdecimal() and int(size) > LARGEST_FILE:
             raise ServiceMapError(
-                f"{name[:200]} cannot be used", f"it is over {LARGEST_FILE >> 20} MiB", "Make it smaller."
+                f"{path[:200]} cannot be used", f"it is over {LARGEST_FILE >> 20} MiB", "Make it smaller."
             )
         result = self._run("cat-file", "blob", blob)
         return result.out if result.code == 0 else None

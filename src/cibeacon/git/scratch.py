@@ -145,10 +145,6 @@ class Scratch(Repository):
         """The id of a file's content in a commit's tree; None when there is no such file."""
         return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}")
 
-    def content(self, blob: str, path: str) -> bytes | None:
-        """The content with an id, of the file at a path. Raises `ServiceMapError` for one over `LARGEST_FILE`."""
-        return self._file(blob, path)
-
 
 def _ref(name: str) -> str:
     """The ref of what was fetched by a name or id. Names may begin alike, which refs that are files may not."""
