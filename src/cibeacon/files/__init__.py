@@ -1,1 +1,1 @@
-"""Files that go along with a job: found, looked at, cleaned of secrets."""
+"""Files that are sent with a job: found, checked, redacted."""

@@ -27,19 +27,6 @@ __all__ = [
     "step_options",
 ]
 
-GROUPS: Mapping[str, type] = {
-    "core": Core,
-    "output": Output,
-    "change": Change,
-    "deploy": Deploy,
-    "run": Run,
-    "dx": Dx,
-    "dci": Dci,
-    "flow": Flow,
-    "dataops": Dataops,
-    "forge": ForgeClient,
-}
-
 
 class Settings(NamedTuple):
     """Every value, where it came from, and what could not be used."""
@@ -71,6 +58,11 @@ class Settings(NamedTuple):
         """How long everything may take: files have time of their own, and what comes after them has it afresh."""
         timeout = self.core.timeout
         return 2 * timeout + self.dci.dci_upload_timeout if self.dci.dci_files else timeout
+
+
+GROUPS: Mapping[str, type] = {
+    name: group for name, group in Settings.__annotations__.items() if name not in ("origins", "problems")
+}
 
 
 def all_options() -> dict[str, tuple[Option, ...]]:
@@ -127,7 +119,9 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
     User names and passwords in URLs are secrets, too.
     """
     found = [environ[name] for name in ("CI_JOB_TOKEN", *_STORAGE_SECRETS) if environ.get(name, "").strip()]
-    found += [part for name in _URLS if "@" in environ.get(name, "") for part in credentials(environ[name])]
+    options = (option for group in all_options().values() for option in group if option.name in _URL_OPTIONS)
+    urls = (*_URLS, *(name for option in options for name in option.variables))
+    found += [part for name in urls if "@" in environ.get(name, "") for part in credentials(environ[name])]
     return tuple(dict.fromkeys((*own_secrets(environ), *found)))
 
 
@@ -144,12 +138,9 @@ _STORAGE_SECRETS = (
 )
 """Variables of the libraries that a spool in a bucket is reached by."""
 
+_URL_OPTIONS = ("dx_url", "dci_url", "flow_url", "dataops_url")
 _URLS = (
     *(name for proxy in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())),
-    *("INPUT_DX_URL", "CIBEACON_INPUT_DX_URL", "CIBEACON_DX_URL"),
-    *("INPUT_DCI_URL", "CIBEACON_INPUT_DCI_URL", "CIBEACON_DCI_URL", "DCI_CS_URL"),
-    *("INPUT_FLOW_URL", "CIBEACON_INPUT_FLOW_URL", "CIBEACON_FLOW_URL"),
-    *("INPUT_DATAOPS_URL", "CIBEACON_INPUT_DATAOPS_URL", "CIBEACON_DATAOPS_URL"),
     *("GITHUB_SERVER_URL", "GITHUB_API_URL", "CI_SERVER_URL", "CI_API_V4_URL", "CI_REPOSITORY_URL"),
 )
-"""Variables with URLs that we use, or that are known to hold a password."""
+"""More variables with URLs that we use, or that are known to hold a password."""
