@@ -240,7 +240,7 @@ def bomb(first: str) -> bytes:
 
 @pytest.mark.parametrize("content", [bomb("lol"), b"a: &a " + b"x" * 100_000 + b"\nb: [" + b"*a," * 100 + b"]"])
 def test_aliases_that_stand_for_a_bomb_are_refused(content):
-    with pytest.raises(ServiceMapError, match="its aliases stand for over 1 MiB"):
+    with pytest.raises(ServiceMapError, match="its aliases expand to over 1 MiB"):
         parse(".cibeacon.yml", content)
 
 

@@ -79,7 +79,7 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ),
         ({"services": {"a": ["b", "!"]}}, "services: a: '!' is empty."),
         ({"services": {"a": "b/{c,d}/*"}}, "services: a: 'b/{c,d}/*' holds braces; write one pattern for each"),
-        ({"services": {"a": "b\\*"}}, "holds a backslash; folders are parted by /"),
+        ({"services": {"a": "b\\*"}}, "holds a backslash; folders are separated by /"),
         ({"services": {"a": "b/../*"}}, "services: a: 'b/../*' leads outside, or holds an empty folder."),
         ({"services": {"a": "/b/*"}}, "services: a: '/b/*' begins with a slash"),
         ({"services": {"a": "b/[z-a]"}}, "services: a: 'b/[z-a]' holds [z-a], which is no range of characters."),
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"services": {"a": ["b", None]}}, "services: a: 'None' is not text."),
         (
             {"services": {"a": "services/{service}/"}},
-            "services: a: 'services/{service}/' is a template; it stands under",
+            "services: a: 'services/{service}/' is a template; write it under",
         ),
         ({"services": {"a": "../other"}}, "services: a: '../other' is not a folder below the top of the repository."),
         (

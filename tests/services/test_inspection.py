@@ -154,7 +154,7 @@ def test_every_fault_has_its_line(shop):
         [f".cibeacon.yml:{number}", "fault"] for number in (2, 6, 7, 9, 10, 12)
     ]
     assert "Did you mean services?" in ended.out
-    assert "the key 'web' stands twice in one place" in ended.out
+    assert "the key 'web' is written twice in one place" in ended.out
     assert "Did you mean environment?" in ended.out
 
 
@@ -316,7 +316,7 @@ def test_in_json_and_toml_a_finding_names_its_keys(shop, name):
     ended = checked(shop, BY_KEYS[name], name)
     assert (ended.code, ended.out.count(f"{name}: fault: The file may not hold 'zzz'")) == (2, 1)
     assert f"{name}: fault: report may not hold 'strict'" in ended.out
-    assert ("the key 'strict' stands twice in one place." in ended.out) == name.endswith(".json")
+    assert ("the key 'strict' is written twice in one place." in ended.out) == name.endswith(".json")
 
 
 def test_a_finding_without_a_line_says_where_it_is(shop):

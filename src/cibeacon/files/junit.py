@@ -12,11 +12,11 @@ from xml.parsers import expat
 _ROOTS = frozenset({"testsuites", "testsuite"})
 _PIECE = 256 << 10
 LONGEST_PART = 8 << 20
-"""Bytes of one tag, comment or name: the parser keeps it whole."""
+"""Bytes of one tag, comment or name: the parser holds all of it in memory."""
 DEEPEST = 1000
 """Elements within each other; the parser remembers each that is open."""
 MOST_NAMES = 10_000
-"""Different names of elements and attributes; the parser remembers each for good."""
+"""Different names of elements and attributes; the parser never forgets one."""
 
 
 class Check(NamedTuple):
@@ -72,7 +72,7 @@ class _Reader:
             self._parser.Parse(piece, False)
             fed += len(piece)
             if fed - max(self._parser.CurrentByteIndex, 0) > LONGEST_PART + _PIECE:
-                raise _Refused(f"a tag or comment of over {LONGEST_PART >> 20} MiB stands in it")
+                raise _Refused(f"it holds a tag or comment of over {LONGEST_PART >> 20} MiB")
         if fed:
             self._parser.Parse(b"", True)
 
@@ -87,7 +87,7 @@ class _Reader:
         if self._depth > DEEPEST:
             raise _Refused(f"its elements are nested in over {DEEPEST} levels")
         if len(self._names) > MOST_NAMES:
-            raise _Refused(f"over {MOST_NAMES} different names stand in it")
+            raise _Refused(f"it holds over {MOST_NAMES} different names")
 
     def _end(self, name: str) -> None:
         self._depth -= 1

@@ -33,7 +33,7 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 
 
 class RepeatedKey(NamedTuple):
-    """A key that stands twice in one place."""
+    """A key that is written twice in one place."""
 
     key: str
     line: int = 0
@@ -42,7 +42,7 @@ class RepeatedKey(NamedTuple):
     @property
     def text(self) -> str:
         """The key in a sentence."""
-        return f"the key {self.key[:80]!r} stands twice in one place"
+        return f"the key {self.key[:80]!r} is written twice in one place"
 
 
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
@@ -75,7 +75,7 @@ def in_tree(read: Callable[[str], bytes | None], given: str | None) -> tuple[str
 
 
 def parse(name: str, content: bytes) -> Any:
-    """The parsed document. Raises `ServiceMapError`, also for a key that stands twice, since either may be meant."""
+    """The parsed document. Raises `ServiceMapError`, also for a key that is written twice, since either may be meant."""
     document, repeated = parse_leniently(name, content)
     if repeated:
         raise _unusable(name, repeated[0].text)
@@ -83,7 +83,7 @@ def parse(name: str, content: bytes) -> Any:
 
 
 def parse_leniently(name: str, content: bytes) -> tuple[Any, list[RepeatedKey]]:
-    """The parsed document, and the keys in it that stand twice in one place."""
+    """The parsed document, and the keys in it that are written twice in one place."""
     if len(content) > LARGEST:
         raise _unusable(name, f"it is over {LARGEST >> 20} MiB")
     repeated: list[RepeatedKey] = []
@@ -92,7 +92,7 @@ def parse_leniently(name: str, content: bytes) -> tuple[Any, list[RepeatedKey]]:
         reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
         document = reader(text, repeated)
         if _written_out(document, 0, {}) > LARGEST:
-            raise ValueError(f"its aliases stand for over {LARGEST >> 20} MiB")
+            raise ValueError(f"its aliases expand to over {LARGEST >> 20} MiB")
         if _values(document) > MOST_VALUES:
             raise ValueError(f"it holds over {MOST_VALUES:,} values")
     except (ValueError, RecursionError) as error:

@@ -134,7 +134,7 @@ def _names_by_program(rule: Rule, files: list[TreeFile], tools: Tools, trees: Tr
         for file, content in batch:
             if content is None:
                 reason = f"its content in the {file.side} commit is not here"
-                raise ServiceMapError(f"{file.path} cannot be read", reason, "Fetch it whole.")
+                raise ServiceMapError(f"{file.path} cannot be read", reason, "Fetch the commit with its files.")
             read = config_file.documents(file.path, content)
             documents += read
             file_of += [len(names)] * len(read)

@@ -67,7 +67,7 @@ def _checked(text: str) -> str:
     if text.startswith("/"):
         raise ValueError("begins with a slash; patterns begin at the top of the repository as it is")
     if "\\" in text:
-        raise ValueError("holds a backslash; folders are parted by /, and [*] stands for a real *")
+        raise ValueError("holds a backslash; folders are separated by /, and [*] stands for a real *")
     if "{" in text or "}" in text:
         raise ValueError("holds braces; write one pattern for each alternative")
     if any(part in ("", ".", "..") for part in text.removesuffix("/").split("/")):

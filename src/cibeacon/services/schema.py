@@ -178,7 +178,7 @@ class _MapReader:
 
     def _read_path(self, key: str, text: str, at: KeyPath) -> None:
         if PLACEHOLDER in text:
-            raise ValueError("is a template; it stands under discover, as root")
+            raise ValueError("is a template; write it under discover, as root")
         if text.startswith("!"):
             self._excludes.setdefault(key, []).extend(_globs(text[1:]))
             self.mentions.append(Mention(at, "pattern", text[1:]))
