@@ -16,7 +16,7 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.ci_output import Link
 from cibeacon.model.context import Context
 from cibeacon.model.outcome import Outcome
-from cibeacon.model.parsers import moment
+from cibeacon.model.parsers import timestamp
 from cibeacon.model.report import MOST_REASONS, Report
 from cibeacon.runtime.sanitize import cell, clipped, json_text
 from cibeacon.settings.options import Origin
@@ -229,7 +229,7 @@ def _duration(outcome: Outcome) -> str:
     """How long the run took, in the two largest units."""
     body = outcome.request.body if outcome.request and isinstance(outcome.request.body, dict) else {}
     try:
-        seconds = moment(str(body.get("finished_at", ""))) - moment(str(body.get("started_at", "")))
+        seconds = timestamp(str(body.get("finished_at", ""))) - timestamp(str(body.get("started_at", "")))
     except ValueError:
         return ""
     if seconds <= 0:

@@ -20,7 +20,7 @@ ROWS = [
     for case in table["cases"]
 ]
 PARSERS = {
-    "text", "token", "boolean", "integer", "words", "names", "services", "duration", "moment", "sha", "shas", "json_value",
+    "text", "token", "boolean", "integer", "text_list", "names", "services", "duration", "timestamp", "sha", "shas", "json_value",
     "metadata", "url", "link", "dx_url", "program", "dci_url", "uuid", "client_id",
     "root", "context", "path", "job_id", "key_values", "status",
 }  # fmt: skip
@@ -72,48 +72,48 @@ def test_whatever_is_given_ends_in_a_value_or_a_clause(parser, text):
 
 @given(seconds=st.integers(1, 99_999_999_999))
 def test_unix_seconds_are_taken_as_they_are(seconds):
-    assert parsers.moment(str(seconds)) == seconds
+    assert parsers.timestamp(str(seconds)) == seconds
 
 
 @given(seconds=st.integers(100_000_000, 253_402_300_799), rest=st.integers(0, 999))
 def test_unix_milliseconds_lose_their_thousandths(seconds, rest):
-    assert parsers.moment(str(seconds * 1000 + rest)) == seconds
+    assert parsers.timestamp(str(seconds * 1000 + rest)) == seconds
 
 
 @given(when=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9999, 12, 30)), zone=ZONES)
 def test_a_time_with_a_zone_is_the_same_moment_everywhere(when, zone):
     there = when.replace(tzinfo=UTC).astimezone(zone)
-    assert parsers.moment(there.isoformat()) == int(when.replace(microsecond=0, tzinfo=UTC).timestamp())
+    assert parsers.timestamp(there.isoformat()) == int(when.replace(microsecond=0, tzinfo=UTC).timestamp())
 
 
 @given(when=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9999, 12, 30)))
 def test_a_time_without_a_zone_is_never_guessed(when):
     with pytest.raises(ValueError, match="without a zone"):
-        parsers.moment(when.isoformat())
+        parsers.timestamp(when.isoformat())
 
 
 @given(text=st.text(st.characters(codec="ascii", exclude_categories=["C"])))
 def test_every_moment_can_be_written_as_iso_time_again(text):
     try:
-        moment = parsers.moment(text)
+        moment = parsers.timestamp(text)
     except ValueError:
         return
-    assert parsers.moment(datetime.fromtimestamp(moment, UTC).isoformat()) == moment
+    assert parsers.timestamp(datetime.fromtimestamp(moment, UTC).isoformat()) == moment
 
 
 @given(items=st.lists(NOUNS))
 def test_a_list_is_the_same_however_it_is_written(items):
     once = tuple(dict.fromkeys(items))
-    assert parsers.words(json.dumps(items)) == once
-    assert parsers.words(",".join(items)) == once
-    assert parsers.words("\n".join(items)) == once
-    assert parsers.words("".join(f"  {item} ,\r\n" for item in items)) == once
+    assert parsers.text_list(json.dumps(items)) == once
+    assert parsers.text_list(",".join(items)) == once
+    assert parsers.text_list("\n".join(items)) == once
+    assert parsers.text_list("".join(f"  {item} ,\r\n" for item in items)) == once
 
 
 @given(text=st.text())
 def test_no_word_of_a_list_is_blank_or_repeated_or_holds_a_line_break(text):
     try:
-        found = parsers.words(text)
+        found = parsers.text_list(text)
     except ValueError:
         return
     assert len(set(found)) == len(found)

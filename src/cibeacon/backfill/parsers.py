@@ -45,7 +45,7 @@ def zone(name: str) -> tzinfo:
 def time(text: str, rules: TimeRules) -> int:
     """Unix seconds: from Unix seconds, milliseconds, or ISO 8601 with a zone, or in the zone of the file."""
     _refuse_rounded(text)
-    seconds = parsers.moment(_with_zone(text, rules.zone))
+    seconds = parsers.timestamp(_with_zone(text, rules.zone))
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if seconds < EARLIEST:
         raise ValueError(f"would be {date}, so it is no Unix time")

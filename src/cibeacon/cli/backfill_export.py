@@ -46,7 +46,7 @@ class Date(click.ParamType[int]):
             if len(value) == _DAY and value.count("-") == 2:  # as ISO 8601 writes a day
                 day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
                 return int((day + timedelta(days=self._end)).timestamp())
-            seconds = parsers.moment(value)
+            seconds = parsers.timestamp(value)
         except (ValueError, OverflowError):
             self.fail(_DAYS, parameter, context)
         if seconds < EARLIEST:

@@ -48,7 +48,7 @@ def job_id(given: str) -> str:
 def key_values(given: str) -> Mapping[str, float]:
     """Numbers by name, from `name=number`: DCI keeps one number of a name."""
     numbers: dict[str, float] = {}
-    for pair in parsers.words(given):
+    for pair in parsers.text_list(given):
         name, _, text = (part.strip() for part in pair.rpartition("="))
         try:
             number = float(text)
@@ -111,7 +111,7 @@ def service(given: str) -> str:
 
 def names(given: str) -> tuple[str, ...]:
     """A list of services by name."""
-    services = parsers.words(given)
+    services = parsers.text_list(given)
     for name in services:
         if not is_service_name(name):
             near = "patterns are for the setting services, such as services/{service}/; say changed here"
@@ -121,7 +121,7 @@ def names(given: str) -> tuple[str, ...]:
 
 def services(given: str) -> tuple[str, ...]:
     """A list of services by name, or of folder templates, which hold `{service}` and are checked by the service map."""
-    entries = parsers.words(given)
+    entries = parsers.text_list(given)
     for name in entries:
         if _PLACEHOLDER not in name and not is_service_name(name):
             near = _pattern(name)

@@ -82,7 +82,7 @@ def integer(given: str) -> int:
     return int(given)
 
 
-def words(given: str) -> tuple[str, ...]:
+def text_list(given: str) -> tuple[str, ...]:
     """A list: a JSON array of strings, or words separated by commas or line breaks. Order kept, repeats dropped."""
     if given.lstrip().startswith("["):
         try:
@@ -128,7 +128,7 @@ def duration(given: str) -> float:
     return seconds
 
 
-def moment(given: str) -> int:
+def timestamp(given: str) -> int:
     """A time as Unix seconds: from Unix seconds, Unix milliseconds, or ISO 8601 with a zone."""
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", given, re.ASCII):
         number = int(given.partition(".")[0])
@@ -160,7 +160,7 @@ def sha(given: str) -> str:
 
 def shas(given: str) -> tuple[str, ...]:
     """A list of commit ids; never empty."""
-    commits = tuple(sha(item) for item in words(given))
+    commits = tuple(sha(item) for item in text_list(given))
     if not commits:
         raise ValueError("is an empty list")
     return commits
@@ -277,7 +277,7 @@ def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     one = choice(*allowed)
 
     def parse(given: str) -> tuple[str, ...]:
-        chosen = tuple(dict.fromkeys(one(word) for word in words(given)))
+        chosen = tuple(dict.fromkeys(one(word) for word in text_list(given)))
         if not chosen:
             raise ValueError(f"names none of {', '.join(allowed)}")
         return chosen

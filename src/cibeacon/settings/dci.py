@@ -17,7 +17,7 @@ class Dci(NamedTuple):
         parsers.text, None, "Topic that the job is about, by name or id. Makes this CI job a job of DCI."
     )
     dci_components: tuple[str, ...] = option(
-        parsers.words,
+        parsers.text_list,
         (),
         "Components that the job is about: ids, type=name, or a type for its latest one (see dci_latest_by).",
         shown_default="the latest component of every type of the topic",
@@ -50,13 +50,13 @@ class Dci(NamedTuple):
         shown_default="the page of the pull request or merge request",
     )
     dci_tags: tuple[str, ...] = option(
-        parsers.words, (), "Tags of the job, beside the one by which it is found again.", shown_default="none"
+        parsers.text_list, (), "Tags of the job, beside the one by which it is found again.", shown_default="none"
     )
     dci_comment: str | None = option(
         parsers.text, None, "Comment on the job and its states.", shown_default="on states the page of the run"
     )
     dci_files: tuple[str, ...] = option(
-        parsers.words,
+        parsers.text_list,
         (),
         "Files to send when the job has ended, as globs such as reports/**/*.xml; JUnit reports are recognised.",
         shown_default="none",

@@ -18,7 +18,7 @@ class Deploy(NamedTuple):
         in_repository=True,
     )
     deployed_at: int | None = option(
-        parsers.moment, None, "When it was deployed: Unix seconds, milliseconds, or ISO 8601.", shown_default="now"
+        parsers.timestamp, None, "When it was deployed: Unix seconds, milliseconds, or ISO 8601.", shown_default="now"
     )
     environment: str | None = option(
         parsers.text, None, "Environment deployed to, such as production.", in_repository=True
@@ -88,10 +88,10 @@ class Run(NamedTuple):
         expression="${{ job.status }}",
     )
     started_at: int | None = option(
-        parsers.moment, None, "When the run started.", shown_default="from the CI host, or now"
+        parsers.timestamp, None, "When the run started.", shown_default="from the CI host, or now"
     )
     finished_at: int | None = option(
-        parsers.moment, None, "When the run ended; sent with a final status only.", shown_default="now"
+        parsers.timestamp, None, "When the run ended; sent with a final status only.", shown_default="now"
     )
     head_branch: str | None = option(
         parsers.text, None, "Branch that the run is for.", shown_default="from the CI host"

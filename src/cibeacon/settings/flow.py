@@ -16,7 +16,7 @@ class Flow(NamedTuple):
         parsers.text, None, "Id of the Flow job whose pipelines are set. Turns the flow signal on."
     )
     flow_pipelines: tuple[str, ...] = option(
-        parsers.words,
+        parsers.text_list,
         (),
         "Flow pipelines that the job shall have, by name or id; they replace those that it has.",
         shown_default="none",
