@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.dataops.errors import ENDINGS, DataopsError
-from cibeacon.dataops.snapshot import FINAL, KNOWN, Downstream, Pipeline, Snapshot
+from cibeacon.dataops.snapshot import FINAL, KNOWN, Downstream, GitLabPipeline, Snapshot
 from cibeacon.dataops.waiting import WaitPolicy, WaitState, next_step
 
 STATUSES = st.one_of(st.sampled_from(sorted(KNOWN)), st.text(max_size=5))
-PIPELINES = st.builds(lambda status: Pipeline(7, "1", status), STATUSES)
+PIPELINES = st.builds(lambda status: GitLabPipeline(7, "1", status), STATUSES)
 DOWNSTREAM = st.builds(lambda pipeline, allowed: Downstream(pipeline, "b", allowed), PIPELINES, st.booleans())
 SNAPSHOTS = st.builds(lambda one, more: Snapshot(one, (), tuple(more)), PIPELINES, st.lists(DOWNSTREAM, max_size=2))
 FAULTS = st.builds(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.flags import flags, given
-from cibeacon.cli.query_view import Lines, show_query
+from cibeacon.cli.query_view import QueryLines, show_query
 from cibeacon.cli.tables import Columns, details, field, record_table, table
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.runtime.environment import Environment
@@ -115,7 +115,7 @@ def jobs(env: Environment, /, job_id: str | None, where: dict[str, str], limit: 
     return show_query(env, given(arguments), "job", partial(dci_query.job, job_id=job_id.lower()), _job)
 
 
-def _list(columns: Columns) -> Lines:
+def _list(columns: Columns) -> QueryLines:
     def lines(env: Environment, answer: QueryResult) -> Iterator[str]:
         yield record_table(env, columns, answer.rows)
         shown, total = len(answer.rows), answer.total or 0

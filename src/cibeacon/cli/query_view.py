@@ -18,7 +18,7 @@ from cibeacon.sinks.dci_query import SinkRows
 
 _GRACE = 1.0
 _WIDTH = 500
-Lines: TypeAlias = Callable[[Environment, QueryResult], Iterator[str]]
+QueryLines: TypeAlias = Callable[[Environment, QueryResult], Iterator[str]]
 """The text for a person: parts that end with a line break."""
 
 
@@ -27,7 +27,7 @@ def show_query(
     flags: Mapping[str, str],
     name: str,
     read: Callable[[SinkRows], Exchange],
-    lines: Lines,
+    lines: QueryLines,
     sink: str = "dci",
 ) -> int:
     """Asks a sink, prints the answer, and returns the exit code; `name` is the key of the rows in the document."""

@@ -21,7 +21,7 @@ _MOST_PIPELINES = 50
 _MOST_JOBS = 5000
 
 
-class Pipeline(NamedTuple):
+class GitLabPipeline(NamedTuple):
     """A pipeline, or what a bridge tells of the one that it started."""
 
     id: int
@@ -96,7 +96,7 @@ class PipelineJob(NamedTuple):
 class Downstream(NamedTuple):
     """A pipeline that a bridge started. `allowed`: its failure fails nothing."""
 
-    pipeline: Pipeline
+    pipeline: GitLabPipeline
     bridge: str
     allowed: bool
 
@@ -104,7 +104,7 @@ class Downstream(NamedTuple):
 class Snapshot(NamedTuple):
     """All that one look at a pipeline brings."""
 
-    pipeline: Pipeline
+    pipeline: GitLabPipeline
     jobs: tuple[PipelineJob, ...] = ()
     """Those of the pipeline and of every downstream one that could be read; bridges count as jobs."""
     downstream: tuple[Downstream, ...] = ()
@@ -120,7 +120,7 @@ class Snapshot(NamedTuple):
 
 def take_snapshot(client: PipelinesClient, project: str, number: int) -> Snapshot:
     """Reads a pipeline, its jobs, and every pipeline that it started. Raises `DataopsError`."""
-    root = Pipeline.read(client.pipeline(number), project)
+    root = GitLabPipeline.read(client.pipeline(number), project)
     jobs: list[PipelineJob] = []
     downstream: list[Downstream] = []
     hidden: list[str] = []
@@ -140,8 +140,8 @@ def take_snapshot(client: PipelinesClient, project: str, number: int) -> Snapsho
 
 
 def _read_jobs(
-    client: PipelinesClient, pipeline: Pipeline, hidden: list[str], *, bridges: bool
-) -> list[tuple[PipelineJob, Pipeline | None]]:
+    client: PipelinesClient, pipeline: GitLabPipeline, hidden: list[str], *, bridges: bool
+) -> list[tuple[PipelineJob, GitLabPipeline | None]]:
     """The jobs of a pipeline, or its bridges, each with the pipeline that it started. What cannot be read is `hidden`."""
     name, number, project = "bridges" if bridges else "jobs", pipeline.id, pipeline.project
     records = client.bridges(number, project) if bridges else client.jobs({}, number, project)
@@ -158,12 +158,12 @@ def _read_jobs(
     return [(read(one, project, pipeline=number, bridge=bridges), _started_pipeline(one, pipeline)) for one in newest]
 
 
-def _started_pipeline(record: Mapping[str, Any], pipeline: Pipeline) -> Pipeline | None:
+def _started_pipeline(record: Mapping[str, Any], pipeline: GitLabPipeline) -> GitLabPipeline | None:
     """The pipeline that a bridge started, if it did already."""
     started = at(record, "downstream_pipeline")
     if not isinstance(started, Mapping) or not number(started.get("id")):
         return None
-    return Pipeline.read(started, str(number(started.get("project_id")) or pipeline.project))
+    return GitLabPipeline.read(started, str(number(started.get("project_id")) or pipeline.project))
 
 
 def _identity(kind: str, record: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cibeacon.dataops.access import PIPELINE_FILE, Access
 from cibeacon.dataops.client import PAGE, ApiRecord, PipelinesClient
 from cibeacon.dataops.errors import DataopsError, usage_error
-from cibeacon.dataops.snapshot import Pipeline
+from cibeacon.dataops.snapshot import GitLabPipeline
 from cibeacon.model.payload import number
 from cibeacon.runtime.environment import Environment
 
@@ -58,7 +58,7 @@ class Trigger(NamedTuple):
 class Triggered(NamedTuple):
     """The pipeline that was started."""
 
-    pipeline: Pipeline
+    pipeline: GitLabPipeline
     note: str = ""
     """How it was recognised, where the trigger itself gave no answer."""
 
@@ -78,14 +78,14 @@ def start_pipeline(
     """
     try:
         record = client.trigger(trigger.ref, access.trigger_token or access.job_token, trigger.all_variables)
-        return Triggered(Pipeline.read(record, access.project))
+        return Triggered(GitLabPipeline.read(record, access.project))
     except DataopsError as error:
         if not error.maybe_delivered:
             error.hint = _hint(error, trigger.ref)
             raise
         record = _look_up(client, trigger, above, env, error)
         note = f"the trigger gave no answer ({error.why}); its pipeline was found"
-        return Triggered(Pipeline.read(record, access.project), note)
+        return Triggered(GitLabPipeline.read(record, access.project), note)
 
 
 def _look_up(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cibeacon.dataops.errors import DataopsError, ResultStatus
-from cibeacon.dataops.snapshot import BLOCKED, QUEUED, Pipeline, Snapshot
+from cibeacon.dataops.snapshot import BLOCKED, QUEUED, GitLabPipeline, Snapshot
 
 _SLOWER = 1.5
 _MOST_REFUSALS = 2
@@ -114,7 +114,7 @@ def _reached(policy: WaitPolicy, snapshot: Snapshot) -> PipelineResult | None:
     return PipelineResult("success", "") if all(pipeline.is_over for pipeline in pipelines) else None
 
 
-def _blocked(policy: WaitPolicy, pipelines: Sequence[Pipeline], blocked: Pipeline) -> PipelineResult | None:
+def _blocked(policy: WaitPolicy, pipelines: Sequence[GitLabPipeline], blocked: GitLabPipeline) -> PipelineResult | None:
     """What a manual job makes of a wait: it never starts by itself, so it is decided on once nothing else runs."""
     if policy.on_manual == "wait" or any(not one.is_over and one.status != BLOCKED for one in pipelines):
         return None
