@@ -505,6 +505,12 @@ def test_several_files_each_have_their_own_journal_and_failed_rows(tmp_path, san
     }
 
 
+def test_one_file_under_two_names_is_sent_once(tmp_path, sandbox):
+    written(tmp_path, deployments(3))
+    ended = backfill(tmp_path, "d.csv", "./d.csv", "--format=json", url=sandbox.url)
+    assert (ended.code, counts(ended)) == (0, {"read": 6, "sent": 3, "repeated": 3})
+
+
 # Trouble ------------------------------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,7 @@ class RunFiles:
     def __init__(self, options: BackfillOptions, cwd: Path, token: Callable[[], str]) -> None:
         self._options, self._kind, self._cwd, self._token = options, options.kind, cwd, token
         self._share = options.shard.suffix if options.shard else ""
-        self._journals: dict[str, Journal] = {}
+        self._journals: dict[Path, Journal] = {}
         self._failed_rows: dict[Path, FailedRows] = {}
         self.inputs: list[RunInput] = []
 
@@ -87,9 +87,10 @@ class RunFiles:
         location = self._options.journal or (OFF if name == STDIN else f"{name}{self._share}{SUFFIX}")
         if self._options.mode == "check":
             location = OFF
-        if location not in self._journals:
-            self._journals[location] = self._open_journal(location)
-        return self._journals[location]
+        path = self._cwd / location  # however an input is spelled
+        if path not in self._journals:
+            self._journals[path] = self._open_journal(location)
+        return self._journals[path]
 
     def _open_journal(self, location: str) -> Journal:
         if location == OFF:
