@@ -22,7 +22,7 @@ from cibeacon.model.spool_record import read as read_record
 from cibeacon.settings import load_settings
 from cibeacon.settings.endpoint import endpoints
 from cibeacon.sinks import flow
-from cibeacon.sinks.flow_api import Pipeline
+from cibeacon.sinks.flow_api import FlowPipeline
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "flow").glob("*.json"))
@@ -167,7 +167,9 @@ def test_whatever_is_listed_ends_in_a_call_or_a_verdict(listed, status):
 
 
 def test_a_sentence_names_some_of_many():
-    assert flow.named([Pipeline(str(number), f"id{number}") for number in range(10)]).endswith("7 (id7) and 2 more")
+    assert flow.name_pipelines([FlowPipeline(str(number), f"id{number}") for number in range(10)]).endswith(
+        "7 (id7) and 2 more"
+    )
 
 
 def test_token_and_context_go_with_every_call_and_the_certificate_with_the_connection():

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from cibeacon.changes.history import History
 from cibeacon.git.revisions import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
-from cibeacon.model.context import Context, Named, PullRequest
+from cibeacon.model.context import Context, NamedCommit, PullRequest
 
 _DEEPEN = {
     "github": "check out with the whole history (fetch-depth: 0)",
@@ -64,7 +64,7 @@ def missing(context: Context, between: CommitRange, history: History) -> Unknown
     return None
 
 
-def _name(context: Context, named: Named) -> str:
+def _name(context: Context, named: NamedCommit) -> str:
     """A name in `how`. In CI a ref of the checkout may be an earlier job's."""
     return f"{named.name} as this checkout has it" if named.local and context.ci else named.name
 

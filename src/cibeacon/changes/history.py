@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import ApiComparison
-from cibeacon.model.context import Named, PullRequest
+from cibeacon.model.context import NamedCommit, PullRequest
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.errors import HostError
 
@@ -48,11 +48,11 @@ class FallbackHistory:
         """The ids of a commit's parents."""
         return self.source.parents(sha)
 
-    def named(self, revision: str) -> Named | None:
+    def named(self, revision: str) -> NamedCommit | None:
         """What a revision names."""
         return self.source.named(revision)
 
-    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> NamedCommit | None:
         """The nearest tag before a commit, of those whose name is wanted."""
         return self.source.previous_tag(sha, wanted)
 

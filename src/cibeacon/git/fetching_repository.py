@@ -18,7 +18,7 @@ from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
 from cibeacon.git.revisions import BRANCH, ServerRef, server_ref
 from cibeacon.git.scratch import SHA256_DIGITS, FetchError, MissingOnServer, Scope, Scratch, alternates_of
-from cibeacon.model.context import Named
+from cibeacon.model.context import NamedCommit
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.deadline import Deadline
@@ -69,17 +69,17 @@ class FetchingRepository:
         sha = self._ask_local(lambda local: local.commit(revision))
         return revision if is_id and not sha and revision not in self._missing else sha
 
-    def named(self, revision: str) -> Named | None:
+    def named(self, revision: str) -> NamedCommit | None:
         """The commit that a revision names: the server's branch or tag, where there is a server to ask."""
         if SHA.fullmatch(revision):
             sha = self.commit(revision)
-            return Named(sha, revision) if sha else None
+            return NamedCommit(sha, revision) if sha else None
         here = self._ask_local(lambda local: local.named(revision))
         ref = server_ref(revision)
         if ref is None or (here and not here.local):
             return here
         if tip := self._server_tip(ref):
-            return Named(tip, ref.title)
+            return NamedCommit(tip, ref.title)
         if ref.name in self._missing:  # no branch of the server; the checkout may know something else by this name
             return None if ref.name.startswith(BRANCH) else here
         return None if self._has_credential() else here
@@ -102,7 +102,7 @@ class FetchingRepository:
         """What `after` holds beyond `before`, oldest first, along first parents."""
         return self._ask(lambda repository: repository.first_parents(before, after), lambda: self._graph(before, after))
 
-    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> NamedCommit | None:
         """The server's nearest tag before a commit, of those whose name is wanted."""
         try:
             tag = self._graph(sha, _TAGS).previous_tag(sha, wanted)

@@ -14,7 +14,7 @@ from pathlib import Path
 from cibeacon.git import git_env
 from cibeacon.git.git_process import Git, GitResult, as_lines, nul_separated
 from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_readable
-from cibeacon.model.context import Checkout, Named
+from cibeacon.model.context import Checkout, NamedCommit
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
@@ -81,14 +81,14 @@ class Repository(Git):
             self._commits |= dict(zip(revisions, commits, strict=False))
             revisions = revisions[len(commits) :]
 
-    def named(self, revision: str) -> Named | None:
+    def named(self, revision: str) -> NamedCommit | None:
         """The commit that a revision names, in any of git's spellings."""
         sha, own = self.commit(revision), OWN.fullmatch(revision)
         if sha is None:
             return None
         id_ = own["id"] if own else None
         is_own = own is not None and (id_ is None or (self.commit(id_) or "").startswith(id_))
-        return Named(sha, revision.removeprefix(TRACKING).removeprefix(BRANCH), local=not is_own)
+        return NamedCommit(sha, revision.removeprefix(TRACKING).removeprefix(BRANCH), local=not is_own)
 
     def tip(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, with or without its tree."""
@@ -126,7 +126,7 @@ class Repository(Git):
             return None
         return commits
 
-    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> Named | None:
+    def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> NamedCommit | None:
         """The nearest tag before `sha` whose name is wanted; None in a shallow clone, where one may be hidden."""
         output = self._ask("for-each-ref", f"--merged={sha}", "--sort=-creatordate", _TAG_FIELDS, "refs/tags/")
         tags = [line.split("\t") for line in output.split("\n")] if output and not self.shallow() else []
@@ -136,7 +136,7 @@ class Repository(Git):
         among = (f"--match={name}" for name in names[:_MOST_TAGS])  # no tag's name holds what a pattern gives a meaning
         name = self._ask("describe", "--tags", "--abbrev=0", *among, sha)
         tip = self.tip(f"refs/tags/{name}") if name else None
-        return Named(tip, str(name), local=True) if tip else None
+        return NamedCommit(tip, str(name), local=True) if tip else None
 
     def shallow(self) -> bool:
         """True when history is cut."""

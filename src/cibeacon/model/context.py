@@ -73,7 +73,7 @@ class Checkout(NamedTuple):
     default_branch: str | None = None
 
 
-class Named(NamedTuple):
+class NamedCommit(NamedTuple):
     """A commit that goes by a name."""
 
     sha: str

@@ -15,7 +15,7 @@ from cibeacon.model.request import Exchange, Request, Resumed, SinkError, SinkRe
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, JobValue, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks import signal_record
-from cibeacon.sinks.dci_api import ROOT, Row, Talk, ask, can_be_queried, get, id_of, once, post, rows
+from cibeacon.sinks.dci_api import ROOT, DciRow, Talk, ask, can_be_queried, get, id_of, once, post, rows
 from cibeacon.sinks.dci_files import LONGEST, is_header_name, send_file, upload
 from cibeacon.sinks.dci_jobs import (
     FINAL,
@@ -144,13 +144,13 @@ def _send_job(signal: DciJob) -> Exchange:
     return SinkResult("duplicate", f"DCI has this job already; it is {_shown_status(job)}.", outputs=outputs)
 
 
-def _create_job(signal: DciJob) -> Talk[list[Row]]:
+def _create_job(signal: DciJob) -> Talk[list[DciRow]]:
     topic = yield from find_active_topic(signal.topic or "")
     topic_id = id_of(topic)
     wanted = signal.components or (component_types(topic) if signal.latest_by == "released" else ())
     component_ids = yield from find_components(topic_id, wanted, signal.latest_by)
 
-    def look() -> Talk[list[Row] | None]:
+    def look() -> Talk[list[DciRow] | None]:
         return (yield from find_jobs(None, signal.correlation)) or None
 
     create = _create(signal, topic_id, component_ids)
@@ -179,7 +179,7 @@ def _send_value(signal: JobValue) -> Exchange:
     job_id = yield from find_job_id(signal.job_id, signal.correlation)
     outputs = {"dci_job_id": job_id}
 
-    def look() -> Talk[Row | None]:
+    def look() -> Talk[DciRow | None]:
         job = yield from ask(get(f"/jobs/{job_id}"), "job")
         return next((row for row in rows(job, "keys_values") if row.get("key") == signal.name), None)
 
@@ -206,7 +206,7 @@ def _send_state(signal: JobState, *, late: bool) -> Exchange:
     return result
 
 
-def _set_state_in_order(job: Row, signal: JobState, *, late: bool) -> Exchange:
+def _set_state_in_order(job: DciRow, signal: JobState, *, late: bool) -> Exchange:
     job_id = id_of(job)
     outputs, now = {"dci_job_id": job_id}, status_of(job)
     if now == signal.status or (signal.if_unfinished and now in FINAL):
@@ -225,5 +225,5 @@ def _set_state_in_order(job: Row, signal: JobState, *, late: bool) -> Exchange:
     return SinkResult("sent", outputs=outputs)
 
 
-def _shown_status(job: Row) -> str:
+def _shown_status(job: DciRow) -> str:
     return status_of(job) if status_of(job) in STATUSES else "in a state of its own"

@@ -17,7 +17,7 @@ from cibeacon.model.request import Request, Response, SinkError, foreign_error, 
 Result = TypeVar("Result")
 Talk: TypeAlias = Generator[Request, Response, Result]
 """A part of an exchange with DCI. Every one may raise `SinkError`."""
-Row: TypeAlias = Mapping[str, Any]
+DciRow: TypeAlias = Mapping[str, Any]
 
 ROOT = "/api/v1"
 PAGE = 200
@@ -101,7 +101,7 @@ def can_be_queried(value: str) -> bool:
     return bool(value) and "," not in value and not value.endswith("*")
 
 
-def ask(request: Request, name: str) -> Talk[Row]:
+def ask(request: Request, name: str) -> Talk[DciRow]:
     """The object that the answer holds under a name."""
     row = answer((yield request)).get(name)
     if not isinstance(row, dict):
@@ -109,7 +109,7 @@ def ask(request: Request, name: str) -> Talk[Row]:
     return row
 
 
-def ask_page(request: Request, name: str) -> Talk[list[Row]]:
+def ask_page(request: Request, name: str) -> Talk[list[DciRow]]:
     """The rows of one page."""
     return rows(answer((yield request)), name)
 
@@ -122,9 +122,9 @@ def ask_all(
     page_size: int = PAGE,
     limit: int | None = None,
     sort: str = "",
-) -> Talk[tuple[list[Row], int]]:
+) -> Talk[tuple[list[DciRow], int]]:
     """The rows of a list, page by page, at most `limit`; and how many DCI has altogether."""
-    found: list[Row] = []
+    found: list[DciRow] = []
     size_read = 0
     while True:
         size = page_size if limit is None else min(page_size, limit - len(found))
@@ -142,7 +142,7 @@ def ask_all(
             raise SinkError(reason, "the list is too long")
 
 
-def once(request: Request, look: Callable[[], Talk[Result | None]], read: Callable[[Row], Result]) -> Talk[Result]:
+def once(request: Request, look: Callable[[], Talk[Result | None]], read: Callable[[DciRow], Result]) -> Talk[Result]:
     """What a request made. Where its answer is lost, `look` finds what it made before it is sent again."""
     for tries_left in reversed(range(TRIES)):
         response = yield request
@@ -155,7 +155,7 @@ def once(request: Request, look: Callable[[], Talk[Result | None]], read: Callab
     raise unanswered()
 
 
-def id_of(row: Row) -> str:
+def id_of(row: DciRow) -> str:
     """A row's id, which goes into the paths of later requests. Raises `SinkError` when it has none."""
     row_id = row.get("id")
     if not isinstance(row_id, str) or not is_uuid(row_id):
@@ -163,7 +163,7 @@ def id_of(row: Row) -> str:
     return row_id
 
 
-def rows(document: Row, name: str) -> list[Row]:
+def rows(document: DciRow, name: str) -> list[DciRow]:
     """The list that an answer holds under a name. Raises `SinkError` when it holds none."""
     found = document.get(name)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -171,7 +171,7 @@ def rows(document: Row, name: str) -> list[Row]:
     return found
 
 
-def answer(response: Response) -> Row:
+def answer(response: Response) -> DciRow:
     """The JSON object of a response that agrees. Raises `SinkError` for every other response."""
     document = response.json()
     if 200 <= response.status < 300 and isinstance(document, dict):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cibeacon.model.request import Exchange, Request, SinkError, SinkResult
 from cibeacon.model.signals import Attachment
-from cibeacon.sinks.dci_api import ROOT, TRIES, Row, Talk, answer, ask_all, can_be_queried, id_of, unanswered
+from cibeacon.sinks.dci_api import ROOT, TRIES, DciRow, Talk, answer, ask_all, can_be_queried, id_of, unanswered
 from cibeacon.sinks.dci_jobs import find_job_id
 
 LONGEST = 255
@@ -61,13 +61,13 @@ def send_file(signal: Attachment) -> Exchange:
     return SinkResult("failed", reason, "name taken", outputs=outputs)
 
 
-def _files_of_name(job_id: str, name: str) -> Talk[list[Row]]:
+def _files_of_name(job_id: str, name: str) -> Talk[list[DciRow]]:
     where = {"name": name} if can_be_queried(name) else {}
     rows, _ = yield from ask_all(f"/jobs/{job_id}/files", "files", where)
     return [row for row in rows if row.get("name") == name]
 
 
-def _is_same(row: Row, signal: Attachment, *, ours: bool) -> Talk[bool]:
+def _is_same(row: DciRow, signal: Attachment, *, ours: bool) -> Talk[bool]:
     """Whether a file of DCI's has the content of ours; where DCI does not show it, `ours` decides."""
     content = f"{ROOT}/files/{id_of(row)}/content"
     # the type says how our file is cleaned of secrets before the two are compared

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from cibeacon.model.request import Request, SinkError
 from cibeacon.model.signals import NO_JOB, correlation_by_id
-from cibeacon.sinks.dci_api import Row, Talk, ask, ask_page, get, id_of, once, page, post
+from cibeacon.sinks.dci_api import DciRow, Talk, ask, ask_page, get, id_of, once, page, post
 
 STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
 FINAL = frozenset(STATUSES[4:])
@@ -19,7 +19,7 @@ _MOST_OF_A_RUN = 10
 _NO_JOB = "DCI has no job of this run: the step that is to make it says why (cibeacon dci start, or the first stage)."
 
 
-def find_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
+def find_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
     """The job by its id, or the jobs that carry the tag of its run; an empty list when none does.
 
     The first one counts: one that began, else the oldest.
@@ -33,12 +33,12 @@ def find_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
     return jobs
 
 
-def _has_begun(job: Row) -> bool:
+def _has_begun(job: DciRow) -> bool:
     """False also for a job that was ended as a stray."""
     return has_passed(job, "pre-run") and status_of(job) != "killed"
 
 
-def find_existing_jobs(job_id: str | None, correlation: str) -> Talk[list[Row]]:
+def find_existing_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
     """The job, and behind it the strays of its run. Raises `SinkError` when there is none."""
     by_tag = not job_id or correlation != correlation_by_id(job_id)
     jobs = (yield from find_jobs(None, correlation)) if by_tag else []
@@ -56,7 +56,7 @@ def find_job_id(job_id: str | None, correlation: str) -> Talk[str]:
     return job_id or id_of((yield from find_existing_jobs(None, correlation))[0])
 
 
-def end_strays(strays: Iterable[Row], job: Row) -> Talk[None]:
+def end_strays(strays: Iterable[DciRow], job: DciRow) -> Talk[None]:
     """Ends the jobs that were made by mistake: they would seem to run for ever. It does not matter if DCI refuses."""
     for stray in strays:
         if status_of(stray) not in FINAL:
@@ -79,12 +79,12 @@ def set_state(job_id: str, status: str, comment: str | None) -> Talk[bool]:
     return once(state_request(job_id, status, comment), look, lambda _: True)
 
 
-def status_of(job: Row) -> str:
+def status_of(job: DciRow) -> str:
     """The state of a job."""
     return str(job.get("status"))
 
 
-def has_passed(job: Row, status: str) -> bool:
+def has_passed(job: DciRow, status: str) -> bool:
     """Whether the job has been in a state, or need not be any more."""
     now = status_of(job)
     return now in STATUSES and STATUSES.index(now) >= STATUSES.index(status)

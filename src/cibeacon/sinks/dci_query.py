@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.model.parsers import DEEPEST, deeper
 from cibeacon.model.request import Exchange, SinkResult, ended_by_errors
-from cibeacon.sinks.dci_api import PAGE, Row, ask, ask_all, foreign, get, id_of
+from cibeacon.sinks.dci_api import PAGE, DciRow, ask, ask_all, foreign, get, id_of
 from cibeacon.sinks.dci_topics import find_topic
 
 JOBS_A_PAGE = 20
@@ -25,7 +25,7 @@ class SinkRows:
     """The rows that a query read, and how many the sink has altogether."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[DciRow] = []
         self.total: int | None = None
 
 
@@ -71,11 +71,11 @@ def without_secrets(value: Any) -> Any:
     return [without_secrets(part) for part in value] if isinstance(value, list) else value
 
 
-def _public(row: Row) -> Row:
+def _public(row: DciRow) -> DciRow:
     """A row as people may see it."""
     if deeper(row, _LEVELS):
         raise foreign(f"nested in more than {_LEVELS} levels")
-    public: Row = without_secrets(row)
+    public: DciRow = without_secrets(row)
     return public
 
 
@@ -98,7 +98,7 @@ def _read_components(found: SinkRows, wanted_topic: str, wanted: RowFilter, late
         return (yield from _read_list(path, "components", PAGE, wanted, found))
     created = latest_by == "created"
     rows, _ = yield from ask_all(path, "components", wanted.where, sort="-created_at" if created else "")
-    newest: dict[str, Row] = {}
+    newest: dict[str, DciRow] = {}
     for row in rows:
         if row.get("state") == "active" and not (created and row.get("team_id")):
             newest.setdefault(str(row.get("type")), _public(row))

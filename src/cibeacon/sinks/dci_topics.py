@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.request import SinkError
-from cibeacon.sinks.dci_api import Row, Talk, ask, ask_all, ask_page, get, id_of, page
+from cibeacon.sinks.dci_api import DciRow, Talk, ask, ask_all, ask_page, get, id_of, page
 
 _NAMES = ("display_name", "name", "version", "canonical_project_name")
 """Fields that may hold a component's name; newer components have the first."""
 
 
-def find_topic(wanted: str) -> Talk[Row]:
+def find_topic(wanted: str) -> Talk[DciRow]:
     """The topic of a name or an id, whether or not it is active. Raises `SinkError` when there is none."""
     if is_uuid(wanted.lower()):
         return (yield from ask(get(f"/topics/{wanted.lower()}"), "topic"))
@@ -31,7 +31,7 @@ def find_topic(wanted: str) -> Talk[Row]:
     return (exact or matches)[0]
 
 
-def find_active_topic(wanted: str) -> Talk[Row]:
+def find_active_topic(wanted: str) -> Talk[DciRow]:
     """The topic of a name or an id. Raises `SinkError` when there is none, or it is not active."""
     topic = yield from find_topic(wanted)
     if not _is_active(topic):
@@ -39,7 +39,7 @@ def find_active_topic(wanted: str) -> Talk[Row]:
     return topic
 
 
-def component_types(topic: Row) -> list[str]:
+def component_types(topic: DciRow) -> list[str]:
     """The types of component that a topic has."""
     types = topic.get("component_types")
     return [name for name in types if isinstance(name, str)] if isinstance(types, list) else []
@@ -59,7 +59,7 @@ def find_components(topic_id: str, wanted: Sequence[str], latest_by: str | None)
     return list(dict.fromkeys(ids))
 
 
-def _by_id(topic_id: str, component_id: str) -> Talk[Row]:
+def _by_id(topic_id: str, component_id: str) -> Talk[DciRow]:
     component = yield from ask(get(f"/components/{component_id}"), "component")
     if component.get("topic_id") != topic_id:
         reason = f"The component {component_id} belongs to another topic: check dci_components and dci_topic."
@@ -67,7 +67,7 @@ def _by_id(topic_id: str, component_id: str) -> Talk[Row]:
     return _active(component, component_id)
 
 
-def _by_name(topic_id: str, wanted: str) -> Talk[Row]:
+def _by_name(topic_id: str, wanted: str) -> Talk[DciRow]:
     component_type, _, name = (part.strip() for part in wanted.partition("="))
     where = {"type": component_type} if component_type else {}
     rows, _ = yield from ask_all(f"/topics/{topic_id}/components", "components", where)
@@ -77,7 +77,7 @@ def _by_name(topic_id: str, wanted: str) -> Talk[Row]:
     return next(filter(_is_active, matches), None) or _active(matches[0], wanted)
 
 
-def _latest(topic_id: str, component_type: str, latest_by: str | None) -> Talk[Row]:
+def _latest(topic_id: str, component_type: str, latest_by: str | None) -> Talk[DciRow]:
     """The component of a type that was released last; or created last, without those of single teams, as DCI schedules."""
     path, where = f"/topics/{topic_id}/components", {"type": component_type, "state": "active"}
     if latest_by == "created":
@@ -91,11 +91,11 @@ def _latest(topic_id: str, component_type: str, latest_by: str | None) -> Talk[R
     return rows[0]
 
 
-def _active(component: Row, wanted: str) -> Row:
+def _active(component: DciRow, wanted: str) -> DciRow:
     if not _is_active(component):
         raise SinkError(f"The component {wanted} is not active any more: choose another one (setting dci_components).")
     return component
 
 
-def _is_active(row: Row) -> bool:
+def _is_active(row: DciRow) -> bool:
     return bool(row.get("state", "active") == "active")

@@ -16,7 +16,7 @@ from cibeacon.model.request import Exchange, Request, Response, Resumed, SinkErr
 from cibeacon.model.signals import FlowAssignment, Signal
 from cibeacon.model.spool_record import Record
 from cibeacon.sinks import signal_record
-from cibeacon.sinks.flow_api import PREFIX, Pipeline, answer, read_pipelines
+from cibeacon.sinks.flow_api import PREFIX, FlowPipeline, answer, read_pipelines
 
 NAME = "flow"
 LISTING = "/api/v1/flow/pipeline"
@@ -115,7 +115,7 @@ def _assignment(signal: Signal) -> FlowAssignment:
     return signal
 
 
-def _list(form: str) -> Generator[Request, Response, tuple[Pipeline, ...]]:
+def _list(form: str) -> Generator[Request, Response, tuple[FlowPipeline, ...]]:
     path = form or LISTING
     response = yield Request("GET", path)
     if response.status in (404, 405):
@@ -133,38 +133,38 @@ def _update(job_id: str, ids: Sequence[str]) -> Request:
     return Request("POST", UPDATE, {"job_id": job_id, "pipeline_ids": list(ids)})
 
 
-def _check(wanted: Sequence[Pipeline], now: Sequence[Pipeline]) -> SinkResult:
-    has = f"The job has {named(now) or 'no pipeline'} now"
+def _check(wanted: Sequence[FlowPipeline], now: Sequence[FlowPipeline]) -> SinkResult:
+    has = f"The job has {name_pipelines(now) or 'no pipeline'} now"
     if {pipeline.id.lower() for pipeline in now} == {pipeline.id.lower() for pipeline in wanted}:
         return SinkResult("sent", f"{has}.")
-    reason = f"{has}, and not {named(wanted) or 'none'}: look at the job, whose documents others may see."
+    reason = f"{has}, and not {name_pipelines(wanted) or 'none'}: look at the job, whose documents others may see."
     return SinkResult("failed", reason, "not what was set")
 
 
-def _doubts(chosen: Sequence[Pipeline]) -> str | None:
+def _doubts(chosen: Sequence[FlowPipeline]) -> str | None:
     """What may keep the pipelines from being set. Instabase does not say which permission it takes, so it decides."""
     unlisted = [pipeline for pipeline in chosen if not pipeline.listed]
     barred = [
         pipeline for pipeline in chosen if pipeline.permissions is not None and not _NEEDED & {*pipeline.permissions}
     ]
-    doubts = [f"The token sees no pipeline {named(unlisted)}."] if unlisted else []
+    doubts = [f"The token sees no pipeline {name_pipelines(unlisted)}."] if unlisted else []
     if barred:
-        doubts.append(f"The token may neither execute nor write {named(barred)}.")
+        doubts.append(f"The token may neither execute nor write {name_pipelines(barred)}.")
     return " ".join(doubts) or None
 
 
-def named(pipelines: Sequence[Pipeline]) -> str:
+def name_pipelines(pipelines: Sequence[FlowPipeline]) -> str:
     """Pipelines in a sentence."""
     more = f" and {len(pipelines) - _MOST_NAMED} more" if len(pipelines) > _MOST_NAMED else ""
     return ", ".join(pipeline.shown for pipeline in pipelines[:_MOST_NAMED]) + more
 
 
-def _choose(listed: Sequence[Pipeline], wanted: Iterable[str]) -> tuple[Pipeline, ...]:
+def _choose(listed: Sequence[FlowPipeline], wanted: Iterable[str]) -> tuple[FlowPipeline, ...]:
     """The pipelines that are named. Raises `SinkError` where a name does not mean exactly one."""
     return tuple({pipeline.id: pipeline for pipeline in (_match(listed, name) for name in wanted)}.values())
 
 
-def _match(listed: Sequence[Pipeline], wanted: str) -> Pipeline:
+def _match(listed: Sequence[FlowPipeline], wanted: str) -> FlowPipeline:
     """The pipeline of an id, or of an exact name."""
     by_id = [pipeline for pipeline in listed if pipeline.id.lower() == wanted.lower()]
     if by_id:
@@ -176,7 +176,7 @@ def _match(listed: Sequence[Pipeline], wanted: str) -> Pipeline:
         ids = ", ".join(pipeline.id for pipeline in by_name)
         raise SinkError(f"{len(by_name)} pipelines are called {wanted}: name the one that is meant by its id ({ids}).")
     if is_uuid(wanted.lower()):
-        return Pipeline("", wanted.lower(), listed=False)
+        return FlowPipeline("", wanted.lower(), listed=False)
     from difflib import get_close_matches  # only a slip needs it
 
     near = get_close_matches(wanted, dict.fromkeys(pipeline.name for pipeline in listed), 3, 0.5)

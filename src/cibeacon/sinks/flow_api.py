@@ -31,7 +31,7 @@ _BY_STATUS: Mapping[int, str] = {
 _LONGEST = 200
 
 
-class Pipeline(NamedTuple):
+class FlowPipeline(NamedTuple):
     """A group of reviewers that the documents of a job are routed to."""
 
     name: str
@@ -53,20 +53,20 @@ class Pipeline(NamedTuple):
         return f"{self.name} ({self.id})" if self.name else self.id
 
 
-def read_pipelines(rows: object) -> tuple[Pipeline, ...]:
+def read_pipelines(rows: object) -> tuple[FlowPipeline, ...]:
     """The pipelines of a list of either answer. Raises `SinkError` when it is none."""
     if not isinstance(rows, list):
         raise _foreign("no list of pipelines")
     return tuple(dict.fromkeys(_pipeline(row if isinstance(row, dict) else {}) for row in rows))
 
 
-def _pipeline(row: Mapping[str, Any]) -> Pipeline:
+def _pipeline(row: Mapping[str, Any]) -> FlowPipeline:
     name = row.get("name", row.get("flowPipelineName"))
     pipeline_id = row.get("id", row.get("flowPipelineId"))
     if not isinstance(pipeline_id, str) or not pipeline_id:
         raise _foreign("a pipeline without an id")
     permissions, is_manager = row.get("permissions"), row.get("is_manager")
-    return Pipeline(
+    return FlowPipeline(
         name=name if isinstance(name, str) else "",
         id=pipeline_id,
         permissions=tuple(map(str, permissions)) if isinstance(permissions, list) else None,
