@@ -26,6 +26,7 @@ from cibeacon.runtime.errors import HalfTime, guarded, interruption
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.paths import toplevel
 from cibeacon.services import config_file
+from cibeacon.services.rules import templates
 from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.options import Problem
 
@@ -162,7 +163,7 @@ def _look_for_all(run: Run, search: Search) -> Generator[Run, None, None]:
     clone, context = search.repository, run.context
     with closing(_source(run, search)) as source:
         config = guarded(
-            lambda: repository_config.find(run.settings.core.config, context, source, clone), repository_config.unread
+            lambda: repository_config.load(run.settings.core.config, context, source, clone), repository_config.unread
         )
         run = _configure(run, config, search)
         if not context.closes and search.env.stage == "post" and "changed" not in run.settings.deploy.deploy_services:
@@ -185,7 +186,7 @@ def _begin_comparison(run: Run, search: Search) -> None:
     if search.env.stage == "post" or search.paths is not None or not clone.exists:
         return
     services = settings.change.services
-    if services and not repository_config.templates(services):
+    if services and not templates(services):
         return
     if services or context.base_config or config_file.is_on_disk(clone.root, settings.core.config):
         diff.begin_comparison(context, settings.change, clone)

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple, Self
 
-from cibeacon.changes.repository_config import templates
 from cibeacon.ci import detect
 from cibeacon.ci.ci_system import CISystem
 from cibeacon.model.changes import Changes, PushedPRs, Unknown, given_services
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
+from cibeacon.services.rules import templates
 from cibeacon.settings import Settings
 
 _NOT_LOOKED_FOR = Changes("unknown", unknown=Unknown("changed services were not looked for"))

@@ -22,6 +22,7 @@ from cibeacon.services import config_file, discovery, lint, schema
 from cibeacon.services.config_file import RepeatedKey
 from cibeacon.services.findings import Finding, KeyPath, Mention
 from cibeacon.services.lint import Listed, Which
+from cibeacon.services.rules import templates
 from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings
@@ -139,9 +140,9 @@ def _compare(
     if fault and not config.read.faults:
         raise ServiceMapError("The setting services cannot be used", fault, "Correct it.")
     head = repository.commit("HEAD") if repository.exists else None
-    templates = repository_config.templates(settings.change.services)
+    given = templates(settings.change.services)
     not_searched = None if head else _NO_COMMIT if repository.exists else f"{NO_REPOSITORY}: {_NOT_SEARCHED}"
-    texts = (not_searched, repository_config.unused(templates, config))
+    texts = (not_searched, repository_config.unused(given, config))
     elsewhere = [Finding((), text, "warning") for text in texts if text]
     if service_map is None:
         return _Comparison(in_file=_maps_nothing(config), elsewhere=tuple(elsewhere))
@@ -150,7 +151,7 @@ def _compare(
     findings: list[Finding] = []
     if against_files and head:
         own = config.read.service_map is not None
-        mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in templates]
+        mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in given]
         findings += lint.warnings(service_map, mentions, list(repository.entries(head, "--name-only")))
     if against_files and (head or closed):
         findings += [*lint.catch_all(service_map), *lint.nothing_found(service_map)]

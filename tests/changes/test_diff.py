@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from cibeacon import run
-from cibeacon.changes import repository_config
 from cibeacon.changes.diff import between_commits
 from cibeacon.model.changes import given_services
+from cibeacon.services.rules import templates
 from cibeacon.settings import load_settings
 from repositories import (
     CHANGED,
@@ -339,5 +339,5 @@ def test_services_by_name_are_taken_as_they_are():
 def test_templates_say_how_services_are_found_and_names_which_ones_changed(given, templates_given, status):
     settings = load_settings({"services": given}, {}, {})
     found = run.named_services(settings)
-    assert repository_config.templates(settings.change.services) == templates_given
+    assert templates(settings.change.services) == templates_given
     assert (found and found.status) == status

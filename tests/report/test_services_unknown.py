@@ -17,9 +17,9 @@ UNUSABLE = [
     pytest.param("servces: {a: services/a/}", (), "The file may not hold 'servces'", id="unknown key"),
     pytest.param("services:\n\ta: services/a/", (), "line 2 holds a tab", id="tab"),
     pytest.param(None, ("--config=nope.yml",), "nope.yml cannot be used. it cannot be read", id="no such file"),
-    pytest.param("", (), ".cibeacon.yml draws no service map; give it services", id="empty file"),
-    pytest.param("report: {environment: x}", (), ".cibeacon.yml draws no service map", id="report alone"),
-    pytest.param(None, (), "no service map is drawn; add .cibeacon.yml", id="no file"),
+    pytest.param("", (), ".cibeacon.yml has no service map; give it services", id="empty file"),
+    pytest.param("report: {environment: x}", (), ".cibeacon.yml has no service map", id="report alone"),
+    pytest.param(None, (), "there is no service map; add .cibeacon.yml", id="no file"),
     pytest.param(None, ("--services=/services/{service}/",), "services '/services/{service}/' is not", id="template"),
     pytest.param(None, ("--services=services/{service}/,a",), "services mixes names", id="names and templates"),
     pytest.param("services: {a: services/a/}", ("--base=a\tb",), "holds a control character", id="base"),
@@ -65,7 +65,7 @@ def test_why_they_are_unknown_is_one_paragraph_wherever_it_is_told(shop, tmp_pat
 
 def test_paths_that_are_given_need_a_map_as_well(shop):
     ended = asked(shop, "", "--files-from=-", "--on-unknown=fail", stdin="services/a/x\n")
-    assert (ended.code, "draws no service map" in ended.out) == (3, True)
+    assert (ended.code, "has no service map" in ended.out) == (3, True)
 
 
 def test_services_by_name_need_no_map(shop):

@@ -1,6 +1,6 @@
 """Reads the repository's configuration from where it can be trusted: the checkout, or the commit that no stranger wrote.
 
-A checkout of another repository, and one that holds nothing yet, says nothing: the commit that the run is about does.
+A checkout of another repository, and one that holds no commit yet, do not count: the commit that the run is about does.
 """
 
 from typing import NamedTuple
@@ -21,20 +21,20 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options
 from cibeacon.settings.options import Problem
 
-REPORTABLE = frozenset(each.name for group in all_options().values() for each in group if each.in_repository)
+REPORTABLE = frozenset(option.name for group in all_options().values() for option in group if option.in_repository)
 NO_REPOSITORY = "there is no git repository here"
 _OUT_OF_REACH = (
     "a stranger can cause this event, so the configuration is read from the trusted commit (the pull request's base, or "
     "the one that the event itself checks out), and that is not here"
 )
 _OR_SETTING = "or set services, such as services/{service}/"
-_NO_MAP = Unknown("no service map is drawn", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
+_NO_MAP = Unknown("there is no service map", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
 _CHECK = "cibeacon services check shows every fault with its line."
 _CHECK_OUT = {
     "github": "check out before this step (actions/checkout)",
     "gitlab": "let the job check out (the variable GIT_STRATEGY may be neither none nor empty)",
 }
-_ANOTHERS = "this checkout does not hold the commit that the run is about, nor can that be fetched"
+_OTHER_REPOSITORY = "this checkout does not hold the commit that the run is about, nor can that be fetched"
 
 
 class RepositoryConfig(NamedTuple):
@@ -54,40 +54,37 @@ class RepositoryConfig(NamedTuple):
     @property
     def faults(self) -> tuple[str, ...]:
         """What is wrong in the file, each as a paragraph. One about the map comes first, where there is one."""
-        found = [f"{self.name}: {fault}" for fault in self.read.faults]
-        return (f"{found[0]} {_CHECK}", *found[1:]) if self.read.map_faulty else tuple(found)
+        faults = [f"{self.name}: {fault}" for fault in self.read.faults]
+        return (f"{faults[0]} {_CHECK}", *faults[1:]) if self.read.map_faulty else tuple(faults)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What is to be said of it."""
+        """Its faults, as notices."""
         return tuple(Notice("error", fault) for fault in (self.fault, *self.faults) if fault)
 
     @property
     def unmapped(self) -> Unknown:
-        """Why no service is known, where neither the file nor a setting draws a map."""
+        """Why no service is known, where neither the file nor a setting maps services."""
         if self.unknown or not self.name:
             return self.unknown or _NO_MAP
-        return Unknown(f"{self.name} draws no service map", f"give it services or discover, {_OR_SETTING}")
+        return Unknown(f"{self.name} has no service map", f"give it services or discover, {_OR_SETTING}")
 
 
-def find(given: str | None, context: Context, repository: Source, clone: Repository) -> RepositoryConfig:
-    """The configuration for this run; `given` is a path that a person named.
-
-    `repository` may fetch what the `clone` lacks.
-    """
+def load(path: str | None, context: Context, source: Source, clone: Repository) -> RepositoryConfig:
+    """The configuration for this run. `path` is that of the setting `config`; `source` may fetch what the `clone` lacks."""
     commit = None
     try:
         if context.base_config or not _is_checked_out(context, clone):
             commit = context.trusted_sha if context.base_config else context.checkout_sha
-            found = None if context.base_config or clone.exists else config_file.in_folder(clone.root, None)
-            if found is None and (not commit or repository.commit(commit) is None):
+            file = None if context.base_config or clone.exists else config_file.in_folder(clone.root, None)
+            if file is None and (not commit or source.commit(commit) is None):
                 return RepositoryConfig(unknown=_out_of_reach(context, clone), commit=commit)
-            found = found or config_file.in_tree(lambda path: repository.text(str(commit), path), given)
+            file = file or config_file.in_tree(lambda name: source.text(str(commit), name), path)
         else:
-            found = config_file.of_checkout(clone.root, given, lambda path: committed(clone, path))
-        if found is None:
+            file = config_file.of_checkout(clone.root, path, lambda name: committed(clone, name))
+        if file is None:
             return RepositoryConfig(commit=commit)
-        name, content = found
+        name, content = file
         return RepositoryConfig(schema.read(config_file.parse(name, content), REPORTABLE), name, commit=commit)
     except ServiceMapError as error:
         return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),), commit=commit)
@@ -126,7 +123,7 @@ def committed(clone: Repository, path: str) -> bytes | None:
 def _out_of_reach(context: Context, clone: Repository) -> Unknown:
     if context.base_config:
         return Unknown(_OUT_OF_REACH, deepen(context))
-    return Unknown(_ANOTHERS if clone.exists else NO_REPOSITORY, _check_out(context))
+    return Unknown(_OTHER_REPOSITORY if clone.exists else NO_REPOSITORY, _check_out(context))
 
 
 def _check_out(context: Context) -> str:
@@ -140,18 +137,13 @@ def unread(why: str) -> RepositoryConfig:
     return RepositoryConfig(unknown=Unknown(f"{what}: {why}"), fault=f"{what[:1].upper()}{what[1:]}: {why}.")
 
 
-def templates(services: tuple[str, ...]) -> tuple[str, ...]:
-    """The setting `services` where it says how services are found, instead of which ones changed."""
-    return services if any(PLACEHOLDER in name for name in services) else ()
-
-
 def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:
     """The service map, or why there is none to trust. Templates in the setting stand in where no file draws one."""
-    templates = tuple(text for text in services if PLACEHOLDER in text)
-    if templates and len(templates) < len(services):
+    given = tuple(text for text in services if PLACEHOLDER in text)
+    if given and len(given) < len(services):
         return None, "services mixes names and templates; give one kind."
     try:
-        from_setting = schema.from_templates(templates) if templates else None
+        from_setting = schema.from_templates(given) if given else None
     except ValueError as error:
         return None, f"services {error}."
     if config.read.map_faulty:
@@ -160,7 +152,7 @@ def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[Se
 
 
 def unused(services: tuple[str, ...], config: RepositoryConfig) -> str | None:
-    """What is to be said of templates in the setting that a file stands before."""
+    """Why templates in the setting are not used, where a file maps services."""
     if config.read.service_map is None or not services:
         return None
     return f"{config.name} maps the services, so the templates in the setting services are not used: drop one of them."

@@ -20,6 +20,7 @@ from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.services import discovery
+from cibeacon.services.rules import templates
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 
@@ -73,7 +74,7 @@ def find_service_changes(question: Question) -> ServiceChanges:
         return ServiceChanges(_explain_unknown(question, Changes("unknown", unknown=config.unknown)))
     if service_map is None:
         return ServiceChanges(no_map=config.unmapped)
-    unused = repository_config.unused(repository_config.templates(services), config)
+    unused = repository_config.unused(templates(services), config)
     service_map = _with_questions(question, service_map)
     if question.paths is None:
         changes, pr_changes = _find_changes(question, service_map)

@@ -28,6 +28,11 @@ _ANY_SEGMENT = ("*", PLACEHOLDER)
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
+def templates(services: tuple[str, ...]) -> tuple[str, ...]:
+    """The setting `services` where it says how services are found, instead of which ones changed."""
+    return services if any(PLACEHOLDER in name for name in services) else ()
+
+
 class Template(NamedTuple):
     """A folder template: literal segments, `*` for any one segment, and `{service}` for the name."""
 
