@@ -452,7 +452,7 @@ def test_with_a_pattern_that_is_none_nothing_leaves(place):
 
 
 def test_a_pattern_that_tries_for_ever_costs_the_file_and_not_the_end(place):
-    place.write("a.log", "a" * 40)
+    place.write("a.log", "a" * 200)
     place.write("b.log", "b")
     place.run("start", "--topic", "RHEL-8.2", ci=True)
     patterns = {"DCI_REDACT": "1", "DCI_REDACT_PATTERNS": "(a|a)*[bc]"}
