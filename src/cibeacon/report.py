@@ -57,7 +57,7 @@ def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None = No
 
         steps = without_metadata(steps, "failed", "it was not run yet")
     write_ahead = write_ahead or WriteAhead(env, run)
-    interrupted, _ = write_ahead.write(steps, run.settings, run.interrupted)
+    interrupted, _ = write_ahead.write(steps, run.interrupted)
     return run._replace(interrupted=interrupted), write_ahead
 
 

@@ -44,7 +44,7 @@ def deliver(
     if run.dry_run:
         return tuple(preview(step, known) if isinstance(step, PlannedSignal) else step for step in steps), ()
     write_ahead = write_ahead or WriteAhead(env, run)
-    reason, notices = write_ahead.write(steps, run.settings, run.interrupted)
+    reason, notices = write_ahead.write(steps, run.interrupted)
     delivery = _Delivery(env, steps, write_ahead, known)
     if reason is None:
         sender = SignalSender(env, run.settings, known, give_up_after=1, watch=watch)

@@ -36,15 +36,15 @@ _SHORTEST, _LONGEST = 1.0, 10.0
 """Seconds that one request to a bucket may take, however much time is left: signals are sent without it, too."""
 _LOCK_SECONDS, _LOCK_SHARE = 3.0, 0.25
 """Seconds, and part of the timeout, that all waits for locks together may take."""
-_BUCKET_HURRY, _LOCK_HURRY = 0.6, 0.3
-"""Seconds for the same after an interruption: the report must be written before the process has to end."""
+_HURRY_SECONDS = 0.6
+"""For the spool after an interruption: the report must be written before the process has to end."""
 
 
 class WriteAhead:
     """The signals of a run in the spool. They are written as soon as they are known, and again when more is known."""
 
     def __init__(self, env: Environment, run: Run) -> None:
-        self._env, self._host = env, run.host
+        self._env, self._endpoints = env, endpoints(run.settings)
         self._spool = open_spool(env, run.settings, run.host)
         self._redact = Redactor(secret_values(env.environ))
         self._records: dict[str, Record] = {}
@@ -56,19 +56,18 @@ class WriteAhead:
         self._notices: tuple[Notice, ...] = ()
         env.waiting(0)
 
-    def write(
-        self, steps: Sequence[PlanStep], settings: Settings, interrupted: str | None
-    ) -> tuple[str | None, tuple[Notice, ...]]:
+    def write(self, steps: Sequence[PlanStep], interrupted: str | None) -> tuple[str | None, tuple[Notice, ...]]:
         """Makes the spool hold exactly the signals that are ready. Where that fails they are sent all the same.
 
         Returns why nothing is to be sent any more, if the run was interrupted before or meanwhile, and notices. After
         an interruption it is tried once more, in a hurry; a second interruption leaves the spool as it is.
         """
-        ready, known = [step for step in steps if isinstance(step, PlannedSignal)], endpoints(settings)
+        ready = [step for step in steps if isinstance(step, PlannedSignal)]
         for _ in range(2):
             try:
-                records = [_record(step, known, self._env.now()) for step in ready]
-                self._write(records, settings, in_hurry=interrupted is not None)
+                if interrupted and self._spool:
+                    self._spool.hurry(Deadline(_HURRY_SECONDS, self._env.clock, self._env.sleep, self._env.clock()))
+                self._write([_record(step, self._endpoints, self._env.now()) for step in ready])
                 return interrupted, self._notices
             except KeyboardInterrupt as stop:
                 interrupted = interruption(stop)
@@ -104,12 +103,10 @@ class WriteAhead:
             return outcome._replace(reason=f"{outcome.reason} It is kept: run cibeacon replay once that is corrected.")
         return outcome._replace(reason=f"{outcome.reason} It is kept: cibeacon replay sends it.")
 
-    def _write(self, records: Sequence[Record], settings: Settings, *, in_hurry: bool) -> None:
+    def _write(self, records: Sequence[Record]) -> None:
         """Writes what is not in the spool as it is known now, and removes what is not to be sent any more."""
-        if self._fault or not (records or self._records):
-            return
-        spool = open_spool(self._env, settings, self._host, in_hurry=True) if in_hurry else self._spool
-        if spool is None:
+        spool = self._spool
+        if spool is None or self._fault or not (records or self._records):
             return
         if not self._records:
             spool.tidy(self._env.now())
@@ -127,8 +124,6 @@ class WriteAhead:
         self._count_waiting()
         for record in outdated:
             spool.forget(record)
-        if in_hurry:
-            spool.let_go()
 
     def _writable(self, records: Sequence[Record]) -> list[Record]:
         """The records that hold no secret and are not too large; the very record that the spool holds, where it is the same."""
@@ -146,29 +141,22 @@ class WriteAhead:
         self._env.waiting(len(self._records.keys() - self._delivered))
 
 
-def open_spool(
-    env: Environment, settings: Settings, ci_system: CISystem, *, in_hurry: bool = False
-) -> SpoolStore | None:
-    """The spool of this run; None when there is none. In a hurry after an interruption."""
+def open_spool(env: Environment, settings: Settings, ci_system: CISystem) -> SpoolStore | None:
+    """The spool of this run; None when there is none."""
     given = settings.core.spool
     if given and is_address(given):
         from cibeacon.spool.object_spool import BucketSpool
         from cibeacon.spool.object_store import Bucket  # few people keep signals in a bucket
 
-        if in_hurry:
-            return BucketSpool(Bucket(given, Deadline(_BUCKET_HURRY, env.clock, env.sleep, env.clock()).remaining))
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
         return BucketSpool(Bucket(given, lambda: max(_SHORTEST, min(_LONGEST, deadline.remaining() / 2))))
     path = folder(given, ci_system.spool_folder(Variables(env.environ)))
-    if path is None:
-        return None
-    return Spool(paths.settled(env, path), env.token, lock_patience(env, settings, in_hurry=in_hurry), holds=True)
+    return Spool(paths.settled(env, path), env.token, lock_patience(env, settings), holds=True) if path else None
 
 
-def lock_patience(env: Environment, settings: Settings, *, in_hurry: bool = False) -> LockPatience:
+def lock_patience(env: Environment, settings: Settings) -> LockPatience:
     """How long this run waits for locks that other processes hold."""
-    most = _LOCK_HURRY if in_hurry else _LOCK_SECONDS
-    return LockPatience(min(most, settings.core.timeout * _LOCK_SHARE), env.sleep)
+    return LockPatience(min(_LOCK_SECONDS, settings.core.timeout * _LOCK_SHARE), env.sleep)
 
 
 def preview(step: PlannedSignal, known: Mapping[str, Endpoint]) -> Outcome:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from cibeacon.model.spool_record import LARGEST, Record, file_name
 from cibeacon.runtime import paths
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.runtime.interrupt_guard import Section, interruptible, uninterrupted
 
@@ -58,6 +59,10 @@ class LockPatience:
     def __init__(self, seconds: float, sleep: Callable[[float], None]) -> None:
         self._left, self._sleep = seconds, sleep
 
+    def limit(self, seconds: float) -> None:
+        """Leaves no more than so many seconds."""
+        self._left = min(self._left, seconds)
+
     def wait_until(self, is_ready: Callable[[], bool]) -> bool:
         """Whether it is ready before the time is over; asks once at least."""
         while not is_ready():
@@ -91,6 +96,11 @@ class Spool:
         if any(len(line) > LARGEST for line in files.values()):
             raise _not_kept(self.folder, f"a signal is over {LARGEST >> 20} MiB", "Send less metadata.")
         self._put(files, held=self._holds)
+
+    def hurry(self, deadline: Deadline) -> None:
+        """Waits for locks for half of the time at most from now on."""
+        if self._patience:
+            self._patience.limit(deadline.seconds / 2)
 
     def let_go(self) -> None:
         """Lets other processes send what was kept."""

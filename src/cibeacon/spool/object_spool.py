@@ -41,6 +41,10 @@ class BucketSpool:
         if objects:
             self.bucket.put_in_time(objects)  # what is written late would be sent twice
 
+    def hurry(self, deadline: Deadline) -> None:
+        """Ends every request with the deadline from now on."""
+        self.bucket.limit(deadline)
+
     def let_go(self) -> None:
         """A bucket has no locks."""
 

@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
+from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.runtime.threads import within
 
@@ -71,6 +72,10 @@ class Bucket:
     def __init__(self, url: str, seconds: Callable[[], float]) -> None:
         self.url, self._seconds = url.rstrip("/"), seconds
         self._opened: Any = None
+
+    def limit(self, deadline: Deadline) -> None:
+        """Ends every request with the deadline from now on."""
+        self._seconds = deadline.remaining
 
     def put(self, objects: Mapping[str, bytes]) -> None:
         """Writes objects by their names, several at once. After an error some may be there all the same."""
