@@ -99,7 +99,7 @@ def _is_checked_out(context: Context, clone: Repository) -> bool:
     """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
     if not clone.exists or context.host == OtherSystem.name or not context.checkout_sha:
         return clone.exists
-    if clone.stands_at(context.checkout_sha):
+    if clone.has_checked_out(context.checkout_sha):
         return True
     pull_request = context.pull_request
     shas = (context.checkout_sha, *((pull_request.head_sha, pull_request.base_sha) if pull_request else ()))
@@ -117,7 +117,7 @@ def _is_checked_out(context: Context, clone: Repository) -> bool:
 def committed(clone: Repository, path: str) -> bytes | None:
     """The content of a file in the commit that is checked out."""
     names = sorted({path, *config_file.NAMES})  # the same for every path: git is asked once where there is none
-    return clone.text("HEAD", path) if clone.exists and clone.holds("HEAD", *names) else None
+    return clone.text("HEAD", path) if clone.exists and clone.has_any("HEAD", *names) else None
 
 
 def _out_of_reach(context: Context, clone: Repository) -> Unknown:

@@ -18,7 +18,7 @@ from cibeacon.export.options import TITLES, ExportOptions, ExportTotals
 from cibeacon.export.rows import COLUMNS, continue_file, to_csv
 from cibeacon.export.run import deployment_rows, pull_services_rows
 from cibeacon.export.service_history import open_service_history
-from cibeacon.git.log import Log
+from cibeacon.git.log import CommitLog
 from cibeacon.git.remote import split_remote_url
 from cibeacon.model.context import Checkout, Context
 from cibeacon.model.parsers import plain_http_refused
@@ -43,7 +43,7 @@ class ExportedRepository(NamedTuple):
 
     name: str
     """Its full name."""
-    log: Log | None
+    log: CommitLog | None
     """The clone, where there is one."""
     revision: str | None
     """The branch in the clone."""
@@ -58,7 +58,7 @@ def export(env: Environment, flags: Mapping[str, str], options: ExportOptions, t
     deadline = Deadline(_GIT_SECONDS, env.clock, env.sleep, env.clock())
     root = toplevel(env.cwd)
     with ExitStack() as stack:
-        log = Log(root, env.environ, deadline) if (root / ".git").exists() else None
+        log = CommitLog(root, env.environ, deadline) if (root / ".git").exists() else None
         repository = _repository(log, settings, options)
         options = options._replace(repository=repository.name)
         gitlab = _is_on_gitlab(options, settings, env, log)
@@ -105,7 +105,7 @@ def _check(options: ExportOptions, settings: Settings) -> None:
         raise SettingsError(f"{options.output} is there already", "it would be lost", hint)
 
 
-def _repository(log: Log | None, settings: Settings, options: ExportOptions) -> ExportedRepository:
+def _repository(log: CommitLog | None, settings: Settings, options: ExportOptions) -> ExportedRepository:
     checkout = log.checkout() if log else Checkout()
     server, name = split_remote_url(checkout.remote_url)
     name = settings.change.repository or name
@@ -121,7 +121,7 @@ def _repository(log: Log | None, settings: Settings, options: ExportOptions) -> 
     return ExportedRepository(name, log, revision, server)
 
 
-def _is_on_gitlab(options: ExportOptions, settings: Settings, env: Environment, log: Log | None) -> bool:
+def _is_on_gitlab(options: ExportOptions, settings: Settings, env: Environment, log: CommitLog | None) -> bool:
     """Whether the repository is on GitLab: by the source, or by what the clone says."""
     if options.source != "git" or log is None:
         return options.source == GitLab.name

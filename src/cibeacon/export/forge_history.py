@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cibeacon.ci.history import Mark, PastMerge
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
-from cibeacon.git.log import Log, Step
+from cibeacon.git.log import CommitLog, LoggedCommit
 from cibeacon.git.revisions import tag_series
 from cibeacon.runtime.errors import CibeaconError, HostError
 from cibeacon.runtime.threads import within
@@ -33,7 +33,7 @@ _Answer = TypeVar("_Answer")
 class ForgeHistory:
     """A repository on a forge, and its clone where there is one with its whole history."""
 
-    def __init__(self, api: GitHubHistory | GitLabHistory, log: Log | None, options: ExportOptions) -> None:
+    def __init__(self, api: GitHubHistory | GitLabHistory, log: CommitLog | None, options: ExportOptions) -> None:
         self._api, self._log, self._options = api, log, options
         self._merge_commits: set[str] = set()
         self._refused = 0
@@ -78,7 +78,7 @@ class ForgeHistory:
             return Comparison(mark.sha, base)
         return Comparison(mark.sha, base, partial(self._ask, partial(self._api.paths_between, base, mark.sha)))
 
-    def _merge_comparison(self, merged: PastMerge, step: Step | None) -> Comparison:
+    def _merge_comparison(self, merged: PastMerge, step: LoggedCommit | None) -> Comparison:
         """A merge commit is compared with its first parent; so is a single commit that is the whole pull request.
 
         Behind the commit of another pull request it is; else it may be the last of several that were rebased.
@@ -95,12 +95,12 @@ class ForgeHistory:
         base = step.parents[0] if is_single else base
         return Comparison(merged.sha if base else None, base, ask_files)
 
-    def _steps(self, shas: Sequence[str]) -> dict[str, Step]:
+    def _steps(self, shas: Sequence[str]) -> dict[str, LoggedCommit]:
         """Those of the commits that the clone has."""
         if self._log is None:
             return {}
         in_clone = [sha for sha, commit in zip(shas, self._log.commits(*shas), strict=True) if commit]
-        return {step.sha: step for step in self._log.steps(in_clone)}
+        return {step.sha: step for step in self._log.commits_by_id(in_clone)}
 
     def _commit_times(self, shas: Sequence[str]) -> dict[str, int]:
         """When each commit was made: by the clone, and one question to the forge for each that it lacks."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from cibeacon.ci.history import Mark, PastMerge, number_in, squashed_number
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
-from cibeacon.git.log import Log, Step
+from cibeacon.git.log import CommitLog, LoggedCommit
 from cibeacon.git.revisions import tag_series
 from cibeacon.runtime.errors import CheckoutError
 
@@ -28,7 +28,7 @@ class GitHistory:
     """
 
     def __init__(
-        self, log: Log, revision: str, options: ExportOptions, *, believes_squashed: bool, server: str | None
+        self, log: CommitLog, revision: str, options: ExportOptions, *, believes_squashed: bool, server: str | None
     ) -> None:
         if log.shallow():
             raise CheckoutError(
@@ -87,10 +87,10 @@ class GitHistory:
         """A deployment is compared as the clone has it."""
         return Comparison(mark.sha, base)
 
-    def _number(self, step: Step, *, is_merge: bool) -> int | None:
+    def _number(self, step: LoggedCommit, *, is_merge: bool) -> int | None:
         if not self._options.pr_from_messages or not (is_merge or self._believes_squashed):
             return None
         return (number_in(step.message) if is_merge else None) or squashed_number(step.message, self._server)
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self) -> Iterator[LoggedCommit]:
         return (step for step in self._log.mainline(self._revision) if self._options.window.holds(step.seconds))

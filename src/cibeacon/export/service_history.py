@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from cibeacon.changes.repository_config import REPORTABLE, RepositoryConfig, committed, service_map
-from cibeacon.git.log import Log, Touched
+from cibeacon.git.log import ChangedPaths, CommitLog
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CibeaconError, HostError, ServiceMapError, SettingsError
 from cibeacon.services import config_file, discovery, schema
@@ -67,7 +67,7 @@ class MappedServices:
         revision: the branch in the clone; None where there is none.
     """
 
-    def __init__(self, rules: ServiceMap, log: Log | None, revision: str | None) -> None:
+    def __init__(self, rules: ServiceMap, log: CommitLog | None, revision: str | None) -> None:
         self._rules, self._log, self._revision = rules, log, revision
         self.today = discovery.discover_services(rules, log, None, revision) if log and revision else rules
         """The map as it finds services at the end of the branch."""
@@ -86,7 +86,7 @@ class MappedServices:
             return set()
         everywhere = self.today.with_rules(choose=None)
         pairs = [(step.sha, next(iter(step.parents), None)) for step in self._log.mainline(self._revision)]
-        paths = (path for touched in self._log.touched(pairs) for path in touched.paths)
+        paths = (path for touched in self._log.changed_paths(pairs) for path in touched.paths)
         return {*names} & everywhere.assign(paths).why.keys()
 
     def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[ServiceChanges]:
@@ -97,7 +97,7 @@ class MappedServices:
             for pair, is_here in zip(comparisons, in_clone, strict=True)
             if is_here and pair.base
         ]
-        diffs = self._log.touched(pairs) if self._log else iter(())
+        diffs = self._log.changed_paths(pairs) if self._log else iter(())
         return [
             self._changes(pair, diffs, only_existing=only_existing) if is_here else self._changes_of_forge(pair)
             for pair, is_here in zip(comparisons, in_clone, strict=True)
@@ -120,16 +120,16 @@ class MappedServices:
         except (ServiceMapError, SettingsError):  # an old tree may lack a file that the rules name
             return self.today
 
-    def _changes(self, pair: Comparison, diffs: Iterator[Touched], *, only_existing: bool) -> ServiceChanges:
+    def _changes(self, pair: Comparison, diffs: Iterator[ChangedPaths], *, only_existing: bool) -> ServiceChanges:
         commit = str(pair.sha)
         services = self._map(pair.base, commit) if self._rules.rules.discover else self.today
         if pair.base is None:
             return _assign(services, self._log.entries(commit, "--name-only") if self._log else ())
         diff = next(diffs)
         changes = _assign(services, diff.paths)
-        if not only_existing or len(diff.kept) == len(diff.paths):
+        if not only_existing or len(diff.remaining) == len(diff.paths):
             return changes
-        has_files = services.assign(diff.kept).why
+        has_files = services.assign(diff.remaining).why
         existing = (name for name in changes.services if name in has_files or name in self.names_at(commit))
         return changes._replace(services=tuple(existing))
 
@@ -153,7 +153,7 @@ def _assign(services: ServiceMap, paths: Iterable[str]) -> ServiceChanges:
 
 
 def open_service_history(
-    settings: Settings, root: Path, log: Log | None, revision: str | None, deadline: Deadline, *, gitlab: bool
+    settings: Settings, root: Path, log: CommitLog | None, revision: str | None, deadline: Deadline, *, gitlab: bool
 ) -> ServiceHistory:
     """The services of a repository. Raises `CibeaconError` without a map, and for one that is faulty or finds no service.
 

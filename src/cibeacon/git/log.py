@@ -17,7 +17,7 @@ _FORMAT = ("-z", "--no-show-signature", "--no-notes", "--no-color", "--format=%H
 _TAGS = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00"
 
 
-class Step(NamedTuple):
+class LoggedCommit(NamedTuple):
     """A commit in a history."""
 
     sha: str
@@ -36,28 +36,28 @@ class Tag(NamedTuple):
     """When it was made; of a tag without a date of its own, when its commit was."""
 
 
-class Touched(NamedTuple):
+class ChangedPaths(NamedTuple):
     """What differs between two commits."""
 
     paths: list[str]
-    kept: list[str]
+    remaining: list[str]
     """Those of them that the later commit still has."""
 
 
-class Log(Repository):
+class CommitLog(Repository):
     """A repository whose history is read from end to end."""
 
-    def mainline(self, revision: str) -> Iterator[Step]:
+    def mainline(self, revision: str) -> Iterator[LoggedCommit]:
         """A branch along first parents, oldest first. Raises `CheckoutError`, also while it is read."""
-        yield from _steps(self._stream("log", "--first-parent", "--reverse", *_FORMAT, revision, "--"))
+        yield from _read_commits(self._stream("log", "--first-parent", "--reverse", *_FORMAT, revision, "--"))
 
-    def steps(self, shas: Sequence[str]) -> Iterator[Step]:
+    def commits_by_id(self, shas: Sequence[str]) -> Iterator[LoggedCommit]:
         """Commits by their full ids, all of which must be here, in the same order."""
         if shas:
             given = as_lines(shas)
-            yield from _steps(self._stream("log", "--no-walk=unsorted", "--stdin", *_FORMAT, given=given))
+            yield from _read_commits(self._stream("log", "--no-walk=unsorted", "--stdin", *_FORMAT, given=given))
 
-    def touched(self, pairs: Sequence[tuple[str, str | None]]) -> Iterator[Touched]:
+    def changed_paths(self, pairs: Sequence[tuple[str, str | None]]) -> Iterator[ChangedPaths]:
         """For each commit and the one it is compared with, every path that differs; None stands for no commit at all.
 
         Only a commit without parents is compared with none. Raises `CheckoutError`.
@@ -79,27 +79,27 @@ class Log(Repository):
                 yield Tag(name.removeprefix("\n"), peeled or direct, int(seconds))
 
 
-def _steps(chunks: Iterator[bytes]) -> Iterator[Step]:
+def _read_commits(chunks: Iterator[bytes]) -> Iterator[LoggedCommit]:
     for sha, parents, seconds, message in _fours(nul_separated(chunks)):
-        yield Step(sha, tuple(parents.split()), int(seconds), message)
+        yield LoggedCommit(sha, tuple(parents.split()), int(seconds), message)
 
 
 def _fours(tokens: Iterator[str]) -> Iterator[tuple[str, str, str, str]]:
     return zip(tokens, tokens, tokens, tokens, strict=False)
 
 
-def _grouped(tokens: Iterator[str]) -> Iterator[Touched]:
+def _grouped(tokens: Iterator[str]) -> Iterator[ChangedPaths]:
     """The paths behind each commit's id. A path always follows a mode, so none can pass for an id."""
-    touched: Touched | None = None
+    changed: ChangedPaths | None = None
     for token in tokens:
-        if token.startswith(":") and touched is not None:
+        if token.startswith(":") and changed is not None:
             path = next(tokens)
-            touched.paths.append(path)
+            changed.paths.append(path)
             if not token.endswith("D"):
-                touched.kept.append(path)
+                changed.remaining.append(path)
             continue
-        if touched is not None:
-            yield touched
-        touched = Touched([], [])
-    if touched is not None:
-        yield touched
+        if changed is not None:
+            yield changed
+        changed = ChangedPaths([], [])
+    if changed is not None:
+        yield changed

@@ -166,11 +166,11 @@ class Repository(Git):
         result = self._run("cat-file", "blob", blob)
         return result.out if result.code == 0 else None
 
-    def holds(self, commit: str, *paths: str) -> bool:
+    def has_any(self, commit: str, *paths: str) -> bool:
         """Whether one of the paths is in a commit's tree."""
         return bool(self._ask("ls-tree", "--name-only", "--full-tree", commit, "--", *paths))
 
-    def stands_at(self, sha: str) -> bool:
+    def has_checked_out(self, sha: str) -> bool:
         """Whether that commit is checked out, as far as the repository's own files say so, which costs no child."""
         try:
             head = (self.root / ".git/HEAD").read_text().strip()

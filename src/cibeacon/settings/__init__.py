@@ -12,7 +12,7 @@ from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.dx import Deploy, Dx, Run
 from cibeacon.settings.flow import Flow
-from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeClient, Output, Step
+from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeTokens, Output, Step
 from cibeacon.settings.options import Option, Origin, Problem, Sources, credentials, declared, resolve
 
 __all__ = [
@@ -40,7 +40,7 @@ class Settings(NamedTuple):
     dci: Dci
     flow: Flow
     dataops: Dataops
-    forge: ForgeClient
+    forge: ForgeTokens
     origins: Mapping[str, Origin]
     problems: tuple[Problem, ...]
 

@@ -165,7 +165,7 @@ class Change(NamedTuple):
     )
 
 
-class ForgeClient(NamedTuple):
+class ForgeTokens(NamedTuple):
     """GitHub and GitLab"""
 
     github_token: str | None = option(
