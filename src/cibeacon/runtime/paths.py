@@ -73,7 +73,7 @@ def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
 
 
 def open_regular(path: Path) -> int:
-    """The same for reading. Whatever is no regular file is refused, and nobody waits for a pipe."""
+    """The same for reading. What is no regular file is refused; a pipe is never waited for."""
     descriptor = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -120,7 +120,7 @@ def remove(name: str, where: int) -> None:
 
 
 def append(path: Path, content: bytes, mode: int = 0o666, *, sync: bool = False, follow: bool = False) -> None:
-    """Adds to a file, which may be new. Of what cannot be written whole nothing stays; nobody waits for a pipe.
+    """Adds to a file, which may be new. What cannot be written completely is undone; a pipe is never waited for.
 
     `follow`: the path is a CI host's own, so it may be a link.
     """

@@ -1,8 +1,8 @@
 """Knows how to wait for work in other threads: for no longer than it may take, or for much of it at once. Knows no network.
 
-Work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread, and
-ends with the process at the latest; whoever waited has its time back. What nobody could break off is not begun: where a
-container allows no more threads, nothing is asked and nothing is sent.
+Some work cannot be interrupted: a name look-up, a header that drips, a file that uploads. It goes on alone in its thread
+and ends with the process at the latest; the caller has its time back. Work that could not be given up is not begun: where
+a container allows no more threads, nothing is asked and nothing is sent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def within(seconds: float, work: Callable[[], _Result]) -> _Result:
     outcomes: list[Callable[[], _Result]] = []
 
     def run() -> None:
-        outcomes.append(_tried(work))
+        outcomes.append(_attempt(work))
         done.set()
 
     with interruptible():
@@ -50,16 +50,16 @@ def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int
 
     Whoever stops listening leaves what is in work to itself, and nothing else is begun.
     """
-    todo, over = list(reversed(items)), Event()
+    waiting, over = list(reversed(items)), Event()
     done: SimpleQueue[tuple[_Item, Callable[[], _Result]]] = SimpleQueue()
 
     def serve() -> None:
-        while todo and not over.is_set():
+        while waiting and not over.is_set():
             try:
-                item = todo.pop()
+                item = waiting.pop()
             except IndexError:  # another one took the last
                 return
-            done.put((item, _tried(partial(work, item))))
+            done.put((item, _attempt(partial(work, item))))
 
     workers = sum(_started(serve) for _ in range(min(most, len(items))))
     try:
@@ -88,7 +88,7 @@ def _started(work: Callable[[], None]) -> bool:
     return True
 
 
-def _tried(work: Callable[[], _Result]) -> Callable[[], _Result]:
+def _attempt(work: Callable[[], _Result]) -> Callable[[], _Result]:
     """What became of work, for whoever waits: gives its result, or raises what it raised."""
     try:
         result = work()
