@@ -49,7 +49,7 @@ STANDARD_DOORS = {
     "resource": {"files.scrub_child", "git.git_process", "jq.jq_child"},
     "socket": {"sandbox"},
     "threading": {"backfill", "runtime.threads", "sandbox"},
-    "signal": {"files.scrub", "jq.jq_filter", "runtime.cleanup", "runtime.signal_handling", "runtime.threads"},
+    "signal": {"files.scrub", "jq.jq_filter", "runtime.cleanup", "runtime.signal_handling"},
     "xml": {"files.junit", "sandbox"},
     "fcntl": {"spool.file_store"},
     "sqlite3": {"backfill.journal"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import Barrier, Event, Thread, current_thread
+from threading import Barrier, Event, current_thread
 
 import pytest
 
@@ -41,11 +41,11 @@ def test_work_that_was_given_up_keeps_no_process_alive():
 
 
 def test_where_no_thread_can_be_started_nothing_is_begun_that_nobody_could_break_off(monkeypatch):
-    def refused(self):
+    def refused(*_):
         raise RuntimeError("can't start new thread")
 
     begun = []
-    monkeypatch.setattr(Thread, "start", refused)
+    monkeypatch.setattr("_thread.start_new_thread", refused)
     with pytest.raises(Unwatched):
         within(20, lambda: begun.append("done"))
     assert begun == []
@@ -97,8 +97,8 @@ def test_whoever_stops_listening_begins_nothing_more():
 
 
 def test_where_no_thread_can_be_started_items_are_done_one_by_one(monkeypatch):
-    def refused(self):
+    def refused(*_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(Thread, "start", refused)
+    monkeypatch.setattr("_thread.start_new_thread", refused)
     assert list(together(lambda item: item + 1, [1, 2], 4)) == [(1, 2), (2, 3)]

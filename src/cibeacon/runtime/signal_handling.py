@@ -66,7 +66,7 @@ class Interrupts:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
         signal.signal(signal.SIGALRM, self._on_alarm)
-        self._watched = _started(self._watch)
+        self._watched = start_thread(self._watch)
 
     def alarm(self, seconds: float, code: int) -> None:
         """Interrupts the work after `seconds`, and not when an earlier alarm would have; `code` is the exit code of a
@@ -164,7 +164,7 @@ class Interrupts:
         """Ends the process. Cleaning up must not keep it, so a thread of its own does that, and has another `ECHO`."""
         done = _thread.allocate_lock()
         done.acquire()
-        if not _started(lambda: _clean_up(done.release)):
+        if not start_thread(lambda: _clean_up(done.release)):
             _clean_up(done.release)
         with suppress(OSError, ValueError):
             if select.select([], [2], [], 0)[1]:  # it may be full
@@ -173,7 +173,7 @@ class Interrupts:
         os._exit(self._code)
 
 
-def _started(work: Callable[[], None]) -> bool:
+def start_thread(work: Callable[[], None]) -> bool:
     """A thread without signals: they are the main thread's, and wake it. False where a container allows no more."""
 
     def run() -> None:

@@ -7,14 +7,14 @@ a container allows no more threads, nothing is asked and nothing is sent.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event
 from typing import TypeVar
 
 from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.signal_handling import start_thread
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -37,7 +37,7 @@ def within(seconds: float, work: Callable[[], _Result]) -> _Result:
         done.set()
 
     with interruptible():
-        if not _started(run):
+        if not start_thread(run):
             raise Unwatched
         finished = done.wait(seconds)
     if not finished:
@@ -61,7 +61,7 @@ def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int
                 return
             done.put((item, _attempt(partial(work, item))))
 
-    workers = sum(_started(serve) for _ in range(min(most, len(items))))
+    workers = sum(start_thread(serve) for _ in range(min(most, len(items))))
     try:
         if not workers:
             yield from ((item, work(item)) for item in items)
@@ -72,20 +72,6 @@ def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int
             yield item, outcome()
     finally:
         over.set()
-
-
-def _started(work: Callable[[], None]) -> bool:
-    """A thread without signals: they are to wake whoever waits. False where a container allows no more threads."""
-
-    def run() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        work()
-
-    try:
-        Thread(target=run, daemon=True).start()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _attempt(work: Callable[[], _Result]) -> Callable[[], _Result]:
