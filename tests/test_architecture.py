@@ -15,7 +15,7 @@ ROOT = Path(cibeacon.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-MOST_LEVELS = 10
+MOST_LEVELS = 6
 STORIES = {
     "backfill", "changed_services", "cli", "dci_steps", "delivery", "export", "flow_assign", "manual_run", "replay", "report",
     "run", "service_lint", "sink_query",

@@ -90,7 +90,7 @@ class _Step:
         job = dci_builders.job(self.plan_input)._replace(correlation=self.tag)
         if not job.correlation.startswith(_LOCAL) or self.plan_input.dry_run:
             return job
-        spool = open_spool(self._env, self.settings, self._run.host)
+        spool = open_spool(self._env, self.settings, self._run.spool_folder(self._env.environ))
         reader = SpoolReader(self._env.cwd, None, deadline=self._run.deadline)
         reader.add_spool(spool)
         for entry in reader.entries:

@@ -16,7 +16,6 @@ from cibeacon.run import Run
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings, load_settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.plan import PlannedSignal, check_signal
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.signals.triggers import NO_PIPELINE
@@ -59,7 +58,7 @@ def _by_id(env: Environment, run: Run, signal: FlowAssignment, outcome: Outcome,
         announce([])
         return signal
     pipelines: list[tuple[str, str]] = []
-    known = endpoints(run.settings)
+    known = run.settings.endpoints
     with open_client(env, run.settings, known, run.deadline.part(0.5)) as client:
         exchange = flow.choose_pipelines(known[flow.NAME].form, signal.pipelines, pipelines)
         if client.send(exchange, outcome).status != "sent":

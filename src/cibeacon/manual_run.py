@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cibeacon.ci import detect
 from cibeacon.delivery.deliver import deliver
+from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.git.repository import Repository
 from cibeacon.model.report import Notice, Report
 from cibeacon.run import Run
@@ -39,7 +40,12 @@ def deliver_steps(
     env: Environment, run: Run, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None
 ) -> Report:
     """Delivers the steps, and reports."""
-    outcomes, notices = deliver(env, run, steps, watch)
+    notices: tuple[Notice, ...] = ()
+    if run.dry_run:
+        outcomes = preview_steps(steps, run.settings.endpoints)
+    else:
+        write_ahead = WriteAhead(env, run.settings, run.spool_folder(env.environ))
+        outcomes, notices = deliver(env, run.settings, steps, write_ahead, run.deadline, run.interrupted, watch)
     return Report(
         context=run.about,
         outcomes=outcomes,

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache, partial
 
 from cibeacon.ci import detect
+from cibeacon.ci.ci_system import Variables
 from cibeacon.delivery import attachment_guard
 from cibeacon.delivery.sender import Client, Sending, SignalSender
 from cibeacon.delivery.write_ahead import lock_patience, open_spool
@@ -25,7 +26,6 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.settings import SIGNAL_KINDS, Settings, load_settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
@@ -43,7 +43,8 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
     """Sends every record in the files, folders, globs and buckets; without any, in this host's spool."""
     settings = load_settings(flags, env.environ, {})
     host = detect.detect(env.environ, settings.core.host)
-    dry_run, spool = bool(settings.core.dry_run), open_spool(env, settings, host)
+    default_folder = host.spool_folder(Variables(env.environ))
+    dry_run, spool = bool(settings.core.dry_run), open_spool(env, settings, default_folder)
     with interruptible():  # standard input may never end
         reader = _read(env, settings, names, spool, dry_run=dry_run)
     this = Replay(env, settings, spool, newest_of_each_key(reader.entries, SIGNAL_KINDS), dry_run=dry_run)
@@ -112,7 +113,7 @@ class Replay:
         dry_run: bool,
     ) -> None:
         self._env, self._settings, self._spool, self._dry_run = env, settings, spool, dry_run
-        self._signals, self._endpoints = signals, endpoints(settings)
+        self._signals, self._endpoints = signals, settings.endpoints
         self._allowed_files = cache(partial(attachment_guard.allowed_files, env, settings))
         self._outcomes: dict[int, Outcome] = {}
         self._blocked: dict[str, str] = {}

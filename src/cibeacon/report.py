@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from cibeacon.changed_services import explore, identify, problem_notice, stop_notices
 from cibeacon.changes.service_changes import merged_prs
+from cibeacon.ci.ci_system import Variables
 from cibeacon.delivery.deliver import deliver
-from cibeacon.delivery.write_ahead import WriteAhead
+from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import JobState
 from cibeacon.run import Run
@@ -25,13 +26,18 @@ from cibeacon.signals.plan_input import File, PlanInput
 def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
     """Plans every signal that the run and the settings call for, and sends it."""
     with identify(env, flags, settings, sends=True) as (run, search):
-        run, write_ahead = _write_ahead(env, run)
+        write_ahead = None if run.dry_run else WriteAhead(env, run.settings, run.spool_folder(env.environ))
+        run = _write_ahead(env, run, write_ahead)
         run = explore(run, search)
     if run.settings.deploy.metadata_jq or run.settings.dci.dci_files:  # which take their time
-        run, write_ahead = _write_ahead(env, run, write_ahead)
+        run = _write_ahead(env, run, write_ahead)
     run, files, notices = _find_files(env, run)
     run, steps = _fill_metadata(env, run, _plan(env, run, files))
-    outcomes, more = deliver(env, run, steps, write_ahead=write_ahead)
+    more: tuple[Notice, ...] = ()
+    if write_ahead is None:
+        outcomes = preview_steps(steps, run.settings.endpoints)
+    else:
+        outcomes, more = deliver(env, run.settings, steps, write_ahead, run.deadline, run.interrupted)
     silent = [problem_notice(problem) for problem in run.settings.problems if not kinds_made_invalid(problem)]
     notices = (*run.notices, *stop_notices(run), *notices, *more, *silent)
     reasons = {outcome.reason for outcome in outcomes}
@@ -47,18 +53,17 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
     return report, run.settings
 
 
-def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None = None) -> tuple[Run, WriteAhead | None]:
+def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> Run:
     """Writes what is known to the spool before anything slow or fragile is looked at. A dry run writes nothing."""
-    if run.dry_run:
-        return run, None
+    if write_ahead is None:
+        return run
     steps = _plan(env, run)
     if run.settings.deploy.metadata_jq:
         from cibeacon.signals.metadata import without_metadata  # few runs have a program
 
         steps = without_metadata(steps, "failed", "it was not run yet")
-    write_ahead = write_ahead or WriteAhead(env, run)
     interrupted, _ = write_ahead.write(steps, run.interrupted)
-    return run._replace(interrupted=interrupted), write_ahead
+    return run._replace(interrupted=interrupted)
 
 
 def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[PlanStep]:
@@ -107,7 +112,14 @@ def _fill_metadata(env: Environment, run: Run, steps: list[PlanStep]) -> tuple[R
 
     try:
         steps = guarded(
-            lambda: with_metadata(steps, program, run.context, env.environ, left / 2),  # the rest is for sending
+            lambda: with_metadata(
+                steps,
+                program,
+                run.context,
+                lambda: run.host.event(Variables(env.environ)),
+                env.environ,
+                left / 2,  # the rest is for sending
+            ),
             lambda reason: without_metadata(steps, "failed", f"{reason}."),
         )
     except KeyboardInterrupt as stop:

@@ -1,9 +1,10 @@
 """What is known of a run, as one frozen value: settings, context, services. Does not know how it was found out."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 from cibeacon.ci import detect
-from cibeacon.ci.ci_system import CISystem
+from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.model.changes import Changes, PushedPRs, Unknown, given_services
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
@@ -52,6 +53,10 @@ class Run(NamedTuple):
     def host(self) -> CISystem:
         """The host that the run is on."""
         return detect.detect({}, self.context.host)
+
+    def spool_folder(self, environ: Mapping[str, str]) -> str | None:
+        """Where the CI system keeps the spool by default; None where nothing lasts."""
+        return self.host.spool_folder(Variables(environ))
 
     @property
     def about(self) -> Context:

@@ -10,7 +10,6 @@ from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.requirements import why_unsendable
 from cibeacon.sinks.dci_query import SinkRows
 
@@ -57,7 +56,7 @@ def run_query(
     """The result of one query; `name` is that of the rows, `read` the exchange that collects them from `sink`."""
     settings = load_settings(flags, env.environ, {})
     outcome, rows = Outcome(kind=sink, sink=sink, status="invalid", subject=name), SinkRows()
-    dry_run, known = bool(settings.core.dry_run), endpoints(settings)
+    dry_run, known = bool(settings.core.dry_run), settings.endpoints
     if reason := why_unsendable(sink, settings, "core", sink, dry_run=dry_run):
         outcome = outcome._replace(reason=reason)
     elif dry_run:

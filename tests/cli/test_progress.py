@@ -11,12 +11,12 @@ from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
 from cibeacon.http.client import HttpClient
 from cibeacon.http.session import UnrepeatingAdapter, credential_headers
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, SinkResult
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.watched_file import watched
-from cibeacon.settings.endpoint import Endpoint
 from faults import FaultServer, answers, response
 
 

@@ -15,14 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import faults
-from cibeacon.ci.ci_system import Variables
-from cibeacon.ci.other_systems import OtherSystem
 from cibeacon.delivery import deliver
+from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.http.client import TRIES
 from cibeacon.model import spool_record
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
-from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.signal_handling import FAREWELL
@@ -97,11 +95,12 @@ def delivered(here, signals, url, *, dry_run=False, interrupted=None):
     """The rows of the signals, and what is said of the spool."""
     settings = load_settings({"dx_url": url}, here.environ, {})
     deadline = Deadline(30.0, here.clock, here.sleep, 0.0)
-    found = Run(settings, OtherSystem().read(Variables({})), dry_run, deadline, interrupted=interrupted)
     steps = [
         PlannedSignal(one, Outcome(one.kind, "dx", "skipped", subject=one.subject, key=one.key)) for one in signals
     ]
-    return deliver.deliver(here, found, steps)
+    if dry_run:
+        return preview_steps(steps, settings.endpoints), ()
+    return deliver.deliver(here, settings, steps, WriteAhead(here, settings, None), deadline, interrupted)
 
 
 def spooled(folder):

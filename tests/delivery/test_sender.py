@@ -8,7 +8,6 @@ from cibeacon.delivery.sender import UPLOADS, Sending, SignalSender
 from cibeacon.model.outcome import Outcome, ShownRequest
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings import load_settings
-from cibeacon.settings.endpoint import endpoints
 from still_environment import still_environment
 
 REQUEST = ShownRequest("POST", "https://x.example", {})
@@ -20,7 +19,7 @@ class Vendors:
     def __init__(self, tmp_path, *, refused=(), hanging=(), give_up_after=1):
         self.env = still_environment(tmp_path, CIBEACON_DCI_UPLOAD_TIMEOUT="700", CIBEACON_TIMEOUT="20")
         settings = load_settings({}, self.env.environ, {})
-        self.sender = SignalSender(self.env, settings, endpoints(settings), give_up_after=give_up_after)
+        self.sender = SignalSender(self.env, settings, settings.endpoints, give_up_after=give_up_after)
         self.refused, self.hanging = set(refused), set(hanging)
         self.asked, self.allowed = [], {}
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from canaries import Canary, leaked
 from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.demo import runs
+from cibeacon.model.glob import Glob
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.services import schema
-from cibeacon.services.glob import Glob
 from cibeacon.services.rules import Rules, Template
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options
@@ -376,7 +376,7 @@ def test_no_pattern_keeps_the_processor_busy(pattern):
     """In a process of its own, since a regular expression that runs away cannot be interrupted."""
     program = (
         "import sys, json\n"
-        "from cibeacon.services.glob import Glob\n"
+        "from cibeacon.model.glob import Glob\n"
         "from cibeacon.services.rules import Rules\n"
         "from cibeacon.services.service_map import ServiceMap\n"
         "pattern, paths = json.load(sys.stdin)\n"

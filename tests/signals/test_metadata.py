@@ -204,5 +204,5 @@ def test_the_limits_in_the_reference_are_those_of_the_code():
 
 
 def test_without_a_program_nothing_is_done():
-    assert metadata.with_metadata([], "{}", None, {}, 5) == []
+    assert metadata.with_metadata([], "{}", None, dict, {}, 5) == []
     assert parsers.metadata("{}") == {}

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.http.session import credential_headers
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Attachment, DciJob, Deployment, JobState, JobValue
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.runtime.watched_file import watched
-from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dci, dci_api, dci_jobs, signal_record
 from cibeacon.sinks.dci_api import TRIES
 from cibeacon.sinks.dci_jobs import STATUSES

@@ -20,7 +20,6 @@ from cibeacon.model.signals import Deployment, FlowAssignment
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.settings import load_settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.sinks import flow
 from cibeacon.sinks.flow_api import FlowPipeline
 
@@ -174,12 +173,12 @@ def test_a_sentence_names_some_of_many():
 
 def test_token_and_context_go_with_every_call_and_the_certificate_with_the_connection():
     environ = {"CIBEACON_FLOW_TOKEN": "secret", "CIBEACON_FLOW_CLIENT_CERT": "/c.pem", "CIBEACON_FLOW_CONTEXT": "org"}
-    endpoint = endpoints(load_settings({"flow_url": "https://ib.example/"}, environ, {}))["flow"]
+    endpoint = load_settings({"flow_url": "https://ib.example/"}, environ, {}).endpoints["flow"]
     assert credential_headers(Request("GET", "/"), endpoint, None) == {
         "Authorization": "Bearer secret",
         "IB-Context": "org",
     }
     assert (endpoint.base_url, endpoint.form, endpoint.certificate) == ("https://ib.example", flow.LISTING, "/c.pem")
     assert "IB-Context" not in credential_headers(
-        Request("GET", "/"), endpoints(load_settings({}, {}, {}))["flow"], None
+        Request("GET", "/"), load_settings({}, {}, {}).endpoints["flow"], None
     )

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cibeacon.http.client import HttpClient
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.settings.endpoint import Endpoint
 from cibeacon.sinks import dx
 from cibeacon.spool import spool_reader
 from cibeacon.spool.file_store import Spool

@@ -4,7 +4,7 @@ A CI system is a subclass of `CISystem` in a file of its own, and a line in `det
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cibeacon.git.remote import Remote
 from cibeacon.model import payload
@@ -79,3 +79,8 @@ class CISystem:
         """What the CI system should show and keep of a report, besides the text that everyone gets."""
         del report, environment, texts
         return CIOutput()
+
+    def event(self, env: Variables) -> Mapping[str, Any] | None:
+        """The payload of the event, where the CI system has one."""
+        del env
+        return None

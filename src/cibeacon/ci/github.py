@@ -47,6 +47,10 @@ class GitHub(CISystem):
         """The run with its event. Raises `EventError`."""
         return read_run(env, load_event(env.environ))
 
+    def event(self, env: Variables) -> Mapping[str, Any]:
+        """The payload that the runner left in a file."""
+        return load_event(env.environ)
+
     def read_with_notices(self, env: Variables, checkout: Callable[[], Checkout]) -> tuple[Context, tuple[Notice, ...]]:
         """The run; without its event where that cannot be used."""
         del checkout

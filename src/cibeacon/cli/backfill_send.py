@@ -20,7 +20,6 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.sanitize import clipped
 from cibeacon.settings import Settings, load_settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.signals.requirements import unreachable
 from cibeacon.sinks import dx
 from cibeacon.spool.file_store import is_address
@@ -105,7 +104,7 @@ def _options(
         shard=None if mode == "check" else parse_shard(own["shard"], env.environ),
         journal=own["journal"],
         failures=own["failures"],
-        endpoint=endpoints(settings)[dx.NAME],
+        endpoint=settings.endpoints[dx.NAME],
         timeout=settings.core.timeout,
         allow_http=settings.core.allow_http,
         workers=own["workers"],

@@ -20,11 +20,11 @@ from cibeacon.dataops.job_log import LogPart
 from cibeacon.http.client import retry_after
 from cibeacon.http.network_errors import translate_error
 from cibeacon.http.session import HardenedSession
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.threads import within
-from cibeacon.settings.endpoint import Endpoint
 
 PAGE = 100
 _LONGEST = 15.0

@@ -1,4 +1,4 @@
-"""Sends the planned signals of a run, or shows them. Every signal is on disk before the first one is sent.
+"""Sends the planned signals of a run. Every signal is on disk before the first one is sent.
 
 What was not delivered stays on disk, for `cibeacon replay`.
 """
@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 
 from cibeacon.delivery.sender import Client, Sending, SignalSender
 from cibeacon.delivery.write_ahead import WriteAhead, preview
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
 from cibeacon.model.signals import NO_JOB, Attachment, JobUpdate, job_key
-from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.runtime.watched_file import Watch
-from cibeacon.settings.endpoint import Endpoint, endpoints
+from cibeacon.settings import Settings
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS
 
@@ -27,29 +27,29 @@ _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
 
 def deliver(
     env: Environment,
-    run: Run,
+    settings: Settings,
     steps: Sequence[PlanStep],
+    write_ahead: WriteAhead,
+    deadline: Deadline,
+    interrupted: str | None = None,
     watch: Watch | None = None,
-    write_ahead: WriteAhead | None = None,
 ) -> tuple[tuple[Outcome, ...], tuple[Notice, ...]]:
     """Sends every signal that is ready and returns one outcome for each step, with notices about the spool.
 
     A sink that could not be reached is not asked again in this run: what is left for it stays in the spool.
 
     Args:
-        watch: is called with the progress of every file.
         write_ahead: what is in the spool already.
+        interrupted: why nothing is to be sent any more.
+        watch: is called with the progress of every file.
     """
-    known = endpoints(run.settings)
-    if run.dry_run:
-        return tuple(preview(step, known) if isinstance(step, PlannedSignal) else step for step in steps), ()
-    write_ahead = write_ahead or WriteAhead(env, run)
-    reason, notices = write_ahead.write(steps, run.interrupted)
+    known = settings.endpoints
+    reason, notices = write_ahead.write(steps, interrupted)
     delivery = _Delivery(env, steps, write_ahead, known)
     if reason is None:
-        sender = SignalSender(env, run.settings, known, give_up_after=1, watch=watch)
+        sender = SignalSender(env, settings, known, give_up_after=1, watch=watch)
         try:
-            reason = guarded(lambda: delivery.send(sender, run.deadline), lambda fault: fault)
+            reason = guarded(lambda: delivery.send(sender, deadline), lambda fault: fault)
         except KeyboardInterrupt as stop:
             reason = interruption(stop)
     outcomes = delivery.finish(str(reason))

@@ -12,13 +12,13 @@ from itertools import groupby
 from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon import __version__
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.watched_file import Watch
 from cibeacon.settings import Settings
-from cibeacon.settings.endpoint import Endpoint
 
 UPLOADS = 4
 """Files that are sent at once."""

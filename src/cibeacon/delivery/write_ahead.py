@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cibeacon.ci.ci_system import CISystem, Variables
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.report import Notice
 from cibeacon.model.request import Request
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record
-from cibeacon.run import Run
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.redact import Redactor
 from cibeacon.settings import Settings, secret_values
-from cibeacon.settings.endpoint import Endpoint, endpoints
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS
 from cibeacon.spool.file_store import LockPatience, Spool, folder, is_address
@@ -41,11 +39,15 @@ _HURRY_SECONDS = 0.6
 
 
 class WriteAhead:
-    """The signals of a run in the spool. They are written as soon as they are known, and again when more is known."""
+    """The signals of a run in the spool. They are written as soon as they are known, and again when more is known.
 
-    def __init__(self, env: Environment, run: Run) -> None:
-        self._env, self._endpoints = env, endpoints(run.settings)
-        self._spool = open_spool(env, run.settings, run.host)
+    Args:
+        default_folder: the spool's folder where the setting `spool` gives none.
+    """
+
+    def __init__(self, env: Environment, settings: Settings, default_folder: str | None) -> None:
+        self._env, self._endpoints = env, settings.endpoints
+        self._spool = open_spool(env, settings, default_folder)
         self._redact = Redactor(secret_values(env.environ))
         self._records: dict[str, Record] = {}
         self._delivered: set[str] = set()
@@ -141,7 +143,7 @@ class WriteAhead:
         self._env.waiting(len(self._records.keys() - self._delivered))
 
 
-def open_spool(env: Environment, settings: Settings, ci_system: CISystem) -> SpoolStore | None:
+def open_spool(env: Environment, settings: Settings, default_folder: str | None) -> SpoolStore | None:
     """The spool of this run; None when there is none."""
     given = settings.core.spool
     if given and is_address(given):
@@ -150,7 +152,7 @@ def open_spool(env: Environment, settings: Settings, ci_system: CISystem) -> Spo
 
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
         return BucketSpool(Bucket(given, lambda: max(_SHORTEST, min(_LONGEST, deadline.remaining() / 2))))
-    path = folder(given, ci_system.spool_folder(Variables(env.environ)))
+    path = folder(given, default_folder)
     return Spool(paths.settled(env, path), env.token, lock_patience(env, settings), holds=True) if path else None
 
 
@@ -159,8 +161,13 @@ def lock_patience(env: Environment, settings: Settings) -> LockPatience:
     return LockPatience(min(_LOCK_SECONDS, settings.core.timeout * _LOCK_SHARE), env.sleep)
 
 
+def preview_steps(steps: Sequence[PlanStep], known: Mapping[str, Endpoint]) -> tuple[Outcome, ...]:
+    """The outcomes of a dry run."""
+    return tuple(preview(step, known) if isinstance(step, PlannedSignal) else step for step in steps)
+
+
 def preview(step: PlannedSignal, known: Mapping[str, Endpoint]) -> Outcome:
-    """The outcome of a dry run: the request that matters."""
+    """The outcome of a signal in a dry run: the request that matters."""
     return _main_request(step, known).preview(step.outcome, known[step.outcome.sink].base_url)
 
 

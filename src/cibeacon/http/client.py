@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from cibeacon.http.network_errors import Lost, no_time_left, too_slow, translate_error
 from cibeacon.http.session import HardenedSession, credential_headers
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome, OutcomeStatus
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.request import Exchange, Request, Response, SinkResult
@@ -24,7 +25,6 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import ScrubError
 from cibeacon.runtime.threads import Unwatched, within
 from cibeacon.runtime.watched_file import Watch, watched
-from cibeacon.settings.endpoint import Endpoint
 
 TRIES = 5
 CONNECT_SECONDS = 5.0

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import requests
 from urllib3.exceptions import HTTPError
 
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
-from cibeacon.settings.endpoint import Endpoint
 
 
 class Lost(NamedTuple):

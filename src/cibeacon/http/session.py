@@ -18,9 +18,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.request import Request
 from cibeacon.runtime.watched_file import Watched
-from cibeacon.settings.endpoint import Endpoint
 
 LARGEST = 8 << 20
 """Bytes of a response; as JSON they can take twenty times as much memory."""

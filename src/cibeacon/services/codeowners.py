@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cibeacon.services.glob import Glob, by_folder
+from cibeacon.model.glob import Glob, by_folder
 
 _SECTION = re.compile(r"\^?\[(?P<name>[^\]]*)\](\[\d+\])?(?P<owners>(\s.*)?)")
 _FIELD = re.compile(r"(?:\\.|[^\s\\])+")

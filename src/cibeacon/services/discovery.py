@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from cibeacon.model.glob import Glob
 from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import ServiceMapError, SettingsError
 from cibeacon.services import config_file
-from cibeacon.services.glob import Glob
 from cibeacon.services.rules import MISNAMED, Rule, Rules, service_key
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.trees import Side, Source, TreeFile, Trees

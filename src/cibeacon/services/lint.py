@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
+from cibeacon.model.glob import Glob, by_folder
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.services.findings import Finding, KeyPath, Mention, shown, unknown_name
-from cibeacon.services.glob import Glob, by_folder
 from cibeacon.services.rules import LIBRARY, MISNAMED, POLICIES, Rule, name_of
 from cibeacon.services.schema import MOST_HINTS
 from cibeacon.services.service_map import ServiceMap

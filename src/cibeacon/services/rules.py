@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
+from cibeacon.model.glob import Glob, checked_characters, is_plain
 from cibeacon.model.identifiers import is_service_name
 from cibeacon.services.findings import shown
-from cibeacon.services.glob import Glob, checked_characters, is_plain
 
 PLACEHOLDER = "{service}"
 LIBRARY = "\0"

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from cibeacon.model.glob import Glob, is_plain
 from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
 from cibeacon.services.findings import Finding, KeyPath, Mention, shown, unknown_key, unknown_name
-from cibeacon.services.glob import Glob, is_plain
 from cibeacon.services.rules import (
     LIBRARY,
     PLACEHOLDER,

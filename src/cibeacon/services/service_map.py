@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from cibeacon.services.glob import Glob, by_folder
+from cibeacon.model.glob import Glob, by_folder
 from cibeacon.services.rules import EMPTY, LIBRARY, MISNAMED, POLICIES, Rules, Template, name_of, service_key
 
 _MOST_UNOWNED = 5

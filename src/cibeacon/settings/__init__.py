@@ -7,17 +7,19 @@ generated from it. Edges and sinks never see a group: they take the values they 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.identifiers import ENV, ENV_JOB, is_uuid
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.dx import Deploy, Dx, Run
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeTokens, Output, Step
-from cibeacon.settings.options import Option, Origin, Problem, Sources, credentials, declared, resolve
+from cibeacon.settings.options import Option, Origin, Problem, Requirements, Sources, credentials, declared, resolve
 
 __all__ = [
     "GROUPS",
     "SIGNAL_KINDS",
+    "SINK_GROUPS",
     "Change",
     "Settings",
     "all_options",
@@ -49,6 +51,16 @@ class Settings(NamedTuple):
         return any(self.origins[name].given for name in names)
 
     @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Every sink's endpoint."""
+        return {name: getattr(self, name).endpoint for name in SINK_GROUPS}
+
+    def requirements(self, sink: str) -> Requirements:
+        """What a sink needs before anything can be sent to it."""
+        requirements: Requirements = getattr(self, sink).requirements
+        return requirements
+
+    @property
     def as_json(self) -> bool:
         """True when stdout holds one JSON document, or what a program makes of it."""
         return self.output.format == "json" or self.given("jq")
@@ -63,6 +75,9 @@ class Settings(NamedTuple):
 GROUPS: Mapping[str, type] = {
     name: group for name, group in Settings.__annotations__.items() if name not in ("origins", "problems")
 }
+
+SINK_GROUPS = tuple(name for name, group in GROUPS.items() if hasattr(group, "endpoint"))
+"""The groups that configure a sink, which has the same name."""
 
 
 def all_options() -> dict[str, tuple[Option, ...]]:
@@ -119,7 +134,7 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
     User names and passwords in URLs are secrets, too.
     """
     found = [environ[name] for name in ("CI_JOB_TOKEN", *_STORAGE_SECRETS) if environ.get(name, "").strip()]
-    options = (option for group in all_options().values() for option in group if option.name in _URL_OPTIONS)
+    options = (option for group in all_options().values() for option in group if option.name.endswith("_url"))
     urls = (*_URLS, *(name for option in options for name in option.variables))
     found += [part for name in urls if "@" in environ.get(name, "") for part in credentials(environ[name])]
     return tuple(dict.fromkeys((*own_secrets(environ), *found)))
@@ -138,7 +153,6 @@ _STORAGE_SECRETS = (
 )
 """Variables of the libraries that a spool in a bucket is reached by."""
 
-_URL_OPTIONS = ("dx_url", "dci_url", "flow_url", "dataops_url")
 _URLS = (
     *(name for proxy in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())),
     *("GITHUB_SERVER_URL", "GITHUB_API_URL", "CI_SERVER_URL", "CI_API_V4_URL", "CI_REPOSITORY_URL"),

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from cibeacon import __version__
 from cibeacon.model import identifiers, parsers
-from cibeacon.settings.options import option
+from cibeacon.model.endpoint import Endpoint
+from cibeacon.settings.options import Requirements, option
 
 PUBLIC = "https://api.distributed-ci.io"
 """The control server that everybody uses."""
@@ -98,3 +100,24 @@ class Dci(NamedTuple):
     dci_api_secret: str | None = option(
         parsers.token, None, "Secret of the remote CI.", secret=True, also=("DCI_API_SECRET",)
     )
+
+    @property
+    def requirements(self) -> Requirements:
+        """What must be set before anything can be sent."""
+        return Requirements(
+            wanted_by=(
+                *("dci_topic", "dci_job_id", "dci_components", "dci_latest_by", "dci_name", "dci_configuration"),
+                *("dci_change_url", "dci_tags", "dci_comment", "dci_files", "dci_key_values"),
+            ),
+            not_configured="DCI is not configured: set dci_topic, dci_client_id and the secret dci_api_secret",
+            required={
+                "dci_client_id": "DCI's client id is missing or empty: set dci_client_id (variable DCI_CLIENT_ID)",
+                "dci_api_secret": "DCI's secret is missing or empty: set the secret dci_api_secret (variable DCI_API_SECRET)",
+            },
+        )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where DCI is, and which remote CI signs. DCI shows the version of the client with the job."""
+        headers = {"Client-Version": f"cibeacon_{__version__}"}
+        return Endpoint(self.dci_url, self.dci_api_secret or "", client_id=self.dci_client_id or "", headers=headers)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.model import identifiers, parsers, status_words
-from cibeacon.settings.options import option
+from cibeacon.model.endpoint import Endpoint
+from cibeacon.settings.options import Requirements, option
 
 
 class Deploy(NamedTuple):
@@ -138,3 +139,20 @@ class Dx(NamedTuple):
         "Replace the services that DX has for the pull request, instead of adding to them.",
         flag=True,
     )
+
+    @property
+    def requirements(self) -> Requirements:
+        """What must be set before anything can be sent."""
+        return Requirements(
+            wanted_by=("dx_url", "dx_token", "dx_api", "replace_services"),
+            not_configured="DX is not configured: set dx_url and the secret dx_token",
+            required={
+                "dx_token": "DX's token is missing or empty: set the secret dx_token (variable DX_API_TOKEN)",
+                "dx_url": "DX's address is missing: set dx_url to the instance name or https://INSTANCE.getdx.net",
+            },
+        )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where DX is, and in which form of its API it is addressed."""
+        return Endpoint(self.dx_url or "", self.dx_token or "", self.dx_api)

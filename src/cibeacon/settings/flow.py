@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from cibeacon.model import identifiers, parsers
-from cibeacon.settings.options import option
+from cibeacon.model.endpoint import Endpoint
+from cibeacon.settings.options import Requirements, option
 
 LISTING = "/api/v1/flow/pipeline"
 """Where Instabase lists pipelines, by the heading of its documents."""
@@ -42,3 +43,27 @@ class Flow(NamedTuple):
         "Path of a PEM file with a client certificate and its key, where Instabase asks for one.",
         shown_default="none",
     )
+
+    @property
+    def requirements(self) -> Requirements:
+        """What must be set before anything can be sent."""
+        return Requirements(
+            wanted_by=("flow_job_id", "flow_pipelines"),
+            not_configured="Instabase Flow is not configured: set flow_job_id, flow_pipelines, flow_url and the secret flow_token",
+            required={
+                "flow_token": "Instabase's token is missing or empty: set the secret flow_token (variable CIBEACON_FLOW_TOKEN)",
+                "flow_url": "Instabase's address is missing: set flow_url to its scheme and host, https://HOST",
+            },
+        )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where Instabase is, and who asks."""
+        return Endpoint(
+            self.flow_url or "",
+            self.flow_token or "",
+            self.flow_list_path,
+            headers={"IB-Context": self.flow_context} if self.flow_context else {},
+            certificate=self.flow_client_cert,
+            certificate_setting="flow_client_cert",
+        )

@@ -90,6 +90,16 @@ class Origin(NamedTuple):
     given: bool
 
 
+class Requirements(NamedTuple):
+    """What a sink needs before anything can be sent to it. Its group of settings has them, and an `endpoint`."""
+
+    wanted_by: tuple[str, ...]
+    """Settings by which people show that they want signals sent to the sink."""
+    not_configured: str
+    required: Mapping[str, str]
+    """Each setting without which nothing can be sent, and what to do where it is missing."""
+
+
 class Problem(NamedTuple):
     """A value that cannot be used, as a paragraph. `group` names the settings group whose signals it spoils."""
 

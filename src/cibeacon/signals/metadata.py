@@ -7,10 +7,9 @@ the services that are being deployed).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cibeacon.ci import github
 from cibeacon.model import parsers
 from cibeacon.model.context import Context
 from cibeacon.model.outcome import OutcomeStatus
@@ -22,14 +21,19 @@ _FIX = "The program gives one object, such as {branch: .context.branch}."
 
 
 def with_metadata(
-    steps: Sequence[PlanStep], program: str, context: Context, environ: Mapping[str, str], seconds: float
+    steps: Sequence[PlanStep],
+    program: str,
+    context: Context,
+    read_event: Callable[[], object],
+    environ: Mapping[str, str],
+    seconds: float,
 ) -> list[PlanStep]:
     """The steps with what the program builds in each deployment; what the setting `metadata` holds wins, key by key."""
     services = [deployment.service for step in steps if (deployment := _deployment(step))]
     if not services:
         return list(steps)
     try:
-        built = _run_program(program, context, services, environ, seconds)
+        built = _run_program(program, context, read_event(), services, environ, seconds)
     except CibeaconError as error:
         return without_metadata(steps, "invalid", str(error))
     return [
@@ -55,11 +59,10 @@ def _deployment(step: PlanStep) -> Deployment | None:
 
 
 def _run_program(
-    program: str, context: Context, services: list[str], environ: Mapping[str, str], seconds: float
+    program: str, context: Context, event: object, services: list[str], environ: Mapping[str, str], seconds: float
 ) -> Mapping[str, Any]:
     from cibeacon.jq import jq_filter  # 5 ms that only a program costs
 
-    event = github.load_event(environ) if context.host == github.GitHub.name else None
     program_input = {"event": event, "context": context.document(), "services": services}
     results = jq_filter.run(program, program_input, seconds=min(seconds, jq_filter.SECONDS), environ=environ)
     if len(results) != 1:

@@ -11,24 +11,18 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, Signal
 from cibeacon.settings import SIGNAL_KINDS, Settings
-from cibeacon.settings.endpoint import endpoints
 from cibeacon.settings.options import Problem
 from cibeacon.signals import builders, requirements, triggers
 from cibeacon.signals.plan_input import NotPlanned, PlanInput
-from cibeacon.sinks import SINKS, method_of_kind
+from cibeacon.sinks import KINDS, SINKS, method_of_kind
 
-_SINK_OF_KIND: Mapping[str, str] = {"dci": "dci", "flow": "flow"}
-"""Kind of signal → its sink, where that is not DX."""
 _KINDS_OF_GROUP: Mapping[str, tuple[str, ...]] = {
     "core": SIGNAL_KINDS,
     "change": SIGNAL_KINDS,
-    "dx": ("pull-services", "deployment", "pipeline-run"),
     "deploy": ("deployment",),
     "run": ("pipeline-run", "dci"),
-    "dci": ("dci",),
-    "flow": ("flow",),
 }
-"""Settings group → the kinds of signal that a bad value in it makes invalid."""
+"""Settings group → the kinds of signal that a bad value in it makes invalid. One in a sink's group counts for that sink."""
 Built: TypeAlias = Sequence[Signal | NotPlanned]
 
 
@@ -51,19 +45,20 @@ def plan(plan_input: PlanInput) -> tuple[PlanStep, ...]:
             plan_input.context.host == "github"
         )  # the action's post stage has the settings of its main stage
         kinds = [kind for kind in kinds if kind != "pull-services" and not (kind == "flow" and main_sent_flow)]
-    return tuple(step for kind in kinds if _concerns(kind, plan_input) for step in _plan_kind(kind, plan_input))
+    sinks = [(kind, sink) for kind in kinds for sink in KINDS if _concerns(kind, sink, plan_input)]
+    return tuple(step for kind, sink in sinks for step in _plan_kind(kind, sink, plan_input))
 
 
 def kinds_made_invalid(problem: Problem) -> tuple[str, ...]:
     """The kinds of signal that a value which cannot be used makes invalid."""
     if problem.option == "services":  # the changed services are unknown then; other signals do not need them
         return ("pull-services",)
-    return _KINDS_OF_GROUP.get(problem.group, ())
+    return _KINDS_OF_GROUP.get(problem.group) or KINDS.get(problem.group, ())
 
 
 def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | None = None) -> PlanStep:
     """The signal, ready to be sent; invalid for `reason`, or where it breaks one of its sink's rules."""
-    form = endpoints(settings)[sink].form
+    form = settings.endpoints[sink].form
     fault = SINKS[sink].faults(signal)
     outcome = Outcome(
         kind=signal.kind,
@@ -72,27 +67,27 @@ def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | No
         reason=reason or fault,
         subject=signal.subject,
         method=SINKS[sink].method(signal, form),
-        key=signal.key,
+        key=signal.key if sink == _first_sink(signal.kind) else f"{sink}/{signal.key}",
         reference_id=signal.reference_id if isinstance(signal, Deployment | PipelineRun) else None,
     )
     return outcome if outcome.reason else PlannedSignal(signal, outcome)
 
 
-def _plan_kind(kind: str, plan_input: PlanInput) -> Iterator[PlanStep]:
-    sink, settings = _sink(kind), plan_input.settings
+def _plan_kind(kind: str, sink: str, plan_input: PlanInput) -> Iterator[PlanStep]:
+    settings = plan_input.settings
     signals: Built
     try:
-        _check_credential(kind, plan_input)
-        _check_settings(kind, plan_input)
+        _check_credential(sink, plan_input)
+        _check_settings(kind, sink, plan_input)
         trigger, build = _rules(kind)
         trigger(plan_input)
-        _check_sink(kind, plan_input)
+        _check_sink(kind, sink, plan_input)
         signals = build(plan_input)
     except NotPlanned as not_planned:
         signals = (not_planned,)
     for signal in signals:
         if isinstance(signal, NotPlanned):
-            method = method_of_kind(sink, kind, endpoints(settings)[sink].form)
+            method = method_of_kind(sink, kind, settings.endpoints[sink].form)
             yield Outcome(kind, sink, signal.status, signal.reason, signal.subject, method)
         else:
             yield check_signal(signal, sink, settings)
@@ -112,37 +107,41 @@ def _rules(kind: str) -> tuple[Callable[[PlanInput], object], Callable[[PlanInpu
     }[kind]
 
 
-def _sink(kind: str) -> str:
-    return _SINK_OF_KIND.get(kind, "dx")
+def _first_sink(kind: str) -> str | None:
+    """The sink that a kind of signal is made for; signals of DCI's jobs are of the kind `dci` in all their parts."""
+    return next((sink for sink, kinds in KINDS.items() if kind in kinds), None)
 
 
-def _concerns(kind: str, plan_input: PlanInput) -> bool:
-    """A sink that few people have is not mentioned where no setting asks for it."""
-    sink = _SINK_OF_KIND.get(kind)
-    return sink is None or plan_input.is_named(kind) or requirements.is_wanted(sink, plan_input.settings)
+def _concerns(kind: str, sink: str, plan_input: PlanInput) -> bool:
+    """A sink other than DX is not mentioned where no setting asks for it."""
+    if kind not in KINDS[sink]:
+        return False
+    is_named = plan_input.is_named(kind) and sink == _first_sink(kind)
+    return sink == "dx" or is_named or requirements.is_wanted(sink, plan_input.settings)
 
 
-def _check_credential(kind: str, plan_input: PlanInput) -> None:
+def _check_credential(sink: str, plan_input: PlanInput) -> None:
     """Where the host withholds secrets by policy, nothing that a stranger wrote can count as a fault."""
     withheld = plan_input.context.secrets_withheld and not plan_input.dry_run
-    if withheld and not requirements.has_credential(_sink(kind), plan_input.settings):
+    if withheld and not requirements.has_credential(sink, plan_input.settings):
         raise NotPlanned("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
 
 
-def _check_settings(kind: str, plan_input: PlanInput) -> None:
+def _check_settings(kind: str, sink: str, plan_input: PlanInput) -> None:
     problems = plan_input.settings.problems
     if plan_input.settings.given("deployed_at", "started_at", "finished_at"):
         from cibeacon.signals import times  # most runs are reported as they happen
 
         problems = (*problems, *times.problems(plan_input))
     for problem in problems:
-        if kind in kinds_made_invalid(problem):
+        other_sink = problem.group in KINDS and problem.group != sink
+        if kind in kinds_made_invalid(problem) and not other_sink:
             raise NotPlanned("invalid", f"{problem.message}.")
 
 
-def _check_sink(kind: str, plan_input: PlanInput) -> None:
+def _check_sink(kind: str, sink: str, plan_input: PlanInput) -> None:
     """A sink that is not configured is a choice, one that is configured wrong is a fault."""
-    sink, settings = _sink(kind), plan_input.settings
+    settings = plan_input.settings
     if reason := requirements.unreachable(sink, settings, dry_run=plan_input.dry_run):
         by_choice = not requirements.is_wanted(sink, settings) and not plan_input.is_named(kind)
         raise NotPlanned("skipped" if by_choice else "invalid", reason)

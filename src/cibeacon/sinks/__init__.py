@@ -1,6 +1,6 @@
 """The sinks: the systems that signals are sent to. A sink is a module that says what should be sent, and never sends it.
 
-A new sink is a module with the members of `Sink`, and its name in `NAMES`.
+A new sink is a module with the members of `Sink`, and a line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from cibeacon.model.request import Exchange, Request, Resumed
 from cibeacon.model.signals import Signal
 from cibeacon.model.spool_record import Record
 
-NAMES = ("dx", "dci", "flow")
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "dx": ("pull-services", "deployment", "pipeline-run"),
+    "dci": ("dci",),
+    "flow": ("flow",),
+}
+"""Each sink and the kinds of signal that it receives. Where several receive a kind, the first is the one it is made for."""
 
 
 class Sink(Protocol):
@@ -51,15 +56,15 @@ class _Sinks(Mapping[str, Sink]):
     """Every sink by its name. A sink is imported when it is asked for: most runs report to one."""
 
     def __getitem__(self, name: str) -> Sink:
-        if name not in NAMES:
+        if name not in KINDS:
             raise KeyError(name)
         return cast("Sink", import_module(f"cibeacon.sinks.{name}"))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(NAMES)
+        return iter(KINDS)
 
     def __len__(self) -> int:
-        return len(NAMES)
+        return len(KINDS)
 
 
 SINKS: Mapping[str, Sink] = _Sinks()

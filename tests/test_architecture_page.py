@@ -1,0 +1,77 @@
+"""What docs/architecture.md adds to the product as examples works: each is applied to a copy, and a run uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def example(title):
+    """The fenced blocks of an example: file name, language and text; a block begins with a comment that names its file."""
+    part = PAGE.partition(f"### {title}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+    blocks = re.findall(r"^```(python|diff)\n# (\S+)\n(.*?)^```", part, re.S | re.M)
+    assert blocks, title
+    return blocks
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the product, with a function that applies an example and one that runs the command line."""
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    (tmp_path / "work").mkdir()
+
+    def apply(title):
+        for language, name, text in example(title):
+            path = tmp_path / name
+            if language == "python":
+                assert not path.exists()
+                path.write_text(text, encoding="utf-8")
+                continue
+            whole = path.read_text(encoding="utf-8")
+            old = "".join(f"{line[1:]}\n" for line in text.splitlines() if line[0] != "+")
+            new = "".join(f"{line[1:]}\n" for line in text.splitlines() if line[0] != "-")
+            assert whole.count(old) == 1, f"{name} has no such lines:\n{old}"
+            path.write_text(whole.replace(old, new), encoding="utf-8")
+
+    def run(*argv, **environ):
+        ended = subprocess.run(
+            [sys.executable, "-m", "cibeacon", *argv, "--format", "json"],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path / "src"), **environ},
+            cwd=tmp_path / "work",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    return apply, run
+
+
+def test_a_ci_system_is_a_file_and_a_line(copy):
+    apply, run = copy
+    variables = {
+        "DRONE": "true",
+        "DRONE_REPO": "acme/shop",
+        "DRONE_BUILD_NUMBER": "42",
+        "DRONE_COMMIT_SHA": "d1a34f0" + "0" * 33,
+        "DRONE_SOURCE_BRANCH": "topic",
+        "DRONE_BUILD_LINK": "https://drone.example.com/acme/shop/42",
+    }
+    assert run("report", "--dry-run", **variables)["context"]["host"] != "drone"
+    apply("A CI system")
+    document = run("report", "--dry-run", **variables)
+    context = document["context"]
+    assert (context["host"], context["repository"], context["run_id"]) == ("drone", "acme/shop", "42")
+    (signal,) = [signal for signal in document["signals"] if signal["kind"] == "pipeline-run"]
+    assert signal["request"]["body"]["pipeline_source"] == "Drone"
