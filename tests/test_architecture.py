@@ -48,7 +48,7 @@ STANDARD_DOORS = {
     },
     "resource": {"files.scrub_child", "git.git_process", "jq.jq_child"},
     "socket": {"sandbox"},
-    "threading": {"backfill", "runtime.threads", "sandbox"},
+    "threading": {"backfill", "runtime.deadline", "sandbox"},
     "signal": {"files.scrub", "jq.jq_filter", "runtime.cleanup", "runtime.signal_handling"},
     "xml": {"files.junit", "sandbox"},
     "fcntl": {"spool.file_store"},
@@ -195,7 +195,7 @@ def test_there_is_one_firebreak():
         for node in ast.walk(TREES[path])
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node) and house.package(path) != "sandbox"
     ]
-    assert sorted(catching) == ["runtime.errors", "runtime.threads"]  # a deadline hands on what its work raised
+    assert sorted(catching) == ["runtime.deadline", "runtime.errors"]  # a deadline hands on what its work raised
 
 
 def test_heavy_libraries_are_imported_only_where_they_are_used():

@@ -14,7 +14,7 @@ from cibeacon.model.report import Report
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
 from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.watched_file import Watch
+from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
 from cibeacon.signals.plan import check_signal

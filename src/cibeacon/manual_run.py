@@ -12,8 +12,7 @@ from cibeacon.model.report import Notice, Report
 from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.paths import toplevel
-from cibeacon.runtime.watched_file import Watch
+from cibeacon.runtime.paths import Watch, toplevel
 from cibeacon.settings import Settings
 from cibeacon.signals.plan import PlanStep
 

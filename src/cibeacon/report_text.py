@@ -18,7 +18,7 @@ from cibeacon.model.context import Context
 from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import timestamp
 from cibeacon.model.report import MOST_REASONS, Report
-from cibeacon.runtime.sanitize import cell, clipped, json_text
+from cibeacon.runtime.safe_text import cell, clipped, json_text
 from cibeacon.settings.options import Origin
 
 OUTPUTS: Mapping[str, str] = {

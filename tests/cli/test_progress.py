@@ -16,7 +16,7 @@ from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Request, SinkResult
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.watched_file import watched
+from cibeacon.runtime.paths import watched
 from faults import FaultServer, answers, response
 
 

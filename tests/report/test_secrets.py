@@ -17,7 +17,7 @@ from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.http.client import HttpClient
 from cibeacon.model.spool_record import Record
-from cibeacon.runtime.redact import spellings
+from cibeacon.runtime.safe_text import spellings
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import all_options

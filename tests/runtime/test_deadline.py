@@ -7,7 +7,7 @@ from threading import Barrier, Event, current_thread
 
 import pytest
 
-from cibeacon.runtime.threads import Unwatched, together, within
+from cibeacon.runtime.deadline import Unwatched, together, within
 
 
 def test_what_the_work_returns_is_handed_on():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.runtime.redact import MASK, Redactor
+from cibeacon.runtime.safe_text import MASK, Redactor
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="*"), min_size=4).filter(
     lambda text: text == text.strip()

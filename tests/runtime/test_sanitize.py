@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cibeacon.runtime.sanitize import cell, clipped, command_data, command_property, json_text, line
+from cibeacon.runtime.safe_text import cell, clipped, command_data, command_property, json_text, line
 from hostile import ANYTHING, ESC, TEXTS, called
 from log_grammar import Command, commands, sections
 

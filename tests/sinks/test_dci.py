@@ -22,7 +22,7 @@ from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Attachment, DciJob, Deployment, JobState, JobValue
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
-from cibeacon.runtime.watched_file import watched
+from cibeacon.runtime.paths import watched
 from cibeacon.sinks import dci, dci_api, dci_jobs, signal_record
 from cibeacon.sinks.dci_api import TRIES
 from cibeacon.sinks.dci_jobs import STATUSES

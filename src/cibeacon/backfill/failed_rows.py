@@ -15,7 +15,7 @@ from typing import IO
 
 from cibeacon.backfill.columns import FAILURE_COLUMNS, IGNORED
 from cibeacon.runtime.errors import CibeaconError
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 
 _OWN_NAME = re.compile(r"(?P<input>.+)\.failed(-\d{1,6})?\.csv", re.DOTALL)
 _WIDTH = 500

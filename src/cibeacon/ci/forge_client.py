@@ -76,7 +76,7 @@ class ForgeClient(NamedTuple):
 
     def _ask(self, question: Callable[[_Api], _Answer]) -> _Answer:
         """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
-        from cibeacon.runtime.threads import Unwatched, within
+        from cibeacon.runtime.deadline import Unwatched, within
 
         if plain_http_refused(self.url) and not self.allow_http:
             raise HostError(

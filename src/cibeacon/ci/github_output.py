@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from cibeacon.model.ci_output import CIOutput, Link, OutputFile, ReportTexts
 from cibeacon.model.report import Report
-from cibeacon.runtime import redact
-from cibeacon.runtime.sanitize import command_data, command_property, escaped, json_text
+from cibeacon.runtime import safe_text
+from cibeacon.runtime.safe_text import command_data, command_property, escaped, json_text
 
 _URL = re.compile(r"https?://[^/\s]+\S*")
 _MOST_ANNOTATIONS = 10
@@ -48,7 +48,7 @@ def masks(secrets: Iterable[str]) -> tuple[str, ...]:
 
     The runner takes these lines out of the log. It knows its own secrets already, not those from elsewhere.
     """
-    spellings = dict.fromkeys(spelling for secret in secrets for spelling in redact.spellings(secret))
+    spellings = dict.fromkeys(spelling for secret in secrets for spelling in safe_text.spellings(secret))
     return tuple(f"::add-mask::{escaped(spelling)}" for spelling in spellings)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from cibeacon.model.ci_output import CIOutput, Link, OutputFile, ReportTexts
 from cibeacon.model.report import MOST_REASONS, Report
 from cibeacon.runtime.environment import Stage
-from cibeacon.runtime.sanitize import clipped, json_text, line
+from cibeacon.runtime.safe_text import clipped, json_text, line
 
 PREFIX = "CIBEACON_OUT_"
 SETTINGS: Mapping[str, str] = {"dci_job_id": "CIBEACON_DCI_JOB_ID"}

@@ -17,8 +17,7 @@ from cibeacon.model import parsers
 from cibeacon.model.payload import iso
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, interruption
-from cibeacon.runtime.redact import Redactor
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values
 from cibeacon.signals.times import EARLIEST
 

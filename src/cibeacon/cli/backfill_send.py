@@ -18,7 +18,7 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import begin_output, guarded_code
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals.requirements import unreachable
 from cibeacon.sinks import dx

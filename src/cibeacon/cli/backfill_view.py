@@ -19,8 +19,7 @@ from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
 from cibeacon.model.outcome import ShownRequest
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.redact import Redactor
-from cibeacon.runtime.sanitize import clipped, json_text
+from cibeacon.runtime.safe_text import Redactor, clipped, json_text
 from cibeacon.settings import Settings
 
 LINE_SECONDS = 10.0

@@ -22,7 +22,7 @@ from cibeacon.model.ci_output import OutputFile
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
-from cibeacon.runtime.sanitize import clipped, command_data, command_property, json_text
+from cibeacon.runtime.safe_text import clipped, command_data, command_property, json_text
 from cibeacon.settings import load_settings
 
 _WIDTH = 400

@@ -10,7 +10,7 @@ from cibeacon.ci.detect import is_ci_job
 from cibeacon.cli.dataops_context import DataopsVerb
 from cibeacon.dataops.snapshot import PipelineJob, Snapshot
 from cibeacon.report_text import markdown_table
-from cibeacon.runtime.sanitize import cell, clipped, line
+from cibeacon.runtime.safe_text import cell, clipped, line
 
 if TYPE_CHECKING:
     from rich.live import Live

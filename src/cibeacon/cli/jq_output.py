@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from cibeacon.cli.output import answer, say
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
-from cibeacon.runtime.redact import Redactor
-from cibeacon.runtime.sanitize import block, clipped, json_text
+from cibeacon.runtime.safe_text import Redactor, block, clipped, json_text
 from cibeacon.settings import Settings
 
 _WIDTH = 500

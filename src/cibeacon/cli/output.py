@@ -7,7 +7,7 @@ import select
 import stat
 
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, own_secrets
 
 GRACE = 1.0

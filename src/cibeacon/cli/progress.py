@@ -8,9 +8,8 @@ from pathlib import Path
 
 from cibeacon.cli.output import say
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.redact import Redactor
-from cibeacon.runtime.sanitize import clipped
-from cibeacon.runtime.watched_file import Watch
+from cibeacon.runtime.paths import Watch
+from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values
 
 LARGE = 8 << 20

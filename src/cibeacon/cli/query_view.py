@@ -10,8 +10,7 @@ from cibeacon.cli.output import answer, say
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.redact import Redactor
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import load_settings, secret_values
 from cibeacon.sink_query import QueryResult, run_query
 from cibeacon.sinks.dci_query import SinkRows

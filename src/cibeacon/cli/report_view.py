@@ -18,8 +18,7 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
-from cibeacon.runtime.redact import Redactor
-from cibeacon.runtime.sanitize import clipped, json_text
+from cibeacon.runtime.safe_text import Redactor, clipped, json_text
 from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.settings.options import Origin, misspelt
 

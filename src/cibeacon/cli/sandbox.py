@@ -10,7 +10,7 @@ import click
 
 from cibeacon.cli.output import say
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox

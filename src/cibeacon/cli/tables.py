@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from cibeacon.model.payload import at
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 
 Columns: TypeAlias = dict[str, str]
 """Heading → where its cells stand in a record: keys with dots between them."""

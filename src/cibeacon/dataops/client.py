@@ -23,8 +23,7 @@ from cibeacon.http.session import HardenedSession
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number
-from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.threads import within
+from cibeacon.runtime.deadline import Deadline, within
 
 PAGE = 100
 _LONGEST = 15.0

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from cibeacon.runtime.errors import CibeaconError
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 
 ResultStatus: TypeAlias = Literal["success", "failed", "canceled", "skipped", "manual", "timed-out", "lost", "refused"]
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Self
 
-from cibeacon.runtime.sanitize import line
+from cibeacon.runtime.safe_text import line
 
 LONGEST_LINE = 16384
 """Characters; a longer line is broken."""

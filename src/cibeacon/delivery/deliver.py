@@ -16,7 +16,7 @@ from cibeacon.model.signals import NO_JOB, Attachment, JobUpdate, job_key
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
-from cibeacon.runtime.watched_file import Watch
+from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS

@@ -17,7 +17,7 @@ from cibeacon.model.outcome import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.watched_file import Watch
+from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings
 
 UPLOADS = 4
@@ -99,7 +99,7 @@ class SignalSender:
 
     def _upload(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
         """A file that fails does not stop the others, until so many in a row have failed as are sent at once."""
-        from cibeacon.runtime.threads import together  # loaded with the network stack only
+        from cibeacon.runtime.deadline import together  # loaded with the network stack only
 
         failures = 0
         with ExitStack() as stack:

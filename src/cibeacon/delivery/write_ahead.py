@@ -18,7 +18,7 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
-from cibeacon.runtime.redact import Redactor
+from cibeacon.runtime.safe_text import Redactor
 from cibeacon.settings import Settings, secret_values
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS

@@ -15,8 +15,8 @@ from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
 from cibeacon.git.log import CommitLog, LoggedCommit
 from cibeacon.git.revisions import tag_series
+from cibeacon.runtime.deadline import within
 from cibeacon.runtime.errors import CibeaconError, HostError
-from cibeacon.runtime.threads import within
 
 if TYPE_CHECKING:
     from cibeacon.ci.github_history import GitHubHistory

@@ -22,7 +22,7 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.errors import ScrubError
 from cibeacon.runtime.isolated_child import run_isolated
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 
 DEFAULTS: tuple[str, ...] = (
     r"gh[opusr]_[A-Za-z0-9_.-]{36,}",

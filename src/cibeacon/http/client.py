@@ -21,10 +21,9 @@ from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.outcome import Outcome, OutcomeStatus
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.request import Exchange, Request, Response, SinkResult
-from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.deadline import Deadline, Unwatched, within
 from cibeacon.runtime.errors import ScrubError
-from cibeacon.runtime.threads import Unwatched, within
-from cibeacon.runtime.watched_file import Watch, watched
+from cibeacon.runtime.paths import Watch, watched
 
 TRIES = 5
 CONNECT_SECONDS = 5.0

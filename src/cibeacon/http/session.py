@@ -20,7 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.request import Request
-from cibeacon.runtime.watched_file import Watched
+from cibeacon.runtime.paths import Watched
 
 LARGEST = 8 << 20
 """Bytes of a response; as JSON they can take twenty times as much memory."""

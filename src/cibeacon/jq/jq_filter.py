@@ -23,7 +23,7 @@ from cibeacon.model.parsers import DEEPEST, deeper
 from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.isolated_child import run_isolated
-from cibeacon.runtime.sanitize import clipped
+from cibeacon.runtime.safe_text import clipped
 
 SECONDS = 5.0
 """What a program gets where more time is left."""

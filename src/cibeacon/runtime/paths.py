@@ -2,17 +2,20 @@
 
 Links above a folder that the machine or its user chose (the checkout, the project, the runner's temporary folder) are
 their own affair and are resolved first; below it nothing is followed, on no component, at the moment of opening
-(https://man7.org/linux/man-pages/man2/openat.2.html). Does not know what the files hold.
+(https://man7.org/linux/man-pages/man2/openat.2.html). A file that is sent is read as far as it reached when it was opened.
+Does not know what the files hold.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from cibeacon.runtime.environment import Environment
 
@@ -177,3 +180,33 @@ def _is_link(name: str, folder: int) -> bool:
     with suppress(OSError):
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     return False
+
+
+Watch: TypeAlias = Callable[[Path, int], object]
+"""Told a file and how many of its bytes were read so far, from whatever thread reads it."""
+
+
+class Watched(io.BufferedReader):
+    """So many bytes of a file as it had when it was opened."""
+
+    def __init__(self, path: Path, watch: Watch | None) -> None:
+        super().__init__(io.FileIO(open_regular(path)))
+        self.len = os.fstat(self.fileno()).st_size
+        """Bytes; `requests` takes this for the length."""
+        self._path, self._watch, self._read = path, watch, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Bytes, up to the size that the file had. Raises `OSError` where it holds less by now."""
+        left = self.len - self._read
+        content = super().read(left if size is None or size < 0 else min(size, left))
+        if left and size and not content:
+            raise OSError(f"{self._path.name} became shorter while it was read")
+        self._read += len(content)
+        if self._watch:
+            self._watch(self._path, self._read)
+        return content
+
+
+def watched(path: Path, watch: Watch | None) -> Watched:
+    """The file, open for reading. Raises `OSError`."""
+    return Watched(path, watch)

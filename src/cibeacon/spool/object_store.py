@@ -14,9 +14,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
-from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.deadline import Deadline, within
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.runtime.threads import within
 
 EXTRA = "cibeacon[remote]"
 _AT_ONCE = 200
