@@ -263,14 +263,14 @@ def _find_services(run: Run, config: RepositoryConfig, history: FallbackHistory,
         run.settings.deploy.deploy_services,
         each_pull_request=search.env.stage != "post",
     )
-    found = guarded(
+    services = guarded(
         lambda: find_service_changes(question),
         lambda reason: ServiceChanges(Changes("unknown", unknown=Unknown(reason))),
     )
     return run._replace(
-        changes=found.changes,
-        pr_changes=found.pr_changes,
-        map_fault=found.map_fault,
-        no_map=found.no_map,
-        notices=(*run.notices, *found.notices),
+        changes=services.changes,
+        pr_changes=services.pr_changes,
+        map_fault=services.map_fault,
+        no_map=services.no_map,
+        notices=(*run.notices, *services.notices),
     )

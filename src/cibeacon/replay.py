@@ -69,7 +69,7 @@ def _read(
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     token = None if dry_run else env.token
     reader = SpoolReader(
-        env.cwd, token, lock_patience(env, settings), partial(paths.settled, env), None if dry_run else deadline
+        env.cwd, token, lock_patience(env, settings), partial(paths.resolve_trusted, env), None if dry_run else deadline
     )
     for name in dict.fromkeys(names):
         if name == "-":

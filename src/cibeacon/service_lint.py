@@ -154,7 +154,7 @@ def _compare(
         mentions = config.read.mentions if own else [Mention(("services",), "template", text) for text in given]
         findings += lint.warnings(service_map, mentions, list(repository.entries(head, "--name-only")))
     if against_files and (head or closed):
-        findings += [*lint.catch_all(service_map), *lint.nothing_found(service_map)]
+        findings += [*lint.catch_all(service_map), *lint.no_service(service_map)]
     if config.read.service_map is None:
         elsewhere += [finding._replace(text=f"services: {finding.text}") for finding in findings]
         findings = []

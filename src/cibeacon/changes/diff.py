@@ -18,7 +18,7 @@ from cibeacon.services.findings import shown, unknown_service
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 
-_NOTHING_FOUND = Unknown(
+_NO_SERVICE = Unknown(
     "the service map finds no service in the repository",
     "correct the rule, or name services; cibeacon services check shows what leads nowhere",
 )
@@ -59,7 +59,7 @@ def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | 
     owners = service_map.assign(paths)
     unknown = _misnamed(owners.misnamed)
     if not unknown and owners.paths and not owners.why and service_map.is_empty():
-        unknown = _NOTHING_FOUND._replace(why=f"{_NOTHING_FOUND.why}; looked for: {service_map.searched or 'nothing'}")
+        unknown = _NO_SERVICE._replace(why=f"{_NO_SERVICE.why}; looked for: {service_map.searched or 'nothing'}")
     if unknown:
         owners = owners._replace(why={})
     return Changes(

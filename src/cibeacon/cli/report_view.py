@@ -181,7 +181,7 @@ def _write(env: Environment, clean: Redactor, files: Iterable[OutputFile]) -> li
     """Writes files. Returns a sentence for each that could not be written."""
     faults = []
     for file in files:
-        path = paths.settled(env, file.path)
+        path = paths.resolve_trusted(env, file.path)
         content = clean(file.text).encode("utf-8", "backslashreplace")
         try:
             if file.append:

@@ -92,21 +92,21 @@ class _Delivery:
         """One outcome for each step; `reason` says why a step without one was not sent."""
         sentence = f"{reason[:1].upper()}{reason[1:]}."
         return tuple(
-            self._outcomes.get(index) or self._settle(index, _spooled(step, "not sent", sentence))
+            self._outcomes.get(index) or self._record_outcome(index, _spooled(step, "not sent", sentence))
             for index, step in enumerate(self._steps)
         )
 
     def _record(self, index: int, outcome: Outcome) -> None:
-        self._outcomes[index] = self._settle(index, self._keep_for_its_job(self._steps[index], outcome))
+        self._outcomes[index] = self._record_outcome(index, self._keep_for_its_job(self._steps[index], outcome))
         if outcome.sink == "dci" and (outcome.key or "").endswith("/job"):
             self._steps[index + 1 :] = [_after_job(step, outcome) for step in self._steps[index + 1 :]]
 
-    def _settle(self, index: int, outcome: Outcome) -> Outcome:
+    def _record_outcome(self, index: int, outcome: Outcome) -> Outcome:
         """The outcome as the spool has it, with the request that waits there where none was made."""
         planned = self._planned[index]
         if outcome.retryable and outcome.request is None and isinstance(planned, PlannedSignal):
             outcome = outcome._replace(request=preview(planned, self._endpoints).request)
-        return self._write_ahead.settle(outcome)
+        return self._write_ahead.record_outcome(outcome)
 
     def _keep_for_its_job(self, step: PlanStep, outcome: Outcome) -> Outcome:
         """A signal without its job at DCI is kept if the job waits in this spool, or in that of an earlier CI job."""

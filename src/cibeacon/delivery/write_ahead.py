@@ -85,7 +85,7 @@ class WriteAhead:
         """Whether a signal with that key waits in the spool."""
         return self._spool is not None and self._spool.holds(key)
 
-    def settle(self, outcome: Outcome) -> Outcome:
+    def record_outcome(self, outcome: Outcome) -> Outcome:
         """The outcome as the spool has it: what arrived, or never will, is removed there."""
         key = outcome.key or ""
         record = self._records.get(key)
@@ -153,7 +153,9 @@ def open_spool(env: Environment, settings: Settings, default_folder: str | None)
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
         return BucketSpool(Bucket(given, lambda: max(_SHORTEST, min(_LONGEST, deadline.remaining() / 2))))
     path = folder(given, default_folder)
-    return Spool(paths.settled(env, path), env.token, lock_patience(env, settings), holds=True) if path else None
+    return (
+        Spool(paths.resolve_trusted(env, path), env.token, lock_patience(env, settings), holds=True) if path else None
+    )
 
 
 def lock_patience(env: Environment, settings: Settings) -> LockPatience:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from cibeacon.ci.history import Mark, earlier
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.rows import ExportRow, deployment_row, pull_services_row, reference_id
-from cibeacon.export.service_history import Comparison, ServiceChanges, ServiceHistory
+from cibeacon.export.service_history import Comparison, HistoricServices, ServiceHistory
 from cibeacon.runtime.errors import HostError, SettingsError
 
 if TYPE_CHECKING:
@@ -83,19 +83,19 @@ class _Deployments:
         self._series, self._foreign_series = _tag_series(marks, services)
         self._finished: dict[int, Mark | str | None] = {}
 
-    def changes(self, indexes: Sequence[int]) -> Iterator[tuple[Mark, ServiceChanges]]:
+    def changes(self, indexes: Sequence[int]) -> Iterator[tuple[Mark, HistoricServices]]:
         """Each of these deployments that came to an end, with its services."""
-        answers: list[tuple[Mark, Comparison | ServiceChanges]] = []
+        answers: list[tuple[Mark, Comparison | HistoricServices]] = []
         for index in indexes:
             mark = self._finish(index)
             if mark is None:
                 self._totals.unfinished += 1
             elif isinstance(mark, str):
-                answers.append((self._marks[index], ServiceChanges(unknown=mark)))
+                answers.append((self._marks[index], HistoricServices(unknown=mark)))
             elif mark.environment is None and mark.family in self._foreign_series:
                 self._totals.add_foreign_tag(mark.family)
             elif mark.environment is None and mark.family in self._series:
-                answers.append((mark, ServiceChanges((mark.family,))))
+                answers.append((mark, HistoricServices((mark.family,))))
             else:
                 answers.append((mark, self._history.comparison(mark, mark.base or self._base(index))))
         comparisons = [answer for _, answer in answers if isinstance(answer, Comparison)]
@@ -138,7 +138,7 @@ def _tag_series(marks: Sequence[Mark], services: ServiceHistory) -> tuple[set[st
     return series, others - series if series else set()
 
 
-def _has_row(changed: ServiceChanges, name: str, totals: ExportTotals) -> bool:
+def _has_row(changed: HistoricServices, name: str, totals: ExportTotals) -> bool:
     """Whether an entry changed a service; counts it."""
     totals.entries += 1
     if changed.unknown:

@@ -23,7 +23,7 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings
 
 
-class ServiceChanges(NamedTuple):
+class HistoricServices(NamedTuple):
     """The services that something changed, or why they are unknown."""
 
     services: tuple[str, ...] = ()
@@ -46,9 +46,9 @@ class NamedServices:
     def __init__(self, services: Sequence[str]) -> None:
         self._services = tuple(sorted(set(services)))
 
-    def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[ServiceChanges]:
+    def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[HistoricServices]:
         """The named ones, for each comparison."""
-        return [ServiceChanges(self._services)] * len(comparisons)
+        return [HistoricServices(self._services)] * len(comparisons)
 
     def names_at(self, commit: str | None) -> Collection[str]:
         """None: no name in the history counts."""
@@ -89,7 +89,7 @@ class MappedServices:
         paths = (path for touched in self._log.changed_paths(pairs) for path in touched.paths)
         return {*names} & everywhere.assign(paths).why.keys()
 
-    def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[ServiceChanges]:
+    def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[HistoricServices]:
         """What each comparison changed; with `only_existing` only services that are still there after it."""
         in_clone = self._in_clone(comparisons)
         pairs = [
@@ -120,7 +120,7 @@ class MappedServices:
         except (ServiceMapError, SettingsError):  # an old tree may lack a file that the rules name
             return self.today
 
-    def _changes(self, pair: Comparison, diffs: Iterator[ChangedPaths], *, only_existing: bool) -> ServiceChanges:
+    def _changes(self, pair: Comparison, diffs: Iterator[ChangedPaths], *, only_existing: bool) -> HistoricServices:
         commit = str(pair.sha)
         services = self._map(pair.base, commit) if self._rules.rules.discover else self.today
         if pair.base is None:
@@ -133,23 +133,23 @@ class MappedServices:
         existing = (name for name in changes.services if name in has_files or name in self.names_at(commit))
         return changes._replace(services=tuple(existing))
 
-    def _changes_of_forge(self, pair: Comparison) -> ServiceChanges:
+    def _changes_of_forge(self, pair: Comparison) -> HistoricServices:
         if pair.ask_paths is None:
-            return ServiceChanges(unknown="its commits are not in the clone")
+            return HistoricServices(unknown="its commits are not in the clone")
         try:
             return _assign(self.today, pair.ask_paths())
         except HostError as error:
-            return ServiceChanges(unknown=f"{error.what} ({error.why})")
+            return HistoricServices(unknown=f"{error.what} ({error.why})")
 
 
 ServiceHistory: TypeAlias = NamedServices | MappedServices
 
 
-def _assign(services: ServiceMap, paths: Iterable[str]) -> ServiceChanges:
+def _assign(services: ServiceMap, paths: Iterable[str]) -> HistoricServices:
     assigned = services.assign(paths)
     for name, reason in assigned.misnamed.items():
-        return ServiceChanges(unknown=f"{shown(name)} changed ({reason}) and is no service name")
-    return ServiceChanges(tuple(assigned.why))
+        return HistoricServices(unknown=f"{shown(name)} changed ({reason}) and is no service name")
+    return HistoricServices(tuple(assigned.why))
 
 
 def open_service_history(
@@ -163,8 +163,8 @@ def open_service_history(
     if named and not any(PLACEHOLDER in name for name in named):
         return NamedServices(named)
     config = RepositoryConfig()
-    if found := config_file.of_checkout(root, settings.core.config, lambda path: committed(log, path) if log else None):
-        name, content = found
+    if file := config_file.of_checkout(root, settings.core.config, lambda path: committed(log, path) if log else None):
+        name, content = file
         config = RepositoryConfig(schema.read(config_file.parse(name, content), REPORTABLE), name)
     rules, fault = service_map(named, config)
     if fault:

@@ -116,24 +116,24 @@ class _Search:
             files = files[:MOST]
         types = [self._mime_type(path, file.real) for path, file in files]
         names = unique_names([(file.label, mime == JUNIT) for (_, file), mime in zip(files, types, strict=True)])
-        found = (
+        attachments = tuple(
             FoundFile(file.real, name, mime, file.size)
             for (_, file), name, mime in zip(files, names, types, strict=True)
         )
         more = len(self._complaints) - MOST_COMPLAINTS
         rest = (f"… and {more} more are not taken as they are",) if more > 0 else ()
-        return tuple(found), (*self._complaints[:MOST_COMPLAINTS], *rest)
+        return attachments, (*self._complaints[:MOST_COMPLAINTS], *rest)
 
     def _add(self, pattern: str) -> None:
         """Takes what a pattern means. Raises `ValueError` with what is wrong with it."""
         path = os.path.normpath(os.path.join(self._root, pattern))  # noqa: PTH118 - any text
         if not self._anywhere and not _is_within(path, self._top):
             raise ValueError(f"leads out of the folder {self._top}")
-        folder, paths_found = self._match(path)
-        for found in paths_found:
-            if found not in self.files:
-                self._take(found, os.path.relpath(found, self._root if _is_below(found, self._root) else folder))
-        if not paths_found:
+        folder, matches = self._match(path)
+        for match in matches:
+            if match not in self.files:
+                self._take(match, os.path.relpath(match, self._root if _is_below(match, self._root) else folder))
+        if not matches:
             self._complaints.append(f"{pattern} means no file")
 
     def _match(self, path: str) -> tuple[str, list[str]]:

@@ -100,8 +100,8 @@ def regexes(given: str) -> tuple[str, ...]:
     """Regular expressions separated by colons, as DCI's own tools have it."""
     import warnings
 
-    found = tuple(dict.fromkeys(text for text in given.split(":") if text))
-    for text in found:
+    patterns = tuple(dict.fromkeys(text for text in given.split(":") if text))
+    for text in patterns:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -110,9 +110,9 @@ def regexes(given: str) -> tuple[str, ...]:
             shown = json.dumps(text[:80])
             reason = f"holds {shown}, which is no regular expression: {error}; for a colon inside one write \\x3a"
             raise ValueError(reason) from error
-    if not found:
+    if not patterns:
         raise ValueError("holds no regular expression")
-    return found
+    return patterns
 
 
 def duration(given: str) -> float:

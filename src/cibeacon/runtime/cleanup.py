@@ -47,10 +47,10 @@ def temporary_folder() -> str:
     """
     from tempfile import gettempdir
 
-    found = os.path.realpath(gettempdir())
-    if found == os.path.realpath(".") and found not in _KNOWN:
+    folder = os.path.realpath(gettempdir())
+    if folder == os.path.realpath(".") and folder not in _KNOWN:
         raise FileNotFoundError(errno.ENOENT, "there is no folder for temporary files (variable TMPDIR)")
-    return found
+    return folder
 
 
 class OwnFolder:

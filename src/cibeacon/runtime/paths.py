@@ -39,7 +39,7 @@ def boundary(env: Environment) -> Path:
     return _top(env, here) or here
 
 
-def settled(env: Environment, path: Path | str) -> Path:
+def resolve_trusted(env: Environment, path: Path | str) -> Path:
     """Where a path leads by links that can be trusted: those above the outermost folder that strangers may fill.
 
     The rest is as it is written, for whoever opens it. Outside such folders only the last part is.

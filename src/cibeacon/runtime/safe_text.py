@@ -242,8 +242,8 @@ class Redactor:
     @cached_property
     def _wrapped(self) -> re.Pattern[str] | None:
         """What the base64 of a secret is, long enough to stand in several lines; few texts need it."""
-        found = sorted({each for secret in self._known for each in _wrappable(secret)}, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, found))) if found else None
+        parts = sorted({each for secret in self._known for each in _wrappable(secret)}, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, parts))) if parts else None
 
     def within(self, value: Any) -> Any:
         """The JSON value with every text in it redacted, names included."""

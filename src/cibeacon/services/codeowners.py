@@ -58,8 +58,8 @@ class Owners:
         """The patterns that may match a file in the folder, the last line first."""
         parts = folder.split("/")
         above = dict.fromkeys(("", *("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))))
-        found = [pair for name in above for pair in self._globs.get(name, ())]
-        return sorted(found, key=lambda pair: -pair[0])
+        pairs = [pair for name in above for pair in self._globs.get(name, ())]
+        return sorted(pairs, key=lambda pair: -pair[0])
 
 
 def _lines(text: str, *, gitlab: bool) -> Iterator[_Line]:

@@ -108,14 +108,14 @@ def documents(name: str, content: bytes) -> list[Any]:
     text = content.decode("utf-8-sig", "replace")
     try:
         if name.endswith((".yml", ".yaml")):
-            found = _yaml_documents(text)
+            documents = _yaml_documents(text)
         elif name.endswith(".json"):
-            found = [_json(text, [])]
+            documents = [_json(text, [])]
         else:
-            found = [_toml(text, []) if name.endswith(".toml") else text]
+            documents = [_toml(text, []) if name.endswith(".toml") else text]
     except (ValueError, RecursionError):
         return []
-    return [document for document in found if _is_json(document)]
+    return [document for document in documents if _is_json(document)]
 
 
 def line_finder(name: str, content: bytes) -> Callable[[KeyPath], int]:
@@ -158,10 +158,10 @@ def _compose(text: str) -> Any:
 
 def _json(text: str, repeated: list[RepeatedKey]) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        document = dict(pairs)
+        if len(document) < len(pairs):
             repeated.extend(RepeatedKey(key) for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        return found
+        return document
 
     return json.loads(text, object_pairs_hook=unique)
 

@@ -60,10 +60,10 @@ def checkout_reader(root: Path) -> Callable[[str], bytes | None]:
 
     def read_built(path: str) -> bytes | None:
         try:
-            found = config_file.in_folder(root, path)
+            file = config_file.in_folder(root, path)
         except ServiceMapError:
             return None
-        return found[1] if found else None
+        return file[1] if file else None
 
     return read_built
 
@@ -224,8 +224,8 @@ def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
     earlier = rules.owners_of
 
     def owners_of(path: str) -> tuple[str, ...]:
-        found = earlier(path) if earlier else ()
-        return found or tuple(dict.fromkeys(keys[owner] for owner in owners.of(path) if owner in keys))
+        services = earlier(path) if earlier else ()
+        return services or tuple(dict.fromkeys(keys[owner] for owner in owners.of(path) if owner in keys))
 
     return rules._replace(owners_of=owners_of, owner_keys=(*rules.owner_keys, *keys.values()))
 

@@ -110,13 +110,13 @@ def warnings(service_map: ServiceMap, mentions: Sequence[Mention], paths: Sequen
     rules, services = service_map.rules, service_map.services()
     libraries = {name_of(key) for key in rules.names if key.startswith(LIBRARY)}
     named = {*services, *libraries, *(name_of(key) for _, key, _ in service_map.discovered_roots())}
-    found = [*_unknown_names(mentions, named), *_unmatched(mentions, service_map, paths), *_misnamed(service_map)]
+    findings = [*_unknown_names(mentions, named), *_unmatched(mentions, service_map, paths), *_misnamed(service_map)]
     try:
         TopologicalSorter(rules.uses).prepare()
     except CycleError as error:
         cycle: list[str] = error.args[1][::-1]  # graphlib walks from the used to the user
         circle = " → ".join(map(name_of, cycle))
-        found.append(
+        findings.append(
             Finding((*_written_at(cycle[0]), "uses"), f"these use each other in a circle: {circle}.", "warning")
         )
     touches = (service_map.touch(path) for path in paths)
@@ -124,8 +124,8 @@ def warnings(service_map: ServiceMap, mentions: Sequence[Mention], paths: Sequen
     for key in rules.names:
         if key not in touched and key != rules.unmatched:
             section, name = _written_at(key)
-            found.append(Finding((section, name), f"{section}: {name} owns no file of the repository.", "warning"))
-    return [*found, *_differing_by_case(services)]
+            findings.append(Finding((section, name), f"{section}: {name} owns no file of the repository.", "warning"))
+    return [*findings, *_differing_by_case(services)]
 
 
 def _written_at(key: str) -> tuple[str, str]:
@@ -146,7 +146,7 @@ def catch_all(service_map: ServiceMap) -> Iterator[Finding]:
     yield Finding(("unmatched",), f"{text} {hint} name it under services, such as {name}: [].", "warning")
 
 
-def nothing_found(service_map: ServiceMap) -> Iterator[Finding]:
+def no_service(service_map: ServiceMap) -> Iterator[Finding]:
     """A map without a service leaves the changed services unknown for ever."""
     if service_map.is_empty():
         path: KeyPath = ("discover",) if service_map.searched else ()
@@ -156,12 +156,12 @@ def nothing_found(service_map: ServiceMap) -> Iterator[Finding]:
 
 def _misnamed(service_map: ServiceMap) -> Iterator[Finding]:
     """What was discovered under a name that no service may have."""
-    found: list[tuple[KeyPath, str, str]] = [
+    findings: list[tuple[KeyPath, str, str]] = [
         (("discover", order), f"{folder}/" if folder else "the top", key)
         for folder, key, order in service_map.discovered_roots()
     ]
-    found += [(("discover",), "what an owner of CODEOWNERS owns", key) for key in service_map.rules.owner_keys]
-    for path, subject, key in found:
+    findings += [(("discover",), "what an owner of CODEOWNERS owns", key) for key in service_map.rules.owner_keys]
+    for path, subject, key in findings:
         if key.startswith(MISNAMED):
             text = f"{subject} would be {shown(name_of(key))}, which is no service name: a change there makes"
             yield Finding(path, f"{text} the services unknown. {SERVICE_NAMES}.")

@@ -11,7 +11,7 @@ from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.identifiers import ENV, ENV_JOB, is_uuid
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
-from cibeacon.settings.dx import Deploy, Dx, Run
+from cibeacon.settings.dx import Deploy, Dx, RunOptions
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeTokens, Output, Step
 from cibeacon.settings.options import Option, Origin, Problem, Requirements, Sources, credentials, declared, resolve
@@ -37,7 +37,7 @@ class Settings(NamedTuple):
     output: Output
     change: Change
     deploy: Deploy
-    run: Run
+    run: RunOptions
     dx: Dx
     dci: Dci
     flow: Flow
@@ -133,11 +133,11 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
 
     User names and passwords in URLs are secrets, too.
     """
-    found = [environ[name] for name in ("CI_JOB_TOKEN", *_STORAGE_SECRETS) if environ.get(name, "").strip()]
+    secrets = [environ[name] for name in ("CI_JOB_TOKEN", *_STORAGE_SECRETS) if environ.get(name, "").strip()]
     options = (option for group in all_options().values() for option in group if option.name.endswith("_url"))
     urls = (*_URLS, *(name for option in options for name in option.variables))
-    found += [part for name in urls if "@" in environ.get(name, "") for part in credentials(environ[name])]
-    return tuple(dict.fromkeys((*own_secrets(environ), *found)))
+    secrets += [part for name in urls if "@" in environ.get(name, "") for part in credentials(environ[name])]
+    return tuple(dict.fromkeys((*own_secrets(environ), *secrets)))
 
 
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
 def variables(given: str) -> Mapping[str, str]:
     """Variables for a pipeline: a JSON object, or lines of NAME=VALUE. The server takes nothing but texts."""
     if given.lstrip().startswith("{"):
-        found = parsers.json_value(given)
-        if any(isinstance(value, dict | list) or value is None for value in found.values()):
+        document = parsers.json_value(given)
+        if any(isinstance(value, dict | list) or value is None for value in document.values()):
             raise ValueError("holds a value that is neither text nor number nor boolean")
-        pairs = {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
+        pairs = {name: value if isinstance(value, str) else json.dumps(value) for name, value in document.items()}
     else:
         lines = [line for line in given.split("\n") if line.strip()]
         if not all("=" in line for line in lines):

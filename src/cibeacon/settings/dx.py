@@ -61,7 +61,7 @@ class Deploy(NamedTuple):
     )
 
 
-class Run(NamedTuple):
+class RunOptions(NamedTuple):
     """Pipeline runs"""
 
     pipeline_name: str | None = option(

@@ -20,7 +20,7 @@ from cibeacon.sinks.dci_files import LONGEST, is_header_name, send_file, upload
 from cibeacon.sinks.dci_jobs import (
     FINAL,
     STATUSES,
-    end_strays,
+    end_duplicates,
     find_existing_jobs,
     find_job_id,
     find_jobs,
@@ -130,7 +130,7 @@ def _send_job(signal: DciJob) -> Exchange:
     is_new = not jobs
     if is_new:
         jobs = yield from _create_job(signal)
-    job, *strays = jobs
+    job, *duplicates = jobs
     outputs = {"dci_job_id": id_of(job)}
     states = [status for status in ("pre-run", "running") if not has_passed(job, status)]
     try:
@@ -138,7 +138,7 @@ def _send_job(signal: DciJob) -> Exchange:
             yield from set_state(id_of(job), status, signal.note)
     except SinkError as error:
         return error.result._replace(outputs=outputs)
-    yield from end_strays(strays, job)
+    yield from end_duplicates(duplicates, job)
     if is_new or states:
         return SinkResult("sent", outputs=outputs)
     return SinkResult("duplicate", f"DCI has this job already; it is {_shown_status(job)}.", outputs=outputs)
@@ -183,12 +183,12 @@ def _send_value(signal: JobValue) -> Exchange:
         job = yield from ask(get(f"/jobs/{job_id}"), "job")
         return next((row for row in rows(job, "keys_values") if row.get("key") == signal.name), None)
 
-    kept = yield from look()
-    if kept is None:
+    existing = yield from look()
+    if existing is None:
         yield from once(_keep_value(job_id, signal), look, lambda document: document)
         return SinkResult("sent", outputs=outputs)
-    has = f"DCI has {signal.name}={kept.get('value')} already"
-    if kept.get("value") == signal.value:
+    has = f"DCI has {signal.name}={existing.get('value')} already"
+    if existing.get("value") == signal.value:
         return SinkResult("duplicate", f"{has}.", outputs=outputs)
     return SinkResult("failed", f"{has}, and a job keeps the first number of a name.", "name taken", outputs=outputs)
 
@@ -199,10 +199,10 @@ def _keep_value(job_id: str, signal: JobValue) -> Request:
 
 def _send_state(signal: JobState, *, late: bool) -> Exchange:
     """Sets the job's state; a final one also ends the jobs that were made by mistake."""
-    job, *strays = yield from find_existing_jobs(signal.job_id, signal.correlation)
+    job, *duplicates = yield from find_existing_jobs(signal.job_id, signal.correlation)
     result = yield from _set_state_in_order(job, signal, late=late)
     if result.outcome != "failed" and signal.status in FINAL:
-        yield from end_strays(strays, job)
+        yield from end_duplicates(duplicates, job)
     return result
 
 

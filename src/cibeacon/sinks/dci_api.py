@@ -124,20 +124,20 @@ def ask_all(
     sort: str = "",
 ) -> Talk[tuple[list[DciRow], int]]:
     """The rows of a list, page by page, at most `limit`; and how many DCI has altogether."""
-    found: list[DciRow] = []
+    listed: list[DciRow] = []
     size_read = 0
     while True:
-        size = page_size if limit is None else min(page_size, limit - len(found))
-        response = yield page(path, where, offset=len(found), limit=size, sort=sort)
+        size = page_size if limit is None else min(page_size, limit - len(listed))
+        response = yield page(path, where, offset=len(listed), limit=size, sort=sort)
         document = answer(response)
         size_read += len(response.content)
         more, meta = rows(document, name)[:size], document.get("_meta")
-        found += more
+        listed += more
         count = meta.get("count") if isinstance(meta, dict) else None
-        total = count if isinstance(count, int) else len(found)
-        if not more or len(found) >= min(total, limit or total):
-            return found, total
-        if len(found) >= MOST_ROWS or size_read > MOST_BYTES:
+        total = count if isinstance(count, int) else len(listed)
+        if not more or len(listed) >= min(total, limit or total):
+            return listed, total
+        if len(listed) >= MOST_ROWS or size_read > MOST_BYTES:
             reason = f"DCI lists more than {MOST_ROWS:,} rows or {MOST_BYTES >> 20} MiB: give --limit or --where."
             raise SinkError(reason, "the list is too long")
 
@@ -165,10 +165,10 @@ def id_of(row: DciRow) -> str:
 
 def rows(document: DciRow, name: str) -> list[DciRow]:
     """The list that an answer holds under a name. Raises `SinkError` when it holds none."""
-    found = document.get(name)
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    rows = document.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise foreign(f"no list of {name}")
-    return found
+    return rows
 
 
 def answer(response: Response) -> DciRow:

@@ -26,8 +26,8 @@ def find_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
     """
     if job_id:
         return [(yield from ask(get(f"/jobs/{job_id}"), "job"))]
-    found = yield from ask_page(page("/jobs", {"tags": correlation}, limit=_MOST_OF_A_RUN), "jobs")
-    jobs = [row for row in found if isinstance(tags := row.get("tags"), list) and correlation in tags]
+    page_rows = yield from ask_page(page("/jobs", {"tags": correlation}, limit=_MOST_OF_A_RUN), "jobs")
+    jobs = [row for row in page_rows if isinstance(tags := row.get("tags"), list) and correlation in tags]
     jobs.reverse()  # the oldest first
     jobs.sort(key=_has_begun, reverse=True)
     return jobs
@@ -56,12 +56,12 @@ def find_job_id(job_id: str | None, correlation: str) -> Talk[str]:
     return job_id or id_of((yield from find_existing_jobs(None, correlation))[0])
 
 
-def end_strays(strays: Iterable[DciRow], job: DciRow) -> Talk[None]:
+def end_duplicates(duplicates: Iterable[DciRow], job: DciRow) -> Talk[None]:
     """Ends the jobs that were made by mistake: they would seem to run for ever. It does not matter if DCI refuses."""
-    for stray in strays:
-        if status_of(stray) not in FINAL:
+    for duplicate in duplicates:
+        if status_of(duplicate) not in FINAL:
             with suppress(SinkError):
-                yield from set_state(id_of(stray), "killed", f"Made twice by mistake: see the job {id_of(job)}.")
+                yield from set_state(id_of(duplicate), "killed", f"Made twice by mistake: see the job {id_of(job)}.")
 
 
 def state_request(job_id: str, status: str, comment: str | None = None) -> Request:

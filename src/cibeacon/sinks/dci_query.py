@@ -36,32 +36,32 @@ class RowFilter(NamedTuple):
     limit: int | None = None
 
 
-def identity(found: SinkRows) -> Exchange:
+def identity(result: SinkRows) -> Exchange:
     """Who signs, and for which teams."""
-    return ended_by_errors(_read_one("/identity", "identity", found))
+    return ended_by_errors(_read_one("/identity", "identity", result))
 
 
-def topics(found: SinkRows, wanted: RowFilter) -> Exchange:
+def topics(result: SinkRows, wanted: RowFilter) -> Exchange:
     """The topics that this remote CI may see."""
-    return ended_by_errors(_read_list("/topics", "topics", PAGE, wanted, found))
+    return ended_by_errors(_read_list("/topics", "topics", PAGE, wanted, result))
 
 
-def components(found: SinkRows, topic: str, wanted: RowFilter, *, latest_by: str | None = None) -> Exchange:
+def components(result: SinkRows, topic: str, wanted: RowFilter, *, latest_by: str | None = None) -> Exchange:
     """The components of a topic, the last released first; with `latest_by` one of each type that is in use.
 
     That is the last `released`, or the last `created` of those that are no team's own, as DCI schedules.
     """
-    return ended_by_errors(_read_components(found, topic, wanted, latest_by))
+    return ended_by_errors(_read_components(result, topic, wanted, latest_by))
 
 
-def jobs(found: SinkRows, wanted: RowFilter) -> Exchange:
+def jobs(result: SinkRows, wanted: RowFilter) -> Exchange:
     """The jobs of this remote CI's team, the newest first."""
-    return ended_by_errors(_read_list("/jobs", "jobs", JOBS_A_PAGE, wanted, found))
+    return ended_by_errors(_read_list("/jobs", "jobs", JOBS_A_PAGE, wanted, result))
 
 
-def job(found: SinkRows, job_id: str) -> Exchange:
+def job(result: SinkRows, job_id: str) -> Exchange:
     """One job with its states, files and results."""
-    return ended_by_errors(_read_one(f"/jobs/{job_id}", "job", found))
+    return ended_by_errors(_read_one(f"/jobs/{job_id}", "job", result))
 
 
 def without_secrets(value: Any) -> Any:
@@ -79,28 +79,28 @@ def _public(row: DciRow) -> DciRow:
     return public
 
 
-def _read_one(path: str, name: str, found: SinkRows) -> Exchange:
+def _read_one(path: str, name: str, result: SinkRows) -> Exchange:
     row = yield from ask(get(path), name)
-    found.rows, found.total = [_public(row)], 1
+    result.rows, result.total = [_public(row)], 1
     return SinkResult("sent")
 
 
-def _read_list(path: str, name: str, page_size: int, wanted: RowFilter, found: SinkRows) -> Exchange:
+def _read_list(path: str, name: str, page_size: int, wanted: RowFilter, result: SinkRows) -> Exchange:
     rows, total = yield from ask_all(path, name, wanted.where, page_size=page_size, limit=wanted.limit)
-    found.rows, found.total = [_public(row) for row in rows], total
+    result.rows, result.total = [_public(row) for row in rows], total
     return SinkResult("sent")
 
 
-def _read_components(found: SinkRows, wanted_topic: str, wanted: RowFilter, latest_by: str | None) -> Exchange:
+def _read_components(result: SinkRows, wanted_topic: str, wanted: RowFilter, latest_by: str | None) -> Exchange:
     topic = yield from find_topic(wanted_topic)
     path = f"/topics/{id_of(topic)}/components"
     if not latest_by:
-        return (yield from _read_list(path, "components", PAGE, wanted, found))
+        return (yield from _read_list(path, "components", PAGE, wanted, result))
     created = latest_by == "created"
     rows, _ = yield from ask_all(path, "components", wanted.where, sort="-created_at" if created else "")
     newest: dict[str, DciRow] = {}
     for row in rows:
         if row.get("state") == "active" and not (created and row.get("team_id")):
             newest.setdefault(str(row.get("type")), _public(row))
-    found.rows, found.total = list(newest.values())[: wanted.limit], len(newest)
+    result.rows, result.total = list(newest.values())[: wanted.limit], len(newest)
     return SinkResult("sent")
