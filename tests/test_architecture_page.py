@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -75,3 +77,60 @@ def test_a_ci_system_is_a_file_and_a_line(copy):
     assert (context["host"], context["repository"], context["run_id"]) == ("drone", "acme/shop", "42")
     (signal,) = [signal for signal in document["signals"] if signal["kind"] == "pipeline-run"]
     assert signal["request"]["body"]["pipeline_source"] == "Drone"
+
+
+def test_a_sink_is_a_file_for_its_settings_one_for_its_requests_and_a_line_for_each(copy, tmp_path):
+    apply, run = copy
+    apply("A sink")
+    heard, accepts = [], [False]
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(
+                (
+                    self.path,
+                    self.headers["Authorization"],
+                    json.loads(self.rfile.read(int(self.headers["Content-Length"]))),
+                )
+            )
+            self.send_response(201 if accepts[0] else 401)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Chat) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        variables = {
+            "CIBEACON_RUN_ID": "1",
+            "CIBEACON_REPOSITORY": "acme/shop",
+            "CIBEACON_DEPLOY_SERVICES": "cart",
+            "CIBEACON_ATTRIBUTION": "repository",
+            "CIBEACON_DRY_RUN": "false",
+            "CIBEACON_SPOOL": str(tmp_path / "spool"),
+            "CIBEACON_CHAT_URL": f"http://127.0.0.1:{server.server_port}",
+            "CIBEACON_CHAT_TOKEN": "chat-token",
+        }
+        message = ("/messages", "Bearer chat-token", {"text": "deployed cart"})
+        assert outcomes(run("report", **variables))["chat", "deployment"] == "failed"
+        accepts[0] = True
+        assert outcomes(run("replay", **variables)) == {("chat", "deployment"): "sent"}
+        server.shutdown()
+    assert heard == [message, message]
+    assert "chat" not in {sink for sink, _ in outcomes(run("report", CIBEACON_DEPLOY_SERVICES="cart"))}
+
+
+def test_a_setting_is_a_field(copy):
+    apply, run = copy
+    apply("A setting")
+    flags = ("--environment=eu", "--environment-prefix=prod-", "--deploy-services=cart", "--attribution=repository")
+    document = run("report", *flags, CIBEACON_RUN_ID="1", CIBEACON_REPOSITORY="acme/shop")
+    (signal,) = [signal for signal in document["signals"] if signal["kind"] == "deployment"]
+    assert signal["request"]["body"]["environment"] == "prod-eu"
+
+
+def outcomes(document):
+    """Sink and kind of each signal → its outcome."""
+    return {(signal["sink"], signal["kind"]): signal["outcome"] for signal in document["signals"]}
