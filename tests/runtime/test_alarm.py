@@ -36,3 +36,34 @@ def test_a_later_alarm_takes_the_place_of_an_earlier_one():
 
 def test_the_alarm_interrupts_all_the_same_when_its_time_has_come():
     assert ended(1.1) == (0, "interrupted")
+
+
+SLOW = """
+import time
+import __main__
+__main__.interrupts.halftime(0.1)
+time.sleep(1.0)
+DONE = True
+"""
+IMPORTER = """
+import os, sys, time
+from cibeacon.runtime.errors import HalfTime
+from cibeacon.runtime.signal_handling import Interrupts
+from cibeacon.runtime.interrupt_guard import interruptible
+interrupts = Interrupts(time.monotonic)
+interrupts.install()
+try:
+    with interruptible():
+        import slow
+        time.sleep(600)
+except HalfTime:
+    print("whole" if getattr(sys.modules.get("slow"), "DONE", False) else "half", flush=True)
+os._exit(0)
+"""
+
+
+def test_a_module_that_is_being_imported_is_imported_whole(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, "-c", IMPORTER]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("whole", "")

@@ -72,8 +72,16 @@ def discard(kind: type[KeyboardInterrupt]) -> None:
 
 def raise_pending(frame: FrameType | None) -> None:
     """Raises the interruption again, where it may be: Python swallows what is raised in a destructor or a callback."""
-    if _State.pending and _State.interruptible and (frame is None or frame.f_code not in _OWN_CODE):
+    is_own_code = frame is not None and frame.f_code in _OWN_CODE
+    if _State.pending and _State.interruptible and not is_own_code and not _is_importing(frame):
         raise _State.pending
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: half a library would stay, and fail later. The next alarm tries again."""
+    while frame and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _take_pending() -> KeyboardInterrupt:
