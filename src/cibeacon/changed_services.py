@@ -223,8 +223,8 @@ def _follow_pipeline(run: Run, forge: ForgeClient) -> Run:
 
 def _find_pull_requests(run: Run, forge: ForgeClient, history: FallbackHistory, search: Search) -> Run:
     """The run with the pull requests that its push merged, and with what the host says of one that a person named."""
-    if run.context.push:
-        from cibeacon.changes.pushed_prs import find_pushed_prs
+    if run.context.push and run.context.on_default_branch:
+        from cibeacon.changes.pushed_prs import find_pushed_prs  # only a push to the default branch merges
 
         by_id = run.settings.given("github_pull_id")
         pushed = guarded(

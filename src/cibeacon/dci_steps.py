@@ -18,8 +18,7 @@ from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
 from cibeacon.signals.plan import check_signal
-from cibeacon.signals.plan_input import PlanInput
-from cibeacon.signals.requirements import why_unsendable
+from cibeacon.signals.plan_input import PlanInput, why_unsendable
 from cibeacon.sinks import signal_record
 from cibeacon.sinks.dci_files import header_name
 from cibeacon.spool.spool_reader import SpoolReader

@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cibeacon.delivery.sender import open_client
 from cibeacon.manual_run import deliver_steps, read_run
-from cibeacon.model.outcome import Outcome
-from cibeacon.model.report import Report
+from cibeacon.model.report import Outcome, Report
 from cibeacon.model.signals import FlowAssignment
 from cibeacon.run import Run
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals.plan import PlannedSignal, check_signal
-from cibeacon.signals.requirements import why_unsendable
+from cibeacon.signals.plan_input import why_unsendable
 from cibeacon.signals.triggers import NO_PIPELINE
 from cibeacon.sinks import flow
 

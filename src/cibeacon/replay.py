@@ -16,8 +16,7 @@ from cibeacon.ci.ci_system import Variables
 from cibeacon.delivery import attachment_guard
 from cibeacon.delivery.sender import Client, Sending, SignalSender
 from cibeacon.delivery.write_ahead import lock_patience, open_spool
-from cibeacon.model.outcome import Outcome, ShownRequest
-from cibeacon.model.report import Notice, Report
+from cibeacon.model.report import Notice, Outcome, Report, ShownRequest
 from cibeacon.model.request import Resumed
 from cibeacon.model.signals import NO_JOB, job_key
 from cibeacon.runtime import paths
@@ -26,7 +25,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.settings import SIGNAL_KINDS, Settings, load_settings
-from cibeacon.signals.requirements import why_unsendable
+from cibeacon.signals.plan_input import why_unsendable
 from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
 from cibeacon.spool.spool_file import REFUSED

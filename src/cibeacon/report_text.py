@@ -13,11 +13,9 @@ from urllib.parse import quote
 
 from cibeacon import __version__
 from cibeacon.model.changes import Changes
-from cibeacon.model.ci_output import Link
 from cibeacon.model.context import Context
-from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import timestamp
-from cibeacon.model.report import MOST_REASONS, Report
+from cibeacon.model.report import MOST_REASONS, Link, Outcome, Report
 from cibeacon.runtime.safe_text import cell, clipped, json_text
 from cibeacon.settings.options import Origin
 

@@ -20,9 +20,8 @@ from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsErro
 from cibeacon.runtime.paths import toplevel
 from cibeacon.services import config_file, discovery, lint, schema
 from cibeacon.services.config_file import RepeatedKey
-from cibeacon.services.findings import Finding, KeyPath, Mention
 from cibeacon.services.lint import Listed, Which
-from cibeacon.services.rules import templates
+from cibeacon.services.rules import Finding, KeyPath, Mention, templates
 from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings

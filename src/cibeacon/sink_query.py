@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from cibeacon.ci.detect import is_ci_job
 from cibeacon.delivery.sender import open_client
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
-from cibeacon.signals.requirements import why_unsendable
+from cibeacon.signals.plan_input import why_unsendable
 from cibeacon.sinks.dci_query import SinkRows
 
 ONE = ("identity", "job")

@@ -11,10 +11,8 @@ import pytest
 from cibeacon import report_text
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import Changes
-from cibeacon.model.ci_output import ReportTexts
 from cibeacon.model.context import Context, PullRequest
-from cibeacon.model.outcome import Outcome, ShownRequest
-from cibeacon.model.report import Report
+from cibeacon.model.report import Outcome, Report, ReportTexts, ShownRequest
 from log_grammar import commands, sections
 
 JOB = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.ci import github, other_systems
+from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
-from cibeacon.ci.detect import detect
+from cibeacon.ci.detect import detect, read_run
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.git.remote import split_remote_url
 from cibeacon.model.context import Checkout
@@ -85,8 +85,8 @@ def test_a_remote_names_server_and_repository_and_never_a_credential(url, expect
 
 def test_a_laptop_is_no_ci_and_jenkins_is():
     checkout = Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
-    assert not other_systems.read_run(Variables({}), checkout).ci
-    assert other_systems.read_run(Variables({"CI": "true"}), checkout).ci
+    assert not read_run(Variables({}), checkout).ci
+    assert read_run(Variables({"CI": "true"}), checkout).ci
 
 
 JENKINS = {
@@ -153,7 +153,7 @@ JENKINS = {
 )
 def test_a_ci_system_says_whose_number_the_number_of_a_run_is(environ, pipeline, attempt):
     """Two pipelines of one server have a run 17 each, whatever a person calls them."""
-    context = other_systems.read_run(
+    context = read_run(
         Variables({"CI": "true", **environ}), Checkout("git@github.com:acme/shop.git", "b" * 40, "main", "main")
     )
     assert (context.pipeline_id, context.run_attempt) == (pipeline, attempt)

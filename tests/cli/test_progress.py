@@ -12,7 +12,7 @@ from cibeacon.cli.tables import table
 from cibeacon.http.client import HttpClient
 from cibeacon.http.session import UnrepeatingAdapter, credential_headers
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request, SinkResult
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment

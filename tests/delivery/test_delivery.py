@@ -19,7 +19,7 @@ from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.http.client import TRIES
 from cibeacon.model import spool_record
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import OutOfTime

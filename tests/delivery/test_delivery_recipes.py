@@ -20,7 +20,7 @@ from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.http import client
 from cibeacon.model import spool_record
-from cibeacon.model.outcome import Outcome, OutcomeStatus, exit_code
+from cibeacon.model.report import Outcome, OutcomeStatus, exit_code
 from cibeacon.model.spool_record import Record
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import load_settings

@@ -19,7 +19,7 @@ import pytest
 
 import faults
 from cibeacon.model import spool_record
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.signals import PipelineRun
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx

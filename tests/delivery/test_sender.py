@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.delivery.sender import UPLOADS, Sending, SignalSender
-from cibeacon.model.outcome import Outcome, ShownRequest
+from cibeacon.model.report import Outcome, ShownRequest
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings import load_settings
 from still_environment import still_environment

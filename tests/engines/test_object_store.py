@@ -15,7 +15,7 @@ import requests
 from buckets import PRODUCT, S3, SECRET, SERVER
 
 from cibeacon.model import spool_record
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx

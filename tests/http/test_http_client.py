@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import faults
 from cibeacon.http.client import LARGEST_REPLY, TRIES, Endpoint, HardenedSession, HttpClient, retry_after
-from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import plain_http_refused
+from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PullServices
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sinks import dx

@@ -8,8 +8,7 @@ import pytest
 
 from cibeacon.model.changes import Changes, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
-from cibeacon.model.outcome import Outcome
-from cibeacon.model.report import VERSION, Notice, Report
+from cibeacon.model.report import VERSION, Notice, Outcome, Report
 
 BARE = Context(host="local", server=None, repository=None, event=None)
 FULL = Context(

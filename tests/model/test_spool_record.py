@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.model import parsers
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request
 from cibeacon.model.spool_record import LARGEST, Record, SpoolRecordError, UnsupportedRecordVersion, read
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.model.changes import Changes
-from cibeacon.model.outcome import Outcome
-from cibeacon.model.report import Report
+from cibeacon.model.report import Outcome, Report
 from cibeacon.model.request import Request
 from cibeacon.report_text import summary
 

@@ -16,7 +16,7 @@ import pytest
 from cibeacon.ci.detect import SYSTEMS
 from cibeacon.model.changes import Changes, MergedPR, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.settings import SIGNAL_KINDS, load_settings
 from cibeacon.signals.plan import PlannedSignal, plan
 from cibeacon.signals.plan_input import File, PlanInput

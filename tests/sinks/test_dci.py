@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cibeacon.http.session import credential_headers
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Attachment, DciJob, Deployment, JobState, JobValue
 from cibeacon.model.spool_record import Record

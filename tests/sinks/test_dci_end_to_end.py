@@ -13,9 +13,7 @@ import pytest
 from cibeacon import report_text
 from cibeacon.ci import gitlab_output
 from cibeacon.demo import runs
-from cibeacon.model.ci_output import ReportTexts
-from cibeacon.model.outcome import Outcome, ShownRequest
-from cibeacon.model.report import Report
+from cibeacon.model.report import Outcome, Report, ReportTexts, ShownRequest
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import suite

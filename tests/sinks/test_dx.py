@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Response, SinkResult
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.model.spool_record import Record, read

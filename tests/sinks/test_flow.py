@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.http.session import credential_headers
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
 from cibeacon.model.signals import Deployment, FlowAssignment
 from cibeacon.model.spool_record import Record

@@ -13,7 +13,7 @@ import pytest
 
 from cibeacon.http.client import HttpClient
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cibeacon.model import spool_record
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 from cibeacon.sinks import dx
 

@@ -17,7 +17,7 @@ from cibeacon.backfill.rows import InvalidRow, RowFault, ValidRow
 from cibeacon.backfill.run_files import RunFiles, RunInput
 from cibeacon.backfill.sender import Job, Outage, Sender
 from cibeacon.backfill.summary import BackfillSummary, RowCounts
-from cibeacon.model.outcome import Outcome, ShownRequest
+from cibeacon.model.report import Outcome, ShownRequest
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.runtime.interrupt_guard import interruptible

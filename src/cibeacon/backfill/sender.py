@@ -21,7 +21,7 @@ from cibeacon.backfill.rate_limiter import RateLimiter
 from cibeacon.backfill.rows import ValidRow
 from cibeacon.backfill.run_files import RunInput
 from cibeacon.backfill.shard import partition_index
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.sinks import dx

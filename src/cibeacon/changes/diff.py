@@ -14,7 +14,7 @@ from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.runtime.errors import CheckoutError, CibeaconError
 from cibeacon.services.discovery import discover_services
-from cibeacon.services.findings import shown, unknown_service
+from cibeacon.services.rules import shown, unknown_service
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cibeacon.changes.commit_range import deepen
 from cibeacon.changes.history import Source
-from cibeacon.ci.other_systems import OtherSystem
+from cibeacon.ci.detect import OtherSystem
 from cibeacon.git.remote import split_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Unknown

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from cibeacon.git.remote import Remote
 from cibeacon.model import payload
-from cibeacon.model.ci_output import CIOutput, ReportTexts
 from cibeacon.model.context import Checkout, Context
-from cibeacon.model.report import Notice, Report
+from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
 
 

@@ -13,10 +13,9 @@ from typing import Any
 
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.git.remote import Remote, forge_remote
-from cibeacon.model.ci_output import CIOutput, ReportTexts
 from cibeacon.model.context import Checkout, Context, PullRequest, Push
 from cibeacon.model.payload import at, commit, number, seconds, server, string
-from cibeacon.model.report import Notice, Report
+from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import EventError, guarded
 

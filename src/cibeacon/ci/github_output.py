@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon.model.ci_output import CIOutput, Link, OutputFile, ReportTexts
-from cibeacon.model.report import Report
+from cibeacon.model.report import CIOutput, Link, OutputFile, Report, ReportTexts
 from cibeacon.runtime import safe_text
 from cibeacon.runtime.safe_text import command_data, command_property, escaped, json_text
 

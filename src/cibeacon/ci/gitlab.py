@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.git.remote import Remote, forge_remote
-from cibeacon.model.ci_output import CIOutput, ReportTexts
 from cibeacon.model.context import Context, PullRequest, Push
-from cibeacon.model.report import Report
+from cibeacon.model.report import CIOutput, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
 
 _ACCESS = (

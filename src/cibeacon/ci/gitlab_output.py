@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-from cibeacon.model.ci_output import CIOutput, Link, OutputFile, ReportTexts
-from cibeacon.model.report import MOST_REASONS, Report
+from cibeacon.model.report import MOST_REASONS, CIOutput, Link, OutputFile, Report, ReportTexts
 from cibeacon.runtime.environment import Stage
 from cibeacon.runtime.safe_text import clipped, json_text, line
 

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from cibeacon.changed_services import UNKNOWN
 from cibeacon.cli.output import mask, say
 from cibeacon.cli.report_view import is_strict, present, run_report
-from cibeacon.model.outcome import Outcome
-from cibeacon.model.report import Report
+from cibeacon.model.report import Outcome, Report
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings, step_options
 

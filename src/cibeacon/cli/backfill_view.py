@@ -17,7 +17,7 @@ from cibeacon.backfill.summary import SHOWN, BackfillSummary, RowCounts
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
-from cibeacon.model.outcome import ShownRequest
+from cibeacon.model.report import ShownRequest
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped, json_text
 from cibeacon.settings import Settings

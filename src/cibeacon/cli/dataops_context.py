@@ -18,7 +18,7 @@ from cibeacon.cli.report_view import begin_output, guarded_code, write_files
 from cibeacon.dataops.access import Access, own_job_token, server_url
 from cibeacon.dataops.client import PipelinesClient
 from cibeacon.dataops.errors import ENDINGS, DataopsError, ResultStatus, usage_error
-from cibeacon.model.ci_output import OutputFile
+from cibeacon.model.report import OutputFile
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime

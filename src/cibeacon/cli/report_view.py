@@ -11,9 +11,8 @@ from cibeacon import report_text
 from cibeacon.ci.detect import detect
 from cibeacon.cli.output import GRACE, say
 from cibeacon.model.changes import Unknown
-from cibeacon.model.ci_output import CIOutput, OutputFile, ReportTexts
 from cibeacon.model.payload import number
-from cibeacon.model.report import Notice, Report
+from cibeacon.model.report import CIOutput, Notice, OutputFile, Report, ReportTexts
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment

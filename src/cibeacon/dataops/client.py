@@ -18,8 +18,7 @@ from cibeacon.dataops.access import Access, origin
 from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.dataops.job_log import LogPart
 from cibeacon.http.client import retry_after
-from cibeacon.http.network_errors import translate_error
-from cibeacon.http.session import HardenedSession
+from cibeacon.http.session import HardenedSession, translate_error
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number

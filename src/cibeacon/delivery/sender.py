@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon import __version__
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment

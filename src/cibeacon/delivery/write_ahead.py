@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.outcome import Outcome
-from cibeacon.model.report import Notice
+from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.request import Request
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record

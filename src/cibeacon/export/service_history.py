@@ -17,8 +17,7 @@ from cibeacon.git.log import ChangedPaths, CommitLog
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CibeaconError, HostError, ServiceMapError, SettingsError
 from cibeacon.services import config_file, discovery, schema
-from cibeacon.services.findings import shown
-from cibeacon.services.rules import PLACEHOLDER
+from cibeacon.services.rules import PLACEHOLDER, shown
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from cibeacon.git import git_env
+from cibeacon.git import git_process
 from cibeacon.git.git_process import Git, GitResult, as_lines, nul_separated
 from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_readable
 from cibeacon.model.context import Checkout, NamedCommit
@@ -51,7 +51,7 @@ class Repository(Git):
     """A repository on disk fetches nothing."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], deadline: Deadline) -> None:
-        super().__init__(root, git_env.reading_env(environ), deadline)
+        super().__init__(root, git_process.reading_env(environ), deadline)
         self._commits: dict[str, str | None] = {}
         self._results: dict[tuple[str, ...], GitResult] = {}
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from cibeacon.git import git_env
+from cibeacon.git import git_process
 from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
 from cibeacon.model.payload import SHA
@@ -98,7 +98,7 @@ class Scratch(Repository):
         `sha256`: the objects have SHA-256 ids.
         """
         super().__init__(root, environ, deadline)
-        self._environ = git_env.scratch_env(environ)
+        self._environ = git_process.scratch_env(environ)
         self._job_environ, self._remotes, self._negotiate = environ, remotes, negotiate
         self._fetched: set[str] = set()
         _create(root, remotes, alternates, sha256=sha256)
@@ -130,7 +130,7 @@ class Scratch(Repository):
         for number, remote in enumerate(self._remotes):
             if number and not all(SHA.fullmatch(name) for name in names):
                 break
-            environ = git_env.fetching_env(self._job_environ, remote, f"r{number}", negotiate=negotiate)
+            environ = git_process.fetching_env(self._job_environ, remote, f"r{number}", negotiate=negotiate)
             arguments = (*_ALWAYS, "--", f"r{number}", *specs)
             result = self._run("fetch", *_OPTIONS[scope], *arguments, environ=environ)
             if result.code != 0 and scope == "graph" and _NO_TREE_FILTER.search(result.err):

@@ -15,11 +15,10 @@ from typing import TypeAlias
 import requests
 from urllib3.exceptions import HTTPError
 
-from cibeacon.http.network_errors import Lost, no_time_left, too_slow, translate_error
-from cibeacon.http.session import HardenedSession, credential_headers
+from cibeacon.http.session import HardenedSession, Lost, credential_headers, no_time_left, too_slow, translate_error
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.outcome import Outcome, OutcomeStatus
 from cibeacon.model.parsers import plain_http_refused
+from cibeacon.model.report import Outcome, OutcomeStatus
 from cibeacon.model.request import Exchange, Request, Response, SinkResult
 from cibeacon.runtime.deadline import Deadline, Unwatched, within
 from cibeacon.runtime.errors import ScrubError

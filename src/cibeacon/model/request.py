@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from cibeacon.model.outcome import Outcome, ShownRequest
+from cibeacon.model.report import Outcome, ShownRequest
 
 
 class Request(NamedTuple):

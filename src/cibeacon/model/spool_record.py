@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from cibeacon.model.outcome import Outcome
 from cibeacon.model.parsers import DEEPEST, deeper
+from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request
 
 VERSION = 1

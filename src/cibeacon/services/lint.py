@@ -9,8 +9,18 @@ from typing import Any, NamedTuple
 
 from cibeacon.model.glob import Glob, by_folder
 from cibeacon.model.identifiers import SERVICE_NAMES
-from cibeacon.services.findings import Finding, KeyPath, Mention, shown, unknown_name
-from cibeacon.services.rules import LIBRARY, MISNAMED, POLICIES, Rule, name_of
+from cibeacon.services.rules import (
+    LIBRARY,
+    MISNAMED,
+    POLICIES,
+    Finding,
+    KeyPath,
+    Mention,
+    Rule,
+    name_of,
+    shown,
+    unknown_name,
+)
 from cibeacon.services.schema import MOST_HINTS
 from cibeacon.services.service_map import ServiceMap
 

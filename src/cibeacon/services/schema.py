@@ -10,17 +10,22 @@ from typing import Any, NamedTuple
 
 from cibeacon.model.glob import Glob, is_plain
 from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
-from cibeacon.services.findings import Finding, KeyPath, Mention, shown, unknown_key, unknown_name
 from cibeacon.services.rules import (
     LIBRARY,
     PLACEHOLDER,
     POLICIES,
+    Finding,
+    KeyPath,
+    Mention,
     Rule,
     Rules,
     Template,
     name_of,
     parse_root,
     parse_rule,
+    shown,
+    unknown_key,
+    unknown_name,
 )
 from cibeacon.services.service_map import ServiceMap
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cibeacon.model import parsers
 from cibeacon.model.context import Context
-from cibeacon.model.outcome import OutcomeStatus
+from cibeacon.model.report import OutcomeStatus
 from cibeacon.model.signals import Deployment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.signals.plan import PlannedSignal, PlanStep

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from cibeacon.model.changes import Changes
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, Signal
 from cibeacon.settings import SIGNAL_KINDS, Settings
 from cibeacon.settings.options import Problem
-from cibeacon.signals import builders, requirements, triggers
-from cibeacon.signals.plan_input import NotPlanned, PlanInput
+from cibeacon.signals import builders, triggers
+from cibeacon.signals.plan_input import NotPlanned, PlanInput, has_credential, is_wanted, unreachable
 from cibeacon.sinks import KINDS, SINKS, method_of_kind
 
 _KINDS_OF_GROUP: Mapping[str, tuple[str, ...]] = {
@@ -117,13 +117,13 @@ def _concerns(kind: str, sink: str, plan_input: PlanInput) -> bool:
     if kind not in KINDS[sink]:
         return False
     is_named = plan_input.is_named(kind) and sink == _first_sink(kind)
-    return sink == "dx" or is_named or requirements.is_wanted(sink, plan_input.settings)
+    return sink == "dx" or is_named or is_wanted(sink, plan_input.settings)
 
 
 def _check_credential(sink: str, plan_input: PlanInput) -> None:
     """Where the host withholds secrets by policy, nothing that a stranger wrote can count as a fault."""
     withheld = plan_input.context.secrets_withheld and not plan_input.dry_run
-    if withheld and not requirements.has_credential(sink, plan_input.settings):
+    if withheld and not has_credential(sink, plan_input.settings):
         raise NotPlanned("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
 
 
@@ -142,8 +142,8 @@ def _check_settings(kind: str, sink: str, plan_input: PlanInput) -> None:
 def _check_sink(kind: str, sink: str, plan_input: PlanInput) -> None:
     """A sink that is not configured is a choice, one that is configured wrong is a fault."""
     settings = plan_input.settings
-    if reason := requirements.unreachable(sink, settings, dry_run=plan_input.dry_run):
-        by_choice = not requirements.is_wanted(sink, settings) and not plan_input.is_named(kind)
+    if reason := unreachable(sink, settings, dry_run=plan_input.dry_run):
+        by_choice = not is_wanted(sink, settings) and not plan_input.is_named(kind)
         raise NotPlanned("skipped" if by_choice else "invalid", reason)
 
 

@@ -6,7 +6,7 @@ Each function raises `NotPlanned` with the reason where the event does not call 
 from cibeacon.model import status_words
 from cibeacon.model.changes import MergedPR
 from cibeacon.model.context import PullRequest
-from cibeacon.model.outcome import OutcomeStatus
+from cibeacon.model.report import OutcomeStatus
 from cibeacon.signals import builders
 from cibeacon.signals.plan_input import NotPlanned, PlanInput
 

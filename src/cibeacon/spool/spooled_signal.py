@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cibeacon.model.outcome import Outcome
+from cibeacon.model.report import Outcome
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool.spool_reader import Entry, SpoolSource

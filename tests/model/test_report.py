@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.model.outcome import Outcome, OutcomeStatus, ReportStatus, ShownRequest, exit_code, report_status
+from cibeacon.model.report import Outcome, OutcomeStatus, ReportStatus, ShownRequest, exit_code, report_status
 from cibeacon.model.request import Request
 
 WORDS = get_args(OutcomeStatus)
