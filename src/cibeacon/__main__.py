@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from cibeacon.runtime.cleanup import leave_nothing
 from cibeacon.runtime.environment import Environment, Stage
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible, leave_nothing
 from cibeacon.runtime.signal_handling import Interrupts
 
 
@@ -80,7 +79,7 @@ def main(stage: Stage = "single") -> int:
     """Runs the command line of this process and returns its exit code."""
     started, interrupts = time.monotonic(), Interrupts(time.monotonic)
     interrupts.install()
-    from cibeacon.cli.main import run
+    from cibeacon.cli import run
 
     return run(sys.argv[1:], _environment(stage, interrupts, started))
 

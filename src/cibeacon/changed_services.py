@@ -9,8 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from cibeacon.changes import diff, repository_config
-from cibeacon.changes.history import FallbackHistory, Source
+from cibeacon.changes import FallbackHistory, Source, diff, repository_config
 from cibeacon.changes.repository_config import RepositoryConfig
 from cibeacon.changes.service_changes import Question, ServiceChanges, find_service_changes
 from cibeacon.ci import detect
@@ -23,10 +22,9 @@ from cibeacon.run import Run, named_services
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
-from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.paths import toplevel
-from cibeacon.services import config_file
-from cibeacon.services.rules import templates
+from cibeacon.runtime.shutdown import interruptible
+from cibeacon.services import config_file, templates
 from cibeacon.settings import Settings, load_settings
 from cibeacon.settings.options import Problem
 

@@ -16,9 +16,8 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings, load_settings
-from cibeacon.signals import dci_builders
+from cibeacon.signals import PlanInput, dci_builders, why_unsendable
 from cibeacon.signals.plan import check_signal
-from cibeacon.signals.plan_input import PlanInput, why_unsendable
 from cibeacon.sinks import signal_record
 from cibeacon.sinks.dci_files import header_name
 from cibeacon.spool.spool_reader import SpoolReader

@@ -15,8 +15,8 @@ from cibeacon.run import Run
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings, load_settings
+from cibeacon.signals import why_unsendable
 from cibeacon.signals.plan import PlannedSignal, check_signal
-from cibeacon.signals.plan_input import why_unsendable
 from cibeacon.signals.triggers import NO_PIPELINE
 from cibeacon.sinks import flow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cibeacon.ci import detect
-from cibeacon.delivery.deliver import deliver
+from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.git.repository import Repository
 from cibeacon.model.report import Notice, Report

@@ -23,9 +23,9 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 from cibeacon.settings import SIGNAL_KINDS, Settings, load_settings
-from cibeacon.signals.plan_input import why_unsendable
+from cibeacon.signals import why_unsendable
 from cibeacon.sinks import SINKS
 from cibeacon.spool import spool_reader
 from cibeacon.spool.spool_file import REFUSED

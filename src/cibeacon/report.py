@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from cibeacon.changed_services import explore, identify, problem_notice, stop_notices
 from cibeacon.changes.service_changes import merged_prs
 from cibeacon.ci.ci_system import Variables
-from cibeacon.delivery.deliver import deliver
+from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.model.report import Notice, Report
 from cibeacon.model.signals import JobState
@@ -19,8 +19,8 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
+from cibeacon.signals import File, PlanInput
 from cibeacon.signals.plan import PlannedSignal, PlanStep, kinds_made_invalid, plan
-from cibeacon.signals.plan_input import File, PlanInput
 
 
 def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:

@@ -9,7 +9,7 @@ from cibeacon.model.changes import Changes, PushedPRs, Unknown, given_services
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.services.rules import templates
+from cibeacon.services import templates
 from cibeacon.settings import Settings
 
 _NOT_LOOKED_FOR = Changes("unknown", unknown=Unknown("changed services were not looked for"))

@@ -18,10 +18,9 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.runtime.paths import toplevel
-from cibeacon.services import config_file, discovery, lint, schema
+from cibeacon.services import Finding, KeyPath, Mention, config_file, discovery, lint, schema, templates
 from cibeacon.services.config_file import RepeatedKey
 from cibeacon.services.lint import Listed, Which
-from cibeacon.services.rules import Finding, KeyPath, Mention, templates
 from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings

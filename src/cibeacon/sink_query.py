@@ -10,7 +10,7 @@ from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
-from cibeacon.signals.plan_input import why_unsendable
+from cibeacon.signals import why_unsendable
 from cibeacon.sinks.dci_query import SinkRows
 
 ONE = ("identity", "job")

@@ -9,7 +9,7 @@ import pytest
 from cibeacon import run
 from cibeacon.changes.diff import between_commits
 from cibeacon.model.changes import given_services
-from cibeacon.services.rules import templates
+from cibeacon.services import templates
 from cibeacon.settings import load_settings
 from repositories import (
     CHANGED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import githttp
-from cibeacon.changes.history import FallbackHistory
+from cibeacon.changes import FallbackHistory
 from cibeacon.sandbox.forge import Forge
 from githttp import GitServer
 from processes import cibeacon

@@ -9,7 +9,6 @@ import pytest
 
 from cibeacon.ci.github_api import GitHubApi
 from cibeacon.ci.gitlab_api import GitLabApi
-from cibeacon.http import session
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 from cibeacon.sandbox.forge import Forge
@@ -194,7 +193,7 @@ def test_an_unusable_answer_is_an_error(raw, asked):
 
 
 def test_an_answer_without_end_is_left(monkeypatch):
-    monkeypatch.setattr(session, "LARGEST", 1 << 17)
+    monkeypatch.setattr("cibeacon.http.LARGEST", 1 << 17)
     huge = json.dumps({"commits": [COMMIT], "diffs": [DIFF | {"diff": "x" * (1 << 18)}]}).encode()
     with FaultServer(answers(response(huge))) as server, pytest.raises(HostError):
         at_gitlab(server.url, FIRST, SECOND)

@@ -9,8 +9,8 @@ import pytest
 
 from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
+from cibeacon.http import UnrepeatingAdapter, credential_headers
 from cibeacon.http.client import HttpClient
-from cibeacon.http.session import UnrepeatingAdapter, credential_headers
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request, SinkResult

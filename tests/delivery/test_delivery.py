@@ -100,7 +100,7 @@ def delivered(here, signals, url, *, dry_run=False, interrupted=None):
     ]
     if dry_run:
         return preview_steps(steps, settings.endpoints), ()
-    return deliver.deliver(here, settings, steps, WriteAhead(here, settings, None), deadline, interrupted)
+    return deliver(here, settings, steps, WriteAhead(here, settings, None), deadline, interrupted)
 
 
 def spooled(folder):

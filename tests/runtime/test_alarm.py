@@ -9,7 +9,7 @@ CHILD = """
 import os, time
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.signal_handling import FAREWELL, Interrupts
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 interrupts = Interrupts(time.monotonic)
 interrupts.install()
 interrupts.alarm(1.0, 7)
@@ -49,7 +49,7 @@ IMPORTER = """
 import os, sys, time
 from cibeacon.runtime.errors import HalfTime
 from cibeacon.runtime.signal_handling import Interrupts
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 interrupts = Interrupts(time.monotonic)
 interrupts.install()
 try:

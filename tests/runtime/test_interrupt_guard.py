@@ -6,8 +6,8 @@ from threading import Event, Thread
 
 import pytest
 
-from cibeacon.runtime import interrupt_guard
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime import shutdown
+from cibeacon.runtime.shutdown import interruptible
 
 
 def test_a_stretch_in_another_thread_is_nothing_to_the_main_one():
@@ -22,7 +22,7 @@ def test_a_stretch_in_another_thread_is_nothing_to_the_main_one():
     thread = Thread(target=work)
     thread.start()
     assert entered.wait(10)
-    interrupt_guard.interrupt(KeyboardInterrupt(), None)  # raises where the main thread may be broken off
+    shutdown.interrupt(KeyboardInterrupt(), None)  # raises where the main thread may be broken off
     leave.set()
     thread.join(10)
     assert ended

@@ -486,7 +486,7 @@ def test_a_process_that_waits_for_its_input_can_be_ended(job, tmp_path, argv, fl
 SWALLOWING = """
 import os, signal, sys, threading, time
 from cibeacon.runtime.signal_handling import Interrupts
-from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
+from cibeacon.runtime.shutdown import interruptible, uninterrupted
 
 sys.unraisablehook = lambda _: print("swallowed")
 
@@ -516,7 +516,7 @@ def test_an_interruption_that_a_destructor_swallows_is_raised_again(tmp_path):
 NOBODY_WAKES_THE_MAIN_THREAD = """
 import fcntl, os, signal, termios, threading, time
 from cibeacon.runtime.signal_handling import Interrupts
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 
 interrupts = Interrupts(time.monotonic)
 interrupts.install()

@@ -13,7 +13,7 @@ HEAVY = (
     "cibeacon.files.attachments",
 )
 FLAGS_ALONE = ("click", "inspect")
-SENDING_ALONE = ("cibeacon.report", "cibeacon.delivery.deliver", "cibeacon.signals.plan", "hashlib")
+SENDING_ALONE = ("cibeacon.report", "cibeacon.delivery", "cibeacon.signals.plan", "hashlib")
 PROGRAM = """
 import sys
 from cibeacon.__main__ import main

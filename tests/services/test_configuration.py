@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.changes.repository_config import REPORTABLE
-from cibeacon.services.rules import Template
+from cibeacon.services import Template
 from cibeacon.services.schema import from_templates, read
 
 GOOD = {

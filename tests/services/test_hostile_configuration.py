@@ -17,8 +17,7 @@ from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.demo import runs
 from cibeacon.model.glob import Glob
 from cibeacon.sandbox.server import Sandbox
-from cibeacon.services import schema
-from cibeacon.services.rules import Rules, Template
+from cibeacon.services import Rules, Template, schema
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options
 from faults import FaultServer, answers, response
@@ -377,7 +376,7 @@ def test_no_pattern_keeps_the_processor_busy(pattern):
     program = (
         "import sys, json\n"
         "from cibeacon.model.glob import Glob\n"
-        "from cibeacon.services.rules import Rules\n"
+        "from cibeacon.services import Rules\n"
         "from cibeacon.services.service_map import ServiceMap\n"
         "pattern, paths = json.load(sys.stdin)\n"
         "try:\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.model.glob import Glob
-from cibeacon.services.rules import Rules
+from cibeacon.services import Rules
 from cibeacon.services.schema import read
 from cibeacon.services.service_map import ServiceMap
 

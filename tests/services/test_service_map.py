@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.model.identifiers import is_service_name
-from cibeacon.services.rules import PLACEHOLDER, Rules, Template, name_of, parse_root
+from cibeacon.services import PLACEHOLDER, Rules, Template, name_of, parse_root
 from cibeacon.services.service_map import ServiceMap
 
 PAY = {"services/pay": "pay", "services/pay/worker": "worker", "web": "web"}

@@ -18,8 +18,8 @@ from cibeacon.model.changes import Changes, MergedPR, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.report import Outcome
 from cibeacon.settings import SIGNAL_KINDS, load_settings
+from cibeacon.signals import File, PlanInput
 from cibeacon.signals.plan import PlannedSignal, plan
-from cibeacon.signals.plan_input import File, PlanInput
 from cibeacon.sinks import SINKS, dx
 
 ROWS = [

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.http.session import credential_headers
+from cibeacon.http import credential_headers
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request, Response, SinkResult

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cibeacon.cli.main import run
+from cibeacon.cli import run
 from cibeacon.runtime.environment import Environment
 from cibeacon.sandbox.dataops_script import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from cibeacon.cli.main import run
+from cibeacon.cli import run
 from cibeacon.runtime.environment import Environment
 
 NOWHERE = "http://127.0.0.1:9"

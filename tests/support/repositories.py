@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cibeacon.git.repository import Repository
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.services.rules import Template
+from cibeacon.services import Template
 from cibeacon.services.service_map import ServiceMap
 
 SERVICES = ServiceMap({}, (Template.parse("services/{service}/"),))

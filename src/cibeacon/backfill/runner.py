@@ -20,7 +20,7 @@ from cibeacon.backfill.summary import BackfillSummary, RowCounts
 from cibeacon.model.report import Outcome, ShownRequest
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 from cibeacon.sinks import dx
 
 SHOWN_REQUESTS = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from cibeacon.changes.history import History
+from cibeacon.changes import History
 from cibeacon.git.revisions import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, NamedCommit, PullRequest

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
 
+from cibeacon.changes import History, Source
 from cibeacon.changes.commit_range import find_commit_range, missing
-from cibeacon.changes.history import History, Source
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, CommitRange, Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.runtime.errors import CheckoutError, CibeaconError
+from cibeacon.services import shown, unknown_service
 from cibeacon.services.discovery import discover_services
-from cibeacon.services.rules import shown, unknown_service
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 

@@ -7,7 +7,7 @@ or the reason names those that could not be looked up.
 from collections.abc import Collection
 from typing import NamedTuple
 
-from cibeacon.changes.history import History
+from cibeacon.changes import History
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import PushedPRs

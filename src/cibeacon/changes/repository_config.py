@@ -5,8 +5,8 @@ A checkout of another repository, and one that holds no commit yet, do not count
 
 from typing import NamedTuple
 
+from cibeacon.changes import Source
 from cibeacon.changes.commit_range import deepen
-from cibeacon.changes.history import Source
 from cibeacon.ci.detect import OtherSystem
 from cibeacon.git.remote import split_remote_url
 from cibeacon.git.repository import Repository
@@ -14,8 +14,7 @@ from cibeacon.model.changes import Unknown
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
-from cibeacon.services import config_file, schema
-from cibeacon.services.rules import PLACEHOLDER
+from cibeacon.services import PLACEHOLDER, config_file, schema
 from cibeacon.services.schema import Configuration
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options

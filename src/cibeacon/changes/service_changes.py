@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cibeacon.changes import diff, repository_config
-from cibeacon.changes.history import FallbackHistory
+from cibeacon.changes import FallbackHistory, diff, repository_config
 from cibeacon.changes.repository_config import RepositoryConfig
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
@@ -19,8 +18,7 @@ from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
-from cibeacon.services import discovery
-from cibeacon.services.rules import templates
+from cibeacon.services import discovery, templates
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
-from cibeacon.http.session import AnswerTooLarge
+from cibeacon.http import AnswerTooLarge
 from cibeacon.model.changes import ApiComparison
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError

@@ -16,7 +16,7 @@ from github import Auth, Github, GithubException, GithubRetry
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
 
 from cibeacon.ci.forge_api import PAGE, ForgeApi
-from cibeacon.http.session import BoundedAdapter
+from cibeacon.http import BoundedAdapter
 from cibeacon.model.changes import ApiComparison, first_parents
 from cibeacon.model.context import PullRequest
 from cibeacon.model.payload import commit, number, required, string, valid

@@ -16,7 +16,7 @@ from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 
 from cibeacon.ci.forge_api import PAGE, ForgeApi, unique_paths
-from cibeacon.http.session import HardenedSession
+from cibeacon.http import HardenedSession
 from cibeacon.model.changes import ApiComparison, first_parents
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.payload import commit, number, required, seconds, string, valid

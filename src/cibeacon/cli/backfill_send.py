@@ -20,7 +20,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, load_settings
-from cibeacon.signals.plan_input import unreachable
+from cibeacon.signals import unreachable
 from cibeacon.sinks import dx
 from cibeacon.spool.file_store import is_address
 

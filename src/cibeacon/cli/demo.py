@@ -12,7 +12,7 @@ from cibeacon.cli.sandbox import wait_for_interrupt
 from cibeacon.cli.tables import table
 from cibeacon.demo.story import Story, holdings
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.server import Sandbox
 

@@ -14,8 +14,8 @@ from cibeacon.cli.output import GRACE, answer, say
 from cibeacon.cli.tables import align, counted
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime, interruption
-from cibeacon.runtime.interrupt_guard import interruptible
 from cibeacon.runtime.safe_text import Redactor, clipped
+from cibeacon.runtime.shutdown import interruptible
 from cibeacon.service_lint import Inspection, Located, inspect_map
 from cibeacon.services.lint import Which
 from cibeacon.settings import load_settings, secret_values

@@ -11,7 +11,7 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.report_view import run_services
 from cibeacon.runtime.environment import Environment
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 
 VERBS: Mapping[str, Verb] = {
     "list": Verb("service_map:list_services", "Show every service with its folders and the rule that makes it one."),

@@ -17,8 +17,8 @@ from gitlab.exceptions import GitlabError
 from cibeacon.dataops.access import Access, origin
 from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.dataops.job_log import LogPart
+from cibeacon.http import HardenedSession, translate_error
 from cibeacon.http.client import retry_after
-from cibeacon.http.session import HardenedSession, translate_error
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number

@@ -26,8 +26,8 @@ from cibeacon.model.payload import iso
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
-from cibeacon.runtime.interrupt_guard import uninterrupted
 from cibeacon.runtime.paths import toplevel
+from cibeacon.runtime.shutdown import uninterrupted
 from cibeacon.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from cibeacon.changes.repository_config import REPORTABLE, RepositoryConfig, com
 from cibeacon.git.log import ChangedPaths, CommitLog
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CibeaconError, HostError, ServiceMapError, SettingsError
-from cibeacon.services import config_file, discovery, schema
-from cibeacon.services.rules import PLACEHOLDER, shown
+from cibeacon.services import PLACEHOLDER, config_file, discovery, schema, shown
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings
 

@@ -14,7 +14,7 @@ from cibeacon.files import junit
 from cibeacon.model.glob import Glob, is_plain
 from cibeacon.runtime import paths
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 from cibeacon.sinks.dci_files import unique_names
 
 JUNIT = "application/junit"

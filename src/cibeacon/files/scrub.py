@@ -19,10 +19,10 @@ from pathlib import Path
 
 from cibeacon.model.request import Request
 from cibeacon.runtime import paths
-from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.errors import ScrubError
 from cibeacon.runtime.isolated_child import run_isolated
 from cibeacon.runtime.safe_text import clipped
+from cibeacon.runtime.shutdown import OwnFolder
 
 DEFAULTS: tuple[str, ...] = (
     r"gh[opusr]_[A-Za-z0-9_.-]{36,}",

@@ -20,9 +20,9 @@ from cibeacon.git.revisions import BRANCH, ServerRef, server_ref
 from cibeacon.git.scratch import SHA256_DIGITS, FetchError, MissingOnServer, Scope, Scratch, alternates_of
 from cibeacon.model.context import NamedCommit
 from cibeacon.model.payload import SHA
-from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
+from cibeacon.runtime.shutdown import OwnFolder
 
 _TAGS = "refs/tags/*"
 _FILES_PER_FETCH = 1000

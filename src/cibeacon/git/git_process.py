@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from cibeacon.git.remote import Remote
-from cibeacon.runtime.cleanup import begun, end, temporary_folder
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
-from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
+from cibeacon.runtime.shutdown import begun, end, interruptible, temporary_folder, uninterrupted
 
 _INHERITED = ("PATH", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 _PROXIES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")

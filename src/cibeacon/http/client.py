@@ -15,7 +15,7 @@ from typing import TypeAlias
 import requests
 from urllib3.exceptions import HTTPError
 
-from cibeacon.http.session import HardenedSession, Lost, credential_headers, no_time_left, too_slow, translate_error
+from cibeacon.http import HardenedSession, Lost, credential_headers, no_time_left, too_slow, translate_error
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import Outcome, OutcomeStatus

@@ -20,10 +20,10 @@ from typing import Any
 
 from cibeacon.model import parsers
 from cibeacon.model.parsers import DEEPEST, deeper
-from cibeacon.runtime.cleanup import OwnFolder
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.isolated_child import run_isolated
 from cibeacon.runtime.safe_text import clipped
+from cibeacon.runtime.shutdown import OwnFolder
 
 SECONDS = 5.0
 """What a program gets where more time is left."""

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import NamedTuple, Self, TypeVar
 
-from cibeacon.runtime.interrupt_guard import interruptible
+from cibeacon.runtime.shutdown import interruptible
 from cibeacon.runtime.signal_handling import start_thread
 
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from cibeacon.runtime.cleanup import begun, end
-from cibeacon.runtime.interrupt_guard import interruptible, uninterrupted
+from cibeacon.runtime.shutdown import begun, end, interruptible, uninterrupted
 
 _PYTHON_NEEDS = ("LD_LIBRARY_PATH", "SYSTEMROOT")
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from cibeacon.runtime import cleanup, interrupt_guard
+from cibeacon.runtime import shutdown
 from cibeacon.runtime.errors import HalfTime, OutOfTime
 
 STOP_SECONDS = 1.7
@@ -83,7 +83,7 @@ class Interrupts:
         """Interrupts the work once with `HalfTime` after `seconds`, where the alarm does not come first; None: no more."""
         now = self._clock()
         self._halftime = None if seconds is None else now + seconds
-        interrupt_guard.discard(HalfTime)
+        shutdown.discard(HalfTime)
         if self._stopped is None:
             signal.setitimer(
                 signal.ITIMER_REAL, max(min(self._halftime or self._alarm, self._alarm) - now, 0.001), _REPEAT
@@ -108,9 +108,9 @@ class Interrupts:
         if self._stopped is None and self._signalled is None and now < self._alarm:
             if self._halftime is not None and self._halftime <= now:
                 self._halftime = None
-                interrupt_guard.interrupt(HalfTime(), frame)
+                shutdown.interrupt(HalfTime(), frame)
             else:
-                interrupt_guard.raise_pending(frame)
+                shutdown.raise_pending(frame)
         elif self._stopped is None and self._signalled is None:
             self._stop(OutOfTime(), FAREWELL, frame)
         elif self._stopped is None:  # the signal's own handler comes next
@@ -118,15 +118,15 @@ class Interrupts:
         elif not self._watched and self._clock() > self._stopped + STOP_SECONDS:
             self._leave()
         elif self._clock() > self._stopped + FAREWELL:
-            interrupt_guard.interrupt(KeyboardInterrupt(), frame)
+            shutdown.interrupt(KeyboardInterrupt(), frame)
         else:
-            interrupt_guard.raise_pending(frame)
+            shutdown.raise_pending(frame)
 
     def _stop(self, stop: KeyboardInterrupt, seconds: float, frame: FrameType | None) -> None:
         self._stopped = self._clock()
         signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
         self._end_within(seconds)
-        interrupt_guard.interrupt(stop, frame)
+        shutdown.interrupt(stop, frame)
 
     def _end_within(self, seconds: float) -> None:
         self._ends.append(self._clock() + seconds)  # in one go: a handler may come in between
@@ -200,6 +200,6 @@ def _describe_spool(signals: int | None) -> str:
 
 def _clean_up(done: Callable[[], None]) -> None:
     try:
-        cleanup.leave_nothing()
+        shutdown.leave_nothing()
     finally:
         done()

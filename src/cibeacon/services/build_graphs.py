@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from cibeacon.runtime.errors import ServiceMapError
-from cibeacon.services import config_file
-from cibeacon.services.rules import LIBRARY, Rule, Rules, service_key
+from cibeacon.services import LIBRARY, Rule, Rules, config_file, service_key
 
 _TOP = "//"
 """How turbo calls the top of the workspace, which is no package."""

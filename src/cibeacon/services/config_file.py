@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.runtime import paths
 from cibeacon.runtime.errors import ServiceMapError
-from cibeacon.services.rules import KeyPath
+from cibeacon.services import KeyPath
 
 NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
 _MISSPELT = ".cibeacon.yaml"

@@ -14,8 +14,7 @@ from cibeacon.model.glob import Glob
 from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import ServiceMapError, SettingsError
-from cibeacon.services import config_file
-from cibeacon.services.rules import MISNAMED, Rule, Rules, service_key
+from cibeacon.services import MISNAMED, Rule, Rules, config_file, service_key
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.services.trees import Side, Source, TreeFile, Trees
 

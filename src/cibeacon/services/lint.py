@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.model.glob import Glob, by_folder
 from cibeacon.model.identifiers import SERVICE_NAMES
-from cibeacon.services.rules import (
+from cibeacon.services import (
     LIBRARY,
     MISNAMED,
     POLICIES,

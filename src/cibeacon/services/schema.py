@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.model.glob import Glob, is_plain
 from cibeacon.model.identifiers import SERVICE_NAMES, is_service_name
-from cibeacon.services.rules import (
+from cibeacon.services import (
     LIBRARY,
     PLACEHOLDER,
     POLICIES,

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from cibeacon.model.glob import Glob, by_folder
-from cibeacon.services.rules import EMPTY, LIBRARY, MISNAMED, POLICIES, Rules, Template, name_of, service_key
+from cibeacon.services import EMPTY, LIBRARY, MISNAMED, POLICIES, Rules, Template, name_of, service_key
 
 _MOST_UNOWNED = 5
 

@@ -1,1 +1,108 @@
-"""From what is known of a run to the signals that it calls for. Pure, but for the one program that the user writes."""
+"""Which signals a run calls for, and what that depends on: one frozen value, and what each sink still lacks.
+
+Here is no rule, event or CI system. A sink that is not configured is a choice, one that is configured wrong is a fault: the
+reason says which of them it is.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from cibeacon.model.changes import Changes, MergedPR
+from cibeacon.model.context import Context
+from cibeacon.model.parsers import plain_http_refused
+from cibeacon.model.report import OutcomeStatus
+from cibeacon.runtime.environment import Stage
+from cibeacon.settings import Settings
+
+
+class NotPlanned(Exception):
+    """A signal, or a kind of signal, that is not sent: its status, and why."""
+
+    def __init__(self, status: OutcomeStatus, reason: str, subject: str = "") -> None:
+        self.status, self.reason, self.subject = status, reason, subject
+
+
+class File(NamedTuple):
+    """A file to send, with its name at DCI."""
+
+    path: Path
+    name: str
+    mime: str
+    size: int
+
+
+class PlanInput(NamedTuple):
+    """Everything the plan depends on."""
+
+    context: Context
+    settings: Settings
+    stage: Stage
+    now: int
+    dry_run: bool
+    host_title: str
+    changes: Changes | None = None
+    """Those of the whole run. None when they were not worked out, since there is no service map."""
+    map_fault: str | None = None
+    """Why the service map cannot be trusted."""
+    merged_prs: tuple[MergedPR, ...] = ()
+    """The pull requests that a push merged, as the host's API says, the first to land first."""
+    unknown_prs: tuple[OutcomeStatus, str] | None = None
+    """Why no such pull request is known, or not every one: `skipped` or `failed`, and the reason."""
+    files: tuple[File, ...] = ()
+    """Those to send at the end of the job."""
+
+    def is_named(self, kind: str) -> bool:
+        """True when the setting `signals` names this kind."""
+        return kind in self.settings.core.signals
+
+    @property
+    def has_run_id(self) -> bool:
+        """False where every run at one commit would be the same run: a CI system that is not known, and no run_id."""
+        return self.context.host != "local" or self.settings.given("run_id")
+
+    @property
+    def has_repository(self) -> bool:
+        """False where runs of two repositories with one id would be the same run: a checkout without a remote."""
+        return self.context.host != "local" or self.context.repository is not None
+
+
+def is_wanted(sink: str, settings: Settings) -> bool:
+    """True when a setting asks for the sink: whatever it lacks is then a fault."""
+    return settings.given(*settings.requirements(sink).wanted_by)
+
+
+def has_credential(sink: str, settings: Settings) -> bool:
+    """True when the sink's secret is here."""
+    return bool(settings.endpoints[sink].token)
+
+
+def why_unsendable(sink: str, settings: Settings, *groups: str, dry_run: bool) -> str | None:
+    """Why nothing can be sent to a sink, as a sentence; None when it can be sent.
+
+    `groups` are the settings groups in which a value that cannot be used would have to be guessed.
+    """
+    problem = next((problem.message for problem in settings.problems if problem.group in groups), None)
+    reason = problem or unreachable(sink, settings, dry_run=dry_run)
+    return f"{reason}." if reason else None
+
+
+def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str | None:
+    """What a sink's settings lack before anything can be sent to it, as a clause; None when they lack nothing.
+
+    A dry run needs no credential, but a URL that would not carry one in the clear.
+    """
+    if unencrypted(sink, settings):
+        url = settings.endpoints[sink].base_url
+        return f"{url} would carry the token unencrypted: use https, or set allow_http if the network is yours"
+    requirements, group = settings.requirements(sink), getattr(settings, sink)
+    missing = [hint for name, hint in requirements.required.items() if not getattr(group, name)]
+    if not missing or dry_run:
+        return None
+    configured = settings.given(*requirements.wanted_by, *requirements.required)
+    return missing[0] if configured else requirements.not_configured
+
+
+def unencrypted(sink: str, settings: Settings) -> bool:
+    """True when the sink's URL would carry a credential in the clear."""
+    url = settings.endpoints[sink].base_url
+    return bool(url and not settings.core.allow_http and plain_http_refused(url))

@@ -11,7 +11,7 @@ import json
 from cibeacon.model import status_words
 from cibeacon.model.context import PullRequest
 from cibeacon.model.signals import Deployment, FlowAssignment, PipelineRun, PullServices, reference
-from cibeacon.signals.plan_input import NotPlanned, PlanInput
+from cibeacon.signals import NotPlanned, PlanInput
 
 _SKEW = 600
 """Seconds by which the clock of a runner may be behind its host's."""

@@ -14,8 +14,7 @@ from urllib.parse import quote
 
 from cibeacon.model.identifiers import is_uuid
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobValue, Signal
-from cibeacon.signals import builders, triggers
-from cibeacon.signals.plan_input import NotPlanned, PlanInput
+from cibeacon.signals import NotPlanned, PlanInput, builders, triggers
 
 LONGEST = 255
 """Characters of a tag or a name that DCI stores."""

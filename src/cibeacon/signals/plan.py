@@ -12,8 +12,7 @@ from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, Signal
 from cibeacon.settings import SIGNAL_KINDS, Settings
 from cibeacon.settings.options import Problem
-from cibeacon.signals import builders, triggers
-from cibeacon.signals.plan_input import NotPlanned, PlanInput, has_credential, is_wanted, unreachable
+from cibeacon.signals import NotPlanned, PlanInput, builders, has_credential, is_wanted, triggers, unreachable
 from cibeacon.sinks import KINDS, SINKS, method_of_kind
 
 _KINDS_OF_GROUP: Mapping[str, tuple[str, ...]] = {

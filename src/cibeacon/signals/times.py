@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cibeacon.model.signals import PipelineRun
 from cibeacon.settings.options import Problem
-from cibeacon.signals.plan_input import NotPlanned, PlanInput
+from cibeacon.signals import NotPlanned, PlanInput
 
 EARLIEST = 631_152_000
 """1990: there were no pull requests before, and a year or a spreadsheet's day number is a second of 1970."""

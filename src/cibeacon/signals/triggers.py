@@ -7,8 +7,7 @@ from cibeacon.model import status_words
 from cibeacon.model.changes import MergedPR
 from cibeacon.model.context import PullRequest
 from cibeacon.model.report import OutcomeStatus
-from cibeacon.signals import builders
-from cibeacon.signals.plan_input import NotPlanned, PlanInput
+from cibeacon.signals import NotPlanned, PlanInput, builders
 
 NO_PIPELINE = (
     "no Flow pipeline is named: set flow_pipelines; taking all of them from a job is cibeacon flow assign JOB --clear"

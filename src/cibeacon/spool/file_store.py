@@ -20,7 +20,7 @@ from cibeacon.model.spool_record import LARGEST, Record, file_name
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.runtime.interrupt_guard import Section, interruptible, uninterrupted
+from cibeacon.runtime.shutdown import Section, interruptible, uninterrupted
 
 MOST = 10_000
 """Files in one folder: 40 MB of usual ones. A folder that is never replayed must not fill a disk."""

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.runtime.interrupt_guard import uninterrupted
+from cibeacon.runtime.shutdown import uninterrupted
 from cibeacon.spool.file_store import LOCK_PAUSE, UNFINISHED, LockPatience, lock, locked, open_in
 
 CORRUPT, REFUSED = ".corrupt", ".refused"
