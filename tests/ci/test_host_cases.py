@@ -11,7 +11,7 @@ from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.detect import detect, read_run
 from cibeacon.ci.gitlab import GitLab
-from cibeacon.git.remote import split_remote_url
+from cibeacon.git import split_remote_url
 from cibeacon.model.context import Checkout
 from cibeacon.runtime.errors import EventError
 

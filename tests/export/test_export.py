@@ -11,7 +11,7 @@ import pytest
 
 import histories
 from cibeacon.ci.history import number_in, squashed_number
-from cibeacon.git.revisions import tag_series
+from cibeacon.git import tag_series
 from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.forge_history import Past
 from cibeacon.sandbox.server import Sandbox

@@ -10,7 +10,7 @@ import re
 from typing import TypeAlias
 
 from cibeacon.changes import History
-from cibeacon.git.revisions import tag_series
+from cibeacon.git import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, NamedCommit, PullRequest
 

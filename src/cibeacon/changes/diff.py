@@ -14,7 +14,6 @@ from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.runtime.errors import CheckoutError, CibeaconError
 from cibeacon.services import shown, unknown_service
-from cibeacon.services.discovery import discover_services
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 
@@ -76,6 +75,15 @@ def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | 
     )
 
 
+def _discovered(service_map: ServiceMap, source: Source, base: str | None, head: str | None) -> ServiceMap:
+    """The map with what its rules find in the trees of two commits."""
+    if not service_map.rules.discover and not service_map.templates:
+        return service_map
+    from cibeacon.services.discovery import discover_services  # a map of plain folders has nothing to discover
+
+    return discover_services(service_map, source, base, head)
+
+
 def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
     """Why the services are unknown where one that changed has a name that no service may have."""
     if not misnamed:
@@ -89,9 +97,7 @@ def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
 def given(service_map: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
     """The services that own paths that another tool worked out. What is discovered, is in the commit at hand."""
     try:
-        return owned(
-            discover_services(service_map, source, None, _head(service_map, source)), paths, None, "files as given"
-        )
+        return owned(_discovered(service_map, source, None, _head(service_map, source)), paths, None, "files as given")
     except CibeaconError as error:
         return _unknown(error)
 
@@ -114,7 +120,7 @@ def unknown_services(
     try:
         if absent and (service_map.rules.discover or service_map.templates):
             ends = changes.base, changes.head or source.commit("HEAD")
-            service_map = discover_services(service_map, source, *(end and source.commit(end) for end in ends))
+            service_map = _discovered(service_map, source, *(end and source.commit(end) for end in ends))
         if (
             not absent
             or service_map.rules.choose
@@ -144,7 +150,7 @@ def _compare(context: Context, between: CommitRange, service_map: ServiceMap, so
         paths = source.paths(between.base, between.head)
         first = next(paths, None)  # which fetches both trees, where one is missing
         if first is not None:
-            service_map = discover_services(service_map, source, between.base, between.head)
+            service_map = _discovered(service_map, source, between.base, between.head)
             paths = chain((first,), paths)
         changes = owned(service_map, paths, between, between.how)
     except CheckoutError as error:

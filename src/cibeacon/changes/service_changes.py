@@ -18,7 +18,7 @@ from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
-from cibeacon.services import discovery, templates
+from cibeacon.services import templates
 from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Change
 
@@ -96,6 +96,10 @@ def merged_prs(
 
 def _with_questions(question: Question, service_map: ServiceMap) -> ServiceMap:
     """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
+    if not service_map.rules.discover:
+        return service_map
+    from cibeacon.services import discovery  # a map of plain folders or templates asks nothing
+
     context, commit, source = question.context, question.config.commit, question.history.source
     on_gitlab = detect.is_on_gitlab(context)
     if not context.base_config and (commit is None or not question.clone.exists):

@@ -6,7 +6,7 @@ A CI system is a subclass of `CISystem` in a file of its own, and a line in `det
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.git.remote import Remote
+from cibeacon.git import Remote
 from cibeacon.model import payload
 from cibeacon.model.context import Checkout, Context
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.ci.github import GitHub
 from cibeacon.ci.gitlab import GitLab
-from cibeacon.git.remote import split_remote_url
+from cibeacon.git import split_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import UPSTREAM, Checkout, Context, PullRequest
 from cibeacon.model.payload import commit

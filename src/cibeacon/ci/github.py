@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cibeacon.ci.ci_system import CISystem, Variables
-from cibeacon.git.remote import Remote, forge_remote
+from cibeacon.git import Remote, forge_remote
 from cibeacon.model.context import Checkout, Context, PullRequest, Push
 from cibeacon.model.payload import at, commit, number, seconds, server, string
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts

@@ -14,7 +14,7 @@ from github import GithubRetry
 
 from cibeacon.ci.github_api import GitHubApi
 from cibeacon.ci.history import Mark, PastMerge
-from cibeacon.git.revisions import tag_series
+from cibeacon.git import tag_series
 from cibeacon.model.payload import at, commit, required, seconds, string
 
 LONGEST_WAIT = 900

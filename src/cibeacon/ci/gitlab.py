@@ -7,7 +7,7 @@ push to the target branch, and only the API knows which merge request it was.
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables
-from cibeacon.git.remote import Remote, forge_remote
+from cibeacon.git import Remote, forge_remote
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.report import CIOutput, Report, ReportTexts
 from cibeacon.runtime.environment import Environment

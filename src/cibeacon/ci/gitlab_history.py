@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.ci.history import Mark, PastMerge
-from cibeacon.git.revisions import tag_series
+from cibeacon.git import tag_series
 from cibeacon.model.payload import at, commit, iso, required, seconds, string
 
 _ENDS: Mapping[str, bool] = {"success": True, "failed": False}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from cibeacon.ci.history import Mark, PastMerge
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
+from cibeacon.git import tag_series
 from cibeacon.git.log import CommitLog, LoggedCommit
-from cibeacon.git.revisions import tag_series
 from cibeacon.runtime.deadline import within
 from cibeacon.runtime.errors import CibeaconError, HostError
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from cibeacon.ci.history import Mark, PastMerge, number_in, squashed_number
 from cibeacon.export.options import ExportOptions, ExportTotals
 from cibeacon.export.service_history import Comparison
+from cibeacon.git import tag_series
 from cibeacon.git.log import CommitLog, LoggedCommit
-from cibeacon.git.revisions import tag_series
 from cibeacon.runtime.errors import CheckoutError
 
 

@@ -13,10 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from cibeacon.git import BRANCH, Remote, ServerRef, server_ref
 from cibeacon.git.git_process import no_temporary_file
-from cibeacon.git.remote import Remote
 from cibeacon.git.repository import Repository
-from cibeacon.git.revisions import BRANCH, ServerRef, server_ref
 from cibeacon.git.scratch import SHA256_DIGITS, FetchError, MissingOnServer, Scope, Scratch, alternates_of
 from cibeacon.model.context import NamedCommit
 from cibeacon.model.payload import SHA

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from cibeacon.git.remote import Remote
+from cibeacon.git import Remote
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
 from cibeacon.runtime.shutdown import begun, end, interruptible, temporary_folder, uninterrupted

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
-from cibeacon.git import git_process
+from cibeacon.git import BRANCH, OWN, TRACKING, git_process, is_readable
 from cibeacon.git.git_process import Git, GitResult, as_lines, nul_separated
-from cibeacon.git.revisions import BRANCH, OWN, TRACKING, is_readable
 from cibeacon.model.context import Checkout, NamedCommit
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.deadline import Deadline

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from cibeacon.git import git_process
-from cibeacon.git.remote import Remote
+from cibeacon.git import Remote, git_process
 from cibeacon.git.repository import Repository
 from cibeacon.model.payload import SHA
 from cibeacon.runtime.deadline import Deadline
