@@ -28,7 +28,7 @@ from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import load_settings
 from cibeacon.signals.plan import PlannedSignal
 from cibeacon.sinks import dx
-from cibeacon.spool import file_store
+from cibeacon.spool import Spool
 from disks import read_only
 from faults import FaultServer, Refusing, answers, carried, in_turn, resets, response
 from living import Living, Stopped
@@ -213,14 +213,14 @@ def test_an_interruption_between_any_two_signals_keeps_the_rest(tmp_path, monkey
 
 
 def test_an_interruption_while_it_is_written_down_loses_nothing(tmp_path, monkeypatch):
-    keep, turns = file_store.Spool.keep, itertools.count()
+    keep, turns = Spool.keep, itertools.count()
 
     def interrupted(self, records):
         if next(turns) == 0:
             raise KeyboardInterrupt
         keep(self, records)
 
-    monkeypatch.setattr(file_store.Spool, "keep", interrupted)
+    monkeypatch.setattr(Spool, "keep", interrupted)
     with FaultServer(faults.closes) as server:
         rows, _ = delivered(env(tmp_path), RUNS, server.url)
         assert server.accepted == 0
@@ -232,7 +232,7 @@ def test_a_second_interruption_while_it_is_written_down_leaves_a_row_for_every_s
     def interrupted(self, records):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(file_store.Spool, "keep", interrupted)
+    monkeypatch.setattr(Spool, "keep", interrupted)
     with FaultServer(faults.closes) as server:
         rows, _ = delivered(env(tmp_path), RUNS, server.url)
         assert server.accepted == 0

@@ -24,7 +24,7 @@ from cibeacon.model.report import Outcome, OutcomeStatus, exit_code
 from cibeacon.model.spool_record import Record
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import load_settings
-from cibeacon.spool import file_store, spool_reader
+from cibeacon.spool import MOST, MOST_BYTES, spool_reader
 from faults import FaultServer, Refusing, answers, hangs, response
 from log_grammar import commands, kept
 from processes import cibeacon
@@ -484,7 +484,7 @@ def test_the_numbers_are_those_of_the_code():
     pauses = [f"{client.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(client.TRIES - 1)]
     assert f"up to {', '.join(pauses[:-1])} and {pauses[-1]} seconds" in words
     assert f"after {replay.GIVE_UP_AFTER} signals in a row" in words
-    folder = f"A folder takes {file_store.MOST:,} records and {file_store.MOST_BYTES >> 20} MiB"
+    folder = f"A folder takes {MOST:,} records and {MOST_BYTES >> 20} MiB"
     assert f"{folder}, a record {spool_record.LARGEST >> 20} MiB" in words
     assert (
         f"a file that is replayed {spool_reader.LARGEST >> 20} MiB, and one replay {spool_reader.MOST:,} records"

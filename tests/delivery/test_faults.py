@@ -23,7 +23,7 @@ from cibeacon.model.report import Outcome
 from cibeacon.model.signals import PipelineRun
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx
-from cibeacon.spool.file_store import Spool
+from cibeacon.spool import Spool
 from faults import FaultServer, Refusing
 from processes import Ended, cibeacon
 

@@ -17,8 +17,7 @@ from cibeacon.model.report import Outcome
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx
-from cibeacon.spool import spool_reader
-from cibeacon.spool.file_store import Spool
+from cibeacon.spool import Spool, spool_reader
 from disks import read_only
 from faults import FaultServer, Refusing, answers, hangs, response
 from processes import cibeacon

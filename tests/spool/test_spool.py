@@ -14,8 +14,7 @@ import pytest
 
 from cibeacon.model import spool_record
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.spool import file_store
-from cibeacon.spool.file_store import LockPatience, Spool, folder
+from cibeacon.spool import LockPatience, Spool, folder
 from disks import read_only, small
 from spool_records import fresh, told
 
@@ -133,7 +132,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from spool_records import told, fresh
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.spool.file_store import Spool
+from cibeacon.spool import Spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 place = Spool(Path(sys.argv[1]), fresh)
 place.keep([told(1)])
@@ -189,7 +188,7 @@ def test_a_link_in_a_records_place_is_replaced_and_not_followed(place, tmp_path)
 
 
 def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypatch):
-    monkeypatch.setattr(file_store, "MOST", 3)
+    monkeypatch.setattr("cibeacon.spool.MOST", 3)
     place.keep([told(1), told(2)])
     with pytest.raises(SpoolError, match=r"it holds 2 files already\. Run cibeacon replay"):
         place.keep([told(3), told(4)])
@@ -198,14 +197,14 @@ def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypa
 
 
 def test_what_was_set_aside_is_no_signal_that_waits(place, monkeypatch):
-    monkeypatch.setattr(file_store, "MOST", 3)
+    monkeypatch.setattr("cibeacon.spool.MOST", 3)
     place.keep([told(1)])
     for number in range(5):
         (place.folder / f"{number}.ndjson.{'refused' if number % 2 else 'corrupt'}").touch()
     place.keep([told(2), told(3)])
     assert sum(path.suffix == ".ndjson" for path in place.folder.iterdir()) == 3
-    monkeypatch.setattr(file_store, "MOST", 4)
-    monkeypatch.setattr(file_store, "MOST_BYTES", 2000)
+    monkeypatch.setattr("cibeacon.spool.MOST", 4)
+    monkeypatch.setattr("cibeacon.spool.MOST_BYTES", 2000)
     (place.folder / "0.ndjson.corrupt").write_bytes(b"x" * 3000)
     with pytest.raises(SpoolError, match=r"Look at the files that end in \.refused and \.corrupt"):
         place.keep([told(4)])
@@ -231,7 +230,7 @@ def test_a_folder_that_another_process_never_lets_go_is_told_in_time_and_nothing
 
 
 def test_a_folder_is_full_by_its_bytes_too(place, monkeypatch):
-    monkeypatch.setattr(file_store, "MOST_BYTES", 100)
+    monkeypatch.setattr("cibeacon.spool.MOST_BYTES", 100)
     place.keep([told(1)])
     with pytest.raises(SpoolError, match=r"it holds 0 MiB already\. Run cibeacon replay"):
         place.keep([told(2)])
@@ -287,7 +286,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from spool_records import told, fresh
-from cibeacon.spool.file_store import Spool
+from cibeacon.spool import Spool
 place = Spool(Path(sys.argv[1]), fresh)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 from cibeacon.backfill.columns import IGNORED
 from cibeacon.runtime.errors import CibeaconError, SpoolError
-from cibeacon.spool.file_store import is_address
+from cibeacon.spool import is_address
 
 STDIN = "-"
 LONGEST = 1 << 20

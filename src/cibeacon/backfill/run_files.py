@@ -12,7 +12,7 @@ from cibeacon.backfill.input_table import STDIN, Cells, InputTable
 from cibeacon.backfill.journal import SUFFIX, FileJournal, Journal, read_journal
 from cibeacon.backfill.options import BackfillOptions
 from cibeacon.runtime.errors import CibeaconError
-from cibeacon.spool.file_store import is_address
+from cibeacon.spool import is_address
 
 OFF = "off"
 

@@ -22,7 +22,7 @@ from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import unreachable
 from cibeacon.sinks import dx
-from cibeacon.spool.file_store import is_address
+from cibeacon.spool import is_address
 
 _SETTINGS = ("dry_run", "timeout", "allow_http", "format", "jq", "dx_url", "dx_api")
 _OWN_FLAGS = ("check", "workers", "rps", "tz", "shard", "journal", "failures")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cibeacon.runtime import paths
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings
-from cibeacon.spool.file_store import Spool
+from cibeacon.spool import Spool
 from cibeacon.spool.spool_file import SpoolFile
 from cibeacon.spool.spool_reader import Entry, SpoolStore
 from cibeacon.spool.spooled_signal import FILE

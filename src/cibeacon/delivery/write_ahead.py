@@ -21,7 +21,7 @@ from cibeacon.runtime.safe_text import Redactor
 from cibeacon.settings import Settings, secret_values
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS
-from cibeacon.spool.file_store import LockPatience, Spool, folder, is_address
+from cibeacon.spool import LockPatience, Spool, folder, is_address
 
 if TYPE_CHECKING:
     from cibeacon.spool.spool_reader import SpoolStore

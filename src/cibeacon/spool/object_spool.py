@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cibeacon.model.spool_record import LARGEST, Record, file_name
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.spool.file_store import ENDING
+from cibeacon.spool import ENDING
 from cibeacon.spool.object_store import Bucket
 
 _DIGITS = 16

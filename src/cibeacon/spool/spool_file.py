@@ -15,7 +15,7 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
 from cibeacon.runtime.shutdown import uninterrupted
-from cibeacon.spool.file_store import LOCK_PAUSE, UNFINISHED, LockPatience, lock, locked, open_in
+from cibeacon.spool import LOCK_PAUSE, UNFINISHED, LockPatience, lock, locked, open_in
 
 CORRUPT, REFUSED = ".corrupt", ".refused"
 """Endings of the files beside a file that hold the lines which were set aside; no replay reads them."""

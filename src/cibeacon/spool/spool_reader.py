@@ -19,7 +19,7 @@ from cibeacon.model.spool_record import Record
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.spool.file_store import ENDING, UNFINISHED, LockPatience, Spool, is_address
+from cibeacon.spool import ENDING, UNFINISHED, LockPatience, Spool, is_address
 from cibeacon.spool.object_spool import BucketSpool, SpoolObject, objects
 from cibeacon.spool.object_store import Bucket
 from cibeacon.spool.spool_file import CORRUPT, REFUSED, SpoolFile
