@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from cibeacon.model.outcome import OutcomeStatus
+from cibeacon.model.report import OutcomeStatus
 from cibeacon.report_text import OUTPUTS
 from cibeacon.settings import all_options
 from cibeacon.settings.general import SIGNAL_KINDS
