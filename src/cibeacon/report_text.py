@@ -145,11 +145,15 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
 
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A line for each kind of signal and its outcome; neighbours that were not sent for one reason share a line too."""
-    for (status, reason, error, _), group in groupby(
-        outcomes, key=lambda one: (one.status, one.reason, one.error, one.subject and one.kind)
+    outcomes = list(outcomes)
+    sinks = {outcome.kind: {one.sink for one in outcomes if one.kind == outcome.kind} for outcome in outcomes}
+    for (status, reason, error, _, sink), group in groupby(
+        outcomes, key=lambda one: (one.status, one.reason, one.error, one.subject and one.kind, one.sink)
     ):
         alike = list(group)
         kinds = ", ".join(dict.fromkeys(one.kind for one in alike))
+        if len(sinks[alike[0].kind]) > 1:
+            kinds += f" ({sink})"
         details = _joined(_subjects([one.subject for one in alike if one.subject]), error, reason)
         yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<14} {details}".rstrip()
 

@@ -14,11 +14,11 @@ GITHUB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop"}
 GITLAB = {"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/shop"}
 
 
-class Drone(CISystem):
-    """Drone CI: https://docs.drone.io/pipeline/environment/reference/"""
+class Toy(CISystem):
+    """A CI system with the variables of Drone: https://docs.drone.io/pipeline/environment/reference/"""
 
-    name = "drone"
-    title = "Drone"
+    name = "toy"
+    title = "Toy"
 
     def matches(self, env: Variables) -> bool:
         return env.is_true("DRONE")
@@ -79,13 +79,13 @@ def test_a_ci_job_is_one_of_a_known_system_or_of_any_other(environ, is_job):
 
 
 def test_a_new_ci_system_is_a_class_and_a_line_in_the_list(monkeypatch):
-    monkeypatch.setattr(detect, "SYSTEMS", (Drone(), *detect.SYSTEMS))
+    monkeypatch.setattr(detect, "SYSTEMS", (Toy(), *detect.SYSTEMS))
     environ = {"DRONE": "true", "DRONE_REPO": "acme/shop", "DRONE_BUILD_NUMBER": "7", "DRONE_COMMIT_SHA": "a" * 40}
     environ |= {"DRONE_REPO_LINK": "https://git.example:3000/acme/shop", "DRONE_BRANCH": "main", "CI": "true"}
 
     context, notices = read(environ)
 
-    assert (context.host, context.server, context.repository) == ("drone", "git.example:3000", "acme/shop")
+    assert (context.host, context.server, context.repository) == ("toy", "git.example:3000", "acme/shop")
     assert (context.commit_sha, context.branch, context.run_id) == ("a" * 40, "main", "7")
     assert notices == ()
     system = detect.detect(environ)

@@ -10,7 +10,6 @@ import pytest
 from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.detect import detect, read_run
-from cibeacon.ci.gitlab import GitLab
 from cibeacon.git import split_remote_url
 from cibeacon.model.context import Checkout
 from cibeacon.runtime.errors import EventError
@@ -23,7 +22,7 @@ def read(path):
     case = json.loads(path.read_text())
     if path.parent.name == "github":
         return case, github.read_run(Variables(case["env"]), case["event"] or {})
-    return case, GitLab().read(Variables(case["env"]))
+    return case, detect({}, path.parent.name).read(Variables(case["env"]))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cibeacon.sinks import SINKS, Sink
+from cibeacon.sinks import KINDS, SINKS, Sink
 
 MEMBERS = [name for name in vars(Sink) if not name.startswith("_")]
 
@@ -25,7 +25,7 @@ def test_a_sink_offers_what_the_others_offer(name):
 def test_no_other_name_is_a_sink():
     with pytest.raises(KeyError):
         SINKS["dci_query"]
-    assert list(SINKS) == ["dx", "dci", "flow"]
+    assert list(SINKS) == list(KINDS)
 
 
 @pytest.mark.parametrize("name", ["dci", "flow"])

@@ -115,7 +115,11 @@ def _without_user(text: str) -> str:
     return text.rpartition("://")[2].rpartition("@")[2].strip("/") if "://" in text else text
 
 
-SYSTEMS: tuple[CISystem, ...] = (GitHub(), GitLab(), OtherSystem())
+SYSTEMS: tuple[CISystem, ...] = (
+    GitHub(),
+    GitLab(),
+    OtherSystem(),
+)
 """Every CI system, in the order of detection: a GitHub runner can run inside a GitLab job, and then speaks for itself.
 
 The last one matches everywhere.

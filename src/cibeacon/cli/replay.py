@@ -8,7 +8,7 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import present
 from cibeacon.replay import replay
 from cibeacon.runtime.environment import Environment
-from cibeacon.settings import load_settings
+from cibeacon.settings import SINK_GROUPS, load_settings
 
 
 @click.command("replay")
@@ -16,13 +16,11 @@ from cibeacon.settings import load_settings
 @flags(
     "core",
     "output",
-    "dx",
-    "dci",
-    "flow",
+    *SINK_GROUPS,
     only=(
         *("dry_run", "timeout", "host", "allow_http", "spool", "strict", "format", "jq", "verbose"),
-        *("dx_url", "dci_url", "dci_client_id", "dci_files"),
-        *("flow_url", "flow_context", "flow_list_path", "flow_client_cert"),
+        *(f"{sink}_url" for sink in SINK_GROUPS),
+        *("dci_client_id", "dci_files", "flow_context", "flow_list_path", "flow_client_cert"),
     ),
 )
 @click.pass_obj

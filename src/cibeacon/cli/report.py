@@ -7,10 +7,11 @@ import click
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.report_view import run_report
 from cibeacon.runtime.environment import Environment
+from cibeacon.settings import SINK_GROUPS
 
 
 @click.command("report")
-@flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow", dry_run_outside_ci=True)
+@flags("core", "output", "change", "deploy", "run", *SINK_GROUPS, dry_run_outside_ci=True)
 @click.pass_obj
 def command(env: Environment, /, **arguments: str | bool | None) -> int:
     """Report this run to DX, DCI and Instabase: services, deployments, its status, jobs and their files, reviewers.

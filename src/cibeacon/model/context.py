@@ -9,6 +9,8 @@ UPSTREAM = "upstream"
 """The event of a run that is another one, which was looked up by its id (GitLab)."""
 
 
+CI_SYSTEMS = ("github", "gitlab", "local")
+"""The CI systems by name, in the order in which people are told of them."""
 _TEST_MERGED = (
     *("pull_request", "pull_request_review", "pull_request_review_comment"),
     *("merge_request_event", "external_pull_request_event"),
@@ -87,12 +89,12 @@ class Context(NamedTuple):
     """One CI run. `None` always means that the host did not say."""
 
     host: str
-    """`github`, `gitlab` or `local`."""
-    server: str | None
+    """The name of the CI system, one of `CI_SYSTEMS`."""
+    server: str | None = None
     """Host name of the forge (`github.com`, `gitlab.example.com`); part of every generated id."""
-    repository: str | None
+    repository: str | None = None
     """Full name of the base (target) repository: `owner/name`, `group/sub/name`."""
-    event: str | None
+    event: str | None = None
     """GitHub's event name, GitLab's `CI_PIPELINE_SOURCE`."""
     action: str | None = None
     """GitHub's activity type (`closed`, `synchronize`, …)."""

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from cibeacon.model import identifiers, parsers
+from cibeacon.model.context import CI_SYSTEMS
 from cibeacon.settings.options import option
 
 SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run", "dci", "flow")
@@ -45,9 +46,10 @@ class Core(NamedTuple):
         shown_default=".cibeacon.yml, .cibeacon.json or .cibeacon.toml",
     )
     host: str | None = option(
-        parsers.choice("github", "gitlab", "local"),
+        parsers.choice(*CI_SYSTEMS),
         None,
-        "Which CI host this is: github, gitlab or local. Set it where the environment is not enough to detect it.",
+        f"Which CI host this is: {', '.join(CI_SYSTEMS[:-1])} or {CI_SYSTEMS[-1]}. "
+        "Set it where the environment is not enough to detect it.",
         shown_default="detected",
     )
     allow_http: bool = option(

@@ -70,6 +70,12 @@ def _sha1_length(sha: str | None) -> str | None:
     return sha[:40] if sha else None
 
 
+def pipeline_name(plan_input: PlanInput) -> str:
+    """What people call the pipeline."""
+    context = plan_input.context
+    return plan_input.settings.run.pipeline_name or context.pipeline or context.repository or "pipeline"
+
+
 def pipeline_run(plan_input: PlanInput) -> PipelineRun:
     """The run with its status. Clocks differ by a little, so of two clocks' times the end is not before the start."""
     context, settings = plan_input.context, plan_input.settings
@@ -78,7 +84,7 @@ def pipeline_run(plan_input: PlanInput) -> PipelineRun:
     finished = run.finished_at or context.finished_at or max(plan_input.now, started)
     if not run.started_at and 0 < started - finished <= _SKEW:
         finished = started
-    name = run.pipeline_name or context.pipeline or context.repository or "pipeline"
+    name = pipeline_name(plan_input)
     names_job = change.run_scope == "job" and context.job and not run.pipeline_name
     return PipelineRun(
         pipeline_name=f"{name} / {context.job}" if names_job else name,

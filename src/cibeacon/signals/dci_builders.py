@@ -110,8 +110,8 @@ def _is_of_pipeline(plan_input: PlanInput) -> bool:
 
 
 def _name(plan_input: PlanInput) -> str:
-    context, run = plan_input.context, plan_input.settings.run
-    parts = [run.pipeline_name or context.pipeline or context.repository or "pipeline"]
+    context = plan_input.context
+    parts = [builders.pipeline_name(plan_input)]
     if context.job and not _is_of_pipeline(plan_input):
         parts.append(context.job)
     matrix = plan_input.settings.change.matrix
