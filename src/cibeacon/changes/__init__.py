@@ -1,6 +1,6 @@
 """Which two commits to compare, what differs between them, and which merged pull requests a push holds.
 
-All of it asks one history: the repository first, then the host's API about commits that no repository here can tell of.
+All of it asks one history: the repository first, then the host's API about commits that no repository here knows.
 Each question is asked once. What the host refuses is not known either, and the refusal is kept for the report.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 Source: TypeAlias = "Repository | FetchingRepository"
-"""The repository on disk, or one that fetches what the checkout lacks. None is its answer where it cannot tell."""
+"""The repository on disk, or one that fetches what the checkout lacks. None is its answer where it does not know."""
 History: TypeAlias = "Repository | FetchingRepository | FallbackHistory"
 
 
@@ -85,7 +85,7 @@ class FallbackHistory:
             return None
 
     def listed(self, base: str, head: str) -> ApiComparison:
-        """What the host tells of two commits. Raises `HostError`."""
+        """What the host says of two commits. Raises `HostError`."""
         if self.forge is None:
             return ApiComparison(fault="the host may not be asked")
         if (base, head) not in self._listed:

@@ -134,7 +134,7 @@ def _squashed_or_rebased(
 
 
 def _fast_forwarded(context: Context, pull_request: PullRequest, history: History) -> RangeOrUnknown:
-    """The base branch moved to the head itself: only where it stood before can tell.
+    """The base branch moved to the head itself: only its earlier position helps.
 
     A push in the context is known to hold this pull request and nothing else: what others brought is not its change.
     """
@@ -195,7 +195,7 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
 
 
 def _advanced(context: Context, moved: CommitRange, history: History) -> bool:
-    """Whether a push added to the branch. GitLab does not tell a force push, and a runner may keep the old commits."""
+    """Whether a push added to the branch. GitLab does not report a force push, and a runner may keep the old commits."""
     if context.host != "gitlab":
         return not (context.push and context.push.forced)
     held = history.is_ancestor(moved.base, moved.head)

@@ -54,7 +54,7 @@ def _unknown(error: CibeaconError) -> Changes:
 
 
 def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | None, how: str) -> Changes:
-    """The services that own the paths. Unknown where one of them has no name to be told by, or the map has none at all."""
+    """The services that own the paths. Unknown where one of them has no valid name, or the map has none at all."""
     owners = service_map.assign(paths)
     unknown = _misnamed(owners.misnamed)
     if not unknown and owners.paths and not owners.why and service_map.is_empty():
@@ -115,7 +115,7 @@ def _head(service_map: ServiceMap, source: Source) -> str | None:
 def unknown_services(
     names: Iterable[str], changes: Changes, service_map: ServiceMap, source: Source
 ) -> tuple[str, ...]:
-    """A sentence about each name that the map has no service of; none where it cannot be told what it has."""
+    """A sentence about each name that the map has no service of; none where the services are unknown."""
     absent = [name for name in names if name not in changes.services]
     try:
         if absent and (service_map.rules.discover or service_map.templates):

@@ -77,7 +77,7 @@ def _trail(push: Push, tip: str, history: History) -> _Trail:
             return _Trail(commits)
     except CibeaconError:
         pass  # the payload is known all the same
-    if push.forced:  # the branch's old end is lost, so what is new cannot be told
+    if push.forced:  # the branch's old end is lost, so what is new is unknown
         return _Trail((tip,))
     if tip in listed:
         return _Trail(listed, complete=len(listed) < _MOST_IN_A_PAYLOAD, linear=False)

@@ -142,7 +142,7 @@ def _find_changes(question: Question, service_map: ServiceMap) -> tuple[Changes,
 
 
 def _compare(question: Question, service_map: ServiceMap, context: Context) -> Changes:
-    """By git, asking the host for a merge base that git cannot tell; else by the host's list of files, if that is complete."""
+    """By git, asking the host for a merge base that git does not know; else by the host's list of files, if that is complete."""
     history, change = question.history, question.change
     pull_request, given = context.pull_request, bool(change.base or change.head)
     try:
@@ -195,7 +195,7 @@ def _explain_unknown(question: Question, changes: Changes) -> Changes:
 
 
 def _with_refusal(changes: Changes, history: FallbackHistory) -> Changes:
-    """What is unknown because the host would not tell a merge base, with what it said."""
+    """What is unknown because the host did not give a merge base, with what it said."""
     if not history.refusals:
         return changes
     error = history.refusals[-1]

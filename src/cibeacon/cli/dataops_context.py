@@ -119,7 +119,7 @@ class DataopsVerb:
             self.is_read = False
 
     def print_foreign_lines(self, lines: Iterable[str], prefix: str = "") -> None:
-        """Lines of a job's log. GitHub's runner is told to obey none of them, although they are harmless already."""
+        """Lines of a job's log. GitHub's runner obeys none of them, although they are harmless already."""
         prefixed = (f"{prefix}{line}" for line in lines)
         first = next(prefixed, None) if self._on_github else None
         if first is None:

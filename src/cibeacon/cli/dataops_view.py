@@ -22,7 +22,7 @@ _WEIGHT = {"running": 0, "failed": 1, "pending": 2, "manual": 3, "created": 4}
 
 
 class WaitView:
-    """Lines, one under the other; on a terminal a table of the jobs follows them, drawn anew after each look."""
+    """Lines, one under the other; on a terminal a table of the jobs follows them, refreshed after each poll."""
 
     def __init__(self, verb: DataopsVerb) -> None:
         self._verb = verb

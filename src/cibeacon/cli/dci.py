@@ -13,10 +13,10 @@ VERBS: Mapping[str, Verb] = {
     "topics": Verb("dci_query:topics", "List the topics that it may use."),
     "components": Verb("dci_query:components", "List the components of a topic."),
     "jobs": Verb("dci_query:jobs", "List the team's jobs, or show one."),
-    "start": Verb("dci_job:start", "Make a job and tell that it runs."),
+    "start": Verb("dci_job:start", "Create a job and set it running."),
     "state": Verb("dci_job:state", "Tell how the job stands."),
     "upload": Verb("dci_job:upload", "Send files to the job."),
-    "finish": Verb("dci_job:finish", "Send files, then tell how the job ended."),
+    "finish": Verb("dci_job:finish", "Send files, then report how the job ended."),
 }
 
 

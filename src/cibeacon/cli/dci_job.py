@@ -69,7 +69,7 @@ def _parse_state(context: click.Context, parameter: click.Parameter, given: str)
 @click.command("start")
 @_job_flags(*_JOB)
 def start(env: Environment, /, **arguments: Any) -> int:
-    """Make a job and tell that it runs; a second start in the same CI job goes on with the first one's.
+    """Create a job and set it running; a second start in the same CI job goes on with the first one's.
 
     Its id is the output dci_job_id, and on GitLab the variable CIBEACON_DCI_JOB_ID of later jobs.
     """
@@ -111,7 +111,7 @@ def upload(env: Environment, /, files: tuple[str, ...], name: str | None, mime: 
 @click.argument("status", callback=_parse_state)
 @_job_flags(*_FILES, "dci_key_values")
 def finish(env: Environment, /, status: str, **arguments: Any) -> int:
-    """Send the files that --files names, then tell how the job ended, even if files could not be sent.
+    """Send the files that --files names, then report how the job ended, even if files could not be sent.
 
     STATUS is success, failure, killed or error, or the CI system's own word: ${{ job.status }} or $CI_JOB_STATUS.
     """

@@ -33,7 +33,7 @@ class LogPart(NamedTuple):
     start: int | None
     """The byte it begins with; None when there is nothing new."""
     total: int | None
-    """Bytes of the log from its start, where the server tells."""
+    """Bytes of the log from its start, where the server says."""
     pieces: Iterable[bytes] = ()
 
     @classmethod

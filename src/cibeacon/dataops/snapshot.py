@@ -22,7 +22,7 @@ _MOST_JOBS = 5000
 
 
 class GitLabPipeline(NamedTuple):
-    """A pipeline, or what a bridge tells of the one that it started."""
+    """A pipeline, or what a bridge says of the one that it started."""
 
     id: int
     project: str

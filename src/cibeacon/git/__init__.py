@@ -100,7 +100,7 @@ class ServerRef(NamedTuple):
 
 
 def server_ref(revision: str) -> ServerRef | None:
-    """The ref of the server that a revision names; None where only a checkout can tell what it means."""
+    """The ref of the server that a revision names; None where only a checkout knows what it means."""
     match = _NAMED.fullmatch(revision)
     if not match or ".." in revision:
         return None

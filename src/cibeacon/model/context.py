@@ -10,7 +10,7 @@ UPSTREAM = "upstream"
 
 
 CI_SYSTEMS = ("github", "gitlab", "local")
-"""The CI systems by name, in the order in which people are told of them."""
+"""The CI systems by name, in the order of help texts."""
 _TEST_MERGED = (
     *("pull_request", "pull_request_review", "pull_request_review_comment"),
     *("merge_request_event", "external_pull_request_event"),

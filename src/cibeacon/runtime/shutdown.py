@@ -116,7 +116,7 @@ def begun(child: Popen[bytes]) -> None:
 def end(child: Popen[bytes]) -> None:
     """Leaves nothing behind: neither the child nor its helper for the network, which would go on alone."""
     with uninterrupted():
-        if child.returncode is None:  # nobody waited for it yet, so the number is still its own
+        if child.returncode is None:  # it was not waited for yet, so the number is still its own
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()

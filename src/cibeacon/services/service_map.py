@@ -88,7 +88,7 @@ class ServiceMap:
         unowned: list[str] = []
         remembered: list[str] = []
         fallback = self._fallback()
-        closed = ""  # git tells its paths in order: most are in the same closed folder as the one before
+        closed = ""  # git lists paths in order: most are in the same closed folder as the one before
         for path in paths:
             total += 1
             if self.rules.choose:
@@ -180,7 +180,7 @@ class ServiceMap:
         return _any_matches(self.rules.excludes.get(key, ()), path)
 
     def _submodule(self, path: str) -> str | None:
-        """The service whose root the path is as a submodule. A file may have that path, too: git's trees tell them apart."""
+        """The service whose root the path is as a submodule. A file may have that path, too: git's trees show which it is."""
         if path.count("/") + 1 not in self._depths:
             return None
         claim = self._claim(path)

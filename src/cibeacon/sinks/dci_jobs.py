@@ -1,6 +1,6 @@
 """Knows how a job is found at DCI, and how its state is set once and in order. Does not know why it is set.
 
-A job carries a tag that no other job has. A create that arrives late makes a second job of that tag, a stray.
+A job carries a tag that no other job has. A create that arrives late makes a second job of that tag, a duplicate.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def find_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
 
 
 def _has_begun(job: DciRow) -> bool:
-    """False also for a job that was ended as a stray."""
+    """False also for a job that was ended as a duplicate."""
     return has_passed(job, "pre-run") and status_of(job) != "killed"
 
 
 def find_existing_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
-    """The job, and behind it the strays of its run. Raises `SinkError` when there is none."""
+    """The job, and behind it the duplicates of its run. Raises `SinkError` when there is none."""
     by_tag = not job_id or correlation != correlation_by_id(job_id)
     jobs = (yield from find_jobs(None, correlation)) if by_tag else []
     if job_id:
