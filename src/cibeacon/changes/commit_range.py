@@ -129,7 +129,7 @@ def _squashed_or_rebased(
         return Unknown(f"commit {merge[:12]} may have come after the merge", "give base and head")
     base = history.merge_base(merge, head) if held is False else None
     if base is None:
-        return Unknown("the merge base of the pull request cannot be told in a shallow checkout", deepen(context))
+        return Unknown("the merge base of the pull request cannot be determined in a shallow checkout", deepen(context))
     return _between(base, head, "merge base to head (squash or rebase)")
 
 
@@ -168,7 +168,7 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Rang
     if base == head and seen:  # it was merged while the job waited
         base = history.merge_base(head, seen)
     if base is None or base == head:
-        return Unknown("the merge base of the pull request cannot be told in this checkout", deepen(context))
+        return Unknown("the merge base of the pull request cannot be determined in this checkout", deepen(context))
     how = f"merge base with {_name(context, target)} to head" if target and target.local else "merge base to head"
     return _between(base, head, how)
 
@@ -187,7 +187,7 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
         return _between(base, push.after, "force push, merge base to after")
     if context.on_default_branch and push.before:
         return Unknown(
-            f"where the force push left commit {push.before[:12]} cannot be told in this checkout", deepen(context)
+            f"where the force push left commit {push.before[:12]} cannot be determined in this checkout", deepen(context)
         )
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
@@ -212,7 +212,7 @@ def _since_default_branch(context: Context, history: History, head: str, what: s
     tip = history.named(f"refs/remotes/origin/{name}") or history.named(f"refs/heads/{name}")
     base = history.merge_base(head, tip.sha) if tip else None
     if tip is None or base is None:
-        why = f"the merge base with the default branch {name[:100]} cannot be told in this checkout ({what})"
+        why = f"the merge base with the default branch {name[:100]} cannot be determined in this checkout ({what})"
         return Unknown(why, deepen(context))
     return _between(base, head, f"{what}, merge base with {_name(context, tip)}")
 

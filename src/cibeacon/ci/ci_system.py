@@ -3,6 +3,7 @@
 A CI system is a subclass of `CISystem` in a file of its own, and a line in `detect.SYSTEMS`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Variables(NamedTuple):
         return payload.server(self.get(*names))
 
 
-class CISystem:
+class CISystem(ABC):
     """A CI system. A new one needs `name`, `title`, `matches` and `read`."""
 
     name: str
@@ -51,13 +52,13 @@ class CISystem:
     title: str
     """Its name as people write it."""
 
+    @abstractmethod
     def matches(self, env: Variables) -> bool:
         """Whether the environment is that of a job there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, env: Variables) -> Context:
         """The run as the variables describe it."""
-        raise NotImplementedError
 
     def read_with_notices(self, env: Variables, checkout: Callable[[], Checkout]) -> tuple[Context, tuple[Notice, ...]]:
         """The run and what the user should know about how it was read; `checkout` asks git, for those that must."""

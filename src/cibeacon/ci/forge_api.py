@@ -6,6 +6,7 @@ URL of a next page wherever it leads.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
@@ -24,7 +25,7 @@ _UNUSABLE = (
 """What the libraries raise where no answer comes, and what reading a malformed answer raises."""
 
 
-class ForgeApi:
+class ForgeApi(ABC):
     """What the APIs of both forges share. Every question may raise `HostError`."""
 
     title: str
@@ -39,9 +40,9 @@ class ForgeApi:
         self._url, self._path = url, path
         self._deadline, self._longest_call = deadline, longest_call
 
+    @abstractmethod
     def compare(self, base: str, head: str) -> ApiComparison:
         """What lies between two commits, by their full ids."""
-        raise NotImplementedError
 
     def paths_between(self, base: str, head: str) -> tuple[str, ...]:
         """Every path that differs between two commits. A list that may be truncated is a `HostError`."""
@@ -83,9 +84,9 @@ class ForgeApi:
             )
         return min(self._longest_call, left)
 
+    @abstractmethod
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """The JSON answer to one GET below the repository's path."""
-        raise NotImplementedError
 
     def _object(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         answer = self._get(path, query)

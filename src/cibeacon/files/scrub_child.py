@@ -3,7 +3,7 @@
 `scrub` runs this file by its path, isolated and with limits as arguments; no module imports it. A regular expression
 may be a stranger's and take for ever, and nothing in its own process could stop it. stdin holds the patterns and needles
 as JSON. Lines are copied one by one, long ones in parts, so that memory stays small whatever the file; `regex` says at
-the end of a part whether a match may go on (https://pypi.org/project/regex/, "partial matches").
+the end of a part whether a match may go on (https://github.com/mrabarnett/mrab-regex, "partial matches").
 """
 
 from __future__ import annotations

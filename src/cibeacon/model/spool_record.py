@@ -146,7 +146,7 @@ def _to_record(document: dict[str, Any]) -> Record:
     if not _REQUIRED.keys() <= fields.keys() or not all(isinstance(fields[name], known[name]) for name in fields):
         raise SpoolRecordError("its fields are not those of a record")
     if not fields["key"]:
-        raise SpoolRecordError("it has no key, so two such records cannot be told apart")
+        raise SpoolRecordError("it has no key, so it cannot be distinguished from another")
     if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LATEST:
         raise SpoolRecordError("created_at is no time")
     return Record(**fields)
