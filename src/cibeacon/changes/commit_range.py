@@ -187,7 +187,8 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
         return _between(base, push.after, "force push, merge base to after")
     if context.on_default_branch and push.before:
         return Unknown(
-            f"where the force push left commit {push.before[:12]} cannot be determined in this checkout", deepen(context)
+            f"where the force push left commit {push.before[:12]} cannot be determined in this checkout",
+            deepen(context),
         )
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
