@@ -63,20 +63,22 @@ def copy(tmp_path):
 def test_a_ci_system_is_a_file_and_a_line(copy):
     apply, run = copy
     variables = {
-        "DRONE": "true",
-        "DRONE_REPO": "acme/shop",
-        "DRONE_BUILD_NUMBER": "42",
-        "DRONE_COMMIT_SHA": "d1a34f0" + "0" * 33,
-        "DRONE_SOURCE_BRANCH": "topic",
-        "DRONE_BUILD_LINK": "https://drone.example.com/acme/shop/42",
+        "VELA": "true",
+        "VELA_REPO_FULL_NAME": "acme/shop",
+        "VELA_REPO_CLONE": "https://github.com/acme/shop.git",
+        "VELA_BUILD_NUMBER": "42",
+        "VELA_BUILD_COMMIT": "d1a34f0" + "0" * 33,
+        "VELA_BUILD_BRANCH": "topic",
+        "VELA_BUILD_LINK": "https://vela.example.com/acme/shop/42",
     }
-    assert run("report", "--dry-run", **variables)["context"]["host"] != "drone"
+    assert run("report", "--dry-run", **variables)["context"]["host"] != "vela"
     apply("A CI system")
     document = run("report", "--dry-run", **variables)
     context = document["context"]
-    assert (context["host"], context["repository"], context["run_id"]) == ("drone", "acme/shop", "42")
+    assert (context["host"], context["repository"], context["run_id"]) == ("vela", "acme/shop", "42")
     (signal,) = [signal for signal in document["signals"] if signal["kind"] == "pipeline-run"]
-    assert signal["request"]["body"]["pipeline_source"] == "Drone"
+    assert signal["request"]["body"]["pipeline_source"] == "Vela"
+    assert signal["request"]["body"]["reference_id"] == "github.com/acme%2Fshop/pipelines/vela.example.com/runs/42"
 
 
 def test_a_sink_is_a_file_for_its_settings_one_for_its_requests_and_a_line_for_each(copy, tmp_path):

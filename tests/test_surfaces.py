@@ -118,7 +118,7 @@ def test_no_input_of_a_component_can_stop_a_pipeline_by_its_absence_or_its_value
 def test_an_input_has_the_type_of_what_people_write_bare(component):
     inputs = component[0]["spec"]["inputs"]
     typed = {name: spec["type"] for name, spec in inputs.items() if "type" in spec}
-    booleans = ("pr_merged", "dry_run", "allow_http", "strict", "verbose", "send_email", "dci_redact")
+    booleans = ("pr_merged", "last_step", "dry_run", "allow_http", "strict", "verbose", "send_email", "dci_redact")
     assert typed == {
         "rules": "array",
         "timeout": "number",

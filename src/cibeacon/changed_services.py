@@ -17,6 +17,7 @@ from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, PushedPRs, Unknown
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.report import Notice, Report
 from cibeacon.run import Run, named_services
 from cibeacon.runtime.deadline import Deadline
@@ -26,6 +27,7 @@ from cibeacon.runtime.paths import toplevel
 from cibeacon.runtime.shutdown import interruptible
 from cibeacon.services import config_file, templates
 from cibeacon.settings import Settings, load_settings
+from cibeacon.settings.general import wants
 from cibeacon.settings.options import Problem
 
 UNKNOWN = 3
@@ -127,7 +129,7 @@ def identify(
     half = deadline.share(0.5)
     with closing(Repository(toplevel(env.cwd), env.environ, half)) as repository:
         context, notices = detect.read_context(settings, env.environ, repository)
-        unasked = sends and context.host == "local" and settings.core.dry_run is None
+        unasked = sends and context.host == LOCAL and settings.core.dry_run is None and not settings.given("host")
         dry_run = unasked or bool(settings.core.dry_run)
         notices = (*notices, _UNKNOWN_CI) if unasked and context.ci else notices
         run = Run(settings, detect.reported_run(context, settings), dry_run, deadline, notices=notices)
@@ -192,10 +194,8 @@ def _begin_comparison(run: Run, search: Search) -> None:
 
 def _source(run: Run, search: Search) -> Source:
     """The repository; where the host names a place to fetch from, one that goes on where the checkout ends."""
-    forge, name = run.settings.forge, run.context.host
-    token = {"github": forge.github_token, "gitlab": forge.gitlab_token}.get(name)
-    allow_http = run.settings.core.allow_http
-    remotes = () if run.dry_run else run.host.remotes(Variables(search.env.environ), token, allow_http=allow_http)
+    env, allow_http = Variables(search.env.environ), run.settings.core.allow_http
+    remotes = () if run.dry_run else run.host.remotes(env, run.settings.forge, allow_http=allow_http)
     if not remotes:
         return search.repository
     from cibeacon.git.fetching_repository import FetchingRepository
@@ -232,7 +232,7 @@ def _find_pull_requests(run: Run, forge: ForgeClient, history: FallbackHistory, 
     else:
         pushed = PushedPRs()
     run = run._replace(pushed=pushed)
-    named, wanted = run.context.pull_request, {"auto", "pull-services"}.intersection(run.settings.core.signals)
+    named, wanted = run.context.pull_request, wants(run.settings.core.signals, "pull-services")
     if not search.sends or search.env.stage == "post" or named is None or not named.named or not wanted:
         return run
     return guarded(

@@ -76,6 +76,7 @@ def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Plan
         now=env.began,
         dry_run=run.dry_run,
         host_title=run.host.title,
+        in_stages=run.host.in_stages,
         changes=run.changes,
         map_fault=run.map_fault,
         merged_prs=merged_prs(pushed, run.changes, run.pr_changes),

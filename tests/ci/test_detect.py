@@ -1,40 +1,17 @@
-"""The CI system is found by the environment or by name, and a new one is a class and a line in the list."""
+"""The CI system is recognised by the environment or named by the setting `host`."""
 
 from __future__ import annotations
 
 import pytest
 
 from cibeacon.ci import detect
-from cibeacon.ci.ci_system import CISystem, Variables
-from cibeacon.model.context import Checkout, Context
+from cibeacon.model.ci_systems import CI_SYSTEMS
+from cibeacon.model.context import Checkout
 from cibeacon.runtime.errors import CheckoutError
 from cibeacon.settings import load_settings
 
 GITHUB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop"}
 GITLAB = {"GITLAB_CI": "true", "CI_PROJECT_PATH": "acme/shop"}
-
-
-class Toy(CISystem):
-    """A CI system with the variables of Drone: https://docs.drone.io/pipeline/environment/reference/"""
-
-    name = "toy"
-    title = "Toy"
-
-    def matches(self, env: Variables) -> bool:
-        return env.is_true("DRONE")
-
-    def read(self, env: Variables) -> Context:
-        return Context(
-            host=self.name,
-            server=env.server("DRONE_REPO_LINK"),
-            repository=env.get("DRONE_REPO"),
-            event=env.get("DRONE_BUILD_EVENT"),
-            commit_sha=env.sha("DRONE_COMMIT_SHA"),
-            branch=env.get("DRONE_SOURCE_BRANCH", "DRONE_BRANCH"),
-            run_id=env.get("DRONE_BUILD_NUMBER"),
-            started_at=env.seconds("DRONE_NO_SUCH_TIME"),
-            ci=True,
-        )
 
 
 class NoCheckout:
@@ -49,8 +26,9 @@ def read(environ, **flags):
 
 
 def test_the_setting_names_the_ci_systems_that_there_are():
-    for system in detect.SYSTEMS:
-        assert load_settings({"host": system.name}, {}, {}).problems == ()
+    for name in (*CI_SYSTEMS, "local", "concourse"):
+        assert load_settings({"host": name}, {}, {}).problems == ()
+        assert detect.named(name).name == name
 
 
 @pytest.mark.parametrize(
@@ -76,17 +54,3 @@ def test_of_two_that_match_the_first_is_taken_and_the_notice_names_both():
 @pytest.mark.parametrize(("environ", "is_job"), [(GITHUB, True), ({"CI": "true"}, True), ({}, False)])
 def test_a_ci_job_is_one_of_a_known_system_or_of_any_other(environ, is_job):
     assert detect.is_ci_job(environ) is is_job
-
-
-def test_a_new_ci_system_is_a_class_and_a_line_in_the_list(monkeypatch):
-    monkeypatch.setattr(detect, "SYSTEMS", (Toy(), *detect.SYSTEMS))
-    environ = {"DRONE": "true", "DRONE_REPO": "acme/shop", "DRONE_BUILD_NUMBER": "7", "DRONE_COMMIT_SHA": "a" * 40}
-    environ |= {"DRONE_REPO_LINK": "https://git.example:3000/acme/shop", "DRONE_BRANCH": "main", "CI": "true"}
-
-    context, notices = read(environ)
-
-    assert (context.host, context.server, context.repository) == ("toy", "git.example:3000", "acme/shop")
-    assert (context.commit_sha, context.branch, context.run_id) == ("a" * 40, "main", "7")
-    assert notices == ()
-    system = detect.detect(environ)
-    assert (system.remotes(Variables(environ), None), system.spool_folder(Variables(environ))) == ((), None)

@@ -496,9 +496,9 @@ def test_the_numbers_are_those_of_the_code():
 def test_the_folders_are_those_of_the_hosts():
     folders = {row[0]: row[1] for row in table("The spool")}
     from cibeacon.ci.ci_system import Variables
-    from cibeacon.ci.detect import SYSTEMS
+    from cibeacon.ci.detect import named
 
-    github, gitlab, other = SYSTEMS
+    github, gitlab, other = named("github"), named("gitlab"), named("local")
 
     assert folders["GitHub"] == f"`{github.spool_folder(Variables({'RUNNER_TEMP': '$RUNNER_TEMP'}))}`"
     assert folders["GitLab"] == f"`{gitlab.spool_folder(Variables({'CI_PROJECT_DIR': '$CI_PROJECT_DIR'}))}`"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.ci.detect import SYSTEMS
+from cibeacon.ci.detect import named
 from cibeacon.model.changes import Changes, MergedPR, Unknown
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.report import Outcome
@@ -30,7 +30,6 @@ ROWS = [
 HEAD, MERGE, OLD = "a" * 40, "b" * 40, "c" * 40
 NOW = 1_700_000_000
 CLIENT = "6f0c9a52-2f0e-4c6f-9d0b-0d4a4d7e0001"
-TITLES = {system.name: system.title for system in SYSTEMS}
 GITHUB = {
     "host": "github", "server": "github.com", "repository": "acme/shop", "default_branch": "main", "run_id": "901",
     "run_attempt": 1, "run_url": "https://github.com/acme/shop/actions/runs/901/attempts/1", "pipeline": "CI",
@@ -123,7 +122,8 @@ def plan_input(row):
         stage=row.get("stage", "single"),
         now=row.get("now", NOW),
         dry_run=row.get("dry_run", False),
-        host_title=TITLES[CONTEXTS[row["on"]]["host"]],
+        host_title=named(CONTEXTS[row["on"]]["host"]).title,
+        in_stages=named(CONTEXTS[row["on"]]["host"]).in_stages,
         changes=changes_of(row.get("changes", CHANGED)),
         map_fault=row.get("map_fault"),
         merged_prs=landed_of(row),

@@ -10,14 +10,11 @@ import re
 from typing import TypeAlias
 
 from cibeacon.changes import History
+from cibeacon.ci.detect import named
 from cibeacon.git import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, NamedCommit, PullRequest
 
-_DEEPEN = {
-    "github": "check out with the whole history (fetch-depth: 0)",
-    "gitlab": 'check out with the whole history (the variable GIT_DEPTH: "0")',
-}
 _PART_OF_AN_ID = re.compile(r"[0-9a-f]{4,39}")
 
 
@@ -46,7 +43,7 @@ def find_commit_range(
 
 def deepen(context: Context) -> str:
     """How the history that is missing gets into the checkout, in the words of the run's CI system."""
-    return _DEEPEN.get(context.host, "fetch the whole history (git fetch --unshallow)")
+    return named(context.host).deepen
 
 
 def _between(base: str | None, head: str | None, how: str) -> RangeOrUnknown:
@@ -155,8 +152,9 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Rang
     test_merge, head = context.checkout_sha, pull_request.head_sha
     if test_merge and test_merge != head and context.event != "pull_request_target":  # that one checks out the base
         parents = history.parents(test_merge)
-        if parents and len(parents) == 2 and parents[1] == head:
-            return _between(parents[0], test_merge, "test merge, first parent")
+        if parents and len(parents) == 2 and head in parents:
+            target_tip, which = (parents[0], "first") if parents[1] == head else (parents[1], "second")
+            return _between(target_tip, test_merge, f"test merge, {which} parent")
     if pull_request.diff_base_sha:
         return _between(pull_request.diff_base_sha, head, "merge request's diff base")
     if not head or history.commit(head) is None:
@@ -190,14 +188,18 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
             f"where the force push left commit {push.before[:12]} cannot be determined in this checkout",
             deepen(context),
         )
+    if context.on_default_branch and not push.created and context.host not in ("github", "gitlab"):
+        why = f"{named(context.host).title} does not say which commit the branch was at before"
+        return Unknown(why, "give base, such as the commit of the last run, or github_token or gitlab_token")
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
-    return _since_default_branch(context, history, push.after, "new branch" if push.created else "force push")
+    what = "new branch" if push.created else "force push" if push.before else "this branch"
+    return _since_default_branch(context, history, push.after, what)
 
 
 def _advanced(context: Context, moved: CommitRange, history: History) -> bool:
-    """Whether a push added to the branch. GitLab does not report a force push, and a runner may keep the old commits."""
-    if context.host != "gitlab":
+    """Whether a push added to the branch. Only GitHub reports a force push, and a runner may keep the old commits."""
+    if context.host == "github":
         return not (context.push and context.push.forced)
     held = history.is_ancestor(moved.base, moved.head)
     return held or (held is None and missing(context, moved, history) is not None)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from cibeacon.changes import History
 from cibeacon.ci.forge_client import ForgeClient
-from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import PushedPRs
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
@@ -37,11 +36,12 @@ def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, d
     push = context.push
     if not push or push.deleted or context.pull_request or not context.on_default_branch:
         return PushedPRs()
-    name = "merge request" if context.host == GitLab.name else "pull request"
+    name = "merge request" if context.host == "gitlab" else "pull request"
     if dry_run:
         return PushedPRs(reason=f"{name} unknown: a dry run asks no host; set pr_number and pr_merged")
     if not forge.credential:
-        hint = f"set {context.host}_token, or pr_number and pr_merged"
+        token = f"{context.host}_token" if context.host in ("github", "gitlab") else "github_token or gitlab_token"
+        hint = f"set {token}, or pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: there is no token to ask with; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
     pushed = search.run(_rebased(push, tip, history, search) or _trail(push, tip, history))

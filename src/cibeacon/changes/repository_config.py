@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from cibeacon.changes import Source
 from cibeacon.changes.commit_range import deepen
-from cibeacon.ci.detect import OtherSystem
-from cibeacon.git import split_remote_url
+from cibeacon.ci.detect import named
+from cibeacon.git.remote_url import split_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Unknown
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
@@ -29,10 +30,6 @@ _OUT_OF_REACH = (
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("there is no service map", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
 _CHECK = "cibeacon services check shows every fault with its line."
-_CHECK_OUT = {
-    "github": "check out before this step (actions/checkout)",
-    "gitlab": "let the job check out (the variable GIT_STRATEGY may be neither none nor empty)",
-}
 _OTHER_REPOSITORY = "this checkout does not hold the commit that the run is about, nor can that be fetched"
 
 
@@ -74,7 +71,7 @@ def load(path: str | None, context: Context, source: Source, clone: Repository) 
     commit = None
     try:
         if context.base_config or not _is_checked_out(context, clone):
-            commit = context.trusted_sha if context.base_config else context.checkout_sha
+            commit = _trusted(context, source) if context.base_config else context.checkout_sha
             file = None if context.base_config or clone.exists else config_file.in_folder(clone.root, None)
             if file is None and (not commit or source.commit(commit) is None):
                 return RepositoryConfig(unknown=_out_of_reach(context, clone), commit=commit)
@@ -94,9 +91,17 @@ def load(path: str | None, context: Context, source: Source, clone: Repository) 
         return RepositoryConfig(unknown=unknown, commit=commit)
 
 
+def _trusted(context: Context, source: Source) -> str | None:
+    """The commit that no stranger wrote: a tip of the pull request's base branch, where the event names no commit."""
+    if context.trusted_sha or not context.trusted_branch:
+        return context.trusted_sha
+    tip = source.named(f"refs/remotes/origin/{context.trusted_branch}")
+    return tip.sha if tip else None
+
+
 def _is_checked_out(context: Context, clone: Repository) -> bool:
     """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
-    if not clone.exists or context.host == OtherSystem.name or not context.checkout_sha:
+    if not clone.exists or context.host == LOCAL or not context.checkout_sha:
         return clone.exists
     if clone.has_checked_out(context.checkout_sha):
         return True
@@ -127,7 +132,7 @@ def _out_of_reach(context: Context, clone: Repository) -> Unknown:
 
 def _check_out(context: Context) -> str:
     """How there is a checkout at all, in the words of the run's CI system."""
-    return _CHECK_OUT.get(context.host, "run inside the repository")
+    return named(context.host).check_out
 
 
 def unread(why: str) -> RepositoryConfig:

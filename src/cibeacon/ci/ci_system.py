@@ -1,17 +1,28 @@
 """What every CI system offers, and how its variables are read: an empty one is absent. Knows no CI system.
 
-A CI system is a subclass of `CISystem` in a file of its own, and a line in `detect.SYSTEMS`.
+A CI system is a subclass of `CISystem` in a file of its own, bound to `SYSTEM` there. `model/ci_systems.py` lists the files,
+with the variables by which each system is recognised.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.git import Remote
+from cibeacon.git import Remote, may_fetch
+from cibeacon.git.remote_url import RemoteUrl, parse
+from cibeacon.git.repository import Repository
 from cibeacon.model import payload
-from cibeacon.model.context import Checkout, Context
+from cibeacon.model.context import Context, Push
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
+from cibeacon.settings.general import ForgeTokens
+
+_PART_OF_AN_ID = 7
+"""Digits of a commit id that still name a commit."""
+_LONGEST_TEXT = 1000
+"""Characters of one value: longer ones are no names."""
+ABSENT = frozenset({"false", "null", "<nil>", "none", "undefined"})
+"""What some systems write where they have no value, in any case."""
 
 
 class Variables(NamedTuple):
@@ -23,9 +34,18 @@ class Variables(NamedTuple):
         """The value of the first of these variables that is set."""
         return next((self.environ[name] for name in names if self.environ.get(name)), None)
 
+    def text(self, *names: str) -> str | None:
+        """The first that holds more than a word for nothing (`false`, `<nil>`, …), without blanks around it."""
+        texts = (self.environ.get(name, "").strip()[:_LONGEST_TEXT] for name in names)
+        return next((text for text in texts if text and text.lower() not in ABSENT), None)
+
     def is_true(self, name: str) -> bool:
         """Whether a variable says yes."""
         return (self.get(name) or "").lower() in ("true", "1", "yes")
+
+    def is_false(self, name: str) -> bool:
+        """Whether a variable says no; an empty one says nothing."""
+        return (self.get(name) or "").lower() in ("false", "0", "no")
 
     def number(self, *names: str) -> int | None:
         """A whole number."""
@@ -35,6 +55,12 @@ class Variables(NamedTuple):
         """A full commit id; None for git's all-zero id."""
         return payload.commit(self.get(*names))
 
+    def commit(self, *names: str) -> str | None:
+        """A commit id, or at least 7 digits of one. git completes it where there is a checkout."""
+        text = (self.get(*names) or "").strip().lower()
+        is_id = len(text) >= _PART_OF_AN_ID and set(text) <= set("0123456789abcdef") and len(text) <= 64
+        return text if is_id and text.strip("0") else None
+
     def seconds(self, *names: str) -> int | None:
         """An ISO 8601 time, as Unix seconds."""
         return payload.seconds(self.get(*names))
@@ -43,37 +69,86 @@ class Variables(NamedTuple):
         """Host name and port of a URL."""
         return payload.server(self.get(*names))
 
+    def url(self, *names: str) -> str | None:
+        """A page for people: a URL, without a user name and password in it."""
+        scheme, slashes, rest = (self.text(*names) or "").partition("://")
+        authority, slash, path = rest.partition("/")
+        if scheme not in ("http", "https") or not slashes or not authority:
+            return None
+        return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+
+    def join(self, *names: str, by: str = "/") -> str | None:
+        """The values of all these variables as one text; None where one of them is absent."""
+        texts = [self.text(name) for name in names]
+        return by.join(text for text in texts if text) if all(texts) else None
+
+    def ref(self, *names: str) -> str | None:
+        """A branch by its short name."""
+        return (self.text(*names) or "").removeprefix("refs/heads/") or None
+
+    def repository(self, *names: str) -> RemoteUrl | None:
+        """What the first URL of a git repository names."""
+        return parse(self.text(*names))
+
+
+def push(before: str | None, after: str | None, *, created: bool = False) -> Push:
+    """A push to a branch. A build of the commit that was built before is a repetition, and says nothing of a push."""
+    return Push(before=None if before == after else before, after=after, created=created)
+
+
+def git_credential(authority: str, tokens: ForgeTokens) -> tuple[str | None, str | None]:
+    """User name and password for git at a server. A token goes only to its vendor's own server, or where `git_url` says."""
+    user = "x-token-auth" if authority == "bitbucket.org" else "x-access-token"
+    if tokens.git_url and authority == payload.server(tokens.git_url):
+        secret = tokens.git_token or tokens.github_token or tokens.gitlab_token
+    else:
+        secret = {"github.com": tokens.github_token, "gitlab.com": tokens.gitlab_token}.get(authority)
+    return (user, secret) if secret else (None, None)
+
 
 class CISystem(ABC):
-    """A CI system. A new one needs `name`, `title`, `matches` and `read`."""
+    """A CI system. A new one needs `name`, `title` and `read`."""
 
     name: str
-    """Its word in the setting `host` and in `Context.host`."""
+    """Its word in the setting `host` and in `Context.host`; its file has the same name."""
     title: str
     """Its name as people write it."""
-
-    @abstractmethod
-    def matches(self, env: Variables) -> bool:
-        """Whether the environment is that of a job there."""
+    deepen: str = "fetch the whole history (git fetch --unshallow)"
+    """How the history that is missing gets into the checkout."""
+    check_out: str = "run inside the repository"
+    """How there is a checkout at all."""
+    in_stages: bool = False
+    """True where the action's main and post stages run: the runner understands GitHub's actions."""
 
     @abstractmethod
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it."""
+        """The run as the variables describe it. Ids of commits may be cut, and what only git knows is None."""
 
-    def read_with_notices(self, env: Variables, checkout: Callable[[], Checkout]) -> tuple[Context, tuple[Notice, ...]]:
-        """The run and what the user should know about how it was read; `checkout` asks git, for those that must."""
-        del checkout
-        return self.read(env), ()
+    def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
+        """The run, completed by the checkout, and what the user should know about how it was read."""
+        from cibeacon.ci.checked_out import complete  # GitHub and GitLab say it all
 
-    def remotes(self, env: Variables, token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+        return complete(self.read(env), repository)
+
+    def repository_url(self, env: Variables) -> RemoteUrl | None:
+        """Where the repository is, in the CI system's own words. The clone's configuration does not count."""
+        del env
+        return None
+
+    def remotes(self, env: Variables, tokens: ForgeTokens, *, allow_http: bool = False) -> tuple[Remote, ...]:
         """Where the repository's commits can be fetched, the likeliest place first."""
-        del env, token, allow_http
-        return ()
+        url = self.repository_url(env)
+        if url is None or not may_fetch(url.https, allow_http=allow_http):
+            return ()
+        authority = payload.server(url.https) or ""
+        access = f"Give a token that may read {url.repository}: the setting git_token, with git_url https://{authority}"
+        return (Remote(url.https, *git_credential(authority, tokens), access),)
 
     def spool_folder(self, env: Variables) -> str | None:
         """Where signals are spooled by default; None where nothing lasts."""
-        del env
-        return None
+        home = env.get("HOME")
+        state = env.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else None)
+        return f"{state}/cibeacon/spool" if state else None
 
     def output(self, report: Report, environment: Environment, texts: ReportTexts) -> CIOutput:
         """What the CI system should show and keep of a report, besides the text that everyone gets."""

@@ -7,21 +7,24 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
 
-from cibeacon.ci.github import GitHub
-from cibeacon.ci.gitlab import GitLab
 from cibeacon.model.changes import ApiComparison
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.parsers import plain_http_refused
+from cibeacon.model.payload import server
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError, guarded
 from cibeacon.settings import Settings
+from cibeacon.settings.general import ForgeTokens
 
 if TYPE_CHECKING:
     from cibeacon.ci.github_api import GitHubApi
     from cibeacon.ci.gitlab_api import GitLabApi
 
 _Answer = TypeVar("_Answer")
+_GITHUB, _GITLAB = "github", "gitlab"
+_FORGES = (_GITHUB, _GITLAB)
+"""CI systems that are forges, too."""
 _Api: TypeAlias = "GitHubApi | GitLabApi"
 
 
@@ -38,8 +41,9 @@ class ForgeClient(NamedTuple):
     @classmethod
     def of(cls, context: Context, settings: Settings, environ: Mapping[str, str], deadline: Deadline) -> "ForgeClient":
         """The API of the forge that a run is on."""
-        url, credential = _access(context.host, settings, environ)
-        return cls(context.host, url, credential, context.repository or "", deadline, settings.core.allow_http)
+        host = context.host if context.host in _FORGES else _forge_elsewhere(context, settings.forge)
+        url, credential = _access(host, context, settings, environ)
+        return cls(host, url, credential, context.repository or "", deadline, settings.core.allow_http)
 
     def merged_prs(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
         """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
@@ -101,7 +105,7 @@ class ForgeClient(NamedTuple):
 
 
 def _api_class(host: str) -> "type[GitHubApi | GitLabApi]":
-    if host == GitHub.name:
+    if host == _GITHUB:
         from cibeacon.ci.github_api import GitHubApi
 
         return GitHubApi
@@ -110,13 +114,31 @@ def _api_class(host: str) -> "type[GitHubApi | GitLabApi]":
     return GitLabApi
 
 
-def _access(host: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+def _forge_elsewhere(context: Context, tokens: ForgeTokens) -> str:
+    """Which forge's API knows the repository of a run on another CI system; empty where none may be asked.
+
+    A token is sent to its vendor's own server, or to the one that `git_url` names, and nowhere else.
+    """
+    is_named = bool(tokens.git_url) and context.server == server(tokens.git_url)
+    if tokens.github_token and (is_named or context.server == "github.com"):
+        return _GITHUB
+    if tokens.gitlab_token and (is_named or context.server == "gitlab.com"):
+        return _GITLAB
+    return ""
+
+
+def _access(
+    host: str, context: Context, settings: Settings, environ: Mapping[str, str]
+) -> tuple[str, Mapping[str, str]]:
     """The URL of a forge's API, and a credential where there is one."""
-    if host == GitHub.name:
-        token = settings.forge.github_token
-        return environ.get("GITHUB_API_URL") or "https://api.github.com", {"token": token} if token else {}
-    if host != GitLab.name:
+    at_home, tokens = context.host == host, settings.forge
+    base = (tokens.git_url or f"https://{context.server}").rstrip("/")
+    if host == _GITHUB:
+        elsewhere = "https://api.github.com" if context.server == "github.com" else f"{base}/api/v3"
+        url = environ.get("GITHUB_API_URL") or "https://api.github.com"
+        return url if at_home else elsewhere, {"token": tokens.github_token} if tokens.github_token else {}
+    if host != _GITLAB:
         return "", {}
-    url = environ.get("CI_API_V4_URL") or environ.get("CI_SERVER_URL") or ""
-    private, job = settings.forge.gitlab_token, environ.get("CI_JOB_TOKEN")
+    url = (environ.get("CI_API_V4_URL") or environ.get("CI_SERVER_URL") or "") if at_home else base
+    private, job = tokens.gitlab_token, environ.get("CI_JOB_TOKEN") if at_home else None
     return url.removesuffix("/api/v4"), {"private_token": private} if private else {"job_token": job} if job else {}

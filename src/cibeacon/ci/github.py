@@ -7,17 +7,19 @@ https://docs.github.com/actions/reference/workflows-and-actions/events-that-trig
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.git import Remote, forge_remote
-from cibeacon.model.context import Checkout, Context, PullRequest, Push
+from cibeacon.git.repository import Repository
+from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.payload import at, commit, number, seconds, server, string
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import EventError, guarded
+from cibeacon.settings.general import ForgeTokens
 
 _WITHOUT_SECRETS = frozenset({"pull_request", "pull_request_review", "pull_request_review_comment"})
 _WITH_SECRETS = frozenset({"pull_request_target", "workflow_run"})
@@ -37,10 +39,9 @@ class GitHub(CISystem):
 
     name = "github"
     title = "GitHub Actions"
-
-    def matches(self, env: Variables) -> bool:
-        """The runner's own mark."""
-        return env.environ.get("GITHUB_ACTIONS") == "true"
+    deepen = "check out with the whole history (fetch-depth: 0)"
+    check_out = "check out before this step (actions/checkout)"
+    in_stages = True
 
     def read(self, env: Variables) -> Context:
         """The run with its event. Raises `EventError`."""
@@ -50,16 +51,16 @@ class GitHub(CISystem):
         """The payload that the runner left in a file."""
         return load_event(env.environ)
 
-    def read_with_notices(self, env: Variables, checkout: Callable[[], Checkout]) -> tuple[Context, tuple[Notice, ...]]:
+    def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
         """The run; without its event where that cannot be used."""
-        del checkout
+        del repository
         return guarded(
             lambda: (self.read(env), ()), lambda reason: (read_run(env, {}), (Notice("error", f"{reason}."),))
         )
 
-    def remotes(self, env: Variables, token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+    def remotes(self, env: Variables, tokens: ForgeTokens, *, allow_http: bool = False) -> tuple[Remote, ...]:
         """The base repository, which also holds the commits of a fork's pull request."""
-        server_url, repository = env.get("GITHUB_SERVER_URL"), env.get("GITHUB_REPOSITORY")
+        server_url, repository, token = env.get("GITHUB_SERVER_URL"), env.get("GITHUB_REPOSITORY"), tokens.github_token
         remote = forge_remote(server_url, repository, "x-access-token", token, _ACCESS, allow_http=allow_http)
         return (remote,) if remote else ()
 
@@ -231,3 +232,6 @@ def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
         started_at=seconds(at(run, "run_started_at")),
         finished_at=seconds(at(run, "updated_at")) if string(run, "conclusion") else None,
     )
+
+
+SYSTEM = GitHub()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.git import Remote, forge_remote
+from cibeacon.git.repository import Repository
+from cibeacon.model.ci_systems import recognise
 from cibeacon.model.context import Context, PullRequest, Push
-from cibeacon.model.report import CIOutput, Report, ReportTexts
+from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
+from cibeacon.settings.general import ForgeTokens
 
 _ACCESS = (
     "Let this project's job tokens into the project (its Job token permissions), or set gitlab_token (read_repository)"
@@ -22,10 +25,13 @@ class GitLab(CISystem):
 
     name = "gitlab"
     title = "GitLab CI"
+    deepen = 'check out with the whole history (the variable GIT_DEPTH: "0")'
+    check_out = "let the job check out (the variable GIT_STRATEGY may be neither none nor empty)"
 
-    def matches(self, env: Variables) -> bool:
-        """GitLab's runner, or an emulator of it."""
-        return env.environ.get("GITLAB_CI") == "true" or bool(env.get("CI_PIPELINE_ID") and env.get("CI_PROJECT_PATH"))
+    def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
+        """The run, of which the variables say all."""
+        del repository
+        return self.read(env), ()
 
     def read(self, env: Variables) -> Context:
         """The run, with the open merge request of a merge request pipeline."""
@@ -59,8 +65,9 @@ class GitLab(CISystem):
             base_config=fork,
         )
 
-    def remotes(self, env: Variables, token: str | None, *, allow_http: bool = False) -> tuple[Remote, ...]:
+    def remotes(self, env: Variables, tokens: ForgeTokens, *, allow_http: bool = False) -> tuple[Remote, ...]:
         """The merge request's target project, then the project whose pipeline this is."""
+        token = tokens.gitlab_token
         user, secret = ("oauth2", token) if token else ("gitlab-ci-token", env.get("CI_JOB_TOKEN"))
         projects = dict.fromkeys(env.get(name) for name in ("CI_MERGE_REQUEST_PROJECT_PATH", "CI_PROJECT_PATH"))
         server_url = env.get("CI_SERVER_URL")
@@ -77,7 +84,7 @@ class GitLab(CISystem):
         from cibeacon.ci import gitlab_output
 
         output = gitlab_output.render(report, environment.environ, environment.stage, environment.began, texts)
-        return output if self.matches(Variables(environment.environ)) else output._replace(lines=())
+        return output if self.name in recognise(environment.environ) else output._replace(lines=())
 
 
 def _merge_request(env: Variables) -> PullRequest | None:
@@ -111,3 +118,6 @@ def _ref(env: Variables, tag: str | None, merge_request: PullRequest | None) -> 
 def _push(env: Variables, after: str | None) -> Push:
     before = env.sha("CI_COMMIT_BEFORE_SHA")
     return Push(before=before, after=after, created=before is None)
+
+
+SYSTEM = GitLab()

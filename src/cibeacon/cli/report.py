@@ -11,7 +11,7 @@ from cibeacon.settings import SINK_GROUPS
 
 
 @click.command("report")
-@flags("core", "output", "change", "deploy", "run", *SINK_GROUPS, dry_run_outside_ci=True)
+@flags("core", "output", "change", "deploy", "run", "forge", *SINK_GROUPS, dry_run_outside_ci=True)
 @click.pass_obj
 def command(env: Environment, /, **arguments: str | bool | None) -> int:
     """Report this run to DX, DCI and Instabase: services, deployments, its status, jobs and their files, reviewers.

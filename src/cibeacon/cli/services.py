@@ -21,7 +21,7 @@ VERBS: Mapping[str, Verb] = {
 
 
 @click.group("services", cls=Verbs, verbs=VERBS, invoke_without_command=True)
-@flags("core", "output", "change")
+@flags("core", "output", "change", "forge")
 @click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
 @click.pass_context
 def command(context: click.Context, /, files_from: str | None, **arguments: str | bool | None) -> int:

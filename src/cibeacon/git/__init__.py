@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from cibeacon.model.parsers import plain_http_refused
 
 _PATH = r"(?a)[\w.+-]+(/[\w.+-]+)+"
-_SCP = r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^\s]+)"
+_URL = r"(?a)https?://[\w.:\[\]-]+(/[\w.+~%-]+)+"
 _SERVER = r"(?a)https?://[\w.:\[\]~/%-]+"
 
 
@@ -51,27 +51,13 @@ def forge_remote(
     if not server or not repository or not re.fullmatch(_SERVER, server) or not re.fullmatch(_PATH, repository):
         return None
     url = f"{server.rstrip('/')}/{repository}.git"  # GitLab redirects without the ending, and no redirect is followed
-    if ".." in repository or (plain_http_refused(url) and not allow_http):
-        return None
-    return Remote(url, user, secret, access)
+    return Remote(url, user, secret, access) if may_fetch(url, allow_http=allow_http) else None
 
 
-def split_remote_url(url: str | None) -> tuple[str | None, str | None]:
-    """(server, repository) of a git remote, in any of git's spellings; a path on disk names neither."""
-    if not url:
-        return None, None
-    if "://" in url:
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return None, None
-        host, path = parts.hostname, parts.path
-    elif match := re.fullmatch(_SCP, url):
-        host, path = match["host"], match["path"]
-    else:
-        return None, None
-    repository = path.strip("/").removesuffix(".git")
-    return (host, repository) if host and repository else (None, None)
+def may_fetch(url: str, *, allow_http: bool) -> bool:
+    """Whether git may be sent there: the URL is an ordinary one, and the way is encrypted or plain http is allowed."""
+    ordinary = re.fullmatch(_URL, url) is not None and ".." not in url
+    return ordinary and (allow_http or not plain_http_refused(url))
 
 
 BRANCH = "refs/heads/"

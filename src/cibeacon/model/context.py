@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, Self
 UPSTREAM = "upstream"
 """The event of a run that is another one, which was looked up by its id (GitLab)."""
 
-
-CI_SYSTEMS = ("github", "gitlab", "local")
-"""The CI systems by name, in the order of help texts."""
 _TEST_MERGED = (
     *("pull_request", "pull_request_review", "pull_request_review_comment"),
     *("merge_request_event", "external_pull_request_event"),
 )
 """Events of which the host builds the stranger's commit, or a test merge of it."""
+_WITH_EVENTS = ("github", "gitlab", "gitea", "forgejo")
+"""CI systems whose event says whether the run is a pull request's own."""
+_NOT_SHOWN = ("email", "dci_job_id", "provisional")
 
 
 class PullRequest(NamedTuple):
@@ -60,6 +60,7 @@ class Push(NamedTuple):
     before: str | None
     after: str | None
     created: bool = False
+    """True for a new branch or tag. Where the CI system names no `before` at all, it is False."""
     deleted: bool = False
     forced: bool = False
     commits: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ class Context(NamedTuple):
     """One CI run. `None` always means that the host did not say."""
 
     host: str
-    """The name of the CI system, one of `CI_SYSTEMS`."""
+    """The name of the CI system, as in `ci_systems.CI_SYSTEMS`; `local` outside of any."""
     server: str | None = None
     """Host name of the forge (`github.com`, `gitlab.example.com`); part of every generated id."""
     repository: str | None = None
@@ -128,6 +129,8 @@ class Context(NamedTuple):
     """Email address of the actor, where the host gives it. Personal data: sent only when asked for."""
     status: str | None = None
     """The host's own word for the status of the run, when it gives one (`success`, `failed`, `timed_out`, …)."""
+    provisional: bool = False
+    """True where `status` is the result so far: it is the run's end only in the run's last step."""
     started_at: int | None = None
     finished_at: int | None = None
     """When the run ended, where the event is about a run that has."""
@@ -166,7 +169,14 @@ class Context(NamedTuple):
         """
         if self.pull_request and self.pull_request.target_sha:
             return self.pull_request.target_sha
-        return None if self.event in _TEST_MERGED else self.checkout_sha
+        if self.event in _TEST_MERGED or (self.host not in _WITH_EVENTS and self.about_pull_request):
+            return None
+        return self.checkout_sha
+
+    @property
+    def trusted_branch(self) -> str | None:
+        """The branch whose files count where `trusted_sha` is not known: the one that a pull request is for."""
+        return self.pull_request.base_ref if self.pull_request and self.about_pull_request else None
 
     @property
     def closes(self) -> bool:
@@ -176,7 +186,11 @@ class Context(NamedTuple):
     @property
     def about_pull_request(self) -> bool:
         """True when the event is a pull request's own, not a push that merged one."""
-        return self.event in ("pull_request", "pull_request_target", "merge_request_event")
+        if self.event in ("pull_request", "pull_request_target", "merge_request_event"):
+            return True
+        if self.host in _WITH_EVENTS or self.pull_request is None:
+            return False
+        return self.push is None and not self.pull_request.named
 
     def with_pull_request(self, pull_request: PullRequest) -> Self:
         """The same run, now known to belong to `pull_request`."""
@@ -185,7 +199,7 @@ class Context(NamedTuple):
     def document(self) -> dict[str, Any]:
         """The JSON form: the fields as they are, with the PR's number and id beside the run's; nothing personal or ours."""
         pull_request, push, merge_group = self.pull_request, self.push, self.merge_group
-        flat = {name: value for name, value in self._asdict().items() if name not in ("email", "dci_job_id")}
+        flat = {name: value for name, value in self._asdict().items() if name not in _NOT_SHOWN}
         return {
             **flat,
             "push": _ends(push),

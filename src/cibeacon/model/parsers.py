@@ -272,6 +272,20 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def selection(every: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """A list of the given words, in any case, or the word for every one of them; `-word` takes one away from those."""
+    choose = choices(every, *allowed, *(f"-{word}" for word in allowed))
+
+    def parse(given: str) -> tuple[str, ...]:
+        words = choose(given)
+        removed = next((word for word in words if word.startswith("-")), None)
+        if removed and every not in words:
+            raise ValueError(f"takes {removed[1:]} away from nothing; write {every},{removed}")
+        return words
+
+    return parse
+
+
 def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     """A list of the given words, in any case; never empty."""
     one = choice(*allowed)

@@ -1,7 +1,7 @@
 """Knows the words that CI systems have for the status of a run, and what each means. Does not know the CI systems.
 
-A word that means one thing here and another there (`completed`, `none`, `true`, numbers) is not known: it is refused
-rather than guessed.
+A word that means one thing here and another there (`completed`, `none`, `true`, numbers) counts only on a CI system that
+gives it a meaning; elsewhere it is refused rather than guessed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,22 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "unknown": ("unknown",),
 }
 """What a run's status is → the words for it, in any case, with or without dashes, blanks or underscores."""
+SYSTEM_WORDS: Mapping[str, Mapping[str, str]] = {
+    "bamboo": {"true": "failure", "false": "success"},
+    "codebuild": {"1": "success", "0": "failure"},
+    "harness": {"true": "success", "false": "failure"},
+    "tekton": {"completed": "success", "none": "cancelled"},
+}
+"""CI system → words that mean something else there, or nothing elsewhere."""
+_EXIT_CODES = frozenset({"bitbucket", "buildkite", "travis"})
+"""CI systems whose word for the result is an exit code."""
 FINAL = frozenset({"success", "failure", "cancelled", "error"})
 NO_END = frozenset({"skipped", "action_required", "stale"})
 """Hosts call these conclusions, and the same run may still go on: they end no record."""
 _NEAR = 0.75
 """Likeness, of 1."""
 _LONGEST = 40
+_LONGEST_CODE = 10
 
 
 def _bare(word: str) -> str:
@@ -41,13 +51,20 @@ def _bare(word: str) -> str:
 _STATUSES: Mapping[str, str] = {_bare(word): status for status, words in WORDS.items() for word in words}
 
 
-def meaning(word: str) -> str | None:
-    """The status that a word stands for: a key of `WORDS`, or None for a word that is not known."""
-    return _STATUSES.get(_bare(word))
+def meaning(word: str, host: str = "") -> str | None:
+    """The status that a word stands for on a CI system: a key of `WORDS`, or None for a word that is not known there."""
+    bare = _bare(word)
+    if host in _EXIT_CODES and _is_exit_code(bare):
+        return "success" if int(bare) == 0 else "failure"
+    return SYSTEM_WORDS.get(host, {}).get(bare) or _STATUSES.get(bare)
+
+
+def _is_exit_code(bare: str) -> bool:
+    return bare.isascii() and bare.isdecimal() and len(bare) <= _LONGEST_CODE
 
 
 def status(given: str) -> str:
-    """The status that a setting gives in any system's words."""
+    """The status that a word stands for on every CI system."""
     if known := meaning(given):
         return known
     from difflib import get_close_matches  # only a slip needs it
@@ -56,6 +73,14 @@ def status(given: str) -> str:
     words = {_bare(word): word for words in WORDS.values() for word in words}
     advice = f"did you mean {words[near[0]]}?" if near else "say success, failure, cancelled, running, error or unknown"
     raise ValueError(f"is no known status word; {advice}")
+
+
+def word(given: str) -> str:
+    """The status that a word stands for; one that only some CI systems give a meaning as it is, in lower case."""
+    bare = _bare(given)
+    if _is_exit_code(bare) or any(bare in words for words in SYSTEM_WORDS.values()):
+        return bare
+    return status(given)
 
 
 def recorded(status: str) -> str | None:

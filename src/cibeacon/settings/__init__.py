@@ -7,6 +7,7 @@ generated from it. Edges and sinks never see a group: they take the values they 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cibeacon.model import ci_systems
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.identifiers import ENV, ENV_JOB, is_uuid
 from cibeacon.settings.dataops import Dataops
@@ -76,6 +77,9 @@ GROUPS: Mapping[str, type] = {
     name: group for name, group in Settings.__annotations__.items() if name not in ("origins", "problems")
 }
 
+_PLUGINS = frozenset({"drone", "woodpecker", "harness"})
+"""CI systems that hand over the settings of a step as `PLUGIN_` variables."""
+
 SINK_GROUPS = tuple(name for name, group in GROUPS.items() if hasattr(group, "endpoint"))
 """The groups that configure a sink, which has the same name."""
 
@@ -92,7 +96,7 @@ def step_options() -> tuple[Option, ...]:
 
 def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:
     """Settings from the command line, the environment and the `report:` part of the repository configuration."""
-    sources = Sources(flags, environ, repository)
+    sources = Sources(flags, environ, repository, plugin=not _PLUGINS.isdisjoint(ci_systems.recognise(environ)[:1]))
     groups: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     problems: tuple[Problem, ...] = ()

@@ -75,14 +75,22 @@ class RunOptions(NamedTuple):
         parsers.text, None, "System that runs the pipeline.", shown_default="GitHub Actions or GitLab CI"
     )
     status: str | None = option(
-        status_words.status,
+        status_words.word,
         None,
         "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word for it. "
         "error means that the infrastructure failed, not the code: DCI distinguishes it, DX shows a failure.",
         shown_default="the job's status, or running",
     )
+    last_step: bool = option(
+        parsers.boolean,
+        False,
+        "This step is the last of the run: where the CI system only says how the run went so far (Azure Pipelines, Drone, "
+        "Woodpecker, CodeBuild), that is how it ended. Elsewhere it changes nothing.",
+        shown_default="false",
+        flag=True,
+    )
     job_status: str | None = option(
-        status_words.status,
+        status_words.word,
         None,
         "The job's status, in the CI host's own word.",
         shown_default="from the CI host",

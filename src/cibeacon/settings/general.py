@@ -2,21 +2,26 @@
 
 from typing import Any, NamedTuple
 
-from cibeacon.model import identifiers, parsers
-from cibeacon.model.context import CI_SYSTEMS
+from cibeacon.model import ci_systems, identifiers, parsers
 from cibeacon.settings.options import option
 
 SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run", "dci", "flow")
 """Every kind of signal, in sending order."""
 
 
+def wants(signals: tuple[str, ...], kind: str) -> bool:
+    """Whether the setting `signals` asks for a kind of signal, by name or as one of all."""
+    return ("auto" in signals or kind in signals) and f"-{kind}" not in signals
+
+
 class Core(NamedTuple):
     """What it does"""
 
     signals: tuple[str, ...] = option(
-        parsers.choices("auto", *SIGNAL_KINDS),
+        parsers.selection("auto", *SIGNAL_KINDS),
         ("auto",),
-        "Which signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci, flow. "
+        "Which signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci, flow; "
+        "auto,-pipeline-run is auto without one of them. "
         "A signal that is named here but cannot be sent for want of settings counts as invalid.",
         shown_default="auto",
         in_repository=True,
@@ -25,7 +30,7 @@ class Core(NamedTuple):
         parsers.boolean,
         None,
         "Show every request with its exact body and send nothing; no connection is opened and no token is needed.",
-        shown_default="false, but true for cibeacon report outside GitHub Actions and GitLab CI",
+        shown_default="false, but true for cibeacon report outside the CI systems that it knows",
         flag=True,
     )
     timeout: float = option(
@@ -46,10 +51,10 @@ class Core(NamedTuple):
         shown_default=".cibeacon.yml, .cibeacon.json or .cibeacon.toml",
     )
     host: str | None = option(
-        parsers.choice(*CI_SYSTEMS),
+        ci_systems.host,
         None,
-        f"Which CI host this is: {', '.join(CI_SYSTEMS[:-1])} or {CI_SYSTEMS[-1]}. "
-        "Set it where the environment is not enough to detect it.",
+        f"Which CI system this is: {', '.join(sorted(ci_systems.CI_SYSTEMS))} or local; any other word names one that "
+        "cibeacon does not know, of which settings such as run_id say the rest. Set it where it is not detected.",
         shown_default="detected",
     )
     allow_http: bool = option(
@@ -142,6 +147,19 @@ class Change(NamedTuple):
         "whose final status is then reported instead (needs gitlab_token).",
         shown_default="from the CI host",
     )
+    run_attempt: int | None = option(
+        parsers.integer, None, "Which attempt of the run this is, counted from 1.", shown_default="from the CI host"
+    )
+    default_branch: str | None = option(
+        parsers.text, None, "Default branch of the repository.", shown_default="from the CI host, or the checkout"
+    )
+    pr_base: str | None = option(
+        parsers.text,
+        None,
+        "Branch that the pull request pr_number is to be merged into, on a CI system that does not say it. "
+        "The run is then one of that pull request.",
+        shown_default="from the CI host",
+    )
     run_scope: str = option(
         parsers.choice("workflow", "job"),
         "workflow",
@@ -168,7 +186,7 @@ class Change(NamedTuple):
 
 
 class ForgeTokens(NamedTuple):
-    """GitHub and GitLab"""
+    """GitHub, GitLab and other forges"""
 
     github_token: str | None = option(
         parsers.token,
@@ -184,6 +202,18 @@ class ForgeTokens(NamedTuple):
         "Token to ask GitLab which merge request a push belongs to (read_api). Without one the job token is used.",
         secret=True,
         also=("GITLAB_TOKEN",),
+    )
+    git_url: str | None = option(
+        parsers.url,
+        None,
+        "Server of the repository, such as https://git.example.com, on a CI system that is no forge itself. git_token, "
+        "github_token and gitlab_token are sent there; github.com and gitlab.com need no setting.",
+    )
+    git_token: str | None = option(
+        parsers.token,
+        None,
+        "Token to fetch missing commits from git_url with, on a CI system that is no forge itself.",
+        secret=True,
     )
 
 

@@ -1,7 +1,7 @@
 """Knows how an option is declared, spelled on each surface, and resolved from its sources. Does not know any option.
 
 One declaration (a field made by `option`) gives the command line flag, the action input, the GitLab input,
-the environment variable and the row of the reference. Precedence: flag > action input > variable > well-known variable
+the environment variable and the row of the reference. Precedence: flag > action input or plugin setting > variable > well-known variable
 > repository configuration > default. Empty text means unset.
 """
 
@@ -55,6 +55,11 @@ class Option(NamedTuple):
         return "INPUT_" + self.name.upper()
 
     @property
+    def plugin_variable(self) -> str:
+        """The variable in which Drone, Woodpecker and Harness hand over a setting of the step."""
+        return "PLUGIN_" + self.name.upper()
+
+    @property
     def component_variable(self) -> str:
         """The variable in which the GitLab component hands over its input; empty ones must not hide the user's own."""
         return "CIBEACON_INPUT_" + self.name.upper()
@@ -80,7 +85,7 @@ class Option(NamedTuple):
     @property
     def variables(self) -> tuple[str, ...]:
         """Every environment variable that may hold it."""
-        return (self.input_variable, self.component_variable, self.variable, *self.also)
+        return (self.input_variable, self.plugin_variable, self.component_variable, self.variable, *self.also)
 
 
 class Origin(NamedTuple):
@@ -152,6 +157,8 @@ class Sources(NamedTuple):
     flags: Mapping[str, str]
     environ: Mapping[str, str]
     repository: Mapping[str, Any]
+    plugin: bool = False
+    """Whether the CI system hands over the settings of a step as `PLUGIN_` variables; elsewhere they are another's."""
 
     def candidates(self, option: Option) -> Iterator[tuple[str, str]]:
         """(source, text) of every source that names the option, best first; empty text included."""
@@ -159,6 +166,8 @@ class Sources(NamedTuple):
             yield option.dashed, self.flags.get(option.name, "")
         if self.environ.get("GITHUB_ACTIONS") == "true":
             yield f"input {option.name}", self.environ.get(option.input_variable, "")
+        if self.plugin:
+            yield f"plugin setting {option.name}", self.environ.get(option.plugin_variable, "")
         if not option.secret:
             text = self.environ.get(option.component_variable, "")
             yield f"input {option.name}", "" if text == option.component_default else text

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.model.changes import Changes, MergedPR
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import OutcomeStatus
 from cibeacon.runtime.environment import Stage
 from cibeacon.settings import Settings
+
+
+_NAME_EVERYTHING = ("github", "gitlab")
+"""CI systems that always name the repository and the run."""
 
 
 class NotPlanned(Exception):
@@ -40,6 +45,8 @@ class PlanInput(NamedTuple):
     now: int
     dry_run: bool
     host_title: str
+    in_stages: bool = False
+    """True where one step has a stage before the job's other steps and one after them, with the same settings."""
     changes: Changes | None = None
     """Those of the whole run. None when they were not worked out, since there is no service map."""
     map_fault: str | None = None
@@ -57,13 +64,14 @@ class PlanInput(NamedTuple):
 
     @property
     def has_run_id(self) -> bool:
-        """False where every run at one commit would be the same run: a CI system that is not known, and no run_id."""
-        return self.context.host != "local" or self.settings.given("run_id")
+        """False where every run at one commit would be the same run: a CI system that names none, and no run_id."""
+        has_id = self.context.run_id is not None or self.context.host in _NAME_EVERYTHING
+        return self.settings.given("run_id") or (has_id and self.context.host != LOCAL)
 
     @property
     def has_repository(self) -> bool:
         """False where runs of two repositories with one id would be the same run: a checkout without a remote."""
-        return self.context.host != "local" or self.context.repository is not None
+        return self.context.host in _NAME_EVERYTHING or self.context.repository is not None
 
 
 def is_wanted(sink: str, settings: Settings) -> bool:

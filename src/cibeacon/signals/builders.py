@@ -13,6 +13,7 @@ from cibeacon.model.context import PullRequest
 from cibeacon.model.signals import Deployment, FlowAssignment, PipelineRun, PullServices, reference
 from cibeacon.signals import NotPlanned, PlanInput
 
+_SAY = "say success, failure, cancelled, running, error or unknown"
 _SKEW = 600
 """Seconds by which the clock of a runner may be behind its host's."""
 
@@ -22,7 +23,7 @@ def pull_services(plan_input: PlanInput, pull_request: PullRequest, services: tu
     context, settings = plan_input.context, plan_input.settings
     return PullServices(
         services=services,
-        github_pull_id=settings.change.github_pull_id or (pull_request.id if context.host == "github" else None),
+        github_pull_id=settings.change.github_pull_id or (pull_request.id if context.host != "gitlab" else None),
         repository=context.repository,
         pr_number=pull_request.number,
         replace=settings.dx.replace_services,
@@ -115,13 +116,14 @@ def job_status(plan_input: PlanInput) -> str | None:
 
     A run that follows another one has gone well only where that one has, too.
     """
-    run, follows = plan_input.settings.run, plan_input.context.about_upstream
+    follows = plan_input.context.about_upstream
     host_status = _host_status(plan_input) if follows else None
     if follows and host_status != "success":
         return host_status or "running"
     if plan_input.stage != "single":
-        return run.job_status or "unknown"
-    return run.status or run.job_status or host_status or _final_host_status(plan_input)
+        return _given(plan_input, "job_status") or "unknown"
+    given = _given(plan_input, "status") or _given(plan_input, "job_status")
+    return given or host_status or _final_host_status(plan_input) or _failed_so_far(plan_input)
 
 
 def run_status(plan_input: PlanInput) -> str:
@@ -129,19 +131,36 @@ def run_status(plan_input: PlanInput) -> str:
 
     A run that follows another one reports the status of that one, in any stage: that closes records of dead runners.
     """
-    run = plan_input.settings.run
+    given = _given(plan_input, "status")
     if plan_input.context.about_upstream:
-        return run.status or _host_status(plan_input) or "running"
+        return given or _host_status(plan_input) or "running"
     if plan_input.stage == "main":
         return "running"
     if plan_input.stage == "post":
-        return run.job_status or "unknown"
-    return run.status or run.job_status or _final_host_status(plan_input) or "running"
+        return _given(plan_input, "job_status") or "unknown"
+    return given or _given(plan_input, "job_status") or _final_host_status(plan_input) or "running"
+
+
+def _given(plan_input: PlanInput, name: str) -> str | None:
+    """The status that a setting gives. A word may mean something on one CI system alone."""
+    word: str | None = getattr(plan_input.settings.run, name)
+    if not word or (status := status_words.meaning(word, plan_input.context.host)):
+        return status if word else None
+    raise NotPlanned("invalid", f'{name} "{word[:40]}" cannot be used because it is no known status word; {_SAY}')
 
 
 def _final_host_status(plan_input: PlanInput) -> str | None:
+    """The host's word where it is the end: a result so far is one in the last step alone."""
+    if plan_input.context.provisional and not plan_input.settings.run.last_step:
+        return None
     status = _host_status(plan_input)
     return status if status in status_words.FINAL else None
+
+
+def _failed_so_far(plan_input: PlanInput) -> str | None:
+    """A result so far that cannot become a success any more."""
+    status = _host_status(plan_input) if plan_input.context.provisional else None
+    return status if status in status_words.FINAL and status != "success" else None
 
 
 def _host_status(plan_input: PlanInput) -> str | None:
@@ -149,7 +168,7 @@ def _host_status(plan_input: PlanInput) -> str | None:
     word = plan_input.context.status
     if not word:
         return None
-    if status := status_words.meaning(word):
+    if status := status_words.meaning(word, plan_input.context.host):
         return status
     reason = f'{plan_input.host_title} says that the run is "{word[:40]}", which is no known status word: set status'
     raise NotPlanned("invalid", reason)

@@ -11,6 +11,7 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.report import Outcome
 from cibeacon.model.signals import Deployment, PipelineRun, Signal
 from cibeacon.settings import SIGNAL_KINDS, Settings
+from cibeacon.settings.general import wants
 from cibeacon.settings.options import Problem
 from cibeacon.signals import NotPlanned, PlanInput, builders, has_credential, is_wanted, triggers, unreachable
 from cibeacon.sinks import KINDS, SINKS, method_of_kind
@@ -37,12 +38,9 @@ PlanStep: TypeAlias = PlannedSignal | Outcome
 
 def plan(plan_input: PlanInput) -> tuple[PlanStep, ...]:
     """Every signal of the run in sending order, ready to be sent or with its outcome."""
-    wanted = plan_input.settings.core.signals
-    kinds = [kind for kind in SIGNAL_KINDS if "auto" in wanted or kind in wanted]
+    kinds = [kind for kind in SIGNAL_KINDS if wants(plan_input.settings.core.signals, kind)]
     if plan_input.stage == "post":
-        main_sent_flow = (
-            plan_input.context.host == "github"
-        )  # the action's post stage has the settings of its main stage
+        main_sent_flow = plan_input.in_stages  # the action's post stage has the settings of its main stage
         kinds = [kind for kind in kinds if kind != "pull-services" and not (kind == "flow" and main_sent_flow)]
     sinks = [(kind, sink) for kind in kinds for sink in KINDS if _concerns(kind, sink, plan_input)]
     return tuple(step for kind, sink in sinks for step in _plan_kind(kind, sink, plan_input))

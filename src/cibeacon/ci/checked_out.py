@@ -1,0 +1,114 @@
+"""Completes what a CI system says of its run by the commit that is checked out: full ids, and a merge made for the job undone.
+
+A checkout may be a merge that exists nowhere else, with its parents in either order: the one that is not the pull request's
+head is the base. What git cannot say stays as the CI system has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cibeacon.git.remote_url import split_remote_url
+from cibeacon.git.repository import Repository
+from cibeacon.model.context import Checkout, Context, PullRequest
+from cibeacon.model.payload import SHA
+from cibeacon.model.report import Notice
+from cibeacon.runtime.errors import CheckoutError
+
+
+def complete(context: Context, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
+    """The context with what the checkout adds, and what the user should know of it."""
+    try:
+        checkout = repository.checkout()
+        parents = (repository.parents(checkout.head) or ()) if checkout.head else ()
+        context = _with_full_ids(context, checkout, parents, repository)
+    except CheckoutError as error:
+        return _without_git(context, (Notice("info", str(error)),))
+    server, name = split_remote_url(checkout.remote_url)
+    context = context._replace(
+        server=context.server or server,
+        repository=context.repository or name,
+        default_branch=context.default_branch or checkout.default_branch,
+    )
+    return _without_git(_at_head(context, checkout.head, parents), ())
+
+
+def _with_full_ids(context: Context, checkout: Checkout, parents: tuple[str, ...], repository: Repository) -> Context:
+    """The context with every id of a commit in full, as far as git knows it."""
+    near = tuple(filter(None, (checkout.head, *parents)))
+
+    def full(sha: str | None) -> str | None:
+        if sha is None or SHA.fullmatch(sha):
+            return sha
+        return _only(known for known in near if known.startswith(sha)) or repository.commit(sha) or sha
+
+    pull_request, push = context.pull_request, context.push
+    if pull_request:
+        pull_request = pull_request._replace(
+            head_sha=full(pull_request.head_sha),
+            base_sha=full(pull_request.base_sha),
+            merge_commit_sha=full(pull_request.merge_commit_sha),
+        )
+    if push:
+        push = push._replace(before=full(push.before), after=full(push.after))
+    return context._replace(
+        commit_sha=full(context.commit_sha),
+        checkout_sha=full(context.checkout_sha),
+        pull_request=pull_request,
+        push=push,
+    )
+
+
+def _only(shas: Iterable[str]) -> str | None:
+    """The id, where there is one alone."""
+    ids = set(shas)
+    return ids.pop() if len(ids) == 1 else None
+
+
+def _at_head(context: Context, head: str | None, parents: tuple[str, ...]) -> Context:
+    """The context with the commit that is checked out, where that is the run's own."""
+    pull_request = context.pull_request
+    if head is None:
+        return context
+    if pull_request is None or pull_request.merged:
+        sha = context.commit_sha or head
+        push = context.push
+        return context._replace(
+            commit_sha=sha,
+            checkout_sha=context.checkout_sha or sha,
+            push=push._replace(after=push.after or sha) if push else None,
+        )
+    known = pull_request.head_sha
+    if known is None and len(parents) < 2:
+        known = head
+    if known and len(parents) == 2 and known in parents:
+        base = parents[0] if parents[1] == known else parents[1]
+        pull_request = pull_request._replace(base_sha=base)
+    elif known is None or known != head:  # another commit is checked out: it says nothing of this run
+        return context._replace(commit_sha=context.commit_sha or known)
+    return _for_pull_request(context, pull_request._replace(head_sha=known))._replace(checkout_sha=head)
+
+
+def _for_pull_request(context: Context, pull_request: PullRequest) -> Context:
+    return context._replace(commit_sha=pull_request.head_sha, pull_request=pull_request)
+
+
+def _without_git(context: Context, notices: tuple[Notice, ...]) -> tuple[Context, tuple[Notice, ...]]:
+    """The context without parts of ids where only whole ones can be compared; the run's own commit may be cut."""
+    pull_request, push, sha = context.pull_request, context.push, context.commit_sha
+    if pull_request:
+        base, merge = pull_request.base_sha, pull_request.merge_commit_sha
+        pull_request = pull_request._replace(
+            head_sha=_whole(pull_request.head_sha), base_sha=_whole(base), merge_commit_sha=_whole(merge)
+        )
+    if push:
+        push = push._replace(before=_whole(push.before), after=_whole(push.after))
+    context = context._replace(pull_request=pull_request, push=push, checkout_sha=_whole(context.checkout_sha))
+    if sha and not SHA.fullmatch(sha):
+        text = f"only the first {len(sha)} digits of the commit are known ({sha}): this checkout does not have it"
+        return context, (*notices, Notice("info", text))
+    return context, notices
+
+
+def _whole(sha: str | None) -> str | None:
+    return sha if sha and SHA.fullmatch(sha) else None
