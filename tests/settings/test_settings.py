@@ -250,4 +250,6 @@ def choices(each):
 
 @pytest.mark.parametrize("each", [each for each in OPTIONS.values() if choices(each)], ids=lambda each: each.name)
 def test_what_a_setting_can_be_stands_in_its_help(each):
-    assert [word for word in choices(each) if not word.startswith("-") and not re.search(rf"\b{word}\b", each.help)] == []
+    assert [
+        word for word in choices(each) if not word.startswith("-") and not re.search(rf"\b{word}\b", each.help)
+    ] == []

@@ -15,7 +15,6 @@ from cibeacon.model.report import OutcomeStatus
 from cibeacon.runtime.environment import Stage
 from cibeacon.settings import Settings
 
-
 _NAME_EVERYTHING = ("github", "gitlab")
 """CI systems that always name the repository and the run."""
 
