@@ -41,6 +41,10 @@ CI_SYSTEMS: Mapping[str, tuple[str, ...]] = {
 
 Tekton has no variables of its own: the setting `host` names it.
 """
+DX_CONNECTORS = frozenset({
+    "github", "gitlab", "circleci", "buildkite", "jenkins", "azure", "harness", "bitbucket",
+})  # fmt: skip
+"""CI systems whose runs DX can read by a connector of its own (https://docs.getdx.com/connectors/)."""
 _FALSE = frozenset({"false", "0", "no", "off"})
 _OTHER = r"[a-z0-9][a-z0-9_.-]{0,39}"
 _NEAR = 0.75
