@@ -42,6 +42,7 @@ class NoCheckout:
     """A job without a checkout: only the variables say what the run is."""
 
     def checkout(self) -> Checkout:
+        """Raises `CheckoutError`."""
         raise CheckoutError("There is no checkout", "", "")
 
 
