@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.detect import apply_overrides, named, read_context
+from cibeacon.git.repository import Repository
 from cibeacon.model.ci_systems import CI_SYSTEMS, DX_CONNECTORS
 from cibeacon.model.context import Checkout, Context
 from cibeacon.runtime.errors import CheckoutError
@@ -73,7 +74,7 @@ def _cases(name: str) -> Iterator[tuple[Context, Mapping[str, str]]]:
             yield github.read_run(Variables(own), case["event"] or {}), env
             continue
         settings = load_settings({"host": name}, own, {})
-        context, _ = read_context(settings, own, NoCheckout())
+        context, _ = read_context(settings, own, cast("Repository", NoCheckout()))
         yield apply_overrides(context, settings), env
 
 
