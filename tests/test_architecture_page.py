@@ -81,6 +81,29 @@ def test_a_ci_system_is_a_file_and_a_line(copy):
     assert signal["request"]["body"]["reference_id"] == "github.com/acme%2Fshop/pipelines/vela.example.com/runs/42"
 
 
+def test_its_cases_are_a_file_that_contributing_shows(copy, tmp_path):
+    """The cases of the contributors' page are run against the file of this one."""
+    apply, _ = copy
+    apply("A CI system")
+    part = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## A new CI system")[2]
+    shutil.copytree(ROOT / "tests/ci", tmp_path / "tests/ci", ignore=shutil.ignore_patterns("__pycache__", "systems"))
+    shutil.copytree(ROOT / "tests/support", tmp_path / "tests/support", ignore=shutil.ignore_patterns("__pycache__"))
+    cases = tmp_path / "tests/ci/systems/vela.json"
+    cases.parent.mkdir()
+    cases.write_text(re.search(r"^```json\n(.*?)^```", part, re.S | re.M)[1], encoding="utf-8")
+    paths = os.pathsep.join(str(tmp_path / name) for name in ("src", "tests/support"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "tests/ci/test_systems.py"],
+        env={**os.environ, "PYTHONPATH": paths},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert " passed" in ended.stdout
+
+
 def test_a_sink_is_a_file_for_its_settings_one_for_its_requests_and_a_line_for_each(copy, tmp_path):
     apply, run = copy
     apply("A sink")

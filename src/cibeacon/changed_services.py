@@ -41,7 +41,10 @@ _DECISIVE = {
 _GRACE = 0.2
 """Seconds in which git and the host's API, which have the same end, say by themselves what took so long."""
 _OTHER_PIPELINE = Unknown("the run is about another pipeline, whose changes are not looked for", "leave run_id out")
-_UNKNOWN_CI = Notice("info", "warning: this CI system is not known, so this is a dry run: set dry_run to false to send")
+_UNKNOWN_CI = Notice(
+    "info",
+    "warning: this CI system is not known, so this is a dry run: set host to its name (any word) and run_id to the run's id",
+)
 
 
 class Search(NamedTuple):

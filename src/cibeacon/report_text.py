@@ -119,7 +119,7 @@ def _event(context: Context) -> str | None:
     pull_request = context.pull_request
     if pull_request and context.about_pull_request:
         state = "merged" if pull_request.merged else "closed" if pull_request.closed else "open"
-        return f"{'pull' if context.host == 'github' else 'merge'} request #{pull_request.number}, {state}"
+        return f"{'merge' if context.host == 'gitlab' else 'pull'} request #{pull_request.number}, {state}"
     if context.tag:
         return f"tag {context.tag}"
     return " on ".join(part for part in (context.event, context.branch) if part) or None
