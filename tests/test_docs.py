@@ -21,6 +21,8 @@ from processes import cibeacon
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+OF_CI_SYSTEMS = sorted((ROOT / "docs/ci").glob("*.md"))
+"""Their examples are files, which test_integrations.py reads."""
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.S | re.M)
 
 
@@ -81,7 +83,7 @@ def test_the_documents_hold_an_example_of_each_kind():
     assert {"workflow", "pipeline", "job", "configuration"} == set(kinds)
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCUMENTS, *OF_CI_SYSTEMS], ids=lambda path: path.name)
 def test_every_link_to_a_file_leads_there(path):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), target
