@@ -32,7 +32,7 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
     if run.settings.deploy.metadata_jq or run.settings.dci.dci_files:  # which take their time
         run = _write_ahead(env, run, write_ahead)
     run, files, notices = _find_files(env, run)
-    run, steps = _fill_metadata(env, run, _plan(env, run, files))
+    run, steps = _fill_metadata(env, run, plan_run(env, run, files))
     more: tuple[Notice, ...] = ()
     if write_ahead is None:
         outcomes = preview_steps(steps, run.settings.endpoints)
@@ -57,7 +57,7 @@ def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> 
     """Writes what is known to the spool before anything slow or fragile is looked at. A dry run writes nothing."""
     if write_ahead is None:
         return run
-    steps = _plan(env, run)
+    steps = plan_run(env, run)
     if run.settings.deploy.metadata_jq:
         from cibeacon.signals.metadata import without_metadata  # few runs have a program
 
@@ -66,7 +66,7 @@ def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> 
     return run._replace(interrupted=interrupted)
 
 
-def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[PlanStep]:
+def plan_run(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[PlanStep]:
     """Every signal that the run calls for."""
     pushed = run.pushed
     plan_input = PlanInput(
@@ -89,7 +89,7 @@ def _plan(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[Plan
 def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tuple[Notice, ...]]:
     """The files that go along where a job of DCI ends, and what is said of those that cannot."""
     patterns = run.settings.dci.dci_files
-    steps = _plan(env, run) if patterns else []
+    steps = plan_run(env, run) if patterns else []
     if not any(isinstance(step, PlannedSignal) and isinstance(step.signal, JobState) for step in steps):
         return run, (), ()
     from cibeacon.files.attachments import no_attachments, try_find_attachments  # few runs send files

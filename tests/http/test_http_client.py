@@ -451,7 +451,7 @@ def test_a_proxy_is_asked_for_a_tunnel_and_never_sees_the_token(hire, monkeypatc
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         row = carried(hire("https://dx.invalid"))
 
-        assert (row.status, row.error) == ("spooled", "the proxy does not answer")
+        assert (row.status, row.error) == ("spooled", "the proxy refuses the connection (403)")
         assert proxy.requests
         assert all(request.startswith(b"CONNECT dx.invalid:443") for request in proxy.requests)
         assert all(TOKEN.encode() not in request for request in proxy.requests)
@@ -773,7 +773,7 @@ def test_a_certificate_that_nobody_trusts_is_refused_once_and_nothing_is_sent(tl
 
     told_plainly(row, "failed")
     assert row.retryable
-    assert (row.attempts, row.error) == (1, "TLS certificate or handshake refused")
+    assert (row.attempts, row.error) == (1, "TLS certificate not trusted")
     assert "REQUESTS_CA_BUNDLE" in row.reason
     assert server.requests == []
 

@@ -61,10 +61,12 @@ class ForgeApi(ABC):
         try:
             yield
         except self.refusal as error:
+            status = self.status_of(error)
             raise HostError(
                 f"{self.title} would not say {question}",
-                f"{self._url} answered {self.status_of(error) or 'nothing usable'}",
+                f"{self._url} answered {status or 'nothing usable'}",
                 self.refused_hint,
+                status=status if isinstance(status, int) else None,
             ) from error
         except _UNUSABLE as error:
             reason = error if isinstance(error, AnswerTooLarge) else type(error).__name__

@@ -22,6 +22,7 @@ from cibeacon.settings.options import Option
 VERBS: Mapping[str, str] = {
     "report": "Report this run to DX: services, deployments, status.",
     "replay": "Send signals that are waiting in the spool.",
+    "doctor": "Check what a report needs, and say what is wrong.",
     "services": "Show which services changed, and why.",
     "dci": "Report a DCI job step by step, and list what DCI has.",
     "dataops": "Start pipelines of DataOps.live or GitLab, wait for them, list them.",

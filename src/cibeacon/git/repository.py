@@ -59,6 +59,16 @@ class Repository(Git):
         """Whether there is a checkout at all."""
         return os.path.exists(self.root / ".git")  # noqa: PTH110 - False where the folder may not be read
 
+    def complaint(self) -> str | None:
+        """What git says where it cannot read the repository at all."""
+        result = self._result("rev-parse", "--git-dir")
+        return None if result.code == 0 else result.err or f"exit code {result.code}"
+
+    def depth(self) -> int:
+        """How many commits of the history of what is checked out are here."""
+        count = self._ask("rev-list", "--count", "HEAD") or ""
+        return int(count) if count.isdecimal() else 0
+
     def commit(self, revision: str) -> str | None:
         """The full id of the commit that a SHA or ref names, when its tree is here."""
         return self.commits(revision)[0]

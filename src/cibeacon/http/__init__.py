@@ -166,6 +166,10 @@ def _mapped(file: Watched, stack: ExitStack) -> Any:
     return stack.enter_context(mmap.mmap(file.fileno(), file.len, access=mmap.ACCESS_READ))
 
 
+UNTRUSTED = "TLS certificate not trusted"
+"""The error of a certificate whose issuer is not known here."""
+
+
 class Lost(NamedTuple):
     """An attempt without a usable reply: the short error, advice, and whether another attempt may do better."""
 
@@ -192,26 +196,8 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
     message = str(error)
     if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
         return Lost("the file cannot be read", "It was moved or taken away after it was found.", False, received=False)
-    if isinstance(error, requests.exceptions.SSLError) and any(part in message for part in _HANDSHAKE_REFUSED):
-        return Lost("TLS handshake broken off", f"{endpoint.name} {_handshake_hint(endpoint)}.", transient=False)
-    if isinstance(error, requests.exceptions.SSLError) and any(part in message for part in _CLOSED):
-        if_repeated = (
-            f", and if it happens every time, it {_handshake_hint(endpoint)}" if endpoint.certificate_setting else ""
-        )
-        return Lost("TLS connection closed", f"{endpoint.name} closed the connection: send again later{if_repeated}.")
-    if isinstance(error, requests.exceptions.SSLError) and any(part in message for part in _NO_TLS):
-        plain = f"http://{endpoint.name}"
-        and_allow = " and set allow_http" if plain_http_refused(plain) else ""
-        advice = (
-            f"{endpoint.name} does not speak TLS: check the port, or write {plain}{and_allow} if plain http is meant."
-        )
-        return Lost("no TLS on that port", advice, transient=False, received=False)
     if isinstance(error, requests.exceptions.SSLError):
-        return Lost(
-            "TLS certificate or handshake refused",
-            f"{endpoint.name} shows a certificate that is not trusted here: name your CA file in REQUESTS_CA_BUNDLE.",
-            transient=False,
-        )
+        return _tls_error(message, endpoint)
     if "CA certificate bundle" in message:
         return Lost("the CA file is missing", "REQUESTS_CA_BUNDLE names a file that is not there.", transient=False)
     if "TLS certificate file" in message or "TLS key file" in message:
@@ -222,7 +208,7 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
         advice = "The proxy does not speak TLS itself: begin its address in HTTPS_PROXY with http://."
         return Lost("no TLS on the proxy's port", advice, transient=False, received=False)
     if isinstance(error, requests.exceptions.ProxyError):
-        return Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.", received=False)
+        return _proxy_error(message, endpoint)
     if isinstance(error, requests.Timeout) or "timed out" in message:
         connected = not isinstance(error, requests.ConnectTimeout)
         return Lost("timed out", f"{endpoint.name} took too long: send again later.", received=connected)
@@ -237,6 +223,44 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
     return Lost(f"the request cannot be made ({type(error).__name__})", "Check the URL.", transient=False)
 
 
+def _tls_error(message: str, endpoint: Endpoint) -> Lost:
+    """What OpenSSL says of a handshake or a certificate."""
+    if any(part in message for part in _HANDSHAKE_REFUSED):
+        return Lost("TLS handshake broken off", f"{endpoint.name} {_handshake_hint(endpoint)}.", transient=False)
+    if any(part in message for part in _CLOSED):
+        if_repeated = (
+            f", and if it happens every time, it {_handshake_hint(endpoint)}" if endpoint.certificate_setting else ""
+        )
+        return Lost("TLS connection closed", f"{endpoint.name} closed the connection: send again later{if_repeated}.")
+    if any(part in message for part in _NO_TLS):
+        plain = f"http://{endpoint.name}"
+        and_allow = " and set allow_http" if plain_http_refused(plain) else ""
+        advice = (
+            f"{endpoint.name} does not speak TLS: check the port, or write {plain}{and_allow} if plain http is meant."
+        )
+        return Lost("no TLS on that port", advice, transient=False, received=False)
+    if any(part in message for part in _OUTDATED):
+        advice = f"Whoever runs {endpoint.name} has to renew the certificate; or this machine's clock is wrong."
+        return Lost("TLS certificate expired", advice, transient=False)
+    if any(part in message for part in _OTHER_NAME):
+        advice = f"The certificate is not that of {endpoint.name}: check the URL, and what stands in between."
+        return Lost("TLS certificate of another name", advice, transient=False)
+    advice = f"{endpoint.name} shows a certificate that is not trusted here: name your CA file in REQUESTS_CA_BUNDLE."
+    return Lost(UNTRUSTED, advice, transient=False)
+
+
+def _proxy_error(message: str, endpoint: Endpoint) -> Lost:
+    """What a proxy answers to the request for a tunnel; it may also not answer at all."""
+    status = message.partition("Tunnel connection failed: ")[2][:3]
+    if status == "407":
+        advice = "Give HTTPS_PROXY the user name and password that the proxy asks for."
+        return Lost("the proxy asks for a password", advice, transient=False, received=False)
+    if status.isdecimal():
+        advice = f"Have {endpoint.name} allowed there, or name it in NO_PROXY."
+        return Lost(f"the proxy refuses the connection ({status})", advice, received=False)
+    return Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.", received=False)
+
+
 def _handshake_hint(endpoint: Endpoint) -> str:
     """What a server wants that breaks a handshake off."""
     if setting := endpoint.certificate_setting:
@@ -248,6 +272,8 @@ _HANDSHAKE_REFUSED = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
 """What OpenSSL says of a server that breaks a handshake off, by the version of TLS."""
 _NO_TLS = ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """What it says of bytes that are no TLS at all, by its version."""
+_OUTDATED = ("certificate has expired", "certificate is not yet valid")
+_OTHER_NAME = ("Hostname mismatch", "IP address mismatch", "doesn't match")
 _CLOSED = ("SSLEOFError", "SSLZeroReturnError")
 """What it says of a connection that ends without a word: a reset, as seen through TLS."""
 _NEVER_RETRIED = (

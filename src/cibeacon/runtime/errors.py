@@ -40,7 +40,11 @@ class ServiceMapError(CibeaconError):
 
 
 class HostError(CibeaconError):
-    """GitHub or GitLab did not answer a question."""
+    """GitHub or GitLab did not answer a question; `status` is that of its refusal, where there was one."""
+
+    def __init__(self, what: str, why: str, hint: str, *, status: int | None = None) -> None:
+        super().__init__(what, why, hint)
+        self.status = status
 
 
 class SpoolError(CibeaconError):

@@ -107,6 +107,19 @@ class Spool:
         while self._held:
             os.close(self._held.pop())
 
+    def try_writing(self, token: str) -> None:
+        """Writes a file and removes it, in the folder or where that would be made. Raises `SpoolError`."""
+        there = next(path for path in (self.folder, *self.folder.parents) if os.path.lexists(path))
+        with _translated(self.folder), uninterrupted(), paths.folder(there) as where:
+            if there == self.folder:
+                self._check_size(where, 1)
+                with locked(where, self._patience, interruptible):
+                    pass  # a report waits for it, too
+            try:
+                paths.create(f"{token}{UNFINISHED}", where, b"", sync=True)
+            finally:
+                paths.remove(f"{token}{UNFINISHED}", where)
+
     def take_in(self, lines: bytes) -> Path:
         """Writes lines that came from elsewhere to a file in the folder, and returns it. Raises `SpoolError`."""
         name = f"{hashlib.sha256(lines).hexdigest()}{ENDING}"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cibeacon.model.spool_record import LARGEST, Record, file_name
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import SpoolError
-from cibeacon.spool import ENDING
+from cibeacon.spool import ENDING, UNFINISHED
 from cibeacon.spool.object_store import Bucket
 
 _DIGITS = 16
@@ -47,6 +47,11 @@ class BucketSpool:
 
     def let_go(self) -> None:
         """A bucket has no locks."""
+
+    def try_writing(self, token: str) -> None:
+        """Writes an object that no replay reads, and removes it. Raises `SpoolError`."""
+        self.bucket.put({f"{token}{UNFINISHED}": b"-"})
+        self.bucket.delete([f"{token}{UNFINISHED}"])
 
     def take_in(self, lines: bytes) -> str:
         """Writes lines that came from elsewhere to an object, and returns its address. Raises `SpoolError`."""

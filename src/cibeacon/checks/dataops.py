@@ -1,0 +1,47 @@
+"""Asks DataOps.live, or the GitLab that dataops_url names, for the newest pipeline of the project."""
+
+from __future__ import annotations
+
+from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked, ok, warn
+from cibeacon.checks.network import refused_token
+from cibeacon.dataops.access import Access, server_url
+from cibeacon.dataops.errors import DataopsError
+from cibeacon.runtime.deadline import Deadline
+
+
+def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
+    """What the server answers to the list of pipelines."""
+    options = view.settings.dataops
+    if not options.dataops_token:
+        reason = "a trigger token can only start pipelines, so nothing was asked"
+        return HostAnswer(not_checked(reason), not_checked(reason))
+    from cibeacon.dataops.client import PipelinesClient
+
+    try:
+        url = server_url(options.dataops_url, allow_http=view.settings.core.allow_http)
+        access = Access(url, options.dataops_project or "", options.dataops_token)
+        newest = next(PipelinesClient(access, deadline, view.env.now).pipelines({"per_page": "1"}), None)
+    except DataopsError as error:
+        return _refusal(view, target, error)
+    source = view.settings.origins["dataops_token"].source
+    seen = f"the newest pipeline is {newest.get('id')}" if newest else "it has no pipeline yet"
+    project = ok(f"the token may read {options.dataops_project}: {seen}", source=source)
+    return HostAnswer(ok(f"{target.url} answers", source=target.url_source), project)
+
+
+def _refusal(view: View, target: Target, error: DataopsError) -> HostAnswer:
+    source = view.settings.origins["dataops_token"].source
+    said = f"{target.url}: {error.why}"
+    if error.status is None:
+        return HostAnswer(fail(said, f"{error.hint}.", target.url_source), not_checked("it was not reached"))
+    if error.status >= 500 or error.status == 429:
+        return HostAnswer(warn(said, f"{error.hint}.", target.url_source), not_checked("it was not reached"))
+    if 300 <= error.status < 400:
+        return HostAnswer(fail(said, f"{error.hint}.", target.url_source), not_checked("it was not reached"))
+    return HostAnswer(ok(f"{target.url} answers", source=target.url_source), _auth(target, error, source))
+
+
+def _auth(target: Target, error: DataopsError, source: str) -> Answer:
+    if error.status == 401:
+        return refused_token(target, error.why, f"{error.hint}.", source)
+    return fail(f"the project's pipelines cannot be read: {error.why}", f"{error.hint}.", source)

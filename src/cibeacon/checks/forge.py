@@ -1,0 +1,40 @@
+"""Asks the API of GitHub or GitLab what a report asks it: the pull request of the run, or those of its commit."""
+
+from __future__ import annotations
+
+from cibeacon.checks import HostAnswer, Target, View, fail, not_checked, ok, warn
+from cibeacon.checks.network import refused_token
+from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.errors import HostError
+
+
+def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
+    """What the API answers."""
+    context, settings = view.context, view.settings
+    client = ForgeClient.of(context, settings, view.env.environ, deadline)
+    source = next((settings.origins[option.name].source for option in target.secrets), "CI_JOB_TOKEN")
+    reached = ok(f"{target.url} answers", source=target.url_source)
+    try:
+        if context.pull_request:
+            client.pull_request(context.pull_request.number)
+        elif context.commit_sha:
+            client.merged_prs(context.commit_sha, (), {})
+        else:
+            return HostAnswer(not_checked("the run has no commit to ask for"), not_checked("nothing was asked"))
+    except HostError as error:
+        return _refusal(target, error, source, reached.source)
+    what = "merge requests" if context.host == "gitlab" else "commits and pull requests"
+    return HostAnswer(reached, ok(f"the token may read {what} of {context.repository}", source=source))
+
+
+def _refusal(target: Target, error: HostError, source: str, url_source: str) -> HostAnswer:
+    said, hint = f"{error.what}: {error.why}", f"{error.hint.rstrip('.')}."
+    reached = ok(f"{target.url} answers", source=url_source)
+    if error.status is None:
+        return HostAnswer(fail(said, hint, url_source), not_checked("it was not reached"))
+    if error.status == 401:
+        return HostAnswer(reached, refused_token(target, "HTTP 401", hint, source))
+    if error.status == 429 or error.status >= 500:
+        return HostAnswer(reached, warn(said, "Run it again later.", source))
+    return HostAnswer(reached, fail(said, hint, source))

@@ -1,0 +1,71 @@
+"""Checks the checkout: whether git reads it, which commit it is at, how deep it is, and what would be compared."""
+
+from __future__ import annotations
+
+from cibeacon.checks import Answer, View, fail, not_checked, ok, warn
+
+_SHORT = 12
+
+
+def repository(view: View) -> Answer:
+    """Whether there is a repository, and git reads it."""
+    git = view.git
+    if not git.exists:
+        hint = "Check out the repository before this step, or run inside it."
+        return warn("there is no git repository here, so changed services are unknown", hint, str(view.env.cwd))
+    if git.fault is None:
+        return ok("git reads the repository", source=str(view.env.cwd))
+    if "dubious ownership" in git.fault:
+        hint = f"git config --global --add safe.directory {view.env.cwd}, or a newer git, which lets cibeacon say so itself."
+        return fail("git refuses the repository, since another user owns it", hint)
+    return fail(f"git cannot read the repository: {git.fault}", "Check out again, in an image that holds git.")
+
+
+def head(view: View) -> Answer:
+    """Whether the commit that is checked out is the run's."""
+    git, context = view.git, view.context
+    expected = {sha for sha in (context.checkout_sha, context.commit_sha) if sha}
+    if git.head is None:
+        return warn("the repository has no commit yet", "Commit something.")
+    if any(git.head.startswith(sha) for sha in expected) or not expected:
+        return ok(f"{git.head[:_SHORT]} is checked out")
+    if len(git.parents) > 1 and expected & set(git.parents):
+        return ok(f"{git.head[:_SHORT]} is checked out: a merge of the run's commit that was made here")
+    if context.about_upstream:
+        return ok(f"{git.head[:_SHORT]} is checked out; the run is about another pipeline")
+    commit = str(context.checkout_sha or context.commit_sha)[:_SHORT]
+    message = f"{git.head[:_SHORT]} is checked out, and the run is about {commit}"
+    return warn(message, "Check out the run's own commit: services and configuration are read from the checkout.")
+
+
+def depth(view: View) -> Answer:
+    """Whether the history reaches as far as the comparison."""
+    git, changes = view.git, view.changes
+    if not git.shallow:
+        return ok("the clone has its whole history")
+    size = f"the clone is shallow ({git.depth:,} {'commit' if git.depth == 1 else 'commits'})"
+    if changes is None or changes.status != "unknown":
+        return ok(f"{size}, which is enough for this run")
+    if view.offline:
+        return not_checked(f"{size}, and what is missing is not fetched: {view.offline}")
+    return warn(f"{size}, and what to compare with could not be fetched", _sentence(view.deepen))
+
+
+def commit_range(view: View) -> Answer:
+    """What a report would compare."""
+    changes = view.changes
+    if changes is None:
+        return not_checked(view.no_map.why if view.no_map else "nothing is compared")
+    if changes.status == "unknown" and changes.unknown:
+        if view.git.shallow:
+            return not_checked("the clone is shallow (git.depth)")
+        hint = changes.unknown.hint or "Set base and head, or services."
+        return warn(f"changed services are unknown: {changes.unknown.why}", _sentence(hint))
+    ends = f"{changes.base[:_SHORT]}..{changes.head[:_SHORT]}, " if changes.base and changes.head else ""
+    unowned = f", {changes.unmatched:,} of them in no service" if changes.unmatched else ""
+    files = f"; {changes.changed_files:,} files{unowned}" if changes.changed_files is not None else ""
+    return ok(f"{ends}{changes.how or 'as given'}: {len(changes.services)} services changed{files}")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

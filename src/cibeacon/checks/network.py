@@ -1,0 +1,176 @@
+"""Asks a system one thing that changes nothing there, by the client of a report, and tells apart what can go wrong.
+
+Only a refused credential is called a wrong token. Knows no vendor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import NamedTuple
+
+from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked, ok, warn
+from cibeacon.model.report import Outcome
+from cibeacon.model.request import Exchange, Response, SinkResult
+from cibeacon.runtime.deadline import Deadline
+
+_MOST_SKEW = 300.0
+"""Seconds: signatures are refused beyond that, and times of events sort wrongly."""
+_TOO_SLOW = frozenset({"timed out", "no time left"})
+_BUSY = 429
+
+
+class Asked(NamedTuple):
+    """How an exchange ended, and the last response; none where the network gave none."""
+
+    outcome: Outcome
+    response: Response | None
+    skew: float | None
+
+    @property
+    def said(self) -> str:
+        """What was wrong, as a clause."""
+        return str(self.outcome.error or self.outcome.reason or "no answer").rstrip(".")
+
+
+def ask(view: View, target: Target, deadline: Deadline, exchange: Exchange) -> Asked:
+    """Runs an exchange, once."""
+    if view.client is None:
+        raise TypeError("a probe without a client")
+    seen: list[tuple[Response, float]] = []
+    with view.client(deadline) as client:
+        outcome: Outcome = client.send(
+            _watched(exchange, lambda response: seen.append((response, view.env.now()))),
+            Outcome(kind=target.name, sink=target.name, status="invalid"),
+            retry=False,
+        )
+    response, now = seen[-1] if seen else (None, 0.0)
+    if outcome.http_status is None:  # an earlier response is not the one that failed
+        response = None
+    return Asked(outcome, response, _skew(response.date, now) if response and response.date else None)
+
+
+def answer(
+    asked: Asked, target: Target, auth: Callable[[Asked, Response], Answer], *, says_404: bool = False
+) -> HostAnswer:
+    """What the checks of a system make of it; `auth` judges a response that is the system's own.
+
+    `says_404`: the system answers so where it knows no such identity.
+    """
+    reach = _reach(asked, target, says_404=says_404)
+    if reach.state != "ok" or asked.response is None:
+        return HostAnswer(reach, not_checked(f"{target.title} was not reached"), asked.skew)
+    if asked.response.status == _BUSY:
+        return HostAnswer(reach, not_checked(f"{target.title} asks to slow down", "Run it again later."), asked.skew)
+    return HostAnswer(reach, auth(asked, asked.response), asked.skew)
+
+
+def _watched(exchange: Exchange, note: Callable[[Response], object]) -> Exchange:
+    request = next(exchange)
+    while True:
+        response = yield request
+        note(response)
+        try:
+            request = exchange.send(response)
+        except StopIteration as end:
+            result: SinkResult = end.value
+            return result
+
+
+def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
+    outcome, response = asked.outcome, asked.response
+    if response is None:
+        return _lost(outcome, target)
+    said = f"{target.url} answered HTTP {response.status}"
+    if response.status >= 500:
+        return warn(said, f"{target.title} has trouble of its own: try again later.", target.url_source)
+    is_json = isinstance(response.json(), dict)
+    if response.status in (404, 405) and not (says_404 and is_json):
+        return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
+    if 300 <= response.status < 400 or response.status == 407:
+        return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
+    if not is_json and response.status not in (401, 403, _BUSY):
+        kind = response.content_type.partition(";")[0] or "no content type"
+        hint = f"A proxy or a login page stands between: check {_address(target)} and HTTPS_PROXY."
+        return fail(f"{said} with {kind} instead of JSON", hint, target.url_source)
+    return ok(f"{target.url} answers", source=target.url_source)
+
+
+def _lost(outcome: Outcome, target: Target) -> Answer:
+    """Why there was no response. A slow host may answer a report, which waits longer."""
+    from cibeacon.http import UNTRUSTED
+
+    message, hint = f"{target.url}: {outcome.error}", str(outcome.reason)
+    if outcome.error in _TOO_SLOW:
+        return warn(
+            f"{target.url} did not answer in time", f"Look whether a firewall drops it. {hint}", target.url_source
+        )
+    if outcome.error == UNTRUSTED:
+        from cibeacon.http.certificate import issuer
+
+        if name := issuer(target.url):
+            message = f"{message}: {name} issued it"
+    return fail(message, hint, target.url_source)
+
+
+def _address(target: Target) -> str:
+    return f"{target.name}_url" if target.name != "forge" else "the API's address"
+
+
+def _skew(date: str, now: float) -> float | None:
+    try:
+        when = parsedate_to_datetime(date)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, OverflowError):  # a server's word
+        return None
+
+
+def refused_token(target: Target, said: str, hint: str, source: str) -> Answer:
+    """The one answer that calls a token wrong."""
+    return fail(f"{target.title} refuses the token ({said})", hint, source)
+
+
+def clock(view: View) -> Answer:
+    """Whether the clock here is that of the servers. One server's own wrong clock blames nobody."""
+    skews = [answer.skew for answer in view.answers.values() if answer.skew is not None]
+    if not skews:
+        return not_checked("no server said what time it is")
+    skew = min(skews, key=abs)
+    if abs(skew) <= _MOST_SKEW:
+        return ok(f"the clock is within {_MOST_SKEW / 60:.0f} minutes of the servers'")
+    side = "behind" if skew > 0 else "ahead of"
+    message = f"the clock here is {abs(skew) / 60:,.0f} minutes {side} the servers'"
+    return warn(
+        message, "Set the runner's clock: signatures expire, and times of events are wrong.", "Date of the answers"
+    )
+
+
+def configured(name: str) -> Callable[[View], Answer]:
+    """Whether everything is set that a system needs."""
+    return partial(_configured, name)
+
+
+def _configured(name: str, view: View) -> Answer:
+    target = view.targets[name]
+    if not target.wanted:
+        return not_checked(target.lacks or f"{target.title} is not configured")
+    if target.faulty:
+        return not_checked(f"a setting of {target.title} cannot be used (settings.values)")
+    if not target.lacks:
+        return ok(f"{target.title} is configured", source=target.url_source)
+    if view.context.secrets_withheld and not target.secrets:
+        return ok("the secret is withheld from this pull request, as it should be")
+    message, _, hint = target.lacks.partition(": ")
+    return fail(message, f"{hint[:1].upper()}{hint[1:]}.")
+
+
+def reach(name: str) -> Callable[[View], Answer]:
+    """Whether a system answers."""
+    return lambda view: view.answers[name].reach if name in view.answers else not_checked(view.offline or "not asked")
+
+
+def auth(name: str) -> Callable[[View], Answer]:
+    """Whether a system takes the credential."""
+    return lambda view: view.answers[name].auth if name in view.answers else not_checked(view.offline or "not asked")

@@ -1,0 +1,64 @@
+"""Checks what the settings say before anything is read or asked: values, names of variables, the dry run."""
+
+from __future__ import annotations
+
+import sys
+
+from cibeacon import __version__
+from cibeacon.checks import Answer, View, fail, ok, warn
+from cibeacon.settings import SINK_GROUPS, all_options
+from cibeacon.settings.options import misspelt
+
+SECRETS = frozenset(option.name for group in all_options().values() for option in group if option.secret)
+
+
+def version(view: View) -> Answer:
+    """Which version this is, and how the workflow names it."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    named = view.env.environ.get("GITHUB_ACTION_REF")
+    return ok(f"cibeacon {__version__} on Python {python}{f', as the action {named}' if named else ''}")
+
+
+def values(view: View) -> Answer:
+    """Whether every value can be used. Of a secret, and of the configuration file, checks of their own say more."""
+    problems = [problem for problem in view.settings.problems if problem.option not in (*SECRETS, "config")]
+    if not problems:
+        given = sum(origin.given for origin in view.settings.origins.values())
+        return ok(f"{given} settings are given, and each can be used")
+    more = ", ".join(problem.option for problem in problems[1:])
+    message = problems[0].message + (f"; also {more}" if more else "")
+    judge = warn if all(problem.group == "output" for problem in problems) else fail
+    return judge(message, "Correct the value; docs/reference.md says what each setting takes.")
+
+
+def names(view: View) -> Answer:
+    """Whether every variable that begins like ours is one."""
+    slips = list(misspelt(view.env.environ, view.settings.origins))
+    if not slips:
+        return ok("no variable is misspelt")
+    slip, _, meant = slips[0].partition("; ")
+    more = f" (and {len(slips) - 1} more)" if len(slips) > 1 else ""
+    return warn(slip + more, f"{meant[:1].upper()}{meant[1:]} Rename it.")
+
+
+def dry_run(view: View) -> Answer:
+    """Whether a report sends anything."""
+    origin, value = view.settings.origins["dry_run"], view.settings.core.dry_run
+    if value and view.context.ci:
+        return warn(
+            "dry_run is set, so a report sends nothing", "Remove it where signals shall be sent.", origin.source
+        )
+    if value:
+        return ok("dry_run is set: a report shows what it would send", source=origin.source)
+    if value is None and not view.context.ci:
+        return ok("outside CI cibeacon report is a dry run by itself; --no-dry-run sends")
+    return ok("a report sends its signals", source=origin.source if origin.given else "")
+
+
+def sinks(view: View) -> Answer:
+    """Whether there is anything to report to."""
+    wanted = [view.targets[name].title for name in SINK_GROUPS if name in view.targets and view.targets[name].wanted]
+    if wanted:
+        return ok(f"configured: {', '.join(wanted)}")
+    hint = "Set dx_url and the secret dx_token; for DCI dci_topic, for Instabase Flow flow_job_id."
+    return warn("no system is configured, so a report sends nothing", hint)

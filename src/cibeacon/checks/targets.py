@@ -1,0 +1,92 @@
+"""Knows which systems a run may talk to, and what their settings lack. Asks none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cibeacon.checks import Target
+from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.model.context import Context
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.settings import GROUPS, SINK_GROUPS, Settings, all_options
+from cibeacon.settings.options import Option
+from cibeacon.signals import unreachable
+
+_FORGES = {"github": "GitHub", "gitlab": "GitLab"}
+
+
+def read(settings: Settings, context: Context, environ: Mapping[str, str], deadline: Deadline) -> dict[str, Target]:
+    """Every system by its name."""
+    sinks = {name: _sink(name, settings) for name in SINK_GROUPS}
+    return {**sinks, "dataops": _dataops(settings), "forge": _forge(settings, context, environ, deadline)}
+
+
+def _sink(name: str, settings: Settings) -> Target:
+    requirements, title = settings.requirements(name), str(GROUPS[name].__doc__)
+    return Target(
+        name=name,
+        title=title,
+        wanted=settings.given(*requirements.wanted_by, *requirements.required),
+        url=settings.endpoints[name].base_url,
+        url_source=settings.origins[f"{name}_url"].source,
+        lacks=None if _has_unusable_secret(name, settings) else unreachable(name, settings),
+        secrets=_given_secrets(name, settings),
+        faulty=_faulty(name, settings),
+    )
+
+
+def _dataops(settings: Settings) -> Target:
+    options, names = settings.dataops, ("dataops_project", "dataops_token", "dataops_trigger_token")
+    lacks = None
+    if not options.dataops_project:
+        lacks = "no project of DataOps.live is named: set dataops_project to its number or path"
+    elif not _given_secrets("dataops", settings):
+        lacks = "there is no token for DataOps.live: set the secret dataops_token (read_api)"
+    return Target(
+        name="dataops",
+        title=str(GROUPS["dataops"].__doc__),
+        wanted=settings.given(*names),
+        url=options.dataops_url,
+        url_source=settings.origins["dataops_url"].source,
+        lacks=lacks if settings.given(*names) else "DataOps.live is not configured",
+        secrets=_given_secrets("dataops", settings),
+        issuers=("GitLab",),
+        faulty=_faulty("dataops", settings),
+    )
+
+
+def _forge(settings: Settings, context: Context, environ: Mapping[str, str], deadline: Deadline) -> Target:
+    """The API of the CI system, where a report asks it."""
+    title = _FORGES.get(context.host, "")
+    if not title:
+        return Target("forge", "GitHub or GitLab", lacks="a report asks no API on this CI system")
+    client = ForgeClient.of(context, settings, environ, deadline)
+    secrets = tuple(option for option in _given_secrets("forge", settings) if option.name == f"{context.host}_token")
+    variable = "GITHUB_API_URL" if context.host == "github" else "CI_API_V4_URL"
+    return Target(
+        name="forge",
+        title=title,
+        wanted=bool(client.credential or secrets),
+        url=client.url,
+        url_source=variable,
+        lacks=None
+        if client.credential or secrets
+        else f"no {context.host}_token: merged pull requests are not looked up",
+        secrets=secrets,
+        issuers=(title,),
+    )
+
+
+def _given_secrets(group: str, settings: Settings) -> tuple[Option, ...]:
+    return tuple(option for option in all_options()[group] if option.secret and settings.given(option.name))
+
+
+def _has_unusable_secret(group: str, settings: Settings) -> bool:
+    """Whether a secret is given that looks like none; the check of its shape says so."""
+    secret = {option.name for option in all_options()[group] if option.secret}
+    return any(problem.option in secret for problem in settings.problems)
+
+
+def _faulty(group: str, settings: Settings) -> bool:
+    secret = {option.name for option in all_options()[group] if option.secret}
+    return any(problem.group == group and problem.option not in secret for problem in settings.problems)

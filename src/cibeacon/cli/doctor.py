@@ -1,0 +1,73 @@
+"""`cibeacon doctor`: what is wrong with the set-up, and the one thing to do about each. Exits 1 where something cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from cibeacon.checks import CheckResult
+from cibeacon.checks.table import IDS, matching
+from cibeacon.cli.flags import flags, given
+from cibeacon.cli.jq_output import show
+from cibeacon.cli.output import GRACE, answer
+from cibeacon.doctor import SECONDS, Diagnosis, diagnose
+from cibeacon.runtime.environment import Environment
+from cibeacon.runtime.safe_text import Redactor, clipped
+from cibeacon.settings import secret_values
+
+_WIDTH = 400
+_SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
+_WORDS = {"ok": "ok", "warn": "warnings", "fail": "failed", "not-checked": "not checked"}
+
+
+@click.command("doctor")
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Only this check, or all that begin so, such as dx. Repeatable."
+)
+@click.option("--skip", multiple=True, metavar="ID", help="Not this check, or none that begins so. Repeatable.")
+@click.option("--offline", is_flag=True, help="Open no connection.")
+@flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow", "dataops")
+@click.pass_obj
+def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], offline: bool, **arguments: Any) -> int:
+    """Check what a report needs: settings, CI system, checkout, service map, spool, network, credentials.
+
+    It takes the flags of report and sees what report would see; nothing is sent or changed. It prints what is wrong, each
+    with what to do; with --verbose every check. It exits 1 where something cannot work, with --strict also for warnings.
+    docs/doctor.md explains each check.
+    """
+    wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
+    clean = Redactor(secret_values(env.environ))
+    env.alarm(SECONDS + GRACE, 1)
+    diagnosis = diagnose(env, given(arguments), wanted - skipped, offline=offline)
+    code = diagnosis.exit_code
+    if diagnosis.settings.as_json:
+        return show(diagnosis.document(), diagnosis.settings, env, clean, failed=code > 0) or code
+    lines = _lines(diagnosis)
+    text = "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines)
+    return answer(env, diagnosis.settings, text, code) or code
+
+
+def _ids(names: tuple[str, ...]) -> set[str]:
+    """The ids that these names mean. Raises `UsageError` for a name that means none."""
+    ids, unknown = matching(name.strip() for text in names for name in text.split(",") if name.strip())
+    if unknown:
+        raise click.UsageError(f"There is no check {unknown[0]!r}: they are {', '.join(IDS)}.")
+    return ids
+
+
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """How many checks are in each state; then what is wrong, and with `verbose` everything."""
+    counts = diagnosis.counts
+    yield ", ".join(f"{count} {_WORDS[state]}" for state, count in counts.items() if count) or "nothing was checked"
+    for result in diagnosis.results:
+        if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
+            yield from _finding(result)
+
+
+def _finding(result: CheckResult) -> Iterator[str]:
+    source = f" ({result.source})" if result.source else ""
+    yield f"{_SIGNS[result.state]} {result.id}: {result.message}{source}"
+    if result.hint:
+        yield f"  {result.hint}"

@@ -1,0 +1,270 @@
+"""The story of `doctor`: looks at everything that a report needs, the same way, and says what is wrong. Sends no signal.
+
+One cause is reported once: a check that needs another to be right first is not checked where that one is not. A part that
+cannot be looked at leaves its own checks open, and the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from cibeacon.changed_services import explore, identify
+from cibeacon.changes.commit_range import deepen
+from cibeacon.checks import (
+    STATES,
+    Answer,
+    CheckResult,
+    DoctorCheck,
+    GitFacts,
+    HostAnswer,
+    MapFacts,
+    View,
+    not_checked,
+    secret_shape,
+    targets,
+)
+from cibeacon.checks.table import CHECKS, PROBES
+from cibeacon.ci import detect
+from cibeacon.ci.ci_system import Variables
+from cibeacon.delivery.sender import open_client
+from cibeacon.delivery.write_ahead import open_spool
+from cibeacon.git.repository import Repository
+from cibeacon.model.context import Checkout
+from cibeacon.report import plan_run
+from cibeacon.run import Run
+from cibeacon.runtime.deadline import Deadline, together
+from cibeacon.runtime.environment import Environment
+from cibeacon.runtime.errors import CheckoutError, guarded, interruption
+from cibeacon.service_lint import inspect_map
+from cibeacon.settings import Settings, load_settings
+
+SECONDS = 10.0
+"""How long all checks together may take."""
+_SECONDS_OF_A_PROBE = 3.0
+VERSION = 1
+"""Version of the JSON document."""
+_FIELDS: Mapping[str, str] = {
+    "repository": "repository",
+    "commit_sha": "commit_sha",
+    "branch": "head_branch",
+    "run_id": "run_id",
+    "pipeline": "pipeline_name",
+    "event": "",
+    "ref": "",
+}
+"""Fields of the context that are reported, and the setting that overrules each."""
+
+
+class Diagnosis(NamedTuple):
+    """Every check that was asked for, with its answer."""
+
+    results: tuple[CheckResult, ...]
+    settings: Settings
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many checks there are in each state."""
+        states = [result.state for result in self.results]
+        return {state: states.count(state) for state in STATES}
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a check failed; with `strict` also where one warns."""
+        return int(self.counts["fail"] > 0 or (self.settings.output.strict and self.counts["warn"] > 0))
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form; every key is always present."""
+        return {
+            "version": VERSION,
+            "counts": self.counts,
+            "findings": [result.document() for result in self.results],
+        }
+
+
+def diagnose(env: Environment, flags: Mapping[str, str], chosen: Collection[str], *, offline: bool) -> Diagnosis:
+    """The answers of the checks with these ids. `offline` opens no connection; neither does a dry run."""
+    settings = load_settings(flags, env.environ, {})
+    seconds = min(SECONDS, settings.core.timeout)
+    deadline = Deadline(seconds, env.clock, env.sleep, env.started)
+    why_offline = "no connection is opened (--offline)" if offline else ""
+    if settings.core.dry_run and not offline:
+        why_offline = "a dry run opens no connection (dry_run)"
+    view = View(env, settings, detect.detect(env.environ, settings.core.host), deadline, offline=why_offline)
+    flags = {**flags, "timeout": str(seconds)}
+    parts: tuple[tuple[tuple[str, ...], Callable[[View], View]], ...] = (
+        (("ci", "run", "git"), partial(_see_run, flags)),
+        (("services",), partial(_see_map, flags)),
+        (("dx", "dci", "flow", "dataops", "forge"), _see_targets),
+        (("spool",), _see_spool),
+        (("network",), partial(_ask_targets, chosen)),
+    )
+    for topics, part in parts:
+        view = _try(view, topics, part)
+    return Diagnosis(tuple(_results(view, chosen)), settings)
+
+
+def _try(view: View, topics: tuple[str, ...], part: Callable[[View], View]) -> View:
+    """The view with a part more; where that cannot be looked at, its topics are not checked for that reason."""
+
+    def leave(reason: str) -> View:
+        return view._replace(unseen={**view.unseen, **dict.fromkeys(topics, reason)})
+
+    try:
+        return guarded(lambda: part(view), leave)
+    except KeyboardInterrupt as stop:
+        return leave(interruption(stop))
+
+
+def _results(view: View, chosen: Collection[str]) -> Iterator[CheckResult]:
+    """Every check in turn, also those that were not asked for: others may need them."""
+    states: dict[str, str] = {}
+    for check in CHECKS:
+        began = view.env.clock()
+        answer = _answer(view, check, states)
+        states[check.id] = answer.state
+        asked = view.answers.get(check.id.partition(".")[0])
+        seconds = asked.seconds if asked and check.id.endswith(".reach") else view.env.clock() - began
+        if check.id in chosen:
+            yield CheckResult(check.id, *answer, round(seconds, 3))
+
+
+def _answer(view: View, check: DoctorCheck, states: Mapping[str, str]) -> Answer:
+    if reason := view.unseen.get(check.id.partition(".")[0]):
+        return not_checked(reason)
+    if need := next((need for need in check.needs if states.get(need) != "ok"), None):
+        return not_checked(f"another check has to be right first ({need})")
+    return guarded(lambda: check.look(view), not_checked)
+
+
+def _see_run(flags: Mapping[str, str], view: View) -> View:
+    """The run, what it would compare and what it would send, as a report sees it."""
+    env, settings = view.env, view.settings
+    core = settings.core._replace(timeout=view.deadline.seconds, dry_run=bool(view.offline) or settings.core.dry_run)
+    with identify(env, flags, settings._replace(core=core), sends=True) as (run, search):
+        git = _git_facts(search.repository)
+        run = explore(run, search)
+    problems = (*settings.problems, *(each for each in run.settings.problems if each not in settings.problems))
+    seen = run.settings._replace(
+        core=run.settings.core._replace(timeout=settings.core.timeout, dry_run=settings.core.dry_run),
+        origins={**run.settings.origins, "timeout": settings.origins["timeout"]},
+        problems=problems,
+    )
+    view = view._replace(settings=seen, context=run.about, git=git, changes=run.changes, no_map=run.no_map)
+    view = view._replace(deepen=deepen(run.context), systems=_systems(env.environ))
+    return _with_sources(view._replace(steps=_plan(env, run)))
+
+
+def _plan(env: Environment, run: Run) -> tuple[Any, ...]:
+    """The signals of the run. Credentials have checks of their own."""
+    return tuple(plan_run(env, run._replace(dry_run=True)))
+
+
+def _systems(environ: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(system.title for system in detect.matching(environ)[:-1])
+
+
+def _git_facts(repository: Repository) -> GitFacts:
+    """What the clone says of itself; a question that git does not answer is the fault."""
+    if not repository.exists:
+        return GitFacts()
+    try:
+        if fault := repository.complaint():
+            return GitFacts(exists=True, fault=fault)
+        head, shallow = repository.commit("HEAD"), repository.shallow()
+        parents = (repository.parents(head) or ()) if head else ()
+        return GitFacts(True, None, head, parents, shallow, repository.depth() if shallow else 0)
+    except CheckoutError as error:
+        return GitFacts(exists=True, fault=f"{error.what}: {error.why}")
+
+
+class _Reading(Mapping[str, str]):
+    """An environment that remembers which of its variables were read."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.names: dict[str, None] = {}
+
+    def __getitem__(self, name: str) -> str:
+        value = self._environ[name]
+        self.names[name] = None
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+
+def _with_sources(view: View) -> View:
+    """The view with the variable or setting that each value of the run was read from, as far as that shows."""
+    proofs = _Reading(view.env.environ)
+    view.system.matches(Variables(proofs))
+    reading = _Reading(view.env.environ)
+    _, notices = view.system.read_with_notices(Variables(reading), Checkout)
+    sources = {field: _source(view, field, setting, reading) for field, setting in _FIELDS.items()}
+    return view._replace(sources=sources, proof=next(iter(proofs.names), ""), notices=notices)
+
+
+def _source(view: View, field: str, setting: str, reading: _Reading) -> str:
+    origin = view.settings.origins.get(setting)
+    if origin and origin.given:
+        return origin.source
+    value = getattr(view.context, field)
+    if not value:
+        return ""
+    equal = (name for name in reading.names if reading[name] == value or reading[name].endswith(f"/{value}"))
+    by_variable = next(equal, "")
+    return by_variable or ("the checkout" if view.context.host == "local" else "the event")
+
+
+def _see_map(flags: Mapping[str, str], view: View) -> View:
+    """The service map, by its own checker."""
+    inspection = inspect_map(view.env, flags, against_files=True)
+    faults = tuple(str(finding) for finding in inspection.findings if finding.weight == "fault")
+    warnings = tuple(str(finding) for finding in inspection.findings if finding.weight == "warning")
+    return view._replace(service_map=MapFacts(inspection.name, len(inspection.services), faults, warnings))
+
+
+def _see_targets(view: View) -> View:
+    """The systems that a run may talk to."""
+    return view._replace(targets=targets.read(view.settings, view.context, view.env.environ, view.deadline))
+
+
+def _see_spool(view: View) -> View:
+    """Where signals would be kept."""
+    folder = view.system.spool_folder(Variables(view.env.environ))
+    return view._replace(spool=open_spool(view.env, view.settings, folder))
+
+
+def _ask_targets(chosen: Collection[str], view: View) -> View:
+    """What came of asking every system that is configured, all at once. None is asked with what is no token of its own."""
+    if view.offline:
+        return view
+    client = partial(open_client, view.env, view.settings, view.settings.endpoints)
+    view = view._replace(client=client)
+    names = [name for name in PROBES if _is_asked(view, name, chosen)]
+    answers = dict(together(partial(_probe, view), names, max(1, len(names))))
+    return view._replace(answers=answers)
+
+
+def _is_asked(view: View, name: str, chosen: Collection[str]) -> bool:
+    target = view.targets.get(name)
+    wanted = "network.clock" in chosen or not {f"{name}.reach", f"{name}.auth"}.isdisjoint(chosen)
+    usable = target is not None and target.wanted and not target.lacks and not target.faulty
+    return wanted and target is not None and usable and secret_shape.shape(view, target).state == "ok"
+
+
+def _probe(view: View, name: str) -> HostAnswer:
+    env = view.env
+    began = env.clock()
+    deadline = Deadline(min(_SECONDS_OF_A_PROBE, view.deadline.remaining()), env.clock, env.sleep, began)
+    probe = PROBES[name][1]
+
+    def leave(reason: str) -> HostAnswer:
+        return HostAnswer(not_checked(reason), not_checked(reason))
+
+    answer = guarded(lambda: probe(view, view.targets[name], deadline), leave)
+    return answer._replace(seconds=env.clock() - began)

@@ -1,0 +1,67 @@
+"""Knows who issued a server's certificate, which is often the proxy of a company. Sends no credential, and trusts nobody."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from typing import Any
+
+import requests
+from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509.oid import NameOID
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from cibeacon.http import HardenedSession
+
+_SECONDS = 1.0
+_LONGEST = 100
+
+
+class _Connection(HTTPSConnection):
+    """A connection that remembers the certificate that it was shown."""
+
+    shown: bytes | None = None
+
+    def connect(self) -> None:
+        """Connects."""
+        super().connect()
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.shown = self.sock.getpeercert(binary_form=True)
+
+
+class _Pool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    """Uses such connections, through a proxy as well."""
+
+    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
+        """The pools."""
+        super().init_poolmanager(*arguments, **more)
+        self.poolmanager.pool_classes_by_scheme = {"https": _Pool}
+
+    def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
+        """The same through a proxy."""
+        manager = super().proxy_manager_for(proxy, **more)
+        manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _Pool}
+        return manager
+
+
+def issuer(url: str) -> str | None:
+    """The common name of who issued the certificate that is shown at a URL; None where that is not known."""
+    try:
+        with HardenedSession() as session, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the certificate is only looked at
+            session.mount("https://", _Adapter())
+            request = session.get(url, verify=False, stream=True, timeout=_SECONDS, allow_redirects=False)
+            with request as response:
+                connection = response.raw.connection
+                shown = connection.shown if isinstance(connection, _Connection) else None
+        names = load_der_x509_certificate(shown).issuer.get_attributes_for_oid(NameOID.COMMON_NAME) if shown else []
+        return str(names[0].value)[:_LONGEST] if names else None
+    except (requests.RequestException, HTTPError, OSError, ValueError):
+        return None
