@@ -31,7 +31,7 @@ from cibeacon.ci.ci_system import Variables
 from cibeacon.delivery.sender import open_client
 from cibeacon.delivery.write_ahead import open_spool
 from cibeacon.git.repository import Repository
-from cibeacon.model.context import Checkout
+from cibeacon.model import ci_systems
 from cibeacon.report import plan_run
 from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline, together
@@ -143,7 +143,7 @@ def _see_run(flags: Mapping[str, str], view: View) -> View:
     env, settings = view.env, view.settings
     core = settings.core._replace(timeout=view.deadline.seconds, dry_run=bool(view.offline) or settings.core.dry_run)
     with identify(env, flags, settings._replace(core=core), sends=True) as (run, search):
-        git = _git_facts(search.repository)
+        git, view = _git_facts(search.repository), _with_sources(view, search.repository)
         run = explore(run, search)
     problems = (*settings.problems, *(each for each in run.settings.problems if each not in settings.problems))
     seen = run.settings._replace(
@@ -152,17 +152,13 @@ def _see_run(flags: Mapping[str, str], view: View) -> View:
         problems=problems,
     )
     view = view._replace(settings=seen, context=run.about, git=git, changes=run.changes, no_map=run.no_map)
-    view = view._replace(deepen=deepen(run.context), systems=_systems(env.environ))
-    return _with_sources(view._replace(steps=_plan(env, run)))
+    sources = {field: _source(view, field, setting) for field, setting in _FIELDS.items()}
+    return view._replace(deepen=deepen(run.context), sources=sources, steps=_plan(env, run))
 
 
 def _plan(env: Environment, run: Run) -> tuple[Any, ...]:
     """The signals of the run. Credentials have checks of their own."""
     return tuple(plan_run(env, run._replace(dry_run=True)))
-
-
-def _systems(environ: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(system.title for system in detect.matching(environ)[:-1])
 
 
 def _git_facts(repository: Repository) -> GitFacts:
@@ -198,26 +194,30 @@ class _Reading(Mapping[str, str]):
         return len(self._environ)
 
 
-def _with_sources(view: View) -> View:
-    """The view with the variable or setting that each value of the run was read from, as far as that shows."""
-    proofs = _Reading(view.env.environ)
-    view.system.matches(Variables(proofs))
-    reading = _Reading(view.env.environ)
-    _, notices = view.system.read_with_notices(Variables(reading), Checkout)
-    sources = {field: _source(view, field, setting, reading) for field, setting in _FIELDS.items()}
-    return view._replace(sources=sources, proof=next(iter(proofs.names), ""), notices=notices)
+def _with_sources(view: View, repository: Repository) -> View:
+    """The view with how the CI system is recognised, and the variables from which it reads the run."""
+    environ = view.env.environ
+    names = ci_systems.recognise(environ)
+    reading = _Reading(environ)
+    _, notices = view.system.read_with_notices(Variables(reading), repository)
+    proofs = (proof for name in names[:1] for proof in ci_systems.CI_SYSTEMS[name])
+    variables = ([condition.partition("=")[0] for condition in proof.split()] for proof in proofs)
+    proof = next((each[0] for each in variables if all(environ.get(name) for name in each)), "")
+    titles = tuple(detect.named(name).title for name in names)
+    return view._replace(systems=titles, proof=proof, notices=notices, variables=tuple(reading.names))
 
 
-def _source(view: View, field: str, setting: str, reading: _Reading) -> str:
+def _source(view: View, field: str, setting: str) -> str:
+    """Where a value of the run was read, as far as that shows."""
     origin = view.settings.origins.get(setting)
     if origin and origin.given:
         return origin.source
     value = getattr(view.context, field)
     if not value:
         return ""
-    equal = (name for name in reading.names if reading[name] == value or reading[name].endswith(f"/{value}"))
-    by_variable = next(equal, "")
-    return by_variable or ("the checkout" if view.context.host == "local" else "the event")
+    texts = ((name, view.env.environ[name]) for name in view.variables)
+    by_variable = next((name for name, text in texts if text == value or text.endswith(f"/{value}")), "")
+    return by_variable or ("the checkout" if view.context.host == ci_systems.LOCAL else "the event, or the checkout")
 
 
 def _see_map(flags: Mapping[str, str], view: View) -> View:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cibeacon.ci.ci_system import CISystem
 from cibeacon.model.changes import Changes, Unknown
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
@@ -136,13 +137,15 @@ class View(NamedTuple):
     """When all checks must be done."""
     offline: str = ""
     """Why no connection may be opened."""
-    context: Context = Context(host="local")
+    context: Context = Context(host=LOCAL)
     sources: Mapping[str, str] = {}
     """Field of the context → the variable or setting that it was read from."""
     proof: str = ""
     """The variable by which the CI system is known."""
     systems: tuple[str, ...] = ()
     """Titles of every CI system that the environment shows."""
+    variables: tuple[str, ...] = ()
+    """Those from which the CI system reads the run."""
     notices: tuple[Notice, ...] = ()
     """What reading the run's context had to say."""
     git: GitFacts = GitFacts()

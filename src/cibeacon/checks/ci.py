@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from cibeacon.checks import Answer, View, fail, not_checked, ok, warn
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.signals import PipelineRun
 from cibeacon.signals.plan import PlannedSignal
 
@@ -22,10 +23,10 @@ def system(view: View) -> Answer:
         return warn(f"{title} is taken, and the environment shows {others} as well", "Set host to the one that counts.")
     if view.settings.core.host:
         return ok(title, source=view.settings.origins["host"].source)
-    if context.host == "local" and context.ci and not view.settings.given("run_id"):
+    if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
         hint = "Set host and run_id, and dry_run to false: docs/platforms.md says how."
         return warn("this CI system is not known, so a report is a dry run", hint, "CI")
-    if context.host == "local":
+    if context.host == LOCAL:
         return ok("no CI system: the checkout describes the run")
     return ok(title, source=view.proof)
 
@@ -63,9 +64,9 @@ def _value(field: str, setting: str, missing: str, view: View) -> Answer:
     given = getattr(view.context, field)
     if given:
         return ok(str(given), source=view.sources.get(field, ""))
-    if view.context.host == "local" and (view.git.fault or not view.git.exists):
+    if view.context.host == LOCAL and (view.git.fault or not view.git.exists):
         return not_checked("there is no repository that would say it")
-    if view.context.host == "local" and field == "pipeline":
+    if view.context.host == LOCAL and field == "pipeline":
         return not_checked("it is named after the repository (run.repository)")
     return warn(f"the {missing} is not known", f"Set {setting}.")
 
@@ -106,7 +107,7 @@ def pull_request(view: View) -> Answer:
 def run_id(view: View) -> Answer:
     """The run's id, and its attempt."""
     context = view.context
-    if context.host == "local" and context.ci and not view.settings.given("run_id"):
+    if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
         return not_checked("the CI system is not known (ci.system)")
     answer = _value("run_id", "run_id", "id of the run", view)
     attempt = f", attempt {context.run_attempt}" if context.run_attempt else ""
@@ -139,4 +140,4 @@ def _reported_elsewhere(view: View) -> str:
         return "services.map"
     if view.context.repository is None or view.context.commit_sha is None:
         return "run.repository and run.commit"
-    return "ci.system" if view.context.host == "local" and not view.settings.given("run_id") and view.context.ci else ""
+    return "ci.system" if view.context.host == LOCAL and not view.settings.given("run_id") and view.context.ci else ""

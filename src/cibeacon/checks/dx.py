@@ -6,6 +6,7 @@ from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked,
 from cibeacon.checks.network import Asked, answer, ask, refused_token
 from cibeacon.model.request import Exchange, Request, Response
 from cibeacon.runtime.deadline import Deadline
+from cibeacon.settings.general import wants
 from cibeacon.sinks import dx
 
 _WRONG = frozenset({"invalid_auth", "not_authed"})
@@ -42,8 +43,7 @@ def _empty(method: str) -> Exchange:
 
 def connector(view: View) -> Answer:
     """Whether DX may count pipeline runs twice, which nothing here can see."""
-    signals = view.settings.core.signals
-    if not view.targets["dx"].wanted or not {"auto", "pipeline-run"} & set(signals):
+    if not view.targets["dx"].wanted or not wants(view.settings.core.signals, "pipeline-run"):
         return not_checked("no pipeline run is sent to DX")
     if view.context.host not in CONNECTED:
         return ok("DX has no connector for this CI system: only cibeacon reports its runs")

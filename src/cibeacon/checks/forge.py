@@ -24,7 +24,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
             return HostAnswer(not_checked("the run has no commit to ask for"), not_checked("nothing was asked"))
     except HostError as error:
         return _refusal(target, error, source, reached.source)
-    what = "merge requests" if context.host == "gitlab" else "commits and pull requests"
+    what = "merge requests" if client.host == "gitlab" else "commits and pull requests"
     return HostAnswer(reached, ok(f"the token may read {what} of {context.repository}", source=source))
 
 

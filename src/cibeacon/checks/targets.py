@@ -57,21 +57,20 @@ def _dataops(settings: Settings) -> Target:
 
 def _forge(settings: Settings, context: Context, environ: Mapping[str, str], deadline: Deadline) -> Target:
     """The API of the CI system, where a report asks it."""
-    title = _FORGES.get(context.host, "")
-    if not title:
-        return Target("forge", "GitHub or GitLab", lacks="a report asks no API on this CI system")
     client = ForgeClient.of(context, settings, environ, deadline)
-    secrets = tuple(option for option in _given_secrets("forge", settings) if option.name == f"{context.host}_token")
-    variable = "GITHUB_API_URL" if context.host == "github" else "CI_API_V4_URL"
+    title = _FORGES.get(client.host, "")
+    if not title:
+        return Target("forge", "GitHub or GitLab", lacks="a report asks no API here (git_url, and a token for it)")
+    setting = f"{client.host}_token"
+    secrets = tuple(option for option in _given_secrets("forge", settings) if option.name == setting)
+    variable = "GITHUB_API_URL" if client.host == "github" else "CI_API_V4_URL"
     return Target(
         name="forge",
         title=title,
         wanted=bool(client.credential or secrets),
         url=client.url,
-        url_source=variable,
-        lacks=None
-        if client.credential or secrets
-        else f"no {context.host}_token: merged pull requests are not looked up",
+        url_source=variable if context.host == client.host else settings.origins["git_url"].source,
+        lacks=None if client.credential or secrets else f"no {setting}: merged pull requests are not looked up",
         secrets=secrets,
         issuers=(title,),
     )
