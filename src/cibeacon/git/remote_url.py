@@ -19,7 +19,7 @@ class RemoteUrl(NamedTuple):
     """A repository's URL, without user names and passwords."""
 
     server: str
-    """Host name, without a port."""
+    """Host name, with the port of a web address that names one."""
     repository: str
     """Its full name, as people write it: `owner/name`, `group/sub/name`, on Azure Repos `project/repository`."""
     https: str
@@ -44,7 +44,7 @@ def parse(url: str | None) -> RemoteUrl | None:
     # a server's port for ssh says nothing about its port for https
     authority = f"{host}:{port}" if port and scheme in _WEB else host
     ending = "" if "/_git/" in f"/{path}" or path.endswith(".git") or re.fullmatch(_CODECOMMIT, host) else ".git"
-    return RemoteUrl(host, repository, f"{scheme if scheme in _WEB else 'https'}://{authority}/{path}{ending}")
+    return RemoteUrl(authority, repository, f"{scheme if scheme in _WEB else 'https'}://{authority}/{path}{ending}")
 
 
 def split_remote_url(url: str | None) -> tuple[str | None, str | None]:
