@@ -21,6 +21,8 @@ SHOWN = {
 }  # fmt: skip
 """What the cases of a system show, at least; or `not_here` says why there can be none."""
 TOKEN = "sandbox-token-1"
+PASSWORD = "hunter2secret"
+"""The password in a URL of a hostile case: it never comes out."""
 ALL = ("--dry-run", "--format", "json", "--dx-url", "acme", "--services", "services/{service}/")
 
 
@@ -64,6 +66,7 @@ def test_a_run_is_read_as_its_ci_system_means_it(name, case, checkouts):
     assert wrong == [], case["why"]
     assert case.get("says", "") in ended.err
     assert document["context"]["host"] == case.get("host", name)
+    assert PASSWORD not in ended.out + ended.err
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

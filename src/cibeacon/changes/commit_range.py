@@ -161,6 +161,9 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Rang
         return Unknown(f"the pull request's head {(head or 'commit')[:12]} is not in this checkout", deepen(context))
     seen = history.commit(pull_request.base_sha) if pull_request.base_sha else None
     target = history.named(f"refs/remotes/origin/{pull_request.base_ref}") if pull_request.base_ref else None
+    if not pull_request.base_sha and not pull_request.base_ref:
+        why = f"{named(context.host).title} does not say which branch the pull request is for"
+        return Unknown(why, "set pr_base, such as main")
     tips = [sha for sha in (seen, target.sha if target else None) if sha]
     base = history.merge_base(head, *tips) if tips else None
     if base == head and seen:  # it was merged while the job waited

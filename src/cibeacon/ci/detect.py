@@ -103,6 +103,8 @@ def apply_overrides(context: Context, settings: Settings) -> Context:
     )
     if change.pr_number and (pull_request is None or pull_request.number != change.pr_number):
         return context.with_pull_request(_given_pull_request(context, change, change.pr_number))
+    if pull_request and change.pr_base and not pull_request.base_ref:
+        return context.with_pull_request(pull_request._replace(base_ref=_branch(change.pr_base)))
     return context
 
 
@@ -110,8 +112,12 @@ def _given_pull_request(context: Context, change: Change, number: int) -> PullRe
     """The pull request that the settings give: the run's own where they also say which branch it is for."""
     if not change.pr_base:
         return PullRequest(number, id=change.github_pull_id, named=True)
-    base = change.pr_base.removeprefix("refs/heads/")
+    base = _branch(change.pr_base)
     return PullRequest(number, id=change.github_pull_id, base_ref=base, head_sha=context.commit_sha, fork=True)
+
+
+def _branch(ref: str) -> str:
+    return ref.removeprefix("refs/heads/")
 
 
 def reported_run(context: Context, settings: Settings) -> Context:
