@@ -42,6 +42,15 @@ def filled(value, ids):
     return re.sub(r"\{(\w+)(?::(\d+))?\}", lambda m: ids[m[1]][: int(m[2]) if m[2] else None], value)
 
 
+def with_files(files, ids, folder):
+    """The ids, and as `{files}` the folder that holds the files that the system leaves beside its variables."""
+    folder.mkdir(exist_ok=True)
+    ids = {**ids, "files": str(folder)}
+    for name, lines in filled(files, ids).items():
+        (folder / name).write_text("\n".join(lines), encoding="latin-1")
+    return ids
+
+
 def differences(expected, actual, where=""):
     """What an expected value says otherwise than the actual one; keys that it leaves out do not count."""
     if isinstance(expected, dict) and isinstance(actual, dict):
@@ -50,9 +59,10 @@ def differences(expected, actual, where=""):
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=lambda value: value if isinstance(value, str) else value["name"])
-def test_a_run_is_read_as_its_ci_system_means_it(name, case, checkouts):
+def test_a_run_is_read_as_its_ci_system_means_it(name, case, checkouts, tmp_path):
     shape = checkouts(case.get("checkout", "none"))
-    env = filled({**SYSTEMS[name].get("env", {}), **case["env"]}, shape.ids)
+    ids = with_files(case.get("files", {}), shape.ids, tmp_path / "files")
+    env = filled({**SYSTEMS[name].get("env", {}), **case["env"]}, ids)
     env = {name: value for name, value in env.items() if value is not None}
     ended = cibeacon("report", *ALL, *case.get("flags", ()), environ={"HOME": "/nonexistent", **env}, cwd=shape.root)
     document = ended.document
@@ -65,6 +75,7 @@ def test_a_run_is_read_as_its_ci_system_means_it(name, case, checkouts):
         wrong += differences(filled(case["reference_id"], shape.ids), body.get("reference_id"), "reference_id")
     assert wrong == [], case["why"]
     assert case.get("says", "") in ended.err
+    assert not [secret for secret in case.get("never", ()) if secret in ended.out + ended.err]
     assert document["context"]["host"] == case.get("host", name)
     assert PASSWORD not in ended.out + ended.err
 
@@ -96,11 +107,12 @@ class TestEndToEnd:
             assert sandbox.faults == []
 
     @pytest.fixture
-    def report(self, dx, checkouts, tmp_path):
+    def report(self, name, dx, checkouts, tmp_path):
         def report(env, flags=(), checkout="main"):
             shape = checkouts(checkout)
             own = {"HOME": str(tmp_path), "DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": dx.url}
-            ended = cibeacon("report", *flags, environ=own | filled(env, shape.ids), cwd=shape.root)
+            ids = with_files(SYSTEMS[name]["run"].get("files", {}), shape.ids, tmp_path / "files")
+            ended = cibeacon("report", *flags, environ=own | filled(env, ids), cwd=shape.root)
             assert ended.code == 0
             assert "✓ sent" in ended.err + ended.out, ended
             return shape

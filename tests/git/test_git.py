@@ -280,6 +280,19 @@ def test_a_short_id_names_a_commit_with_its_parents(tree):
     assert repository(tree.root).parents(sha[:8]) == (first,)
 
 
+@pytest.mark.parametrize("name", ["Ada", "Ada > Lovelace", "A\x0cauthor Jenkins <nobody@nowhere> 1 +0000", "Ärger"])
+def test_the_author_of_a_commit_is_whom_git_names(name, tree):
+    sha = tree.commit({"a": "2"}, GIT_AUTHOR_NAME=name, GIT_AUTHOR_EMAIL="ada@example.com")
+    shown = tree.git("show", "--no-patch", "--format=%an <%ae>", sha)
+
+    assert repository(tree.root).author(sha) == shown
+
+
+def test_the_author_of_what_is_not_here_is_unknown(tree):
+    for sha in ("ab" * 20, "main", "", tree.git("rev-parse", "HEAD^{tree}")):
+        assert repository(tree.root).author(sha) is None
+
+
 def any_tag(name):
     return True
 

@@ -77,6 +77,10 @@ class Variables(NamedTuple):
             return None
         return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
+    def address(self, *names: str) -> str | None:
+        """A server's URL without its scheme: one host may have several servers, each below a path."""
+        return (self.url(*names) or "").partition("://")[2].rstrip("/") or None
+
     def join(self, *names: str, by: str = "/") -> str | None:
         """The values of all these variables as one text; None where one of them is absent."""
         texts = [self.text(name) for name in names]

@@ -107,12 +107,21 @@ class Repository(Git):
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
         """A commit's parents, read from the object itself: a shallow clone hides them from revision syntax."""
+        return self._headers(sha, "parent ")
+
+    def author(self, sha: str) -> str | None:
+        """Who wrote a commit, as `name <address>`."""
+        lines = self._headers(sha, "author ")
+        return lines[0].rpartition(">")[0] + ">" if lines else None
+
+    def _headers(self, sha: str, name: str) -> tuple[str, ...] | None:
+        """The values of a commit's headers of one name."""
         full = self.commit(sha) if re.fullmatch(_SHORT, sha) else sha if SHA.fullmatch(sha) else None
         text = self._ask("cat-file", "commit", full) if full else None
         if text is None:
             return None
         headers = text.partition("\n\n")[0].split("\n")
-        return tuple(line.removeprefix("parent ") for line in headers if line.startswith("parent "))
+        return tuple(line.removeprefix(name) for line in headers if line.startswith(name))
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""

@@ -84,7 +84,7 @@ class RunOptions(NamedTuple):
     last_step: bool = option(
         parsers.boolean,
         False,
-        "This step is the last of the run: where the CI system only says how the run went so far (Azure Pipelines, Drone, "
+        "This step is the last of the run: where the CI system only says how the run went so far (Azure Pipelines, Bamboo, Drone, "
         "Woodpecker, CodeBuild), that is how it ended. Elsewhere it changes nothing.",
         shown_default="false",
         flag=True,
