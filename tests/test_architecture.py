@@ -58,7 +58,6 @@ LIBRARY_DOORS = {
     "requests": {"dataops", "http"},
     "urllib3": {"http"},
     "cryptography": {"http"},
-    "dciauth": {"http"},
     "github": {"ci"},
     "gitlab": {"ci", "dataops"},
     "jq": {"jq.jq_child"},

@@ -128,10 +128,10 @@ def test_a_file_that_grows_is_signed_and_sent_as_it_was_when_it_was_opened(tmp_p
     assert path.stat().st_size > len(body)
     with watched(path, None) as file:
         grow()
-        signed = credential_headers(call, endpoint, file)
+        signed = credential_headers(call, endpoint, file, 0.0)
         sent = file.read()
         assert path.stat().st_size > len(sent)
-    assert signed == credential_headers(call, endpoint, sent)
+    assert signed == credential_headers(call, endpoint, sent, 0.0)
 
 
 def _once(call):
@@ -146,11 +146,34 @@ def test_a_file_that_became_shorter_is_not_sent_as_if_it_were_whole(tmp_path):
         path.write_bytes(b"")
         with pytest.raises(OSError, match="became shorter"):
             file.read(4)
+        with pytest.raises(OSError, match="became shorter"):
+            credential_headers(Request("POST", "/", auth="dci"), Endpoint("https://dci", "secret"), file, 0.0)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_is_sent_again_as_it_is_by_then(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(b"0123456789" * 1_000_000)
+    shortened = []
+
+    def shorten(*_):
+        if not shortened:
+            path.write_bytes(b"short")
+            shortened.append(True)
+
+    call = Request("POST", "/api/v1/files", auth="dci", file=path)
+    with FaultServer(answers(response(b"{}", status="201 Created"))) as server:
+        deadline = Deadline(10.0, monotonic, lambda seconds: None, monotonic())
+        client = HttpClient({"dci": Endpoint(server.url, "secret", client_id="remoteci/x")}, deadline,
+                            random=lambda: 0.0, now=time, user_agent="x", watch=shorten)  # fmt: skip
+        outcome = client.send(_once(call), Outcome("dci", "dci", "skipped"))
+        client.close()
+    assert (outcome.status, outcome.attempts) == ("sent", 2)
+    assert any(request.endswith(b"\r\n\r\nshort") for request in server.requests)
 
 
 def test_a_body_is_written_in_large_blocks():
     pool = UnrepeatingAdapter().poolmanager
-    assert pool.connection_pool_kw["blocksize"] == 256 << 10
+    assert pool.connection_pool_kw["blocksize"] == 1 << 20
 
 
 def test_a_table_is_aligned_text_and_drawn_only_for_people(tmp_path):

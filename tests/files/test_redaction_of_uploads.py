@@ -38,8 +38,7 @@ def copied(source, target, patterns, needles=()):
 def scrubbed(text, *patterns):
     """The text as it would leave."""
     source, target = io.BytesIO(text if isinstance(text, bytes) else text.encode()), io.BytesIO()
-    needles = [] if patterns else [each.encode() for each in scrub._NEEDLES]
-    copied(source, target, patterns or scrub.DEFAULTS, needles)
+    copied(source, target, patterns or scrub.DEFAULTS, () if patterns else scrub._NEEDLES)
     return target.getvalue() if isinstance(text, bytes) else target.getvalue().decode()
 
 
@@ -71,6 +70,17 @@ def test_every_byte_that_is_no_secret_arrives(parts):
     expected = re.sub(rb"gh[a-z]_[A-Za-z0-9_.-]{36,}", MASK.encode(), text)
     assert scrubbed(text, "gh[a-z]_[A-Za-z0-9_.-]{36,}") == expected
     assert scrubbed(text) == expected
+
+
+FRAGMENTS = ("ghp_" + "a" * 36, 'x "auth": "YQ==" ', r'{\"auth\":\"YQ\"', "DCI." + "b" * 60, '"oauth": "x"', "author ghp_ DCI.", '"',
+             "." * 300, "." * 4090, "." * 70_000, "\n", "\n")  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12))
+def test_looking_for_needles_first_changes_nothing(fragments):
+    text, target = "".join(fragments), io.BytesIO()
+    copied(io.BytesIO(text.encode()), target, scrub.DEFAULTS)
+    assert scrubbed(text) == target.getvalue().decode()
 
 
 def test_blocks_and_lines_without_anything_to_find_arrive_as_well():

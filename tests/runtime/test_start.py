@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = (
-    *("requests", "urllib3", "github", "gitlab", "rich", "yaml", "jq", "dciauth"),
+    *("requests", "urllib3", "github", "gitlab", "rich", "yaml", "jq"),
     *("cibeacon.http.client", "cibeacon.sandbox.server", "cibeacon.sinks.dci", "cibeacon.sinks.flow"),
     "cibeacon.files.attachments",
 )

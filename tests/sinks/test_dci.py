@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
+from dciauth.v2.headers import generate_headers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.http import credential_headers
+from cibeacon.http.dci_signature import sign
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Request, Response, SinkResult
@@ -302,9 +305,7 @@ SIGNED = Endpoint("https://api.distributed-ci.io", "DCI." + 60 * "a", client_id=
 BODY = b'{"job_id": "x", "status": "running"}'
 
 
-@pytest.fixture
-def second_of_january(monkeypatch):
-    monkeypatch.setattr("dciauth.v2.headers.get_now", lambda: datetime(2026, 1, 2, 3, 4, 5))
+SECOND_OF_JANUARY = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
@@ -318,40 +319,47 @@ def second_of_january(monkeypatch):
     ],
     ids=["identity", "topic by name"],
 )
-def test_a_call_has_the_signature_that_the_server_expects(call, signature, second_of_january):
+def test_a_call_has_the_signature_that_the_server_expects(call, signature):
     scope = "20260102/BHS3/api/dci2_request"
     claim = f"Credential={KEY}/{scope}, SignedHeaders=host;x-dci-date, Signature={signature}"
-    assert credential_headers(call, SIGNED, None) == {
+    assert credential_headers(call, SIGNED, None, SECOND_OF_JANUARY) == {
         "X-DCI-Date": "20260102T030405Z",
         "Authorization": f"DCI2-HMAC-SHA256 {claim}",
         "Host": "api.distributed-ci.io",
     }
 
 
-def test_a_file_has_the_signature_of_its_content(tmp_path, second_of_january):
+def test_a_file_has_the_signature_of_its_content(tmp_path):
     (tmp_path / "body").write_bytes(BODY)
     call = Request("POST", "/api/v1/jobstates", auth="dci", file=tmp_path / "body")
     with watched(call.file, None) as content:
-        signed = credential_headers(call, SIGNED, content)["Authorization"]
+        signed = credential_headers(call, SIGNED, content, SECOND_OF_JANUARY)["Authorization"]
     assert signed.endswith("Signature=0923f429c5af79ad7eb5007b61bd08c9aaad8d67b6c805e056bc34c129a2f53e")
 
 
-def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path, second_of_january):
+def test_a_body_has_the_signature_of_its_bytes_on_the_wire(tmp_path):
     call = dci_jobs.state_request(JOB, "running", "ü")
     (tmp_path / "body").write_bytes(call.content())
     same = Request("POST", call.path, auth="dci", file=tmp_path / "body")
     with watched(same.file, None) as content:
-        assert credential_headers(call, SIGNED, call.content()) == credential_headers(same, SIGNED, content)
+        assert credential_headers(call, SIGNED, call.content(), SECOND_OF_JANUARY) == credential_headers(
+            same, SIGNED, content, SECOND_OF_JANUARY
+        )
 
 
-def test_the_other_vocabulary_of_the_scheme_gives_the_vector_of_the_same_library(second_of_january):
-    from dciauth.v2.headers import generate_headers
-
-    request = {
-        "method": "GET", "endpoint": "/api/v1/identity", "host": "api.distributed-ci.io", "data": b"",
-        "algorithm": "AWS4-HMAC-SHA256", "request_type": "aws4_request", "date_header": "X-Amz-Date",
-        "signed_headers": "host;x-amz-date",
-        "canonical_headers": {"host": "api.distributed-ci.io", "x-amz-date": "20260102T030405Z"},
-    }  # fmt: skip
-    signed = generate_headers(request, {"access_key": KEY, "secret_key": SIGNED.token})["Authorization"]
-    assert signed.endswith("Signature=eef4b3e5a0c8502d5e76dac0148060fa1dbe3fdff4a80eea90c4dfa38d71f6b6")
+@given(
+    st.sampled_from(["GET", "POST", "PUT"]),
+    st.text(st.characters(blacklist_categories=["Cs"])).map(lambda text: f"/api/v1/{quote(text)}"),
+    st.dictionaries(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1), st.text(min_size=1, max_size=9)),
+    st.binary(),
+    st.integers(0, 4_000_000_000),
+)
+def test_every_call_has_the_signature_that_the_official_library_gives_it(method, path, query, body, seconds):
+    query = {name: value.encode(errors="replace").decode() for name, value in query.items()}
+    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+    described = {"method": method, "endpoint": path, "params": query, "host": "dci.example:8080", "data": body}
+    official = generate_headers(
+        described | {"timestamp": stamp, "datestamp": stamp[:8]}, {"access_key": KEY, "secret_key": SIGNED.token}
+    )
+    url = f"https://dci.example:8080{path}{'?' if query else ''}{urlencode(query)}"
+    assert sign(method, url, body, KEY, SIGNED.token, seconds) == {**official, "Host": "dci.example:8080"}

@@ -174,11 +174,11 @@ def test_a_sentence_names_some_of_many():
 def test_token_and_context_go_with_every_call_and_the_certificate_with_the_connection():
     environ = {"CIBEACON_FLOW_TOKEN": "secret", "CIBEACON_FLOW_CLIENT_CERT": "/c.pem", "CIBEACON_FLOW_CONTEXT": "org"}
     endpoint = load_settings({"flow_url": "https://ib.example/"}, environ, {}).endpoints["flow"]
-    assert credential_headers(Request("GET", "/"), endpoint, None) == {
+    assert credential_headers(Request("GET", "/"), endpoint, None, 0.0) == {
         "Authorization": "Bearer secret",
         "IB-Context": "org",
     }
     assert (endpoint.base_url, endpoint.form, endpoint.certificate) == ("https://ib.example", flow.LISTING, "/c.pem")
     assert "IB-Context" not in credential_headers(
-        Request("GET", "/"), load_settings({}, {}, {}).endpoints["flow"], None
+        Request("GET", "/"), load_settings({}, {}, {}).endpoints["flow"], None, 0.0
     )

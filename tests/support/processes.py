@@ -39,7 +39,7 @@ def cibeacon(*argv, environ=None, cwd, stage="single", stdin="", began=1_700_000
         stdin=io.StringIO(stdin),
         out=out,
         err=err,
-        now=lambda: float(began),
+        now=time.time,
         began=began,
         clock=time.monotonic,
         started=time.monotonic(),

@@ -32,7 +32,7 @@ DEFAULTS: tuple[str, ...] = (
     r'(?<=")(?<="auth"[ \t]{0,4}:[ \t]{0,4}"|\\"auth\\"[ \t]{0,4}:[ \t]{0,4}\\")[A-Za-z0-9+/=_-]+',
 )
 """Regular expressions in the syntax of the library `regex`, each for one kind of secret."""
-_NEEDLES = ("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "remoteci/", "DCI.", "auth")
+_NEEDLES = ("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "remoteci/", "DCI.", 'auth"', 'auth\\"')
 """A text without any of them holds no default secret: so most of a log is never held against a regular expression."""
 MEMORY = 256 << 20
 """Bytes of address space, Python's own 30 MiB included."""

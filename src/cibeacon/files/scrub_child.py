@@ -31,22 +31,23 @@ LONGEST = 1 << 20
 
 
 def copy(
-    source: BinaryIO, target: BinaryIO, patterns: Sequence[regex.Pattern[str]], needles: Sequence[bytes] = ()
+    source: BinaryIO, target: BinaryIO, patterns: Sequence[regex.Pattern[str]], needles: Sequence[str] = ()
 ) -> None:
     """Copies the file, with a mask in the place of whatever a pattern matches.
 
-    `needles`: where there are some, a line without any of them holds nothing that a pattern matches.
+    `needles`: where there are some, every match holds one of them, or has one shortly before it.
     """
     before = held = ""  # copied already, to be looked back at; and not yet, since a match may go on
     skipping = False
-    for part in _parts(source, target, needles):
+    for part in _parts(source, target, [needle.encode() for needle in needles]):
         ended = part.endswith(b"\n")
         if skipping:
             target.write(b"\n" * ended)
             skipping = not ended
             continue
         text = before + held + part.decode("utf-8", "surrogateescape")
-        spans = _spans(text, len(before), patterns, ended=ended)
+        can_match = not needles or any(needle in text for needle in needles)
+        spans = _spans(text, len(before), patterns if can_match else (), ended=ended)
         cut = len(text) if ended else spans.pop()[0]
         target.write(_masked(text, len(before), cut, spans))
         before, held = ("", "") if ended else (text[max(0, cut - BEHIND) : cut], text[cut:])
@@ -62,21 +63,29 @@ def _parts(source: BinaryIO, target: BinaryIO, needles: Sequence[bytes]) -> Iter
     at_start = True
     while block := source.read(BLOCK):
         block += source.readline(PART)
-        if at_start and block.endswith(b"\n") and _lacks(needles, block):
-            target.write(block)
+        if needles and at_start and block.endswith(b"\n"):
+            copied = 0
+            for begin, end in _lines_with(needles, block):
+                target.write(block[copied:begin])
+                yield block[begin:end]
+                copied = end
+            target.write(block[copied:])
             continue
         lines = io.BytesIO(block)
         while part := lines.readline(PART):
-            ended = part.endswith(b"\n")
-            if at_start and ended and _lacks(needles, part):
-                target.write(part)
-            else:
-                yield part
-            at_start = ended
+            yield part
+            at_start = part.endswith(b"\n")
 
 
-def _lacks(needles: Sequence[bytes], text: bytes) -> bool:
-    return bool(needles) and not any(needle in text for needle in needles)
+def _lines_with(needles: Iterable[bytes], block: bytes) -> list[tuple[int, int]]:
+    """Where the lines with a needle are in a block of whole lines."""
+    lines = set()
+    for needle in needles:
+        end = 0
+        while (at := block.find(needle, end)) >= 0:
+            end = block.index(b"\n", at) + 1
+            lines.add((block.rfind(b"\n", 0, at) + 1, end))
+    return sorted(lines)
 
 
 def _spans(text: str, start: int, patterns: Iterable[regex.Pattern[str]], *, ended: bool) -> list[tuple[int, int]]:
@@ -111,7 +120,7 @@ def main(given: int, taken: int, seconds: int, memory: int) -> None:
         task = json.loads(stdin.read())
     patterns = [regex.compile(pattern) for pattern in task["patterns"]]
     with open(given, "rb") as source, open(taken, "wb", buffering=1 << 18) as target:
-        copy(source, target, patterns, [needle.encode() for needle in task["needles"]])
+        copy(source, target, patterns, task["needles"])
 
 
 if __name__ == "__main__":

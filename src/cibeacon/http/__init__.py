@@ -1,18 +1,15 @@
 """The only way to the sinks over HTTP, and one attempt at a request: its credential, its limits, and what a network did to it.
 
 No credential leaves for another place. A signature covers the body and the minute, so a request is signed again at each
-attempt. DCI's scheme is AWS Signature Version 4 with other constants; the official library does it
-(https://github.com/redhat-cip/python-dciauth). Knows no vendor's requests.
+attempt. Knows no vendor's requests.
 """
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping
-from contextlib import ExitStack
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,12 +20,12 @@ from urllib3.exceptions import HTTPError
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.request import Request
-from cibeacon.runtime.paths import Watched
+from cibeacon.runtime.paths import BECAME_SHORTER, Watched
 
 LARGEST = 8 << 20
 """Bytes of a response; as JSON they can take twenty times as much memory."""
 _PIECE = 64 << 10
-_BLOCK = 256 << 10
+_BLOCK = 1 << 20
 """Bytes that are written at once; of the usual 16 KiB a large file has so many that counting them costs most."""
 
 
@@ -134,36 +131,16 @@ class UnrepeatingAdapter(BoundedAdapter):
         return manager
 
 
-def credential_headers(request: Request, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
+def credential_headers(
+    request: Request, endpoint: Endpoint, content: bytes | Watched | None, now: float
+) -> Mapping[str, str]:
     """The headers that carry the credential of a request with this content. Raises `OSError` if a file cannot be read."""
-    if request.auth == "dci":
-        return _dci_headers(request, endpoint, content)
-    return {"Authorization": f"Bearer {endpoint.token}", **endpoint.headers}
+    if request.auth != "dci":
+        return {"Authorization": f"Bearer {endpoint.token}", **endpoint.headers}
+    from cibeacon.http.dci_signature import sign  # loaded for DCI only
 
-
-def _dci_headers(request: Request, endpoint: Endpoint, content: bytes | Watched | None) -> Mapping[str, str]:
-    from dciauth.v2.headers import generate_headers  # 5 ms that only DCI costs
-
-    url = urlsplit(endpoint.base_url + request.path)
-    with ExitStack() as stack:
-        described = {
-            "method": request.method,
-            "endpoint": url.path,
-            "params": dict(parse_qsl(url.query)),
-            "host": url.netloc,
-            "data": _mapped(content, stack) if isinstance(content, Watched) else content or b"",
-        }
-        keys = {"access_key": endpoint.client_id, "secret_key": endpoint.token}
-        signed: Mapping[str, str] = generate_headers(described, keys)
-    # The host that is signed is the one that is sent, whatever the HTTP stack would make of it.
-    return {**endpoint.headers, **signed, "Host": url.netloc}
-
-
-def _mapped(file: Watched, stack: ExitStack) -> Any:
-    """A file's content, read page by page while it is hashed; only as much as is sent, since a log grows meanwhile."""
-    if file.len == 0:
-        return b""
-    return stack.enter_context(mmap.mmap(file.fileno(), file.len, access=mmap.ACCESS_READ))
+    url = endpoint.base_url + request.path
+    return {**endpoint.headers, **sign(request.method, url, content, endpoint.client_id, endpoint.token, now)}
 
 
 UNTRUSTED = "TLS certificate not trusted"
@@ -196,6 +173,8 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
     message = str(error)
     if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
         return Lost("the file cannot be read", "It was moved or taken away after it was found.", False, received=False)
+    if BECAME_SHORTER in message:
+        return Lost(BECAME_SHORTER, "It was written while it was sent: send it once it is complete.", received=False)
     if isinstance(error, requests.exceptions.SSLError):
         return _tls_error(message, endpoint)
     if "CA certificate bundle" in message:

@@ -164,7 +164,10 @@ class HttpClient:
                     request.method,
                     endpoint.base_url + request.path,
                     data=content,
-                    headers={**_content_headers(request), **credential_headers(request, endpoint, content)},
+                    headers={
+                        **_content_headers(request),
+                        **credential_headers(request, endpoint, content, self._now()),
+                    },
                     cert=endpoint.certificate,
                     timeout=(min(CONNECT_SECONDS, left), left if request.file else min(READ_SECONDS, left)),
                     allow_redirects=False,

@@ -186,11 +186,14 @@ Watch: TypeAlias = Callable[[Path, int], object]
 """Told a file and how many of its bytes were read so far, from whatever thread reads it."""
 
 
-class Watched(io.BufferedReader):
+BECAME_SHORTER = "the file became shorter while it was read"
+
+
+class Watched(io.FileIO):
     """So many bytes of a file as it had when it was opened."""
 
     def __init__(self, path: Path, watch: Watch | None) -> None:
-        super().__init__(io.FileIO(open_regular(path)))
+        super().__init__(open_regular(path))
         self.len = os.fstat(self.fileno()).st_size
         """Bytes; `requests` takes this for the length."""
         self._path, self._watch, self._read = path, watch, 0
@@ -199,12 +202,17 @@ class Watched(io.BufferedReader):
         """Bytes, up to the size that the file had. Raises `OSError` where it holds less by now."""
         left = self.len - self._read
         content = super().read(left if size is None or size < 0 else min(size, left))
-        if left and size and not content:
-            raise OSError(f"{self._path.name} became shorter while it was read")
+        if size and not content:
+            self.check_length(self._read)
         self._read += len(content)
         if self._watch:
             self._watch(self._path, self._read)
         return content
+
+    def check_length(self, length: int) -> None:
+        """Raises `OSError` where the file ends here already."""
+        if length < self.len:
+            raise OSError(BECAME_SHORTER)
 
 
 def watched(path: Path, watch: Watch | None) -> Watched:
