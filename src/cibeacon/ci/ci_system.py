@@ -57,9 +57,12 @@ class Variables(NamedTuple):
 
     def commit(self, *names: str) -> str | None:
         """A commit id, or at least 7 digits of one. git completes it where there is a checkout."""
-        text = (self.get(*names) or "").strip().lower()
-        is_id = len(text) >= _PART_OF_AN_ID and set(text) <= set("0123456789abcdef") and len(text) <= 64
-        return text if is_id and text.strip("0") else None
+        return _commit(self.get(*names))
+
+    def range_start(self, *names: str) -> str | None:
+        """The first commit of a range, `FIRST...LAST`; likewise."""
+        first, dots, _ = (self.get(*names) or "").partition("..")
+        return _commit(first) if dots else None
 
     def seconds(self, *names: str) -> int | None:
         """An ISO 8601 time, as Unix seconds."""
@@ -93,6 +96,12 @@ class Variables(NamedTuple):
     def repository(self, *names: str) -> RemoteUrl | None:
         """What the first URL of a git repository names."""
         return parse(self.text(*names))
+
+
+def _commit(value: str | None) -> str | None:
+    text = (value or "").strip().lower()
+    is_id = len(text) >= _PART_OF_AN_ID and set(text) <= set("0123456789abcdef") and len(text) <= 64
+    return text if is_id and text.strip("0") else None
 
 
 def push(before: str | None, after: str | None, *, created: bool = False) -> Push:

@@ -10,6 +10,8 @@ from functools import cache
 from importlib import import_module
 
 from cibeacon.ci.ci_system import CISystem, Variables
+from cibeacon.ci.mapped_system import MappedSystem
+from cibeacon.git.remote_url import parse
 from cibeacon.git.repository import Repository
 from cibeacon.model import ci_systems
 from cibeacon.model.context import UPSTREAM, Context, PullRequest
@@ -18,7 +20,7 @@ from cibeacon.settings import Settings
 from cibeacon.settings.general import Change
 
 
-class OtherSystem(CISystem):
+class OtherSystem(MappedSystem):
     """No CI system, or one that has no file here: `name` is then the word that the setting `host` has for it."""
 
     def __init__(self, name: str = ci_systems.LOCAL) -> None:
@@ -26,29 +28,20 @@ class OtherSystem(CISystem):
 
     def read(self, env: Variables) -> Context:
         """The run without a checkout."""
-        return Context(host=self.name, ci=env.is_true("CI") or self.name != ci_systems.LOCAL)
+        if self.name != ci_systems.LOCAL:
+            return super().read(env)
+        return Context(host=self.name, ci=env.is_true("CI"))
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
         """The run as the checkout shows it, where there is one."""
         context, notices = super().read_with_notices(env, repository)
-        return _at_checkout(context, repository, notices)
-
-
-def _at_checkout(
-    context: Context, repository: Repository, notices: tuple[Notice, ...]
-) -> tuple[Context, tuple[Notice, ...]]:
-    """The context with the branch that is checked out; the commit stands in for the id of a run."""
-    head = context.commit_sha
-    branch = repository.checkout().branch if not notices else None
-    return (
-        context._replace(
-            ref=f"refs/heads/{branch}" if branch else None,
-            branch=branch,
-            run_id=f"local-{head}" if head else "local",
-            pipeline=context.repository,
-        ),
-        notices,
-    )
+        head, branch = context.commit_sha, None if notices else repository.checkout().branch
+        context = context._replace(
+            ref=f"refs/heads/{branch}" if branch else None, branch=branch, pipeline=context.repository
+        )
+        if self.name == ci_systems.LOCAL:  # the commit stands in for the id of a run
+            context = context._replace(run_id=f"local-{head}" if head else "local")
+        return context, notices
 
 
 @cache
@@ -92,8 +85,10 @@ def is_on_gitlab(context: Context) -> bool:
 def apply_overrides(context: Context, settings: Settings) -> Context:
     """The context with what the settings say about the run."""
     change, pull_request = settings.change, context.pull_request
+    url = parse(change.repository)
     context = context._replace(
-        repository=change.repository or context.repository,
+        server=context.server or (url.server if url else None),
+        repository=(url.repository if url else change.repository) or context.repository,
         commit_sha=change.commit_sha or context.commit_sha,
         branch=settings.run.head_branch or context.branch,
         default_branch=change.default_branch or context.default_branch,
@@ -102,7 +97,8 @@ def apply_overrides(context: Context, settings: Settings) -> Context:
         job_id=(None if context.about_upstream else change.job_run_id) or context.job_id,
     )
     if change.pr_number and (pull_request is None or pull_request.number != change.pr_number):
-        return context.with_pull_request(_given_pull_request(context, change, change.pr_number))
+        given = _given_pull_request(context, change, change.pr_number)
+        return context.with_pull_request(given)._replace(push=context.push if given.named else None)
     if pull_request and change.pr_base and not pull_request.base_ref:
         return context.with_pull_request(pull_request._replace(base_ref=_branch(change.pr_base)))
     return context

@@ -102,7 +102,10 @@ class Change(NamedTuple):
     """Which run, commit and services this is about"""
 
     repository: str | None = option(
-        parsers.text, None, "Full name of the repository, such as acme/shop.", shown_default="from the CI host"
+        parsers.text,
+        None,
+        "Full name of the repository, such as acme/shop, or its URL.",
+        shown_default="from the CI host",
     )
     commit_sha: str | None = option(
         parsers.sha, None, "Commit that was built or deployed, 7 to 40 hex digits.", shown_default="from the CI host"

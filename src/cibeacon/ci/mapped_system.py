@@ -1,0 +1,35 @@
+"""Knows a run whose CI system gives a job no variables: cibeacon's own, which the pipeline sets, describe it. Does not know git.
+
+The settings win over what is read here; this adds what no setting has. See docs/ci/other.md.
+"""
+
+from cibeacon.ci.ci_system import CISystem, Variables, push
+from cibeacon.git.remote_url import RemoteUrl
+from cibeacon.model.context import Context
+
+
+class MappedSystem(CISystem):
+    """A CI system that is described by variables which the pipeline sets."""
+
+    deepen = "clone the whole history, with the branch that the change is for"
+    check_out = "run inside the repository"
+    pipeline_variables: tuple[str, ...] = ()
+    """What the pipeline sets to say where it is: the system's own name of the pipeline last."""
+
+    def read(self, env: Variables) -> Context:
+        """The run as the variables describe it: of a branch, unless a setting names its pull request."""
+        url, sha = self.repository_url(env), env.commit("CIBEACON_COMMIT_SHA")
+        return Context(
+            host=self.name,
+            server=url.server if url else None,
+            repository=url.repository if url else None,
+            commit_sha=sha,
+            push=push(None, sha) if env.text("CIBEACON_HEAD_BRANCH") else None,
+            pipeline_id=env.join(*self.pipeline_variables) if self.pipeline_variables else None,
+            pipeline=env.text(self.pipeline_variables[-1]) if self.pipeline_variables else None,
+            ci=True,
+        )
+
+    def repository_url(self, env: Variables) -> RemoteUrl | None:
+        """The URL that the setting `repository` may be."""
+        return env.repository("CIBEACON_REPOSITORY")
