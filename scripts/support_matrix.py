@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.detect import apply_overrides, named, read_context
+from cibeacon.ci.github import GitHub
 from cibeacon.git.repository import Repository
 from cibeacon.model.ci_systems import CI_SYSTEMS, DX_CONNECTORS
 from cibeacon.model.context import Checkout, Context
@@ -70,8 +70,9 @@ def _cases(name: str) -> Iterator[tuple[Context, Mapping[str, str]]]:
     for case in _files(name):
         env = {variable: _filled(text) for variable, text in case["env"].items() if text is not None}
         own = {variable: text for variable, text in env.items() if not variable.startswith("CIBEACON_")}
-        if name == "github":
-            yield github.read_run(Variables(own), case["event"] or {}), env
+        system = named(name)
+        if isinstance(system, GitHub):
+            yield system.read_event(Variables(own), case.get("event") or {}), env
             continue
         settings = load_settings({"host": name}, own, {})
         context, _ = read_context(settings, own, cast("Repository", NoCheckout()))
@@ -86,7 +87,8 @@ def _files(name: str) -> Iterator[Mapping[str, Any]]:
     system = json.loads(path.read_text(encoding="utf-8"))
     for case in system["cases"]:
         yield {**case, "env": system.get("env", {}) | case["env"]}
-    yield {"env": system["run"]["start"] | system["run"].get("end", {})}
+    run = system["run"]
+    yield {"env": run["start"] | run.get("end", {}), "event": run.get("event")}
 
 
 def _filled(text: str) -> str:

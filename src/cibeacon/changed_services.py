@@ -18,6 +18,7 @@ from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, PushedPRs, Unknown
 from cibeacon.model.ci_systems import LOCAL
+from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.report import Notice, Report
 from cibeacon.run import Run, named_services
 from cibeacon.runtime.deadline import Deadline
@@ -235,13 +236,21 @@ def _find_pull_requests(run: Run, forge: ForgeClient, history: FallbackHistory, 
     else:
         pushed = PushedPRs()
     run = run._replace(pushed=pushed)
-    named, wanted = run.context.pull_request, wants(run.settings.core.signals, "pull-services")
-    if not search.sends or search.env.stage == "post" or named is None or not named.named or not wanted:
+    asked, wanted = run.context.pull_request, wants(run.settings.core.signals, "pull-services")
+    if not search.sends or search.env.stage == "post" or asked is None or not wanted:
+        return run
+    if not asked.named and not asked.merge_unknown:
         return run
     return guarded(
-        lambda: run._replace(context=run.context.with_pull_request(history.pull_request(named.number) or named)),
+        lambda: run._replace(context=_with_looked_up(run.context, asked, history)),
         lambda reason: run._replace(pushed=_not_looked_up(f"{reason}.")),
     )
+
+
+def _with_looked_up(context: Context, asked: PullRequest, history: FallbackHistory) -> Context:
+    """The run with its pull request as the forge knows it, where that can be asked."""
+    answer = history.pull_request(asked.number)
+    return context.with_pull_request(answer._replace(named=asked.named)) if answer else context
 
 
 def _not_looked_up(reason: str) -> PushedPRs:

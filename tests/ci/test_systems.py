@@ -58,12 +58,21 @@ def differences(expected, actual, where=""):
     return [] if expected == actual else [f"{where} is {actual!r}, expected {expected!r}"]
 
 
+def event_path(case, shape, folder):
+    """The variable that names the file with a case's event, where the system has events."""
+    if "event" not in case:
+        return {}
+    path = folder / "event.json"
+    path.write_text(json.dumps(filled(case["event"], shape.ids)))
+    return {"GITHUB_EVENT_PATH": str(path)}
+
+
 @pytest.mark.parametrize(("name", "case"), CASES, ids=lambda value: value if isinstance(value, str) else value["name"])
 def test_a_run_is_read_as_its_ci_system_means_it(name, case, checkouts, tmp_path):
     shape = checkouts(case.get("checkout", "none"))
     ids = with_files(case.get("files", {}), shape.ids, tmp_path / "files")
     env = filled({**SYSTEMS[name].get("env", {}), **case["env"]}, ids)
-    env = {name: value for name, value in env.items() if value is not None}
+    env = {name: value for name, value in env.items() if value is not None} | event_path(case, shape, tmp_path)
     ended = cibeacon("report", *ALL, *case.get("flags", ()), environ={"HOME": "/nonexistent", **env}, cwd=shape.root)
     document = ended.document
     (run,) = [signal for signal in document["signals"] if signal["kind"] == "pipeline-run"]
@@ -112,7 +121,8 @@ class TestEndToEnd:
             shape = checkouts(checkout)
             own = {"HOME": str(tmp_path), "DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": dx.url}
             ids = with_files(SYSTEMS[name]["run"].get("files", {}), shape.ids, tmp_path / "files")
-            ended = cibeacon("report", *flags, environ=own | filled(env, ids), cwd=shape.root)
+            environ = own | filled(env, ids) | event_path(SYSTEMS[name]["run"], shape, tmp_path)
+            ended = cibeacon("report", *flags, environ=environ, cwd=shape.root)
             assert ended.code == 0
             assert "✓ sent" in ended.err + ended.out, ended
             return shape

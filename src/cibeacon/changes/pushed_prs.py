@@ -8,8 +8,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from cibeacon.changes import History
+from cibeacon.ci.detect import named
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.model.changes import PushedPRs
+from cibeacon.model.ci_systems import OWN_GITHUB_TOKEN
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
 
@@ -39,6 +41,9 @@ def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, d
     name = "merge request" if context.host == "gitlab" else "pull request"
     if dry_run:
         return PushedPRs(reason=f"{name} unknown: a dry run asks no host; set pr_number and pr_merged")
+    if context.host in OWN_GITHUB_TOKEN:
+        hint = "report when it is closed (on: pull_request, types: [closed]), or set pr_number and pr_merged"
+        return PushedPRs(reason=f"{name} unknown: cibeacon does not ask {named(context.host).title}; {hint}")
     if not forge.credential:
         token = f"{context.host}_token" if context.host in ("github", "gitlab") else "github_token or gitlab_token"
         hint = f"set {token}, or pr_number and pr_merged"

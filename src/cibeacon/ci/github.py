@@ -45,7 +45,11 @@ class GitHub(CISystem):
 
     def read(self, env: Variables) -> Context:
         """The run with its event. Raises `EventError`."""
-        return read_run(env, load_event(env.environ))
+        return self.read_event(env, load_event(env.environ))
+
+    def read_event(self, env: Variables, event: Mapping[str, Any]) -> Context:
+        """The run as variables and event describe it. The event may be empty or lack any key."""
+        return read_run(env, event)
 
     def event(self, env: Variables) -> Mapping[str, Any]:
         """The payload that the runner left in a file."""
@@ -55,7 +59,7 @@ class GitHub(CISystem):
         """The run; without its event where that cannot be used."""
         del repository
         return guarded(
-            lambda: (self.read(env), ()), lambda reason: (read_run(env, {}), (Notice("error", f"{reason}."),))
+            lambda: (self.read(env), ()), lambda reason: (self.read_event(env, {}), (Notice("error", f"{reason}."),))
         )
 
     def remotes(self, env: Variables, tokens: ForgeTokens, *, allow_http: bool = False) -> tuple[Remote, ...]:
@@ -73,7 +77,9 @@ class GitHub(CISystem):
         """Annotations, the step summary and the step's outputs."""
         from cibeacon.ci import github_output
 
-        return github_output.render(report, environment.environ, environment.token, texts)
+        environ = environment.environ
+        folder = environ.get("RUNNER_TEMP")
+        return github_output.render(report, environ, f"{folder}/cibeacon" if folder else "", environment.token, texts)
 
 
 def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
@@ -91,7 +97,7 @@ def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
             raise ValueError("it is not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
         raise EventError(
-            "GitHub's event payload cannot be read",
+            "The event payload cannot be read",
             str(error),
             "Run cibeacon as a step of the workflow, or in a container with /github/workflow mounted.",
         ) from error

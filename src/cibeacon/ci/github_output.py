@@ -19,10 +19,11 @@ _MOST_ANNOTATIONS = 10
 """What the runner keeps of each kind a step."""
 
 
-def render(report: Report, environ: Mapping[str, str], token: Callable[[], str], texts: ReportTexts) -> CIOutput:
-    """Annotations for what went wrong, the summary, the outputs and the JSON report."""
-    folder = environ.get("RUNNER_TEMP")
-    path = f"{folder}/cibeacon/{report.verb}.json" if folder else ""
+def render(
+    report: Report, environ: Mapping[str, str], folder: str, token: Callable[[], str], texts: ReportTexts
+) -> CIOutput:
+    """Annotations for what went wrong, the summary, the outputs, and the JSON report in a folder, where there is one."""
+    path = f"{folder}/{report.verb}.json" if folder else ""
     files = [OutputFile(path, json_text(report.document(), indent=2) + "\n")] if path else []
     files += outputs(texts.outputs(report, path), environ, token)
     if page := environ.get("GITHUB_STEP_SUMMARY"):
@@ -56,10 +57,12 @@ def _links(report: Report, environ: Mapping[str, str]) -> Iterator[Link]:
     context, changes = report.context, report.changes
     if context is None or not context.repository:
         return
-    project = f"{environ.get('GITHUB_SERVER_URL') or 'https://github.com'}/{context.repository}"
+    server = environ.get("GITHUB_SERVER_URL") or f"https://{context.server or 'github.com'}"
+    project = f"{server.rstrip('/')}/{context.repository}"
     links = [("the reported run", context.run_url or "")] if context.about_upstream else []
     if context.pull_request:
-        links.append((f"pull request #{context.pull_request.number}", f"{project}/pull/{context.pull_request.number}"))
+        number, page = context.pull_request.number, "pull" if context.host == "github" else "pulls"
+        links.append((f"pull request #{number}", f"{project}/{page}/{number}"))
     if changes and changes.base and changes.head:
         ends = "...".join(quote(end, safe="", errors="replace") for end in (changes.base, changes.head))
         links.append(("the commits that were compared", f"{project}/compare/{ends}"))

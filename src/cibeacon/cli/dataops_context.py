@@ -55,7 +55,7 @@ class DataopsVerb:
     def __init__(self, env: Environment, flags: Mapping[str, str]) -> None:
         self.env, self.settings = env, load_settings(flags, env.environ, {})
         self.options, self.dry_run = self.settings.dataops, bool(self.settings.core.dry_run)
-        self._on_github = detect(env.environ).name == "github"
+        self._in_action = detect(env.environ).in_stages
         self.clean = begin_output(env)
         self.is_read = True
         """False as soon as a line could not be printed."""
@@ -119,9 +119,9 @@ class DataopsVerb:
             self.is_read = False
 
     def print_foreign_lines(self, lines: Iterable[str], prefix: str = "") -> None:
-        """Lines of a job's log. GitHub's runner obeys none of them, although they are harmless already."""
+        """Lines of a job's log. The runner of an action obeys none of them, although they are harmless already."""
         prefixed = (f"{prefix}{line}" for line in lines)
-        first = next(prefixed, None) if self._on_github else None
+        first = next(prefixed, None) if self._in_action else None
         if first is None:
             return self.print_lines(prefixed)
         word = self.env.token()
@@ -139,7 +139,7 @@ class DataopsVerb:
         """Writes outputs, at once."""
         self._outputs |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
         environ = self.env.environ
-        if self._on_github:
+        if self._in_action:
             write_files(self.env, self.clean, github_output.outputs(values, environ, self.env.token))
         elif detect(environ).name == "gitlab":
             write_files(self.env, self.clean, gitlab_output.outputs(self._outputs, environ))
@@ -147,7 +147,7 @@ class DataopsVerb:
     def write_summary(self, text: str) -> None:
         """Writes Markdown for the page of the run."""
         path = self.env.environ.get("GITHUB_STEP_SUMMARY", "")
-        if path and self._on_github:
+        if path and self._in_action:
             write_files(self.env, self.clean, (OutputFile(path, text, append=True),))
 
     def answer(self, parts: Mapping[str, Any], status: str = "success", code: int = 0) -> int:
@@ -170,7 +170,7 @@ class DataopsVerb:
         code = ENDINGS[status].code
         self.env.closing(code)
         self.say(f"result      {status}{f': {reason}' if reason else ''}{f' (exit {code})' if code else ''}")
-        if code and self._on_github:
+        if code and self._in_action:
             title = command_property(f"cibeacon: dataops {status}")
             text = command_data(self.clean(reason or ENDINGS[status].meaning))
             self.print_lines([f"::error title={title}::{text}"])

@@ -41,14 +41,14 @@ def answer(env: Environment, settings: Settings, text: str, code: int = 0) -> in
 
 
 def mask(env: Environment) -> None:
-    """Has GitHub's runner hide our secrets in all that the job prints from now on.
+    """Has the runner of an action hide our secrets in all that the job prints from now on.
 
     Only for the action's stages: the runner reads what they print and keeps these lines to itself.
     """
     from cibeacon.ci import github_output
     from cibeacon.ci.detect import detect
 
-    if detect(env.environ).name == "github" and _is_read(env):
+    if detect(env.environ).in_stages and _is_read(env):
         lines = github_output.masks(own_secrets(env.environ))
         say(env, "".join(f"{line}\n" for line in lines), to_stderr=True)
 

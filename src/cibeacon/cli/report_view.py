@@ -140,7 +140,7 @@ def print_failure(env: Environment, reason: str) -> None:
 
 def _write_state(env: Environment, clean: Redactor) -> list[str]:
     """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
-    if env.stage != "main" or detect(env.environ).name != "github":
+    if env.stage != "main" or not detect(env.environ).in_stages:
         return []
     from cibeacon.ci import github_output
 

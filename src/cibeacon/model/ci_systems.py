@@ -45,6 +45,10 @@ DX_CONNECTORS = frozenset({
     "github", "gitlab", "circleci", "buildkite", "jenkins", "azure", "harness", "bitbucket",
 })  # fmt: skip
 """CI systems whose runs DX can read by a connector of its own (https://docs.getdx.com/connectors/)."""
+ACTIONS = frozenset({"github", "gitea", "forgejo"})
+"""CI systems with GitHub's events, whose runner understands GitHub's actions and workflow commands."""
+OWN_GITHUB_TOKEN = ACTIONS - {"github"}
+"""Those whose GITHUB_TOKEN is for their own server: it is never sent to GitHub."""
 _FALSE = frozenset({"false", "0", "no", "off"})
 _OTHER = r"[a-z0-9][a-z0-9_.-]{0,39}"
 _NEAR = 0.75

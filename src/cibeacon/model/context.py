@@ -5,6 +5,8 @@
 
 from typing import Any, NamedTuple, Self
 
+from cibeacon.model.ci_systems import ACTIONS
+
 UPSTREAM = "upstream"
 """The event of a run that is another one, which was looked up by its id (GitLab)."""
 
@@ -13,7 +15,7 @@ _TEST_MERGED = (
     *("merge_request_event", "external_pull_request_event"),
 )
 """Events of which the host builds the stranger's commit, or a test merge of it."""
-_WITH_EVENTS = ("github", "gitlab", "gitea", "forgejo")
+_WITH_EVENTS = ACTIONS | {"gitlab"}
 """CI systems whose event says whether the run is a pull request's own."""
 _NOT_SHOWN = ("email", "dci_job_id", "provisional")
 
@@ -45,6 +47,8 @@ class PullRequest(NamedTuple):
     """Its page, where the host names it."""
     looked_up: bool = False
     """True where the host's API was asked for it by its number; not part of the JSON form."""
+    merge_unknown: bool = False
+    """True where the CI system says that it was closed, but not whether it was merged; not part of the JSON form."""
     named: bool = False
     """True when the user named it by its number: the event is about something else; not part of the JSON form."""
 
@@ -206,7 +210,7 @@ class Context(NamedTuple):
             "merge_group": _ends(merge_group),
             "pr_number": pull_request.number if pull_request else None,
             "github_pull_id": pull_request.id if pull_request else None,
-            "pull_request": _without(pull_request, "named", "looked_up"),
+            "pull_request": _without(pull_request, "named", "looked_up", "merge_unknown"),
         }
 
 

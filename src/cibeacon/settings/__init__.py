@@ -104,6 +104,8 @@ def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], reposito
         groups[name], origins_of_group, problems_of_group = resolve(group, name, sources)
         origins |= origins_of_group
         problems += problems_of_group
+    if not ci_systems.OWN_GITHUB_TOKEN.isdisjoint((*ci_systems.recognise(environ)[:1], groups["core"].host)):
+        groups["forge"] = groups["forge"].for_own_server()
     groups["dci"], job_problems = _with_job_of_environment(groups["dci"], environ)
     problems += job_problems + _contradictions(groups["deploy"], origins)
     return Settings(**groups, origins=origins, problems=problems)

@@ -1,6 +1,6 @@
 """The options that every system shares: what cibeacon does, prints and reads, and which run it reports."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from cibeacon.model import ci_systems, identifiers, parsers
 from cibeacon.settings.options import option
@@ -218,6 +218,10 @@ class ForgeTokens(NamedTuple):
         "Token to fetch missing commits from git_url with, on a CI system that is no forge itself.",
         secret=True,
     )
+
+    def for_own_server(self) -> Self:
+        """The tokens on a CI system whose `GITHUB_TOKEN` is for its own server: git has it there, and GitHub gets none."""
+        return self._replace(github_token=None, git_url=None, git_token=self.github_token)
 
 
 class Step(NamedTuple):

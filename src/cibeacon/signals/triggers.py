@@ -5,6 +5,7 @@ Each function raises `NotPlanned` with the reason where the event does not call 
 
 from cibeacon.model import status_words
 from cibeacon.model.changes import MergedPR
+from cibeacon.model.ci_systems import ACTIONS
 from cibeacon.model.context import PullRequest
 from cibeacon.model.report import OutcomeStatus
 from cibeacon.signals import NotPlanned, PlanInput, builders
@@ -27,9 +28,11 @@ def _merged_pull_request(plan_input: PlanInput) -> PullRequest:
     if pull_request and pull_request.named:
         return _named_pull_request(plan_input, pull_request)
     if pull_request:
+        if pull_request.merge_unknown:
+            return _proven(plan_input, pull_request, f"#{pull_request.number}")
         if not pull_request.merged:
             raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
-        if context.host == "github" and context.action != "closed":
+        if context.host in ACTIONS and context.action != "closed":
             raise NotPlanned("skipped", f"pull request #{pull_request.number} was merged earlier")
         return pull_request
     if context.about_pull_request:
@@ -74,7 +77,7 @@ def deployment(plan_input: PlanInput) -> None:
         raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
     if context.about_pull_request and not pull_request:
         raise NotPlanned("failed", _NO_PULL_REQUEST)
-    if context.about_pull_request and context.host == "github" and context.action != "closed" and not is_named:
+    if context.about_pull_request and context.host in ACTIONS and context.action != "closed" and not is_named:
         raise NotPlanned("skipped", "the pull request was merged earlier")
     if context.push and context.push.deleted:
         raise NotPlanned("skipped", "the branch was deleted")

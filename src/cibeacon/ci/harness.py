@@ -1,0 +1,38 @@
+"""Knows a run on Harness CI, which sets Drone's variables beside its own. Does not know git.
+
+https://developer.harness.io/docs/continuous-integration/troubleshoot-ci/ci-env-var
+"""
+
+from __future__ import annotations
+
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.drone import Drone
+from cibeacon.model.context import Context
+
+
+class Harness(Drone):
+    """Harness CI."""
+
+    name = "harness"
+    title = "Harness"
+    deepen = "clone the whole history (codebase: depth: 0)"
+    check_out = "let the stage clone (cloneCodebase: true)"
+
+    def read(self, env: Variables) -> Context:
+        """The run as the variables describe it. What is Drone's and not listed here is the same."""
+        context, url = super().read(env), self.repository_url(env)
+        account = env.join("HARNESS_ACCOUNT_ID", "HARNESS_ORG_ID", "HARNESS_PROJECT_ID", "HARNESS_PIPELINE_ID")
+        return context._replace(
+            repository=url.repository if url else context.repository,
+            push=context.push._replace(created=False) if context.push else None,  # zeros mean nothing here
+            pipeline_id=account,
+            run_id=env.text("HARNESS_EXECUTION_ID", "HARNESS_BUILD_ID"),
+            run_url=env.url("CI_BUILD_LINK", "DRONE_BUILD_LINK"),
+            pipeline=env.text("HARNESS_PIPELINE_ID"),
+            job=env.text("HARNESS_STAGE_ID"),
+            status=env.get("DRONE_STAGE_STATUS", "DRONE_BUILD_STATUS"),
+            secrets_withheld=False,
+        )
+
+
+SYSTEM = Harness()
