@@ -1,7 +1,7 @@
 """The command line: one file a verb. Does not know how click reads flags: a command line without any is run without importing it.
 
-So runs every pipeline: the action and the GitLab component give their inputs as variables. The action names not even a
-verb, which is an input too.
+So runs every pipeline: the action, the GitLab component and plugins give their settings as variables. The action and
+plugins name not even a verb, which is a setting too.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ def _fail(argv: Sequence[str], env: Environment, reason: str) -> int:
 
 def _run(argv: Sequence[str], env: Environment) -> int:
     from cibeacon.cli import report_view
+    from cibeacon.settings import takes_plugin_settings
 
     try:
-        if not argv and env.stage != "single":
+        if not argv and (env.stage != "single" or takes_plugin_settings(env.environ)):
             from cibeacon.cli import action_step
 
             return action_step.run(env)

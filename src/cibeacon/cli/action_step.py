@@ -1,4 +1,6 @@
-"""A step of the GitHub action: runs the command that its input names. Knows no verb's flags, and no shell.
+"""A step of the GitHub action, or a plugin: runs the command that its input names. Knows no verb's flags, and no shell.
+
+A plugin is an image that Drone, Woodpecker or Harness runs without a command; it has one stage.
 
 A wrong command is an invalid one, and fails the step with `strict` alone. So does one that ends badly, unless it was
 asked for just that: how a pipeline ended, or `on_unknown: fail`.
@@ -14,7 +16,7 @@ from cibeacon.cli.output import mask, say
 from cibeacon.cli.report_view import is_strict, present, run_report
 from cibeacon.model.report import Outcome, Report
 from cibeacon.runtime.environment import Environment
-from cibeacon.settings import Settings, load_settings, step_options
+from cibeacon.settings import Settings, load_settings, step_options, takes_plugin_settings
 
 REPORT = "report"
 """The one command with stages: the others do all they do in the main stage."""
@@ -46,7 +48,8 @@ def run(env: Environment) -> int:
 def command(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The words of the input. Raises ValueError, with a sentence, for what cannot be a command."""
     (each,) = step_options()
-    given = environ.get(each.input_variable, "").strip()
+    variable = each.plugin_variable if takes_plugin_settings(environ) else each.input_variable
+    given = environ.get(variable, "").strip()
     try:
         words: tuple[str, ...] = each.parse(given) if given else each.default
     except ValueError as error:

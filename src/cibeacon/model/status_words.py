@@ -29,7 +29,10 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 SYSTEM_WORDS: Mapping[str, Mapping[str, str]] = {
     "bamboo": {"true": "failure", "false": "success"},
     "codebuild": {"1": "success", "0": "failure"},
-    "harness": {"true": "success", "false": "failure"},
+    "harness": {
+        **{"true": "success", "false": "failure", "ignorefailed": "success", "passedwithwarning": "success"},
+        **{"errored": "failure", "expired": "failure", "approvalrejected": "failure"},
+    },
     "tekton": {"completed": "success", "none": "cancelled"},
 }
 """CI system → words that mean something else there, or nothing elsewhere."""

@@ -28,6 +28,7 @@ __all__ = [
     "own_secrets",
     "secret_values",
     "step_options",
+    "takes_plugin_settings",
 ]
 
 
@@ -94,9 +95,14 @@ def step_options() -> tuple[Option, ...]:
     return declared(Step)
 
 
+def takes_plugin_settings(environ: Mapping[str, str]) -> bool:
+    """Whether the job runs on a CI system whose steps are plugins: images without a command, with settings."""
+    return not _PLUGINS.isdisjoint(ci_systems.recognise(environ)[:1])
+
+
 def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], repository: Mapping[str, Any]) -> Settings:
     """Settings from the command line, the environment and the `report:` part of the repository configuration."""
-    sources = Sources(flags, environ, repository, plugin=not _PLUGINS.isdisjoint(ci_systems.recognise(environ)[:1]))
+    sources = Sources(flags, environ, repository, plugin=takes_plugin_settings(environ))
     groups: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     problems: tuple[Problem, ...] = ()
