@@ -99,3 +99,14 @@ def test_its_entry_is_a_list_and_its_labels_say_what_it_is(image):
 def test_the_first_word_that_is_wrong_ends_as_on_any_command_line(image):
     done = subprocess.run(["docker", "run", "--rm", image, "nonsense"], capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_without_a_command_it_is_a_plugin_where_steps_are_plugins_and_shows_the_help_elsewhere(image):
+    settings = ("--env=PLUGIN_DRY_RUN=true", "--env=PLUGIN_DX_URL=acme", "--env=PLUGIN_RUN_ID=7")
+    drone = ("--env=DRONE=true", "--env=DRONE_REPO=acme/shop", "--env=DRONE_BUILD_NUMBER=42")
+    said = docker("run", "--rm", "--network=none", *drone, *settings, image)
+    assert "Drone" in said.splitlines()[0]
+    assert "would send pipeline-run" in said
+    named = docker("run", "--rm", "--network=none", *drone, "--env=PLUGIN_COMMAND=services --help", image)
+    assert "Usage:" in named
+    assert docker("run", "--rm", "--network=none", *settings, image).startswith("Usage:")
