@@ -3,8 +3,6 @@
 What cannot be found out becomes a notice, a problem or an `Unknown`: the story goes on with what is known.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple
@@ -132,6 +130,7 @@ def identify(
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     half = deadline.share(0.5)
     with closing(Repository(toplevel(env.cwd), env.environ, half)) as repository:
+        repository.expect(*filter(None, (settings.change.base, settings.change.head)))
         context, notices = detect.read_context(settings, env.environ, repository)
         unasked = sends and context.host == LOCAL and settings.core.dry_run is None and not settings.given("host")
         dry_run = unasked or bool(settings.core.dry_run)

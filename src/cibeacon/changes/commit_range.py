@@ -15,7 +15,7 @@ from cibeacon.git import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.context import Context, NamedCommit, PullRequest
 
-_PART_OF_AN_ID = re.compile(r"[0-9a-f]{4,39}")
+_PART_OF_AN_ID = r"[0-9a-f]{4,39}"
 
 
 RangeOrUnknown: TypeAlias = CommitRange | Unknown
@@ -82,7 +82,7 @@ def _given(context: Context, history: History, base: str | None, head: str | Non
 
 def _explain_name(context: Context, revision: str) -> Unknown:
     """Why a revision that a person gave names nothing."""
-    why, part = f"{revision[:100]} names no commit in this checkout", _PART_OF_AN_ID.fullmatch(revision)
+    why, part = f"{revision[:100]} names no commit in this checkout", re.fullmatch(_PART_OF_AN_ID, revision)
     if not context.ci:
         name = "id" if part else "name (a branch that was only fetched is origin/NAME)"
         return Unknown(why, f"correct the {name}, or fetch the commit first (git fetch)")

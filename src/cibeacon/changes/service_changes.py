@@ -4,8 +4,6 @@ by git, or by what the host's API lists.
 Does not know where the commits come from. A list that the host cut short names nothing: the services are unknown then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 

@@ -4,8 +4,6 @@ A file may be sent that this user's own spool names: who wrote there could have 
 or from a spool in a checkout, can be anybody's: there only the replay's setting dci_files says which files may be sent.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 A sink that does not take signals is given up soon, so that it costs the other sinks nothing.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

@@ -62,13 +62,13 @@ def may_fetch(url: str, *, allow_http: bool) -> bool:
 
 BRANCH = "refs/heads/"
 TRACKING = "refs/remotes/"
-OWN = re.compile(r"(HEAD|@|(?P<id>[0-9a-f]{7,64}))(?:[~^].*|@\{.*)?", re.DOTALL)
+OWN = r"(?s)(HEAD|@|(?P<id>[0-9a-f]{7,64}))(?:[~^].*|@\{.*)?"
 """A revision from the commit that is checked out, or from an `id`; unless a ref has such a name."""
-_NAMED = re.compile(
+_NAMED = (
     r"(?![-+]|(?:HEAD|@)(?:[~^]|$))(?P<name>[^\x00-\x20\x7f~^:?*\[\\{]{1,250})"
     r"(?P<back>(?:[~^][0-9]{0,9}|\^\{(?:commit)?\})*)"
 )
-_TRACKED = re.compile(r"(?:(?:refs/)?remotes/)?origin/(?=.)")
+_TRACKED = r"(?:(?:refs/)?remotes/)?origin/(?=.)"
 
 
 class ServerRef(NamedTuple):
@@ -87,10 +87,10 @@ class ServerRef(NamedTuple):
 
 def server_ref(revision: str) -> ServerRef | None:
     """The ref of the server that a revision names; None where only a checkout knows what it means."""
-    match = _NAMED.fullmatch(revision)
+    match = re.fullmatch(_NAMED, revision)
     if not match or ".." in revision:
         return None
-    tracked, name, back = _TRACKED.match(match["name"]), match["name"], match["back"]
+    tracked, name, back = re.match(_TRACKED, match["name"]), match["name"], match["back"]
     needs_history = bool(back) or name.startswith((BRANCH, TRACKING))
     return ServerRef(f"{BRANCH}{name[tracked.end() :]}" if tracked else name, back, needs_history)
 
@@ -106,14 +106,11 @@ def is_readable(revision: str) -> bool:
 
 _NUMBERS = r"v?\d+(?:\.\d+)*"
 _VERSION = rf"{_NUMBERS}(?:[.+_-].*)?"
-_TAGS = tuple(
-    re.compile(form, re.ASCII | re.DOTALL)
-    for form in (
-        f"(?P<name>){_VERSION}",
-        rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may hold a version: api-v2-gateway@1.3.0
-        f"(?P<name>.+?)[/@_-]{_VERSION}",
-        rf"(?P<name>.*?)\.?{_VERSION}",  # a name may end in a digit: oauth2-v1
-    )
+_TAGS = (
+    f"(?P<name>){_VERSION}",
+    rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may hold a version: api-v2-gateway@1.3.0
+    f"(?P<name>.+?)[/@_-]{_VERSION}",
+    rf"(?P<name>.*?)\.?{_VERSION}",  # a name may end in a digit: oauth2-v1
 )
 
 
@@ -122,5 +119,5 @@ def tag_series(tag: str) -> str:
 
     A tag is compared with the one before it in its series.
     """
-    match = next((match for form in _TAGS if (match := form.fullmatch(tag))), None)
+    match = next((match for form in _TAGS if (match := re.fullmatch(form, tag, re.ASCII | re.DOTALL))), None)
     return match["name"] if match else ""

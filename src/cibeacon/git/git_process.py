@@ -5,8 +5,6 @@ and it never prompts. Its limits are its own, too: anybody may write a repositor
 for billions of files.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import select
@@ -139,14 +137,20 @@ class Git:
             end(self._ahead.popitem()[1])
 
     def _begin(self, *arguments: str) -> None:
-        """Starts a command that `_stream` is likely to read. If it cannot be started, `_stream` raises the error."""
+        """Starts a command whose answer is likely to be read. If it cannot be started, reading raises the error."""
         if arguments not in self._ahead:
             with suppress(CheckoutError):
                 self._ahead[arguments] = self._start(arguments)
 
+    def _begun_or_started(
+        self, arguments: tuple[str, ...], environ: Mapping[str, str] | None = None, given: bytes = b""
+    ) -> subprocess.Popen[bytes]:
+        ahead = None if environ or given else self._ahead.pop(arguments, None)
+        return ahead or self._start(arguments, environ, given)
+
     def _run(self, *arguments: str, environ: Mapping[str, str] | None = None, given: bytes = b"") -> GitResult:
         """Runs one command to its end."""
-        child = self._start(arguments, environ, given)
+        child = self._begun_or_started(arguments, environ, given)
         out, complaints = bytearray(), bytearray()
         try:
             for piece in self._chunks(child, complaints, arguments[0]):
@@ -160,7 +164,7 @@ class Git:
 
     def _stream(self, *arguments: str, given: bytes = b"") -> Iterator[bytes]:
         """The output of one command, as it comes. The child ends when the reader stops."""
-        child = self._ahead.pop(arguments, None) or self._start(arguments, given=given)
+        child = self._begun_or_started(arguments, given=given)
         complaints = bytearray()
         try:
             yield from self._chunks(child, complaints, arguments[0])

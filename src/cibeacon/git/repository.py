@@ -52,6 +52,7 @@ class Repository(Git):
     def __init__(self, root: Path, environ: Mapping[str, str], deadline: Deadline) -> None:
         super().__init__(root, git_process.reading_env(environ), deadline)
         self._commits: dict[str, str | None] = {}
+        self._expected: tuple[str, ...] = ()
         self._results: dict[tuple[str, ...], GitResult] = {}
 
     @property
@@ -75,9 +76,14 @@ class Repository(Git):
 
     def commits(self, *revisions: str) -> tuple[str | None, ...]:
         """`commit` of several revisions, by one child."""
-        new = dict.fromkeys(revision for revision in revisions if revision not in self._commits)
-        self._look_up(tuple(revision for revision in new if is_readable(revision)))
+        if new := dict.fromkeys(revision for revision in revisions if revision not in self._commits):
+            self._look_up(tuple(filter(is_readable, new | dict.fromkeys(self._expected))))
+            self._expected = ()
         return tuple(self._commits.get(revision) for revision in revisions)
+
+    def expect(self, *revisions: str) -> None:
+        """Has these looked up by the first child that looks one up."""
+        self._expected = revisions
 
     def _look_up(self, revisions: tuple[str, ...]) -> None:
         """Remembers the commit of each. git breaks off at the first object that a partial clone lacks."""
@@ -92,7 +98,7 @@ class Repository(Git):
 
     def named(self, revision: str) -> NamedCommit | None:
         """The commit that a revision names, in any of git's spellings."""
-        sha, own = self.commit(revision), OWN.fullmatch(revision)
+        sha, own = self.commit(revision), re.fullmatch(OWN, revision)
         if sha is None:
             return None
         id_ = own["id"] if own else None
@@ -234,6 +240,9 @@ class Repository(Git):
 
     def checkout(self) -> Checkout:
         """The remote, the commit and the branches, for a repository outside CI."""
+        for question in (_REFS, _URL):  # three children at once
+            self._begin(*question)
+        head = self.commit("HEAD")
         lines = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
         refs = {name: (more or [""])[0] for name, *more in lines}
         branch = next((fields[0] for fields in lines if fields[-1] == "*"), None)
@@ -244,7 +253,7 @@ class Repository(Git):
         likely = (name for kind in (_ORIGIN, _HEADS) for name in _DEFAULT_BRANCHES if f"{kind}{name}" in refs)
         return Checkout(
             remote_url=url,
-            head=self.commit("HEAD") or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
+            head=head or self._ask("rev-parse", "--verify", "--quiet", "HEAD"),
             branch=branch.removeprefix(_HEADS) or None,
             default_branch=remote_head.removeprefix(_ORIGIN) or next(likely, None),
         )

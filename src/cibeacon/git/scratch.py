@@ -4,8 +4,6 @@ It uses the clone's objects as alternates, and tells the server that it holds th
 before it: so only the folders that differ from it are sent, and one round of negotiation is enough.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,8 +31,8 @@ _ALWAYS = (
     *("--no-recurse-submodules", "--refmap="),
 )
 SHA256_DIGITS = 64
-_MISSING = re.compile(r"not our ref ([0-9a-f]{40,64})|couldn't find remote ref (\S+)")
-_NO_TREE_FILTER = re.compile(r"filter '?tree|filter-spec", re.IGNORECASE)
+_MISSING = r"not our ref ([0-9a-f]{40,64})|couldn't find remote ref (\S+)"
+_NO_TREE_FILTER = r"(?i)filter '?tree|filter-spec"
 _UNREACHABLE = (
     r"could not resolve|(?:failed|couldn't|unable) to connect|connection (?:refused|reset|timed out)|ssl|certificate"
 )
@@ -132,7 +130,7 @@ class Scratch(Repository):
             environ = git_process.fetching_env(self._job_environ, remote, f"r{number}", negotiate=negotiate)
             arguments = (*_ALWAYS, "--", f"r{number}", *specs)
             result = self._run("fetch", *_OPTIONS[scope], *arguments, environ=environ)
-            if result.code != 0 and scope == "graph" and _NO_TREE_FILTER.search(result.err):
+            if result.code != 0 and scope == "graph" and re.search(_NO_TREE_FILTER, result.err):
                 result = self._run("fetch", *_GRAPH_WITH_TREES, *arguments, environ=environ)
             if result.code == 0:
                 self._fetched.update(names)
@@ -181,7 +179,7 @@ def _error(remote: Remote, names: Sequence[str], complaint: str) -> FetchError:
     reason = " / ".join(lines[-3:])
     if len(reason) > _LONGEST_COMPLAINT:
         reason = reason[-_LONGEST_COMPLAINT:].partition(" ")[2]  # the redactor would not know half a secret
-    missing = _MISSING.search(complaint)
+    missing = re.search(_MISSING, complaint)
     if missing and (name := missing[1] or missing[2]) in names:
         return MissingOnServer(name, reason)
     return FetchError(

@@ -4,23 +4,40 @@ No credential leaves for another place. A signature covers the body and the minu
 attempt. Knows no vendor's requests.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from warnings import catch_warnings
 
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.request import Request
 from cibeacon.runtime.paths import BECAME_SHORTER, Watched
+
+
+@contextmanager
+def _without_guessing() -> Iterator[None]:
+    """Has requests do without the library that guesses encodings: all that we read is JSON, or says what it is written in.
+
+    Its import takes a tenth of a report, and guessing at some megabytes of a stranger's answer takes seconds.
+    """
+    absent = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]
+    with catch_warnings(action="ignore"):  # requests says that it is not there
+        sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None makes an import fail
+        yield
+    for name in absent:
+        del sys.modules[name]
+
+
+with _without_guessing():
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import HTTPError
 
 LARGEST = 8 << 20
 """Bytes of a response; as JSON they can take twenty times as much memory."""

@@ -11,8 +11,8 @@ from typing import TypeVar
 _Key = TypeVar("_Key")
 MOST_WILDCARDS = 16
 """Wildcards in one pattern."""
-_WILDCARD = re.compile(r"[*?\[]")
-_TOKEN = re.compile(r"(?s)(\*+)|(\[[!^]?\]?[^\]]*\])|(.)")
+_WILDCARDS = "*?["
+_PIECE = r"(?s)(\*+)|(\[[!^]?\]?[^\]]*\])|(.)"
 """Stars, a bracket expression, or any one character."""
 _ANY_FOLDERS = "(?:[^/]+/)*"
 
@@ -42,7 +42,7 @@ class Glob:
 
 def is_plain(text: str) -> bool:
     """True for a path without a wildcard."""
-    return not _WILDCARD.search(text)
+    return not any(mark in text for mark in _WILDCARDS)
 
 
 def by_folder(globs: Iterable[tuple[_Key, Glob]]) -> dict[str, list[tuple[_Key, Glob]]]:
@@ -98,7 +98,7 @@ def _compiled(text: str) -> re.Pattern[str]:
 def _segment(text: str) -> str:
     """One folder or file name of a pattern as a regular expression."""
     pieces = [""]  # what stands between one star and the next
-    for stars, brackets, other in _TOKEN.findall(text):
+    for stars, brackets, other in re.findall(_PIECE, text):
         if stars:
             pieces.append("")
         else:

@@ -6,11 +6,8 @@ time back. Work that could not be given up is not begun: where a container allow
 nothing is sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from queue import SimpleQueue
 from threading import Event
 from typing import NamedTuple, Self, TypeVar
 
@@ -75,6 +72,8 @@ def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int
 
     Whoever stops listening leaves what is in work to itself, and nothing else is begun.
     """
+    from queue import SimpleQueue  # few verbs do several things at once
+
     waiting, over = list(reversed(items)), Event()
     done: SimpleQueue[tuple[_Item, Callable[[], _Result]]] = SimpleQueue()
 

@@ -167,12 +167,14 @@ def _pattern(secret: str) -> Iterator[tuple[int, str]]:
         yield len(text), "".join(f"(?:{safe[c]}|{_written(c)})" if c in safe else c for c in text) + end
 
 
-_ESCAPE = re.compile(
+_ESCAPE = (
     r"%(?P<url>[2-7][0-9A-Fa-f])|\\(?:u00|x)(?P<json>[2-7][0-9A-Fa-f])|&#[xX]0*(?P<hex>[2-7][0-9A-Fa-f]);"
     r"|&#0*(?P<html>3[2-9]|[4-9]\d|1[01]\d|12[0-6]);|(?P<and>&amp;)|(?P<back>\\\\)"
 )
 """One ASCII character, as URLs, JSON, programs and HTML escape it; the last two are what escaping twice comes down to."""
-_BREAK = re.compile(r"(?<=[\w+/-]{8})(?:\\[rn]|[\r\n])(?:\\[rn]|\s)*(?=[\w+/=-])", re.ASCII)
+_ESCAPING = "%\\&"
+"""What each of them begins with."""
+_BREAK = r"(?a)(?<=[\w+/-]{8})(?:\\[rn]|[\r\n])(?:\\[rn]|\s)*(?=[\w+/=-])"
 _MOST_ESCAPED = 3
 _SHORTEST_WRAPPED = 16
 
@@ -184,11 +186,11 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _plainer(
-    text: str, origins: Sequence[int], pattern: re.Pattern[str], plain: Callable[[re.Match[str]], str]
+    text: str, origins: Sequence[int], pattern: str, plain: Callable[[re.Match[str]], str]
 ) -> tuple[str, Sequence[int]]:
     """The text with what a pattern means written plainly, and where in the original each character begins."""
     pieces, positions, end = [], list[int](), 0
-    for match in pattern.finditer(text):
+    for match in re.finditer(pattern, text):
         piece = plain(match)
         pieces += [text[end : match.start()], piece]
         positions += [*origins[end : match.start()], *[origins[match.start()]] * len(piece)]
@@ -231,11 +233,11 @@ class Redactor:
         straight: Sequence[int] = range(len(text) + 1)
         plain, origins = text, straight
         for _ in range(_MOST_ESCAPED):
-            if not _ESCAPE.search(plain):
+            if not any(mark in plain for mark in _ESCAPING) or not re.search(_ESCAPE, plain):
                 break
             plain, origins = _plainer(plain, origins, _ESCAPE, _character)
             yield from ((origins[each.start()], origins[each.end()]) for each in pattern.finditer(plain))
-        if _BREAK.search(text) and (wrapped := self._wrapped):
+        if re.search(_BREAK, text) and (wrapped := self._wrapped):
             plain, origins = _plainer(text, straight, _BREAK, lambda _: "")
             yield from ((origins[each.start()], origins[each.end() - 1] + 1) for each in wrapped.finditer(plain))
 

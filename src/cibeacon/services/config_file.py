@@ -3,8 +3,6 @@
 The file is a stranger's: it must be a regular file inside the checkout (no link leads out), of a bounded size.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from codecs import BOM_UTF8

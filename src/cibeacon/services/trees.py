@@ -3,8 +3,6 @@
 Everything is bounded: a marker file is a stranger's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 

@@ -5,8 +5,6 @@ says `name` and `id`, the update says `flowPipelineName` and `flowPipelineId`; n
 https://instabase.com/docs/apis/index.html and https://instabase.com/docs/apis/flow-pipeline/
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

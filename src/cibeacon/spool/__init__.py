@@ -37,7 +37,7 @@ _MOST_HELD = 200
 _EMPTY = "Run cibeacon replay, or empty it."
 _CLEAR = "Look at the files that end in .refused and .corrupt, and remove them."
 _FREE = "Look whether a process that uses the folder is stopped, or name another folder in the setting spool."
-_LEFTOVER = re.compile(rf"[0-9a-f]{{32}}{re.escape(UNFINISHED)}")
+_LEFTOVER = rf"[0-9a-f]{{32}}{re.escape(UNFINISHED)}"
 _LEFTOVER_SECONDS = 3600.0
 
 
@@ -143,7 +143,7 @@ class Spool:
         with suppress(OSError), paths.folder(self.folder) as where, os.scandir(where) as entries:
             for entry in entries:
                 is_old = now - entry.stat(follow_symlinks=False).st_mtime > _LEFTOVER_SECONDS
-                if _LEFTOVER.fullmatch(entry.name) and is_old:
+                if re.fullmatch(_LEFTOVER, entry.name) and is_old:
                     paths.remove(entry.name, where)
 
     def _put(self, files: Mapping[str, bytes], *, held: bool = False) -> None:

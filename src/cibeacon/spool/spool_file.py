@@ -3,8 +3,6 @@
 Many lines may be in one file, since people put files together; a file without lines is removed.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ Anybody can have written a file: a line is believed only as far as `spool_record
 that never held a record is left alone. A line that cannot be read is set aside in a file beside, so that it is not lost.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Collection, Iterable
