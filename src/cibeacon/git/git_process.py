@@ -11,6 +11,7 @@ import select
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -142,15 +143,9 @@ class Git:
             with suppress(CheckoutError):
                 self._ahead[arguments] = self._start(arguments)
 
-    def _begun_or_started(
-        self, arguments: tuple[str, ...], environ: Mapping[str, str] | None = None, given: bytes = b""
-    ) -> subprocess.Popen[bytes]:
-        ahead = None if environ or given else self._ahead.pop(arguments, None)
-        return ahead or self._start(arguments, environ, given)
-
     def _run(self, *arguments: str, environ: Mapping[str, str] | None = None, given: bytes = b"") -> GitResult:
         """Runs one command to its end."""
-        child = self._begun_or_started(arguments, environ, given)
+        child = self._start(arguments, environ, given)
         out, complaints = bytearray(), bytearray()
         try:
             for piece in self._chunks(child, complaints, arguments[0]):
@@ -164,7 +159,7 @@ class Git:
 
     def _stream(self, *arguments: str, given: bytes = b"") -> Iterator[bytes]:
         """The output of one command, as it comes. The child ends when the reader stops."""
-        child = self._begun_or_started(arguments, given=given)
+        child = self._start(arguments, given=given)
         complaints = bytearray()
         try:
             yield from self._chunks(child, complaints, arguments[0])
@@ -205,7 +200,12 @@ class Git:
     def _start(
         self, arguments: tuple[str, ...], environ: Mapping[str, str] | None = None, given: bytes = b""
     ) -> subprocess.Popen[bytes]:
-        """Starts a command. Input that a pipe does not take at once is given as a file: git may answer before it reads."""
+        """Starts a command, where that was not done ahead.
+
+        Input that a pipe does not take at once is given as a file: git may answer before it reads.
+        """
+        if ahead := self._ahead.pop(arguments, None):
+            return ahead
         if self._deadline.remaining() <= 0:
             raise _too_slow(arguments[0])
         file = _file(given) if len(given) > select.PIPE_BUF else None
@@ -289,8 +289,12 @@ def as_lines(lines: Iterable[str]) -> bytes:
 
 def nul_separated(chunks: Iterator[bytes]) -> Iterator[str]:
     """The texts between the NUL bytes of an output."""
+    return chain.from_iterable(_texts(chunks))
+
+
+def _texts(chunks: Iterator[bytes]) -> Iterator[list[str]]:
     rest = b""
     for chunk in chunks:
         complete, nul, rest = (rest + chunk).rpartition(b"\0")
         if nul:
-            yield from os.fsdecode(complete).split("\0")
+            yield os.fsdecode(complete).split("\0")

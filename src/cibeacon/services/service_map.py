@@ -13,6 +13,8 @@ from cibeacon.model.glob import Glob, by_folder
 from cibeacon.services import EMPTY, LIBRARY, MISNAMED, POLICIES, Rules, Template, name_of, service_key
 
 _MOST_UNOWNED = 5
+_NOWHERE = "\0"
+"""A folder that no path is in."""
 
 
 class Assignment(NamedTuple):
@@ -61,9 +63,10 @@ class ServiceMap:
     ) -> None:
         self.roots, self.templates, self.rules = roots, templates, rules or Rules()
         self._watches = by_folder((key, glob) for key, globs in self.rules.watches.items() for glob in globs)
-        self._ignore = by_folder(("", glob) for glob in self.rules.ignore)
-        self._everywhere = by_folder(("", glob) for glob in self.rules.everywhere)
+        self._ignore = _by_folder(self.rules.ignore)
+        self._everywhere = _by_folder(self.rules.everywhere)
         self._depths = {len(template.segments) for template in templates}
+        self._deepest = max(self._depths, default=0)
         self._starts = {*roots, *self.rules.discovered, *self._watches, *self._ignore, *self._everywhere}
         self._above_starts = {parent for folder in self._starts for parent in _parents(folder)}
         self._folders = {"": self._folder("", _Folder())}
@@ -86,14 +89,12 @@ class ServiceMap:
         total = unmatched = ignored = 0
         first_global = ""
         unowned: list[str] = []
-        remembered: list[str] = []
         fallback = self._fallback()
-        closed = ""  # git lists paths in order: most are in the same closed folder as the one before
-        for path in paths:
-            total += 1
-            if self.rules.choose:
-                remembered.append(path)
-            if closed and path.startswith(closed):
+        if self.rules.choose:
+            paths = list(paths)
+        closed = _NOWHERE  # git lists paths in order: most are in the same closed folder as the one before
+        for total, path in enumerate(paths, 1):  # noqa: B007 - how many there were
+            if path.startswith(closed):
                 continue
             parent = path.rpartition("/")[0]
             folder = self._folders.get(parent) or self._explore(parent)
@@ -102,7 +103,7 @@ class ServiceMap:
                 continue
             if folder.sole and path not in self.roots:
                 touched.setdefault(folder.sole, path)
-                closed = folder.closed
+                closed = folder.closed or _NOWHERE
                 continue
             keys = self._touched_keys(path, folder, touched)
             if (not first_global or not keys) and _any_matches(folder.everywhere, path):
@@ -116,7 +117,7 @@ class ServiceMap:
             for key in keys:
                 touched.setdefault(key, path)
         if self.rules.choose:
-            touched = {**self.rules.choose(remembered, sorted(self.services())), **touched}
+            touched = {**self.rules.choose(list(paths), sorted(self.services())), **touched}
         why = self._reasons(touched, first_global)
         misnamed = {name_of(key): why.pop(key) for key in list(why) if key.startswith(MISNAMED)}
         return Assignment(why, total, unmatched, ignored, tuple(unowned), misnamed)
@@ -233,27 +234,35 @@ class ServiceMap:
         key = self.roots.get(path) or (claim[1] if claim else None)
         owners = above.owners if key is None else (key, *above.owners)
         watchers = (*above.watchers, *self._watches.get(path, ()))
-        ignore = (*above.ignore, *(glob for _, glob in self._ignore.get(path, ())))
-        everywhere = (*above.everywhere, *(glob for _, glob in self._everywhere.get(path, ())))
+        ignore = above.ignore + self._ignore.get(path, ())
+        everywhere = above.everywhere + self._everywhere.get(path, ())
         sole = owners[0] if owners and not everywhere and not may_hold_submodule else None
-        if sole in self.rules.excludes or any(watcher != sole for watcher, _ in watchers):
+        if sole in self.rules.excludes or (watchers and any(watcher != sole for watcher, _ in watchers)):
             sole = None
-        is_closed = sole and not ignore and path not in self._above_starts and level >= max(self._depths, default=0)
+        is_closed = sole and not ignore and path not in self._above_starts and level >= self._deepest
         return _Folder(owners, watchers, ignore, everywhere, sole, f"{path}/" if path and is_closed else "")
 
     def _claim(self, folder: str) -> tuple[int, str] | None:
         """(index of the rule, key) of the first rule of discovery whose root the folder is."""
-        claims = [self.rules.discovered[folder]] if folder in self.rules.discovered else []
+        claim = self.rules.discovered.get(folder)
         segments = folder.split("/") if self.templates else []
-        names = ((template.order, template.service(segments)) for template in self.templates)
-        claims += islice(((order, service_key(name)) for order, name in names if name is not None), 1)
-        return min(claims, default=None)
+        for template in self.templates:
+            name = template.service(segments)
+            if name is not None:
+                found = template.order, service_key(name)
+                return min(claim, found) if claim else found
+        return claim
 
 
 def _parents(path: str) -> Iterator[str]:
     """Every folder that a path is in, but for the top."""
     while path := path.rpartition("/")[0]:
         yield path
+
+
+def _by_folder(globs: Iterable[Glob]) -> dict[str, tuple[Glob, ...]]:
+    folders = by_folder(("", glob) for glob in globs)
+    return {folder: tuple(glob for _, glob in pairs) for folder, pairs in folders.items()}
 
 
 def _any_matches(globs: Iterable[Glob], path: str) -> bool:
