@@ -3,8 +3,6 @@
 Does not know whose URL it is. Azure's forms: https://learn.microsoft.com/azure/devops/repos/git/.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
