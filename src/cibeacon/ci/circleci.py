@@ -14,8 +14,9 @@ from cibeacon.model.context import Context, PullRequest
 
 _FORK_BRANCH = r"pull/([1-9][0-9]{0,17})(?:/.*)?"
 """What CircleCI calls the branch of a fork's pull request."""
-_PULL_REQUEST_URL = r"https?://[^\s,@]+/(?:pull|pull-requests)/([1-9][0-9]{0,17})"
-_EVENT = "PIPELINE_EVENT_GITHUB_PULL_REQUEST_"
+_PULL_REQUEST_URL = r"https?://[^\s,@]+/(?:pulls?|pull-requests)/([1-9][0-9]{0,17})"
+_MAPPED = "PIPELINE_EVENT_CONTEXT_GITHUB_PR_URL"
+_MAPPED_BASE = "PIPELINE_EVENT_GITHUB_PULL_REQUEST_BASE_"
 
 
 class CircleCI(CISystem):
@@ -70,22 +71,28 @@ def _pull_request(env: Variables) -> PullRequest | None:
 
     Only the branch of a pull request that CircleCI itself names is known to be in the repository.
     """
-    urls = f"{env.text('CIRCLE_PULL_REQUEST') or ''},{env.text('CIRCLE_PULL_REQUESTS') or ''}"
-    named = {int(match[1]): match[0] for match in re.finditer(_PULL_REQUEST_URL, urls)}
+    named = _numbers(env.text("CIRCLE_PULL_REQUEST"), env.text("CIRCLE_PULL_REQUESTS"))
+    mapped = _numbers(env.text(_MAPPED))
     fork_branch = re.fullmatch(_FORK_BRANCH, env.ref("CIRCLE_BRANCH") or "")
     forked = env.number("CIRCLE_PR_NUMBER") or (int(fork_branch[1]) if fork_branch else None)
-    number = forked or env.number(f"{_EVENT}NUMBER") or min(named, default=None)
+    number = forked or min(mapped or named, default=None)
     if number is None:
         return None
     return PullRequest(
         number=number,
-        base_ref=env.ref(f"{_EVENT}BASE_REF"),
-        base_sha=env.sha(f"{_EVENT}BASE_SHA"),
+        base_ref=env.ref(f"{_MAPPED_BASE}REF"),
+        base_sha=env.sha(f"{_MAPPED_BASE}SHA"),
         head_ref=_branch(env),
         head_sha=env.commit("CIRCLE_SHA1"),
         fork=forked is not None or number not in named,
         url=named.get(number),
     )
+
+
+def _numbers(*urls: str | None) -> dict[int, str]:
+    """The numbers of the pull requests in texts, each with its page."""
+    matches = (match for text in urls for match in re.finditer(_PULL_REQUEST_URL, text or ""))
+    return {int(match[1]): match[0] for match in matches}
 
 
 SYSTEM = CircleCI()

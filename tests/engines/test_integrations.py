@@ -1,0 +1,85 @@
+"""The files that people copy for their CI system have the schema that its vendor, or the catalogue of schemas, publishes.
+
+None that works offline could be had for Semaphore, nor for a Buildkite plugin beyond what its linter wants: see below.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from containers import ROOT
+
+pytestmark = pytest.mark.engine
+
+CHECKER = Path(__file__).parent / ".venv" / "bin" / "check-jsonschema"
+KITS = ROOT / "integrations"
+SCHEMAS = {
+    "azure/azure-pipelines.yml": "azure-pipelines",
+    "azure/cibeacon.yml": "azure-pipelines",
+    "bitbucket/bitbucket-pipelines.yml": "bitbucket-pipelines",
+    "buildkite/pipeline.yml": "buildkite",
+    "circleci/config.yml": "circle-ci",
+    "circleci/orb.yml": "circle-ci",
+}
+"""Each file that has a schema."""
+TEXT_ONLY = {"azure-pipelines"}
+"""Schemas of readers to which every value is text, such as `true`; their patterns are not JavaScript's."""
+
+
+def complaints(schema, text, folder):
+    """What a schema has to say of a document."""
+    if not CHECKER.is_file():
+        pytest.skip("check-jsonschema is not installed: run scripts/engines-python")
+    plain = schema in TEXT_ONLY
+    document = yaml.load(text, Loader=yaml.BaseLoader if plain else yaml.SafeLoader)
+    path = folder / "document.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    done = subprocess.run(
+        [CHECKER, f"--builtin-schema=vendor.{schema}", f"--regex-variant={'python' if plain else 'default'}", path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_file_has_the_published_schema(name, tmp_path):
+    assert complaints(SCHEMAS[name], (KITS / name).read_text(encoding="utf-8"), tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("azure/azure-pipelines.yml", "fetchDepth: 0", "fetchdepht: 0"),
+        ("azure/cibeacon.yml", "condition:", "conditions:"),
+        ("bitbucket/bitbucket-pipelines.yml", "depth: full", "depth: all"),
+        ("buildkite/pipeline.yml", "command: make test", "command: 1"),
+        ("circleci/orb.yml", "when: on_fail", "when: on_failure"),
+    ],
+)
+def test_a_schema_would_see_a_slip(name, right, wrong, tmp_path):
+    text = (KITS / name).read_text(encoding="utf-8")
+    assert right in text
+    assert complaints(SCHEMAS[name], text.replace(right, wrong), tmp_path)
+
+
+def test_circleci_takes_the_jobs_of_the_page(tmp_path):
+    page = (ROOT / "docs/ci/circleci.md").read_text(encoding="utf-8")
+    (jobs,) = [text for text in re.findall(r"^```yaml\n(.*?)^```", page, re.S | re.M) if text.startswith("jobs:")]
+    test = "  test: {docker: [{image: cimg/python:3.12}], steps: [checkout]}\n\nworkflows:"
+    assert complaints("circle-ci", "version: 2.1\n" + jobs.replace("\nworkflows:", test), tmp_path) == ""
+
+
+def test_the_buildkite_plugin_has_what_buildkites_linter_wants():
+    plugin = yaml.safe_load((KITS / "buildkite/plugin.yml").read_text(encoding="utf-8"))
+    assert set(plugin) == {"name", "description", "author", "requirements", "configuration"}
+    assert set(plugin["configuration"]) == {"properties", "required", "additionalProperties"}
+    assert plugin["configuration"]["additionalProperties"] is False
