@@ -99,4 +99,6 @@ def test_a_buildkite_hook_runs_what_the_plugin_names(tmp_path):
     tool(tmp_path, "mine", 'echo mine "$@"')
     for name in ("pre-command", "pre-exit"):
         (command,) = commands(f"buildkite/hooks/{name}")
-        assert run(command, tmp_path, BUILDKITE_PLUGIN_CIBEACON_RUN="mine --verbose").stdout == "mine --verbose report\n"
+        assert (
+            run(command, tmp_path, BUILDKITE_PLUGIN_CIBEACON_RUN="mine --verbose").stdout == "mine --verbose report\n"
+        )
