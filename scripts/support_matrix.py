@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha1
 from pathlib import Path
-from typing import Any, cast
+from tempfile import TemporaryDirectory
+from typing import Any
 
+from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
-from cibeacon.ci.detect import apply_overrides, named, read_context
-from cibeacon.ci.github import GitHub
-from cibeacon.git.repository import Repository
+from cibeacon.ci.detect import named
 from cibeacon.model.ci_systems import CI_SYSTEMS, DX_CONNECTORS
-from cibeacon.model.context import Checkout, Context
-from cibeacon.runtime.errors import CheckoutError
-from cibeacon.settings import load_settings
+from cibeacon.model.context import Context
+from cibeacon.runtime.errors import EventError
 
 CASES = Path(__file__).resolve().parent.parent / "tests" / "ci"
 FACTS = {
@@ -39,14 +40,6 @@ SETTINGS = {
 """The neutral setting of each fact."""
 
 
-class NoCheckout:
-    """A job without a checkout: only the variables say what the run is."""
-
-    def checkout(self) -> Checkout:
-        """Raises `CheckoutError`."""
-        raise CheckoutError("There is no checkout", "", "")
-
-
 def support_matrix() -> Iterator[str]:
     """A row for each CI system: ✓ where it says the fact in a case, `kit` where the kit's settings do, else –."""
     yield from ("", f"| | {' | '.join(FACTS)} | DX |", f"|---|{'---|' * (len(FACTS) + 1)}")
@@ -54,7 +47,8 @@ def support_matrix() -> Iterator[str]:
         cases = list(_cases(name))
         cells = (_cell(fact, cases) for fact in FACTS)
         connector = "connector" if name in DX_CONNECTORS else "–"
-        yield f"| [{named(name).title}](ci/{name}.md) | {' | '.join(cells)} | {connector} |"
+        page = f"{name}.md" if name in ("github", "gitlab") else f"ci/{name}.md"
+        yield f"| [{named(name).title}]({page}) | {' | '.join(cells)} | {connector} |"
     yield ""
 
 
@@ -67,29 +61,41 @@ def _cell(fact: str, cases: list[tuple[Context, Mapping[str, str]]]) -> str:
 
 def _cases(name: str) -> Iterator[tuple[Context, Mapping[str, str]]]:
     """The contexts of a system's cases, as its own variables give them; and all variables of the case."""
-    for case in _files(name):
-        env = {variable: _filled(text) for variable, text in case["env"].items() if text is not None}
-        own = {variable: text for variable, text in env.items() if not variable.startswith("CIBEACON_")}
-        system = named(name)
-        if isinstance(system, GitHub):
-            yield system.read_event(Variables(own), case.get("event") or {}), env
-            continue
-        settings = load_settings({"host": name}, own, {})
-        context, _ = read_context(settings, own, cast("Repository", NoCheckout()))
-        yield apply_overrides(context, settings), env
+    with TemporaryDirectory() as folder:
+        for case in _written(name, Path(folder)):
+            env = {variable: _filled(text, folder) for variable, text in case["env"].items() if text is not None}
+            own = {variable: text for variable, text in env.items() if not variable.startswith("CIBEACON_")}
+            if name == "github":
+                yield github.read_run(Variables(own), case["event"] or {}), env
+                continue
+            if "event" in case:
+                event = Path(folder) / "event.json"
+                event.write_text(_filled(json.dumps(case["event"]), folder), encoding="utf-8")
+                own["GITHUB_EVENT_PATH"] = str(event)
+            with suppress(EventError):
+                yield named(name).read(Variables(own)), env
 
 
-def _files(name: str) -> Iterator[Mapping[str, Any]]:
+def _written(name: str, folder: Path) -> Iterator[Mapping[str, Any]]:
+    """A system's cases, each with its files in the folder."""
     path = CASES / "systems" / f"{name}.json"
     if not path.exists():
         yield from (json.loads(file.read_text(encoding="utf-8")) for file in sorted(CASES.glob(f"{name}/*.json")))
         return
     system = json.loads(path.read_text(encoding="utf-8"))
-    for case in system["cases"]:
-        yield {**case, "env": system.get("env", {}) | case["env"]}
     run = system["run"]
-    yield {"env": run["start"] | run.get("end", {}), "event": run.get("event")}
+    cases = [{**case, "env": system.get("env", {}) | case["env"]} for case in system["cases"]]
+    for case in (*cases, {"env": run["start"] | run.get("end", {}), "files": run.get("files", {})}):
+        for file, content in case.get("files", {}).items():
+            text = "\n".join(content) if isinstance(content, list) else json.dumps(content)
+            (folder / file).write_text(_filled(text, str(folder)), encoding="utf-8")
+        yield case
 
 
-def _filled(text: str) -> str:
-    return re.sub(r"\{\w+(?::(\d+))?\}", lambda match: ("ab" * 20)[: int(match[1]) if match[1] else None], text)
+def _filled(text: str, folder: str) -> str:
+    """The text with ids in the place of `{head}` and the others, each of its own, and the folder for `{files}`."""
+
+    def sha(match: re.Match[str]) -> str:
+        return sha1(match[1].encode(), usedforsecurity=False).hexdigest()[: int(match[2]) if match[2] else None]
+
+    return re.sub(r"\{(\w+)(?::(\d+))?\}", sha, text.replace("{files}", folder))
