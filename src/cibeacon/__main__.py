@@ -13,11 +13,15 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cibeacon.runtime.environment import Environment, Stage
 from cibeacon.runtime.shutdown import interruptible, leave_nothing
 from cibeacon.runtime.signal_handling import Interrupts
+
+if TYPE_CHECKING:
+    from cibeacon.cli.exec_line import ExecLine
+    from cibeacon.runtime.supervisor import Link
 
 
 def _in_utf8() -> None:
@@ -84,6 +88,54 @@ def main(stage: Stage = "single") -> int:
     return run(sys.argv[1:], _environment(stage, interrupts, started))
 
 
+def _exec() -> None:
+    """Runs the command of the verb `exec`, and ends as it does; returns where the command line cannot be read."""
+    from cibeacon.cli import exec_line  # nothing else is loaded before the command has started
+
+    line = exec_line.read(sys.argv[2:])
+    if line is None:
+        return
+    from cibeacon.runtime import command_process
+    from cibeacon.runtime.supervisor import Supervisor
+
+    outer = os.environ.get(command_process.RUN_ID)
+    command = command_process.Command(
+        line.command,
+        outer or f"{int(time.time())}-{os.urandom(6).hex()}",
+        own_group=line.group,
+        outlives=line.leave_running,
+        kill_after=line.kill_after,
+        hidden=exec_line.secret_variables() if line.hide_token else (),
+    )
+    if outer:  # one run is reported once, by the outermost
+        command_process.become(command)
+    Supervisor(
+        command,
+        line.report_timeout,
+        clock=time.monotonic,
+        now=time.time,
+        complaint="; ".join(line.complaints),
+        quiet=line.quiet,
+    ).run(lambda link: _report_command(line, command.run_id, link))
+
+
+def _report_command(line: ExecLine, run_id: str, link: Link) -> str:
+    """The helper's whole work: reports the run of a command, and returns what there is to say."""
+    interrupts = Interrupts(time.monotonic)
+    interrupts.install()
+    env = _environment("single", interrupts, time.monotonic())
+    if not link.listen(lambda: interrupts.halftime(0)):
+        return "the run is not reported: this machine allows no more threads"
+    from cibeacon.exec import CommandRun, report_command
+    from cibeacon.runtime.errors import guarded
+
+    this = CommandRun(run_id, line.program, line.name, line.success_codes, line.report_timeout)
+    try:
+        return guarded(lambda: report_command(env, line.settings, this, link), str)
+    except KeyboardInterrupt:
+        return "the run is not reported: there was no time to"
+
+
 def _leave(code: int) -> NoReturn:
     """Ends the process at once. Tearing down a thousand modules would cost as much as a tenth of the whole run."""
     for stream in (sys.stdout, sys.stderr):
@@ -96,6 +148,8 @@ def _leave(code: int) -> NoReturn:
 def console() -> NoReturn:
     """The command `cibeacon`."""
     _in_utf8()
+    if sys.argv[1:2] == ["exec"]:
+        _exec()
     _leave(main())
 
 

@@ -31,6 +31,7 @@ from cibeacon.spool import spool_reader
 from cibeacon.spool.spool_file import REFUSED
 from cibeacon.spool.spool_reader import SpoolReader, SpoolStore
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
+from cibeacon.spool.unfinished import CLOSED, ELSEWHERE, is_from_here, is_unfinished
 
 GIVE_UP_AFTER = 3
 """A sink that did not take so many signals in a row is not asked again in this replay."""
@@ -199,9 +200,14 @@ class Replay:
         if source is None:
             return self._send_newest(signal, send)
         try:
-            with source.claim(signal.newest.line, deadline) as is_ours:
+            unfinished = is_unfinished(signal.newest.record)
+            if unfinished and not is_from_here(signal.newest.record):
+                return signal.outcome._replace(status="skipped", reason=ELSEWHERE, retryable=True)
+            with source.claim(signal.newest.line, deadline.share(0) if unfinished else deadline) as is_ours:
                 if is_ours:
                     outcome = self._send_newest(signal, send)
+                    if unfinished and outcome.status == "sent":
+                        outcome = outcome._replace(reason=CLOSED)
                     if not outcome.retryable:
                         self._note(signal.take_out(REFUSED if outcome.status == "failed" else ""))
                     return outcome

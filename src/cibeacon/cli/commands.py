@@ -21,6 +21,7 @@ from cibeacon.settings.options import Option
 
 VERBS: Mapping[str, str] = {
     "report": "Report this run to DX: services, deployments, status.",
+    "exec": "Run a command, and report how it ended.",
     "replay": "Send signals that are waiting in the spool.",
     "doctor": "Check what a report needs, and say what is wrong.",
     "services": "Show which services changed, and why.",

@@ -152,6 +152,17 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*own_secrets(environ), *secrets)))
 
 
+def own_secret_variables() -> tuple[str, ...]:
+    """The variables that hold secrets of ours alone: a forge's token is every tool's."""
+    secrets = [(name, option) for name, group in all_options().items() for option in group if option.secret]
+    return tuple(
+        variable
+        for group, option in secrets
+        for variable in option.variables
+        if group != "forge" or variable not in option.also
+    )
+
+
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that were given to us as settings: no other may be printed, not even as a mask."""
     secrets = [option for group in all_options().values() for option in group if option.secret]

@@ -14,7 +14,14 @@ from urllib.parse import unquote
 
 Group = TypeVar("Group")
 _OURS = "CIBEACON_"
-_NOT_READ = ("CIBEACON_OUT_", "CIBEACON_IMAGE", "CIBEACON_TRIGGER_ID", "CIBEACON_COMMAND", "CIBEACON_INPUT_COMMAND")
+_NOT_READ = (
+    "CIBEACON_OUT_",
+    "CIBEACON_IMAGE",
+    "CIBEACON_TRIGGER_ID",
+    "CIBEACON_COMMAND",
+    "CIBEACON_INPUT_COMMAND",
+    "CIBEACON_EXEC_ID",
+)
 """Our variables that are no settings: outputs for later jobs and pipelines, and those that docs and templates set."""
 _MOST_MISSPELT = 5
 _LONGEST_SLIP = 60

@@ -36,7 +36,7 @@ def deployment(plan_input: PlanInput, service: str, *, alone: bool) -> Deploymen
     deploy, own = settings.deploy, settings.deploy.reference_id
     sha = deployed_sha(plan_input)
     subject = ("deployments", service, deploy.environment or "", sha or ",".join(deploy.merge_commit_shas))
-    generated = _reference(plan_input, *subject, by_job=True)
+    generated = run_reference(plan_input, *subject, by_job=True)
     return Deployment(
         service=service,
         deployed_at=deploy.deployed_at or plan_input.now,
@@ -90,7 +90,7 @@ def pipeline_run(plan_input: PlanInput) -> PipelineRun:
     return PipelineRun(
         pipeline_name=f"{name} / {context.job}" if names_job else name,
         pipeline_source=run.pipeline_source or plan_input.host_title,
-        reference_id=_reference(plan_input, by_job=change.run_scope == "job"),
+        reference_id=run_reference(plan_input, by_job=change.run_scope == "job"),
         started_at=started,
         status=status_words.recorded(status),
         finished_at=finished if status in status_words.FINAL else None,
@@ -183,7 +183,7 @@ def matrix_leg(plan_input: PlanInput) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def _reference(plan_input: PlanInput, *subject: str, by_job: bool) -> str:
+def run_reference(plan_input: PlanInput, *subject: str, by_job: bool) -> str:
     """The id of a fact of this run, or of this job and matrix leg."""
     context, leg = plan_input.context, matrix_leg(plan_input)
     parts: list[object] = [context.server or context.host, context.repository or "", *subject]

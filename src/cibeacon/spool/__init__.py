@@ -138,6 +138,14 @@ class Spool:
         """Whether a signal with that key waits in the folder."""
         return (self.folder / file_name(key)).is_file()
 
+    def is_held(self, record: Record) -> bool:
+        """Whether a lock keeps others from a record. Not every file system has locks."""
+        try:
+            with paths.folder(self.folder) as where, open_in(record.name, where) as file:
+                return not lock(file.fileno())
+        except OSError:
+            return False
+
     def tidy(self, now: float) -> None:
         """Removes files that were left unfinished an hour ago or longer; `now` in Unix seconds."""
         with suppress(OSError), paths.folder(self.folder) as where, os.scandir(where) as entries:

@@ -1,0 +1,34 @@
+"""`cibeacon exec` as click knows it: for the help, and for a command line that cannot be read.
+
+One that can be read never comes here: `__main__` starts its command without click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from cibeacon.cli.exec_line import FLAGS
+
+
+def _flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    for flag in reversed(FLAGS):
+        name = flag.name.removeprefix("--").replace("-", "_")
+        kind = {"metavar": flag.metavar} if flag.metavar else {"is_flag": True}
+        command = click.option(flag.name, name, help=flag.help, **kind)(command)
+    return command
+
+
+@click.command("exec", options_metavar="[FLAGS]")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
+@_flags
+def command(**arguments: Any) -> NoReturn:
+    """Run a command and report it as a pipeline run: that it runs, and how it ended.
+
+    The command's output, input, signals and exit code are as without cibeacon; what goes wrong here changes nothing.
+    All other settings are variables, such as CIBEACON_DX_URL. Outside CI this is a dry run.
+    """
+    del arguments
+    raise click.UsageError("Give the command after two dashes, such as: cibeacon exec -- make test")

@@ -1,0 +1,123 @@
+"""The command line of `cibeacon exec`, read without click: its command starts before anything large is loaded.
+
+Does not know how it is run. A line that cannot be read is click's to explain; a value that cannot be used is not, since
+the command runs in any case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Flag(NamedTuple):
+    """One flag of the verb."""
+
+    name: str
+    help: str
+    metavar: str = ""
+    """What stands for its value; empty where it takes none."""
+
+
+FLAGS = (
+    Flag("--name", "Name of the run. Default: the CI job's name, else the program's.", "TEXT"),
+    Flag("--success-codes", "Exit codes that are reported as a success, such as 0,3. Default: 0.", "LIST"),
+    Flag("--kill-after", "Seconds from a signal that asks the command to stop until it is killed.", "SECONDS"),
+    Flag("--group", "Start a process group, and hand signals on to all of it. It cannot read a terminal then."),
+    Flag("--leave-running", "Leave the command running where cibeacon itself is killed (SIGKILL)."),
+    Flag("--hide-token", "Keep cibeacon's own secrets from the command."),
+    Flag("--report-timeout", "Seconds that reporting may take once the command has ended. Default: 5.", "SECONDS"),
+    Flag("--dry-run", "Send nothing."),
+    Flag("--no-dry-run", "Send outside CI, too."),
+    Flag("--quiet", "Say nothing, whatever happens."),
+    Flag("--verbose", "Say on stderr what was reported."),
+)
+_BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
+REPORT_SECONDS = 5.0
+
+
+class ExecLine(NamedTuple):
+    """What a command line asks for."""
+
+    command: tuple[str, ...]
+    name: str | None = None
+    success_codes: tuple[int, ...] = (0,)
+    kill_after: float | None = None
+    group: bool = False
+    leave_running: bool = False
+    hide_token: bool = False
+    report_timeout: float = REPORT_SECONDS
+    quiet: bool = False
+    settings: Mapping[str, str] = {}
+    """Flags that are settings, by the names of those."""
+    complaints: tuple[str, ...] = ()
+    """What was not used, and why."""
+
+    @property
+    def program(self) -> str:
+        """What the program is called, without its folder."""
+        return self.command[0].rpartition("/")[2] or self.command[0]
+
+
+def read(argv: Sequence[str]) -> ExecLine | None:
+    """The line behind the verb; None for one that cannot be read, or asks for help."""
+    if "--" not in argv:
+        return None
+    end = list(argv).index("--")
+    command, words = tuple(argv[end + 1 :]), list(reversed(argv[:end]))
+    given: dict[str, str] = {}
+    while words:
+        name, assigned, value = words.pop().partition("=")
+        flag = _BY_NAME.get(name)
+        if flag is None or (assigned and not flag.metavar) or (flag.metavar and not assigned and not words):
+            return None
+        given[name] = value if assigned or not flag.metavar else words.pop()
+    return _line(command, given) if command else None
+
+
+def _line(command: tuple[str, ...], given: Mapping[str, str]) -> ExecLine:
+    values = {name: text.strip() for name, text in given.items()}
+    codes, kill_after = _codes(values.get("--success-codes", "")), _seconds(values.get("--kill-after", ""))
+    report_timeout = _seconds(values.get("--report-timeout", ""))
+    unused = {"--success-codes": codes, "--kill-after": kill_after, "--report-timeout": report_timeout}
+    return ExecLine(
+        command,
+        name=values.get("--name") or None,
+        success_codes=codes or (0,),
+        kill_after=kill_after,
+        group="--group" in given,
+        leave_running="--leave-running" in given,
+        hide_token="--hide-token" in given,
+        report_timeout=REPORT_SECONDS if report_timeout is None else report_timeout,
+        quiet="--quiet" in given,
+        settings={
+            **({"dry_run": str("--dry-run" in given).lower()} if {"--dry-run", "--no-dry-run"} & given.keys() else {}),
+            **({"verbose": "true"} if "--verbose" in given else {}),
+        },
+        complaints=tuple(
+            f"{name} was not used, since {values[name][:40]!r} is no {_BY_NAME[name].metavar.lower()}"
+            for name, value in unused.items()
+            if value is None and values.get(name)
+        ),
+    )
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _codes(text: str) -> tuple[int, ...] | None:
+    numbers = [part.strip() for part in text.split(",")]
+    return tuple(map(int, numbers)) if all(part.isascii() and part.isdecimal() for part in numbers) else None
+
+
+def secret_variables() -> tuple[str, ...]:
+    """The variables that `--hide-token` keeps from the command."""
+    from cibeacon.settings import own_secret_variables  # takes as long as all the rest
+
+    return own_secret_variables()

@@ -1,0 +1,224 @@
+"""The story of `exec`: a command is reported as a pipeline run, that it runs and how it ended. Does not know how it is run.
+
+This is the helper's work, beside the command. That it runs is said while it does; the end has its own time. A record in
+the spool closes the run as cancelled where neither this process nor the one that runs the command lives to say more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from cibeacon.delivery import deliver
+from cibeacon.delivery.write_ahead import WriteAhead, open_spool, preview_steps
+from cibeacon.manual_run import read_run
+from cibeacon.model.report import Notice, Outcome
+from cibeacon.model.signals import PipelineRun
+from cibeacon.model.spool_record import Record
+from cibeacon.run import Run
+from cibeacon.runtime.deadline import Deadline
+from cibeacon.runtime.environment import Environment
+from cibeacon.runtime.errors import SpoolError, guarded
+from cibeacon.runtime.safe_text import Redactor, clipped, json_text
+from cibeacon.runtime.supervisor import Ending
+from cibeacon.settings import Settings, load_settings, secret_values
+from cibeacon.signals import PlanInput, builders, has_credential, is_wanted, why_unsendable
+from cibeacon.signals.plan import PlannedSignal, PlanStep, check_signal
+from cibeacon.sinks import KINDS, SINKS
+from cibeacon.spool import Spool
+from cibeacon.spool.unfinished import unfinished_mark
+
+_KIND = "pipeline-run"
+_MARGIN = 0.5
+"""Seconds of the helper's time that are left for keeping and saying what was not sent."""
+_SHORTEST = 0.1
+_FOR_EVER = 1e8
+_WIDTH, _LONGEST_NAME = 1000, 200
+_UNKNOWN_CI = Notice("error", "this CI system is not known, so nothing was sent: set dry_run to false to send")
+
+
+class CommandRun(NamedTuple):
+    """What the command line says of the run."""
+
+    id: str
+    """Distinct for every command that was ever run."""
+    program: str
+    name: str | None
+    success_codes: tuple[int, ...]
+    seconds: float
+    """How long reporting may go on once the command has ended."""
+
+    def status(self, ending: Ending) -> str:
+        """How the command ended, in a word. One that was asked to stop and still succeeded has succeeded."""
+        if ending.code in self.success_codes:
+            return "success"
+        return "cancelled" if ending.was_stopped else "failure"
+
+
+class Command(Protocol):
+    """The command, as the helper sees it."""
+
+    ending: Ending | None
+
+    def wait(self) -> Ending:
+        """Waits for its end."""
+        ...
+
+
+def report_command(env: Environment, flags: Mapping[str, str], this: CommandRun, command: Command) -> str:
+    """Reports the run of a command until it has ended. Returns one line for a person, or nothing."""
+    report = _CommandReport(env, load_settings(flags, env.environ, {}), this)
+    if command.ending is None:  # short ones end before anything could be sent
+        guarded(report.announce, lambda _: None)  # the end is what counts
+    ending = command.wait()
+    env.halftime(None)
+    return report.close(ending)
+
+
+class _CommandReport:
+    """The report of one run, from its start to its end."""
+
+    def __init__(self, env: Environment, settings: Settings, this: CommandRun) -> None:
+        self._env, self._settings, self._this = env, settings, this
+        self._run: Run | None = None
+        self._write_ahead: WriteAhead | None = None
+        self._spool: Spool | None = None
+        self._unfinished: list[Record] = []
+
+    def announce(self) -> None:
+        """Reports that the command runs. It is broken off when the command ends."""
+        self._env.halftime(self._settings.core.timeout)
+        try:
+            run = self._read_run(self._settings)
+            steps = list(self._steps(run, "running"))
+            if not run.dry_run and any(isinstance(step, PlannedSignal) for step in steps):
+                write_ahead = self._opened(run)
+                write_ahead.write(steps, None)
+                self._keep_unfinished(run, steps, write_ahead)
+                deliver(self._env, self._settings, steps, write_ahead, run.deadline)
+        except KeyboardInterrupt:
+            return
+        finally:
+            self._env.halftime(None)
+
+    def close(self, ending: Ending) -> str:
+        """Reports how the command ended."""
+        left = max(_SHORTEST, ending.clock + self._this.seconds - _MARGIN - self._env.clock())
+        self._env.alarm(left + _MARGIN / 2, 0)
+        settings = self._settings._replace(core=self._settings.core._replace(timeout=left))
+        deadline = Deadline(left, self._env.clock, self._env.sleep, self._env.clock())
+        run = self._run or self._read_run(settings)
+        steps = list(self._steps(run, self._this.status(ending), ending))
+        notices = list(run.notices)
+        if run.dry_run:
+            outcomes = preview_steps(steps, settings.endpoints)
+        else:
+            outcomes, more = deliver(self._env, settings, steps, self._opened(run), deadline)
+            notices += more
+            self._forget_unfinished()
+        return self._line(outcomes, notices, dry_run=run.dry_run)
+
+    def _read_run(self, settings: Settings) -> Run:
+        """The run that the command is a part of. Outside CI nothing is sent, unless a person says so."""
+        run = read_run(self._env, settings)
+        if run.context.host == "local" and settings.core.dry_run is None:
+            run = run._replace(dry_run=True, notices=(*run.notices, *([_UNKNOWN_CI] if run.context.ci else [])))
+        self._run = run
+        return run
+
+    def _opened(self, run: Run) -> WriteAhead:
+        if self._write_ahead is None:
+            self._write_ahead = WriteAhead(self._env, self._settings, run.spool_folder(self._env.environ))
+        return self._write_ahead
+
+    def _steps(self, run: Run, status: str, ending: Ending | None = None) -> Iterator[PlanStep]:
+        """The signal for every sink that takes pipeline runs and is asked to."""
+        signal = self._signal(run, status, ending)
+        for sink, kinds in KINDS.items():
+            if _KIND in kinds and (sink == "dx" or is_wanted(sink, self._settings)):
+                withheld = run.context.secrets_withheld and not run.dry_run
+                reason = why_unsendable(sink, self._settings, "core", "change", "run", sink, dry_run=run.dry_run)
+                step = check_signal(signal, sink, self._settings, reason)
+                if withheld and not has_credential(sink, self._settings):
+                    yield Outcome(_KIND, sink, "skipped", "the host withholds secrets here", signal.subject)
+                elif ending and isinstance(step, PlannedSignal):
+                    yield _as_end(step)
+                else:
+                    yield step
+
+    def _signal(self, run: Run, status: str, ending: Ending | None) -> PipelineRun:
+        settings, at = self._settings, ending.at if ending else None
+        times = settings.run._replace(status=status, started_at=self._env.began, finished_at=at)
+        plan_input = PlanInput(
+            context=run.context,
+            settings=settings._replace(run=times),
+            stage="single",
+            now=self._env.began,
+            dry_run=run.dry_run,
+            host_title=run.host.title,
+        )
+        name = clipped(self._this.name or run.context.job or self._this.program, _LONGEST_NAME)
+        signal = builders.pipeline_run(plan_input)
+        return signal._replace(
+            pipeline_name=name,
+            reference_id=builders.run_reference(plan_input, "exec", self._this.id, by_job=True),
+            finished_at=signal.finished_at if ending else None,
+        )
+
+    def _keep_unfinished(self, run: Run, steps: list[PlanStep], write_ahead: WriteAhead) -> None:
+        """Keeps a record that a replay sends if this process dies: cancelled, at a time that nobody knows.
+
+        The lock says whether it lives, so there is none where locks do not work, nor in a bucket. The record of the real
+        end has the same key and takes its place in one go.
+        """
+        spool = open_spool(self._env, self._settings, run.spool_folder(self._env.environ))
+        running = [
+            step for step in steps if isinstance(step, PlannedSignal) and write_ahead.holds(step.outcome.key or "")
+        ]
+        if not isinstance(spool, Spool) or not running:
+            return
+        cancelled = (_as_end(step._replace(signal=self._signal(run, "cancelled", None))) for step in running)
+        records = [
+            Record.of(
+                SINKS[step.outcome.sink].request(step.signal, self._settings.endpoints[step.outcome.sink].form),
+                step.outcome,
+                self._env.now(),
+                signal=unfinished_mark(),
+            )
+            for step in cancelled
+        ]
+        try:
+            spool.keep(records)
+        except SpoolError:
+            return  # the same was said of the record before it
+        self._spool, self._unfinished = spool, records
+        if not all(spool.is_held(record) for record in records):
+            self._forget_unfinished()
+
+    def _forget_unfinished(self) -> None:
+        if self._spool:
+            for record in self._unfinished:
+                self._spool.forget(record)
+            self._spool.let_go()
+
+    def _line(self, outcomes: tuple[Outcome, ...], notices: list[Notice], *, dry_run: bool) -> str:
+        """What a person should know; nothing where all is well, unless that is asked for."""
+        verbose = self._settings.output.verbose
+        texts = [_describe(each) for each in outcomes if verbose or each.status in ("failed", "invalid", "spooled")]
+        texts += [notice.text for notice in notices if verbose or notice.weight == "error" or not dry_run]
+        return clipped(Redactor(secret_values(self._env.environ))("; ".join(texts)), _WIDTH)
+
+
+def _as_end(step: PlannedSignal) -> PlannedSignal:
+    """The signal with one key for every end: only one of them is true."""
+    start = (step.outcome.key or "").rpartition("/")[0]
+    return step._replace(outcome=step.outcome._replace(key=f"{start}/end", subject=step.signal.subject))
+
+
+def _describe(outcome: Outcome) -> str:
+    parts = (outcome.error, outcome.reason)
+    if outcome.status == "dry-run" and outcome.request:
+        shown = outcome.request
+        parts = (f"{shown.method} {shown.url} {json_text(shown.body, compact=True)}", None)
+    what = f"{'would send' if outcome.status == 'dry-run' else outcome.status} {outcome.kind} {outcome.subject}"
+    return ": ".join((what, *(part for part in parts if part)))

@@ -1,0 +1,161 @@
+"""Starts a command in a process that its caller could have started itself. Does not know what becomes of it.
+
+Descriptors, working directory, environment, ignored signals and the signal mask are those that this process was given;
+what Python changed on its own start is undone. Which program a name stands for is POSIX's rule, with glibc's addition for a
+script without an interpreter line (https://man7.org/linux/man-pages/man3/exec.3.html).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import FrameType
+from typing import Any, NamedTuple, NoReturn
+
+RUN_ID = "CIBEACON_EXEC_ID"
+"""The variable by which a command, and whatever it starts, knows that its run is reported already. It is no setting."""
+NOT_RUNNABLE, MISSING = 126, 127
+"""Exit codes of every shell for a program that cannot be started, and for one that does not exist."""
+_FAULTS = (
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
+    *(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU),
+)
+FORWARDED = frozenset(signal.valid_signals()) - frozenset(_FAULTS)
+"""Signals that are handed to the command. The others cannot be caught, or are about this process alone."""
+_SET_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+
+
+class Command(NamedTuple):
+    """A command, and how it is run."""
+
+    words: tuple[str, ...]
+    """The program and its arguments, passed on as they are."""
+    run_id: str
+    own_group: bool = False
+    """It leads a process group of its own, and signals go to all of it."""
+    outlives: bool = False
+    """It goes on where this process is killed."""
+    kill_after: float | None = None
+    """Seconds from the first signal that asks it to stop until it is killed; None never kills it."""
+    hidden: tuple[str, ...] = ()
+    """Variables that it does not get."""
+
+
+class Signals(NamedTuple):
+    """How this process takes signals, as its caller left it."""
+
+    mask: Iterable[int]
+    ignored: frozenset[int]
+
+
+Handler = Callable[[int, FrameType | None], Any]
+
+
+def catch(handler: Handler) -> Signals:
+    """Catches every signal that is handed on, and blocks all until `release`. What the caller ignores stays ignored."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    ignored = frozenset(number for number in (*FORWARDED, signal.SIGCHLD) if signal.getsignal(number) is signal.SIG_IGN)
+    for number in (*(FORWARDED - ignored), signal.SIGCHLD):
+        signal.signal(number, handler)
+    return Signals(mask, ignored)
+
+
+def release(before: Signals) -> None:
+    """Lets signals come again. That of a child's end must come, whatever the caller blocked."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, set(before.mask) - {signal.SIGCHLD})
+
+
+def start(command: Command, before: Signals) -> int:
+    """The id of the command's process; signals must be blocked. Raises `OSError` where no process can be made."""
+    control, parent = _process_control(), os.getpid()
+    child = os.fork()
+    if child:
+        if command.own_group:
+            with suppress(OSError):  # the child may have done it, and be another program by now
+                os.setpgid(child, child)
+        return child
+    try:
+        if command.own_group:
+            os.setpgid(0, 0)
+        if control and not command.outlives:
+            control(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != parent:  # it was killed in this very moment
+                os._exit(128 + signal.SIGTERM)
+        become(command, before)
+    finally:
+        os._exit(NOT_RUNNABLE)
+
+
+def become(command: Command, before: Signals | None = None) -> NoReturn:
+    """Makes this process the command. Where that fails it says why and exits as a shell does."""
+    if before:
+        for number in FORWARDED - before.ignored:
+            signal.signal(number, signal.SIG_DFL)
+        is_ignored = signal.SIGCHLD in before.ignored
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    for number in _SET_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
+    for name in (*command.hidden, *_added_variables()):
+        os.unsetenv(name)
+    os.putenv(RUN_ID, command.run_id)
+    if before:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+    try:
+        _execute(command.words)
+    except OSError as error:
+        message = f"cibeacon: {command.words[0]!r}: {os.strerror(error.errno or 0)}\n"
+        with suppress(OSError):
+            os.write(2, message.encode("utf-8", "backslashreplace"))
+        os._exit(MISSING if error.errno == errno.ENOENT else NOT_RUNNABLE)
+
+
+def _execute(words: tuple[str, ...]) -> NoReturn:
+    if not words[0]:
+        raise FileNotFoundError(errno.ENOENT, "it has no name")
+    try:
+        os.execvp(words[0], words)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        os.execv("/bin/sh", ["/bin/sh", os.fsdecode(error.filename or words[0]), *words[1:]])  # noqa: S606
+
+
+def _added_variables() -> tuple[str, ...]:
+    """What Python itself added to the environment in the locale C (PEP 538)."""
+    try:
+        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - as the process was started
+            given = file.read().split(b"\0")
+    except OSError:
+        return ()
+    return () if any(entry.startswith(b"LC_CTYPE=") for entry in given) else ("LC_CTYPE",)
+
+
+def _process_control() -> Callable[..., int] | None:
+    """Linux's prctl (https://man7.org/linux/man-pages/man2/prctl.2.html); None where there is none."""
+    try:
+        import ctypes
+
+        function: Callable[..., int] = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+    return function
+
+
+def end_as(code: int) -> NoReturn:
+    """Ends this process as the command ended: by its exit code, or where that is negative by the same signal.
+
+    Process 1 of a container cannot be ended by a signal of its own, and exits with 128 + n.
+    """
+    if code < 0:
+        number = -code
+        if control := _process_control():
+            control(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # the command has left a core already, if it was to
+        with suppress(OSError, ValueError):  # SIGKILL has no handler
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+    os._exit(code if code >= 0 else 128 - code)

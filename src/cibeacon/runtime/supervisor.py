@@ -1,0 +1,296 @@
+"""Stands between a caller and a command as if it were not there, with a helper process beside that reports the run.
+
+This process starts the command, hands signals on and ends as it did; it loads nothing and talks to nobody. The helper may
+fail, hang or be killed: the command and its exit code do not depend on it. A signal to the whole process group reaches
+the command by itself and must not reach it twice (terraform gives up its state at the second Ctrl-C). The helper is in
+the group and blocks every signal, so what waits for it in /proc/PID/status went to all of them
+(https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
+Does not know settings, sinks or what is reported.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import select
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple, NoReturn
+
+from cibeacon.runtime import command_process
+from cibeacon.runtime.command_process import FORWARDED, Command
+from cibeacon.runtime.shutdown import leave_nothing
+from cibeacon.runtime.signal_handling import ECHO, start_thread
+
+_STOPS = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
+"""Signals that ask the command to stop."""
+_SUSPENDS = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
+"""Signals by which a terminal stops a job for a while."""
+_WITNESSED = FORWARDED - {signal.SIGALRM}
+"""Signals that wait for the helper; it needs its alarm."""
+_SPREADING = 5
+"""Milliseconds in which a signal has reached every process of a group."""
+LAST_SECONDS = 0.8
+"""Seconds that the helper has left after a signal, once the command has ended."""
+_END, _LONGEST_LINE = b"\0", 4096
+
+
+class Ending(NamedTuple):
+    """How the command ended."""
+
+    code: int
+    """Its exit code; negative for a signal."""
+    was_stopped: bool
+    """Whether it was asked to stop before."""
+    at: int
+    """Unix seconds."""
+    clock: float
+    """The same on the monotonic clock."""
+
+
+class Link:
+    """The helper's end of its connection to the process that runs the command."""
+
+    def __init__(self, control: int) -> None:
+        self._control, self.ending = control, None
+        self._over = _thread.allocate_lock()
+        self._over.acquire()
+
+    ending: Ending | None
+    """How the command ended; None while it runs."""
+
+    def listen(self, break_off: Callable[[], object]) -> bool:
+        """Calls `break_off` when the command has ended, from a thread. False where no thread can be started."""
+        return start_thread(lambda: self._listen(break_off))
+
+    def wait(self) -> Ending:
+        """Waits for the end of the command."""
+        while self.ending is None:
+            self._over.acquire()
+        return self.ending
+
+    def _listen(self, break_off: Callable[[], object]) -> None:
+        with os.fdopen(self._control, "rb", buffering=0) as control:
+            while byte := control.read(1):
+                if byte != _END:
+                    signal.sigtimedwait([byte[0]], 0)  # it was seen
+                    continue
+                code, was_stopped, at, clock = control.read(_LONGEST_LINE).split()
+                self.ending = Ending(int(code), was_stopped == b"1", int(at), float(clock))
+                break_off()
+                self._over.release()
+        leave_nothing()  # whoever could be told is gone
+        os._exit(0)
+
+
+Report = Callable[[Link], str]
+"""The helper's work: reports the run, and returns what there is to say to a person, one line or nothing."""
+
+
+class Supervisor:
+    """One run of one command.
+
+    Args:
+        seconds: how long the helper may go on after the end of the command.
+        clock: a monotonic clock.
+        now: Unix seconds.
+        complaint: is said in any case, unless `quiet`.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        seconds: float,
+        *,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        complaint: str = "",
+        quiet: bool = False,
+    ) -> None:
+        self._command, self._seconds, self._clock, self._now = command, seconds, clock, now
+        self._complaint, self._quiet = complaint, quiet
+        self._child, self._status = 0, -1
+        self._helper = self._control = self._answer = 0
+        self._was_stopped = False
+        self._kill_at: float | None = None
+
+    def run(self, report: Report) -> NoReturn:
+        """Runs the command, has its run reported, and ends this process as the command ended."""
+        _fill_standard_descriptors()
+        self._wakeup, wakeup_writer = os.pipe()
+        os.set_blocking(wakeup_writer, False)
+        signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
+        before = command_process.catch(lambda number, frame: None)
+        try:
+            self._child = command_process.start(self._command, before)
+        except OSError:  # no process can be made: the command runs all the same, unreported
+            self._say("the run is not reported: this machine allows no more processes")
+            command_process.become(self._command, before)
+        _let_go((self._wakeup, wakeup_writer))
+        self._start_helper(report)
+        command_process.release(before)
+        ending = self._wait()
+        self._say(self._have_reported(ending))
+        command_process.end_as(ending.code)
+
+    # The command ------------------------------------------------------------------------------------------------------
+
+    def _wait(self) -> Ending:
+        """Waits for the end of the command, and of nothing else: it may have left processes behind."""
+        while self._status < 0:
+            for number in self._signals(self._kill_at):
+                if number != signal.SIGCHLD:
+                    self._hand_on(number)
+            if self._kill_at is not None and self._clock() >= self._kill_at:
+                self._kill_at = None
+                self._send(signal.SIGKILL)
+            self._reap()
+        self._was_stopped |= not _STOPS.isdisjoint(self._signals(self._clock()))
+        return Ending(os.waitstatus_to_exitcode(self._status), self._was_stopped, int(self._now()), self._clock())
+
+    def _signals(self, until: float | None) -> bytes:
+        """The numbers of the signals that came, in their order, once there are some or it is `until`."""
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        wait = None if until is None else max(0.0, until - self._clock()) * 1000 + 1
+        return os.read(self._wakeup, _LONGEST_LINE) if poll.poll(wait) else b""
+
+    def _hand_on(self, number: int) -> None:
+        if number in _STOPS:
+            self._was_stopped = True
+            if self._kill_at is None and self._command.kill_after is not None:
+                self._kill_at = self._clock() + self._command.kill_after
+        if not self._reached_group(number):
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # sudo's command belongs to another user
+            os.kill(-self._child if self._command.own_group else self._child, number)
+
+    def _reached_group(self, number: int) -> bool:
+        """Whether the signal went to the whole process group, and so to the command as well."""
+        if not self._helper or os.getpgid(self._child) != os.getpgrp():
+            return False
+        for pause in (0, _SPREADING):
+            select.poll().poll(pause)
+            if number in _waiting_signals(self._helper):
+                with suppress(OSError):
+                    os.write(self._control, bytes([number]))
+                return True
+        return False
+
+    def _reap(self) -> None:
+        """Takes note of children that ended or were stopped; as process 1 also of strangers."""
+        with suppress(ChildProcessError):
+            while (changed := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
+                process, status = changed
+                if process == self._child and os.WIFSTOPPED(status):
+                    _stop_too(os.WSTOPSIG(status))
+                elif process == self._child:
+                    self._status = status
+                elif process == self._helper and not os.WIFSTOPPED(status):
+                    self._helper = 0
+
+    # The helper -------------------------------------------------------------------------------------------------------
+
+    def _start_helper(self, report: Report) -> None:
+        """Signals are blocked here, and stay so in the helper. Where no process can be made there is none."""
+        control, self._control = os.pipe()
+        self._answer, answer = os.pipe()
+        try:
+            self._helper = os.fork()
+        except OSError:
+            return
+        if self._helper:
+            os.close(control)
+            os.close(answer)
+        else:
+            self._help(report, control, answer)
+
+    def _help(self, report: Report, control: int, answer: int) -> NoReturn:
+        """The whole life of the helper."""
+        try:
+            signal.set_wakeup_fd(-1)
+            for descriptor in (self._wakeup, self._control, self._answer):
+                os.close(descriptor)
+            os.dup2(0, 2)  # nothing that it loads may print
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, _WITNESSED)
+            os.write(answer, report(Link(control)).encode("utf-8", "backslashreplace")[:_LONGEST_LINE])
+        finally:
+            leave_nothing()
+            os._exit(0)
+
+    def _have_reported(self, ending: Ending) -> str:
+        """Has the helper report the end, in its time, and returns what it says."""
+        if not self._helper:
+            return "the run was not reported: the process that reports it has ended"
+        message = f"{ending.code} {int(ending.was_stopped)} {ending.at} {ending.clock!r}"
+        with suppress(OSError):
+            os.write(self._control, _END + message.encode())
+        until, asked = ending.clock + self._seconds, None
+        while self._helper and self._clock() < until:
+            stops = not _STOPS.isdisjoint(self._signals(until))
+            if stops and asked is None:
+                asked = self._clock()
+                until = min(until, asked + LAST_SECONDS)
+            elif stops and asked is not None and self._clock() > asked + ECHO:
+                break
+            self._reap()
+        if self._helper:
+            os.kill(self._helper, signal.SIGKILL)
+            os.waitpid(self._helper, 0)
+            return "the report was broken off: cibeacon replay sends what is in the spool"
+        return os.read(self._answer, _LONGEST_LINE).decode("utf-8", "replace")
+
+    def _say(self, text: str) -> None:
+        """One line on stderr, if it can take it: nobody may be reading."""
+        line = "; ".join(part for part in (self._complaint, text) if part)
+        if not line or self._quiet:
+            return
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        poll = select.poll()
+        poll.register(2, select.POLLOUT)
+        with suppress(OSError):
+            if poll.poll(0):
+                os.write(2, f"cibeacon: {line}\n".encode("utf-8", "backslashreplace"))
+
+
+def _fill_standard_descriptors() -> None:
+    """Opens those that the caller closed, for us alone: a pipe of ours must not become stderr."""
+    with suppress(OSError):
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+
+
+def _let_go(ours: Iterable[int]) -> None:
+    """Closes what is the command's alone, once it has it: whoever reads its output must see its end."""
+    with suppress(OSError):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        for name in os.listdir("/dev/fd"):  # noqa: PTH208 - pathlib is not loaded for this
+            if (descriptor := int(name)) > 2 and descriptor not in ours:
+                with suppress(OSError):  # the folder itself is in the list
+                    os.close(descriptor)
+
+
+def _stop_too(number: int) -> None:
+    """Stops this process as the terminal stopped the command, until both go on; a shell waits for that."""
+    if number in _SUSPENDS:
+        handler = signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        signal.signal(number, handler)
+
+
+def _waiting_signals(process: int) -> frozenset[int]:
+    """Signals that were sent to a process and that it blocks; none where the system does not say."""
+    try:
+        with open(f"/proc/{process}/status", "rb") as file:  # noqa: PTH123 - as above
+            text = file.read().partition(b"\nShdPnd:")[2]
+        waiting = int(text.split(maxsplit=1)[0], 16)
+    except (OSError, ValueError, IndexError):
+        return frozenset()
+    return frozenset(number for number in FORWARDED if waiting >> (number - 1) & 1)
