@@ -17,8 +17,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 MOST_LEVELS = 6
 STORIES = {
-    "backfill", "changed_services", "checks", "cli", "dci_steps", "delivery", "doctor", "export", "flow_assign", "manual_run",
-    "replay", "report", "run", "service_lint", "sink_query",
+    "backfill", "changed_services", "checks", "cli", "dci_steps", "delivery", "doctor", "exec", "export", "flow_assign",
+    "manual_run", "replay", "report", "run", "service_lint", "sink_query",
 }  # fmt: skip
 """Packages that may read settings: below them a function takes the values it needs."""
 READ_SETTINGS_TOO = {
@@ -49,7 +49,15 @@ STANDARD_DOORS = {
     "resource": {"files.scrub_child", "git.git_process", "jq.jq_child"},
     "socket": {"sandbox"},
     "threading": {"backfill", "runtime.deadline", "sandbox"},
-    "signal": {"files.scrub", "jq.jq_filter", "runtime.shutdown", "runtime.signal_handling"},
+    "signal": {
+        "files.scrub",
+        "jq.jq_filter",
+        "runtime.command_process",
+        "runtime.group_witness",
+        "runtime.shutdown",
+        "runtime.signal_handling",
+        "runtime.supervisor",
+    },
     "xml": {"files.junit", "sandbox"},
     "fcntl": {"spool"},
     "sqlite3": {"backfill.journal"},

@@ -99,7 +99,7 @@ def _exec() -> None:
     from cibeacon.runtime.supervisor import Supervisor
 
     outer = os.environ.get(command_process.RUN_ID)
-    command = command_process.Command(
+    command = command_process.WrappedCommand(
         line.command,
         outer or f"{int(time.time())}-{os.urandom(6).hex()}",
         own_group=line.group,

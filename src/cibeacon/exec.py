@@ -7,7 +7,7 @@ the spool closes the run as cancelled where neither this process nor the one tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, open_spool, preview_steps
@@ -20,7 +20,7 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, guarded
 from cibeacon.runtime.safe_text import Redactor, clipped, json_text
-from cibeacon.runtime.supervisor import Ending
+from cibeacon.runtime.supervisor import CommandEnd, Link
 from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.signals import PlanInput, builders, has_credential, is_wanted, why_unsendable
 from cibeacon.signals.plan import PlannedSignal, PlanStep, check_signal
@@ -48,24 +48,14 @@ class CommandRun(NamedTuple):
     seconds: float
     """How long reporting may go on once the command has ended."""
 
-    def status(self, ending: Ending) -> str:
+    def status(self, ending: CommandEnd) -> str:
         """How the command ended, in a word. One that was asked to stop and still succeeded has succeeded."""
         if ending.code in self.success_codes:
             return "success"
         return "cancelled" if ending.was_stopped else "failure"
 
 
-class Command(Protocol):
-    """The command, as the helper sees it."""
-
-    ending: Ending | None
-
-    def wait(self) -> Ending:
-        """Waits for its end."""
-        ...
-
-
-def report_command(env: Environment, flags: Mapping[str, str], this: CommandRun, command: Command) -> str:
+def report_command(env: Environment, flags: Mapping[str, str], this: CommandRun, command: Link) -> str:
     """Reports the run of a command until it has ended. Returns one line for a person, or nothing."""
     report = _CommandReport(env, load_settings(flags, env.environ, {}), this)
     if command.ending is None:  # short ones end before anything could be sent
@@ -101,7 +91,7 @@ class _CommandReport:
         finally:
             self._env.halftime(None)
 
-    def close(self, ending: Ending) -> str:
+    def close(self, ending: CommandEnd) -> str:
         """Reports how the command ended."""
         left = max(_SHORTEST, ending.clock + self._this.seconds - _MARGIN - self._env.clock())
         self._env.alarm(left + _MARGIN / 2, 0)
@@ -131,7 +121,7 @@ class _CommandReport:
             self._write_ahead = WriteAhead(self._env, self._settings, run.spool_folder(self._env.environ))
         return self._write_ahead
 
-    def _steps(self, run: Run, status: str, ending: Ending | None = None) -> Iterator[PlanStep]:
+    def _steps(self, run: Run, status: str, ending: CommandEnd | None = None) -> Iterator[PlanStep]:
         """The signal for every sink that takes pipeline runs and is asked to."""
         signal = self._signal(run, status, ending)
         for sink, kinds in KINDS.items():
@@ -146,7 +136,7 @@ class _CommandReport:
                 else:
                     yield step
 
-    def _signal(self, run: Run, status: str, ending: Ending | None) -> PipelineRun:
+    def _signal(self, run: Run, status: str, ending: CommandEnd | None) -> PipelineRun:
         settings, at = self._settings, ending.at if ending else None
         times = settings.run._replace(status=status, started_at=self._env.began, finished_at=at)
         plan_input = PlanInput(

@@ -29,7 +29,7 @@ _SET_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
-class Command(NamedTuple):
+class WrappedCommand(NamedTuple):
     """A command, and how it is run."""
 
     words: tuple[str, ...]
@@ -69,7 +69,7 @@ def release(before: Signals) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, set(before.mask) - {signal.SIGCHLD})
 
 
-def start(command: Command, before: Signals) -> int:
+def start(command: WrappedCommand, before: Signals) -> int:
     """The id of the command's process; signals must be blocked. Raises `OSError` where no process can be made."""
     control, parent = _process_control(), os.getpid()
     child = os.fork()
@@ -90,7 +90,7 @@ def start(command: Command, before: Signals) -> int:
         os._exit(NOT_RUNNABLE)
 
 
-def become(command: Command, before: Signals | None = None) -> NoReturn:
+def become(command: WrappedCommand, before: Signals | None = None) -> NoReturn:
     """Makes this process the command. Where that fails it says why and exits as a shell does."""
     if before:
         for number in FORWARDED - before.ignored:

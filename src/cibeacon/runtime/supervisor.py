@@ -2,9 +2,7 @@
 
 This process starts the command, hands signals on and ends as it did; it loads nothing and talks to nobody. The helper may
 fail, hang or be killed: the command and its exit code do not depend on it. A signal to the whole process group reaches
-the command by itself and must not reach it twice (terraform gives up its state at the second Ctrl-C). The helper is in
-the group and blocks every signal, so what waits for it in /proc/PID/status went to all of them
-(https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
+the command by itself and must not reach it twice: terraform gives up its state at the second Ctrl-C.
 Does not know settings, sinks or what is reported.
 """
 
@@ -19,7 +17,8 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from cibeacon.runtime import command_process
-from cibeacon.runtime.command_process import FORWARDED, Command
+from cibeacon.runtime.command_process import FORWARDED, WrappedCommand
+from cibeacon.runtime.group_witness import GroupWitness
 from cibeacon.runtime.shutdown import leave_nothing
 from cibeacon.runtime.signal_handling import ECHO, start_thread
 
@@ -27,16 +26,12 @@ _STOPS = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 """Signals that ask the command to stop."""
 _SUSPENDS = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 """Signals by which a terminal stops a job for a while."""
-_WITNESSED = FORWARDED - {signal.SIGALRM}
-"""Signals that wait for the helper; it needs its alarm."""
-_SPREADING = 5
-"""Milliseconds in which a signal has reached every process of a group."""
 LAST_SECONDS = 0.8
 """Seconds that the helper has left after a signal, once the command has ended."""
-_END, _LONGEST_LINE = b"\0", 4096
+_LONGEST_LINE = 4096
 
 
-class Ending(NamedTuple):
+class CommandEnd(NamedTuple):
     """How the command ended."""
 
     code: int
@@ -57,14 +52,14 @@ class Link:
         self._over = _thread.allocate_lock()
         self._over.acquire()
 
-    ending: Ending | None
+    ending: CommandEnd | None
     """How the command ended; None while it runs."""
 
     def listen(self, break_off: Callable[[], object]) -> bool:
         """Calls `break_off` when the command has ended, from a thread. False where no thread can be started."""
         return start_thread(lambda: self._listen(break_off))
 
-    def wait(self) -> Ending:
+    def wait(self) -> CommandEnd:
         """Waits for the end of the command."""
         while self.ending is None:
             self._over.acquire()
@@ -72,12 +67,9 @@ class Link:
 
     def _listen(self, break_off: Callable[[], object]) -> None:
         with os.fdopen(self._control, "rb", buffering=0) as control:
-            while byte := control.read(1):
-                if byte != _END:
-                    signal.sigtimedwait([byte[0]], 0)  # it was seen
-                    continue
-                code, was_stopped, at, clock = control.read(_LONGEST_LINE).split()
-                self.ending = Ending(int(code), was_stopped == b"1", int(at), float(clock))
+            while line := control.read(_LONGEST_LINE):
+                code, was_stopped, at, clock = line.split()
+                self.ending = CommandEnd(int(code), was_stopped == b"1", int(at), float(clock))
                 break_off()
                 self._over.release()
         leave_nothing()  # whoever could be told is gone
@@ -100,7 +92,7 @@ class Supervisor:
 
     def __init__(
         self,
-        command: Command,
+        command: WrappedCommand,
         seconds: float,
         *,
         clock: Callable[[], float],
@@ -112,6 +104,7 @@ class Supervisor:
         self._complaint, self._quiet = complaint, quiet
         self._child, self._status = 0, -1
         self._helper = self._control = self._answer = 0
+        self._witness = GroupWitness()
         self._was_stopped = False
         self._kill_at: float | None = None
 
@@ -128,15 +121,17 @@ class Supervisor:
             self._say("the run is not reported: this machine allows no more processes")
             command_process.become(self._command, before)
         _let_go((self._wakeup, wakeup_writer))
+        self._witness.start()
         self._start_helper(report)
         command_process.release(before)
         ending = self._wait()
+        self._witness.end()
         self._say(self._have_reported(ending))
         command_process.end_as(ending.code)
 
     # The command ------------------------------------------------------------------------------------------------------
 
-    def _wait(self) -> Ending:
+    def _wait(self) -> CommandEnd:
         """Waits for the end of the command, and of nothing else: it may have left processes behind."""
         while self._status < 0:
             for number in self._signals(self._kill_at):
@@ -147,7 +142,7 @@ class Supervisor:
                 self._send(signal.SIGKILL)
             self._reap()
         self._was_stopped |= not _STOPS.isdisjoint(self._signals(self._clock()))
-        return Ending(os.waitstatus_to_exitcode(self._status), self._was_stopped, int(self._now()), self._clock())
+        return CommandEnd(os.waitstatus_to_exitcode(self._status), self._was_stopped, int(self._now()), self._clock())
 
     def _signals(self, until: float | None) -> bytes:
         """The numbers of the signals that came, in their order, once there are some or it is `until`."""
@@ -161,24 +156,13 @@ class Supervisor:
             self._was_stopped = True
             if self._kill_at is None and self._command.kill_after is not None:
                 self._kill_at = self._clock() + self._command.kill_after
-        if not self._reached_group(number):
+        in_group = os.getpgid(self._child) == os.getpgrp()
+        if not (in_group and self._witness.saw(number)):
             self._send(number)
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):  # sudo's command belongs to another user
             os.kill(-self._child if self._command.own_group else self._child, number)
-
-    def _reached_group(self, number: int) -> bool:
-        """Whether the signal went to the whole process group, and so to the command as well."""
-        if not self._helper or os.getpgid(self._child) != os.getpgrp():
-            return False
-        for pause in (0, _SPREADING):
-            select.poll().poll(pause)
-            if number in _waiting_signals(self._helper):
-                with suppress(OSError):
-                    os.write(self._control, bytes([number]))
-                return True
-        return False
 
     def _reap(self) -> None:
         """Takes note of children that ended or were stopped; as process 1 also of strangers."""
@@ -191,6 +175,8 @@ class Supervisor:
                     self._status = status
                 elif process == self._helper and not os.WIFSTOPPED(status):
                     self._helper = 0
+                elif not os.WIFSTOPPED(status):
+                    self._witness.ended(process)
 
     # The helper -------------------------------------------------------------------------------------------------------
 
@@ -214,21 +200,22 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for descriptor in (self._wakeup, self._control, self._answer):
                 os.close(descriptor)
+            self._witness.let_go()
             os.dup2(0, 2)  # nothing that it loads may print
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, _WITNESSED)
+            signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED - {signal.SIGALRM})
             os.write(answer, report(Link(control)).encode("utf-8", "backslashreplace")[:_LONGEST_LINE])
         finally:
             leave_nothing()
             os._exit(0)
 
-    def _have_reported(self, ending: Ending) -> str:
+    def _have_reported(self, ending: CommandEnd) -> str:
         """Has the helper report the end, in its time, and returns what it says."""
         if not self._helper:
             return "the run was not reported: the process that reports it has ended"
         message = f"{ending.code} {int(ending.was_stopped)} {ending.at} {ending.clock!r}"
         with suppress(OSError):
-            os.write(self._control, _END + message.encode())
+            os.write(self._control, message.encode())
         until, asked = ending.clock + self._seconds, None
         while self._helper and self._clock() < until:
             stops = not _STOPS.isdisjoint(self._signals(until))
@@ -283,14 +270,3 @@ def _stop_too(number: int) -> None:
         handler = signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
         signal.signal(number, handler)
-
-
-def _waiting_signals(process: int) -> frozenset[int]:
-    """Signals that were sent to a process and that it blocks; none where the system does not say."""
-    try:
-        with open(f"/proc/{process}/status", "rb") as file:  # noqa: PTH123 - as above
-            text = file.read().partition(b"\nShdPnd:")[2]
-        waiting = int(text.split(maxsplit=1)[0], 16)
-    except (OSError, ValueError, IndexError):
-        return frozenset()
-    return frozenset(number for number in FORWARDED if waiting >> (number - 1) & 1)
