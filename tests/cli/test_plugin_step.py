@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.settings import all_options
 from processes import cibeacon
 from repositories import Worktree
 
@@ -51,3 +55,32 @@ def test_a_command_that_is_wrong_costs_a_build_only_where_strict(shop, strict, c
 def test_elsewhere_a_command_line_without_a_word_shows_the_help(shop, environ):
     ended = cibeacon(environ=environ | {"PLUGIN_DX_URL": "acme"}, cwd=shop)
     assert "Usage:" in ended.out + ended.err
+
+
+def settings_in(document):
+    """The names under every `settings:` or `with:` of our own steps."""
+    if isinstance(document, list):
+        return [name for part in document for name in settings_in(part)]
+    if not isinstance(document, dict):
+        return []
+    ours = "cibeacon" in str(document.get("image") or document.get("uses") or "")
+    names = list(document.get("settings") or document.get("with") or ()) if ours else []
+    return names + settings_in(list(document.values()))
+
+
+@pytest.mark.parametrize(
+    "kit",
+    [
+        "drone/.drone.yml",
+        "woodpecker/.woodpecker.yml",
+        "harness/steps.yaml",
+        "gitea/cibeacon.yml",
+        "forgejo/cibeacon.yml",
+    ],
+)
+def test_the_files_to_copy_give_settings_that_exist(kit):
+    document = yaml.safe_load((Path(__file__).parents[2] / "integrations" / kit).read_text(encoding="utf-8"))
+    known = {option.name for group in all_options().values() for option in group}
+    names = settings_in(document)
+    assert "dx_token" in names
+    assert set(names) <= known | {"command"}

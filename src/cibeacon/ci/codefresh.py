@@ -6,6 +6,7 @@ https://codefresh.io/docs/docs/pipelines/variables/
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
+from cibeacon.git.remote_url import RemoteUrl, parse
 from cibeacon.model.context import Context, PullRequest
 
 _MILLISECONDS = 10**11
@@ -17,8 +18,7 @@ class Codefresh(CISystem):
 
     name = "codefresh"
     title = "Codefresh"
-    deepen = "clone the whole history (git-clone step: no depth)"
-    check_out = "run in the folder of the git-clone step (working_directory: ${{clone}})"
+    check_out = "clone before this step (a git-clone step named main_clone)"
 
     def read(self, env: Variables) -> Context:
         """The run as the variables describe it. Codefresh names no server of the repository but in the commit's URL."""
@@ -47,6 +47,11 @@ class Codefresh(CISystem):
             ci=True,
             base_config=pull_request is not None,
         )
+
+    def repository_url(self, env: Variables) -> RemoteUrl | None:
+        """The repository on the server of the commit's URL."""
+        server, repository = env.server("CF_COMMIT_URL"), env.join("CF_REPO_OWNER", "CF_REPO_NAME")
+        return parse(f"https://{server}/{repository}") if server and repository else None
 
 
 def _pipeline_id(env: Variables) -> str | None:

@@ -18,7 +18,7 @@ class Woodpecker(CISystem):
 
     name = "woodpecker"
     title = "Woodpecker"
-    deepen = "clone the whole history (clone: the plugin's settings partial: false and depth: 0)"
+    deepen = "clone the whole history (clone: the settings partial: false, and no depth)"
     check_out = "let the pipeline clone (no skip_clone: true)"
 
     def read(self, env: Variables) -> Context:
