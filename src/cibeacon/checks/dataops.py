@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked, ok, warn
-from cibeacon.checks.network import refused_token
+from cibeacon.checks.network import refused_token, too_slow
 from cibeacon.dataops.access import Access, server_url
 from cibeacon.dataops.errors import DataopsError
 from cibeacon.runtime.deadline import Deadline
+
+_SLOW = ("timed out", "took too long", "time for it was used up")
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
@@ -30,15 +32,16 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
 
 
 def _refusal(view: View, target: Target, error: DataopsError) -> HostAnswer:
-    source = view.settings.origins["dataops_token"].source
-    said = f"{target.url}: {error.why}"
-    if error.status is None:
-        return HostAnswer(fail(said, f"{error.hint}.", target.url_source), not_checked("it was not reached"))
-    if error.status >= 500 or error.status == 429:
-        return HostAnswer(warn(said, f"{error.hint}.", target.url_source), not_checked("it was not reached"))
-    if 300 <= error.status < 400:
-        return HostAnswer(fail(said, f"{error.hint}.", target.url_source), not_checked("it was not reached"))
-    return HostAnswer(ok(f"{target.url} answers", source=target.url_source), _auth(target, error, source))
+    source, status = view.settings.origins["dataops_token"].source, error.status
+    if status is not None and 400 <= status < 500 and status != 429:
+        return HostAnswer(ok(f"{target.url} answers", source=target.url_source), _auth(target, error, source))
+    said, hint = f"{target.url}: {error.why}", f"{error.hint.rstrip('.')}."
+    if status is None and any(part in error.why for part in _SLOW):
+        reach = too_slow(target)
+    else:
+        judge = warn if status == 429 or (status or 0) >= 500 else fail
+        reach = judge(said, hint, target.url_source)
+    return HostAnswer(reach, not_checked("it was not reached"))
 
 
 def _auth(target: Target, error: DataopsError, source: str) -> Answer:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cibeacon.checks import HostAnswer, Target, View, fail, not_checked, ok, warn
-from cibeacon.checks.network import refused_token
+from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked, ok, warn
+from cibeacon.checks.network import refused_token, too_slow
 from cibeacon.ci.forge_client import ForgeClient
+from cibeacon.model.endpoint import Endpoint
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 
@@ -32,9 +33,22 @@ def _refusal(target: Target, error: HostError, source: str, url_source: str) -> 
     said, hint = f"{error.what}: {error.why}", f"{error.hint.rstrip('.')}."
     reached = ok(f"{target.url} answers", source=url_source)
     if error.status is None:
-        return HostAnswer(fail(said, hint, url_source), not_checked("it was not reached"))
+        return HostAnswer(_lost(target, error, said, hint), not_checked("it was not reached"))
     if error.status == 401:
         return HostAnswer(reached, refused_token(target, "HTTP 401", hint, source))
     if error.status == 429 or error.status >= 500:
         return HostAnswer(reached, warn(said, "Run it again later.", source))
     return HostAnswer(reached, fail(said, hint, source))
+
+
+def _lost(target: Target, error: HostError, said: str, hint: str) -> Answer:
+    """Why there was no answer, as far as the network's own error says more than the API's client."""
+    from cibeacon.http import translate_error
+
+    cause = error.__cause__
+    if isinstance(cause, TimeoutError) or "timed out" in str(cause):
+        return too_slow(target)
+    if not isinstance(cause, OSError):
+        return fail(said, hint, target.url_source)
+    lost = translate_error(cause, Endpoint(target.url, ""))
+    return fail(f"{target.url}: {lost.error}", lost.advice, target.url_source)

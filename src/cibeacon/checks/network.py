@@ -104,15 +104,19 @@ def _lost(outcome: Outcome, target: Target) -> Answer:
 
     message, hint = f"{target.url}: {outcome.error}", str(outcome.reason)
     if outcome.error in _TOO_SLOW:
-        return warn(
-            f"{target.url} did not answer in time", f"Look whether a firewall drops it. {hint}", target.url_source
-        )
+        return too_slow(target)
     if outcome.error == UNTRUSTED:
         from cibeacon.http.certificate import issuer
 
         if name := issuer(target.url):
             message = f"{message}: {name} issued it"
     return fail(message, hint, target.url_source)
+
+
+def too_slow(target: Target) -> Answer:
+    """A system that takes longer than this check waits."""
+    hint = "Look whether a firewall or a proxy drops the connection; a report waits longer."
+    return warn(f"{target.url} did not answer in time", hint, target.url_source)
 
 
 def _address(target: Target) -> str:
@@ -168,9 +172,13 @@ def _configured(name: str, view: View) -> Answer:
 
 def reach(name: str) -> Callable[[View], Answer]:
     """Whether a system answers."""
-    return lambda view: view.answers[name].reach if name in view.answers else not_checked(view.offline or "not asked")
+    return lambda view: view.answers[name].reach if name in view.answers else _not_asked(view)
 
 
 def auth(name: str) -> Callable[[View], Answer]:
     """Whether a system takes the credential."""
-    return lambda view: view.answers[name].auth if name in view.answers else not_checked(view.offline or "not asked")
+    return lambda view: view.answers[name].auth if name in view.answers else _not_asked(view)
+
+
+def _not_asked(view: View) -> Answer:
+    return not_checked(view.offline or view.unseen.get("network", "it was not asked"))
