@@ -5,14 +5,14 @@ Does not know flags or how a report is shown. What fails unexpectedly here is ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cibeacon.changed_services import explore, identify, problem_notice, stop_notices
 from cibeacon.changes.service_changes import merged_prs
 from cibeacon.ci.ci_system import Variables
 from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
-from cibeacon.model.report import Notice, Report
+from cibeacon.model.report import Notice, Outcome, Report
 from cibeacon.model.signals import JobState
 from cibeacon.run import Run
 from cibeacon.runtime import paths
@@ -39,7 +39,7 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
     else:
         outcomes, more = deliver(env, run.settings, steps, write_ahead, run.deadline, run.interrupted)
     silent = [problem_notice(problem) for problem in run.settings.problems if not kinds_made_invalid(problem)]
-    notices = (*run.notices, *stop_notices(run), *notices, *more, *silent)
+    notices = (*run.notices, *stop_notices(run), *notices, *more, *_pointers(outcomes), *silent)
     reasons = {outcome.reason for outcome in outcomes}
     report = Report(
         context=run.about,
@@ -51,6 +51,12 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
         host_title=run.host.title,
     )
     return report, run.settings
+
+
+def _pointers(outcomes: Iterable[Outcome]) -> Iterator[Notice]:
+    """Which checks say more of a sink that was not reached, or that refuses the credential."""
+    for sink in dict.fromkeys(outcome.sink for outcome in outcomes if outcome.request and outcome.retryable):
+        yield Notice("info", f"cibeacon doctor --only {sink} says more")
 
 
 def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> Run:

@@ -15,6 +15,7 @@ from canaries import Canary, leaked
 from cibeacon.checks.table import CHECKS, IDS
 from cibeacon.settings import all_options
 from doctor_place import TOKEN, DoctorPlace, findings
+from processes import cibeacon
 from spool_records import told
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text())
@@ -303,7 +304,6 @@ def test_it_works_where_nothing_does(tmp_path):
 
 def test_in_the_action_only_a_strict_step_fails(place):
     environ = place.environ() | {"INPUT_COMMAND": "doctor", "DX_API_TOKEN": "wrong-token-1"}
-    from processes import cibeacon
 
     def code(**more):
         return cibeacon(environ=environ | more, cwd=place.root, began=int(time.time()), stage="main").code
@@ -341,3 +341,9 @@ def test_the_process_s_own_environment_is_not_needed(place):
     assert "HOME" in os.environ
     environ = {name: text for name, text in place.environ().items() if name != "HOME"}
     assert findings(place.run("--format=json", environ=environ)) == {}
+
+
+@pytest.mark.parametrize("environ", [{"DX_API_TOKEN": "wrong-token-1"}, {"CIBEACON_DX_URL": "http://127.0.0.1:9"}, {}])
+def test_a_report_that_was_not_taken_names_the_checks_to_run(place, environ):
+    ended = cibeacon("report", environ=place.environ() | environ, cwd=place.root)
+    assert ("cibeacon doctor --only dx says more" in ended.out) == bool(environ)

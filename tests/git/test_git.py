@@ -690,3 +690,16 @@ def test_the_top_is_found_from_below_and_stays_put_outside(tree, tmp_path):
     assert toplevel(below) == tree.root
     assert toplevel(Path("/")) == Path("/")
     assert toplevel(tmp_path) == tmp_path
+
+
+def test_what_git_says_of_a_repository_that_it_cannot_read_is_known(tree):
+    assert repository(tree.root).complaint() is None
+    (tree.root / ".git/config").write_text("[broken\n")
+    assert "bad config line 1" in (repository(tree.root).complaint() or "")
+
+
+def test_the_depth_of_a_clone_is_counted(tree, tmp_path):
+    for number in range(3):
+        tree.commit({"a": f"{number}"})
+    shallow = cloned(tree.root, tmp_path / "shallow", "--depth=2")
+    assert (repository(tree.root).depth(), repository(shallow).depth()) == (4, 2)

@@ -130,3 +130,12 @@ def test_a_secret_in_an_address_is_not_shown():
     with pytest.raises(SpoolError) as told:
         Bucket("s3://AKIA:sEcReT@bucket/a", lambda: 60.0).list()
     assert "sEcReT" not in str(told.value)
+
+
+def test_trying_a_bucket_takes_away_what_it_wrote(monkeypatch):
+    objects = {}
+    bucket = Bucket("s3://bucket/spool", lambda: 60.0)
+    monkeypatch.setattr(bucket, "put", objects.update)
+    monkeypatch.setattr(bucket, "delete", lambda names: [objects.pop(name) for name in names])
+    BucketSpool(bucket).try_writing("word")
+    assert objects == {}

@@ -336,3 +336,29 @@ def test_what_somebody_did_not_come_to_finish_goes_after_an_hour_and_nothing_els
     place.tidy(now)
     assert {path.name for path in place.folder.iterdir()} == {young, theirs, told().name}
     Spool(place.folder / "nowhere", fresh).tidy(now)
+
+
+def test_trying_the_folder_leaves_nothing_in_it_and_makes_none(place):
+    place.try_writing("word")
+    assert not place.folder.parent.exists()
+    place.keep([told(1)])
+    place.try_writing("word")
+    assert found(place) == [told(1)]
+
+
+def test_trying_a_folder_that_cannot_be_written_says_why(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match=r"Signals cannot be kept in .*/file/spool"):
+        Spool(tmp_path / "file/spool", fresh).try_writing("word")
+
+
+def test_trying_waits_for_the_lock_no_longer_than_keeping_does(place):
+    place.keep([told(1)])
+    holder = os.open(place.folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(SpoolError, match=r"holds the folder's lock"):
+            Spool(place.folder, fresh, LockPatience(1.0, lambda seconds: None)).try_writing("word")
+    finally:
+        os.close(holder)
+    assert found(place) == [told(1)]
