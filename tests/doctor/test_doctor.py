@@ -214,20 +214,6 @@ def test_signals_that_have_waited_long_are_a_warning(place, seconds, state):
     assert "1 signal waits" in row["message"]
 
 
-@pytest.mark.parametrize("skew", [3600, -3600])
-def test_a_clock_that_is_wrong_is_a_warning_of_its_own(place, skew):
-    ended = place.run("--format=json", began=int(time.time()) + skew)
-    assert findings(ended) == {"network.clock": "warn"}
-    row = next(row for row in ended.document["findings"] if row["id"] == "network.clock")
-    assert ("ahead of" if skew > 0 else "behind") in row["message"]
-
-
-def test_a_wrong_clock_is_not_blamed_on_the_secret_of_dci(place):
-    environ = place.environ() | place.sandbox.dci.account.exports(place.sandbox.url)
-    ended = place.run("--format=json", environ=environ, began=int(time.time()) + 90_000)
-    assert "dci.auth" not in findings(ended) or "clock" in ended.out
-
-
 def test_only_and_skip_take_ids_and_beginnings_of_them(place):
     def ids(*argv):
         return [row["id"] for row in place.run("--format=json", "--offline", *argv).document["findings"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
+from email.utils import formatdate
 from ipaddress import ip_address
 
 import pytest
@@ -79,6 +81,27 @@ def test_a_system_that_asks_to_slow_down_leaves_the_token_open(place):
         ended, rows = asked(place, server.url)
     assert findings(ended) == {}
     assert (rows["dx.reach"]["state"], rows["dx.auth"]["state"]) == ("ok", "not-checked")
+
+
+@pytest.mark.parametrize(("ahead", "side"), [(3600, "behind"), (-3600, "ahead of")])
+def test_a_clock_that_is_wrong_is_a_warning_of_its_own(place, ahead, side):
+    date = formatdate(time.time() + ahead, usegmt=True)
+    with FaultServer(answers(response(REFUSAL, status="422 No", Date=date))) as server:
+        ended, rows = asked(place, server.url)
+    assert findings(ended) == {"network.clock": "warn"}
+    assert f"60 minutes {side}" in rows["network.clock"]["message"]
+
+
+@pytest.mark.parametrize(("ahead", "found"), [(90_000, {"network.clock": "warn"}), (0, {"dci.auth": "fail"})])
+def test_a_signature_that_is_too_old_is_the_clock_s_where_that_is_wrong(place, ahead, found):
+    date = formatdate(time.time() + ahead, usegmt=True)
+    refusal = json.dumps({"message": "HmacMechanism failed: signature is expired", "status_code": 401}).encode()
+    with FaultServer(answers(response(refusal, status="401 No", Date=date))) as server:
+        environ = place.environ() | place.sandbox.dci.account.exports(server.url)
+        ended = place.run(
+            "--format=json", "--skip=forge", "--skip=dx", environ=environ | {"CIBEACON_DX_URL": server.url}
+        )
+    assert findings(ended) == found
 
 
 def test_a_port_where_nobody_listens_is_said_to_be_one(place):

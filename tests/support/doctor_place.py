@@ -69,11 +69,10 @@ class DoctorPlace:
             "DX_API_TOKEN": TOKEN,
         }
 
-    def run(self, *argv, environ=None, cwd=None, began=None, stage="single"):
+    def run(self, *argv, environ=None, cwd=None):
         """`cibeacon doctor` there."""
         environ = self.environ() if environ is None else environ
-        began = int(time.time()) if began is None else began
-        return cibeacon("doctor", *argv, environ=environ, cwd=cwd or self.root, began=began, stage=stage)
+        return cibeacon("doctor", *argv, environ=environ, cwd=cwd or self.root, began=int(time.time()))
 
 
 def findings(ended):

@@ -43,7 +43,7 @@ def depth(view: View) -> Answer:
     git, changes = view.git, view.changes
     if not git.shallow:
         return ok("the clone has its whole history")
-    size = f"the clone is shallow ({git.depth:,} {'commit' if git.depth == 1 else 'commits'})"
+    size = f"the clone is shallow ({_count(git.depth, 'commit')})"
     if changes is None or changes.status != "unknown":
         return ok(f"{size}, which is enough for this run")
     if view.offline:
@@ -63,8 +63,12 @@ def commit_range(view: View) -> Answer:
         return warn(f"changed services are unknown: {changes.unknown.why}", _sentence(hint))
     ends = f"{changes.base[:_SHORT]}..{changes.head[:_SHORT]}, " if changes.base and changes.head else ""
     unowned = f", {changes.unmatched:,} of them in no service" if changes.unmatched else ""
-    files = f"; {changes.changed_files:,} files{unowned}" if changes.changed_files is not None else ""
-    return ok(f"{ends}{changes.how or 'as given'}: {len(changes.services)} services changed{files}")
+    files = f"; {_count(changes.changed_files, 'file')}{unowned}" if changes.changed_files is not None else ""
+    return ok(f"{ends}{changes.how or 'as given'}: {_count(len(changes.services), 'service')} changed{files}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _sentence(text: str) -> str:

@@ -30,6 +30,11 @@ class Asked(NamedTuple):
     skew: float | None
 
     @property
+    def is_skewed(self) -> bool:
+        """Whether the clocks differ by too much."""
+        return self.skew is not None and abs(self.skew) > _MOST_SKEW
+
+    @property
     def said(self) -> str:
         """What was wrong, as a clause."""
         return str(self.outcome.error or self.outcome.reason or "no answer").rstrip(".")
