@@ -46,12 +46,11 @@ def time(text: str, rules: TimeRules) -> int:
     """Unix seconds: from Unix seconds, milliseconds, or ISO 8601 with a zone, or in the zone of the file."""
     _refuse_rounded(text)
     seconds = parsers.timestamp(_with_zone(text, rules.zone))
+    if EARLIEST <= seconds <= rules.now + AHEAD:
+        return seconds
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if seconds < EARLIEST:
-        raise ValueError(f"would be {date}, so it is no Unix time")
-    if seconds > rules.now + AHEAD:
-        raise ValueError(f"would be {date}, which lies ahead")
-    return seconds
+    what = "so it is no Unix time" if seconds < EARLIEST else "which lies ahead"
+    raise ValueError(f"would be {date}, {what}")
 
 
 def repository(text: str) -> str:

@@ -95,7 +95,7 @@ def fingerprint(base_url: str, kind: str, content: bytes, repetition: int = 0) -
 
 
 def _parse(column: Column, text: str, rules: TimeRules) -> Any:
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("is not UTF-8")
     return column.parse(text, rules)
 

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ _LAST_MOMENT = 253_402_300_799
 
 def text(given: str) -> str:
     """Any text without a line break or another control character."""
-    if any(ord(character) < 32 or ord(character) == 127 for character in given):
+    if not given.isprintable() and any(ord(character) < 32 or ord(character) == 127 for character in given):
         raise ValueError("holds a control character")
     return given
 
@@ -214,6 +215,7 @@ def url(given: str) -> str:
     return given.rstrip("/")
 
 
+@lru_cache
 def plain_http_refused(url: str) -> bool:
     """True when `url` would carry a credential unencrypted over a network; this machine is known by its name alone."""
     try:
