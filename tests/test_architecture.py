@@ -40,17 +40,17 @@ LIGHT = {
 STANDARD_DOORS = {
     "subprocess": {
         "demo",
-        "files.scrub",
+        "files.redaction",
         "git.git_process",
         "jq.jq_filter",
         "runtime.shutdown",
         "runtime.isolated_child",
     },
-    "resource": {"files.scrub_child", "git.git_process", "jq.jq_child"},
+    "resource": {"files.redaction_child", "git.git_process", "jq.jq_child"},
     "socket": {"sandbox"},
     "threading": {"backfill", "runtime.deadline", "sandbox"},
     "signal": {
-        "files.scrub",
+        "files.redaction",
         "jq.jq_filter",
         "runtime.command_process",
         "runtime.group_witness",
@@ -69,13 +69,13 @@ LIBRARY_DOORS = {
     "github": {"ci"},
     "gitlab": {"ci", "dataops"},
     "jq": {"jq.jq_child"},
-    "regex": {"files.scrub_child"},
+    "regex": {"files.redaction_child"},
     "yaml": {"services.config_file"},
     "click": {"cli"},
     "fsspec": {"spool.object_store"},
     "rich": {"cli"},
 }
-CHILDREN = {"files.scrub_child", "jq.jq_child"}
+CHILDREN = {"files.redaction_child", "jq.jq_child"}
 """Files that are run as processes of their own."""
 
 

@@ -145,7 +145,7 @@ def open_client(
 
     redact = None
     if settings.dci.dci_redact:
-        from cibeacon.files.scrub import file_redaction  # few runs send files
+        from cibeacon.files.redaction import file_redaction  # few runs send files
 
         redact = file_redaction(settings.dci.dci_redact_patterns, env.environ)
     client = HttpClient(

@@ -21,7 +21,7 @@ from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import Outcome, OutcomeStatus
 from cibeacon.model.request import Exchange, Request, Response, SinkResult
 from cibeacon.runtime.deadline import Deadline, Unwatched, within
-from cibeacon.runtime.errors import ScrubError
+from cibeacon.runtime.errors import RedactionError
 from cibeacon.runtime.paths import Watch, watched
 
 TRIES = 5
@@ -38,7 +38,7 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 Redaction: TypeAlias = Callable[[Request, float], AbstractContextManager[Request]]
-"""For a request with a file and the seconds left: the request with what may leave of the file. Raises `ScrubError`."""
+"""For a request with a file and the seconds left: the request with what may leave of the file. Raises `RedactionError`."""
 Attempt: TypeAlias = tuple[Response | Lost, float | None]
 """The response, and the least seconds before another attempt; None when another attempt would not help."""
 
@@ -111,7 +111,7 @@ class HttpClient:
         try:
             with self._redact(request, deadline.remaining()) as redacted:
                 return self._send_request(redacted, endpoint, deadline, tries, repeated=repeated)
-        except ScrubError as error:
+        except RedactionError as error:
             return Lost("not redacted", str(error), transient=False, received=False), 0
 
     def _send_request(

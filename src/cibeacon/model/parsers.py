@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -215,7 +214,6 @@ def url(given: str) -> str:
     return given.rstrip("/")
 
 
-@lru_cache
 def plain_http_refused(url: str) -> bool:
     """True when `url` would carry a credential unencrypted over a network; this machine is known by its name alone."""
     try:

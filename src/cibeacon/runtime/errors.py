@@ -51,8 +51,8 @@ class SpoolError(CibeaconError):
     """Signals cannot be kept for later, or not be read back."""
 
 
-class ScrubError(CibeaconError):
-    """A file cannot be cleared of secrets, so it does not leave."""
+class RedactionError(CibeaconError):
+    """A file cannot be redacted, so it does not leave."""
 
 
 class OutOfTime(KeyboardInterrupt):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cibeacon.model.request import Request
 from cibeacon.runtime import paths
-from cibeacon.runtime.errors import ScrubError
+from cibeacon.runtime.errors import RedactionError
 from cibeacon.runtime.isolated_child import run_isolated
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.runtime.shutdown import OwnFolder
@@ -36,7 +36,7 @@ _NEEDLES = ("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "remoteci/", 
 """A text without any of them holds no default secret: so most of a log is never held against a regular expression."""
 MEMORY = 256 << 20
 """Bytes of address space, Python's own 30 MiB included."""
-_CHILD = Path(__file__).with_name("scrub_child.py")
+_CHILD = Path(__file__).with_name("redaction_child.py")
 _BEGINNING = 8 << 10
 _LONGEST_REASON = 200
 _OTHER = "application/octet-stream"
@@ -58,19 +58,19 @@ def file_redaction(
 def _redacted(
     request: Request, seconds: float, patterns: Sequence[str], environ: Mapping[str, str]
 ) -> Iterator[Request]:
-    """The request as it is, where it has no file or one that is no text. Raises `ScrubError`."""
+    """The request as it is, where it has no file or one that is no text. Raises `RedactionError`."""
     source, mime = request.file, (request.headers or {}).get("DCI-MIME", "")
     if source is None or not _is_text(source, mime):
         yield request
         return
     with _own_folder() as folder:
         copy = folder / source.name
-        scrub(source, copy, patterns, seconds=seconds, environ=environ)
+        redact(source, copy, patterns, seconds=seconds, environ=environ)
         yield request._replace(file=copy)
 
 
-def scrub(source: Path, target: Path, patterns: Sequence[str], *, seconds: float, environ: Mapping[str, str]) -> None:
-    """Copies `source` to the new file `target`, masked. Raises nothing but `ScrubError`; there is no copy then."""
+def redact(source: Path, target: Path, patterns: Sequence[str], *, seconds: float, environ: Mapping[str, str]) -> None:
+    """Copies `source` to the new file `target`, masked. Raises nothing but `RedactionError`; there is no copy then."""
     task = {"patterns": list(patterns), "needles": _NEEDLES if tuple(patterns) == DEFAULTS else ()}
     try:
         with os.fdopen(paths.open_regular(source), "rb") as given, target.open("xb") as taken:
@@ -88,7 +88,7 @@ def scrub(source: Path, target: Path, patterns: Sequence[str], *, seconds: float
     except subprocess.TimeoutExpired as error:
         raise _stopped(source, seconds) from error
     except OSError as error:
-        raise ScrubError(
+        raise RedactionError(
             f"{source.name} cannot be redacted", clipped(error.strerror, _LONGEST_REASON), _HINT
         ) from error
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -96,13 +96,13 @@ def scrub(source: Path, target: Path, patterns: Sequence[str], *, seconds: float
     if code:
         last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
         reason = clipped(last, _LONGEST_REASON) or f"its process ended with exit code {code}"
-        raise ScrubError(f"{source.name} cannot be redacted", reason, "Look at the space for temporary files.")
+        raise RedactionError(f"{source.name} cannot be redacted", reason, "Look at the space for temporary files.")
 
 
-def _stopped(source: Path, seconds: float) -> ScrubError:
+def _stopped(source: Path, seconds: float) -> RedactionError:
     reason = f"it took more than {seconds:.3g} s"
     hint = "Look for a pattern that tries too much (setting dci_redact_patterns), or give dci_upload_timeout more time."
-    return ScrubError(f"{source.name} is not redacted", reason, hint)
+    return RedactionError(f"{source.name} is not redacted", reason, hint)
 
 
 def _own_folder() -> OwnFolder:
@@ -123,9 +123,9 @@ def _is_text(path: Path, mime: str) -> bool:
         raise _not_copied(error) from error
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         hint = "Write it as UTF-8, or leave it out (setting dci_files)."
-        raise ScrubError(f"{path.name} is not redacted", "it is UTF-16, in which nothing would be found", hint)
+        raise RedactionError(f"{path.name} is not redacted", "it is UTF-16, in which nothing would be found", hint)
     return mime != _OTHER or b"\0" not in beginning
 
 
-def _not_copied(error: OSError) -> ScrubError:
-    return ScrubError("A file is not redacted", f"it cannot be copied ({error.strerror})", _HINT)
+def _not_copied(error: OSError) -> RedactionError:
+    return RedactionError("A file is not redacted", f"it cannot be copied ({error.strerror})", _HINT)

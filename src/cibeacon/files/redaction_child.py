@@ -1,6 +1,6 @@
 """The process that copies one text file and masks what patterns match, as long as its time lasts. Knows nothing of the run.
 
-`scrub` runs this file by its path, isolated and with limits as arguments; no module imports it. A regular expression
+`redaction` runs this file by its path, isolated and with limits as arguments; no module imports it. A regular expression
 may be a stranger's and take for ever, and nothing in its own process could stop it. stdin holds the patterns and needles
 as JSON. Lines are copied one by one, long ones in parts, so that memory stays small whatever the file; `regex` says at
 the end of a part whether a match may go on (https://github.com/mrabarnett/mrab-regex, "partial matches").
