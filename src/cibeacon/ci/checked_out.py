@@ -20,7 +20,8 @@ def complete(context: Context, repository: Repository) -> tuple[Context, tuple[N
     """The context with what the checkout adds, and what the user should know of it."""
     try:
         checkout = repository.checkout()
-        parents = (repository.parents(checkout.head) or ()) if checkout.head else ()
+        names_commits = context.pull_request or context.push or context.commit_sha or context.checkout_sha
+        parents = (repository.parents(checkout.head) or ()) if checkout.head and names_commits else ()
         context = _with_full_ids(context, checkout, parents, repository)
     except CheckoutError as error:
         return _without_git(context, (Notice("info", str(error)),))

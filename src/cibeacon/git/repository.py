@@ -240,7 +240,7 @@ class Repository(Git):
 
     def checkout(self) -> Checkout:
         """The remote, the commit and the branches, for a repository outside CI."""
-        for question in (_REFS, _URL):  # three children at once
+        for question in {_REFS, _URL} - self._results.keys():  # three children at once
             self._begin(*question)
         head = self.commit("HEAD")
         lines = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
