@@ -29,6 +29,7 @@ _DEFAULT_BRANCHES = ("main", "master")
 _TAG_FIELDS = "--format=%(objectname)%09%(*objectname)%09%(refname:strip=2)"
 _MOST_TAGS = 500
 """The newest tags, which are the candidates: they stand in arguments."""
+_COMMIT = ("cat-file", "commit")
 _LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
 _URL = ("config", "--get", "remote.origin.url")
 _REFS = (
@@ -123,11 +124,16 @@ class Repository(Git):
     def _headers(self, sha: str, name: str) -> tuple[str, ...] | None:
         """The values of a commit's headers of one name."""
         full = self.commit(sha) if re.fullmatch(_SHORT, sha) else sha if SHA.fullmatch(sha) else None
-        text = self._ask("cat-file", "commit", full) if full else None
+        text = self._ask(*_COMMIT, full) if full else None
         if text is None:
             return None
         headers = text.partition("\n\n")[0].split("\n")
         return tuple(line.removeprefix(name) for line in headers if line.startswith(name))
+
+    def expect_parents(self, sha: str | None) -> None:
+        """Starts git on the `parents` that will be asked for."""
+        if sha and self.exists and SHA.fullmatch(sha):
+            self._begin(*_COMMIT, sha)
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""

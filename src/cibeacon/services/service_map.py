@@ -249,8 +249,8 @@ class ServiceMap:
         for template in self.templates:
             name = template.service(segments)
             if name is not None:
-                found = template.order, service_key(name)
-                return min(claim, found) if claim else found
+                by_template = template.order, service_key(name)
+                return min(claim, by_template) if claim else by_template
         return claim
 
 
