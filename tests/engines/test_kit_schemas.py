@@ -1,6 +1,7 @@
 """The files that people copy for their CI system have the schema that its vendor, or the catalogue of schemas, publishes.
 
-None that works offline could be had for Semaphore, nor for a Buildkite plugin beyond what its linter wants: see below.
+None that works offline could be had for Semaphore, TeamCity, GoCD and AppVeyor, nor for a Buildkite plugin beyond what its
+linter wants: see below. Jenkins' files have a test of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ KITS = ROOT / "integrations"
 SCHEMAS = {
     "azure/azure-pipelines.yml": "azure-pipelines",
     "azure/cibeacon.yml": "azure-pipelines",
+    "bamboo/bamboo.yml": "bamboo-spec",
     "bitbucket/bitbucket-pipelines.yml": "bitbucket-pipelines",
     "buildkite/pipeline.yml": "buildkite",
     "circleci/config.yml": "circle-ci",
@@ -60,6 +62,7 @@ def test_a_file_has_the_published_schema(name, tmp_path):
     [
         ("azure/azure-pipelines.yml", "fetchDepth: 0", "fetchdepht: 0"),
         ("azure/cibeacon.yml", "condition:", "conditions:"),
+        ("bamboo/bamboo.yml", "project-key: ACME", "project-key: [ACME]"),
         ("bitbucket/bitbucket-pipelines.yml", "depth: full", "depth: all"),
         ("buildkite/pipeline.yml", "command: make test", "command: 1"),
         ("circleci/orb.yml", "when: on_fail", "when: on_failure"),
