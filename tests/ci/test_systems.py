@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from checkouts import shapes
+from cibeacon.ci.ci_system import Variables
+from cibeacon.ci.detect import named
 from cibeacon.model.ci_systems import CI_SYSTEMS, recognise
 from cibeacon.sandbox.server import Sandbox
+from cibeacon.settings import load_settings
 from processes import cibeacon
 
 FILES = sorted((Path(__file__).parent / "systems").glob("*.json"))
@@ -105,6 +108,13 @@ def test_the_cases_of_a_system_show_everything_that_happens_there(name):
 def test_a_system_is_recognised_by_its_own_variables_and_by_nothing_that_others_set(name):
     env = SYSTEMS[name]["run"]["start"]
     assert recognise(env)[:1] == ([name] if CI_SYSTEMS[name] else [])
+
+
+@pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if "fetches" in system["run"]])
+def test_missing_commits_are_fetched_where_the_system_says_that_the_repository_is(name):
+    tokens = load_settings({}, {}, {}).forge
+    remotes = named(name).remotes(Variables(SYSTEMS[name]["run"]["start"]), tokens)
+    assert [remote.url for remote in remotes] == [SYSTEMS[name]["run"]["fetches"]]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
