@@ -1,7 +1,7 @@
 """The files that people copy for their CI system have the schema that its vendor, or the catalogue of schemas, publishes.
 
-None that works offline could be had for Semaphore, TeamCity, GoCD and AppVeyor, nor for a Buildkite plugin beyond what its
-linter wants: see below. Jenkins' files have a test of their own.
+None that works offline could be had for Semaphore, TeamCity, GoCD, AppVeyor and Harness, nor for a Buildkite plugin beyond
+what its linter wants: see below. Jenkins' and Codefresh's files have tests of their own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ SCHEMAS = {
     "buildkite/pipeline.yml": "buildkite",
     "circleci/config.yml": "circle-ci",
     "circleci/orb.yml": "circle-ci",
+    "drone/.drone.yml": "drone-ci",
+    "forgejo/cibeacon.yml": "github-workflows",
+    "gitea/cibeacon.yml": "github-workflows",
+    "woodpecker/.woodpecker.yml": "woodpecker-ci",
 }
 """Each file that has a schema."""
 TEXT_ONLY = {"azure-pipelines"}
@@ -38,9 +42,8 @@ def complaints(schema, text, folder):
     if not CHECKER.is_file():
         pytest.skip("check-jsonschema is not installed: run scripts/engines-python")
     plain = schema in TEXT_ONLY
-    document = yaml.load(text, Loader=yaml.BaseLoader if plain else yaml.SafeLoader)
-    path = folder / "document.json"
-    path.write_text(json.dumps(document), encoding="utf-8")
+    path = folder / "document.yml"
+    path.write_text(json.dumps(yaml.load(text, Loader=yaml.BaseLoader)) if plain else text, encoding="utf-8")
     done = subprocess.run(
         [CHECKER, f"--builtin-schema=vendor.{schema}", f"--regex-variant={'python' if plain else 'default'}", path],
         capture_output=True,
@@ -66,6 +69,9 @@ def test_a_file_has_the_published_schema(name, tmp_path):
         ("bitbucket/bitbucket-pipelines.yml", "depth: full", "depth: all"),
         ("buildkite/pipeline.yml", "command: make test", "command: 1"),
         ("circleci/orb.yml", "when: on_fail", "when: on_failure"),
+        ("drone/.drone.yml", "failure: ignore", "failure: maybe"),
+        ("gitea/cibeacon.yml", "runs-on:", "run-on:"),
+        ("woodpecker/.woodpecker.yml", "pull_request_closed", "pull_request_shut"),
     ],
 )
 def test_a_schema_would_see_a_slip(name, right, wrong, tmp_path):
