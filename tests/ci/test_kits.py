@@ -15,6 +15,7 @@ from cibeacon.settings import load_settings
 ROOT = Path(__file__).parent.parent.parent / "integrations"
 FILES = (
     *("azure/cibeacon.yml", "bitbucket/bitbucket-pipelines.yml", "circleci/orb.yml", "semaphore/semaphore.yml"),
+    *("appveyor/appveyor.yml", "bamboo/bamboo.yml", "gocd/cibeacon.gocd.yaml"),
     *("buildkite/hooks/pre-command", "buildkite/hooks/pre-exit"),
 )
 OURS = re.compile(r"\b(cibeacon report|pipx|pip install|sem-version)\b|<< parameters.run >>")
@@ -37,7 +38,7 @@ def texts(value):
 def commands(name):
     """The commands of a kit that are ours."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    parts = texts(yaml.safe_load(text)) if name.endswith(".yml") else (text,)
+    parts = texts(yaml.safe_load(text)) if name.endswith((".yml", ".yaml")) else (text,)
     return [part.replace("<< parameters.run >>", "pipx run cibeacon") for part in parts if OURS.search(part)]
 
 

@@ -96,6 +96,7 @@ SHAPES = {
     "merge, base first": _merge("base", "head"),
     "merge, head first": _merge("head", "base"),
     "merge by Jenkins": _merge("head", "base", **JENKINS),
+    "merge by a stranger as Jenkins": _merge("base", "head", **JENKINS),
     "fast-forward": _fast_forward,
     "tags": _tags,
     "shallow": _shallow,

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from cibeacon.ci.checked_out import complete
 from cibeacon.ci.ci_system import CISystem, Variables, push
+from cibeacon.git import TRACKING
 from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import Context, PullRequest, Push
@@ -18,6 +19,8 @@ from cibeacon.runtime.errors import CheckoutError
 
 _MERGER = "Jenkins <nobody@nowhere>"
 """The author of a merge that Jenkins makes for a job: its first parent is the pull request's head."""
+_REMOTES = ("origin", "upstream")
+"""Names of the target's repository in the clone: where the head is in another one, it is `upstream` for some sources."""
 
 
 class Jenkins(CISystem):
@@ -70,15 +73,27 @@ class Jenkins(CISystem):
 
 
 def _head(context: Context, repository: Repository) -> str | None:
-    """The pull request's head: what is checked out, or the first parent where Jenkins merged the base into it."""
+    """The pull request's head: what is checked out, or the first parent where Jenkins merged the base into it.
+
+    The author of a fork's commits may call himself Jenkins: the other parent then has to be one of the target branch.
+    """
     try:
         sha = context.checkout_sha or repository.checkout().head
         parents = repository.parents(sha) if sha else None
         if sha is None or parents is None:
             return None
-        return parents[0] if len(parents) == 2 and repository.author(sha) == _MERGER else sha
+        if len(parents) != 2 or repository.author(sha) != _MERGER:
+            return sha
+        return parents[0] if not context.base_config or _is_of_target(parents[1], context, repository) else None
     except CheckoutError:
         return None
+
+
+def _is_of_target(sha: str, context: Context, repository: Repository) -> bool:
+    """Whether a commit is one of the branch that the pull request is for, as Jenkins fetched it for the merge."""
+    target = context.pull_request.base_ref if context.pull_request else None
+    tips = (repository.commit(f"{TRACKING}{remote}/{target}") for remote in _REMOTES if target)
+    return any(tip and repository.is_ancestor(sha, tip) for tip in tips)
 
 
 def _pipeline(env: Variables) -> str | None:
