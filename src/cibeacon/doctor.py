@@ -37,7 +37,7 @@ from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline, together
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CheckoutError, guarded, interruption
-from cibeacon.service_lint import inspect_map
+from cibeacon.service_lint import Located, inspect_map
 from cibeacon.settings import Settings, load_settings
 
 SECONDS = 10.0
@@ -83,8 +83,13 @@ class Diagnosis(NamedTuple):
         }
 
 
-def diagnose(env: Environment, flags: Mapping[str, str], chosen: Collection[str], *, offline: bool) -> Diagnosis:
-    """The answers of the checks with these ids. `offline` opens no connection; neither does a dry run."""
+def diagnose(
+    env: Environment, flags: Mapping[str, str], chosen: Collection[str], skipped: Collection[str] = (), *, offline: bool
+) -> Diagnosis:
+    """The answers of the checks with these ids, and of those that they need where they are not right.
+
+    `skipped` is left out in any case. `offline` opens no connection; neither does a dry run.
+    """
     settings = load_settings(flags, env.environ, {})
     seconds = min(SECONDS, settings.core.timeout)
     deadline = Deadline(seconds, env.clock, env.sleep, env.started)
@@ -100,34 +105,47 @@ def diagnose(env: Environment, flags: Mapping[str, str], chosen: Collection[str]
         (("spool",), _see_spool),
         (("network",), partial(_ask_targets, chosen)),
     )
+    stop = ""
     for topics, part in parts:
-        view = _try(view, topics, part)
-    return Diagnosis(tuple(_results(view, chosen)), settings)
+        if not stop:
+            view, stop = _try(view, topics, part)
+        if stop:
+            view = _without(view, topics, stop)
+    return Diagnosis(tuple(_results(view, chosen, skipped)), settings)
 
 
-def _try(view: View, topics: tuple[str, ...], part: Callable[[View], View]) -> View:
-    """The view with a part more; where that cannot be looked at, its topics are not checked for that reason."""
-
-    def leave(reason: str) -> View:
-        return view._replace(unseen={**view.unseen, **dict.fromkeys(topics, reason)})
-
+def _try(view: View, topics: tuple[str, ...], part: Callable[[View], View]) -> tuple[View, str]:
+    """The view with a part more, and why nothing else is to be looked at, if so. A part that fails leaves its topics open."""
     try:
-        return guarded(lambda: part(view), leave)
+        return guarded(lambda: part(view), partial(_without, view, topics)), ""
     except KeyboardInterrupt as stop:
-        return leave(interruption(stop))
+        return view, interruption(stop)
 
 
-def _results(view: View, chosen: Collection[str]) -> Iterator[CheckResult]:
-    """Every check in turn, also those that were not asked for: others may need them."""
-    states: dict[str, str] = {}
+def _without(view: View, topics: tuple[str, ...], reason: str) -> View:
+    return view._replace(unseen={**view.unseen, **dict.fromkeys(topics, reason)})
+
+
+def _results(view: View, chosen: Collection[str], skipped: Collection[str]) -> Iterator[CheckResult]:
+    """The checks in turn: those that were asked for, and of those that they need the ones that are not right."""
+    wanted, states = _with_needs(chosen) - set(skipped), dict[str, str]()
     for check in CHECKS:
         began = view.env.clock()
         answer = _answer(view, check, states)
         states[check.id] = answer.state
         asked = view.answers.get(check.id.partition(".")[0])
         seconds = asked.seconds if asked and check.id.endswith(".reach") else view.env.clock() - began
-        if check.id in chosen:
+        if check.id in chosen or (check.id in wanted and answer.state in ("warn", "fail")):
             yield CheckResult(check.id, *answer, round(seconds, 3))
+
+
+def _with_needs(chosen: Collection[str]) -> set[str]:
+    """The checks, and what they need."""
+    wanted = set(chosen)
+    for check in reversed(CHECKS):
+        if check.id in wanted:
+            wanted.update(check.needs)
+    return wanted
 
 
 def _answer(view: View, check: DoctorCheck, states: Mapping[str, str]) -> Answer:
@@ -223,9 +241,13 @@ def _source(view: View, field: str, setting: str) -> str:
 def _see_map(flags: Mapping[str, str], view: View) -> View:
     """The service map, by its own checker."""
     inspection = inspect_map(view.env, flags, against_files=True)
-    faults = tuple(str(finding) for finding in inspection.findings if finding.weight == "fault")
-    warnings = tuple(str(finding) for finding in inspection.findings if finding.weight == "warning")
+    faults = tuple(_at_its_line(finding) for finding in inspection.findings if finding.weight == "fault")
+    warnings = tuple(_at_its_line(finding) for finding in inspection.findings if finding.weight == "warning")
     return view._replace(service_map=MapFacts(inspection.name, len(inspection.services), faults, warnings))
+
+
+def _at_its_line(finding: Located) -> str:
+    return f"line {finding.line}: {finding.text}" if finding.line else finding.text
 
 
 def _see_targets(view: View) -> View:

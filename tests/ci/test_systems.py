@@ -172,3 +172,17 @@ class TestEndToEnd:
 def records(dx):
     """What DX was sent of pipeline runs, in order."""
     return [entry["body"] for entry in dx.ledger.document()["requests"] if entry["path"] == "/api/pipelineRuns.sync"]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_doctor_shows_the_run_of_every_system_and_where_it_was_read(name, checkouts, tmp_path):
+    case = SYSTEMS[name]["cases"][0]
+    shape = checkouts(case.get("checkout", "none"))
+    ids = with_files(case.get("files", {}), shape.ids, tmp_path / "files")
+    env = filled({**SYSTEMS[name].get("env", {}), **case["env"]}, ids)
+    env = {name: value for name, value in env.items() if value is not None} | event_path(case, shape, tmp_path)
+    ended = cibeacon("doctor", "--offline", "--format=json", *case.get("flags", ()), environ=env, cwd=shape.root)
+    rows = {row["id"]: row for row in ended.document["findings"]}
+    assert "our fault" not in ended.out
+    for id in ("ci.system", "ci.event", "run.repository", "run.commit", "run.id"):
+        assert (rows[id]["state"], bool(rows[id]["source"]) or id == "ci.event") == ("ok", True), rows[id]

@@ -224,6 +224,40 @@ def test_only_and_skip_take_ids_and_beginnings_of_them(place):
     assert ids() == list(IDS)
 
 
+def test_what_a_chosen_check_needs_is_reported_where_it_is_not_right(place):
+    environ = {name: text for name, text in place.environ().items() if name != "DX_API_TOKEN"}
+    ended = place.run("--format=json", "--only=dx.auth", environ=environ)
+    assert [row["id"] for row in ended.document["findings"]] == ["dx.settings", "dx.auth"]
+    assert ended.code == 1
+    assert place.run("--only=dx.auth", "--skip=dx.settings", environ=environ).code == 0
+
+
+def test_an_interruption_leaves_the_rest_open_and_ends_at_once(place, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cibeacon.doctor.inspect_map", interrupted)
+    ended = place.run("--format=json")
+    rows = {row["id"]: row for row in ended.document["findings"]}
+    assert {
+        rows[id]["state"] for id in ("services.map", "dx.settings", "dx.reach", "spool.writable", "network.clock")
+    } == {"not-checked"}
+    assert rows["services.map"]["message"] == "cibeacon was interrupted"
+    assert rows["git.head"]["state"] == "ok"
+    assert place.sandbox.ledger.document()["requests"] == []
+
+
+def test_a_part_that_fails_unexpectedly_leaves_its_own_checks_open_and_no_other(place, monkeypatch):
+    def broken(*_, **__):
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("cibeacon.doctor.inspect_map", broken)
+    ended = place.run("--format=json")
+    rows = {row["id"]: row for row in ended.document["findings"]}
+    assert "our fault" in rows["services.map"]["message"]
+    assert (rows["services.map"]["state"], rows["dx.auth"]["state"]) == ("not-checked", "ok")
+
+
 def test_a_check_that_is_left_out_is_not_paid_for(place):
     place.run("--only=settings")
     assert place.sandbox.ledger.document()["requests"] == []
@@ -242,10 +276,11 @@ def test_warnings_count_where_that_is_asked(place):
 
 def test_the_text_counts_first_and_gives_one_thing_to_do(place):
     environ = place.environ() | {"DX_API_TOKEN": "wrong-token-1"}
-    first, finding, hint = place.run(environ=environ).out.splitlines()
+    first, finding, hint, page = place.run(environ=environ).out.splitlines()
     assert re.fullmatch(r"\d+ ok, 1 failed, \d+ not checked", first)
     assert finding.startswith("✗ dx.auth: DX refuses the token (invalid_auth")
     assert hint.startswith("  The API key is wrong or expired")
+    assert "docs/doctor.md" in page
 
 
 def test_verbose_shows_every_check(place):

@@ -216,6 +216,26 @@ def test_a_proxy_that_does_not_answer_is_named(place, monkeypatch):
     assert "the proxy does not answer" in rows["dx.reach"]["message"]
 
 
+def test_a_proxy_that_looks_into_every_connection_is_named_by_its_certificate(place, tmp_path, monkeypatch):
+    leaf, key, _ = certified(tmp_path, name="dx.invalid")
+    inside = faults.encrypted(leaf, key)
+
+    def inspects(connection, server):
+        server.read(connection)
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with inside.wrap_socket(connection, server_side=True) as secure:
+            server.read(secure)
+            secure.sendall(response(REFUSAL))
+
+    with FaultServer(inspects) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        ended, rows = asked(place, "https://dx.invalid")
+    assert findings(ended) == {"dx.reach": "fail"}
+    assert "Acme Inspection CA issued it" in rows["dx.reach"]["message"]
+    assert "REQUESTS_CA_BUNDLE" in rows["dx.reach"]["hint"]
+    assert not any(b"good-token" in request for request in proxy.requests)
+
+
 def test_hosts_are_asked_at_once_and_each_has_its_own_finding(place):
     with FaultServer(faults.hangs) as server, Refusing() as nobody:
         environ = place.environ() | place.sandbox.dci.account.exports(nobody.url)

@@ -19,7 +19,7 @@ from cibeacon.settings import secret_values
 
 _WIDTH = 400
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
-_WORDS = {"ok": "ok", "warn": "warnings", "fail": "failed", "not-checked": "not checked"}
+_WORDS = {"ok": "ok", "warn": "warned", "fail": "failed", "not-checked": "not checked"}
 
 
 @click.command("doctor")
@@ -40,7 +40,7 @@ def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], o
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
     clean = Redactor(secret_values(env.environ))
     env.alarm(SECONDS + GRACE, 1)
-    diagnosis = diagnose(env, given(arguments), wanted - skipped, offline=offline)
+    diagnosis = diagnose(env, given(arguments), wanted - skipped, skipped, offline=offline)
     code = diagnosis.exit_code
     if diagnosis.settings.as_json:
         return show(diagnosis.document(), diagnosis.settings, env, clean, failed=code > 0) or code
@@ -64,6 +64,8 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     for result in diagnosis.results:
         if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
             yield from _finding(result)
+    if counts["warn"] or counts["fail"]:
+        yield "docs/doctor.md explains each."
 
 
 def _finding(result: CheckResult) -> Iterator[str]:
