@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.ci import detect
-from cibeacon.model.ci_systems import CI_SYSTEMS
+from cibeacon.model.ci_systems import CI_SYSTEMS, recognise
 from cibeacon.model.context import Checkout
 from cibeacon.runtime.errors import CheckoutError
 from cibeacon.settings import load_settings
@@ -49,6 +49,20 @@ def test_of_two_that_match_the_first_is_taken_and_the_notice_names_both():
     assert context.host == "github"
     assert "GitHub Actions and GitLab CI" in notices[0].text
     assert not [notice for notice in read(GITHUB | GITLAB, host="gitlab")[1] if "set host" in notice.text]
+
+
+@pytest.mark.parametrize(
+    ("shown", "name"),
+    [
+        (("FORGEJO_ACTIONS", "GITEA_ACTIONS", "GITHUB_ACTIONS"), "forgejo"),
+        (("GITEA_ACTIONS", "GITHUB_ACTIONS"), "gitea"),
+        (("HARNESS_BUILD_ID", "DRONE"), "harness"),
+    ],
+)
+def test_a_system_that_sets_the_variables_of_another_is_not_both(shown, name):
+    environ = dict.fromkeys(shown, "true")
+    assert recognise(environ) == [name]
+    assert recognise(environ | {"TRAVIS": "true"}) == [name, "travis"]
 
 
 @pytest.mark.parametrize(("environ", "is_job"), [(GITHUB, True), ({"CI": "true"}, True), ({}, False)])

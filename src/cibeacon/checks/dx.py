@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked, ok, warn
 from cibeacon.checks.network import Asked, answer, ask, refused_token
+from cibeacon.model.ci_systems import DX_CONNECTORS
 from cibeacon.model.request import Exchange, Request, Response
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings.general import wants
 from cibeacon.sinks import dx
 
 _WRONG = frozenset({"invalid_auth", "not_authed"})
-CONNECTED = frozenset(
-    {"github", "gitlab", "circleci", "buildkite", "jenkins", "azure", "harness", "bitbucket"},
-)
-"""CI systems whose runs DX can read by itself (https://docs.getdx.com/connectors/)."""
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
@@ -45,7 +42,7 @@ def connector(view: View) -> Answer:
     """Whether DX may count pipeline runs twice, which nothing here can see."""
     if not view.targets["dx"].wanted or not wants(view.settings.core.signals, "pipeline-run"):
         return not_checked("no pipeline run is sent to DX")
-    if view.context.host not in CONNECTED:
+    if view.context.host not in DX_CONNECTORS:
         return ok("DX has no connector for this CI system: only cibeacon reports its runs")
     title = view.system.title
     message = f"DX has a connector for {title}: where it is on, DX counts pipeline runs twice"

@@ -49,6 +49,8 @@ ACTIONS = frozenset({"github", "gitea", "forgejo"})
 """CI systems with GitHub's events, whose runner understands GitHub's actions and workflow commands."""
 OWN_GITHUB_TOKEN = ACTIONS - {"github"}
 """Those whose GITHUB_TOKEN is for their own server: it is never sent to GitHub."""
+_IMITATED: Mapping[str, tuple[str, ...]] = {"forgejo": ("gitea", "github"), "gitea": ("github",), "harness": ("drone",)}
+"""Systems that set the variables of others, which are not there then."""
 _FALSE = frozenset({"false", "0", "no", "off"})
 _OTHER = r"[a-z0-9][a-z0-9_.-]{0,39}"
 _NEAR = 0.75
@@ -56,11 +58,13 @@ _NEAR = 0.75
 
 def recognise(environ: Mapping[str, str]) -> list[str]:
     """The CI systems whose proof the environment holds, the one that counts first."""
-    return [
+    names = [
         name
         for name, proofs in CI_SYSTEMS.items()
         if any(all(_holds(condition, environ) for condition in proof.split()) for proof in proofs)
     ]
+    imitated = {other for name in names for other in _IMITATED.get(name, ())}
+    return [name for name in names if name not in imitated]
 
 
 def _holds(condition: str, environ: Mapping[str, str]) -> bool:
