@@ -1,7 +1,8 @@
 """The files that people copy for their CI system have the schema that its vendor, or the catalogue of schemas, publishes.
 
-None that works offline could be had for Semaphore, TeamCity, GoCD, AppVeyor and Harness, nor for a Buildkite plugin beyond
-what its linter wants: see below. Jenkins' and Codefresh's files have tests of their own.
+None that works offline could be had for CodeBuild, Cirrus CI, Argo CD Notifications, Semaphore, TeamCity, GoCD, AppVeyor and
+Harness, nor for a Buildkite plugin beyond what its linter wants: see below. Jenkins' and Codefresh's files have tests of
+their own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,25 @@ from containers import ROOT
 pytestmark = pytest.mark.engine
 
 CHECKER = Path(__file__).parent / ".venv" / "bin" / "check-jsonschema"
+ARGO = """
+import json, sys
+from hera.workflows.models import WorkflowTemplate
+document = json.load(sys.stdin)
+read = WorkflowTemplate.model_validate(document).model_dump_json(by_alias=True, exclude_unset=True)
+assert json.loads(read) == document, read
+"""
+"""Hera's model of a template drops what it does not know."""
+TEKTON_LINT = Path(__file__).parent / "node_modules" / ".bin" / "tekton-lint"
+OTHER_TASK = """
+apiVersion: tekton.dev/v1
+kind: Task
+metadata: {name: %s}
+spec:
+  workspaces: [{name: %s}]
+  params: %s
+  steps: [{name: run, image: "python:3.12", script: "true"}]
+"""
+"""A Task that the pipeline of the example calls."""
 KITS = ROOT / "integrations"
 SCHEMAS = {
     "azure/azure-pipelines.yml": "azure-pipelines",
@@ -31,6 +51,8 @@ SCHEMAS = {
     "forgejo/cibeacon.yml": "github-workflows",
     "gitea/cibeacon.yml": "github-workflows",
     "woodpecker/.woodpecker.yml": "woodpecker-ci",
+    "cloudbuild/cloudbuild.yaml": "cloudbuild",
+    "travis/.travis.yml": "travis",
 }
 """Each file that has a schema."""
 TEXT_ONLY = {"azure-pipelines"}
@@ -72,6 +94,8 @@ def test_a_file_has_the_published_schema(name, tmp_path):
         ("drone/.drone.yml", "failure: ignore", "failure: maybe"),
         ("gitea/cibeacon.yml", "runs-on:", "run-on:"),
         ("woodpecker/.woodpecker.yml", "pull_request_closed", "pull_request_shut"),
+        ("cloudbuild/cloudbuild.yaml", "allowFailure: true", "allowFailure: often"),
+        ("travis/.travis.yml", "depth: false", "depth: none"),
     ],
 )
 def test_a_schema_would_see_a_slip(name, right, wrong, tmp_path):
@@ -92,3 +116,53 @@ def test_the_buildkite_plugin_has_what_buildkites_linter_wants():
     assert set(plugin) == {"name", "description", "author", "requirements", "configuration"}
     assert set(plugin["configuration"]) == {"properties", "required", "additionalProperties"}
     assert plugin["configuration"]["additionalProperties"] is False
+
+
+def argo_refuses(document):
+    """Why Argo's model does not take a template; empty where it does."""
+    python = CHECKER.with_name("python")
+    if not python.is_file():
+        pytest.skip("hera is not installed: run scripts/engines-python")
+    done = subprocess.run(
+        [python, "-c", ARGO], input=json.dumps(document), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "ModuleNotFoundError" not in done.stderr, done.stderr
+    return "" if done.returncode == 0 else done.stderr
+
+
+@pytest.mark.parametrize("name", ["cibeacon.yaml", "build-shop.yaml"])
+def test_argo_takes_the_templates_and_nothing_in_them_is_unknown_to_it(name):
+    document = yaml.safe_load((KITS / "argo" / name).read_text(encoding="utf-8"))
+    assert argo_refuses(document) == ""
+    assert argo_refuses(document | {"spec": document["spec"] | {"onexit": "report"}})
+    assert argo_refuses(document | {"spec": document["spec"] | {"entrypoint": 5}})
+
+
+def tekton_lint(folder, **texts):
+    """What Tekton's linter has to say of files together."""
+    if not TEKTON_LINT.exists():
+        pytest.skip("tekton-lint is not installed: run scripts/engines-node")
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [TEKTON_LINT, *(folder / f"{name}.yaml" for name in texts)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_tektons_linter_takes_the_task_and_the_pipeline(tmp_path):
+    params = "[{name: url}, {name: revision}, {name: depth}, {name: refspec}]"
+    files = {
+        "task": (KITS / "tekton/task.yaml").read_text(encoding="utf-8"),
+        "pipeline": (KITS / "tekton/pipeline.yaml").read_text(encoding="utf-8"),
+        "clone": OTHER_TASK % ("git-clone", "output", params),
+        "test": OTHER_TASK % ("test", "source", "[]"),
+    }
+    assert tekton_lint(tmp_path, **files) == ""
+    slip = files["pipeline"].replace("$(params.target-branch)", "$(params.target)")
+    assert "target" in tekton_lint(tmp_path, **files | {"pipeline": slip})
