@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import github_step
 from cibeacon.sandbox.elsewhere import Elsewhere
 from cibeacon.sandbox.flow_account import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
 from cibeacon.sandbox.server import Sandbox
@@ -17,17 +18,6 @@ from faults import FaultServer, encrypted, hangs, self_signed
 from living import Living
 from processes import NOWHERE, cibeacon
 
-CI = {
-    "GITHUB_ACTIONS": "true",
-    "GITHUB_REPOSITORY": "acme/shop",
-    "GITHUB_RUN_ID": "77",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "GITHUB_JOB": "test",
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_SHA": "a" * 40,
-    "GITHUB_EVENT_NAME": "push",
-    "GITHUB_REF": "refs/heads/main",
-}
 UDIT, JAG = "e05cc5f7-b199-49a6-b1bc-f17dc5247e0c", "03f4dc97-1245-452d-9d7b-17f8b86473b8"
 CLAIMS = ("1d6c1f0e-58a4-4f0c-8a3e-0c7a2b9d4e61", "2e7d2a1f-69b5-4a1d-9b4f-1d8b3cae5f72")
 AUDIT = "3f8e3b20-7ac6-4b2e-8c50-2e9c4dbf6083"
@@ -40,10 +30,7 @@ class Place:
     def __init__(self, sandbox, folder):
         self.sandbox, self.folder, self.mishaps = sandbox, folder, sandbox.flow.mishaps
         self.environ = {**sandbox.flow.account.exports(sandbox.url), "HOME": str(folder)}
-        (folder / "event.json").write_text("{}")
-        files = {"GITHUB_OUTPUT": "outputs", "RUNNER_TEMP": "temp", "GITHUB_STATE": "state"}
-        self.ci = CI | {"GITHUB_EVENT_PATH": str(folder / "event.json")}
-        self.ci |= {name: str(folder / each) for name, each in files.items()}
+        self.ci = github_step.pushed(folder)
 
     def run(self, *argv, ci=False, stage="single", **environ):
         environ = {**self.environ, **(self.ci if ci else {}), **environ}

@@ -5,20 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 
+import github_step
 from dci_talk import Talk
 from processes import cibeacon
 
-CI = {
-    "GITHUB_ACTIONS": "true",
-    "GITHUB_REPOSITORY": "acme/shop",
-    "GITHUB_RUN_ID": "77",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "GITHUB_JOB": "test",
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_SHA": "a" * 40,
-    "GITHUB_EVENT_NAME": "push",
-    "GITHUB_REF": "refs/heads/main",
-}
 SUITE = "<testsuite><testcase name='a'/><testcase name='b'><failure/></testcase></testsuite>"
 
 
@@ -33,10 +23,7 @@ class Place:
     def __init__(self, sandbox, folder):
         self.sandbox, self.folder = sandbox, folder
         self.environ = {**sandbox.dci.account.exports(sandbox.url), "HOME": str(folder)}
-        event = folder / "event.json"
-        event.write_text("{}")
-        files = {"GITHUB_OUTPUT": "outputs", "RUNNER_TEMP": "temp", "GITHUB_STATE": "state"}
-        self.ci = CI | {"GITHUB_EVENT_PATH": str(event)} | {name: str(folder / each) for name, each in files.items()}
+        self.ci = github_step.pushed(folder)
 
     def run(self, *argv, ci=False, cwd="work", **environ):
         environ = {**self.environ, **(self.ci if ci else {}), **environ}
