@@ -216,6 +216,18 @@ def test_heavy_libraries_are_imported_only_where_they_are_used():
             assert not ours & {"cibeacon.http", "cibeacon.http.client"}, path
 
 
+def test_no_named_tuple_of_a_report_has_annotations_as_text_since_each_is_compiled():
+    started = LIGHT - {"checks", "doctor", "exec", "export"} | {"delivery", "http"}
+    for path in FILES:
+        if room(name_of(path), started) and ("__future__", "annotations") in imports(path):
+            assert not [
+                node.name
+                for node in ast.walk(TREES[path])
+                if isinstance(node, ast.ClassDef)
+                and any(getattr(base, "id", "") == "NamedTuple" for base in node.bases)
+            ], path
+
+
 def test_every_module_and_public_name_is_documented():
     for path, tree in TREES.items():
         assert ast.get_docstring(tree), path

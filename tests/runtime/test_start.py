@@ -51,3 +51,12 @@ def test_the_changed_services_without_a_map_load_nothing_that_sending_or_flags_n
 
 def test_a_flag_is_what_the_command_line_library_is_for(tmp_path):
     assert set(FLAGS_ALONE) <= set(loaded(tmp_path, "services", "--pr=7"))
+
+
+def test_requests_does_without_the_library_that_guesses_encodings_and_says_nothing_of_it():
+    program = (
+        "import sys, cibeacon.http, requests; answer = requests.Response(); answer._content = 'ü'.encode();"
+        "assert 'charset_normalizer' not in sys.modules and answer.text == 'ü'; import charset_normalizer"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -4,8 +4,6 @@ A shallow clone shows its oldest commit as if it had brought every file, so call
 https://git-scm.com/docs/git-log and https://git-scm.com/docs/git-diff-tree
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

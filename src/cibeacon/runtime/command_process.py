@@ -5,8 +5,6 @@ what Python changed on its own start is undone. Which program a name stands for 
 script without an interpreter line (https://man7.org/linux/man-pages/man3/exec.3.html).
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import signal

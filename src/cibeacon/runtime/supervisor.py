@@ -6,8 +6,6 @@ the command by itself and must not reach it twice: terraform gives up its state 
 Does not know settings, sinks or what is reported.
 """
 
-from __future__ import annotations
-
 import _thread
 import os
 import select

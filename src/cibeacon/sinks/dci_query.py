@@ -4,8 +4,6 @@ The observed server answers with the secrets of remote CIs in jobs, and topics m
 that are named like a secret are removed before anything is shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
