@@ -15,9 +15,11 @@ from cibeacon.changes.repository_config import REPORTABLE
 from cibeacon.cli.action_step import command
 from cibeacon.cli.commands import VERBS
 from cibeacon.cli.commands import cibeacon as cibeacon_command
+from cibeacon.sandbox.server import Sandbox
 from cibeacon.services import schema
 from cibeacon.settings import all_options, load_settings
 from processes import cibeacon
+from wrapped import CIBEACON, job, observe, only_run
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -166,3 +168,27 @@ def test_which_of_its_keys_dx_wants_is_said_where_people_set_it(name):
     text = " ".join((ROOT / name).read_text().split())
     assert "Data Cloud API key" in text
     assert "Web API token" in text
+
+
+EXAMPLES_OF_EXEC = [
+    shlex.split(line)
+    for block in BLOCK.finditer((ROOT / "docs/exec.md").read_text())
+    for line in block["text"].splitlines()
+]
+
+
+@pytest.mark.parametrize("words", EXAMPLES_OF_EXEC, ids=" ".join)
+def test_every_example_of_exec_runs_its_command_and_reports_a_success(words, tmp_path):
+    """The programs are stand-ins; one has an exit code that its example counts as a success."""
+    codes = {"make": 0, "pytest": 0, "terraform": 2}
+    for name, code in codes.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\nexit {code}\n')
+        (tmp_path / name).chmod(0o755)
+    with Sandbox(token="good") as dx:
+        environ = job(dx.url, tmp_path)
+        path = f"{tmp_path}:{environ['PATH']}"
+        end = observe((), [CIBEACON, *words[1:]], environ={**environ, "PATH": path}, cwd=tmp_path)
+        assert only_run(dx)["status"] == "success"
+    program = words[words.index("--") + 1]
+    assert end.code == codes.get(program, 0)
+    assert end.out.decode().split()[0] == (program if program in codes else "make")

@@ -31,7 +31,7 @@ from cibeacon.spool import spool_reader
 from cibeacon.spool.spool_file import REFUSED
 from cibeacon.spool.spool_reader import SpoolReader, SpoolStore
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
-from cibeacon.spool.unfinished import CLOSED, ELSEWHERE, is_from_here, is_unfinished
+from cibeacon.spool.unfinished import CLOSED, ELSEWHERE, UNSEEN, is_from_here, is_unfinished
 
 GIVE_UP_AFTER = 3
 """A sink that did not take so many signals in a row is not asked again in this replay."""
@@ -139,6 +139,8 @@ class Replay:
         for index, signal in enumerate(self._signals):
             if reason := self._why_not(signal):
                 self._outcomes[index] = signal.invalid(reason)
+            elif self._dry_run and is_unfinished(signal.newest.record):
+                self._outcomes[index] = signal.outcome._replace(status="skipped", reason=UNSEEN)
             elif self._dry_run:
                 self._outcomes[index] = self._send_newest(signal, self._preview)
             elif signal.part == FILE:

@@ -323,6 +323,13 @@ def test_a_replay_leaves_a_run_alone_that_goes_on(environ, tmp_path, dx):
 
 
 @pytest.mark.usefixtures("killed")
+def test_a_dry_run_of_a_replay_does_not_claim_that_the_command_is_over(environ, tmp_path):
+    replayed = cibeacon("replay", "--dry-run", environ=environ, cwd=tmp_path)
+    assert "does not look whether the command still runs" in replayed.out
+    assert "cancelled" in next(record.body["status"] for record in spooled(tmp_path).values())
+
+
+@pytest.mark.usefixtures("killed")
 @pytest.mark.parametrize(
     ("boot", "node", "status"),
     [(None, "another", "cancelled"), ("another", None, "cancelled"), ("another", "another", "running")],
