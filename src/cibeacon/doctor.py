@@ -37,14 +37,17 @@ from cibeacon.run import Run
 from cibeacon.runtime.deadline import Deadline, together
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CheckoutError, guarded, interruption
+from cibeacon.runtime.safe_text import Redactor
 from cibeacon.service_lint import Located, inspect_map
-from cibeacon.settings import Settings, load_settings
+from cibeacon.settings import Settings, load_settings, secret_values
 
 SECONDS = 10.0
 """How long all checks together may take."""
 _SECONDS_OF_A_PROBE = 3.0
 VERSION = 1
 """Version of the JSON document."""
+_LONGEST = 500
+"""Characters of a text: servers may say anything."""
 _FIELDS: Mapping[str, str] = {
     "repository": "repository",
     "commit_sha": "commit_sha",
@@ -129,6 +132,7 @@ def _without(view: View, topics: tuple[str, ...], reason: str) -> View:
 def _results(view: View, chosen: Collection[str], skipped: Collection[str]) -> Iterator[CheckResult]:
     """The checks in turn: those that were asked for, and of those that they need the ones that are not right."""
     wanted, states = _with_needs(chosen) - set(skipped), dict[str, str]()
+    clean = Redactor(secret_values(view.env.environ))
     for check in CHECKS:
         began = view.env.clock()
         answer = _answer(view, check, states)
@@ -136,7 +140,8 @@ def _results(view: View, chosen: Collection[str], skipped: Collection[str]) -> I
         asked = view.answers.get(check.id.partition(".")[0])
         seconds = asked.seconds if asked and check.id.endswith(".reach") else view.env.clock() - began
         if check.id in chosen or (check.id in wanted and answer.state in ("warn", "fail")):
-            yield CheckResult(check.id, *answer, round(seconds, 3))
+            message, hint, source = (clean(text)[:_LONGEST] for text in answer[1:])  # a part of a secret is not known
+            yield CheckResult(check.id, answer.state, message, hint, source, round(seconds, 3))
 
 
 def _with_needs(chosen: Collection[str]) -> set[str]:

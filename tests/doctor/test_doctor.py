@@ -13,6 +13,7 @@ import pytest
 
 from canaries import Canary, leaked
 from cibeacon.checks.table import CHECKS, IDS
+from cibeacon.sandbox.forge import Forge
 from cibeacon.settings import all_options
 from doctor_place import TOKEN, DoctorPlace, findings
 from processes import cibeacon
@@ -110,6 +111,33 @@ def test_every_system_that_is_right_is_said_to_be(place):
         environ |= getattr(place.sandbox, system).account.exports(place.sandbox.url)
     ended = place.run("--format=json", environ=environ)
     assert {row["state"] for row in ended.document["findings"]} == {"ok"}
+
+
+def test_a_job_of_gitlab_asks_with_its_own_token(tmp_path):
+    with DoctorPlace(tmp_path) as place, Forge(merge_requests={"acme/shop": []}) as forge:
+        environ = {
+            "GITLAB_CI": "true",
+            "CI": "true",
+            "CI_API_V4_URL": f"{forge.url}/api/v4",
+            "CI_COMMIT_BEFORE_SHA": place.first,
+            "CI_COMMIT_BRANCH": "main",
+            "CI_COMMIT_SHA": place.tip,
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_JOB_TOKEN": "glcbt-job-token",
+            "CI_PIPELINE_ID": "9",
+            "CI_PIPELINE_SOURCE": "push",
+            "CI_PROJECT_DIR": str(place.root),
+            "CI_PROJECT_PATH": "acme/shop",
+            "CI_SERVER_URL": forge.url,
+            "CIBEACON_DX_URL": place.sandbox.url,
+            "DX_API_TOKEN": TOKEN,
+        }
+        ended = place.run("--format=json", environ=environ)
+    rows = {row["id"]: row for row in ended.document["findings"]}
+    assert findings(ended) == {}
+    assert (rows["forge.auth"]["state"], rows["forge.auth"]["source"]) == ("ok", "CI_JOB_TOKEN")
+    assert "acme/shop" in rows["forge.auth"]["message"]
+    assert not (place.root / ".cibeacon").exists()
 
 
 def test_nothing_is_recorded_anywhere_and_nothing_is_left_on_disk(place):

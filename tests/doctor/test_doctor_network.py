@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import faults
+from canaries import Canary, leaked
 from doctor_place import DoctorPlace, findings
 from faults import FaultServer, Refusing, answers, response
 
@@ -252,3 +253,15 @@ def test_what_a_server_says_is_printed_safely(place):
     assert "\x1b" not in ended.out
     assert not any(line.startswith("::") for line in ended.out.replace("\r", "\n").splitlines())
     assert max(map(len, ended.out.splitlines())) <= 400
+
+
+def test_a_server_that_repeats_the_secret_does_not_get_it_printed(place):
+    canary = Canary("DX_API_TOKEN")
+    echo = json.dumps({"ok": False, "error": "invalid_auth", "message": canary.echoes() + "x" * 10_000}).encode()
+    environ = place.environ() | {"DX_API_TOKEN": canary.text}
+    for status in ("401 No", "403 No", "422 No"):
+        with FaultServer(answers(response(echo, status=status))) as server:
+            for argv in (["--verbose"], ["--format=json"]):
+                ended = place.run("--skip=forge", *argv, environ=environ | {"CIBEACON_DX_URL": server.url})
+                assert leaked([canary], ended.out, ended.err) == set()
+        assert max(len(row["message"]) for row in ended.document["findings"]) <= 500

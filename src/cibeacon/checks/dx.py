@@ -28,7 +28,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
             return refused_token(target, asked.said, hint, source)
         if asked.outcome.status == "sent":
             return warn(f"{target.url} took an empty {method}, which DX refuses", "Check dx_url.", target.url_source)
-        refusal = f"it refused an empty {method} for its content ({str(code)[:60]})"
+        refusal = f"it refused an empty {method} for its content ({code})"
         return ok(f"DX takes the token: {refusal}, and recorded nothing", source=source)
 
     return answer(ask(view, target, deadline, _empty(method)), target, judge)

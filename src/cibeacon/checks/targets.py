@@ -11,6 +11,7 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings import GROUPS, SINK_GROUPS, Settings, all_options
 from cibeacon.settings.options import Option
 from cibeacon.signals import unreachable
+from cibeacon.sinks import KINDS
 
 _FORGES = {"github": "GitHub", "gitlab": "GitLab"}
 
@@ -26,7 +27,7 @@ def _sink(name: str, settings: Settings) -> Target:
     return Target(
         name=name,
         title=title,
-        wanted=settings.given(*requirements.wanted_by, *requirements.required),
+        wanted=settings.given(*requirements.wanted_by, *requirements.required) or _is_named(name, settings),
         url=settings.endpoints[name].base_url,
         url_source=settings.origins[f"{name}_url"].source,
         lacks=None if _has_unusable_secret(name, settings) else unreachable(name, settings),
@@ -74,6 +75,11 @@ def _forge(settings: Settings, context: Context, environ: Mapping[str, str], dea
         secrets=secrets,
         issuers=(title,),
     )
+
+
+def _is_named(sink: str, settings: Settings) -> bool:
+    """Whether the setting `signals` names a kind that is the sink's."""
+    return not set(KINDS[sink]).isdisjoint(settings.core.signals)
 
 
 def _given_secrets(group: str, settings: Settings) -> tuple[Option, ...]:

@@ -42,6 +42,7 @@ def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], o
     env.alarm(SECONDS + GRACE, 1)
     diagnosis = diagnose(env, given(arguments), wanted - skipped, skipped, offline=offline)
     code = diagnosis.exit_code
+    env.closing(code)
     if diagnosis.settings.as_json:
         return show(diagnosis.document(), diagnosis.settings, env, clean, failed=code > 0) or code
     lines = _lines(diagnosis)
