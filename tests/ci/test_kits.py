@@ -17,6 +17,7 @@ FILES = (
     *("azure/cibeacon.yml", "bitbucket/bitbucket-pipelines.yml", "circleci/orb.yml", "semaphore/semaphore.yml"),
     *("appveyor/appveyor.yml", "bamboo/bamboo.yml", "gocd/cibeacon.gocd.yaml"),
     *("buildkite/hooks/pre-command", "buildkite/hooks/pre-exit"),
+    *("codebuild/buildspec.yml", "travis/.travis.yml", "cirrus/.cirrus.yml"),
 )
 OURS = re.compile(r"\b(cibeacon report|pipx|pip install|sem-version)\b|<< parameters.run >>")
 BASH = shutil.which("bash")

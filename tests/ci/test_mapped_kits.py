@@ -1,7 +1,8 @@
-"""The Task for Tekton, the template for Argo and the build for Cloud Build: what they hand to cibeacon makes one record."""
+"""The files for Tekton, Argo, Cloud Build, CodeBuild, Travis and Cirrus: what they run and hand over makes one record."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -145,3 +146,45 @@ def test_the_last_step_on_cloud_build_reports_what_the_steps_before_it_left(dx, 
     assert ended.returncode == int(not passed), ended
     (record,) = records(dx)
     assert record["status"] == status
+
+
+LINES = {
+    "codebuild/buildspec.yml": (
+        lambda kit: kit["phases"]["install"]["commands"][0],
+        lambda kit: kit["phases"]["post_build"]["commands"][0],
+    ),
+    "travis/.travis.yml": (lambda kit: kit["before_install"][0], lambda kit: kit["after_script"][0]),
+    "cirrus/.cirrus.yml": (
+        lambda kit: kit["test_task"]["running_script"],
+        lambda kit: kit["test_task"]["on_failure"]["failure_script"],
+    ),
+}
+"""A file → its first line of ours, and the last one where the run failed."""
+
+
+def shell(line, folder, env):
+    """The exit code of a line in a folder. pip has nothing to do: cibeacon is installed already."""
+    pip = Path(env["HOME"]) / "pip"
+    pip.write_text("#!/bin/sh\n", encoding="utf-8")
+    pip.chmod(0o755)
+    path = os.pathsep.join((env["HOME"], str(Path(sys.executable).parent), os.environ["PATH"]))
+    return subprocess.run(["/bin/sh", "-c", line], cwd=folder, env=env | {"PATH": path}, capture_output=True).returncode
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_lines_of_a_file_report_a_run_that_fails(dx, checkouts, tmp_path, name):
+    kit, (begin, end) = documents(name), LINES[name]
+    system = json.loads((Path(__file__).parent / f"systems/{name.partition('/')[0]}.json").read_text(encoding="utf-8"))
+    ids = checkouts("main").ids
+    both = system["run"]["start"], system["run"].get("end", {})
+    start, last = (
+        {variable: re.sub(r"\{(\w+)(?::\d+)?\}", lambda match: ids[match[1]], text) for variable, text in env.items()}
+        for env in both
+    )
+    last.pop("CIBEACON_LAST_STEP", None)  # the file says so itself
+    own = {"HOME": str(tmp_path), "DX_API_TOKEN": TOKEN, "CIBEACON_DX_URL": dx.url}
+    assert shell(begin(kit), checkouts("main").root, start | own) == 0
+    assert shell(end(kit), checkouts("main").root, start | last | own) == 0
+    first, final = records(dx)
+    assert (first["status"], final["status"]) == ("running", "failure")
+    assert first["reference_id"] == final["reference_id"]
