@@ -85,7 +85,7 @@ class RunOptions(NamedTuple):
         parsers.boolean,
         False,
         "This step is the last of the run: where the CI system only says how the run went so far (Azure Pipelines, Bamboo, Drone, "
-        "Woodpecker, CodeBuild), that is how it ended. Elsewhere it changes nothing.",
+        "Woodpecker, Harness, CodeBuild), that is how it ended. Elsewhere it changes nothing.",
         shown_default="false",
         flag=True,
     )
