@@ -99,8 +99,7 @@ def test_azures_spelling_of_a_boolean_is_a_setting(word):
 
 def test_a_buildkite_hook_runs_what_the_plugin_names(tmp_path):
     tool(tmp_path, "mine", 'echo mine "$@"')
-    for name in ("pre-command", "pre-exit"):
+    for name, flags in (("pre-command", " --status running"), ("pre-exit", "")):
         (command,) = commands(f"buildkite/hooks/{name}")
-        assert (
-            run(command, tmp_path, BUILDKITE_PLUGIN_CIBEACON_RUN="mine --verbose").stdout == "mine --verbose report\n"
-        )
+        said = run(command, tmp_path, BUILDKITE_PLUGIN_CIBEACON_RUN="mine --verbose").stdout
+        assert said == f"mine --verbose report{flags}\n"

@@ -80,7 +80,8 @@ def task(**params):
 def template(status, **params):
     """The environment of the template's container; what the workflow does not have is an empty text."""
     (report,) = documents("argo/cibeacon.yaml")["spec"]["templates"]
-    values = OF_WORKFLOW | {"inputs.parameters.pipeline": "build-shop", "inputs.parameters.status": status}
+    (default,) = (each["value"] for each in report["inputs"]["parameters"] if "value" in each)
+    values = OF_WORKFLOW | {"inputs.parameters.pipeline": "build-shop", "inputs.parameters.status": status or default}
     declared = [param["name"] for param in documents("argo/build-shop.yaml")["spec"]["arguments"]["parameters"]]
     values |= {
         f"workflow.parameters.{name}": params.get(name.replace("-", "_"), "")
@@ -99,10 +100,10 @@ def test_a_pull_request_is_one_record_that_ends_as_the_run_did(dx, checkouts, tm
     shape = checkouts("head")
     of_run = {"revision": shape.ids["head"], "branch": "topic", "pull_request": "7", "target_branch": "main"}
     make = {
-        "tekton": lambda end: task(repository_url=URL, status=end, **of_run),
+        "tekton": lambda end: task(repository_url=URL, **({"status": end} if end else {}), **of_run),
         "argo": lambda end: template(end, **of_run),
     }
-    for end in ("", word):
+    for end in (None, word):
         own = {"CIBEACON_DX_URL": dx.url, "CIBEACON_SERVICES": "services/{service}/", "HOME": str(tmp_path)}
         ended = cibeacon("report", "--format", "json", environ=make[kit](end) | own, cwd=shape.root)
         assert ended.document["changes"]["services"] == ["payments"]

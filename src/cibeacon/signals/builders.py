@@ -123,7 +123,7 @@ def job_status(plan_input: PlanInput) -> str | None:
     if plan_input.stage != "single":
         return _given(plan_input, "job_status") or "unknown"
     given = _given(plan_input, "status") or _given(plan_input, "job_status")
-    return given or host_status or _final_host_status(plan_input) or _failed_so_far(plan_input)
+    return given or host_status or _final_host_status(plan_input) or _so_far(plan_input)
 
 
 def run_status(plan_input: PlanInput) -> str:
@@ -157,10 +157,10 @@ def _final_host_status(plan_input: PlanInput) -> str | None:
     return status if status in status_words.FINAL else None
 
 
-def _failed_so_far(plan_input: PlanInput) -> str | None:
-    """A result so far that cannot become a success any more."""
+def _so_far(plan_input: PlanInput) -> str | None:
+    """Where the CI system gives the result so far: a failure is one, and with any other the run goes on."""
     status = _host_status(plan_input) if plan_input.context.provisional else None
-    return status if status in status_words.FINAL and status != "success" else None
+    return "running" if status == "success" else status
 
 
 def _host_status(plan_input: PlanInput) -> str | None:

@@ -99,7 +99,9 @@ def _check_success(plan_input: PlanInput) -> None:
             raise NotPlanned("invalid", f"{problem.message}.")
     status = builders.job_status(plan_input)
     if status not in (None, "success"):
-        raise NotPlanned("skipped", f'the run is "{status}"')
+        so_far = status == "running" and context.provisional
+        hint = ": set last_step in its last step, or deploy_success where it has deployed" if so_far else ""
+        raise NotPlanned("skipped", f'the run is "{status}"{hint}')
 
 
 def _check_attribution(plan_input: PlanInput) -> None:
