@@ -105,6 +105,7 @@ WRONG = {
     "--nonsense": "--nonsense",
     "services; true": "services;",
     "$(report)": "$(report)",
+    "exec -- make": "a command of the job",
     "sandbox": "person at a machine",
     "demo --help": "person at a machine",
     "::error::x": "::error::x",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -216,6 +219,9 @@ class Terminal:
     def type(self, text):
         os.write(self._file, text.encode())
 
+    def resize(self, lines, columns):
+        fcntl.ioctl(self._file, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def ended(self):
         """The exit code, once it has ended."""
         while select.select([self._file], [], [], SECONDS)[0]:
@@ -261,6 +267,30 @@ def test_a_key_reaches_the_command_once(wrapper, key, name, environ, tmp_path):
         os.kill(shown.pid, signal.SIGUSR1)
         assert shown.ended() == 8
     assert shown.seen.count(name.encode()) == 1
+
+
+def test_a_new_size_of_the_terminal_reaches_the_command_once(environ, tmp_path):
+    with terminal(EXEC, puppet("WINCH,USR1", ends_at="USR1", code=8), environ=environ, cwd=tmp_path) as shown:
+        shown.until("ready")
+        shown.resize(33, 100)
+        shown.until("WINCH")
+        os.kill(shown.pid, signal.SIGUSR1)
+        assert shown.ended() == 8
+    assert shown.seen.count(b"WINCH") == 1
+
+
+def test_a_group_that_is_stopped_and_continued_goes_on(environ, tmp_path):
+    with Running((*EXEC, *puppet("CONT,USR1", ends_at="USR1", code=4)), environ=environ, cwd=tmp_path) as running:
+        running.line()
+        running.send("STOP", "group")
+        for pid in (running.process.pid, running.children()[0]):
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+                pass
+        running.send("CONT", "group")
+        assert running.line() == "CONT"
+        running.send("USR1")
+        end = running.observed(expected_left=[])
+    assert (end.code, end.out, end.left) == (4, b"ready\nCONT\nUSR1\n", [])
 
 
 def test_ctrl_z_stops_the_job_and_fg_continues_it(environ, tmp_path):

@@ -102,6 +102,37 @@ def test_codes_that_count_as_success_change_the_report_and_not_the_code(codes, c
     assert only_run(dx)["status"] == status
 
 
+def test_on_github_the_job_gives_the_name_and_the_attempt_is_in_the_id(dx, tmp_path):
+    environ = {
+        "PATH": PATH,
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "acme/shop",
+        "GITHUB_RUN_ID": "7001",
+        "GITHUB_RUN_ATTEMPT": "2",
+        "GITHUB_JOB": "lint",
+        "GITHUB_SHA": "b" * 40,
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "RUNNER_TEMP": str(tmp_path),
+        "CIBEACON_DX_URL": dx.url,
+        "DX_API_TOKEN": "good",
+    }
+    (tmp_path / "event.json").write_text('{"ref": "refs/heads/main"}')
+    end = observe(EXEC, ["true"], environ=environ, cwd=tmp_path)
+    run = only_run(dx)
+    assert (end.code, end.err) == (0, b"")
+    assert (run["pipeline_name"], run["pipeline_source"], run["status"]) == ("lint", "GitHub Actions", "success")
+    assert run["reference_id"].startswith("github.com/acme%2Fshop/exec/")
+    assert run["reference_id"].endswith("/runs/7001/attempts/2/jobs/lint")
+
+
+def test_a_merge_request_of_a_fork_without_secrets_costs_no_line(environ, tmp_path, dx):
+    fork = {"CI_MERGE_REQUEST_IID": "7", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2", "CI_MERGE_REQUEST_PROJECT_ID": "1"}
+    end = observe(EXEC, ["true"], environ={**environ, **fork, "DX_API_TOKEN": ""}, cwd=tmp_path)
+    assert (end.code, end.err, runs(dx)) == (0, b"", {})
+
+
 def test_two_commands_of_one_job_are_two_runs_and_neither_is_the_pipelines(environ, tmp_path, dx):
     for _ in range(2):
         observe(EXEC, ["true"], environ=environ, cwd=tmp_path)

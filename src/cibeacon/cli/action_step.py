@@ -54,6 +54,8 @@ def command(environ: Mapping[str, str]) -> tuple[str, ...]:
         words: tuple[str, ...] = each.parse(given) if given else each.default
     except ValueError as error:
         raise ValueError(f"The input command cannot be used because it {error}.") from error
+    if words[0] == "exec":
+        raise ValueError("The input command names exec, which runs a command of the job: call it in a step with run.")
     if words[0] in INTERACTIVE:
         raise ValueError(
             f"The input command names {words[0]}, which is for a person at a machine and no step of a job."

@@ -46,12 +46,14 @@ class Link:
     """The helper's end of its connection to the process that runs the command."""
 
     def __init__(self, control: int) -> None:
-        self._control, self.ending = control, None
+        self._control, self._ended = control, list[CommandEnd]()
         self._over = _thread.allocate_lock()
         self._over.acquire()
 
-    ending: CommandEnd | None
-    """How the command ended; None while it runs."""
+    @property
+    def ending(self) -> CommandEnd | None:
+        """How the command ended; None while it runs."""
+        return self._ended[0] if self._ended else None
 
     def listen(self, break_off: Callable[[], object]) -> bool:
         """Calls `break_off` when the command has ended, from a thread. False where no thread can be started."""
@@ -59,15 +61,14 @@ class Link:
 
     def wait(self) -> CommandEnd:
         """Waits for the end of the command."""
-        while self.ending is None:
-            self._over.acquire()
-        return self.ending
+        with self._over:  # until nothing is broken off any more
+            return self._ended[0]
 
     def _listen(self, break_off: Callable[[], object]) -> None:
         with os.fdopen(self._control, "rb", buffering=0) as control:
             while line := control.read(_LONGEST_LINE):
                 code, was_stopped, at, clock = line.split()
-                self.ending = CommandEnd(int(code), was_stopped == b"1", int(at), float(clock))
+                self._ended.append(CommandEnd(int(code), was_stopped == b"1", int(at), float(clock)))
                 break_off()
                 self._over.release()
         leave_nothing()  # whoever could be told is gone
