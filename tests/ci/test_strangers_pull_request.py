@@ -43,3 +43,13 @@ def test_where_that_branch_is_out_of_reach_the_services_are_unknown(clone):
     made.git("branch", "--quiet", "-D", "main")
     changes = services(made, head)
     assert (changes["status"], changes["services"]) == ("unknown", [])
+
+
+def test_a_merge_that_the_strangers_code_made_chooses_no_other_configuration(clone):
+    made, head = clone
+    made.git("update-ref", "refs/remotes/origin/main", "main")
+    made.git("checkout", "--quiet", "--orphan", "evil")
+    base = made.commit({".cibeacon.yml": MAP.format(name="evil"), "services/payments/a.py": "1\n"})
+    made.git("checkout", "--quiet", "--detach", base)
+    made.git("merge", "--quiet", "--allow-unrelated-histories", "--strategy=ours", "--message=made up", head)
+    assert services(made, head)["services"] != ["evil"]

@@ -43,7 +43,7 @@ class Bamboo(CISystem):
             job=env.text("bamboo_shortJobName"),
             job_id=env.text("bamboo_buildResultKey"),
             actor=env.text("bamboo_ManualBuildTriggerReason_userName"),
-            status=env.get("bamboo_buildFailed"),
+            status=env.word("bamboo_buildFailed"),
             provisional=True,
             started_at=env.seconds("bamboo_buildTimeStamp"),
             ci=True,

@@ -84,7 +84,8 @@ def _at_head(context: Context, head: str | None, parents: tuple[str, ...]) -> Co
         known = head
     if known and len(parents) == 2 and known in parents:
         base = parents[0] if parents[1] == known else parents[1]
-        pull_request = pull_request._replace(base_sha=base)
+        if not pull_request.fork:  # a stranger's code may have made the merge: its base is compared with, never trusted
+            pull_request = pull_request._replace(base_sha=base)
     elif known is None or known != head:  # another commit is checked out: it says nothing of this run
         return context._replace(commit_sha=context.commit_sha or known)
     return _for_pull_request(context, pull_request._replace(head_sha=known))._replace(checkout_sha=head)

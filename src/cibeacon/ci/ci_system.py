@@ -39,6 +39,10 @@ class Variables(NamedTuple):
         texts = (self.environ.get(name, "").strip()[:_LONGEST_TEXT] for name in names)
         return next((text for text in texts if text and text.lower() not in ABSENT), None)
 
+    def word(self, *names: str) -> str | None:
+        """A word for a result, which may be `false`."""
+        return (self.get(*names) or "").strip()[:_LONGEST_TEXT] or None
+
     def is_true(self, name: str) -> bool:
         """Whether a variable says yes."""
         return (self.get(name) or "").lower() in ("true", "1", "yes")

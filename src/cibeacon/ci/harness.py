@@ -30,7 +30,7 @@ class Harness(Drone):
             run_url=env.url("CI_BUILD_LINK", "DRONE_BUILD_LINK"),
             pipeline=env.text("HARNESS_PIPELINE_ID"),
             job=env.text("HARNESS_STAGE_ID"),
-            status=env.get("DRONE_STAGE_STATUS", "DRONE_BUILD_STATUS"),
+            status=env.word("DRONE_STAGE_STATUS", "DRONE_BUILD_STATUS"),
             secrets_withheld=False,
         )
 
