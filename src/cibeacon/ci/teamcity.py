@@ -102,8 +102,8 @@ def _properties(name: str) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     lines = (line for line in text.split("\n") if line.lstrip()[:1] not in ("#", "!"))
-    found = (match for line in lines if (match := _PROPERTY.fullmatch(line.rstrip("\r"))))
-    return {_unescaped(match[1]): _unescaped(match[2]) for match in found}
+    matches = (match for line in lines if (match := _PROPERTY.fullmatch(line.rstrip("\r"))))
+    return {_unescaped(match[1]): _unescaped(match[2]) for match in matches}
 
 
 def _unescaped(text: str) -> str:
