@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from canaries import Canary, leaked
-from cibeacon.checks.table import CHECKS, IDS
+from cibeacon.checks.table import CHECKS, IDS, PROBES
 from cibeacon.sandbox.forge import Forge
 from cibeacon.settings import all_options
+from cibeacon.sinks import KINDS
 from doctor_place import TOKEN, DoctorPlace, findings
 from processes import cibeacon
 from spool_records import told
@@ -379,6 +380,11 @@ def test_each_check_has_a_place_in_the_document():
     headings = re.findall(r"^### `([a-z_.]+)`$", PAGE, re.M)
     assert sorted(headings) == sorted(IDS)
     assert {id.replace(".", "") for id in headings} == set(re.findall(r"\(#([a-z_]+)\)", PAGE))
+
+
+def test_every_system_that_receives_signals_is_asked():
+    assert KINDS.keys() <= PROBES.keys()
+    assert {f"{name}.{part}" for name in PROBES for part in ("settings", "token.shape", "reach", "auth")} <= set(IDS)
 
 
 def test_needs_come_before_those_that_need_them():
