@@ -13,10 +13,12 @@ from cibeacon.changes import History
 from cibeacon.ci.detect import named
 from cibeacon.git import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
+from cibeacon.model.ci_systems import ACTIONS
 from cibeacon.model.context import Context, NamedCommit, PullRequest
 
 _PART_OF_AN_ID = r"[0-9a-f]{4,39}"
-
+_WITH_BEFORE = ACTIONS | {"gitlab"}
+"""CI systems whose `before` is where the push began; that of others may be the commit of any earlier run."""
 
 RangeOrUnknown: TypeAlias = CommitRange | Unknown
 
@@ -184,8 +186,11 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
     moved = CommitRange(push.before, push.after, "push, before to after") if push.before else None
     if moved and _advanced(context, moved, history):
         return moved
-    if push.before and (base := history.merge_base(push.after, push.before)):
-        return _between(base, push.after, "force push, merge base to after")
+    after, base = push.after, history.merge_base(push.after, push.before) if push.before else None
+    if base == after and context.host not in _WITH_BEFORE:  # an older commit is built again
+        push = push._replace(before=None)
+    elif base:
+        return _between(base, after, "force push, merge base to after")
     if context.on_default_branch and push.before:
         return Unknown(
             f"where the force push left commit {push.before[:12]} cannot be determined in this checkout",
@@ -193,11 +198,11 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
         )
     if context.on_default_branch and not push.created and context.host not in ("github", "gitlab"):
         why = f"{named(context.host).title} does not say which commit the branch was at before"
-        return Unknown(why, "give base, such as the commit of the last run, or github_token or gitlab_token")
+        return Unknown(why, "give base, such as the commit of the last run, or set github_token or gitlab_token")
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
     what = "new branch" if push.created else "force push" if push.before else "this branch"
-    return _since_default_branch(context, history, push.after, what)
+    return _since_default_branch(context, history, after, what)
 
 
 def _advanced(context: Context, moved: CommitRange, history: History) -> bool:

@@ -26,12 +26,13 @@ def complete(context: Context, repository: Repository) -> tuple[Context, tuple[N
     except CheckoutError as error:
         return _without_git(context, (Notice("info", str(error)),))
     server, name = split_remote_url(checkout.remote_url)
+    is_own = not name or not context.repository or name.lower() == context.repository.lower()
     context = context._replace(
-        server=context.server or server,
+        server=context.server or (server if is_own else None),
         repository=context.repository or name,
         default_branch=context.default_branch or checkout.default_branch,
     )
-    return _without_git(_at_head(context, checkout.head, parents), ())
+    return _without_git(_at_head(context, checkout.head, parents, is_own=is_own), ())
 
 
 def _with_full_ids(context: Context, checkout: Checkout, parents: tuple[str, ...], repository: Repository) -> Context:
@@ -41,7 +42,8 @@ def _with_full_ids(context: Context, checkout: Checkout, parents: tuple[str, ...
     def full(sha: str | None) -> str | None:
         if sha is None or SHA.fullmatch(sha):
             return sha
-        return _only(known for known in near if known.startswith(sha)) or repository.commit(sha) or sha
+        known = _only(id_ for id_ in near if id_.startswith(sha)) or repository.commit(sha)
+        return known if known and known.startswith(sha) else sha  # a branch or tag may have such a name
 
     pull_request, push = context.pull_request, context.push
     if pull_request:
@@ -51,7 +53,8 @@ def _with_full_ids(context: Context, checkout: Checkout, parents: tuple[str, ...
             merge_commit_sha=full(pull_request.merge_commit_sha),
         )
     if push:
-        push = push._replace(before=full(push.before), after=full(push.after))
+        before, after = full(push.before), full(push.after)
+        push = push._replace(before=None if before == after else before, after=after)
     return context._replace(
         commit_sha=full(context.commit_sha),
         checkout_sha=full(context.checkout_sha),
@@ -66,21 +69,21 @@ def _only(shas: Iterable[str]) -> str | None:
     return ids.pop() if len(ids) == 1 else None
 
 
-def _at_head(context: Context, head: str | None, parents: tuple[str, ...]) -> Context:
-    """The context with the commit that is checked out, where that is the run's own."""
-    pull_request = context.pull_request
+def _at_head(context: Context, head: str | None, parents: tuple[str, ...], *, is_own: bool) -> Context:
+    """The context with the commit that is checked out, where that is the run's own. `is_own`: its repository seems to be."""
+    pull_request, built = context.pull_request, context.checkout_sha
     if head is None:
         return context
     if pull_request is None or pull_request.merged:
-        sha = context.commit_sha or head
+        sha = context.commit_sha or built or (head if is_own else None)
         push = context.push
         return context._replace(
             commit_sha=sha,
-            checkout_sha=context.checkout_sha or sha,
+            checkout_sha=built or sha,
             push=push._replace(after=push.after or sha) if push else None,
         )
     known = pull_request.head_sha
-    if known is None and len(parents) < 2:
+    if known is None and len(parents) < 2 and is_own and built in (None, head):
         known = head
     if known and len(parents) == 2 and known in parents:
         base = parents[0] if parents[1] == known else parents[1]
