@@ -20,7 +20,7 @@ from cibeacon.model.context import PullRequest, Push
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
 from cibeacon.settings import load_settings
-from fetching import fetching
+from fetching import fetching, tokens
 from filesapi import Api
 from githttp import GitServer
 from odd_paths import ODD_PATHS
@@ -610,16 +610,16 @@ def test_a_redirect_is_not_followed_and_the_token_does_not_leak(stories, ci_clon
     ],
 )
 def test_an_odd_place_is_no_place(told):
-    assert github_host.remotes(Variables(told), "token") == ()
+    assert github_host.remotes(Variables(told), tokens("token")) == ()
 
 
 def test_an_encrypted_place_and_this_machine_are_places():
     assert github_host.remotes(
-        Variables({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b"}), None
+        Variables({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b"}), tokens()
     )[0].url == ("https://github.com/a/b.git")
     plain = {"CI_SERVER_URL": "http://gitlab.lan:8080/git", "CI_PROJECT_PATH": "a/b/c"}
-    assert gitlab_host.remotes(Variables(plain), None) == ()
-    assert gitlab_host.remotes(Variables(plain), None, allow_http=True)[0].url == "http://gitlab.lan:8080/git/a/b/c.git"
+    assert gitlab_host.remotes(Variables(plain), tokens()) == ()
+    assert gitlab_host.remotes(Variables(plain), tokens(), allow_http=True)[0].url == "http://gitlab.lan:8080/git/a/b/c.git"
 
 
 def test_gitlab_asks_the_target_project_first_and_then_the_forks(stories, ci_clone):
@@ -831,7 +831,7 @@ def test_a_netrc_is_read_by_no_fetch(servers, tmp_path):
     head = story.commit({"a": "2\n"})
     with GitServer(story.root, token="the-token") as server:
         environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GITHUB_SERVER_URL": server.url}
-        remotes = github_host.remotes(Variables(environ | {"GITHUB_REPOSITORY": githttp.REPOSITORY}), None)
+        remotes = github_host.remotes(Variables(environ | {"GITHUB_REPOSITORY": githttp.REPOSITORY}), tokens())
         with closing(FetchingRepository(None, remotes, environ, ample())) as repository, pytest.raises(CheckoutError):
             list(repository.paths(head, head.replace(head[0], "0" if head[0] != "0" else "1")))
         assert server.requests
