@@ -619,7 +619,10 @@ def test_an_encrypted_place_and_this_machine_are_places():
     )[0].url == ("https://github.com/a/b.git")
     plain = {"CI_SERVER_URL": "http://gitlab.lan:8080/git", "CI_PROJECT_PATH": "a/b/c"}
     assert gitlab_host.remotes(Variables(plain), tokens()) == ()
-    assert gitlab_host.remotes(Variables(plain), tokens(), allow_http=True)[0].url == "http://gitlab.lan:8080/git/a/b/c.git"
+    assert (
+        gitlab_host.remotes(Variables(plain), tokens(), allow_http=True)[0].url
+        == "http://gitlab.lan:8080/git/a/b/c.git"
+    )
 
 
 def test_gitlab_asks_the_target_project_first_and_then_the_forks(stories, ci_clone):
