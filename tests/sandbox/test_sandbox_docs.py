@@ -86,3 +86,9 @@ def test_what_the_sandbox_holds_of_a_command_is_what_the_browser_is_told(environ
     ended = cibeacon(*report, "--format=json", environ=environ, cwd=tmp_path)
     (row,) = [each for each in json.loads(ended.out)["signals"] if each["outcome"] == "sent"]
     assert (row["kind"], row["request"]["body"]["repository"]) == ("pipeline-run", "acme/shop")
+
+
+def test_the_pull_request_of_the_page_is_taken(sandbox, http):
+    (example,) = re.findall(r"^```json\n(.*?)^```$", (DOCS / "sandbox.md").read_text(), re.S | re.M)
+    reply = http.post(f"{sandbox.url}/sandbox/pull-requests", json=json.loads(example))
+    assert reply.json() == {"ok": True, "pull_requests": ["acme/shop#7"]}

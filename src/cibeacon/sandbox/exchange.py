@@ -37,6 +37,11 @@ class Request:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         return name.lower() in {"localhost", "127.0.0.1", "[::1]"}
 
+    def from_own_page(self) -> bool:
+        """Whether no page of another server had the browser send this, by the Origin header."""
+        origin = self.headers.get("Origin")
+        return origin is None or origin == f"http://{self.headers.get('Host', '')}"
+
 
 @dataclass(frozen=True, slots=True)
 class Pieces:

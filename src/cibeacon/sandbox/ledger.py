@@ -50,6 +50,7 @@ class Ledger:
         self._pull_services: dict[str, list[str]] = {}
         self._deployments: dict[str, dict[str, Any]] = {}
         self._runs: dict[str, list[Mapping[str, Any]]] = {}
+        self._pulls: dict[str, Mapping[str, Any]] = {}
 
     def note(
         self, *, method: str, path: str, body: object, status: int, error: str | None, message: str | None
@@ -92,6 +93,14 @@ class Ledger:
         with self._lock:
             self._runs.setdefault(reference_id, []).append(notification)
 
+    def import_pulls(self, pulls: Mapping[str, Mapping[str, Any]], most: int) -> bool:
+        """Hold merged pull requests by `repository#number`, in place of what was known of them; not more than `most`."""
+        with self._lock:
+            if len(self._pulls.keys() | pulls.keys()) > most:
+                return False
+            self._pulls |= pulls
+            return True
+
     def document(self) -> dict[str, Any]:
         """Everything as one JSON object; `received` counts requests that are no longer kept too."""
         with self._lock:
@@ -101,4 +110,6 @@ class Ledger:
                 "pull_services": dict(self._pull_services),
                 "deployments": dict(self._deployments),
                 "pipeline_runs": {reference: fold(told) for reference, told in self._runs.items()},
+                "notifications": {reference: list(told) for reference, told in self._runs.items()},
+                "pull_requests": dict(self._pulls),
             }

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from cibeacon.sandbox import dataops_routes, page
+from cibeacon.sandbox import dataops_routes, page, pulls
 from cibeacon.sandbox.account import Account
+from cibeacon.sandbox.conclusions import Conclusions
 from cibeacon.sandbox.dataops import DataOps
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
@@ -57,6 +58,7 @@ class Sandbox(Listener):
         self.dataops = DataOps(dataops or DataOpsAccount(), self.ledger, lambda: self.url, clock, log)
         self.flow = Flow(flow or FlowAccount(), self.ledger, clock, log)
         self._account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
+        self._conclusions = Conclusions(default_branch)
         self._log = log
         super().__init__(self._route, lambda head: self.dci.receives(head) if self._is_dci(head) else None)
 
@@ -74,6 +76,11 @@ class Sandbox(Listener):
             return self.flow.answer(request)
         if request.path.startswith("/api/"):
             return self._dx(request)
+        if request.path == pulls.PATH:
+            own = request.from_this_machine() and request.from_own_page()
+            return (
+                pulls.answer(request, self.ledger) if own else in_json(403, {"ok": False, "error": "host_not_loopback"})
+            )
         view = self._views().get(request.path)
         if view is None:
             return in_json(404, {"ok": False, "error": "not_found"})
@@ -92,7 +99,8 @@ class Sandbox(Listener):
 
     def _ledger(self) -> Mapping[str, Any]:
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
-        return self.ledger.document() | others
+        ledger = self.ledger.document()
+        return ledger | self._conclusions.of(ledger) | others
 
     def _is_dci(self, head: Request) -> bool:
         return head.path.startswith(f"{PREFIX}/") and not self.flow.receives(head)
