@@ -98,6 +98,36 @@ def test_an_api_is_asked_where_a_token_may_go(server, environ, asked):
     assert (client.host, client.url, client.credential) == asked
 
 
+OTHERS = {"GITHUB_TOKEN": "github-secret", "GITLAB_TOKEN": "gitlab-secret", "CIBEACON_GIT_TOKEN": "git-secret"}
+
+
+@pytest.mark.parametrize(
+    ("server", "given", "asked", "fetches"),
+    [
+        ("gitlab.com", ("GITHUB_TOKEN",), None, None),
+        ("gitlab.com", ("GITHUB_TOKEN", "CIBEACON_GIT_TOKEN"), None, "git-secret"),
+        ("github.com", ("GITLAB_TOKEN",), None, None),
+        ("bitbucket.org", ("GITHUB_TOKEN",), None, None),
+        ("bitbucket.org", ("GITHUB_TOKEN", "CIBEACON_GIT_TOKEN"), None, "git-secret"),
+        ("dev.azure.com", ("GITHUB_TOKEN", "GITLAB_TOKEN"), None, None),
+        ("git.example.com", ("GITHUB_TOKEN", "CIBEACON_GIT_TOKEN"), None, "git-secret"),
+        ("git.example.com", ("GITHUB_TOKEN", "GITLAB_TOKEN"), None, None),
+        ("gitlab.example.com", ("GITHUB_TOKEN", "GITLAB_TOKEN"), "gitlab-secret", "gitlab-secret"),
+        ("gitlab.example.com", ("GITLAB_TOKEN", "CIBEACON_GIT_TOKEN"), "gitlab-secret", "git-secret"),
+        ("github.example.com", ("GITHUB_TOKEN", "GITLAB_TOKEN"), "github-secret", "github-secret"),
+        ("git.example.com", ("GITLAB_TOKEN",), "gitlab-secret", "gitlab-secret"),
+    ],
+)
+def test_of_several_tokens_none_goes_to_a_server_that_may_not_be_its_vendors(server, given, asked, fetches):
+    environ = {name: OTHERS[name] for name in given} | {"CIBEACON_GIT_URL": f"https://{server}"}
+    context = Context(host="jenkins", server=server, repository="acme/shop")
+    client = ForgeClient.of(
+        context, load_settings({}, environ, {}), environ, Deadline(1, lambda: 0.0, lambda _: None, 0.0)
+    )
+    assert next(iter(client.credential.values()), None) == asked
+    assert remote(f"https://{server}/acme/shop.git", **environ).secret == fetches
+
+
 @pytest.mark.parametrize(
     ("url", "repository"),
     [

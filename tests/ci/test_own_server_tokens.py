@@ -56,6 +56,15 @@ def test_a_token_for_another_server_is_not_sent_there(job):
     assert remote.secret == SECRET
 
 
+@pytest.mark.parametrize("beginning", ["ghp_", "ghs_", "github_pat_"])
+def test_a_token_of_githubs_is_not_sent_to_the_server(job, beginning):
+    name, environ = job
+    environ = {variable: f"{beginning}{text}" if text == SECRET else text for variable, text in environ.items()}
+    (remote,) = named(name).remotes(Variables(environ), load_settings({}, environ, {}).forge)
+    assert remote.secret is None
+    assert f"{beginning}{SECRET}" in secret_values(environ)
+
+
 def test_the_token_is_masked_all_the_same(job):
     assert SECRET in secret_values(job[1])
 

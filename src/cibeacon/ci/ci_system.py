@@ -24,6 +24,9 @@ _LONGEST_TEXT = 1000
 ABSENT = frozenset({"false", "null", "<nil>", "none", "undefined"})
 """What some systems write where they have no value, in any case."""
 
+_VENDORS = {"github.com": "github", "gitlab.com": "gitlab", "bitbucket.org": "", "dev.azure.com": "", "codeberg.org": ""}
+"""Servers of everybody → whose API they have, as far as cibeacon speaks it. No other vendor's token is sent there."""
+
 
 class Variables(NamedTuple):
     """The environment of a job."""
@@ -113,13 +116,29 @@ def push(before: str | None, after: str | None, *, created: bool = False) -> Pus
     return Push(before=None if before == after else before, after=after, created=created)
 
 
+def forge_at(server: str | None, tokens: ForgeTokens) -> str:
+    """Whose API a server has that a token may be sent to: `github` or `gitlab`; empty where none may be.
+
+    A token goes to its vendor's own server, and to the one that `git_url` names: there it must be the only token that is
+    given, or the server's name has to say whose it is.
+    """
+    given = {"github": tokens.github_token, "gitlab": tokens.gitlab_token}
+    if server in _VENDORS:
+        vendor = _VENDORS[server]
+        return vendor if given.get(vendor) else ""
+    if not server or not tokens.git_url or server != payload.server(tokens.git_url):
+        return ""
+    alone = sum(map(bool, (tokens.git_token, *given.values()))) == 1
+    return next((vendor for vendor, token in given.items() if token and (alone or vendor in server)), "")
+
+
 def git_credential(authority: str, tokens: ForgeTokens) -> tuple[str | None, str | None]:
-    """User name and password for git at a server. A token goes only to its vendor's own server, or where `git_url` says."""
+    """User name and password for git at a server: `git_token` where `git_url` says, else a token that may go there."""
     user = "x-token-auth" if authority == "bitbucket.org" else "x-access-token"
-    if tokens.git_url and authority == payload.server(tokens.git_url):
-        secret = tokens.git_token or tokens.github_token or tokens.gitlab_token
-    else:
-        secret = {"github.com": tokens.github_token, "gitlab.com": tokens.gitlab_token}.get(authority)
+    is_named = bool(tokens.git_url) and authority == payload.server(tokens.git_url)
+    forge = forge_at(authority, tokens)
+    by_forge = {"github": tokens.github_token, "gitlab": tokens.gitlab_token}.get(forge)
+    secret = (tokens.git_token if is_named else None) or by_forge
     return (user, secret) if secret else (None, None)
 
 

@@ -7,15 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar, cast
 
+from cibeacon.ci.ci_system import forge_at
 from cibeacon.model.changes import ApiComparison
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.parsers import plain_http_refused
-from cibeacon.model.payload import server
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError, guarded
 from cibeacon.settings import Settings
-from cibeacon.settings.general import ForgeTokens
 
 if TYPE_CHECKING:
     from cibeacon.ci.github_api import GitHubApi
@@ -41,7 +40,7 @@ class ForgeClient(NamedTuple):
     @classmethod
     def of(cls, context: Context, settings: Settings, environ: Mapping[str, str], deadline: Deadline) -> "ForgeClient":
         """The API of the forge that a run is on."""
-        host = context.host if context.host in _FORGES else _forge_elsewhere(context, settings.forge)
+        host = context.host if context.host in _FORGES else forge_at(context.server, settings.forge)
         url, credential = _access(host, context, settings, environ)
         return cls(host, url, credential, context.repository or "", deadline, settings.core.allow_http)
 
@@ -112,19 +111,6 @@ def _api_class(host: str) -> "type[GitHubApi | GitLabApi]":
     from cibeacon.ci.gitlab_api import GitLabApi
 
     return GitLabApi
-
-
-def _forge_elsewhere(context: Context, tokens: ForgeTokens) -> str:
-    """Which forge's API knows the repository of a run on another CI system; empty where none may be asked.
-
-    A token is sent to its vendor's own server, or to the one that `git_url` names, and nowhere else.
-    """
-    is_named = bool(tokens.git_url) and context.server == server(tokens.git_url)
-    if tokens.github_token and (is_named or context.server == "github.com"):
-        return _GITHUB
-    if tokens.gitlab_token and (is_named or context.server == "gitlab.com"):
-        return _GITLAB
-    return ""
 
 
 def _access(

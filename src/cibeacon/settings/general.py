@@ -188,6 +188,10 @@ class Change(NamedTuple):
     )
 
 
+_OF_GITHUB = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")
+"""Beginnings of GitHub's tokens."""
+
+
 class ForgeTokens(NamedTuple):
     """GitHub, GitLab and other forges"""
 
@@ -209,8 +213,9 @@ class ForgeTokens(NamedTuple):
     git_url: str | None = option(
         parsers.url,
         None,
-        "Server of the repository, such as https://git.example.com, on a CI system that is no forge itself. git_token, "
-        "github_token and gitlab_token are sent there; github.com and gitlab.com need no setting.",
+        "Server of the repository, such as https://git.example.com, on a CI system that is no forge itself. git_token is "
+        "sent there; github_token or gitlab_token too, if it is the only token given, or the server's name contains github "
+        "or gitlab. github.com and gitlab.com need no setting.",
     )
     git_token: str | None = option(
         parsers.token,
@@ -220,8 +225,12 @@ class ForgeTokens(NamedTuple):
     )
 
     def for_own_server(self) -> Self:
-        """The tokens on a CI system whose `GITHUB_TOKEN` is for its own server: git has it there, and GitHub gets none."""
-        return self._replace(github_token=None, git_url=None, git_token=self.github_token)
+        """The tokens on a CI system whose `GITHUB_TOKEN` is for its own server: git has it there, and GitHub gets none.
+
+        Jobs are given one of GitHub's, too, for actions that download from there: it is known by how it begins.
+        """
+        own = None if (self.github_token or "").startswith(_OF_GITHUB) else self.github_token
+        return self._replace(github_token=None, git_url=None, git_token=own)
 
 
 class Step(NamedTuple):
