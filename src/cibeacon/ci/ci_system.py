@@ -24,7 +24,13 @@ _LONGEST_TEXT = 1000
 ABSENT = frozenset({"false", "null", "<nil>", "none", "undefined"})
 """What some systems write where they have no value, in any case."""
 
-_VENDORS = {"github.com": "github", "gitlab.com": "gitlab", "bitbucket.org": "", "dev.azure.com": "", "codeberg.org": ""}
+_VENDORS = {
+    "github.com": "github",
+    "gitlab.com": "gitlab",
+    "bitbucket.org": "",
+    "dev.azure.com": "",
+    "codeberg.org": "",
+}
 """Servers of everybody → whose API they have, as far as cibeacon speaks it. No other vendor's token is sent there."""
 
 
