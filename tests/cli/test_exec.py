@@ -38,7 +38,7 @@ def place(tmp_path):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_a_caller_observes_what_it_observes_with_env(case, dx, place):
-    command = case["command"] if "command" in case else puppet(**case["puppet"])
+    command = case["command"] if "command" in case else (*case.get("under", ()), *puppet(**case["puppet"]))
     plain, wrapped = both(command, case.get("sends", ()), environ=job(dx.url, place), cwd=place)
     if "says" in case:  # env has a line of its own, too
         assert wrapped.err.decode().endswith(f": {case['says']}\n")

@@ -283,7 +283,7 @@ def test_a_group_that_is_stopped_and_continued_goes_on(environ, tmp_path):
     with Running((*EXEC, *puppet("CONT,USR1", ends_at="USR1", code=4)), environ=environ, cwd=tmp_path) as running:
         running.line()
         running.send("STOP", "group")
-        for pid in (running.process.pid, running.children()[0]):
+        for pid in (running.process.pid, running.command()):
             while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
                 pass
         running.send("CONT", "group")
@@ -366,7 +366,7 @@ def test_a_command_outlives_us_where_it_is_told_to(environ, tmp_path):
     command = puppet("USR1", ends_at="USR1", code=0)
     with Running((CIBEACON, "exec", "--leave-running", "--", *command), environ=environ, cwd=tmp_path) as running:
         running.line()
-        pid = children(running.process.pid)[0]
+        pid = running.command()
         running.send("KILL")
         running.process.wait()
         os.kill(pid, signal.SIGUSR1)
@@ -383,6 +383,19 @@ def test_a_group_of_its_own_gets_signals_as_a_whole(environ, tmp_path):
         running.send("TERM")
         end = running.observed(expected_left=[])
     assert (end.code, end.left) == (-signal.SIGTERM, [])
+
+
+def test_a_second_signal_is_handed_on_where_the_first_went_to_the_group(environ, tmp_path):
+    """One that follows at once counts as the first one's echo, so it is sent again until it is no more."""
+    with Running((*EXEC, *puppet("INT")), environ=environ, cwd=tmp_path) as running:
+        running.line()
+        running.send("INT", "group")
+        assert running.line() == "INT"
+        while not select.select([running.process.stdout], [], [], 0.1)[0]:
+            running.send("INT", "alone")
+        assert running.line() == "INT"
+        running.send("QUIT", "group")
+        assert running.observed().code == -signal.SIGQUIT
 
 
 @pytest.mark.parametrize("flags", [(), ("--group",)], ids=["alone", "group"])

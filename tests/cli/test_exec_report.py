@@ -309,7 +309,7 @@ def test_a_helper_that_is_killed_costs_a_line(environ, tmp_path, dx):
     with Running((*EXEC, *puppet("TERM", ends_at="TERM", code=2)), environ=environ, cwd=tmp_path) as running:
         running.line()
         until(lambda: runs(dx))
-        for pid in running.children()[1:]:
+        for pid in running.beside():
             os.kill(pid, signal.SIGKILL)
         running.send("TERM")
         end = running.observed()

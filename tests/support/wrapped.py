@@ -101,8 +101,16 @@ class Running:
         self._out += line
         return line.decode().strip()
 
-    def children(self):
-        """The command, then the processes that stand beside it."""
+    def command(self):
+        """The process of the wrapped command, which runs."""
+        (command,) = [pid for pid in self._children() if _command(pid) != _command(self.process.pid)]
+        return command
+
+    def beside(self):
+        """The processes that stand beside it."""
+        return [pid for pid in self._children() if _command(pid) == _command(self.process.pid)]
+
+    def _children(self):
         text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(word) for word in text.split()]
 

@@ -8,7 +8,7 @@ script without an interpreter line (https://man7.org/linux/man-pages/man3/exec.3
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
@@ -109,6 +109,18 @@ def become(command: WrappedCommand, before: Signals | None = None) -> NoReturn:
         with suppress(OSError):
             os.write(2, message.encode("utf-8", "backslashreplace"))
         os._exit(MISSING if error.errno == errno.ENOENT else NOT_RUNNABLE)
+
+
+def let_go(ours: Collection[int]) -> None:
+    """Closes what is the command's alone, once it has it: whoever reads its output must see its end."""
+    with suppress(OSError):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        for name in os.listdir("/dev/fd"):  # noqa: PTH208 - pathlib is not loaded for this
+            if (descriptor := int(name)) > 2 and descriptor not in ours:
+                with suppress(OSError):  # the folder itself is in the list
+                    os.close(descriptor)
 
 
 def _execute(words: tuple[str, ...]) -> NoReturn:

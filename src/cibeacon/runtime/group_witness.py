@@ -11,6 +11,8 @@ import select
 import signal
 from contextlib import suppress
 
+from cibeacon.runtime.command_process import let_go
+
 _SPREADING = 5
 """Milliseconds in which a signal has reached every process of a group."""
 
@@ -30,12 +32,17 @@ class GroupWitness:
             self._process = os.fork()
             if not self._process:
                 try:
+                    let_go([self._lifeline])
                     os.dup2(0, 2)
-                    os.close(self._life)
                     os.read(self._lifeline, 1)
                 finally:
                     os._exit(0)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What must stay open in this process."""
+        return self._lifeline, self._life
 
     def saw(self, number: int) -> bool:
         """Whether the signal went to the group as well; asked once for each."""
@@ -59,7 +66,7 @@ class GroupWitness:
         if process == self._process:
             self._process = 0
 
-    def let_go(self) -> None:
+    def abandon(self) -> None:
         """For another child: lets the witness end without it."""
         os.close(self._life)
 

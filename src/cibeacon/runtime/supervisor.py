@@ -7,10 +7,11 @@ Does not know settings, sinks or what is reported.
 """
 
 import _thread
+import math
 import os
 import select
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
@@ -105,6 +106,7 @@ class Supervisor:
         self._helper = self._control = self._answer = 0
         self._witness = GroupWitness()
         self._was_stopped = False
+        self._went_to_group: dict[int, float] = {}
         self._kill_at: float | None = None
 
     def run(self, report: Report) -> NoReturn:
@@ -114,13 +116,13 @@ class Supervisor:
         os.set_blocking(wakeup_writer, False)
         signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
         before = command_process.catch(lambda number, frame: None)
+        self._witness.start()  # first: what reaches the command must reach it, too
         try:
             self._child = command_process.start(self._command, before)
         except OSError:  # no process can be made: the command runs all the same, unreported
             self._say("the run is not reported: this machine allows no more processes")
             command_process.become(self._command, before)
-        _let_go((self._wakeup, wakeup_writer))
-        self._witness.start()
+        command_process.let_go((self._wakeup, wakeup_writer, *self._witness.descriptors))
         self._start_helper(report)
         command_process.release(before)
         ending = self._wait()
@@ -155,9 +157,20 @@ class Supervisor:
             self._was_stopped = True
             if self._kill_at is None and self._command.kill_after is not None:
                 self._kill_at = self._clock() + self._command.kill_after
-        in_group = os.getpgid(self._child) == os.getpgrp()
-        if not (in_group and self._witness.saw(number)):
+        if not self._has_reached_it(number):
             self._send(number)
+
+    def _has_reached_it(self, number: int) -> bool:
+        """Whether the signal went to the whole group, the command included; or is the echo of one that did.
+
+        `timeout` and others send a signal to a process and to its group, and equal signals that wait are one.
+        """
+        if os.getpgid(self._child) != os.getpgrp():
+            return False
+        now = self._clock()
+        if self._witness.saw(number):
+            self._went_to_group[number] = now
+        return now <= self._went_to_group.get(number, -math.inf) + ECHO
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):  # sudo's command belongs to another user
@@ -199,7 +212,7 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for descriptor in (self._wakeup, self._control, self._answer):
                 os.close(descriptor)
-            self._witness.let_go()
+            self._witness.abandon()
             os.dup2(0, 2)  # nothing that it loads may print
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED - {signal.SIGALRM})
@@ -249,18 +262,6 @@ def _fill_standard_descriptors() -> None:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass
         os.close(descriptor)
-
-
-def _let_go(ours: Iterable[int]) -> None:
-    """Closes what is the command's alone, once it has it: whoever reads its output must see its end."""
-    with suppress(OSError):
-        nothing = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nothing, 0)
-        os.dup2(nothing, 1)
-        for name in os.listdir("/dev/fd"):  # noqa: PTH208 - pathlib is not loaded for this
-            if (descriptor := int(name)) > 2 and descriptor not in ours:
-                with suppress(OSError):  # the folder itself is in the list
-                    os.close(descriptor)
 
 
 def _stop_too(number: int) -> None:
