@@ -12,6 +12,7 @@ import pytest
 
 from checkouts import shapes
 from cibeacon.sandbox.server import Sandbox
+from processes import cibeacon
 
 SCRIPT = Path(__file__).parents[2] / "integrations/other/report.sh"
 TOKEN = "sandbox-token-1"
@@ -21,7 +22,7 @@ RUN = {
 }  # fmt: skip
 REQUEST = {"COMMIT": "{head}", "BRANCH": "topic", "PULL_REQUEST": "7", "TARGET_BRANCH": "main"}
 PUSH = {"COMMIT": "{base}", "BRANCH": "main", "PREVIOUS_COMMIT": "{old}"}
-ID = "github.com/acme%2Fshop/runs/ship%2F42/attempts/2"
+ID = "github.com/acme%2Fshop/pipelines/concourse/runs/ship%2F42/attempts/2"
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,17 @@ def test_the_repository_may_be_given_by_its_name(dx, report):
 def test_spellings_of_a_url_are_one_repository(dx, report):
     report({**PUSH, "REPOSITORY_URL": "git@github.com:acme/shop.git"})
     assert records(dx)[0]["reference_id"] == ID
+
+
+def test_runs_of_two_ci_systems_with_one_number_are_two_records(checkouts):
+    said = ("--dry-run", "--format=json", "--dx-url=acme", "--run-id=42")
+    documents = [
+        cibeacon("report", *said, f"--host={host}", cwd=checkouts("main").root).document
+        for host in ("concourse", "buildbot", "concourse")
+    ]
+    runs = [signal for document in documents for signal in document["signals"] if signal["kind"] == "pipeline-run"]
+    first, other, again = (run["request"]["body"]["reference_id"] for run in runs)
+    assert (first == again, first == other) == (True, False)
 
 
 def test_a_run_without_an_id_is_refused(dx, report):

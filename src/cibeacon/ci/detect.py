@@ -29,7 +29,7 @@ class OtherSystem(MappedSystem):
     def read(self, env: Variables) -> Context:
         """The run without a checkout."""
         if self.name != ci_systems.LOCAL:
-            return super().read(env)
+            return super().read(env)._replace(pipeline_id=self.name)
         return Context(host=self.name, ci=env.is_true("CI"))
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:

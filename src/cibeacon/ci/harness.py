@@ -21,11 +21,11 @@ class Harness(Drone):
     def read(self, env: Variables) -> Context:
         """The run as the variables describe it. What is Drone's and not listed here is the same."""
         context, url = super().read(env), self.repository_url(env)
-        account = env.join("HARNESS_ACCOUNT_ID", "HARNESS_ORG_ID", "HARNESS_PROJECT_ID", "HARNESS_PIPELINE_ID")
+        parts = [env.text(f"HARNESS_{part}_ID") for part in ("ACCOUNT", "ORG", "PROJECT", "PIPELINE")]
         return context._replace(
             repository=url.repository if url else context.repository,
             push=context.push._replace(created=False) if context.push else None,  # zeros mean nothing here
-            pipeline_id=account,
+            pipeline_id="/".join(filter(None, parts)) or None,
             run_id=env.text("HARNESS_EXECUTION_ID", "HARNESS_BUILD_ID"),
             run_url=env.url("CI_BUILD_LINK", "DRONE_BUILD_LINK"),
             pipeline=env.text("HARNESS_PIPELINE_ID"),
