@@ -10,7 +10,6 @@ from functools import cache
 from importlib import import_module
 
 from cibeacon.ci.ci_system import CISystem, Variables
-from cibeacon.ci.mapped_system import MappedSystem
 from cibeacon.git.remote_url import parse
 from cibeacon.git.repository import Repository
 from cibeacon.model import ci_systems
@@ -20,34 +19,12 @@ from cibeacon.settings import Settings
 from cibeacon.settings.general import Change
 
 
-class OtherSystem(MappedSystem):
-    """No CI system, or one that has no file here: `name` is then the word that the setting `host` has for it."""
-
-    def __init__(self, name: str = ci_systems.LOCAL) -> None:
-        self.name = self.title = name
-
-    def read(self, env: Variables) -> Context:
-        """The run without a checkout."""
-        if self.name != ci_systems.LOCAL:
-            return super().read(env)._replace(pipeline_id=self.name)
-        return Context(host=self.name, ci=env.is_true("CI"))
-
-    def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run as the checkout shows it, where there is one."""
-        context, notices = super().read_with_notices(env, repository)
-        head, branch = context.commit_sha, None if notices else repository.checkout().branch
-        context = context._replace(
-            ref=f"refs/heads/{branch}" if branch else None, branch=branch, pipeline=context.repository
-        )
-        if self.name == ci_systems.LOCAL:  # the commit stands in for the id of a run
-            context = context._replace(run_id=f"local-{head}" if head else "local")
-        return context, notices
-
-
 @cache
 def named(name: str) -> CISystem:
     """The CI system of a name."""
     if name not in ci_systems.CI_SYSTEMS:
+        from cibeacon.ci.mapped_system import OtherSystem  # no job of a CI system that has a file needs it
+
         return OtherSystem(name)
     system: CISystem = import_module(f"cibeacon.ci.{name}").SYSTEM
     return system

@@ -5,7 +5,10 @@ The settings win over what is read here; this adds what no setting has. See docs
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
 from cibeacon.git.remote_url import RemoteUrl
+from cibeacon.git.repository import Repository
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
+from cibeacon.model.report import Notice
 
 
 class MappedSystem(CISystem):
@@ -33,3 +36,27 @@ class MappedSystem(CISystem):
     def repository_url(self, env: Variables) -> RemoteUrl | None:
         """The URL that the setting `repository` may be."""
         return env.repository("CIBEACON_REPOSITORY")
+
+
+class OtherSystem(MappedSystem):
+    """No CI system, or one that has no file here: `name` is then the word that the setting `host` has for it."""
+
+    def __init__(self, name: str = LOCAL) -> None:
+        self.name = self.title = name
+
+    def read(self, env: Variables) -> Context:
+        """The run without a checkout."""
+        if self.name != LOCAL:
+            return super().read(env)._replace(pipeline_id=self.name)
+        return Context(host=self.name, ci=env.is_true("CI"))
+
+    def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
+        """The run as the checkout shows it, where there is one."""
+        context, notices = super().read_with_notices(env, repository)
+        head, branch = context.commit_sha, None if notices else repository.checkout().branch
+        context = context._replace(
+            ref=f"refs/heads/{branch}" if branch else None, branch=branch, pipeline=context.repository
+        )
+        if self.name == LOCAL:  # the commit stands in for the id of a run
+            context = context._replace(run_id=f"local-{head}" if head else "local")
+        return context, notices
