@@ -156,7 +156,8 @@ def check_identity(plan_input: PlanInput) -> None:
 def _check_run_id(plan_input: PlanInput) -> None:
     if not plan_input.has_run_id:
         raise NotPlanned(
-            "invalid", "the CI system names no run, so the run has no id: set run_id, such as PIPELINE/42, which no other run has"
+            "invalid",
+            "the CI system names no run, so the run has no id: set run_id, such as PIPELINE/42, which no other run has",
         )
 
 
