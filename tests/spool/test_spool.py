@@ -362,3 +362,23 @@ def test_trying_waits_for_the_lock_no_longer_than_keeping_does(place):
     finally:
         os.close(holder)
     assert found(place) == [told(1)]
+
+
+def test_a_record_that_is_held_is_locked_until_it_is_let_go(place):
+    spool, record = Spool(place.folder, fresh, holds=True), told(1)
+    assert not spool.is_held(record)
+    spool.keep([record])
+    assert spool.is_held(record)
+    spool.let_go()
+    assert not spool.is_held(record)
+
+
+def test_where_a_file_system_has_no_locks_nothing_is_held(place, monkeypatch):
+    spool, record = Spool(place.folder, fresh, holds=True), told(1)
+
+    def no_locks(descriptor, operation):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    spool.keep([record])
+    assert not spool.is_held(record)

@@ -34,6 +34,7 @@ FLAGS = (
     Flag("--verbose", "Say on stderr what was reported."),
 )
 _BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
+_MEANINGS = {"LIST": "list of exit codes", "SECONDS": "number of seconds"}
 REPORT_SECONDS = 5.0
 
 
@@ -96,7 +97,7 @@ def _line(command: tuple[str, ...], given: Mapping[str, str]) -> ExecLine:
             **({"verbose": "true"} if "--verbose" in given else {}),
         },
         complaints=tuple(
-            f"{name} was not used, since {values[name][:40]!r} is no {_BY_NAME[name].metavar.lower()}"
+            f"{name} was not used: {values[name][:40]!r} is no {_MEANINGS[_BY_NAME[name].metavar]}"
             for name, value in unused.items()
             if value is None and values.get(name)
         ),
