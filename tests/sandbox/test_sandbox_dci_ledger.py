@@ -146,5 +146,5 @@ def test_the_command_prints_settings_that_are_good(tmp_path):
 
 def test_every_place_that_the_page_fills_is_there():
     text = page.content().decode()
-    filled = set(re.findall(r'(?:find|fill)\("([\w-]+)"', text))
-    assert {"jobs", "dci", "runs"} <= filled <= set(re.findall(r' id="([\w-]+)"', text))
+    filled = set(re.findall(r'(?:find|new Table)\("([\w-]+)"', text))
+    assert {"jobs", "dci-settings", "runs"} <= filled <= set(re.findall(r' id="([\w-]+)"', text))

@@ -46,8 +46,14 @@ def test_the_policy_names_the_very_script_and_style_of_the_page(sandbox, http):
 
 def test_the_page_asks_nobody_else():
     assert "//" not in re.sub(r"^\s*// .*$|; // .*$", "", TEXT, flags=re.MULTILINE)
-    assert re.findall(r"(?:src|href|action)=\"([^\"]*)\"", TEXT) == ["data:,"]
-    assert re.findall(r"fetch\(([^,)]*)", TEXT) == ['"ledger"']
+    addresses = set(re.findall(r"(?:src|href|action)=\"([^\"]*)\"", TEXT))
+    assert {address for address in addresses if not address.startswith("#")} == {"data:,"}
+    assert set(re.findall(r"fetch\(([^,)]*)", TEXT)) == {'"ledger"', "path"}
+    assert set(re.findall(r"post\(\"([^\"]*)\"", TEXT)) == {
+        "sandbox/pull-requests",
+        "api/deployments.setPullServices",
+        "api/deployments.create",
+    }
     assert "@import" not in TEXT
     assert "url(" not in TEXT
 
@@ -61,3 +67,15 @@ def test_a_string_of_the_ledger_can_only_become_text():
 def test_the_page_follows_light_and_dark():
     assert "prefers-color-scheme: dark" in inside("style")
     assert '<meta name="color-scheme" content="light dark">' in TEXT
+
+
+def test_every_tab_that_can_be_chosen_is_there():
+    chosen = re.findall(r'<a id="to-(\w+)" href="#(\w+)"', TEXT)
+    assert chosen
+    assert all(name == target and f'<div id="tab-{name}"' in TEXT for name, target in chosen)
+
+
+def test_what_a_screen_reader_needs_is_there():
+    assert "<nav aria-label=" in TEXT
+    assert set(re.findall(r'aria-labelledby="([^"]+)"', TEXT)) <= set(re.findall(r'id="([^"]+)"', TEXT))
+    assert 'role="status"' in TEXT

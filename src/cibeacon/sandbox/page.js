@@ -1,186 +1,158 @@
-"use strict";
-
-// Everything the ledger holds is hostile: it enters the page as text and in no other way.
-
-const SHOWN = 300;
-const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const at = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const find = (id) => document.getElementById(id);
-let received = 0;
+const MINUTES = 5;
+const tables = {
+  deployments: new Table("deployments", deployments), pulls: new Table("pulls", pulls), runs: new Table("runs", runs),
+  jobs: new Table("jobs", jobs), pipelines: new Table("pipelines", pipelines), schedules: new Table("schedules", schedules),
+  flows: new Table("flows", flows), requests: new Table("requests", requests),
+};
+const tabs = {
+  overview: [], dx: ["deployments", "pulls", "runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"], requests: ["requests"],
+};
+let ledger = null;
 let shown = "";
 
-function make(name, className, ...inside) {
-  const element = document.createElement(name);
-  element.className = className;
-  element.append(...inside.filter((part) => part !== null && part !== undefined));
-  return element;
-}
+// Tabs
 
-const text = (value) => document.createTextNode(String(value));
-const span = (className, value) => make("span", className, text(value));
-const second = (value) => (value ? span("second", value) : null);
-const cell = (className, ...inside) => make("td", className, ...inside);
-const short = (sha) => String(sha).slice(0, 10);
-const instant = (seconds) => when.format(new Date(seconds * 1000));
-
-function cut(value) {
-  const element = span("mono soft cut", value);
-  element.title = String(value);
-  return element;
-}
-
-function duration(seconds) {
-  if (seconds === null || seconds < 0) return "–";
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  const parts = [[hours, "h"], [minutes, "m"], [seconds % 60, "s"]].filter(([amount]) => amount > 0);
-  return parts.length ? parts.map(([amount, unit]) => `${amount} ${unit}`).join(" ") : "0 s";
-}
-
-function pullRow([pull, services]) {
-  const chips = services.length ? services.map((name) => span("chip", name)) : [span("soft", "any service")];
-  return make("tr", "", cell("mono", text(pull)), cell("wrap", ...chips));
-}
-
-function attribution(record) {
-  if (record.merge_commit_shas) return record.merge_commit_shas.map(short).join(", ");
-  if (record.commit_sha) return short(record.commit_sha);
-  return "everything merged since";
-}
-
-function deploymentRow([reference, record]) {
-  const where = [record.environment, record.success === false ? "failed" : ""].filter(Boolean).join(", ");
-  const branch = record.integration_branch ? `by way of ${record.integration_branch}` : "";
-  const code = [span("mono", attribution(record)), second([record.repository, branch].filter(Boolean).join(" "))];
-  return make("tr", "", cell("", text(record.service), second(where)), cell("", ...code),
-    cell("", text(instant(record.deployed_at)), second(record.source_name)), cell("", cut(reference)));
-}
-
-function runRow([reference, run]) {
-  const pull = run.pr_number ? `#${run.pr_number}` : "";
-  const code = [run.head_branch, run.commit_sha ? short(run.commit_sha) : ""].filter(Boolean).join(" @ ");
-  const name = span("", run.pipeline_name);
-  name.title = reference;
-  return make("tr", "", cell("", span(`pill ${run.status}`, run.status)), cell("", name, second(run.pipeline_source)),
-    cell("", text((run.repository ?? "–") + pull), second(code)), cell("", text(instant(run.started_at))),
-    cell("number", text(duration(run.duration))), cell("number soft", text(`${run.notifications} ×`)));
-}
-
-const pills = { killed: "cancelled", error: "failure", "pre-run": "running", "post-run": "running" };
-
-function amount(bytes) {
-  return bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / 1048576)} MiB`;
-}
-
-function tests(result) {
-  const odd = [[result.failures, "failed"], [result.errors, "errors"], [result.skips, "skipped"],
-    [result.regressions, "regressions"]].filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`);
-  return [`${result.success} of ${result.total} passed`, ...odd].join(", ");
-}
-
-function jobRow([id, job]) {
-  const name = span("", job.name ?? id);
-  name.title = id;
-  const about = second([job.topic, job.configuration, ...job.tags].filter(Boolean).join(", "));
-  const states = job.states.map(([status, comment]) => {
-    const chip = span("chip", status);
-    chip.title = comment ?? "";
-    return chip;
-  });
-  const files = job.files.map((file) => make("span", "file", text(file.name), second(`${amount(file.size)} ${file.mime ?? ""}`)));
-  const counted = job.results.map((result) => make("span", "file", text(tests(result)), second(result.name)));
-  return make("tr", "", cell("", span(`pill ${pills[job.status] ?? job.status}`, job.status)), cell("", name, about),
-    cell("wrap", ...states), cell("", ...files), cell("", ...counted), cell("number soft", text(job.components.length)));
-}
-
-const words = { failed: "failure", canceled: "cancelled", canceling: "cancelled", manual: "cancelled" };
-const variables = (told) => Object.entries(told).map(([name, value]) => span("file mono", `${name}=${value}`));
-
-function pipelineRow([id, line]) {
-  const name = make("span", "", text(id), second([line.project, line.ref].join(" @ ")));
-  const jobs = line.jobs.map((job) => {
-    const chip = make(job.retried ? "s" : "span", `pill ${words[job.status] ?? job.status}`, text(job.name));
-    chip.title = [job.stage, job.status, job.downstream ? `pipeline ${job.downstream}` : amount(job.log)].join(", ");
-    return chip;
-  });
-  const by = line.parent ? `pipeline ${line.parent}` : line.schedule ? `schedule ${line.schedule}` : line.user;
-  return make("tr", "", cell("", span(`pill ${words[line.status] ?? line.status}`, line.status)), cell("", name),
-    cell("wrap", ...jobs.flatMap((job) => [job, text(" ")])), cell("wrap", ...variables(line.variables)),
-    cell("", text(line.source), second(by)));
-}
-
-function scheduleRow([id, one]) {
-  return make("tr", "", cell("", text(one.description), second(`${id}${one.active ? "" : ", inactive"}`)),
-    cell("mono", text(one.cron), second(one.cron_timezone)), cell("", text(one.ref), second(one.project)),
-    cell("wrap", ...variables(one.variables)));
-}
-
-function flowRow([job, [context, pipelines]]) {
-  const chips = pipelines.map((one) => span("chip", one.name));
-  return make("tr", "", cell("mono", text(job)), cell("", text(context)),
-    cell("wrap", ...(chips.length ? chips : [span("soft", "none")])));
-}
-
-function flowJobs(contexts) {
-  return Object.fromEntries(Object.entries(contexts).flatMap(([context, held]) =>
-    Object.entries(held.jobs).map(([job, pipelines]) => [job, [context, pipelines]])));
-}
-
-function gist(body) {
-  const services = Array.isArray(body?.services) ? body.services : [body?.service];
-  const named = services.map((service) => service?.identifier ?? service);
-  return [body?.pipeline_name, body?.name, body?.["DCI-NAME"], body?.status, ...named].filter((part) => typeof part === "string").join(", ");
-}
-
-function requestItem(entry) {
-  const name = entry.path.startsWith("/api/") ? entry.path.slice(5) : entry.path;
-  const verb = entry.method === "POST" ? "" : `${entry.method} `;
-  const what = span("what", verb + name + (entry.error ? ` – ${entry.error}` : ""));
-  what.append(span("gist", gist(entry.body)));
-  const summary = make("summary", "", span("seq", entry.seq), span(entry.error ? "pill bad" : "pill ok", entry.status),
-    what, span("when", at.format(new Date(entry.time * 1000))));
-  const message = entry.message ? make("p", "message", text(entry.message)) : null;
-  const body = entry.body === null ? "No JSON body." : JSON.stringify(entry.body, null, 2);
-  const details = make("details", "", summary, message, make("pre", "", text(body)));
-  return make("li", entry.error ? "failed" : "", details);
-}
-
-function fill(id, records, row) {
-  const entries = Object.entries(records).reverse();
-  find(id).hidden = entries.length === 0;
-  find(id).querySelector(".count").textContent = entries.length;
-  find(id).querySelector("tbody").replaceChildren(...entries.slice(0, SHOWN).map(row));
-}
-
-function list(ledger) {
-  const items = find("requests").querySelector("ol");
-  if (ledger.received < received) {
-    items.replaceChildren(); // another sandbox answers at this address now
-    received = 0;
+function route() {
+  const [asked, parameters] = address();
+  const current = tabs[asked] ? asked : "overview";
+  for (const name of Object.keys(tabs)) {
+    find(`tab-${name}`).hidden = name !== current;
+    find(`to-${name}`).ariaCurrent = name === current ? "page" : null;
   }
-  const fresh = ledger.requests.filter((entry) => entry.seq > received).slice(-SHOWN);
-  items.prepend(...fresh.map(requestItem).reverse()); // items that stand already stay open or shut
-  while (items.childElementCount > SHOWN) items.lastElementChild.remove();
-  received = ledger.received;
-  find("requests").hidden = received === 0;
-  find("requests").querySelector(".count").textContent = received;
+  document.title = `${find(`to-${current}`).firstChild.textContent.trim()} – cibeacon sandbox`;
+  if (!ledger) return;
+  for (const name of tabs[current]) {
+    tables[name].update(ledger);
+    tables[name].show(parameters);
+  }
+  if (current === "overview") overview();
+  const empty = tabs[current].length > 0 && tabs[current].every((name) => tables[name].all.length === 0);
+  const start = find(`tab-${current}`).querySelector(".start");
+  if (start && start.dataset.empty !== String(empty)) {
+    start.dataset.empty = String(empty);
+    start.open = empty; // once it has changed the reader decides
+  }
 }
 
-function show(ledger) {
-  find("start").hidden = ledger.received > 0;
-  fill("pulls", ledger.pull_services, pullRow);
-  fill("deployments", ledger.deployments, deploymentRow);
-  fill("runs", ledger.pipeline_runs, runRow);
-  fill("jobs", ledger.dci.jobs, jobRow);
-  fill("pipelines", ledger.dataops.pipelines, pipelineRow);
-  fill("schedules", ledger.dataops.schedules, scheduleRow);
-  const asked = ledger.requests.some((entry) => entry.path.endsWith("/jobs/pipelines"));
-  fill("flows", asked ? flowJobs(ledger.flow) : {}, flowRow);
+// Overview
+
+function tile(tab, number, words, odd) {
+  const inside = [span("figure", number.toLocaleString("en")), span("", words), odd ? span("odd", odd) : null];
+  return make("li", "", link(`#${tab}`, ...inside));
+}
+
+function tiles(recent) {
+  const records = (name) => tables[name].records(ledger);
+  const [out, went, all] = [records("deployments"), records("runs"), records("jobs")];
+  const count = (list, test) => list.filter(test).length;
+  const some = (number, words) => (number ? `${number.toLocaleString("en")} ${words}` : "");
+  const refused = count(recent, (entry) => entry.error);
+  return [
+    tile("requests", recent.length, `request${recent.length === 1 ? "" : "s"} in the last ${MINUTES} minutes`, some(refused, "refused")),
+    tile("dx", out.length, `deployment${out.length === 1 ? "" : "s"}`, some(count(out, (one) => one.attribution.waits), "waiting for pull requests")),
+    tile("dx", Object.keys(ledger.pull_requests).length, "pull requests", some(count(Object.values(ledger.pull_requests), (one) => one.imported && !one.deployed_by.length), "not deployed")),
+    tile("dx", went.length, `pipeline run${went.length === 1 ? "" : "s"}`, some(count(went, (run) => run.status === "failure"), "failed")),
+    tile("dci", all.length, `DCI job${all.length === 1 ? "" : "s"}`, some(count(all, (job) => ["failure", "error"].includes(job.status)), "failed")),
+    tile("dataops", Object.keys(ledger.dataops.pipelines).length, "DataOps.live pipelines", some(count(Object.values(ledger.dataops.pipelines), (one) => one.status === "failed"), "failed")),
+  ];
+}
+
+function arrival(entry) {
+  const to = link(hash("requests", { "requests.search": `request ${entry.seq}.` }), text(called(entry)));
+  const reason = entry.error ? span("reason", `${entry.error}${entry.message ? `: ${entry.message}` : ""}`) : second(gist(entry.body));
+  return make("li", "", pill(entry.error ? "failed" : "success", String(entry.status)), make("span", "what", to, text(" "), span("soft vendor", vendor(entry)), reason), when(entry.time));
+}
+
+function replaceWhenChanged(element, content, parts) {
+  if (element.dataset.content === content) return;
+  element.dataset.content = content;
+  element.replaceChildren(...parts());
+}
+
+function overview() {
+  const newest = ledger.requests.slice().reverse();
+  const since = Date.now() / 1000 - MINUTES * 60;
+  const recent = newest.filter((entry) => entry.time >= since);
+  const refused = newest.filter((entry) => entry.error).slice(0, 8);
+  find("begin").hidden = ledger.received > 0;
+  find("arrived").hidden = ledger.received === 0;
+  replaceWhenChanged(find("tiles"), JSON.stringify([shown.length, ledger.received, recent.length]), () => tiles(recent));
+  const changes = newest.filter((entry) => entry.method !== "GET").slice(0, 8);
+  replaceWhenChanged(find("newest"), JSON.stringify(changes), () => changes.map(arrival));
+  replaceWhenChanged(find("refused"), JSON.stringify(refused), () => (refused.length ? refused.map(arrival) : [make("li", "soft", text("Nothing was refused."))]));
+}
+
+// The two stories of DX's documentation: https://help.getdx.com/en/articles/7669458-deployments-api
+
+const on = (words) => Date.parse(words) / 1000;
+const commit = (letter) => letter.charCodeAt(0).toString(16).padEnd(40, "0");
+
+function merge(repository, number, merged, title) {
+  return { repository, number, base_ref: "main", merged_at: on(merged), merge_commit_sha: commit(title.slice(-1)), title, author: "story" };
+}
+
+function monorepo(repository, used) {
+  const changed = ["service_a", "service_b", "service_a"];
+  return {
+    pulls: changed.map((service, index) => merge(repository, index + 1, `2024-03-01T${index + 10}:00:00Z`, `Change ${service}: commit ${"ABC"[index]}`)),
+    services: used ? changed.map((service, index) => ({ repository, pull_number: index + 1, services: [service] })) : [],
+    deployments: [{ reference_id: `${repository}-1`, service: "service_a", repository, deployed_at: on("2024-03-01T12:01:00Z"), commit_sha: commit("C") }],
+  };
+}
+
+const stories = {
+  "story-commits": {
+    pulls: [..."ABCDE"].map((letter, index) => merge("story/commits", index + 1, `2024-0${index < 2 ? 2 : 5}-1${index}T10:00:00Z`, `Commit ${letter}`)),
+    services: [],
+    deployments: [["1", "2024-03-01", "B"], ["2", "2024-06-01", "E"]].map(([number, date, letter]) => ({ reference_id: `story/commits-${number}`,
+      service: "shop", repository: "story/commits", deployed_at: on(`${date}T00:00:00Z`), commit_sha: commit(letter) })),
+  },
+  "story-with": monorepo("story/with-services", true),
+  "story-without": monorepo("story/without-services", false),
+};
+
+async function post(path, body) {
+  const headers = { "Content-Type": "application/json", Authorization: "Bearer sandbox-token" };
+  const reply = await (await fetch(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  if (!reply.ok) throw new Error(`${reply.error}: ${reply.message ?? ""}`);
+}
+
+function conclusion({ pulls: merged, deployments: out }) {
+  const name = (key) => ledger.pull_requests[key]?.title ?? key;
+  const brought = out.map((one) => {
+    const all = ledger.attributions[one.reference_id].pull_requests.map(({ key, lead_time: lead }) => make("li", "", text(`#${key.split("#")[1]} ${name(key)}`), span("lead", `${duration(lead)} after the merge`)));
+    const to = link(hash("dx", { "deployments.search": one.reference_id }), text(`Deployment ${one.reference_id.split("-").pop()} of ${one.service}`));
+    return make("div", "", make("p", "strong", to), make("ul", "", ...all));
+  });
+  const left = merged.map((one) => `${one.repository}#${one.number}`).filter((key) => !ledger.pull_requests[key]?.deployed_by.length);
+  const rest = left.length ? `Not deployed: ${left.map((key) => `#${key.split("#")[1]} ${name(key)}`).join(", ")}.` : "Every pull request is deployed.";
+  return [...brought, make("p", "soft", text(rest))];
+}
+
+async function play(id) {
+  const story = stories[id];
+  const result = find("conclusion");
+  try {
+    await post("sandbox/pull-requests", story.pulls);
+    for (const body of story.services) await post("api/deployments.setPullServices", body);
+    for (const body of story.deployments) await post("api/deployments.create", body);
+    await refresh();
+    result.replaceChildren(make("h3", "", text(find(id).textContent)), ...conclusion(story));
+  } catch (error) {
+    result.replaceChildren(make("p", "bad", text(`The sandbox did not take the story. ${error.message}`)));
+  }
+}
+
+// Live
+
+function settings() {
   const dci = `export DCI_CS_URL=${location.origin}\nexport DCI_CLIENT_ID=${ledger.dci.client_id}`;
-  find("dci").textContent = `${dci}\n# and DCI_API_SECRET as it was printed where the sandbox started`;
+  find("dci-settings").textContent = `${dci}\n# and DCI_API_SECRET as it was printed where the sandbox started`;
   const files = `# pipeline files:\n${ledger.dataops.files.map((file) => `#   ${file}`).join("\n")}`;
-  find("dataops").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n${files}`;
-  find("flow").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the tokens as they were printed where the sandbox started`;
-  list(ledger);
+  find("dataops-settings").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n# and the token as it was printed where the sandbox started\n${files}`;
+  find("flow-settings").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the token as it was printed where the sandbox started`;
+  const report = `export CIBEACON_DX_URL=${location.origin}\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1`;
+  for (const element of document.querySelectorAll(".dx-settings")) element.textContent = report;
 }
 
 function live(state, words) {
@@ -189,17 +161,33 @@ function live(state, words) {
   find("live").textContent = words;
 }
 
-async function poll() {
+async function refresh() {
   try {
-    const told = await (await fetch("ledger", { cache: "no-store" })).text();
-    if (told !== shown) show(JSON.parse(told));
-    shown = told;
+    const reply = await (await fetch("ledger", { cache: "no-store" })).text();
+    if (reply !== shown) {
+      ledger = JSON.parse(reply);
+      shown = reply;
+      settings();
+      route();
+    } else if (address()[0] === "overview") overview(); // minutes pass
     live("on", "listening");
-  } catch {
-    live("off", "not reachable");
+  } catch (error) {
+    live("off", error instanceof TypeError ? "not reachable" : "not readable");
   }
+}
+
+async function poll() {
+  if (!document.hidden) await refresh();
+  refreshTimes();
   setTimeout(poll, 1000);
 }
 
-find("settings").textContent = `export CIBEACON_DX_URL=${location.origin}\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1`;
+for (const id of Object.keys(stories)) find(id).addEventListener("click", () => play(id));
+addEventListener("hashchange", () => {
+  route();
+  const [asked] = [...address()[1].keys()];
+  find(asked?.split(".")[0])?.scrollIntoView();
+});
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+route();
 poll();

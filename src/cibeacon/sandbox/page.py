@@ -17,7 +17,7 @@ from importlib import resources
 def content() -> bytes:
     """The page as one self-contained HTML document in UTF-8."""
     page = _part("page.html").replace("{{style}}", _part("page.css"))
-    return page.replace("{{script}}", _part("page.js")).encode()
+    return page.replace("{{script}}", _script()).encode()
 
 
 @cache
@@ -27,7 +27,7 @@ def headers() -> Mapping[str, str]:
         "Content-Security-Policy": "; ".join(
             (
                 "default-src 'none'",
-                f"script-src '{_digest(_part('page.js'))}'",
+                f"script-src '{_digest(_script())}'",
                 f"style-src '{_digest(_part('page.css'))}'",
                 "connect-src 'self'",
                 "img-src data:",
@@ -40,6 +40,10 @@ def headers() -> Mapping[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
     }
+
+
+def _script() -> str:
+    return "\n".join(map(_part, ("page_table.js", "page_rows.js", "page.js")))
 
 
 def _part(name: str) -> str:
