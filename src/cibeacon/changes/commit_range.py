@@ -40,6 +40,8 @@ def find_commit_range(
         return _pushed(context, history)
     if context.host == "local" and not context.ci:
         return _here(context, history)
+    if pull_request and not pull_request.named:
+        return Unknown("which commit is the head of the pull request is not known", "give base and head")
     return Unknown(f"a {context.event or 'run'} event has no commit to compare with", "give base and head")
 
 

@@ -75,7 +75,9 @@ def apply_overrides(context: Context, settings: Settings) -> Context:
     )
     if change.pr_number and (pull_request is None or pull_request.number != change.pr_number):
         given = _given_pull_request(context, change, change.pr_number)
-        return context.with_pull_request(given)._replace(push=context.push if given.named else None)
+        if given.named:
+            return context.with_pull_request(given)
+        return context.with_pull_request(given)._replace(push=None, base_config=context.base_config or context.ci)
     if pull_request and change.pr_base and not pull_request.base_ref:
         return context.with_pull_request(pull_request._replace(base_ref=_branch(change.pr_base)))
     return context
