@@ -81,7 +81,7 @@ class TestGivenBySettings:
 
 
 def test_a_person_at_a_laptop_tries_the_configuration_that_is_there(clone):
-    made, head = clone
+    made, _ = clone
     made.git("checkout", "--quiet", "topic")
     made.git("update-ref", "refs/remotes/origin/main", "main")
     said = ("report", "--format", "json", "--pr-number=7", "--pr-base=main")
