@@ -79,3 +79,9 @@ def test_what_a_screen_reader_needs_is_there():
     assert "<nav aria-label=" in TEXT
     assert set(re.findall(r'aria-labelledby="([^"]+)"', TEXT)) <= set(re.findall(r'id="([^"]+)"', TEXT))
     assert 'role="status"' in TEXT
+
+
+def test_every_element_that_the_page_fills_is_there():
+    filled = set(re.findall(r'(?:find|new Table)\("([\w-]+)"', TEXT))
+    assert {"deployments", "jobs", "pipelines", "flows", "requests", "dci-settings"} <= filled
+    assert filled <= set(re.findall(r' id="([\w-]+)"', TEXT))
