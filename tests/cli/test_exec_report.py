@@ -18,7 +18,7 @@ from cibeacon.settings import own_secret_variables
 from faults import FaultServer, Refusing, answers, drips, hangs, hangs_unread, response
 from living import SECONDS, records
 from processes import cibeacon
-from wrapped import CIBEACON, EXEC, PATH, Running, job, observe, only_run, puppet, runs
+from wrapped import CIBEACON, EXEC, PATH, PATIENT, Running, job, observe, only_run, puppet, runs
 
 REFUSED = response(b'{"ok": false, "error": "invalid_auth"}', status="401 Unauthorized")
 BROKEN = response(b'{"ok": false}', status="500 Internal Server Error")
@@ -36,7 +36,7 @@ def environ(dx, tmp_path):
 
 
 def flagged(*flags):
-    return (CIBEACON, "exec", *flags, "--")
+    return (CIBEACON, "exec", PATIENT, *flags, "--")
 
 
 def spooled(tmp_path):
@@ -179,29 +179,34 @@ def test_a_ci_system_that_is_not_known_is_named_as_the_reason(environ, tmp_path,
 )
 def test_a_server_that_fails_costs_a_line_and_the_signal_waits(fault, says, tmp_path):
     with FaultServer(fault) as server:
-        environ = job(server.url, tmp_path)
-        end = observe(flagged("--report-timeout=2"), ["sh", "-c", "echo out; exit 4"], environ=environ, cwd=tmp_path)
-    assert (end.code, end.out, end.left) == (4, b"out\n", [])
+        command = (*flagged("--report-timeout=2"), *puppet("USR1", ends_at="USR1", code=4))
+        with Running(command, environ=job(server.url, tmp_path), cwd=tmp_path) as running:
+            running.line()
+            until(lambda: server.accepted)  # it has loaded what it needs
+            running.send("USR1")
+            end = running.observed(expected_left=[])
+    assert (end.code, end.out, end.left) == (4, b"ready\nUSR1\n", [])
     assert end.err.decode().startswith(f"cibeacon: {says} pipeline-run build: failure: ")
     assert end.err.count(b"\n") == 1
-    (record,) = spooled(tmp_path).values()
-    assert record.body["status"] == "failure"
+    ends = [record for key, record in spooled(tmp_path).items() if key.endswith("/end")]
+    assert [record.body["status"] for record in ends] == ["failure"]
 
 
 def test_a_server_that_refuses_connections_costs_a_line_and_the_signal_waits(tmp_path):
     with Refusing() as server:
-        end = observe(flagged("--report-timeout=2"), ["true"], environ=job(server.url, tmp_path), cwd=tmp_path)
+        end = observe(flagged("--report-timeout=5"), ["true"], environ=job(server.url, tmp_path), cwd=tmp_path)
     assert end.code == 0
     assert b"spooled pipeline-run build: success" in end.err
     assert [record.body["status"] for record in spooled(tmp_path).values()] == ["success"]
 
 
 def test_a_report_that_takes_longer_than_it_may_is_left_to_the_spool(tmp_path):
-    """The process ends within its time; the bound is ten times that."""
-    with (
-        FaultServer(hangs) as server,
-        Running((*EXEC, "true"), environ=job(server.url, tmp_path), cwd=tmp_path) as running,
-    ):
+    """It may take five seconds; the bound is ten times that."""
+    command = (CIBEACON, "exec", "--", *puppet("USR1", ends_at="USR1", code=0))
+    with FaultServer(hangs) as server, Running(command, environ=job(server.url, tmp_path), cwd=tmp_path) as running:
+        running.line()
+        server.waited_for()
+        running.send("USR1")
         assert running.process.wait(timeout=50) == 0
     assert [record.body["status"] for record in spooled(tmp_path).values()] == ["success"]
 
@@ -235,15 +240,13 @@ def test_a_signal_during_the_report_ends_it_and_not_the_code(name, times, tmp_pa
     ids=lambda value: str(value)[:40],
 )
 def test_a_setting_that_cannot_be_used_costs_a_line(more, says, environ, tmp_path):
-    end = observe(flagged("--report-timeout=2"), ["sh", "-c", "echo out"], environ={**environ, **more}, cwd=tmp_path)
+    flags = ["--report-timeout=5"] if says.startswith("spooled") else []
+    end = observe(flagged(*flags), ["sh", "-c", "echo out"], environ={**environ, **more}, cwd=tmp_path)
     assert (end.code, end.out) == (0, b"out\n")
     assert says in end.err.decode()
     assert end.err.count(b"\n") == 1
     assert b"good" not in end.err
-    assert (
-        observe(flagged("--quiet", "--report-timeout=2"), ["true"], environ={**environ, **more}, cwd=tmp_path).err
-        == b""
-    )
+    assert observe(flagged("--quiet", *flags), ["true"], environ={**environ, **more}, cwd=tmp_path).err == b""
 
 
 @pytest.mark.parametrize(
@@ -294,15 +297,28 @@ def test_without_a_home_or_a_path_the_command_runs(environ, tmp_path, dx):
     assert only_run(dx)["status"] == "success"
 
 
-def test_where_no_process_can_be_made_the_command_runs_unreported(environ, tmp_path, dx):
+@pytest.mark.parametrize(
+    ("allowed", "says"),
+    [
+        (0, "the run is not reported: this machine allows no more processes"),
+        (1, "the run is not reported: this machine allows no more processes"),
+        (2, "the run was not reported: the process that reports it has ended"),
+    ],
+)
+def test_where_no_process_can_be_made_the_command_runs_unreported(allowed, says, environ, tmp_path, dx):
     text = (
         "import errno, os, sys; from cibeacon import __main__; sys.argv = ['cibeacon', 'exec', '--', 'echo', 'out']\n"
-        "def fork(): raise OSError(errno.EAGAIN, 'no more')\n"
-        "os.fork = fork; __main__.console()"
+        f"fork, left = os.fork, [None] * {allowed}\n"
+        "def limited():\n"
+        "    if not left: raise OSError(errno.EAGAIN, 'no more')\n"
+        "    left.pop()\n"
+        "    return fork()\n"
+        "os.fork = limited; __main__.console()"
     )
-    end = observe((), [sys.executable, "-c", text], environ=environ, cwd=tmp_path)
+    end = observe((), [sys.executable, "-c", text], environ=environ, cwd=tmp_path, expected_left=[])
     assert (end.code, end.out) == (0, b"out\n")
-    assert end.err == b"cibeacon: the run is not reported: this machine allows no more processes\n"
+    assert end.err.decode() == f"cibeacon: {says}\n"
+    assert (end.left, runs(dx)) == ([], {})
 
 
 def test_a_helper_that_is_killed_costs_a_line(environ, tmp_path, dx):

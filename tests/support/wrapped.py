@@ -13,7 +13,9 @@ from typing import NamedTuple
 from living import SECONDS, _command, _living, _session
 
 CIBEACON = os.fspath(Path(sys.executable).with_name("cibeacon"))
-EXEC = (CIBEACON, "exec", "--")
+PATIENT = "--report-timeout=100"
+"""A report ends when it is done: this is for busy machines."""
+EXEC = (CIBEACON, "exec", PATIENT, "--")
 ENV = ("env",)
 PATH = "/usr/local/bin:/usr/bin:/bin"
 NUMBERS = {number.name.removeprefix("SIG"): number for number in signal.Signals}
@@ -148,7 +150,13 @@ def both(command, sends=(), *, flags=(), environ, cwd, **how):
     """The same under `env` and under us."""
     plain = observe(ENV, command, sends, environ=environ, cwd=cwd, **how)
     wrapped = observe(
-        (CIBEACON, "exec", *flags, "--"), command, sends, environ=environ, cwd=cwd, expected_left=plain.left, **how
+        (CIBEACON, "exec", PATIENT, *flags, "--"),
+        command,
+        sends,
+        environ=environ,
+        cwd=cwd,
+        expected_left=plain.left,
+        **how,
     )
     return plain, wrapped
 

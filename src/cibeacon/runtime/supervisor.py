@@ -28,6 +28,7 @@ _SUSPENDS = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 LAST_SECONDS = 0.8
 """Seconds that the helper has left after a signal, once the command has ended."""
 _LONGEST_LINE = 4096
+_UNREPORTED = "the run was not reported: the process that reports it has ended"
 
 
 class CommandEnd(NamedTuple):
@@ -196,15 +197,12 @@ class Supervisor:
         """Signals are blocked here, and stay so in the helper. Where no process can be made there is none."""
         control, self._control = os.pipe()
         self._answer, answer = os.pipe()
-        try:
+        with suppress(OSError):
             self._helper = os.fork()
-        except OSError:
-            return
-        if self._helper:
-            os.close(control)
-            os.close(answer)
-        else:
-            self._help(report, control, answer)
+            if not self._helper:
+                self._help(report, control, answer)
+        os.close(control)
+        os.close(answer)
 
     def _help(self, report: Report, control: int, answer: int) -> NoReturn:
         """The whole life of the helper."""
@@ -216,15 +214,14 @@ class Supervisor:
             os.dup2(0, 2)  # nothing that it loads may print
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED - {signal.SIGALRM})
-            os.write(answer, report(Link(control)).encode("utf-8", "backslashreplace")[:_LONGEST_LINE])
+            text = report(Link(control)).encode("utf-8", "backslashreplace")
+            os.write(answer, text[: _LONGEST_LINE - 1] + b"\n")
         finally:
             leave_nothing()
             os._exit(0)
 
     def _have_reported(self, ending: CommandEnd) -> str:
         """Has the helper report the end, in its time, and returns what it says."""
-        if not self._helper:
-            return "the run was not reported: the process that reports it has ended"
         message = f"{ending.code} {int(ending.was_stopped)} {ending.at} {ending.clock!r}"
         with suppress(OSError):
             os.write(self._control, message.encode())
@@ -241,7 +238,8 @@ class Supervisor:
             os.kill(self._helper, signal.SIGKILL)
             os.waitpid(self._helper, 0)
             return "the report was broken off: cibeacon replay sends what is in the spool"
-        return os.read(self._answer, _LONGEST_LINE).decode("utf-8", "replace")
+        answer = os.read(self._answer, _LONGEST_LINE)
+        return answer.decode("utf-8", "replace").removesuffix("\n") if answer else _UNREPORTED
 
     def _say(self, text: str) -> None:
         """One line on stderr, if it can take it: nobody may be reading."""
