@@ -111,7 +111,7 @@ def _clipped(texts: Iterable[str]) -> tuple[str, ...]:
 def _heading(report: Report) -> str:
     context = report.context
     sha = context.commit_sha[:9] if context and context.commit_sha else None
-    parts = (report.host_title, context.repository, _event(context), sha) if context else ("no context",)
+    parts = (report.host_title, context.repository, _event(context), sha) if context else (report.verb,)
     return " · ".join(part for part in (f"cibeacon {__version__}", *parts) if part)
 
 
@@ -119,7 +119,7 @@ def _event(context: Context) -> str | None:
     pull_request = context.pull_request
     if pull_request and context.about_pull_request:
         state = "merged" if pull_request.merged else "closed" if pull_request.closed else "open"
-        return f"{'merge' if context.host == 'gitlab' else 'pull'} request #{pull_request.number}, {state}"
+        return f"{context.request_noun} #{pull_request.number}, {state}"
     if context.tag:
         return f"tag {context.tag}"
     return " on ".join(part for part in (context.event, context.branch) if part) or None

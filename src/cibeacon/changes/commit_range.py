@@ -42,7 +42,11 @@ def find_commit_range(
         return _here(context, history)
     if pull_request and not pull_request.named:
         return Unknown("which commit is the head of the pull request is not known", "give base and head")
-    return Unknown(f"a {context.event or 'run'} event has no commit to compare with", "give base and head")
+    if not context.event and not context.branch:
+        why = "neither a branch nor a pull request is known, so there is no commit to compare with"
+        return Unknown(why, "set head_branch, or give base and head")
+    what = f"a {context.event} event" if context.event else "this run"
+    return Unknown(f"{what} has no commit to compare with", "give base and head")
 
 
 def deepen(context: Context) -> str:
@@ -174,7 +178,7 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Rang
         base = history.merge_base(head, seen)
     if base is None or base == head:
         return Unknown("the merge base of the pull request cannot be determined in this checkout", deepen(context))
-    how = f"merge base with {_name(context, target)} to head" if target and target.local else "merge base to head"
+    how = f"merge base to head, {_name(context, target)}" if target and target.local else "merge base to head"
     return _between(base, head, how)
 
 
@@ -195,7 +199,7 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
         return _between(base, after, "force push, merge base to after")
     if context.on_default_branch and push.before:
         return Unknown(
-            f"where the force push left commit {push.before[:12]} cannot be determined in this checkout",
+            f"no common ancestor of the push and commit {push.before[:12]} can be found in this checkout",
             deepen(context),
         )
     if context.on_default_branch and not push.created and context.host not in ("github", "gitlab"):

@@ -38,7 +38,7 @@ def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, d
     push = context.push
     if not push or push.deleted or context.pull_request or not context.on_default_branch:
         return PushedPRs()
-    name = "merge request" if context.host == "gitlab" else "pull request"
+    name = context.request_noun
     if dry_run:
         return PushedPRs(reason=f"{name} unknown: a dry run asks no host; set pr_number and pr_merged")
     if context.host in OWN_GITHUB_TOKEN:

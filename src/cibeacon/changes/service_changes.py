@@ -187,7 +187,7 @@ def _from_host(
 def _explain_unknown(question: Question, changes: Changes) -> Changes:
     """The changes; where they are unknown for want of a checkout, with that reason first."""
     reason = repository_config.NO_REPOSITORY
-    if changes.unknown is None or changes.unknown.why.startswith(reason) or question.clone.exists:
+    if changes.unknown is None or changes.unknown.why.lower().startswith(reason) or question.clone.exists:
         return changes
     return changes._replace(unknown=changes.unknown._replace(why=f"{reason}, and {changes.unknown.why}"))
 

@@ -36,6 +36,8 @@ _NO_TREE_FILTER = r"(?i)filter '?tree|filter-spec"
 _UNREACHABLE = (
     r"could not resolve|(?:failed|couldn't|unable) to connect|connection (?:refused|reset|timed out)|ssl|certificate"
 )
+_WHAT_GIT_FAILED_AT = r"fatal: (?:unable to access '[^']*': )?"
+"""The URL, which is named already."""
 _LONGEST_COMPLAINT = 300
 
 
@@ -176,14 +178,14 @@ def _create(root: Path, remotes: Sequence[Remote], alternates: Alternates | None
 def _error(remote: Remote, names: Sequence[str], complaint: str) -> FetchError:
     """What git complained of, as an error of ours: only the end of it, where the reason stands."""
     lines = [line for line in complaint.splitlines() if line.strip()]
-    reason = " / ".join(lines[-3:])
+    reason = re.sub(_WHAT_GIT_FAILED_AT, "", " / ".join(lines[-3:]))
     if len(reason) > _LONGEST_COMPLAINT:
         reason = reason[-_LONGEST_COMPLAINT:].partition(" ")[2]  # the redactor would not know half a secret
     missing = re.search(_MISSING, complaint)
     if missing and (name := missing[1] or missing[2]) in names:
         return MissingOnServer(name, reason)
     return FetchError(
-        f"what is missing in the checkout could not be fetched from {remote.url}",
+        f"the commits could not be fetched from {remote.url}",
         reason,
         "Check that the job reaches this server: its network, proxy and certificates"
         if re.search(_UNREACHABLE, complaint, re.IGNORECASE)

@@ -36,7 +36,8 @@ class Unknown(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.why}; {self.hint}" if self.hint else self.why
+        hint = self.hint[:1].lower() + self.hint[1:] if self.hint[1:2].islower() else self.hint
+        return f"{self.why}; {hint.rstrip('.')}" if hint else self.why
 
 
 def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:

@@ -156,6 +156,11 @@ class Context(NamedTuple):
         return self.ref.removeprefix(prefix) if self.ref and self.ref.startswith(prefix) else None
 
     @property
+    def request_noun(self) -> str:
+        """What people of this CI system call a pull request."""
+        return "merge request" if self.host == "gitlab" else "pull request"
+
+    @property
     def on_default_branch(self) -> bool:
         """True when the run is for a commit on the default branch."""
         return self.branch is not None and self.branch == self.default_branch

@@ -31,9 +31,9 @@ def _merged_pull_request(plan_input: PlanInput) -> PullRequest:
         if pull_request.merge_unknown:
             return _proven(plan_input, pull_request, f"#{pull_request.number}")
         if not pull_request.merged:
-            raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
+            raise NotPlanned("skipped", f"{context.request_noun} #{pull_request.number} is not merged")
         if context.host in ACTIONS and context.action != "closed":
-            raise NotPlanned("skipped", f"pull request #{pull_request.number} was merged earlier")
+            raise NotPlanned("skipped", f"{context.request_noun} #{pull_request.number} was merged earlier")
         return pull_request
     if context.about_pull_request:
         raise NotPlanned("failed", _NO_PULL_REQUEST)
@@ -50,7 +50,7 @@ def _named_pull_request(plan_input: PlanInput, pull_request: PullRequest) -> Pul
     if pull_request.merged:
         return pull_request
     if pull_request.looked_up:
-        raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
+        raise NotPlanned("skipped", f"{context.request_noun} #{pull_request.number} is not merged")
     return _proven(plan_input, pull_request, f"#{pull_request.number}")
 
 
@@ -74,7 +74,7 @@ def deployment(plan_input: PlanInput) -> None:
         raise NotPlanned("skipped", "it is announced when the job has ended")
     of_event = pull_request and (context.about_pull_request or not pull_request.named)
     if pull_request and of_event and not pull_request.merged and not is_named:
-        raise NotPlanned("skipped", f"pull request #{pull_request.number} is not merged")
+        raise NotPlanned("skipped", f"{context.request_noun} #{pull_request.number} is not merged")
     if context.about_pull_request and not pull_request:
         raise NotPlanned("failed", _NO_PULL_REQUEST)
     if context.about_pull_request and context.host in ACTIONS and context.action != "closed" and not is_named:
