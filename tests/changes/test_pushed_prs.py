@@ -300,3 +300,21 @@ def test_exactly_as_many_as_may_be_asked_are_all_asked():
 
     assert host.asked == commits
     assert (found.status, found.reason) == ("skipped", "the push belongs to no merged pull request")
+
+
+@pytest.mark.parametrize(
+    ("host", "server", "says"),
+    [
+        ("github", "github.example.com", "set github_token, or"),
+        ("gitlab", "gitlab.example.com", "merge request unknown: there is no token to ask with; set gitlab_token, or"),
+        ("jenkins", "github.com", "set github_token (variable GITHUB_TOKEN), or pr_number and pr_merged"),
+        ("jenkins", "gitlab.com", "set gitlab_token (variable GITLAB_TOKEN), or pr_number and pr_merged"),
+        ("jenkins", "git.example.com", "set git_url, and github_token or gitlab_token, or pr_number and pr_merged"),
+        ("azure", "dev.azure.com", "cibeacon does not ask dev.azure.com; set pr_number and pr_merged"),
+    ],
+)
+def test_without_a_token_the_hint_names_the_one_that_can_be_used_there(host, server, says):
+    about = Context(host=host, server=server, branch="main", default_branch="main", push=Push(BEFORE, sha(1)))
+    asked = Host([])
+    asked.credential = {}
+    assert says in str(find_pushed_prs(about, asked, Repository(None), dry_run=False).reason)

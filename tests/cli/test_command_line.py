@@ -421,7 +421,7 @@ def test_a_working_directory_that_is_gone_is_no_checkout(tmp_path):
     done = subprocess.run(["sh", "-c", command], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
-    assert "There is no git repository here" in done.stdout
+    assert "there is no git repository here" in done.stdout
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1)])

@@ -69,6 +69,8 @@ def arranged(place, case, tmp_path):
     if "git" in case:
         environ["PATH"] = git_that_says(tmp_path / "programs", case["git"])
     cwd = place.root
+    if "remote" in case:
+        subprocess.run(["git", "-C", str(cwd), "remote", "set-url", "origin", case["remote"]], check=True)
     if case.get("shallow"):
         cwd = tmp_path / "shallow"
         subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{place.root}", str(cwd)], check=True)

@@ -265,3 +265,27 @@ def test_a_service_that_is_deployed_and_that_no_map_knows_is_sent_with_a_warning
 )
 def test_where_it_cannot_be_told_which_names_a_map_has_there_is_no_warning(shop, config, flags):
     assert deployed(shop, config, "elsewhere", *flags) == (["elsewhere"], [])
+
+
+OUTSIDE = {
+    "a laptop": ({}, "run inside the repository"),
+    "a fork's pull request on Drone": (
+        {
+            "CI": "true", "DRONE": "true", "DRONE_BUILD_EVENT": "pull_request", "DRONE_PULL_REQUEST": "7",
+            "DRONE_TARGET_BRANCH": "main", "DRONE_COMMIT": "1" * 40, "DRONE_BUILD_NUMBER": "1",
+        },
+        "let the pipeline clone (clone: disable: false)",
+    ),
+    "CircleCI": (
+        {"CI": "true", "CIRCLECI": "true", "CIRCLE_WORKFLOW_ID": "w", "CIRCLE_SHA1": "1" * 40, "CIRCLE_BRANCH": "main"},
+        "add the step checkout",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("environ", "hint"), OUTSIDE.values(), ids=OUTSIDE)
+def test_without_a_repository_one_line_says_so_and_how_this_ci_system_checks_out(tmp_path, environ, hint):
+    ended = cibeacon("report", "--services=services/{service}/", cwd=tmp_path, environ=environ)
+    assert [line for line in ended.out.splitlines() if "no git repository" in line] == [
+        f"services    unknown: there is no git repository here; {hint}"
+    ]

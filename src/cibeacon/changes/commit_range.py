@@ -10,12 +10,14 @@ import re
 from typing import TypeAlias
 
 from cibeacon.changes import History
+from cibeacon.ci.ci_system import asked_with
 from cibeacon.ci.detect import named
 from cibeacon.git import tag_series
 from cibeacon.model.changes import CommitRange, Unknown
 from cibeacon.model.ci_systems import ACTIONS
 from cibeacon.model.context import Context, NamedCommit, PullRequest
 
+NO_COMMIT = "the repository has no commit yet"
 _PART_OF_AN_ID = r"[0-9a-f]{4,39}"
 _WITH_BEFORE = ACTIONS | {"gitlab"}
 """CI systems whose `before` is where the push began; that of others may be the commit of any earlier run."""
@@ -204,7 +206,9 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
         )
     if context.on_default_branch and not push.created and context.host not in ("github", "gitlab"):
         why = f"{named(context.host).title} does not say which commit the branch was at before"
-        return Unknown(why, "give base, such as the commit of the last run, or set github_token or gitlab_token")
+        token = asked_with(context)
+        ask = f", or set {token}" if token else ""
+        return Unknown(why, f"give base, such as the commit of the last run{ask}")
     if context.on_default_branch:
         return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
     what = "new branch" if push.created else "force push" if push.before else "this branch"
@@ -249,7 +253,7 @@ def _here(context: Context, history: History) -> RangeOrUnknown:
     """On a laptop: the branch since it left the default branch, or on that branch its last commit."""
     head = context.commit_sha
     if not head:
-        return Unknown("the repository has no commit yet")
+        return Unknown(NO_COMMIT)
     if context.on_default_branch:
         parents = history.parents(head)
         if not parents:

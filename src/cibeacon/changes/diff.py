@@ -7,9 +7,9 @@ from contextlib import suppress
 from itertools import chain
 
 from cibeacon.changes import History, Source
-from cibeacon.changes.commit_range import find_commit_range, missing
+from cibeacon.changes.commit_range import deepen, find_commit_range, missing
 from cibeacon.git.repository import Repository
-from cibeacon.model.changes import Changes, CommitRange, Unknown
+from cibeacon.model.changes import Changes, CommitRange, Unknown, as_clause
 from cibeacon.model.context import Context
 from cibeacon.model.identifiers import SERVICE_NAMES
 from cibeacon.runtime.errors import CheckoutError, CibeaconError
@@ -155,7 +155,8 @@ def _compare(context: Context, between: CommitRange, service_map: ServiceMap, so
         changes = owned(service_map, paths, between, between.how)
     except CheckoutError as error:
         absent = missing(context, between, source)
-        unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", error.hint)
+        hint = _either(deepen(context), error.hint) if error is source.fetch_error else error.hint
+        unknown = _with_trouble(absent, source) if absent else Unknown(f"{error.what} ({error.why})", hint)
         return Changes("unknown", base=between.base, head=between.head, how=between.how, unknown=unknown)
     return changes._replace(how=f"{between.how}, fetched") if source.fetched else changes
 
@@ -166,5 +167,10 @@ def _with_trouble(unknown: Unknown, source: Source) -> Unknown:
         return unknown
     return unknown._replace(
         why=f"{unknown.why}: {source.fetch_error.what} ({source.fetch_error.why})",
-        hint=source.fetch_error.hint or unknown.hint,
+        hint=_either(unknown.hint, source.fetch_error.hint),
     )
+
+
+def _either(*hints: str) -> str:
+    """Two things that help, as one hint."""
+    return ", or ".join(as_clause(hint) for hint in hints if hint)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from cibeacon.changes import History
+from cibeacon.ci.ci_system import asked_with
 from cibeacon.ci.detect import named
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.model.changes import PushedPRs
@@ -45,9 +46,10 @@ def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, d
         hint = "report when it is closed (on: pull_request, types: [closed]), or set pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: cibeacon does not ask {named(context.host).title}; {hint}")
     if not forge.credential:
-        token = f"{context.host}_token" if context.host in ("github", "gitlab") else "github_token or gitlab_token"
-        hint = f"set {token}, or pr_number and pr_merged"
-        return PushedPRs(reason=f"{name} unknown: there is no token to ask with; {hint}")
+        token = asked_with(context)
+        why = "there is no token to ask with" if token else f"cibeacon does not ask {context.server}"
+        hint = f"set {token}, or pr_number and pr_merged" if token else "set pr_number and pr_merged"
+        return PushedPRs(reason=f"{name} unknown: {why}; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
     pushed = search.run(_rebased(push, tip, history, search) or _trail(push, tip, history))
     if pushed.reason or pushed.pull_requests:

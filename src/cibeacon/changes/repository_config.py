@@ -86,8 +86,9 @@ def load(path: str | None, context: Context, source: Source, clone: Repository) 
         return RepositoryConfig(problems=(Problem("core", "config", str(error).rstrip(".")),), commit=commit)
     except CheckoutError as error:
         unknown = Unknown(error.what, error.hint)
-        if not context.base_config and not clone.exists:
-            unknown = Unknown(f"{NO_REPOSITORY} ({error.what}: {error.why})", _check_out(context))
+        if not clone.exists:
+            more = "" if error.what.lower() == NO_REPOSITORY else f" ({error.what}: {error.why})"
+            unknown = Unknown(f"{NO_REPOSITORY}{more}", check_out(context))
         return RepositoryConfig(unknown=unknown, commit=commit)
 
 
@@ -125,12 +126,12 @@ def committed(clone: Repository, path: str) -> bytes | None:
 
 
 def _out_of_reach(context: Context, clone: Repository) -> Unknown:
-    if context.base_config:
+    if context.base_config and clone.exists:
         return Unknown(_OUT_OF_REACH, deepen(context))
-    return Unknown(_OTHER_REPOSITORY if clone.exists else NO_REPOSITORY, _check_out(context))
+    return Unknown(_OTHER_REPOSITORY if clone.exists else NO_REPOSITORY, check_out(context))
 
 
-def _check_out(context: Context) -> str:
+def check_out(context: Context) -> str:
     """How there is a checkout at all, in the words of the run's CI system."""
     return named(context.host).check_out
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cibeacon.changes import FallbackHistory, diff, repository_config
+from cibeacon.changes.commit_range import NO_COMMIT
 from cibeacon.changes.repository_config import RepositoryConfig
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
@@ -187,8 +188,10 @@ def _from_host(
 def _explain_unknown(question: Question, changes: Changes) -> Changes:
     """The changes; where they are unknown for want of a checkout, with that reason first."""
     reason = repository_config.NO_REPOSITORY
-    if changes.unknown is None or changes.unknown.why.lower().startswith(reason) or question.clone.exists:
+    if changes.unknown is None or changes.unknown.why.startswith(reason) or question.clone.exists:
         return changes
+    if changes.unknown.why == NO_COMMIT or changes.unknown.why.lower().startswith(reason):
+        return changes._replace(unknown=Unknown(reason, repository_config.check_out(question.context)))
     return changes._replace(unknown=changes.unknown._replace(why=f"{reason}, and {changes.unknown.why}"))
 
 

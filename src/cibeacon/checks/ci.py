@@ -13,6 +13,11 @@ from cibeacon.signals.plan import PlannedSignal
 _ABBREVIATED = 40
 """Digits of a whole commit id; those of SHA-256 have more."""
 _MOST_NAMED = 6
+_OF_THE_CHECKOUT = ("repository", "commit_sha")
+"""Fields that a checkout says, too."""
+_IN_IDS = ("repository", "run_id")
+"""Fields without which a run has no record."""
+_EXAMPLES = {"repository": ", such as acme/shop", "run_id": ", such as the build's number"}
 
 
 def system(view: View) -> Answer:
@@ -24,7 +29,7 @@ def system(view: View) -> Answer:
     if view.settings.core.host:
         return ok(title, source=view.settings.origins["host"].source)
     if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
-        hint = "Set host and run_id, and dry_run to false: docs/platforms.md says how."
+        hint = "Set host to its name, any word, and run_id to the run's id: docs/ci/other.md has a script to copy."
         return warn("this CI system is not known, so a report is a dry run", hint, "CI")
     if context.host == LOCAL:
         return ok("no CI system: the checkout describes the run")
@@ -66,9 +71,25 @@ def _value(field: str, setting: str, missing: str, view: View) -> Answer:
         return ok(str(given), source=view.sources.get(field, ""))
     if view.context.host == LOCAL and (view.git.fault or not view.git.exists):
         return not_checked("there is no repository that would say it")
-    if view.context.host == LOCAL and field == "pipeline":
-        return not_checked("it is named after the repository (run.repository)")
-    return warn(f"the {missing} is not known", f"Set {setting}.")
+    in_checkout = ", or run cibeacon where the repository is checked out" if field in _OF_THE_CHECKOUT else ""
+    hint = f"Set {setting} (variable CIBEACON_{setting.upper()}){_EXAMPLES.get(setting, '')}{in_checkout}."
+    judge = fail if field in _IN_IDS and _has_invalid(view) else warn
+    return judge(f"the {missing} is not known", hint)
+
+
+def _has_invalid(view: View) -> bool:
+    """Whether a report would have a signal that is not sent for what it lacks."""
+    return any(not isinstance(step, PlannedSignal) and step.status == "invalid" for step in view.steps)
+
+
+def pipeline(view: View) -> Answer:
+    """What people call the pipeline. Where nobody says it, that is the repository's name."""
+    context = view.context
+    if context.pipeline:
+        return ok(context.pipeline, source=view.sources.get("pipeline", ""))
+    if context.repository:
+        return ok(f"{context.repository}, after the repository: pipeline_name gives another name")
+    return not_checked("it is named after the repository (run.repository)")
 
 
 def commit(view: View) -> Answer:
@@ -140,4 +161,6 @@ def _reported_elsewhere(view: View) -> str:
         return "services.map"
     if view.context.repository is None or view.context.commit_sha is None:
         return "run.repository and run.commit"
+    if view.context.run_id is None and view.context.host != LOCAL:
+        return "run.id"
     return "ci.system" if view.context.host == LOCAL and not view.settings.given("run_id") and view.context.ci else ""

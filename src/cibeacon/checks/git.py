@@ -11,8 +11,8 @@ def repository(view: View) -> Answer:
     """Whether there is a repository, and git reads it."""
     git = view.git
     if not git.exists:
-        hint = "Check out the repository before this step, or run inside it."
-        return warn("there is no git repository here, so changed services are unknown", hint, str(view.env.cwd))
+        message = "there is no git repository here, so changed services are unknown"
+        return warn(message, _sentence(view.system.check_out), str(view.env.cwd))
     if git.fault is None:
         return ok("git reads the repository", source=str(view.env.cwd))
     if "dubious ownership" in git.fault:
@@ -46,9 +46,17 @@ def depth(view: View) -> Answer:
     size = f"the clone is shallow ({_count(git.depth, 'commit')})"
     if changes is None or changes.status != "unknown":
         return ok(f"{size}, which is enough for this run")
+    if not _is_too_shallow(view):
+        return ok(f"{size}; what is not known lies elsewhere")
     if view.offline:
         return not_checked(f"{size}, and what is missing is not fetched: {view.offline}")
     return warn(f"{size}, and what to compare with could not be fetched", _sentence(view.deepen))
+
+
+def _is_too_shallow(view: View) -> bool:
+    """Whether more history is what would make the services known."""
+    unknown = view.changes.unknown if view.changes else None
+    return unknown is not None and view.deepen in unknown.hint
 
 
 def commit_range(view: View) -> Answer:
@@ -57,7 +65,7 @@ def commit_range(view: View) -> Answer:
     if changes is None:
         return not_checked(view.no_map.why if view.no_map else "nothing is compared")
     if changes.status == "unknown" and changes.unknown:
-        if view.git.shallow:
+        if view.git.shallow and _is_too_shallow(view):
             return not_checked("the clone is shallow (git.depth)")
         hint = changes.unknown.hint or "Set base and head, or services."
         return warn(f"changed services are unknown: {changes.unknown.why}", _sentence(hint))

@@ -46,7 +46,7 @@ def dry_run(view: View) -> Answer:
     origin, value = view.settings.origins["dry_run"], view.settings.core.dry_run
     if value and view.context.ci:
         return warn(
-            "dry_run is set, so a report sends nothing", "Remove it where signals shall be sent.", origin.source
+            "dry_run is set, so a report sends nothing", "Remove it to send signals.", origin.source
         )
     if value:
         return ok("dry_run is set: a report shows what it would send", source=origin.source)

@@ -72,9 +72,7 @@ CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck("run.branch", "Says which branch or tag it is; it is always right.", ci.branch),
     DoctorCheck("run.pull_request", "Says which pull request it is; it is always right.", ci.pull_request),
     DoctorCheck("run.id", "The id of the run is known.", ci.run_id),
-    DoctorCheck(
-        "run.pipeline", "The name of the pipeline is known.", ci.value("pipeline", "pipeline_name", "pipeline's name")
-    ),
+    DoctorCheck("run.pipeline", "Says what the pipeline is called; it is always right.", ci.pipeline),
     DoctorCheck("run.signals", "No signal of this run is invalid.", ci.signals),
     DoctorCheck("git.repository", "There is a repository, and git reads it.", git.repository),
     DoctorCheck("services.map", "The service map can be used, and leads somewhere.", services.service_map, _REPOSITORY),

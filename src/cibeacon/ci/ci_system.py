@@ -138,6 +138,16 @@ def forge_at(server: str | None, tokens: ForgeTokens) -> str:
     return next((vendor for vendor, token in given.items() if token and (alone or vendor in server)), "")
 
 
+def asked_with(context: Context) -> str:
+    """The settings with which the forge of a run can be asked; empty where cibeacon does not speak its API."""
+    if context.host in ("github", "gitlab"):
+        return f"{context.host}_token"
+    if context.server not in _VENDORS:
+        return "git_url, and github_token or gitlab_token"
+    vendor = _VENDORS[context.server]
+    return f"{vendor}_token (variable {vendor.upper()}_TOKEN)" if vendor else ""
+
+
 def git_credential(authority: str, tokens: ForgeTokens) -> tuple[str | None, str | None]:
     """User name and password for git at a server: `git_token` where `git_url` says, else a token that may go there."""
     user = "x-token-auth" if authority == "bitbucket.org" else "x-access-token"

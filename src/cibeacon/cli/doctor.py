@@ -17,6 +17,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values
 
+PAGE = "https://github.com/cibeacon/cibeacon/blob/main/docs/doctor.md"
 _WIDTH = 400
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
 _WORDS = {"ok": "ok", "warn": "warned", "fail": "failed", "not-checked": "not checked"}
@@ -35,7 +36,7 @@ def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], o
 
     It takes the flags of report and sees what report would see; nothing is sent or changed. It prints what is wrong, each
     with what to do; with --verbose every check. It exits 1 where something cannot work, with --strict also for warnings.
-    docs/doctor.md explains each check.
+    https://github.com/cibeacon/cibeacon/blob/main/docs/doctor.md explains each check.
     """
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
     clean = Redactor(secret_values(env.environ))
@@ -66,7 +67,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
             yield from _finding(result)
     if counts["warn"] or counts["fail"]:
-        yield "docs/doctor.md explains each."
+        yield f"{PAGE} explains each. A setting such as dx_url is the variable CIBEACON_DX_URL."
 
 
 def _finding(result: CheckResult) -> Iterator[str]:

@@ -29,6 +29,12 @@ class ApiComparison(NamedTuple):
     """Why `files` is None."""
 
 
+def as_clause(sentence: str) -> str:
+    """A sentence as a part of a longer one."""
+    start = sentence[:1].lower() if sentence[1:2].islower() else sentence[:1]
+    return f"{start}{sentence[1:].rstrip('.')}"
+
+
 class Unknown(NamedTuple):
     """Why the changes are unknown, and the next step. Never to be read as "nothing" or "everything"."""
 
@@ -36,8 +42,7 @@ class Unknown(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        hint = self.hint[:1].lower() + self.hint[1:] if self.hint[1:2].islower() else self.hint
-        return f"{self.why}; {hint.rstrip('.')}" if hint else self.why
+        return f"{self.why}; {as_clause(self.hint)}" if self.hint else self.why
 
 
 def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:

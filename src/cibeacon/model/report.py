@@ -140,8 +140,8 @@ class Report(NamedTuple):
     @property
     def asides(self) -> tuple[Notice, ...]:
         """The notices beside the one that says why the services are unknown, which is shown elsewhere."""
-        shown = str(self.changes.unknown) if self.changes and self.changes.unknown else None
-        return tuple(notice for notice in self.notices if notice.text != shown)
+        shown = str(self.changes.unknown).lower() if self.changes and self.changes.unknown else ""
+        return tuple(each for each in self.notices if not shown.startswith(_first_sentence(each.text.lower())))
 
     @property
     def reference_ids(self) -> tuple[str, ...]:
@@ -232,3 +232,7 @@ class ReportTexts(NamedTuple):
     """From a report and the path of its JSON file to the outputs for later steps, by name."""
     summary: Callable[[Report, Iterable[Link]], str]
     """From a report and what to link in it to Markdown."""
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".")
