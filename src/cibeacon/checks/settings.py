@@ -45,9 +45,7 @@ def dry_run(view: View) -> Answer:
     """Whether a report sends anything."""
     origin, value = view.settings.origins["dry_run"], view.settings.core.dry_run
     if value and view.context.ci:
-        return warn(
-            "dry_run is set, so a report sends nothing", "Remove it to send signals.", origin.source
-        )
+        return warn("dry_run is set, so a report sends nothing", "Remove it to send signals.", origin.source)
     if value:
         return ok("dry_run is set: a report shows what it would send", source=origin.source)
     if value is None and not view.context.ci:

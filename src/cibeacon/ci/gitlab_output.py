@@ -99,7 +99,9 @@ def _details(report: Report, now: int) -> Iterator[str]:
         if outcome.request and not report.dry_run
     ]
     if requests:
-        yield from _section("requests", "1 request" if len(requests) == 1 else f"{len(requests)} requests", requests, now)
+        yield from _section(
+            "requests", "1 request" if len(requests) == 1 else f"{len(requests)} requests", requests, now
+        )
 
 
 def _section(name: str, title: str, lines: Iterable[str], now: int) -> Iterator[str]:
