@@ -98,10 +98,10 @@ def _exec() -> None:
     from cibeacon.runtime import command_process
     from cibeacon.runtime.supervisor import Supervisor
 
-    outer = os.environ.get(command_process.RUN_ID)
+    outer, began = os.environ.get(command_process.RUN_ID), int(time.time())
     command = command_process.WrappedCommand(
         line.command,
-        outer or f"{int(time.time())}-{os.urandom(6).hex()}",
+        outer or f"{began}-{os.urandom(6).hex()}",
         own_group=line.group,
         outlives=line.leave_running,
         kill_after=line.kill_after,
@@ -116,14 +116,14 @@ def _exec() -> None:
         now=time.time,
         complaint="; ".join(line.complaints),
         quiet=line.quiet,
-    ).run(lambda link: _report_command(line, command.run_id, link))
+    ).run(lambda link: _report_command(line, command.run_id, began, link))
 
 
-def _report_command(line: ExecLine, run_id: str, link: Link) -> str:
+def _report_command(line: ExecLine, run_id: str, began: int, link: Link) -> str:
     """The helper's whole work: reports the run of a command, and returns what there is to say."""
     interrupts = Interrupts(time.monotonic)
     interrupts.install()
-    env = _environment("single", interrupts, time.monotonic())
+    env = _environment("single", interrupts, time.monotonic())._replace(began=began)
     if not link.listen(lambda: interrupts.halftime(0)):
         return "the run is not reported: this machine allows no more threads"
     from cibeacon.exec import CommandRun, report_command
