@@ -63,6 +63,7 @@ URLS = [
     *(f"https://user:{PASSWORD}@", f"https://user:{PASSWORD}@git.example.com", f"https://user:{PASSWORD}@git.example.com/acme/shop.git"),
     *(f"ssh://user:{PASSWORD}@git.example.com:7999/acme/shop.git", f"user:{PASSWORD}@git.example.com:acme/shop.git"),
     *(f"https://user:{PASSWORD}@dev.azure.com/acme/_git/", f"https://user:{PASSWORD}@git.example.com/acme/shop/pull/7"),
+    f"git:{PASSWORD}@{PASSWORD}@git.example.com:acme/shop.git", f"https://user:{PASSWORD}/x@git.example.com/acme/shop",
     "https://x/" + "a/" * 600,
 ]  # fmt: skip
 

@@ -141,7 +141,12 @@ def test_of_several_tokens_none_goes_to_a_server_that_may_not_be_its_vendors(ser
         ("ssh://git@git.example.com:7999/~ann/web.git", "~ann/web"),
         ("https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/web", "web"),
         ("https://gitlab.example.com/group/sub/web/", "group/sub/web"),
+        ("https://[2001:db8::1]:8443/acme/web.git", "acme/web"),
     ],
 )
 def test_a_repository_is_called_as_people_call_it(url, repository):
     assert parse(url).repository == repository
+
+
+def test_a_server_may_be_an_address():
+    assert parse("https://user:pw@[2001:db8::1]:8443/acme/web.git").https == "https://[2001:db8::1]:8443/acme/web.git"

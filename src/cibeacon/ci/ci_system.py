@@ -89,9 +89,8 @@ class Variables(NamedTuple):
         """A page for people: a URL, without a user name and password in it."""
         scheme, slashes, rest = (self.text(*names) or "").partition("://")
         authority, slash, path = rest.partition("/")
-        if scheme not in ("http", "https") or not slashes or not authority:
-            return None
-        return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+        server = payload.server(f"https://{authority}")
+        return f"{scheme}://{server}{slash}{path}" if scheme in ("http", "https") and slashes and server else None
 
     def address(self, *names: str) -> str | None:
         """A server's URL without its scheme: one host may have several servers, each below a path."""

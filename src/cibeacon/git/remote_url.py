@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-_SCP = r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^\s]+)"
+_SCP = r"(?:[^/\s]+@)?(?P<host>[^@:/\s\\]{2,}):(?P<path>[^\s@\\]+)"
 _AZURE_SSH = ("ssh.dev.azure.com", "vs-ssh.visualstudio.com")
 _CODECOMMIT = r"git-codecommit\.[\w.-]+"
 _WEB = ("http", "https")
@@ -56,7 +56,8 @@ def _split(url: str) -> tuple[str, str, int | None, str] | None:
     if "://" in url:
         try:
             parts = urlsplit(url)
-            return (parts.scheme, parts.hostname, parts.port, parts.path) if parts.hostname else None
+            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+            return (parts.scheme, host, parts.port, parts.path) if host else None
         except ValueError:
             return None
     match = re.fullmatch(_SCP, url)

@@ -33,9 +33,10 @@ def commit(value: object) -> str | None:
 
 
 def server(url: str | None) -> str | None:
-    """Host name and port of a forge's URL."""
+    """Host name and port of a forge's URL; None where a slash in a password leaves something else in their place."""
     try:
-        return urlsplit(url or "").netloc.rpartition("@")[2] or None
+        parts = urlsplit(url or "")
+        return None if parts.port == 0 else parts.netloc.rpartition("@")[2] or None
     except ValueError:
         return None
 
