@@ -136,12 +136,6 @@ def identify(
         dry_run = unasked or bool(settings.core.dry_run)
         notices = (*notices, _UNKNOWN_CI) if unasked and context.ci else notices
         run = Run(settings, detect.reported_run(context, settings), dry_run, deadline, notices=notices)
-        pull_request = run.context.pull_request
-        if pull_request and pull_request.merged and env.stage != "post" and paths is None:
-            merge = (
-                pull_request.merge_commit_sha
-            )  # git answers while the spool is written; a fault shows when it is asked
-            guarded(lambda: repository.expect_parents(merge), lambda _: None)
         yield run.before_search(), Search(env, flags, repository, half, paths, sends)
 
 

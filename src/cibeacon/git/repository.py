@@ -130,11 +130,6 @@ class Repository(Git):
         headers = text.partition("\n\n")[0].split("\n")
         return tuple(line.removeprefix(name) for line in headers if line.startswith(name))
 
-    def expect_parents(self, sha: str | None) -> None:
-        """Starts git on the `parents` that will be asked for."""
-        if sha and self.exists and SHA.fullmatch(sha):
-            self._begin(*_COMMIT, sha)
-
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""
         code = self._result("merge-base", "--is-ancestor", older, newer).code
