@@ -22,7 +22,7 @@ const outcome = ({ attribution }) => (attribution.pull_requests.length ? "attrib
 function attributed({ attribution, pulls }) {
   const rows = attribution.pull_requests.map(({ key, lead_time: lead }) => {
     const name = link(hash("dx", { "pulls.search": key }), text(key));
-    return make("span", "line", name, text(" "), span("soft", pulls[key]?.title ?? ""), span("lead", `${duration(lead)} after the merge`));
+    return make("span", "line", name, text(" "), span("soft", pulls[key]?.title ?? ""), text(" "), span("lead", `${duration(lead)} after the merge`));
   });
   const waits = attribution.waits ? make("span", "line", pill("waiting", attribution.waits)) : null;
   const none = rows.length || waits ? null : span("soft", "no pull request that was not deployed before");
@@ -67,7 +67,7 @@ const pulls = {
     Merged: { sort: (one) => one.merged_at ?? 0, cell: (one) => (one.imported ? [when(one.merged_at), span("second mono", short(one.merge_commit_sha))] : [pill("waiting", "not imported yet")]) },
     Deployed: { sort: (one) => one.brought.length, cell: (one) => (one.brought.length ? one.brought.map(([reference, service, moment]) =>
       make("span", "line", link(hash("dx", { "deployments.search": reference }), text(service ?? reference)), text(" "), moment ? when(moment) : null,
-        span("lead", `${duration(moment - one.merged_at)} after the merge`))) : [span("soft", one.imported ? "not deployed" : "–")]) },
+        text(" "), span("lead", `${duration(moment - one.merged_at)} after the merge`))) : [span("soft", one.imported ? "not deployed" : "–")]) },
   },
 };
 

@@ -1,0 +1,349 @@
+"""The sandbox's page in a browser: it fills, follows, filters, sorts, fits a phone, and what is hostile stays text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox.server import Sandbox
+from dci_talk import Talk, suite
+
+pytestmark = pytest.mark.engine
+
+HERE = Path(__file__).parent
+PYTHON, CHROMIUM = HERE / ".venv/bin/python", shutil.which("chromium")
+NOW = 1_700_000_000
+HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+TABS = ("overview", "dx", "dci", "dataops", "flow", "requests")
+LISTENING = ["wait", ".live.on"]
+ROWS = "#deployments tbody tr"
+OVERFLOW = ["evaluate", "document.documentElement.scrollWidth - document.documentElement.clientWidth"]
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(token="sandbox-token", dataops=DataOpsAccount(step_seconds=0.01)) as running:
+        yield running
+        assert running.faults == []
+
+
+@pytest.fixture
+def strict():
+    """A sandbox with another key than the page knows."""
+    with Sandbox(token="another") as running:
+        yield running
+
+
+@pytest.fixture
+def look():
+    """Takes steps on a page in a fresh browser, which asks nobody else; gives their results, and the browser's complaints."""
+    if CHROMIUM is None or not list(HERE.glob(".venv/lib/*/site-packages/playwright")):
+        pytest.skip("no browser: run scripts/engines-browser and scripts/engines-python")
+
+    def taken(url, *steps):
+        asked = json.dumps({"url": url, "chromium": CHROMIUM, "steps": steps})
+        done = subprocess.run(
+            [PYTHON, HERE / "browse.py"], input=asked, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        seen = json.loads(done.stdout)
+        assert seen["elsewhere"] == []
+        return [result for result in seen["results"] if result is not None], seen["errors"]
+
+    return taken
+
+
+@pytest.fixture
+def visit(look, sandbox):
+    """The results of steps on the page of the sandbox, of which the browser must not complain."""
+
+    def taken(*steps):
+        results, errors = look(sandbox.url, *steps)
+        assert errors == []
+        return results
+
+    return taken
+
+
+def deployment(reference, service="payments", at=NOW, **more):
+    return {"reference_id": reference, "service": service, "deployed_at": at, "repository": "acme/shop", **more}
+
+
+def pull(number, merged_at=NOW - 3600, **more):
+    sha = f"{number:040x}"
+    return {
+        "repository": "acme/shop",
+        "number": number,
+        "base_ref": "main",
+        "merged_at": merged_at,
+        "merge_commit_sha": sha,
+        **more,
+    }
+
+
+def hold(sandbox, *deployments):
+    for each in deployments:
+        sandbox.ledger.change_deployment(each["reference_id"], lambda _, each=each: each)
+
+
+def test_what_arrives_while_the_page_is_open_appears_on_it(visit):
+    before, status, after = visit(
+        ["goto", "/"],
+        LISTENING,
+        ["texts", "#newest li"],
+        ["post", "/api/deployments.create", deployment("d")],
+        ["wait", "#newest li"],
+        ["texts", "#newest .what"],
+    )
+    assert (before, status, after) == ([], 200, ["deployments.create DX payments"])
+
+
+def test_a_refused_request_shows_the_rule_that_it_broke_beside_its_body(visit):
+    status, refused, terms, body = visit(
+        ["goto", "/"],
+        ["post", "/api/deployments.create", {"service": "payments"}],
+        ["wait", "#refused a"],
+        ["texts", "#refused .reason"],
+        ["click", "#refused a"],
+        ["wait", "#requests details[open] pre"],
+        ["texts", "#requests dd"],
+        ["texts", "#requests pre"],
+    )
+    assert status == 422
+    assert refused == ["required_params_missing: deployed_at must be given."]
+    assert terms[:4] == ["refused", "422", "required_params_missing", "deployed_at must be given."]
+    assert body == ['{ "service": "payments" }']
+
+
+def test_the_story_of_two_deployments_ends_as_dx_says(visit):
+    (concluded,) = visit(
+        ["goto", "/"],
+        LISTENING,
+        ["click", "#story-commits"],
+        ["wait", "#conclusion h3"],
+        ["texts", "#conclusion li, #conclusion p"],
+    )
+    assert [line.partition(" 2")[0].partition(" 1")[0] for line in concluded if "Commit" in line] == [
+        f"#{number} Commit {letter}" for number, letter in enumerate("ABCDE", start=1)
+    ]
+    starts = [index for index, line in enumerate(concluded) if line.startswith("Deployment")]
+    assert starts == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("button", "numbers", "rest"),
+    [
+        ("story-with", ["#1", "#3"], "Not deployed: #2 Change service_b: commit B."),
+        ("story-without", ["#1", "#2", "#3"], "Every pull request is deployed."),
+    ],
+)
+def test_the_story_of_the_monorepo_ends_as_dx_says(visit, button, numbers, rest):
+    lines, said = visit(
+        ["goto", "/"],
+        LISTENING,
+        ["click", f"#{button}"],
+        ["wait", "#conclusion h3"],
+        ["texts", "#conclusion li"],
+        ["texts", "#conclusion > p"],
+    )
+    assert [line.split()[0] for line in lines] == numbers
+    assert lines[0].endswith("2 h 1 min after the merge")
+    assert said == [rest]
+
+
+def test_why_a_story_was_not_taken_is_said(look, strict):
+    results, _ = look(
+        strict.url,
+        ["goto", "/"],
+        LISTENING,
+        ["click", "#story-with"],
+        ["wait", "#conclusion .bad"],
+        ["texts", "#conclusion"],
+    )
+    assert "invalid_auth" in results[0][0]
+
+
+def test_rows_are_filtered_searched_and_sorted_and_the_address_leads_back_there(visit, sandbox):
+    hold(
+        sandbox,
+        *(deployment(f"d{n}", service=f"s{n % 3}", at=NOW + n, environment=("a", "b")[n % 2]) for n in range(9)),
+    )
+    services, both, searched, ascending, address, again = visit(
+        ["goto", "/#dx"],
+        ["wait", ROWS],
+        ["choose", "#deployments label:has-text('service') select", "s1"],
+        ["texts", "#deployments .strong"],
+        ["choose", "#deployments label:has-text('environment') select", "b"],
+        ["texts", f"{ROWS} td:last-child .mono"],
+        ["goto", "/#dx?deployments.search=d4"],
+        ["texts", f"{ROWS} td:last-child .mono"],
+        ["goto", "/#dx"],
+        ["click", "#deployments button:text('Deployed')"],
+        ["click", "#deployments button:text('Deployed')"],
+        ["click", "#deployments button:text('Deployed')"],
+        ["texts", f"{ROWS} td:last-child .mono"],
+        ["evaluate", "location.hash"],
+        ["reload"],
+        ["wait", ROWS],
+        ["texts", f"{ROWS} td:last-child .mono"],
+    )
+    assert services == ["s1"] * 3
+    assert both == ["d7", "d1"]
+    assert searched == ["d4"]
+    assert ascending == [f"d{n}" for n in range(9)]
+    assert again == ascending
+    assert "sort=Deployed" in address
+
+
+def test_5000_deployments_are_shown_50_at_a_time(visit, sandbox):
+    hold(sandbox, *(deployment(f"d{n}", at=NOW + n) for n in range(5000)))
+    count, rows, second, last = visit(
+        ["goto", "/#dx"],
+        ["wait", ROWS],
+        ["texts", "#deployments .count"],
+        ["evaluate", f"document.querySelectorAll('{ROWS}').length"],
+        ["click", "#deployments .pager button:text('Next')"],
+        ["texts", f"{ROWS}:first-child td:last-child .mono"],
+        ["goto", "/#dx?deployments.page=100"],
+        ["texts", "#deployments .pager span"],
+    )
+    assert (count, rows, second, last) == (["5,000"], 50, ["d4949"], ["4951–5000 of 5,000"])
+
+
+def test_a_deployment_names_its_pull_requests_with_lead_times_and_leads_to_them(visit):
+    *_, row, shown, waits = visit(
+        ["goto", "/#dx"],
+        LISTENING,
+        ["post", "/sandbox/pull-requests", [pull(1, title="Retry payments"), pull(2, merged_at=NOW)]],
+        ["post", "/api/deployments.create", deployment("d", commit_sha=f"{1:040x}")],
+        ["post", "/api/deployments.create", deployment("e", commit_sha="f" * 40)],
+        ["count", ROWS, 2],
+        ["texts", f"{ROWS} td:nth-child(2) .line:has(.lead)"],
+        ["click", "#deployments td a"],
+        ["count", "#pulls tbody tr", 1],
+        ["texts", "#pulls tbody td:first-child .strong"],
+        ["texts", f"{ROWS} .pill"],
+    )
+    assert row == ["acme/shop#1 Retry payments 1 h after the merge"]
+    assert shown == ["acme/shop#1"]
+    assert waits == ["not imported yet: no pull request of this commit is known"]
+
+
+def test_a_row_that_changes_keeps_open_what_was_opened(visit):
+    run = {"pipeline_name": "ci", "pipeline_source": "GitHub Actions", "reference_id": "r", "started_at": str(NOW)}
+    *_, summary, statuses, is_open, duration = visit(
+        ["goto", "/#dx"],
+        ["post", "/api/pipelineRuns.sync", run | {"status": "running"}],
+        ["wait", "#runs summary"],
+        ["click", "#runs summary"],
+        ["post", "/api/pipelineRuns.sync", run | {"status": "failure", "finished_at": str(NOW + 3661)}],
+        ["wait", "#runs .pill.failure"],
+        ["texts", "#runs summary"],
+        ["texts", "#runs details .pill"],
+        ["evaluate", "document.querySelector('#runs details').open"],
+        ["texts", "#runs td:nth-child(5)"],
+    )
+    assert (summary, statuses, is_open) == (["2 notifications"], ["running", "failure"], True)
+    assert duration[0].endswith("1 h 1 min 1 s")
+
+
+def test_a_dci_job_shows_its_states_files_and_failing_cases(visit, sandbox):
+    with Talk(sandbox.url, time.time()) as dci:
+        job = dci.job(sandbox.dci.account.topic("RHEL-8.2"), name="nightly", tags=["debug"])
+        for status in ("running", "failure"):
+            dci.ask("POST", "/jobstates", {"job_id": job, "status": status, "comment": f"step {status}"})
+        dci.upload(job, "unit", suite(("good", "passed"), ("bad", "failure")))
+    states, parts, files, tests = visit(
+        ["goto", "/#dci"],
+        ["wait", "#jobs tbody tr"],
+        ["texts", "#jobs .states .pill"],
+        ["evaluate", "[...document.querySelectorAll('#jobs .part')].map((part) => part.title)"],
+        ["texts", "#jobs td:nth-child(4) .line"],
+        ["evaluate", "document.querySelector('#jobs td:nth-child(5)').textContent"],
+    )
+    assert states == ["running", "failure"]
+    assert parts == ["running step running", "failure step failure"]
+    assert files[0].startswith("unit ")
+    assert tests.startswith("1 of 2 passed, 1 failed")
+    assert tests.endswith("1 failing casec:bad")
+
+
+def test_pipelines_of_dataops_show_their_jobs_until_they_have_ended(visit, sandbox):
+    project = sandbox.dataops.account.projects[0]
+    form = {"token": sandbox.dataops.account.token("trigger").value, "ref": "main"}
+    form["variables"] = {"_PIPELINE_FILE_NAME": "full-ci.yml"}
+    with requests.Session() as session:
+        session.trust_env = False
+        reply = session.post(f"{sandbox.url}/api/v4/projects/{project.id}/trigger/pipeline", json=form)
+    assert reply.status_code == 201, reply.text
+    jobs, *_ = visit(
+        ["goto", "/#dataops"],
+        ["wait", "#pipelines td:first-child .pill.success"],
+        ["texts", "#pipelines td:nth-child(3) .line"],
+    )
+    assert jobs
+    assert all("of log" in job for job in jobs)
+
+
+def test_hostile_names_and_titles_stay_text(visit):
+    run = {"pipeline_name": HOSTILE, "pipeline_source": HOSTILE, "reference_id": HOSTILE, "started_at": str(NOW)}
+    run |= {"head_branch": HOSTILE, "repository": HOSTILE, "source_url": "javascript:document.title=1"}
+    posts = [
+        ["post", "/sandbox/pull-requests", pull(1, title=HOSTILE, author=HOSTILE)],
+        ["post", "/api/deployments.create", deployment(HOSTILE, service=HOSTILE, environment=HOSTILE)],
+        ["post", "/api/deployments.create", {HOSTILE: HOSTILE}],
+        ["post", "/api/pipelineRuns.sync", run],
+    ]
+    looks = [
+        step
+        for tab in TABS
+        for step in (["goto", f"/#{tab}"], ["evaluate", "document.querySelectorAll('main img, main script').length"])
+    ]
+    seen = visit(
+        ["goto", "/#dx"],
+        LISTENING,
+        *posts,
+        ["wait", "#runs tbody tr"],
+        ["texts", "#runs .strong"],
+        *looks,
+        ["evaluate", "document.title"],
+    )
+    assert seen[:4] == [200, 200, 422, 200]
+    assert seen[4] == [HOSTILE]
+    assert seen[5:-1] == [0] * len(TABS)
+    assert seen[-1] == "Requests – cibeacon sandbox"
+
+
+def test_nothing_is_cut_off_on_a_phone(visit, sandbox):
+    long = "a-service-with-a-name-that-is-longer-than-a-phone-is-wide-by-far-and-then-some"
+    hold(sandbox, deployment("d" * 120, service=long, environment=long), deployment("e", commit_sha="f" * 40))
+    for number in range(3):
+        sandbox.ledger.note(
+            method="POST", path=f"/api/{long}", body={long: long}, status=422, error=long, message=f"{long} {number}"
+        )
+    looks = [step for tab in TABS for step in (["goto", f"/#{tab}"], LISTENING, OVERFLOW)]
+    assert visit(["size", 390, 844], *looks) == [0] * len(TABS)
+
+
+def test_the_page_is_used_by_keyboard(visit, sandbox):
+    hold(sandbox, deployment("d1", service="b"), deployment("d2", service="a"))
+    sorted_by, focused, hidden = visit(
+        ["goto", "/#dx"],
+        ["wait", ROWS],
+        ["evaluate", "document.querySelector('#deployments th button').focus()"],
+        ["press", "Enter"],
+        ["evaluate", "document.querySelector('#deployments th').ariaSort"],
+        ["evaluate", "document.activeElement.textContent"],
+        ["evaluate", "document.querySelector('#to-flow').focus()"],
+        ["press", "Enter"],
+        ["wait", "#tab-flow"],
+        ["evaluate", "document.querySelector('#tab-dx').hidden"],
+    )
+    assert (sorted_by, focused, hidden) == ("ascending", "Service", True)
