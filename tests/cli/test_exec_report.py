@@ -21,6 +21,7 @@ from processes import cibeacon
 from wrapped import CIBEACON, EXEC, PATH, PATIENT, Running, job, observe, only_run, puppet, runs
 
 REFUSED = response(b'{"ok": false, "error": "invalid_auth"}', status="401 Unauthorized")
+NOT_BESIDE = "the run is not reported, since no process can be started beside it"
 BROKEN = response(b'{"ok": false}', status="500 Internal Server Error")
 
 
@@ -300,8 +301,8 @@ def test_without_a_home_or_a_path_the_command_runs(environ, tmp_path, dx):
 @pytest.mark.parametrize(
     ("allowed", "says"),
     [
-        (0, "the run is not reported: this machine allows no more processes"),
-        (1, "the run is not reported: this machine allows no more processes"),
+        (0, f"{NOT_BESIDE}: Resource temporarily unavailable"),
+        (1, f"{NOT_BESIDE}: Resource temporarily unavailable"),
         (2, "the run was not reported: the process that reports it has ended"),
     ],
 )
@@ -319,6 +320,15 @@ def test_where_no_process_can_be_made_the_command_runs_unreported(allowed, says,
     assert (end.code, end.out) == (0, b"out\n")
     assert end.err.decode() == f"cibeacon: {says}\n"
     assert (end.left, runs(dx)) == ([], {})
+
+
+@pytest.mark.parametrize("limit", [5, 6, 7, 8, 9, 10, 12, 16])
+def test_where_no_files_can_be_opened_the_command_runs(limit, environ, tmp_path):
+    """However far we come with so many descriptors; Python itself needs five."""
+    line = f"ulimit -n {limit}; exec {CIBEACON} exec -- sh -c 'echo out; exit 3'"
+    end = observe((), ["sh", "-c", line], environ=environ, cwd=tmp_path, expected_left=[])
+    assert (end.code, end.out, end.left) == (3, b"out\n", [])
+    assert end.err.count(b"\n") <= 1
 
 
 def test_a_helper_that_is_killed_costs_a_line(environ, tmp_path, dx):

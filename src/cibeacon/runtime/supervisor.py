@@ -112,16 +112,18 @@ class Supervisor:
 
     def run(self, report: Report) -> NoReturn:
         """Runs the command, has its run reported, and ends this process as the command ended."""
-        _fill_standard_descriptors()
-        self._wakeup, wakeup_writer = os.pipe()
-        os.set_blocking(wakeup_writer, False)
-        signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
-        before = command_process.catch(lambda number, frame: None)
-        self._witness.start()  # first: what reaches the command must reach it, too
+        before: command_process.Signals | None = None
         try:
+            _fill_standard_descriptors()
+            self._wakeup, wakeup_writer = os.pipe()
+            os.set_blocking(wakeup_writer, False)
+            before = command_process.catch(lambda number, frame: None)
+            signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
+            self._witness.start()  # first: what reaches the command must reach it, too
             self._child = command_process.start(self._command, before)
-        except OSError:  # no process can be made: the command runs all the same, unreported
-            self._say("the run is not reported: this machine allows no more processes")
+        except OSError as error:  # the command runs all the same
+            reason = os.strerror(error.errno or 0)
+            self._say(f"the run is not reported, since no process can be started beside it: {reason}")
             command_process.become(self._command, before)
         command_process.let_go((self._wakeup, wakeup_writer, *self._witness.descriptors))
         self._start_helper(report)
@@ -195,14 +197,15 @@ class Supervisor:
 
     def _start_helper(self, report: Report) -> None:
         """Signals are blocked here, and stay so in the helper. Where no process can be made there is none."""
-        control, self._control = os.pipe()
-        self._answer, answer = os.pipe()
         with suppress(OSError):
-            self._helper = os.fork()
-            if not self._helper:
-                self._help(report, control, answer)
-        os.close(control)
-        os.close(answer)
+            control, self._control = os.pipe()
+            self._answer, answer = os.pipe()
+            with suppress(OSError):
+                self._helper = os.fork()
+                if not self._helper:
+                    self._help(report, control, answer)
+            os.close(control)
+            os.close(answer)
 
     def _help(self, report: Report, control: int, answer: int) -> NoReturn:
         """The whole life of the helper."""
