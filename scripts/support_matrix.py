@@ -9,7 +9,7 @@ from contextlib import suppress
 from hashlib import sha1
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
@@ -19,6 +19,9 @@ from cibeacon.model.context import Context
 from cibeacon.runtime.errors import EventError
 
 CASES = Path(__file__).resolve().parent.parent / "tests" / "ci"
+KITS = CASES.parent.parent / "integrations"
+_SET = r"(?m)^[\s-]*(?:export |name: )?{}\s*(?:[:=]|$)"
+"""A line of a file to copy that sets a variable."""
 FACTS = {
     "run id": lambda context: context.run_id,
     "attempt": lambda context: context.run_attempt,
@@ -40,6 +43,14 @@ SETTINGS = {
 """The neutral setting of each fact."""
 
 
+class _Case(NamedTuple):
+    """A run as the system's own variables give it, and with those that the kit sets; and all variables."""
+
+    by_itself: Context
+    with_kit: Context
+    env: Mapping[str, str]
+
+
 def support_matrix() -> Iterator[str]:
     """A row for each CI system: ✓ where it says the fact in a case, `kit` where the kit's settings do, else –."""
     yield from ("", f"| | {' | '.join(FACTS)} | DX |", f"|---|{'---|' * (len(FACTS) + 1)}")
@@ -52,28 +63,32 @@ def support_matrix() -> Iterator[str]:
     yield ""
 
 
-def _cell(fact: str, cases: list[tuple[Context, Mapping[str, str]]]) -> str:
-    if any(FACTS[fact](context) for context, _ in cases):
+def _cell(fact: str, cases: list[_Case]) -> str:
+    if any(FACTS[fact](case.by_itself) for case in cases):
         return "✓"
-    setting = SETTINGS.get(fact)
-    return "kit" if setting and any(f"CIBEACON_{setting.upper()}" in env for _, env in cases) else "–"
+    variable = f"CIBEACON_{SETTINGS[fact].upper()}" if fact in SETTINGS else ""
+    return "kit" if any(FACTS[fact](case.with_kit) or variable in case.env for case in cases) else "–"
 
 
-def _cases(name: str) -> Iterator[tuple[Context, Mapping[str, str]]]:
-    """The contexts of a system's cases, as its own variables give them; and all variables of the case."""
+def _cases(name: str) -> Iterator[_Case]:
+    """A system's cases. A variable that the file to copy sets is not the system's own."""
+    kit = "\n".join(file.read_text(encoding="utf-8") for file in sorted((KITS / name).rglob("*")) if file.is_file())
     with TemporaryDirectory() as folder:
         for case in _written(name, Path(folder)):
             env = {variable: _filled(text, folder) for variable, text in case["env"].items() if text is not None}
             own = {variable: text for variable, text in env.items() if not variable.startswith("CIBEACON_")}
             if name == "github":
-                yield github.read_run(Variables(own), case["event"] or {}), env
+                context = github.read_run(Variables(own), case["event"] or {})
+                yield _Case(context, context, env)
                 continue
             if "event" in case:
                 event = Path(folder) / "event.json"
                 event.write_text(_filled(json.dumps(case["event"]), folder), encoding="utf-8")
                 own["GITHUB_EVENT_PATH"] = str(event)
+            without = {variable: text for variable, text in own.items() if not re.search(_SET.format(variable), kit)}
             with suppress(EventError):
-                yield named(name).read(Variables(own)), env
+                read = named(name).read
+                yield _Case(read(Variables(without)), read(Variables(own)), env)
 
 
 def _written(name: str, folder: Path) -> Iterator[Mapping[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 from cibeacon.changed_services import explore, identify
@@ -238,8 +239,10 @@ def _source(view: View, field: str, setting: str) -> str:
     value = getattr(view.context, field)
     if not value:
         return ""
-    texts = ((name, view.env.environ[name]) for name in view.variables)
-    by_variable = next((name for name, text in texts if text == value or text.endswith(f"/{value}")), "")
+    texts = [(name, view.env.environ[name].removesuffix(".git")) for name in view.variables]
+    ends = (f"/{value}", f":{value}")  # of a URL; a job's full name begins with that of its pipeline
+    alike = (text.startswith(f"{value}/") if field == "pipeline" else text.endswith(ends) for _, text in texts)
+    by_variable = next(chain((name for name, text in texts if text == value), compress(view.variables, alike)), "")
     return by_variable or ("the checkout" if view.context.host == ci_systems.LOCAL else "the event, or the checkout")
 
 

@@ -206,9 +206,9 @@ def _as_end(step: PlannedSignal) -> PlannedSignal:
 
 
 def _describe(outcome: Outcome) -> str:
-    parts = (outcome.error, outcome.reason)
+    error, why = f" ({outcome.error})" if outcome.error else "", outcome.reason
     if outcome.status == "dry-run" and outcome.request:
         shown = outcome.request
-        parts = (f"{shown.method} {shown.url} {json_text(shown.body, compact=True)}", None)
-    what = f"{'would send' if outcome.status == 'dry-run' else outcome.status} {outcome.kind} {outcome.subject}"
-    return ": ".join((what, *(part for part in parts if part)))
+        error, why = "", f"{shown.method} {shown.url} {json_text(shown.body, compact=True)}"
+    what = f"{'would send' if outcome.status == 'dry-run' else outcome.status} {outcome.kind} {outcome.subject}{error}"
+    return f"{what}: {why}" if why else what

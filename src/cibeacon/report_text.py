@@ -154,7 +154,9 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
         kinds = ", ".join(dict.fromkeys(one.kind for one in alike))
         if len(sinks[alike[0].kind]) > 1:
             kinds += f" ({sink})"
-        details = _joined(_subjects([one.subject for one in alike if one.subject]), error, reason)
+        subjects = _subjects([one.subject for one in alike if one.subject])
+        error = f"{subjects} ({error})" if subjects and error else error or subjects
+        details = _joined(error, reason)
         yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<14} {details}".rstrip()
 
 

@@ -187,7 +187,7 @@ def test_a_server_that_fails_costs_a_line_and_the_signal_waits(fault, says, tmp_
             running.send("USR1")
             end = running.observed(expected_left=[])
     assert (end.code, end.out, end.left) == (4, b"ready\nUSR1\n", [])
-    assert end.err.decode().startswith(f"cibeacon: {says} pipeline-run build: failure: ")
+    assert end.err.decode().startswith(f"cibeacon: {says} pipeline-run build: failure (")
     assert end.err.count(b"\n") == 1
     ends = [record for key, record in spooled(tmp_path).items() if key.endswith("/end")]
     assert [record.body["status"] for record in ends] == ["failure"]
@@ -233,7 +233,7 @@ def test_a_signal_during_the_report_ends_it_and_not_the_code(name, times, tmp_pa
         ({"CIBEACON_DX_URL": ""}, "invalid pipeline-run build: success: DX's address is missing"),
         ({"CIBEACON_DX_URL": "", "DX_API_TOKEN": ""}, "invalid pipeline-run build: success: DX is not configured"),
         ({"CIBEACON_TIMEOUT": "soon"}, 'invalid pipeline-run build: success: timeout "soon" cannot be used'),
-        ({"CIBEACON_STRICT": "true", "DX_API_TOKEN": "bad"}, "failed pipeline-run build: success: "),
+        ({"CIBEACON_STRICT": "true", "DX_API_TOKEN": "bad"}, "failed pipeline-run build: success ("),
         ({"CIBEACON_SPOOL": "/proc/nowhere"}, "Signals cannot be kept in /proc/nowhere"),
         ({"CIBEACON_DX_URL": "http://dx.example.com"}, "would carry the token unencrypted"),
         ({"CIBEACON_DX_URL": "http://no-such-host.invalid", "CIBEACON_ALLOW_HTTP": "true"}, "spooled pipeline-run"),
@@ -256,7 +256,7 @@ def test_a_setting_that_cannot_be_used_costs_a_line(more, says, environ, tmp_pat
 def test_a_flag_whose_value_cannot_be_used_costs_a_line(flag, value, environ, tmp_path, dx):
     end = observe(flagged(f"{flag}={value}"), ["true"], environ=environ, cwd=tmp_path)
     assert end.code == 0
-    assert end.err.decode().startswith(f"cibeacon: {flag} was not used: '{value}' is no ")
+    assert end.err.decode().startswith(f"cibeacon: {flag} was not used: '{value}' is not a ")
     assert only_run(dx)["status"] == "success"
 
 

@@ -173,6 +173,17 @@ def test_the_run_is_shown_with_where_each_value_was_read(place):
     assert place.sandbox.url in rows["dx.reach"]["message"]
 
 
+def test_a_variable_that_holds_a_value_in_a_longer_one_is_its_source(place):
+    jenkins = {
+        "JENKINS_URL": "https://ci.example.com/", "BUILD_TAG": "jenkins-shop-main-42", "BUILD_NUMBER": "42",
+        "JOB_NAME": "shop/main", "BRANCH_NAME": "main", "GIT_URL": "https://github.com/acme/shop.git",
+    }  # fmt: skip
+    rows = {row["id"]: row for row in place.run("--format=json", "--offline", environ=jenkins).document["findings"]}
+    sources = [rows[id]["source"] for id in ("run.repository", "run.pipeline", "run.id")]
+    assert sources == ["GIT_URL", "JOB_NAME", "BUILD_NUMBER"]
+    assert "set github_token (variable GITHUB_TOKEN)" in rows["forge.settings"]["message"]
+
+
 def test_a_value_that_a_setting_gives_names_the_setting(place):
     rows = {row["id"]: row for row in place.run("--format=json", "--repository=acme/other").document["findings"]}
     assert (rows["run.repository"]["message"], rows["run.repository"]["source"]) == ("acme/other", "--repository")

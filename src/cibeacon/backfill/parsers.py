@@ -120,7 +120,7 @@ def _refuse_rounded(text: str) -> None:
 def _items(text: str) -> list[str]:
     """The items of a list: a JSON array of strings, or texts with semicolons between. Never empty."""
     if text.startswith("{"):
-        raise ValueError("is in braces, which is no list")
+        raise ValueError("is in braces, which is not a list")
     listed = text.split(";")
     if text.startswith("["):
         try:

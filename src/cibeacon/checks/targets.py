@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cibeacon.checks import Target
+from cibeacon.ci.ci_system import asked_with
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.model.context import Context
 from cibeacon.runtime.deadline import Deadline
@@ -61,7 +62,9 @@ def _forge(settings: Settings, context: Context, environ: Mapping[str, str], dea
     client = ForgeClient.of(context, settings, environ, deadline)
     title = _FORGES.get(client.host, "")
     if not title:
-        return Target("forge", "GitHub or GitLab", lacks="a report asks no API here (git_url, and a token for it)")
+        token = asked_with(context)
+        why = f"to have them looked up set {token}" if token else f"cibeacon does not ask {context.server}"
+        return Target("forge", "GitHub or GitLab", lacks=f"merged pull requests are not looked up: {why}")
     setting = f"{client.host}_token"
     secrets = tuple(option for option in _given_secrets("forge", settings) if option.name == setting)
     variable = "GITHUB_API_URL" if client.host == "github" else "CI_API_V4_URL"

@@ -99,7 +99,7 @@ class ForgeApi(ABC):
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         answer = self._get(path, query)
         if not isinstance(answer, list):
-            raise ValueError("the answer is no list")
+            raise ValueError("the answer is not a list")
         return answer
 
     def _pages(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[list[dict[str, Any]]]:

@@ -97,7 +97,7 @@ def _line(command: tuple[str, ...], given: Mapping[str, str]) -> ExecLine:
             **({"verbose": "true"} if "--verbose" in given else {}),
         },
         complaints=tuple(
-            f"{name} was not used: {values[name][:40]!r} is no {_MEANINGS[_BY_NAME[name].metavar]}"
+            f"{name} was not used: {values[name][:40]!r} is not a {_MEANINGS[_BY_NAME[name].metavar]}"
             for name, value in unused.items()
             if value is None and values.get(name)
         ),

@@ -279,5 +279,5 @@ def _as_record(what: str, response: requests.Response) -> ApiRecord:
 def _as_records(what: str, response: requests.Response) -> tuple[list[ApiRecord], requests.Response]:
     records = _json(what, response)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise DataopsError(what, "the server's answer is no list of records", _PROXY_HINT)
+        raise DataopsError(what, "the server's answer is not a list of records", _PROXY_HINT)
     return records, response

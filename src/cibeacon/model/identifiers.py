@@ -55,7 +55,7 @@ def key_values(given: str) -> Mapping[str, float]:
         except ValueError:
             number = math.nan
         if not name or len(name) > _LONGEST_KEY or not math.isfinite(number):
-            raise ValueError("is no list of name=number, such as coverage=81.5,tests=1200")
+            raise ValueError("is not a list of name=number, such as coverage=81.5,tests=1200")
         if name in numbers:
             raise ValueError(f"names {name} twice")
         numbers[name] = int(text) if text.lstrip("+-").isdecimal() else number

@@ -75,7 +75,7 @@ def status(given: str) -> str:
     near = get_close_matches(_bare(given[:_LONGEST]), _STATUSES, 1, _NEAR)
     words = {_bare(word): word for words in WORDS.values() for word in words}
     advice = f"did you mean {words[near[0]]}?" if near else "say success, failure, cancelled, running, error or unknown"
-    raise ValueError(f"is no known status word; {advice}")
+    raise ValueError(f"is not a known status word; {advice}")
 
 
 def word(given: str) -> str:

@@ -146,7 +146,7 @@ def _given(plan_input: PlanInput, name: str) -> str | None:
     word: str | None = getattr(plan_input.settings.run, name)
     if not word or (status := status_words.meaning(word, plan_input.context.host)):
         return status if word else None
-    raise NotPlanned("invalid", f'{name} "{word[:40]}" cannot be used because it is no known status word; {_SAY}')
+    raise NotPlanned("invalid", f'{name} "{word[:40]}" cannot be used because it is not a known status word; {_SAY}')
 
 
 def _final_host_status(plan_input: PlanInput) -> str | None:
@@ -170,7 +170,7 @@ def _host_status(plan_input: PlanInput) -> str | None:
         return None
     if status := status_words.meaning(word, plan_input.context.host):
         return status
-    reason = f'{plan_input.host_title} says that the run is "{word[:40]}", which is no known status word: set status'
+    reason = f'{plan_input.host_title} says that the run is "{word[:40]}", which is not a known status word: set status'
     raise NotPlanned("invalid", reason)
 
 
