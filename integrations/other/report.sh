@@ -15,4 +15,4 @@ export CIBEACON_PR_NUMBER="$PULL_REQUEST"
 export CIBEACON_PR_BASE="$TARGET_BRANCH"
 export CIBEACON_BASE="$PREVIOUS_COMMIT"         # of a push: where the branch was before
 export CIBEACON_STATUS="${1:-running}"          # success, failure, cancelled, or a word like them
-exec cibeacon report
+cibeacon report || true                         # nothing that goes wrong here fails the job
