@@ -133,7 +133,8 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
         return
     files = ""
     if changes.changed_files is not None:
-        files = f"{_counted(changes.changed_files, 'file')}, {changes.unmatched} unowned; "
+        unowned = f", {changes.unmatched} unowned" if changes.unmatched else ""
+        files = f"{_counted(changes.changed_files, 'file')}{unowned}; "
     yield f"services    {len(changes.services) or 'none'} changed ({files}{changes.how})"
     shown = changes.services[:most]
     width = max(map(len, shown), default=0)

@@ -24,8 +24,8 @@ from cibeacon.settings.options import Problem
 REPORTABLE = frozenset(option.name for group in all_options().values() for option in group if option.in_repository)
 NO_REPOSITORY = "there is no git repository here"
 _OUT_OF_REACH = (
-    "a stranger can cause this event, so the configuration is read from the trusted commit (the pull request's base, or "
-    "the one that the event itself checks out), and that is not here"
+    "the configuration is read from a trusted commit, which no stranger wrote (the pull request's base, or what the event "
+    "itself checks out), and it is not here"
 )
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("there is no service map", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
