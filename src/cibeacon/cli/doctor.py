@@ -27,7 +27,9 @@ _WORDS = {"ok": "ok", "warn": "warned", "fail": "failed", "not-checked": "not ch
 @click.option(
     "--only", multiple=True, metavar="ID", help="Only this check, or all that begin with this, such as dx. Repeatable."
 )
-@click.option("--skip", multiple=True, metavar="ID", help="Leave out this check, or all that begin with this. Repeatable.")
+@click.option(
+    "--skip", multiple=True, metavar="ID", help="Leave out this check, or all that begin with this. Repeatable."
+)
 @click.option("--offline", is_flag=True, help="Open no connection.")
 @flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow", "dataops")
 @click.pass_obj
