@@ -13,6 +13,7 @@ import requests
 from descriptions import misunderstood
 
 from cibeacon.sandbox.exchange import Answer, Request
+from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.listener import Listener
 
 
@@ -20,7 +21,7 @@ class Relay(Listener):
     """Hands every request to the Prism at `url`, which serves `document`."""
 
     def __init__(self, url: str, document: dict[str, Any]) -> None:
-        super().__init__(self._relayed)
+        super().__init__(asgi(self._relayed))
         self._there, self._document = url, document
         self.wish: Callable[[Request], str] = lambda _: ""
         """What `Prefer` says, by request."""

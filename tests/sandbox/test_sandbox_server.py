@@ -111,7 +111,33 @@ def test_a_foreign_name_that_points_here_sees_nothing(path, host, status, sandbo
 
 
 def test_a_request_without_any_host_sees_nothing(sandbox):
-    assert raw(sandbox, b"GET /ledger HTTP/1.1\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+    assert raw(sandbox, b"GET /ledger HTTP/1.1\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert raw(sandbox, b"GET /ledger HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("path", ["/", "/ledger", PULL, "/api/v1/jobs", "/api/v4/version", "/api/v1/flow/pipeline"])
+@pytest.mark.parametrize(
+    ("origin", "refused"),
+    [
+        ("http://localhost:4700", False),
+        ("http://127.0.0.1", False),
+        ("http://[::1]:8080", False),
+        ("https://attacker.example", True),
+        ("http://127.0.0.1.attacker.example", True),
+        ("http://[", True),
+        ("null", True),
+    ],
+)
+def test_a_script_of_a_page_elsewhere_reaches_no_vendor(path, origin, refused, sandbox, http):
+    reply = http.post(sandbox.url + path, json={}, headers={"Origin": origin})
+    assert (reply.status_code == 403 and reply.json().get("error") == "host_not_loopback") is refused
+    assert (sandbox.ledger.document()["received"] == 0) is (refused or path in ("/", "/ledger"))
+
+
+def test_a_foreign_name_that_points_here_reaches_no_vendor(sandbox, http):
+    reply = http.post(sandbox.url + PULL, json=GOOD, headers={"Host": "attacker.example"})
+    assert (reply.status_code, reply.json()["error"]) == (403, "host_not_loopback")
+    assert sandbox.ledger.document()["received"] == 0
 
 
 @pytest.mark.parametrize("path", ["/", "/ledger", "/healthz"])

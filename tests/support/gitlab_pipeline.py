@@ -1,6 +1,7 @@
 """A GitLab that knows one pipeline of one project."""
 
 from cibeacon.sandbox.exchange import in_json
+from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.listener import Listener
 
 SHA = "5" * 40
@@ -23,7 +24,7 @@ class GitLab(Listener):
     """Knows one pipeline of one project, and tells it to whoever has the token."""
 
     def __init__(self, record):
-        super().__init__(self._answer)
+        super().__init__(asgi(self._answer))
         self.record, self.seen = record, []
 
     def _answer(self, request):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cibeacon.sandbox.exchange import Answer, Request
+from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.listener import Listener
 
 
@@ -26,7 +27,7 @@ class Elsewhere(Listener):
     def __init__(self, content: bytes = b"[]", content_type: str = "application/json") -> None:
         self._content, self._type = content, content_type
         self.visits: list[Visit] = []
-        super().__init__(self._route)
+        super().__init__(asgi(self._route))
 
     def _route(self, request: Request) -> Answer:
         headers = {name.lower(): str(value) for name, value in request.headers.items()}

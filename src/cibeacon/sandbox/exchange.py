@@ -31,17 +31,6 @@ class Request:
     stream: Stream | None = field(default=None, repr=False)
     """Where the body went, when it was streamed; `body` is empty then."""
 
-    def from_this_machine(self) -> bool:
-        """Whether the Host header names this machine: a page elsewhere whose name resolves to us is refused."""
-        host = self.headers.get("Host", "")
-        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-        return name.lower() in {"localhost", "127.0.0.1", "[::1]"}
-
-    def from_own_page(self) -> bool:
-        """Whether no page of another server had the browser send this, by the Origin header."""
-        origin = self.headers.get("Origin")
-        return origin is None or origin == f"http://{self.headers.get('Host', '')}"
-
 
 @dataclass(frozen=True, slots=True)
 class Pieces:

@@ -31,6 +31,7 @@ from cibeacon.sandbox.forge_payloads import (
     gitlab_merge_request,
     gitlab_project,
 )
+from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.listener import Listener
 
 Records: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -66,7 +67,7 @@ class Forge(Listener):
         self._merge_requests, self._pulls, self._parents = merge_requests or {}, pulls or {}, parents or {}
         self._commits = Commits(self._parents, trees or {})
         self.troubles, self.past = dict(troubles or {}), past or Past()
-        super().__init__(self._route)
+        super().__init__(asgi(self._route))
         self.seen: list[str] = []
         """Method and path of each request, in order."""
 

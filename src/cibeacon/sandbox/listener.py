@@ -1,204 +1,172 @@
-"""Knows HTTP/1.1 on a socket: reads a request, asks a function, writes its answer. Does not know what is asked.
+"""Knows how an ASGI app is served on this machine by uvicorn, on a thread of its own. Does not know what the app answers.
 
-https://www.rfc-editor.org/rfc/rfc9112
+https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import logging
 import socket
-import sys
-from collections.abc import Mapping
-from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import chain
-from socketserver import TCPServer
-from threading import Lock, Thread
-from typing import Self, TypeAlias
+from collections.abc import Iterable
+from email.utils import formatdate
+from threading import Thread
+from typing import Any, Self
 
-from cibeacon.sandbox import framing
-from cibeacon.sandbox.exchange import Answer, Receiving, Request, Route, Stream, in_json
+import uvicorn
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-LIMIT = 1024 * 1024
-"""Largest body in bytes that is kept."""
-_DRAIN = 16 * LIMIT
-"""Largest body that is read to its end, so that the sender hears the refusal and not a reset."""
+_HOST = "127.0.0.1"
+_IDLE = 60
+"""Seconds after which an idle connection is closed."""
 
 
 class Listener:
-    """Serves `route` on a thread for each connection between start and stop; also a context manager.
+    """Serves an ASGI app on the loopback interface between start and stop; also a context manager.
 
-    `receives` may have the body of a request streamed, whatever its size.
+    The app may call `scope["state"]["hang_up"]()` to close the connection without an answer.
     """
 
-    def __init__(self, route: Route, receives: Receiving = lambda _: None) -> None:
-        self._serves, self._receives = route, receives
-        self._server: _Server | None = None
-        self._thread: Thread | None = None
-        self.faults: list[BaseException] = []
-        """What `route` raised, answered 500; empty unless the server itself has a defect."""
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._running: _Running | None = None
+        self.faults: list[Exception] = []
+        """What the app raised, answered 500; empty unless the app itself has a defect."""
 
     @property
     def url(self) -> str:
         """Base URL without a trailing slash, while started."""
-        if self._server is None:
+        if self._running is None:
             raise RuntimeError("not started")
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://{_HOST}:{self._running.port}"
 
-    def start(self, port: int = 0, host: str = "127.0.0.1") -> Self:
-        """Listen on `port`, 0 for any free one. Raises OSError when it is taken."""
-        self._server = _Server((host, port), self._serves, self._receives, self.faults)
-        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), name="listener", daemon=True)
-        self._thread.start()
+    def start(self, port: int = 0) -> Self:
+        """Listen on `port`, 0 for any free one. Raises OSError when it is in use."""
+        self._running = _Running(self._serve, port)
         return self
 
     def stop(self) -> None:
-        """Close every connection and wait for their threads; harmless when not started."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
-        self._server = self._thread = None
+        """Close every connection and wait until the app has ended; harmless when not started."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
 
     def __enter__(self) -> Self:
-        return self if self._server else self.start()
+        return self if self._running else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
 
-_Socket: TypeAlias = socket.socket | tuple[bytes, socket.socket]
-"""What socketserver hands around; for TCP it is always the first."""
+        async def send_complete(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(_with_headers(message) if message["type"] == "http.response.start" else message)
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    request_queue_size = 128
-
-    def __init__(
-        self, address: tuple[str, int], route: Route, receives: Receiving, faults: list[BaseException]
-    ) -> None:
-        self.route, self.receives, self.faults = route, receives, faults
-        self._open: set[_Socket] = set()
-        self._lock = Lock()
-        super().__init__(address, _Connection)
-
-    def server_bind(self) -> None:
-        TCPServer.server_bind(self)  # HTTPServer's own would look our name up in the DNS
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def process_request(self, request: _Socket, client_address: object) -> None:
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: _Socket) -> None:
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        with self._lock:
-            for connection in [one for one in self._open if isinstance(one, socket.socket)]:
-                with contextlib.suppress(OSError):  # the client was faster
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: _Socket, client_address: object) -> None:
-        error = sys.exc_info()[1]
-        if error is None or isinstance(error, OSError) or not isinstance(request, socket.socket):
-            return  # the client has gone
-        self.faults.append(error)
-        with contextlib.suppress(OSError):
-            request.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-
-class _Connection(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # status, headers and body leave in one packet
-    timeout = 60
-    error_content_type = "application/json; charset=utf-8"
-    error_message_format = '{"ok": false, "error": "bad_request"}'
-
-    def _serve(self) -> None:
-        path, _, query = self.path.partition("?")
-        head = Request(method=self.command, path=path, query=query, headers=self.headers)
-        stream = self.server.receives(head)
-        if stream is not None:
-            return self._streamed(head, stream)
-        length = framing.length(self.headers)
-        if length is None:
-            return self._misframed()
-        body = self._body(length)
-        if body is not None and len(body) < length:
-            self.close_connection = True
-            return None  # the client hung up in the middle
-        return self._write(self.server.route(replace(head, body=body)))
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
-
-    def _streamed(self, head: Request, stream: Stream) -> None:
         try:
-            framing.pour(self.rfile, self.headers, stream.write)
-        except (ValueError, EOFError) as error:
-            stream.close()
-            self.close_connection = True
-            return None if isinstance(error, EOFError) else self._misframed()
-        except BaseException:
-            stream.close()
-            raise
-        return self._write(self.server.route(replace(head, stream=stream)))
-
-    def _misframed(self) -> None:
-        self.close_connection = True
-        self._write(in_json(400, {"ok": False, "error": "bad_request"}))
-
-    def _body(self, length: int) -> bytes | None:
-        if length <= LIMIT:
-            return self.rfile.read(length)
-        self.close_connection = length > _DRAIN
-        for start in range(0, min(length, _DRAIN), LIMIT):
-            self.rfile.read(min(LIMIT, length - start))
-        return None
-
-    def _write(self, answer: Answer | None) -> None:
-        if answer is None:
-            self.close_connection = True
-            return
-        self.send_response_only(answer.status)
-        fixed = {"Server": self.version_string(), "Date": self.date_time_string()}
-        fixed |= {"Content-Type": answer.content_type, "Content-Length": str(answer.size)}
-        for name, value in {**fixed, **_ALWAYS, **answer.headers}.items():
-            self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self._pour(answer)
-
-    def _pour(self, answer: Answer) -> None:
-        left = answer.size if answer.cut is None else min(answer.cut, answer.size)
-        self.close_connection = self.close_connection or left < answer.size
-        for piece in chain((answer.content,), answer.pieces.each):
-            self.wfile.write(piece[:left])
-            left -= min(left, len(piece))
-            if not left:
-                return
-
-    def handle_expect_100(self) -> bool:
-        go_on = super().handle_expect_100()
-        self.wfile.flush()  # the client waits for it before it sends the body
-        return go_on
-
-    def version_string(self) -> str:
-        return "sandbox"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is printed; a route keeps its own log."""
+            await self._app(scope, receive, send_complete)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            self.faults.append(error)
+            if not started:
+                headers = [(b"content-length", b"0"), (b"connection", b"close")]
+                await send({"type": "http.response.start", "status": 500, "headers": headers})
+                await send({"type": "http.response.body"})
 
 
-_ALWAYS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+def _with_headers(message: Message) -> Message:
+    """A response with the headers that every response has; those that the app sent come first."""
+    sent: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
+    given = {name.lower(): value for name, value in sent}
+    always = {
+        b"server": b"sandbox",
+        b"date": formatdate(usegmt=True).encode(),
+        b"cache-control": b"no-store",
+        b"x-content-type-options": b"nosniff",
+    }
+    return {**message, "headers": list((always | given).items())}
+
+
+class _Running:
+    """A server from its construction until `stop`."""
+
+    def __init__(self, app: ASGIApp, port: int) -> None:
+        self._socket = socket.create_server((_HOST, port), backlog=128)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body of an answer are two writes
+        self.port: int = self._socket.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        config = uvicorn.Config(
+            app,
+            http=_Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=_IDLE,
+            log_config=None,
+            log_level=logging.CRITICAL,
+            access_log=False,
+        )
+        self._server = _Server(config)
+        self._thread = Thread(target=self._run, name="listener", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._server.stopping.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+        finally:
+            self._loop.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends at once when it is asked to: uvicorn's own loop and its shutdown take a tenth of a second each."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # connections learn here that they are lost
+        while tasks := set(self.server_state.tasks):
+            await asyncio.wait(tasks)
+
+
+class _Connection(H11Protocol):
+    """A connection that an app may hang up, and that answers a client which has finished sending, unlike uvicorn's own."""
+
+    def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+        super().__init__(config, server_state, {**app_state, "hang_up": self._hang_up}, _loop)
+        self._finished_sending = False
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        self._finished_sending = True
+        return self._is_answering()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._finished_sending and not self._is_answering():
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
+
+    def _hang_up(self) -> None:
+        self.transport.close()

@@ -1,0 +1,80 @@
+"""Knows which vendor answers at which path of the sandbox, and serves the page and the ledger. Does not know any vendor's
+rules.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cibeacon.sandbox import page
+
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+class AsciiJSON(Response):
+    """JSON in ASCII: whatever words a client sent, nothing that reads it takes them for something else."""
+
+    media_type = "application/json; charset=utf-8"
+
+    def render(self, content: object) -> bytes:
+        """The JSON."""
+        return json.dumps(content, allow_nan=False).encode("ascii")
+
+
+def create_app(vendors: Mapping[str, ASGIApp], document: Callable[[], Mapping[str, Any]]) -> FastAPI:
+    """The whole sandbox: each of the vendors' apps below its prefix, the longest first, and `document` as the ledger."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
+    app.add_middleware(LocalOnly)
+    for prefix in sorted(vendors, key=len, reverse=True):
+        app.mount(prefix, vendors[prefix])
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    async def show_page() -> Response:
+        return Response(page.content(), headers=page.headers(), media_type="text/html; charset=utf-8")
+
+    @app.api_route("/ledger", methods=["GET", "HEAD"])
+    async def show_ledger() -> Response:
+        return AsciiJSON(document())
+
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
+    async def show_health() -> Response:
+        return AsciiJSON({"ok": True})
+
+    return app
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    name = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return AsciiJSON({"ok": False, "error": name}, status, dict(headers or {}))
+
+
+class LocalOnly:
+    """Refuses what a page elsewhere could send: its name may resolve to this machine, or its script may call us."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 403, or hand the request on."""
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        local = _is_local(f"//{headers.get('host', '')}") and (origin is None or _is_local(origin))
+        refusal = AsciiJSON({"ok": False, "error": "host_not_loopback"}, 403)
+        await (self._app if local or scope["path"] == "/healthz" else refusal)(scope, receive, send)
+
+
+def _is_local(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in _LOCAL
+    except ValueError:
+        return False
