@@ -16,7 +16,7 @@ from cibeacon.backfill.parsers import TimeRules
 from cibeacon.backfill.rows import InvalidRow, ValidRow, read_row
 from cibeacon.backfill.shard import Shard, parse_shard, partition_index
 from cibeacon.runtime.errors import SettingsError
-from cibeacon.sandbox.methods import METHODS
+from cibeacon.sandbox.dx_models import METHODS
 from cibeacon.sinks import dx
 
 RULES = TimeRules(1_700_000_000.0)
@@ -72,7 +72,7 @@ def test_a_cell_is_what_the_table_says(case):
 def test_the_columns_are_exactly_the_fields_of_the_call(kind, form):
     names = set(KINDS[kind].columns)
     method = METHODS[f"/api/{dx.METHODS[form][KINDS[kind].signal.kind.fget(None)]}"]
-    assert names == set(method.fields)
+    assert names == set(method.model_fields)
 
 
 @pytest.mark.parametrize("form", ["classic", "current"])

@@ -12,8 +12,8 @@ from typing import Any
 import requests
 from descriptions import misunderstood
 
-from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.bridge import asgi
+from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.listener import Listener
 
 

@@ -1,7 +1,7 @@
 """A GitLab that knows one pipeline of one project."""
 
-from cibeacon.sandbox.exchange import in_json
 from cibeacon.sandbox.bridge import asgi
+from cibeacon.sandbox.exchange import in_json
 from cibeacon.sandbox.listener import Listener
 
 SHA = "5" * 40

@@ -4,7 +4,6 @@ rules.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,18 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cibeacon.sandbox import page
+from cibeacon.sandbox.safe_json import JSONAnswer
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
-
-
-class AsciiJSON(Response):
-    """JSON in ASCII: whatever words a client sent, nothing that reads it takes them for something else."""
-
-    media_type = "application/json; charset=utf-8"
-
-    def render(self, content: object) -> bytes:
-        """The JSON."""
-        return json.dumps(content, allow_nan=False).encode("ascii")
 
 
 def create_app(vendors: Mapping[str, ASGIApp], document: Callable[[], Mapping[str, Any]]) -> FastAPI:
@@ -42,11 +32,11 @@ def create_app(vendors: Mapping[str, ASGIApp], document: Callable[[], Mapping[st
 
     @app.api_route("/ledger", methods=["GET", "HEAD"])
     async def show_ledger() -> Response:
-        return AsciiJSON(document())
+        return JSONAnswer(document())
 
     @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def show_health() -> Response:
-        return AsciiJSON({"ok": True})
+        return JSONAnswer({"ok": True})
 
     return app
 
@@ -55,7 +45,7 @@ async def _refuse(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     name = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request")
     headers = error.headers if isinstance(error, HTTPException) else None
-    return AsciiJSON({"ok": False, "error": name}, status, dict(headers or {}))
+    return JSONAnswer({"ok": False, "error": name}, status, dict(headers or {}))
 
 
 class LocalOnly:
@@ -69,7 +59,7 @@ class LocalOnly:
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         local = _is_local(f"//{headers.get('host', '')}") and (origin is None or _is_local(origin))
-        refusal = AsciiJSON({"ok": False, "error": "host_not_loopback"}, 403)
+        refusal = JSONAnswer({"ok": False, "error": "host_not_loopback"}, 403)
         await (self._app if local or scope["path"] == "/healthz" else refusal)(scope, receive, send)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from cibeacon.sandbox.dataops_answers import Refusal, message
 from cibeacon.sandbox.exchange import Request
-from cibeacon.sandbox.jsonbody import parsed
+from cibeacon.sandbox.safe_json import parse_json
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _TOKENS = ("token", "private_token", "job_token", "access_token")
@@ -42,7 +42,7 @@ def _body(request: Request) -> dict[str, Any]:
     if kind == "multipart/form-data":
         return nested(_parts(announced, body))
     if kind == "application/json":
-        value = parsed(body)
+        value = parse_json(body)
         if not isinstance(value, dict):
             raise Refusal(400, {"error": "Problem in request: the body is no JSON object"})
         return value

@@ -25,8 +25,8 @@ from cibeacon.sandbox.dci_schema import is_uuid
 from cibeacon.sandbox.dci_state import DciState
 from cibeacon.sandbox.dci_upload import Upload
 from cibeacon.sandbox.exchange import Answer, Request
-from cibeacon.sandbox.jsonbody import parsed
 from cibeacon.sandbox.ledger import Ledger
+from cibeacon.sandbox.safe_json import parse_json
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _SMALL = 1024 * 1024
@@ -156,4 +156,4 @@ def _remembered(request: Request, upload: Upload) -> object:
     if name := request.headers.get("DCI-NAME"):
         told = {"DCI-NAME": str(name), "DCI-MIME": request.headers.get("DCI-MIME"), "size": upload.size}
         return told | {"DCI-JOB-ID": request.headers.get("DCI-JOB-ID")}
-    return parsed(upload.content()) if 0 < upload.size <= _SMALL else None
+    return parse_json(upload.content()) if 0 < upload.size <= _SMALL else None

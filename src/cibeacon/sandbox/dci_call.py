@@ -10,7 +10,7 @@ from cibeacon.sandbox.dci_answers import Page, Refusal
 from cibeacon.sandbox.dci_state import DciState, Row
 from cibeacon.sandbox.dci_upload import Upload
 from cibeacon.sandbox.exchange import Request
-from cibeacon.sandbox.jsonbody import parsed
+from cibeacon.sandbox.safe_json import parse_json
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Asked:
         """The JSON body. Raises the pages that DCI answers when it is none, or not announced as one."""
         if media_type(self.request) != "application/json":
             raise Page(500)
-        value = parsed(self.upload.content())
+        value = parse_json(self.upload.content())
         if value is None:
             raise Page(400)
         return value

@@ -1,4 +1,5 @@
-"""Knows how DX receives a request: key, method, JSON, rules, and the envelope of its answer. Does not know sockets.
+"""Knows DX's methods: who may call them, what they change in the ledger, and how they refuse. Does not know the rules of a
+field.
 
 The envelope: https://docs.getdx.com/datacloudapi/overview; the status of a refusal is 422 unless listed here.
 """
@@ -6,18 +7,35 @@ The envelope: https://docs.getdx.com/datacloudapi/overview; the status of a refu
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import json
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal
 
-from cibeacon.sandbox import rules
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
+from starlette.exceptions import HTTPException
+
 from cibeacon.sandbox.account import Account
-from cibeacon.sandbox.jsonbody import parsed
+from cibeacon.sandbox.bridge import LIMIT
+from cibeacon.sandbox.dx_models import (
+    CurrentNotification,
+    DeploymentPatch,
+    NewDeployment,
+    Notification,
+    PullServices,
+    describe,
+    require,
+)
 from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.methods import METHODS
-from cibeacon.sandbox.rules import Refusal
+from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
 
-STATUS: Mapping[str, int] = {
+INACTIVE = "inactive"
+"""The token that plays a deactivated account."""
+_STATUS: Mapping[str, int] = {
     "not_authed": 401,
     "invalid_auth": 401,
     "account_inactive": 401,
@@ -27,74 +45,196 @@ STATUS: Mapping[str, int] = {
     "body_too_large": 413,
 }
 """HTTP status by error code, where it is not 422."""
-
-INACTIVE = "inactive"
-"""The token that plays a deactivated account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One request. `body` is None when it was over the limit."""
-
-    method: str
-    path: str
-    authorization: str | None = field(repr=False)
-    content_type: str
-    body: bytes | None = field(repr=False)
+_OTHER: Mapping[str, str] = {"commit_sha": "merge_commit_shas", "merge_commit_shas": "commit_sha"}
+"""One way of attribution replaces the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """HTTP status, envelope, and the ledger's entry of the request."""
+class Refusal(Exception):
+    """DX's answer to a request that breaks a rule: its error code and a sentence that names the field."""
 
-    status: int
-    envelope: Mapping[str, Any]
-    entry: Mapping[str, Any]
-
-
-def answer(asked: Asked, account: Account, ledger: Ledger) -> Answered:
-    """Judge a request, change the ledger accordingly and note the request in it."""
-    body = parsed(asked.body)
-    status = 200
-    envelope: dict[str, Any] = {"ok": True}
-    try:
-        _settle(asked, body, account, ledger)
-    except Refusal as refusal:
-        status = STATUS.get(refusal.code, 422)
-        envelope = {"ok": False, "error": refusal.code, "message": refusal.message}
-    entry = ledger.note(
-        method=asked.method,
-        path=asked.path,
-        body=body,
-        status=status,
-        error=envelope.get("error"),
-        message=envelope.get("message"),
-    )
-    return Answered(status, envelope, entry)
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
 
 
-def _settle(asked: Asked, body: object, account: Account, ledger: Ledger) -> None:
-    method = METHODS.get(asked.path)
-    if method is None:
-        raise Refusal("unknown_method", "There is no such method.")
-    if asked.method != "POST":
-        raise Refusal("method_not_allowed", "Every method is called with POST.")
-    _authenticate(asked.authorization, account)
-    if asked.body is None:
-        raise Refusal("body_too_large", "The body is over the limit.")
-    if asked.content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Refusal("invalid_json", "Content-Type must be application/json.")
-    if not isinstance(body, dict):
-        raise Refusal("invalid_json", "The body must be one JSON object in UTF-8.")
-    method.settle(rules.read(body, method.fields, method.required), account, ledger)
+class Ok(BaseModel):
+    """The envelope of a success."""
+
+    ok: Literal[True] = True
 
 
-def _authenticate(authorization: str | None, account: Account) -> None:
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Refusal("not_authed", "The request needs the header Authorization: Bearer and an API key.")
-    if token == INACTIVE:
-        raise Refusal("account_inactive", "The account of this API key is deactivated.")
-    if account.token is not None and not hmac.compare_digest(token.encode(), account.token.encode()):
-        raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
+class Dx:
+    """DX's methods over an account and a ledger. `log` is called with the entry of each request."""
+
+    def __init__(self, account: Account, ledger: Ledger, log: Callable[[Mapping[str, Any]], None] | None) -> None:
+        self.account = account
+        self._ledger, self._log = ledger, log
+
+    def app(self) -> FastAPI:
+        """The methods as an app, which is mounted below `/api`."""
+        app = FastAPI(openapi_url=None, redirect_slashes=False)
+        for kind in (HTTPException, RequestValidationError, PydanticCustomError, Refusal):
+            app.add_exception_handler(kind, self._refuse)
+        app.state.dx = self
+        app.router.route_class = _Method
+        app.router.default_response_class = JSONAnswer
+        app.post("/deployments.setPullServices")(self.set_pull_services)
+        app.post("/deployments.create")(self.create)
+        app.post("/deployments.upsert")(self.upsert)
+        app.post("/pipelineRuns.sync")(self.sync)
+        app.post("/pipelineRuns.upsert")(self.sync_current)
+        return app
+
+    async def set_pull_services(self, call: PullServices) -> Ok:
+        """Add to the services of a pull request, or replace them."""
+        if call.repository:
+            self._know_repository(call.repository, "repo_not_found")
+        change = self._ledger.replace_services if call.replace else self._ledger.add_services
+        change(call.pull, call.given()["services"])
+        return Ok()
+
+    async def create(self, call: NewDeployment) -> Ok:
+        """Keep a deployment; the same once more is no error."""
+        deployment = {"reference_id": str(uuid.uuid4())} | call.given()
+        self._check_attribution(deployment)
+
+        def new_or_same(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            if held is not None and _canonical(held) != _canonical(deployment):
+                raise Refusal("reference_id_exists", "A deployment of this reference_id has other values.")
+            return deployment
+
+        self._ledger.change_deployment(deployment["reference_id"], new_or_same)
+        return Ok()
+
+    async def upsert(self, call: DeploymentPatch) -> Ok:
+        """Keep a deployment, or change the fields of a known one."""
+        given = call.given()
+        outdated = {_OTHER[name] for name in _OTHER.keys() & given.keys()}
+
+        def patched(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+            deployment = {name: value for name, value in (held or {}).items() if name not in outdated} | given
+            require(deployment, "service", "deployed_at")
+            self._check_attribution(deployment)
+            return deployment
+
+        self._ledger.change_deployment(call.reference_id, patched)
+        return Ok()
+
+    async def sync(self, call: Notification) -> Ok:
+        """Add a notification to a run."""
+        self._ledger.notify(call.reference_id, call.given())
+        return Ok()
+
+    async def sync_current(self, call: CurrentNotification) -> Ok:
+        """Add a notification of the current form to a run."""
+        return await self.sync(call)
+
+    def authenticate(self, authorization: str | None) -> None:
+        """Refuse a request without the account's key."""
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise Refusal("not_authed", "The request needs the header Authorization: Bearer and an API key.")
+        if token == INACTIVE:
+            raise Refusal("account_inactive", "The account of this API key is deactivated.")
+        good = self.account.token
+        if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
+            raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
+
+    async def note(
+        self, request: Request, status: int = 200, code: str | None = None, message: str | None = None
+    ) -> None:
+        """Remember a request and how it was answered."""
+        path, body = request.scope["raw_path"].decode("latin-1"), parse_json(await _body(request))
+        entry = self._ledger.note(
+            method=request.method, path=path, body=body, status=status, error=code, message=message
+        )
+        if self._log:
+            self._log(entry)
+
+    async def _refuse(self, request: Request, error: Exception) -> Response:
+        code, message = _refusal(error)
+        status = _STATUS.get(code, 422)
+        await self.note(request, status, code, message)
+        headers = {"Allow": "POST"} if status == 405 else None
+        return JSONAnswer({"ok": False, "error": code, "message": message}, status, headers)
+
+    def _check_attribution(self, deployment: Mapping[str, Any]) -> None:
+        if "merge_commit_shas" not in deployment:
+            require(deployment, "repository")
+        if "repository" in deployment:
+            self._know_repository(deployment["repository"], "repository_not_found")
+        if deployment.get("integration_branch") == self.account.default_branch:
+            raise Refusal("integration_branch_not_valid", "integration_branch must not be the default branch.")
+        known = self.account.commits
+        for sha in deployment.get("merge_commit_shas", ()):
+            if known is not None and not any(commit.startswith(sha.lower()) for commit in known):
+                raise Refusal("merge_commit_shas_not_found", f"{sha} is not a known commit.")
+
+    def _know_repository(self, repository: str, code: str) -> None:
+        if self.account.repositories is not None and repository not in self.account.repositories:
+            raise Refusal(code, "repository is not a known one.")
+
+
+class _Method(APIRoute):
+    """One method: DX looks at the key first, then at the body, then at its fields."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def call(request: Request) -> Response:
+            dx: Dx = request.app.state.dx
+            dx.authenticate(request.headers.get("authorization"))
+            body = await _body(request)
+            if body is None:
+                raise Refusal("body_too_large", "The body is over the limit.")
+            if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+                raise Refusal("invalid_json", "Content-Type must be application/json.")
+            if not isinstance(parse_json(body), dict):
+                raise Refusal("invalid_json", "The body must be one JSON object in UTF-8.")
+            response = await handle(_ReadRequest(request.scope))
+            await dx.note(request)
+            return response
+
+        return call
+
+
+class _ReadRequest(Request):
+    """A request whose body has been read."""
+
+    async def body(self) -> bytes:
+        body: bytes = self.state.body
+        return body
+
+    async def json(self) -> Any:
+        return parse_json(self.state.body)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, which is read once; None when it is over the limit."""
+    if not hasattr(request.state, "body"):
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LIMIT:
+                break
+        request.state.body = bytes(body) if len(body) <= LIMIT else None
+    kept: bytes | None = request.state.body
+    return kept
+
+
+def _refusal(error: Exception) -> tuple[str, str]:
+    """DX's code and sentence for what was raised."""
+    if isinstance(error, Refusal):
+        return error.code, error.message
+    if isinstance(error, PydanticCustomError):
+        return error.type, f"{error.message()}."
+    if isinstance(error, RequestValidationError):
+        return describe(list(error.errors()))
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return "method_not_allowed", "Every method is called with POST."
+    return "unknown_method", "There is no such method."
+
+
+def _canonical(deployment: Mapping[str, Any]) -> str:
+    return json.dumps(deployment, sort_keys=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.bridge import asgi
+from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.listener import Listener
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from cibeacon.sandbox.exchange import Answer, Request, in_json
 from cibeacon.sandbox.flow_account import Context, FlowAccount, FlowPipeline
-from cibeacon.sandbox.jsonbody import parsed
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.mishaps import Mishaps, login_page
+from cibeacon.sandbox.safe_json import parse_json
 
 PREFIX = "/api/v1"
 LISTING, UPDATE = "/flow/pipeline", "/jobs/pipelines"
@@ -61,7 +61,7 @@ class Flow:
     def answer(self, request: Request) -> Answer | None:
         """Judge a request, change what is held accordingly and note it; None when its answer gets lost."""
         path = request.path.removeprefix(PREFIX).rstrip("/")
-        body = parsed(request.body)
+        body = parse_json(request.body)
         with self._lock:
             mishap = self.mishaps.next(request.method, path)
             answer = mishap.instead(request, self._clock()) if mishap else None

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote
 
 from cibeacon.sandbox import forge_history
+from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.exchange import Answer, Request, in_json
 from cibeacon.sandbox.forge_answers import at_github, at_gitlab, found
 from cibeacon.sandbox.forge_commits import Commits, Tree
@@ -31,7 +32,6 @@ from cibeacon.sandbox.forge_payloads import (
     gitlab_merge_request,
     gitlab_project,
 )
-from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.listener import Listener
 
 Records: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from cibeacon.sandbox import dataops_routes, dci_routes
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
@@ -15,8 +17,8 @@ from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
 from cibeacon.sandbox.dci_account import DciAccount
 from cibeacon.sandbox.dci_upload import Upload
-from cibeacon.sandbox.dx import Asked, answer
-from cibeacon.sandbox.exchange import Answer, Request, in_json
+from cibeacon.sandbox.dx import Dx
+from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.flow import Flow
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
@@ -55,10 +57,9 @@ class Sandbox(Listener):
         self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
         self.dataops = DataOps(dataops or DataOpsAccount(), self.ledger, lambda: self.url, clock, log)
         self.flow = Flow(flow or FlowAccount(), self.ledger, clock, log)
-        self._account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
-        self._log = log
-        vendors = {
-            "/api": asgi(self._dx),
+        account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
+        vendors: dict[str, ASGIApp] = {
+            "/api": Dx(account, self.ledger, log).app(),
             dci_routes.PREFIX: asgi(self._dci_or_flow, self._upload),
             dataops_routes.PREFIX: asgi(self.dataops.answer),
         }
@@ -80,17 +81,3 @@ class Sandbox(Listener):
     def _document(self) -> Mapping[str, Any]:
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         return self.ledger.document() | others
-
-    def _dx(self, request: Request) -> Answer:
-        asked = Asked(
-            method=request.method,
-            path=request.path,
-            authorization=request.headers.get("Authorization"),
-            content_type=request.headers.get("Content-Type", ""),
-            body=request.body,
-        )
-        answered = answer(asked, self._account, self.ledger)
-        if self._log:
-            self._log(answered.entry)
-        allow = {"Allow": "POST"} if answered.status == 405 else {}
-        return in_json(answered.status, answered.envelope, **allow)

@@ -1,0 +1,43 @@
+"""Knows JSON as the sandbox reads and writes it: only what can be written again, and only in ASCII. Does not know what it
+says.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from starlette.responses import Response
+
+_DEPTH = 64
+"""Deepest nesting of a body; deeper ones could not be written again."""
+
+
+class JSONAnswer(Response):
+    """A response in ASCII JSON, lone surrogates included."""
+
+    media_type = "application/json; charset=utf-8"
+
+    def render(self, content: object) -> bytes:
+        """The body."""
+        return json.dumps(content, allow_nan=False).encode("ascii")
+
+
+def parse_json(body: bytes | None) -> object:
+    """The body as JSON; None when it is none that could be written again."""
+    try:
+        value: object = json.loads((body or b"").decode(), parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return value if _is_shallow(value, _DEPTH) else None
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(value := float(digits)):
+        raise ValueError(digits)
+    return value
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
