@@ -55,7 +55,7 @@ RUN apt-get update \
 COPY --from=git /opt/git/ /
 COPY --from=build /opt/cibeacon /opt/cibeacon
 # The official image leaves the standard library uncompiled, which every start would pay for: compile what is used.
-RUN ["/opt/cibeacon/bin/python", "-I", "-c", "import compileall, encodings, importlib, pkgutil, shlex, cibeacon, jq, tomllib\nassert compileall.compile_dir(encodings.__path__[0], quiet=1)\nfor module in pkgutil.walk_packages(cibeacon.__path__, 'cibeacon.'):\n    if module.name != 'cibeacon.jq.jq_child':\n        importlib.import_module(module.name)\n"]
+RUN ["/opt/cibeacon/bin/python", "-I", "-c", "import compileall, encodings, importlib, pkgutil, shlex, cibeacon, jq, tomllib\nassert compileall.compile_dir(encodings.__path__[0], quiet=1)\nfor module in pkgutil.walk_packages(cibeacon.__path__, 'cibeacon.'):\n    if module.name != 'cibeacon.jq.jq_child' and not module.name.endswith(('.cli.demo', '.cli.sandbox')) and not module.name.startswith(('cibeacon.demo', 'cibeacon.sandbox')):\n        importlib.import_module(module.name)\n"]
 ENV PATH=/opt/cibeacon/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8
 LABEL org.opencontainers.image.title=cibeacon \

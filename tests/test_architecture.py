@@ -47,6 +47,7 @@ STANDARD_DOORS = {
         "runtime.isolated_child",
     },
     "resource": {"files.redaction_child", "git.git_process", "jq.jq_child"},
+    "asyncio": {"sandbox"},
     "socket": {"sandbox"},
     "threading": {"backfill", "runtime.deadline", "sandbox"},
     "signal": {
@@ -74,6 +75,10 @@ LIBRARY_DOORS = {
     "click": {"cli"},
     "fsspec": {"spool.object_store"},
     "rich": {"cli"},
+    "fastapi": {"sandbox"},
+    "pydantic": {"sandbox"},
+    "starlette": {"sandbox"},
+    "uvicorn": {"sandbox"},
 }
 CHILDREN = {"files.redaction_child", "jq.jq_child"}
 """Files that are run as processes of their own."""

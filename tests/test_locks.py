@@ -22,6 +22,7 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 ENVIRONMENTS = {  # where what a lock names is installed, so that its requirements can be read
     "build": ROOT / ".venv",
     "runtime": ROOT / ".venv",
+    "sandbox": ROOT / ".venv",
     "dev": ROOT / ".venv",
     "engines": ROOT / "tests/engines/.venv",
     "remote": ROOT / "tests/engines/.venv-remote",
@@ -68,7 +69,7 @@ def test_a_lock_names_all_that_its_packages_need_with_the_extras_that_they_ask_f
 
 
 def test_a_package_has_one_version_in_all_locks_that_are_installed_together():
-    for together in (("build", "runtime", "dev"), ("build", "runtime", "remote")):
+    for together in (("build", "runtime", "sandbox", "dev"), ("build", "runtime", "remote")):
         versions: dict[str, set[str]] = {}
         for name in together:
             for package, (version, _) in locked(ROOT / f"requirements/{name}.txt").items():
@@ -127,7 +128,7 @@ def test_a_newer_release_in_the_index_changes_nothing(tmp_path):
     wheel(index, "measure", "1.1", *extra)
     wheel(index, "plugin", "1.1", "Requires-Dist: measure[toml]>=1.1")
     shutil.copy(ROOT / "scripts/venv", tmp_path / "scripts")
-    for name, text in {"build": "", "runtime": "", "dev": lock}.items():
+    for name, text in {"build": "", "runtime": "", "sandbox": "", "dev": lock}.items():
         (tmp_path / f"requirements/{name}.txt").write_text(text)
     wheel(tmp_path, "product", "1.0")
     (tmp_path / "backend.py").write_text(BACKEND)

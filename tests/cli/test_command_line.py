@@ -350,6 +350,17 @@ def test_the_sandbox_prints_the_settings_to_export_and_takes_a_report(shop, tmp_
     assert "200 /api/pipelineRuns.sync" in err
 
 
+@pytest.mark.parametrize("verb", ["sandbox", "demo"])
+@pytest.mark.parametrize("library", ["fastapi", "uvicorn", "pydantic"])
+def test_a_library_that_the_sandbox_lacks_is_named_with_what_to_install(tmp_path, verb, library):
+    program = "import sys; sys.modules[sys.argv.pop(1)] = None; from cibeacon.__main__ import console; console()"
+    argv = [sys.executable, "-c", program, library, verb]
+    ended = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    needs = f"Error: {verb} needs {library}, which is not installed. Install it: pip install 'cibeacon[sandbox]'"
+    assert ended.stderr.strip().startswith(needs)
+
+
 def test_a_port_that_is_taken_is_said_plainly(tmp_path):
     from cibeacon.sandbox.server import Sandbox
 

@@ -32,12 +32,14 @@ VERBS: Mapping[str, str] = {
     "sandbox": "Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at.",
     "demo": "Show the whole story here: sandbox, monorepo, merges, reports.",
 }
+EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
+"""The extra that a verb needs."""
 
 
 @click.command(
     "cibeacon",
     cls=Verbs,
-    verbs={name: Verb(f"{name}:command", help) for name, help in VERBS.items()},
+    verbs={name: Verb(f"{name}:command", help, EXTRAS.get(name, "")) for name, help in VERBS.items()},
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="cibeacon", message="%(prog)s %(version)s")

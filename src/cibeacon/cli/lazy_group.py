@@ -8,10 +8,15 @@ import click
 
 
 class Verb(NamedTuple):
-    """Where a verb's command is, as `file:name` among the files of the command line; and what the list says of it."""
+    """A verb of the list.
+
+    `location` says where its command is, as `file:name` among the files of the command line; `help` is what the list says
+    of it; `extra` is the extra of cibeacon that it needs, if any.
+    """
 
     location: str
     help: str
+    extra: str = ""
 
 
 class Verbs(click.Group):
@@ -29,8 +34,16 @@ class Verbs(click.Group):
         """The verb's command from its file."""
         if name not in self._verbs:
             return None
-        file, _, attribute = self._verbs[name].location.partition(":")
-        command: click.Command = getattr(import_module(f"cibeacon.cli.{file}"), attribute)
+        verb = self._verbs[name]
+        file, _, attribute = verb.location.partition(":")
+        try:
+            command: click.Command = getattr(import_module(f"cibeacon.cli.{file}"), attribute)
+        except ModuleNotFoundError as error:
+            if not verb.extra:
+                raise
+            raise click.ClickException(
+                f"{name} needs {error.name}, which is not installed. Install it: pip install 'cibeacon[{verb.extra}]'"
+            ) from error
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
