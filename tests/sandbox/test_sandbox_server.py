@@ -119,9 +119,8 @@ def test_a_request_without_any_host_sees_nothing(sandbox):
 @pytest.mark.parametrize(
     ("origin", "refused"),
     [
-        ("http://localhost:4700", False),
-        ("http://127.0.0.1", False),
-        ("http://[::1]:8080", False),
+        ("{url}", False),
+        ("http://localhost:4700", True),
         ("https://attacker.example", True),
         ("http://127.0.0.1.attacker.example", True),
         ("http://[", True),
@@ -129,7 +128,7 @@ def test_a_request_without_any_host_sees_nothing(sandbox):
     ],
 )
 def test_a_script_of_a_page_elsewhere_reaches_no_vendor(path, origin, refused, sandbox, http):
-    reply = http.post(sandbox.url + path, json={}, headers={"Origin": origin})
+    reply = http.post(sandbox.url + path, json={}, headers={"Origin": origin.format(url=sandbox.url)})
     assert (reply.status_code == 403 and reply.json().get("error") == "host_not_loopback") is refused
     assert (sandbox.ledger.document()["received"] == 0) is (refused or path in ("/", "/ledger"))
 

@@ -13,14 +13,16 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cibeacon.sandbox import page
+from cibeacon.sandbox import page, pulls
+from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+"""Names of this machine."""
 
 
-def create_app(vendors: Mapping[str, ASGIApp], document: Callable[[], Mapping[str, Any]]) -> FastAPI:
-    """The whole sandbox: each of the vendors' apps below its prefix, the longest first, and `document` as the ledger."""
+def create_app(vendors: Mapping[str, ASGIApp], ledger: Ledger, document: Callable[[], Mapping[str, Any]]) -> FastAPI:
+    """The whole sandbox: each of the vendors' apps below its prefix, the longest first, and `document` of the ledger."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
     for prefix in sorted(vendors, key=len, reverse=True):
@@ -33,6 +35,10 @@ def create_app(vendors: Mapping[str, ASGIApp], document: Callable[[], Mapping[st
     @app.api_route("/ledger", methods=["GET", "HEAD"])
     async def show_ledger() -> Response:
         return JSONAnswer(document())
+
+    @app.post(pulls.PATH)
+    async def import_pulls(request: Request) -> Response:
+        return await pulls.import_pulls(request, ledger)
 
     @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def show_health() -> Response:
@@ -57,14 +63,14 @@ class LocalOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 403, or hand the request on."""
         headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        local = _is_local(f"//{headers.get('host', '')}") and (origin is None or _is_local(origin))
+        host, origin = headers.get("host", ""), headers.get("origin")
+        local = _is_local(host) and origin in (None, f"http://{host}")
         refusal = JSONAnswer({"ok": False, "error": "host_not_loopback"}, 403)
         await (self._app if local or scope["path"] == "/healthz" else refusal)(scope, receive, send)
 
 
-def _is_local(url: str) -> bool:
+def _is_local(host: str) -> bool:
     try:
-        return urlsplit(url).hostname in _LOCAL
+        return urlsplit(f"//{host}").hostname in _LOCAL
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""Knows how a function from request to answer becomes an ASGI app. Does not know who answers.
+"""Knows how a function from request to answer becomes an ASGI app, and reads bodies. Does not know who answers.
 
 Bodies are bounded, unless their owner has them streamed.
 """
@@ -9,6 +9,7 @@ from dataclasses import replace
 from email.message import Message
 from itertools import chain
 
+from starlette.requests import Request as AsgiRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cibeacon.sandbox.exchange import Answer, Receiving, Request, Route
@@ -42,6 +43,19 @@ def request_head(scope: Scope) -> Request:
         headers[name.decode("latin-1")] = value.decode("latin-1")
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     return Request(method=scope["method"], path=path, query=query, headers=headers)
+
+
+async def read_body(request: AsgiRequest) -> bytes | None:
+    """The body, which is read once and is `request.state.body` then; None when it is over the limit."""
+    if not hasattr(request.state, "body"):
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LIMIT:
+                break
+        request.state.body = bytes(body) if len(body) <= LIMIT else None
+    kept: bytes | None = request.state.body
+    return kept
 
 
 async def _read(head: Request, receive: Receive, receives: Receiving) -> Request | None:

@@ -1,7 +1,7 @@
 """Knows DX's methods: who may call them, what they change in the ledger, and how they refuse. Does not know the rules of a
 field.
 
-The envelope: https://docs.getdx.com/datacloudapi/overview; the status of a refusal is 422 unless listed here.
+The envelope: https://docs.getdx.com/datacloudapi/overview.
 """
 
 from __future__ import annotations
@@ -20,41 +20,23 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox.account import Account
-from cibeacon.sandbox.bridge import LIMIT
+from cibeacon.sandbox.bridge import read_body
 from cibeacon.sandbox.dx_models import (
     CurrentNotification,
     DeploymentPatch,
     NewDeployment,
     Notification,
     PullServices,
-    describe,
     require,
 )
+from cibeacon.sandbox.dx_refusals import STATUS, Refusal, refusal_of
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
 
 INACTIVE = "inactive"
 """The token that plays a deactivated account."""
-_STATUS: Mapping[str, int] = {
-    "not_authed": 401,
-    "invalid_auth": 401,
-    "account_inactive": 401,
-    "unknown_method": 404,
-    "method_not_allowed": 405,
-    "reference_id_exists": 409,
-    "body_too_large": 413,
-}
-"""HTTP status by error code, where it is not 422."""
 _OTHER: Mapping[str, str] = {"commit_sha": "merge_commit_shas", "merge_commit_shas": "commit_sha"}
 """One way of attribution replaces the other."""
-
-
-class Refusal(Exception):
-    """DX's answer to a request that breaks a rule: its error code and a sentence that names the field."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
 
 
 class Ok(BaseModel):
@@ -145,7 +127,7 @@ class Dx:
         self, request: Request, status: int = 200, code: str | None = None, message: str | None = None
     ) -> None:
         """Remember a request and how it was answered."""
-        path, body = request.scope["raw_path"].decode("latin-1"), parse_json(await _body(request))
+        path, body = request.scope["raw_path"].decode("latin-1"), parse_json(await read_body(request))
         entry = self._ledger.note(
             method=request.method, path=path, body=body, status=status, error=code, message=message
         )
@@ -153,8 +135,8 @@ class Dx:
             self._log(entry)
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
-        code, message = _refusal(error)
-        status = _STATUS.get(code, 422)
+        code, message = refusal_of(error)
+        status = STATUS.get(code, 422)
         await self.note(request, status, code, message)
         headers = {"Allow": "POST"} if status == 405 else None
         return JSONAnswer({"ok": False, "error": code, "message": message}, status, headers)
@@ -185,7 +167,7 @@ class _Method(APIRoute):
         async def call(request: Request) -> Response:
             dx: Dx = request.app.state.dx
             dx.authenticate(request.headers.get("authorization"))
-            body = await _body(request)
+            body = await read_body(request)
             if body is None:
                 raise Refusal("body_too_large", "The body is over the limit.")
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -208,32 +190,6 @@ class _ReadRequest(Request):
 
     async def json(self) -> Any:
         return parse_json(self.state.body)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, which is read once; None when it is over the limit."""
-    if not hasattr(request.state, "body"):
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > LIMIT:
-                break
-        request.state.body = bytes(body) if len(body) <= LIMIT else None
-    kept: bytes | None = request.state.body
-    return kept
-
-
-def _refusal(error: Exception) -> tuple[str, str]:
-    """DX's code and sentence for what was raised."""
-    if isinstance(error, Refusal):
-        return error.code, error.message
-    if isinstance(error, PydanticCustomError):
-        return error.type, f"{error.message()}."
-    if isinstance(error, RequestValidationError):
-        return describe(list(error.errors()))
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        return "method_not_allowed", "Every method is called with POST."
-    return "unknown_method", "There is no such method."
 
 
 def _canonical(deployment: Mapping[str, Any]) -> str:

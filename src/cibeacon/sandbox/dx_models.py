@@ -46,7 +46,8 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 _YEAR_5138 = 10**11
 """Unix seconds end here; a larger number is a time in milliseconds by mistake."""
-_KINDS = ("text", "object")
+TAGS = ("text", "object")
+"""Parts of an error's place that stand for no field."""
 
 
 def _code(code: str) -> WrapValidator:
@@ -139,8 +140,8 @@ class ServiceObject(BaseModel):
 
 
 Service = Annotated[
-    Annotated[Text, Tag(_KINDS[0])] | Annotated[ServiceObject, Tag(_KINDS[1])],
-    Discriminator(lambda value: _KINDS[isinstance(value, dict)]),
+    Annotated[Text, Tag(TAGS[0])] | Annotated[ServiceObject, Tag(TAGS[1])],
+    Discriminator(lambda value: TAGS[isinstance(value, dict)]),
     AfterValidator(lambda value: value.identifier if isinstance(value, ServiceObject) else value),
 ]
 """A service's identifier."""
@@ -272,21 +273,3 @@ def require(fields: Mapping[str, object], *names: str) -> None:
     """Refuse where one of them is not given."""
     if missing := [name for name in names if name not in fields]:
         raise PydanticCustomError("required_params_missing", "{names} must be given", {"names": " and ".join(missing)})
-
-
-def describe(errors: list[dict[str, Any]]) -> tuple[str, str]:
-    """DX's code and sentence for the errors of a request: an unknown field comes first, then those that are missing."""
-    missing = [str(error["loc"][1]) for error in errors if error["type"] == "missing" and len(error["loc"]) == 2]
-    unknown = [
-        str(error["loc"][1]) for error in errors if error["type"] == "extra_forbidden" and len(error["loc"]) == 2
-    ]
-    if unknown:
-        return "invalid_arguments", f"{unknown[0][:80]} is not a field of this method."
-    if missing:
-        return "required_params_missing", f"{' and '.join(missing)} must be given."
-    error = errors[0]
-    code = error["type"] if error["type"] in CODES else "invalid_arguments"
-    path = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"][1:] if part not in _KINDS
-    )
-    return code, f"{path.removeprefix('.')} {error['msg']}.".strip()

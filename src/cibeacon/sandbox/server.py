@@ -12,6 +12,7 @@ from cibeacon.sandbox import dataops_routes, dci_routes
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.bridge import asgi
+from cibeacon.sandbox.conclusions import Conclusions
 from cibeacon.sandbox.dataops import DataOps
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
@@ -58,12 +59,13 @@ class Sandbox(Listener):
         self.dataops = DataOps(dataops or DataOpsAccount(), self.ledger, lambda: self.url, clock, log)
         self.flow = Flow(flow or FlowAccount(), self.ledger, clock, log)
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
+        self._conclusions = Conclusions(default_branch)
         vendors: dict[str, ASGIApp] = {
             "/api": Dx(account, self.ledger, log).app(),
             dci_routes.PREFIX: asgi(self._dci_or_flow, self._upload),
             dataops_routes.PREFIX: asgi(self.dataops.answer),
         }
-        super().__init__(create_app(vendors, self._document))
+        super().__init__(create_app(vendors, self.ledger, self._document))
 
     def stop(self) -> None:
         """Close every connection, wait for the server to end and forget the files; harmless when not started."""
@@ -80,4 +82,5 @@ class Sandbox(Listener):
 
     def _document(self) -> Mapping[str, Any]:
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
-        return self.ledger.document() | others
+        ledger = self.ledger.document()
+        return ledger | self._conclusions.of(ledger) | others
