@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cibeacon.sandbox import page, pulls
+from cibeacon.sandbox.api_pages import add_api_pages
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import JSONAnswer
 
@@ -44,6 +45,7 @@ def create_app(vendors: Mapping[str, ASGIApp], ledger: Ledger, document: Callabl
     async def show_health() -> Response:
         return JSONAnswer({"ok": True})
 
+    add_api_pages(app, vendors)
     return app
 
 

@@ -12,9 +12,10 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
@@ -45,6 +46,14 @@ class Ok(BaseModel):
     ok: Literal[True] = True
 
 
+class Refused(BaseModel):
+    """The envelope of a refusal."""
+
+    ok: Literal[False] = False
+    error: str
+    message: str
+
+
 class Dx:
     """DX's methods over an account and a ledger. `log` is called with the entry of each request."""
 
@@ -54,7 +63,13 @@ class Dx:
 
     def app(self) -> FastAPI:
         """The methods as an app, which is mounted below `/api`."""
-        app = FastAPI(openapi_url=None, redirect_slashes=False)
+        app = FastAPI(
+            title="DX",
+            openapi_url=None,
+            redirect_slashes=False,
+            dependencies=[Security(HTTPBearer(auto_error=False, description="A Data Cloud API key."))],
+            responses={422: {"model": Refused}},
+        )
         for kind in (HTTPException, RequestValidationError, PydanticCustomError, Refusal):
             app.add_exception_handler(kind, self._refuse)
         app.state.dx = self

@@ -1,0 +1,44 @@
+"""The page that describes the APIs: complete, and without a request to anybody else."""
+
+from __future__ import annotations
+
+import re
+
+from cibeacon.sandbox.dx_models import METHODS
+
+
+def test_every_method_of_dx_is_described_with_its_fields(sandbox, http):
+    document = http.get(f"{sandbox.url}/openapi.json").json()
+    described = {
+        path: item["post"] for path, item in document["paths"].items() if item.get("post", {})["tags"] == ["DX"]
+    }
+    assert described.keys() == METHODS.keys()
+    for path, operation in described.items():
+        reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+        assert schema["properties"].keys() == METHODS[path].model_fields.keys()
+        assert operation["security"]
+
+
+def test_every_reference_of_the_description_leads_somewhere(sandbox, http):
+    text = http.get(f"{sandbox.url}/openapi.json").text
+    document = http.get(f"{sandbox.url}/openapi.json").json()
+    for kind, name in set(re.findall(r'"#/components/(\w+)/([^"]+)"', text)):
+        assert name in document["components"][kind]
+
+
+def test_the_page_and_its_assets_come_from_the_sandbox_alone(sandbox, http):
+    page = http.get(f"{sandbox.url}/docs")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert "//" not in re.sub(r"<!--.*?-->", "", page.text, flags=re.S)
+    assets = re.findall(r'(?:src|href)="(/docs/[^"]+)"', page.text)
+    assert len(assets) == 3
+    for asset in assets:
+        reply = http.get(sandbox.url + asset)
+        assert (reply.status_code, len(reply.content) > 1000) == (200, True)
+
+
+def test_reading_it_is_no_request_to_a_vendor(sandbox, http):
+    for path in ("/docs", "/openapi.json"):
+        http.get(sandbox.url + path)
+    assert sandbox.ledger.document()["received"] == 0
