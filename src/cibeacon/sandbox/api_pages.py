@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.types import ASGIApp
 
@@ -21,28 +21,37 @@ _POLICY = (
 )
 
 
-def add_api_pages(app: FastAPI, vendors: Mapping[str, ASGIApp]) -> None:
-    """Serve `/openapi.json` of every vendor that describes itself, and `/docs` to read and try it."""
+router = APIRouter()
 
-    @app.get("/openapi.json", include_in_schema=False)
-    async def show_description() -> Response:
-        return JSONAnswer(description(vendors))
 
-    @app.get("/docs", include_in_schema=False)
-    async def show_pages() -> Response:
-        page = get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="The APIs of the sandbox",
-            swagger_js_url="/docs/swagger-ui-bundle.js",
-            swagger_css_url="/docs/swagger-ui.css",
-            swagger_favicon_url="/docs/favicon.png",
-            swagger_ui_parameters={"defaultModelsExpandDepth": -1},
-        )
-        page.headers["Content-Security-Policy"] = _POLICY
-        return page
+@router.get("/openapi.json")
+async def show_description(request: Request) -> Response:
+    """The description of every vendor that describes itself."""
+    return JSONAnswer(description(request.app.state.vendors))
 
-    for name, media_type in _ASSETS.items():
-        app.add_api_route(f"/docs/{name}", _asset(name, media_type), include_in_schema=False)
+
+@router.get("/docs")
+async def show_pages() -> Response:
+    """The page, to read what is described and to try it."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="The APIs of the sandbox",
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+        swagger_ui_parameters={"defaultModelsExpandDepth": -1},
+    )
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
+
+
+@router.get("/docs/{name}")
+async def show_asset(name: str) -> Response:
+    """A file of Swagger UI."""
+    if name not in _ASSETS:
+        raise HTTPException(404)
+    content = resources.files("fastapi_offline").joinpath("static", name).read_bytes()
+    return Response(content, media_type=_ASSETS[name])
 
 
 def description(vendors: Mapping[str, ASGIApp]) -> dict[str, Any]:
@@ -63,11 +72,3 @@ def description(vendors: Mapping[str, ASGIApp]) -> dict[str, Any]:
             for kind, components in document.get("components", {}).items():
                 merged["components"].setdefault(kind, {}).update(components)
     return merged
-
-
-def _asset(name: str, media_type: str) -> Any:
-    async def show_asset() -> Response:
-        content = resources.files("fastapi_offline").joinpath("static", name).read_bytes()
-        return Response(content, media_type=media_type)
-
-    return show_asset

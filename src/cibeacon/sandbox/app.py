@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cibeacon.sandbox import page, pulls
-from cibeacon.sandbox.api_pages import add_api_pages
+from cibeacon.sandbox import api_pages, page, pulls
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import JSONAnswer
 
@@ -22,30 +21,43 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 """Names of this machine."""
 
 
+router = APIRouter()
+"""Made once: a route takes longer to make than a sandbox."""
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def show_page() -> Response:
+    """The page."""
+    return Response(page.content(), headers=page.headers(), media_type="text/html; charset=utf-8")
+
+
+@router.api_route("/ledger", methods=["GET", "HEAD"])
+async def show_ledger(request: Request) -> Response:
+    """Everything that arrived, and what the vendors hold since."""
+    return JSONAnswer(request.app.state.document())
+
+
+@router.api_route("/healthz", methods=["GET", "HEAD"])
+async def show_health() -> Response:
+    """Whether the sandbox answers."""
+    return JSONAnswer({"ok": True})
+
+
+@router.post(pulls.PATH)
+async def import_pulls(request: Request) -> Response:
+    """Merged pull requests, which DX would import from the repository's host."""
+    return await pulls.import_pulls(request, request.app.state.ledger)
+
+
 def create_app(vendors: Mapping[str, ASGIApp], ledger: Ledger, document: Callable[[], Mapping[str, Any]]) -> FastAPI:
     """The whole sandbox: each of the vendors' apps below its prefix, the longest first, and `document` of the ledger."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
+    app.state.ledger, app.state.document, app.state.vendors = ledger, document, vendors
     for prefix in sorted(vendors, key=len, reverse=True):
         app.mount(prefix, vendors[prefix])
-
-    @app.api_route("/", methods=["GET", "HEAD"])
-    async def show_page() -> Response:
-        return Response(page.content(), headers=page.headers(), media_type="text/html; charset=utf-8")
-
-    @app.api_route("/ledger", methods=["GET", "HEAD"])
-    async def show_ledger() -> Response:
-        return JSONAnswer(document())
-
-    @app.post(pulls.PATH)
-    async def import_pulls(request: Request) -> Response:
-        return await pulls.import_pulls(request, ledger)
-
-    @app.api_route("/healthz", methods=["GET", "HEAD"])
-    async def show_health() -> Response:
-        return JSONAnswer({"ok": True})
-
-    add_api_pages(app, vendors)
+    app.include_router(router)
+    app.include_router(api_pages.router)
     return app
 
 

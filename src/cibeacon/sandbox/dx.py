@@ -10,9 +10,9 @@ import hmac
 import json
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Request, Response, Security
+from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -61,36 +61,14 @@ class Dx:
         self.account = account
         self._ledger, self._log = ledger, log
 
-    def app(self) -> FastAPI:
-        """The methods as an app, which is mounted below `/api`."""
-        app = FastAPI(
-            title="DX",
-            openapi_url=None,
-            redirect_slashes=False,
-            dependencies=[Security(HTTPBearer(auto_error=False, description="A Data Cloud API key."))],
-            responses={422: {"model": Refused}},
-        )
-        for kind in (HTTPException, RequestValidationError, PydanticCustomError, Refusal):
-            app.add_exception_handler(kind, self._refuse)
-        app.state.dx = self
-        app.router.route_class = _Method
-        app.router.default_response_class = JSONAnswer
-        app.post("/deployments.setPullServices")(self.set_pull_services)
-        app.post("/deployments.create")(self.create)
-        app.post("/deployments.upsert")(self.upsert)
-        app.post("/pipelineRuns.sync")(self.sync)
-        app.post("/pipelineRuns.upsert")(self.sync_current)
-        return app
-
-    async def set_pull_services(self, call: PullServices) -> Ok:
+    def set_pull_services(self, call: PullServices) -> None:
         """Add to the services of a pull request, or replace them."""
         if call.repository:
             self._know_repository(call.repository, "repo_not_found")
         change = self._ledger.replace_services if call.replace else self._ledger.add_services
         change(call.pull, call.given()["services"])
-        return Ok()
 
-    async def create(self, call: NewDeployment) -> Ok:
+    def create(self, call: NewDeployment) -> None:
         """Keep a deployment; the same once more is no error."""
         deployment = {"reference_id": str(uuid.uuid4())} | call.given()
         self._check_attribution(deployment)
@@ -101,9 +79,8 @@ class Dx:
             return deployment
 
         self._ledger.change_deployment(deployment["reference_id"], new_or_same)
-        return Ok()
 
-    async def upsert(self, call: DeploymentPatch) -> Ok:
+    def upsert(self, call: DeploymentPatch) -> None:
         """Keep a deployment, or change the fields of a known one."""
         given = call.given()
         outdated = {_OTHER[name] for name in _OTHER.keys() & given.keys()}
@@ -115,16 +92,10 @@ class Dx:
             return deployment
 
         self._ledger.change_deployment(call.reference_id, patched)
-        return Ok()
 
-    async def sync(self, call: Notification) -> Ok:
+    def sync(self, call: Notification) -> None:
         """Add a notification to a run."""
         self._ledger.notify(call.reference_id, call.given())
-        return Ok()
-
-    async def sync_current(self, call: CurrentNotification) -> Ok:
-        """Add a notification of the current form to a run."""
-        return await self.sync(call)
 
     def authenticate(self, authorization: str | None) -> None:
         """Refuse a request without the account's key."""
@@ -149,7 +120,8 @@ class Dx:
         if self._log:
             self._log(entry)
 
-    async def _refuse(self, request: Request, error: Exception) -> Response:
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """The answer to a request that breaks a rule, which is remembered."""
         code, message = refusal_of(error)
         status = STATUS.get(code, 422)
         await self.note(request, status, code, message)
@@ -205,6 +177,68 @@ class _ReadRequest(Request):
 
     async def json(self) -> Any:
         return parse_json(self.state.body)
+
+
+router = APIRouter(
+    route_class=_Method,
+    default_response_class=JSONAnswer,
+    dependencies=[Security(HTTPBearer(auto_error=False, description="A Data Cloud API key."))],
+    responses={422: {"model": Refused}},
+)
+"""Made once: a route takes longer to make than a sandbox."""
+
+
+async def _dx_of(request: Request) -> Dx:
+    dx: Dx = request.app.state.dx
+    return dx
+
+
+_Dx = Annotated[Dx, Depends(_dx_of)]
+
+
+@router.post("/deployments.setPullServices")
+async def set_pull_services(call: PullServices, dx: _Dx) -> Ok:
+    """Say which services a pull request changed; `replace` forgets those that were given before."""
+    dx.set_pull_services(call)
+    return Ok()
+
+
+@router.post("/deployments.create")
+async def create(call: NewDeployment, dx: _Dx) -> Ok:
+    """Add a deployment. The same once more is no error; another with its `reference_id` is."""
+    dx.create(call)
+    return Ok()
+
+
+@router.post("/deployments.upsert")
+async def upsert(call: DeploymentPatch, dx: _Dx) -> Ok:
+    """Add a deployment, or change the fields of a known one."""
+    dx.upsert(call)
+    return Ok()
+
+
+@router.post("/pipelineRuns.sync")
+async def sync(call: Notification, dx: _Dx) -> Ok:
+    """Say how a run stands."""
+    dx.sync(call)
+    return Ok()
+
+
+@router.post("/pipelineRuns.upsert")
+async def sync_current(call: CurrentNotification, dx: _Dx) -> Ok:
+    """Say how a run stands, in the current form."""
+    dx.sync(call)
+    return Ok()
+
+
+def create_app(dx: Dx) -> FastAPI:
+    """DX's methods as an app, which is mounted below `/api`."""
+    app = FastAPI(title="DX", openapi_url=None, redirect_slashes=False)
+    app.state.dx = dx
+    app.include_router(router)
+    for kind in (HTTPException, RequestValidationError, PydanticCustomError, Refusal):
+        app.add_exception_handler(kind, dx.refuse)
+    return app
 
 
 def _canonical(deployment: Mapping[str, Any]) -> str:

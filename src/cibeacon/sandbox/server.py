@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from cibeacon.sandbox import dataops_routes, dci_routes
+from cibeacon.sandbox import dataops_routes, dci_routes, dx
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.bridge import asgi
@@ -18,7 +18,6 @@ from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
 from cibeacon.sandbox.dci_account import DciAccount
 from cibeacon.sandbox.dci_upload import Upload
-from cibeacon.sandbox.dx import Dx
 from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.flow import Flow
 from cibeacon.sandbox.flow_account import FlowAccount
@@ -61,7 +60,7 @@ class Sandbox(Listener):
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self._conclusions = Conclusions(default_branch)
         vendors: dict[str, ASGIApp] = {
-            "/api": Dx(account, self.ledger, log).app(),
+            "/api": dx.create_app(dx.Dx(account, self.ledger, log)),
             dci_routes.PREFIX: asgi(self._dci_or_flow, self._upload),
             dataops_routes.PREFIX: asgi(self.dataops.answer),
         }
