@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -376,6 +377,7 @@ def test_the_demo_tells_the_whole_story_and_proves_it(tmp_path):
     assert "The sandbox holds exactly what is true." in ended.out
     for how in ("with a merge commit", "by squashing", "by rebasing"):
         assert f"was merged {how}" in ended.out
+    assert re.search(r"^storefront +production +\w{9} +acme/shop#2, \d+ min$", ended.out, re.M)
 
 
 def test_the_demo_shows_what_a_person_sees_in_the_job_s_log(tmp_path):
@@ -407,7 +409,7 @@ def test_the_demo_notices_when_the_truth_is_missed(tmp_path):
     from cibeacon.sandbox.server import Sandbox
 
     with Sandbox(token=TOKEN) as sandbox:
-        story = Story(tmp_path / "story", {"PATH": os.environ["PATH"]}, sandbox)
+        story = Story(tmp_path / "story", {"PATH": os.environ["PATH"]}, sandbox, time.time())
         next(story.acts())
         assert story.faults()
 

@@ -31,12 +31,12 @@ def command(env: Environment, /, serve: bool) -> int:
         interruptible(),
     ):
         say(env, f"The sandbox plays DX at {sandbox.url}; nothing leaves this machine.\n\n")
-        story = Story(Path(folder).resolve(), env.environ, sandbox)
+        story = Story(Path(folder).resolve(), env.environ, sandbox, env.now())
         is_broken = False
         for act in story.acts():
             say(env, "".join(f"{line}\n" for line in (f"▶ {act.title}", *(f"  {line}" for line in act.lines), "")))
             is_broken = is_broken or act.code != 0
-        for holding in holdings(sandbox.ledger.document()):
+        for holding in holdings(sandbox.document()):
             say(env, f"What DX holds: {holding.title}\n{table(env, holding.heads, holding.rows)}\n")
         faults = story.faults()
         say(env, "".join(f"✗ {fault}\n" for fault in faults))

@@ -49,10 +49,11 @@ class Merged:
 
 
 class Monorepo:
-    """A checkout with its history."""
+    """A checkout with its history, whose commits are ten minutes apart since `began_at` (Unix seconds); None is now."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, environ: Mapping[str, str], *, began_at: int | None = None) -> None:
         self.root = root
+        self._time = began_at
         self._environ = {"PATH": environ.get("PATH", os.defpath), "HOME": str(root), **_IDENTITY}
         root.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
@@ -75,6 +76,7 @@ class Monorepo:
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
+        self._pass_time()
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
         return self.git("rev-parse", "HEAD")
@@ -90,9 +92,15 @@ class Monorepo:
         head = self.git("rev-parse", "HEAD")
         self.git("switch", "--quiet", "main")
         self.commit(f"Meanwhile on main, before {number}", {"services/mail/main.py": f"mail {number}\n"})
+        self._pass_time()
         getattr(self, f"_{method}")(number, branch, head)
         merge = self.git("rev-parse", "HEAD")
         return Merged(number, method, base, head, merge, branch, services)
+
+    def _pass_time(self) -> None:
+        if self._time is not None:
+            self._time += 600
+            self._environ |= {"GIT_AUTHOR_DATE": f"@{self._time} +0000", "GIT_COMMITTER_DATE": f"@{self._time} +0000"}
 
     def _merge(self, number: int, branch: str, head: str) -> None:
         self.git("merge", "--quiet", "--no-ff", "--message", f"Merge pull request #{number}", branch)

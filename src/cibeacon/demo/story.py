@@ -16,6 +16,8 @@ from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 
 _SECONDS = 60
+_HISTORY = 4 * 3600
+"""Seconds in which the pull requests were merged, before they are deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,15 @@ class Act:
 
 
 class Story:
-    """A sandbox, a forge and a monorepo in `folder`, and the runs that happen there."""
+    """A sandbox, a forge and a monorepo in `folder`, and the runs that happen there; `now` is Unix seconds."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox, now: float) -> None:
         self._folder, self._environ, self._sandbox = folder, environ, sandbox
-        self._repository = Monorepo(folder / "shop", environ)
+        self._repository = Monorepo(folder / "shop", environ, began_at=int(now) - _HISTORY)
         self._truth: dict[str, tuple[str, ...]] = {}
         self._deployed: list[str] = []
+        self._brought: dict[str, str] = {}
+        """The pull request that a service's deployment brought."""
 
     def acts(self) -> Iterator[Act]:
         """Every act, each told when it is asked for."""
@@ -45,7 +49,7 @@ class Story:
 
     def faults(self) -> list[str]:
         """Where the sandbox's ledger differs from the truth; empty when all is well."""
-        ledger = self._sandbox.ledger.document()
+        ledger = self._sandbox.document()
         found = [
             f"{pull}: DX believes {ledger['pull_services'].get(pull)}, the truth is {list(services)}"
             for pull, services in self._truth.items()
@@ -54,6 +58,12 @@ class Story:
         told = sorted(deployment["service"] for deployment in ledger["deployments"].values())
         if told != sorted(self._deployed):
             found.append(f"deployments of {told}, the truth is {sorted(self._deployed)}")
+        brought = {
+            ledger["deployments"][reference]["service"]: ", ".join(pull["key"] for pull in attribution["pull_requests"])
+            for reference, attribution in ledger["attributions"].items()
+        }
+        if brought != self._brought:
+            found.append(f"deployments brought {brought}, the truth is {self._brought}")
         statuses = sorted(run["status"] for run in ledger["pipeline_runs"].values())
         if statuses != ["failure", *["success"] * 4]:
             found.append(f"pipeline runs ended as {statuses}, the truth is four successes and one failure")
@@ -69,6 +79,8 @@ class Story:
         for number, (method, commits) in enumerate(changes.items(), start=1):
             merged = self._repository.pull_request(number, method, commits, truth[method])
             self._truth[str(runs.PULL_ID_BASE + number)] = merged.services
+            self._brought |= dict.fromkeys(merged.services, f"{runs.REPOSITORY}#{number}")
+            self._import(merged, github_pull_id=runs.PULL_ID_BASE + number)
             yield self._github_merge(merged)
 
     def _github_merge(self, merged: Merged) -> Act:
@@ -79,9 +91,24 @@ class Story:
         title = f"GitHub: pull request #{merged.number} was merged {how}; the job deploys what changed"
         return self._run(title, environ, "--deploy-services=changed", "--environment=production", "--status=success")
 
+    def _import(self, merged: Merged, **more: int) -> None:
+        """Gives the sandbox the merge, which DX would import from the host."""
+        pull = {
+            "repository": runs.REPOSITORY,
+            "number": merged.number,
+            "base_ref": "main",
+            "merged_at": int(self._repository.git("show", "--no-patch", "--format=%ct", merged.merge_sha)),
+            "merge_commit_sha": merged.merge_sha,
+            "head_sha": merged.head_sha,
+            "title": f"Change {merged.number}",
+            "author": "dana",
+        }
+        self._sandbox.ledger.import_pulls({f"{runs.REPOSITORY}#{merged.number}": pull | more}, most=10)
+
     def _pushed_on_gitlab(self) -> Act:
         merged = self._repository.pull_request(4, "merge", [{"services/mail/smtp.py": "new\n"}], ("mail",))
         self._truth[f"{runs.REPOSITORY}#4"] = merged.services
+        self._import(merged)
         record = {
             "iid": 4,
             "state": "merged",
@@ -135,19 +162,26 @@ class Holding:
 
 def holdings(ledger: Mapping[str, Any]) -> tuple[Holding, ...]:
     """Everything that the sandbox holds."""
-    pulls = tuple(
-        (f"GitHub's id {pull}" if pull.isdigit() else pull, ", ".join(services))
-        for pull, services in ledger["pull_services"].items()
-    )
+    pulls = tuple((key, ", ".join(pull["services"])) for key, pull in ledger["pull_requests"].items())
     deployments = tuple(
-        (deployment["service"], deployment.get("environment", ""), deployment.get("commit_sha", "")[:9])
-        for deployment in ledger["deployments"].values()
+        (
+            deployment["service"],
+            deployment.get("environment", ""),
+            deployment.get("commit_sha", "")[:9],
+            _brought(ledger["attributions"][reference]),
+        )
+        for reference, deployment in ledger["deployments"].items()
     )
     pipeline_runs = tuple(
         (run["pipeline_name"], run["status"], reference) for reference, run in ledger["pipeline_runs"].items()
     )
     return (
         Holding("pull requests and their services", ("pull request", "services"), pulls),
-        Holding("deployments", ("service", "environment", "commit"), deployments),
+        Holding("deployments", ("service", "environment", "commit", "brings, after the merge"), deployments),
         Holding("pipeline runs", ("pipeline", "status", "reference id"), pipeline_runs),
     )
+
+
+def _brought(attribution: Mapping[str, Any]) -> str:
+    pulls = (f"{pull['key']}, {pull['lead_time'] // 60} min" for pull in attribution["pull_requests"])
+    return "; ".join(pulls) or str(attribution["waits"] or "")

@@ -64,7 +64,7 @@ class Sandbox(Listener):
             dci_routes.PREFIX: asgi(self._dci_or_flow, self._upload),
             dataops_routes.PREFIX: asgi(self.dataops.answer),
         }
-        super().__init__(create_app(vendors, self.ledger, self._document))
+        super().__init__(create_app(vendors, self.ledger, self.document))
 
     def stop(self) -> None:
         """Close every connection, wait for the server to end and forget the files; harmless when not started."""
@@ -79,7 +79,8 @@ class Sandbox(Listener):
             return self.dci.answer(request, request.stream)
         return self.flow.answer(request)
 
-    def _document(self) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, Any]:
+        """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         ledger = self.ledger.document()
         return ledger | self._conclusions.of(ledger) | others
