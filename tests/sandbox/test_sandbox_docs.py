@@ -78,7 +78,9 @@ def test_the_secrets_that_are_printed_are_no_words_of_ours(environ, tmp_path, ca
 def test_a_wrong_key_is_told_in_one_sentence(environ, tmp_path):
     report = next(argv for argv in lines("sandbox.md") if argv[0] == "report")
     said = cibeacon(*report, environ=environ | {"DX_API_TOKEN": "other-key"}, cwd=tmp_path)
-    assert "(invalid_auth: This is not the Data Cloud API key that the sandbox expects): The API key is wrong" in said.out
+    assert (
+        "(invalid_auth: This is not the Data Cloud API key that the sandbox expects): The API key is wrong" in said.out
+    )
 
 
 def test_what_the_sandbox_holds_of_a_command_is_what_the_browser_is_told(environ, tmp_path):
