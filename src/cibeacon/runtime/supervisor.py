@@ -229,6 +229,7 @@ class Supervisor:
         with suppress(OSError):
             os.write(self._control, message.encode())
         until, asked = ending.clock + self._seconds, None
+        self._reap()  # the news of a helper that died before may be read already
         while self._helper and self._clock() < until:
             stops = not _STOPS.isdisjoint(self._signals(until))
             if stops and asked is None:
