@@ -7,17 +7,31 @@ import re
 from cibeacon.sandbox.dx_models import METHODS
 
 
+def operations(document, vendor):
+    """Method and path of each operation of a vendor, with its description."""
+    return {
+        (method, path): operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if operation["tags"] == [vendor]
+    }
+
+
 def test_every_method_of_dx_is_described_with_its_fields(sandbox, http):
     document = http.get(f"{sandbox.url}/openapi.json").json()
-    described = {
-        path: item["post"] for path, item in document["paths"].items() if item.get("post", {})["tags"] == ["DX"]
-    }
-    assert described.keys() == METHODS.keys()
-    for path, operation in described.items():
+    described = operations(document, "DX")
+    assert described.keys() == {("post", path) for path in METHODS}
+    for (_, path), operation in described.items():
         reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         schema = document["components"]["schemas"][reference.rpartition("/")[2]]
         assert schema["properties"].keys() == METHODS[path].model_fields.keys()
         assert operation["security"]
+
+
+def test_both_methods_of_flow_are_described(sandbox, http):
+    document = http.get(f"{sandbox.url}/openapi.json").json()
+    described = operations(document, "Instabase Flow")
+    assert described.keys() == {("get", "/api/v1/flow/pipeline"), ("post", "/api/v1/jobs/pipelines")}
 
 
 def test_every_reference_of_the_description_leads_somewhere(sandbox, http):

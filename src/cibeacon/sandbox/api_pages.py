@@ -11,7 +11,6 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.types import ASGIApp
 
 from cibeacon.sandbox.safe_json import JSONAnswer
 
@@ -27,7 +26,7 @@ router = APIRouter()
 @router.get("/openapi.json")
 async def show_description(request: Request) -> Response:
     """The description of every vendor that describes itself."""
-    return JSONAnswer(description(request.app.state.vendors))
+    return JSONAnswer(description(request.app.state.described))
 
 
 @router.get("/docs")
@@ -54,7 +53,7 @@ async def show_asset(name: str) -> Response:
     return Response(content, media_type=_ASSETS[name])
 
 
-def description(vendors: Mapping[str, ASGIApp]) -> dict[str, Any]:
+def description(vendors: Mapping[str, FastAPI]) -> dict[str, Any]:
     """The vendors' OpenAPI documents as one, each path with its vendor's prefix and each operation with its name."""
     merged: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -63,12 +62,11 @@ def description(vendors: Mapping[str, ASGIApp]) -> dict[str, Any]:
         "components": {},
     }
     for prefix, vendor in vendors.items():
-        if isinstance(vendor, FastAPI):
-            document = vendor.openapi()
-            for path, operations in document["paths"].items():
-                merged["paths"][prefix + path] = {
-                    method: {**operation, "tags": [vendor.title]} for method, operation in operations.items()
-                }
-            for kind, components in document.get("components", {}).items():
-                merged["components"].setdefault(kind, {}).update(components)
+        document = vendor.openapi()
+        for path, operations in document["paths"].items():
+            merged["paths"][prefix + path] = {
+                method: {**operation, "tags": [vendor.title]} for method, operation in operations.items()
+            }
+        for kind, components in document.get("components", {}).items():
+            merged["components"].setdefault(kind, {}).update(components)
     return merged

@@ -4,13 +4,14 @@ rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cibeacon.sandbox import api_pages, page, pulls
@@ -49,13 +50,17 @@ async def import_pulls(request: Request) -> Response:
     return await pulls.import_pulls(request, request.app.state.ledger)
 
 
-def create_app(vendors: Mapping[str, ASGIApp], ledger: Ledger, document: Callable[[], Mapping[str, Any]]) -> FastAPI:
-    """The whole sandbox: each of the vendors' apps below its prefix, the longest first, and `document` of the ledger."""
+def create_app(
+    vendors: Sequence[BaseRoute],
+    described: Mapping[str, FastAPI],
+    ledger: Ledger,
+    document: Callable[[], Mapping[str, Any]],
+) -> FastAPI:
+    """The whole sandbox: the routes of the vendors, their descriptions by prefix, and `document` of the ledger."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
-    app.state.ledger, app.state.document, app.state.vendors = ledger, document, vendors
-    for prefix in sorted(vendors, key=len, reverse=True):
-        app.mount(prefix, vendors[prefix])
+    app.state.ledger, app.state.document, app.state.described = ledger, document, described
+    app.router.routes.extend(vendors)
     app.include_router(router)
     app.include_router(api_pages.router)
     return app

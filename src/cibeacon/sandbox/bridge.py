@@ -26,14 +26,19 @@ def asgi(route: Route, receives: Receiving = lambda _: None) -> ASGIApp:
         if request is None:
             return
         answer = route(request)
-        if answer is not None:
-            await _send(answer, send)
-        if answer is None or (answer.cut is not None and answer.cut < answer.size):
-            scope["state"]["hang_up"]()
-            while (await receive())["type"] != "http.disconnect":
-                pass
+        if answer is None:
+            await hang_up(scope, receive)
+        else:
+            await send_answer(answer, scope, receive, send)
 
     return app
+
+
+async def hang_up(scope: Scope, receive: Receive) -> None:
+    """Close the connection."""
+    scope["state"]["hang_up"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def request_head(scope: Scope) -> Request:
@@ -84,7 +89,8 @@ async def _read(head: Request, receive: Receive, receives: Receiving) -> Request
     return replace(head, body=None if size > LIMIT else bytes(body))
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send an answer; where it is cut short, hang up in the middle of it."""
     fixed = {"content-type": answer.content_type, "content-length": str(answer.size)}
     headers = fixed | {name.lower(): value for name, value in answer.headers.items()}
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
@@ -98,3 +104,5 @@ async def _send(answer: Answer, send: Send) -> None:
             break
     if whole:
         await send({"type": "http.response.body"})
+    else:
+        await hang_up(scope, receive)

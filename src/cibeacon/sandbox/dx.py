@@ -31,7 +31,9 @@ from cibeacon.sandbox.dx_models import (
     require,
 )
 from cibeacon.sandbox.dx_refusals import STATUS, Refusal, refusal_of
+from cibeacon.sandbox.exchange import Answer
 from cibeacon.sandbox.ledger import Ledger
+from cibeacon.sandbox.mishaps import Mishaps
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
 
 INACTIVE = "inactive"
@@ -55,11 +57,12 @@ class Refused(BaseModel):
 
 
 class Dx:
-    """DX's methods over an account and a ledger. `log` is called with the entry of each request."""
+    """DX's methods over an account and a ledger. A test orders trouble with `mishaps`, on paths without `/api`."""
 
-    def __init__(self, account: Account, ledger: Ledger, log: Callable[[Mapping[str, Any]], None] | None) -> None:
+    def __init__(self, account: Account, ledger: Ledger) -> None:
         self.account = account
-        self._ledger, self._log = ledger, log
+        self.mishaps = Mishaps()
+        self._ledger = ledger
 
     def set_pull_services(self, call: PullServices) -> None:
         """Add to the services of a pull request, or replace them."""
@@ -109,25 +112,6 @@ class Dx:
         if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
             raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
 
-    async def note(
-        self, request: Request, status: int = 200, code: str | None = None, message: str | None = None
-    ) -> None:
-        """Remember a request and how it was answered."""
-        path, body = request.scope["raw_path"].decode("latin-1"), parse_json(await read_body(request))
-        entry = self._ledger.note(
-            method=request.method, path=path, body=body, status=status, error=code, message=message
-        )
-        if self._log:
-            self._log(entry)
-
-    async def refuse(self, request: Request, error: Exception) -> Response:
-        """The answer to a request that breaks a rule, which is remembered."""
-        code, message = refusal_of(error)
-        status = STATUS.get(code, 422)
-        await self.note(request, status, code, message)
-        headers = {"Allow": "POST"} if status == 405 else None
-        return JSONAnswer({"ok": False, "error": code, "message": message}, status, headers)
-
     def _check_attribution(self, deployment: Mapping[str, Any]) -> None:
         if "merge_commit_shas" not in deployment:
             require(deployment, "repository")
@@ -161,9 +145,7 @@ class _Method(APIRoute):
                 raise Refusal("invalid_json", "Content-Type must be application/json.")
             if not isinstance(parse_json(body), dict):
                 raise Refusal("invalid_json", "The body must be one JSON object in UTF-8.")
-            response = await handle(_ReadRequest(request.scope))
-            await dx.note(request)
-            return response
+            return await handle(_ReadRequest(request.scope))
 
         return call
 
@@ -237,8 +219,25 @@ def create_app(dx: Dx) -> FastAPI:
     app.state.dx = dx
     app.include_router(router)
     for kind in (HTTPException, RequestValidationError, PydanticCustomError, Refusal):
-        app.add_exception_handler(kind, dx.refuse)
+        app.add_exception_handler(kind, _refuse)
     return app
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    code, message = refusal_of(error)
+    status = STATUS.get(code, 422)
+    return JSONAnswer(
+        {"ok": False, "error": code, "message": message}, status, {"Allow": "POST"} if status == 405 else None
+    )
+
+
+def verdict(answer: Answer) -> tuple[str | None, str | None]:
+    """The code and the sentence of an answer."""
+    if answer.status < 400:
+        return None, None
+    body = parse_json(answer.content)
+    given = body if isinstance(body, dict) else {}
+    return given.get("error", f"HTTP {answer.status}"), given.get("message")
 
 
 def _canonical(deployment: Mapping[str, Any]) -> str:

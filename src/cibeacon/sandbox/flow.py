@@ -8,142 +8,182 @@ without `/api/v1`, and reads what was set from `sandbox.flow.document()`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Coroutine, Sequence
 from threading import RLock
-from typing import Any
+from typing import Annotated, Any
 
-from cibeacon.sandbox.exchange import Answer, Request, in_json
+from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from cibeacon.sandbox.exchange import Answer
 from cibeacon.sandbox.flow_account import Context, FlowAccount, FlowPipeline
-from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.mishaps import Mishaps, login_page
-from cibeacon.sandbox.safe_json import parse_json
+from cibeacon.sandbox.safe_json import JSONAnswer
 
 PREFIX = "/api/v1"
 LISTING, UPDATE = "/flow/pipeline", "/jobs/pipelines"
+PATHS = (PREFIX + LISTING, PREFIX + UPDATE)
 
 
-class _Refusal(Exception):
+class FlowError(Exception):
     """An error in words; the status is 200 all the same."""
 
 
+class Stranger(Exception):
+    """A request without a good token."""
+
+
+class Assignment(BaseModel):
+    """The pipelines that a job is to have."""
+
+    job_id: Annotated[str, Field(strict=True, min_length=1)]
+    pipeline_ids: list[Annotated[str, Field(strict=True)]]
+
+
 class Flow:
-    """Instabase with a memory; safe to use from many threads.
+    """Instabase with a memory; safe to use from many threads."""
 
-    Args:
-        account: what it holds before the first request.
-        ledger: where requests are noted.
-        clock: tells the Unix time in seconds.
-        log: called with the entry of each request.
-    """
-
-    def __init__(
-        self,
-        account: FlowAccount,
-        ledger: Ledger,
-        clock: Callable[[], float],
-        log: Callable[[Mapping[str, Any]], None] | None = None,
-    ) -> None:
+    def __init__(self, account: FlowAccount) -> None:
         self.account = account
         self.mishaps = Mishaps()
         self._jobs = {name: {job: list(ids) for job, ids in one.jobs.items()} for name, one in account.contexts.items()}
-        self._ledger, self._clock, self._log = ledger, clock, log
         self._lock = RLock()
-
-    def receives(self, request: Request) -> bool:
-        """Whether a request is for Instabase; DCI has its API under the same prefix."""
-        return request.path.rstrip("/") in {PREFIX + path for path in (LISTING, UPDATE, self.account.listing)}
 
     def document(self) -> dict[str, Any]:
         """By context: its pipelines with id and name, and its jobs, each with the pipelines that it has now."""
         with self._lock:
-            return {name: self._context(name, context) for name, context in self.account.contexts.items()}
+            return {name: self._describe(name, context) for name, context in self.account.contexts.items()}
 
-    def answer(self, request: Request) -> Answer | None:
-        """Judge a request, change what is held accordingly and note it; None when its answer gets lost."""
-        path = request.path.removeprefix(PREFIX).rstrip("/")
-        body = parse_json(request.body)
-        with self._lock:
-            mishap = self.mishaps.next(request.method, path)
-            answer = mishap.instead(request, self._clock()) if mishap else None
-            message = None
-            if answer is None:
-                try:
-                    answer = self._handled(request, path, body)
-                except _Refusal as refusal:
-                    message = str(refusal)
-                    answer = in_json(200, {"status": "ERROR", "msg": message})
-            self._note(request, body, answer, message)
-        return mishap.after(answer, "") if mishap else answer
-
-    def _handled(self, request: Request, path: str, body: object) -> Answer:
-        method = "GET" if request.method == "HEAD" else request.method
-        if (method, path) not in (("GET", self.account.listing), ("POST", UPDATE)):
-            return Answer(self.account.trap, b"", "text/html; charset=utf-8")
-        scheme, _, token = str(request.headers.get("Authorization", "")).partition(" ")
-        good = (hmac.compare_digest(token.strip().encode(), one.encode()) for one in self.account.tokens)
+    def authenticate(self, authorization: str | None) -> None:
+        """Raise where the token is none of the account's."""
+        scheme, _, token = (authorization or "").partition(" ")
+        good = [hmac.compare_digest(token.strip().encode(), one.encode()) for one in self.account.tokens]
         if scheme.lower() != "bearer" or not any(good):
-            return self._stranger()
-        told = str(request.headers.get("IB-Context", ""))
-        name = told if told in self.account.contexts else self.account.fallback
-        if method == "POST":
-            return in_json(200, {"status": "OK", "updated_pipelines": self._update(name, body)})
-        return in_json(200, {"status": "OK", "pipelines": [_row(one) for one in self._of(name).pipelines]})
+            raise Stranger
 
-    def _stranger(self) -> Answer:
-        if self.account.stranger == "login":
-            return login_page()
-        if self.account.stranger == "401":
-            return in_json(401, {"status": "ERROR", "msg": "Invalid access token"})
-        raise _Refusal("Invalid access token")
+    def context(self, named: str | None) -> str:
+        """The context of a request, by its header `IB-Context`."""
+        return named if named in self.account.contexts else self.account.fallback  # type: ignore[return-value]
 
-    def _update(self, name: str, body: object) -> list[dict[str, str]]:
-        told = body if isinstance(body, dict) else {}
-        job_id, ids = told.get("job_id"), told.get("pipeline_ids")
-        if not isinstance(job_id, str) or not job_id:
-            raise _Refusal("Missing required parameter: job_id")
-        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-            raise _Refusal("pipeline_ids must be a list of strings")
-        if job_id not in self._jobs[name]:
-            raise _Refusal(f"Job {job_id} does not exist")
-        chosen = [self._assignable(name, one) for one in dict.fromkeys(ids)]
-        self._jobs[name][job_id] = [one.id for one in chosen]
-        return [{"flowPipelineName": one.name, "flowPipelineId": one.id} for one in chosen]
+    def pipelines(self, context: str) -> Sequence[FlowPipeline]:
+        """The Flow pipelines of a context."""
+        return self.account.contexts.get(context, Context()).pipelines
 
-    def _assignable(self, name: str, pipeline_id: str) -> FlowPipeline:
-        found = next((one for one in self._of(name).pipelines if one.id == pipeline_id), None)
-        if found is None:
-            raise _Refusal(f"Flow pipeline {pipeline_id} does not exist")
-        if not found.assignable:
-            raise _Refusal(f"User does not have permission to use flow pipeline {pipeline_id}")
-        return found
+    def assign(self, context: str, job_id: str, pipeline_ids: Sequence[str]) -> list[FlowPipeline]:
+        """Set the pipelines of a job."""
+        with self._lock:
+            if job_id not in self._jobs[context]:
+                raise FlowError(f"Job {job_id} does not exist")
+            chosen = [self._assignable(context, one) for one in dict.fromkeys(pipeline_ids)]
+            self._jobs[context][job_id] = [one.id for one in chosen]
+            return chosen
 
-    def _of(self, name: str) -> Context:
-        return self.account.contexts.get(name, Context())
+    def _assignable(self, context: str, pipeline_id: str) -> FlowPipeline:
+        pipeline = next((one for one in self.pipelines(context) if one.id == pipeline_id), None)
+        if pipeline is None:
+            raise FlowError(f"Flow pipeline {pipeline_id} does not exist")
+        if not pipeline.assignable:
+            raise FlowError(f"User does not have permission to use flow pipeline {pipeline_id}")
+        return pipeline
 
-    def _context(self, name: str, context: Context) -> dict[str, Any]:
-        return {
-            "pipelines": [{"id": one.id, "name": one.name} for one in context.pipelines],
-            "jobs": {job: _named(context.pipelines, ids) for job, ids in self._jobs[name].items()},
+    def _describe(self, name: str, context: Context) -> dict[str, Any]:
+        names = {one.id: one.name for one in context.pipelines}
+        jobs = {
+            job: [{"id": each, "name": names.get(each, "")} for each in ids] for job, ids in self._jobs[name].items()
         }
-
-    def _note(self, request: Request, body: object, answer: Answer, message: str | None) -> None:
-        error = "ERROR" if message else None
-        entry = self._ledger.note(
-            method=request.method,
-            path=request.path,
-            body=body,
-            status=answer.status,
-            error=error or (f"HTTP {answer.status}" if answer.status >= 400 else None),
-            message=message,
-        )
-        if self._log:
-            self._log(entry)
+        return {"pipelines": [{"id": one.id, "name": one.name} for one in context.pipelines], "jobs": jobs}
 
 
-def _row(one: FlowPipeline) -> dict[str, object]:
-    return {"name": one.name, "id": one.id, "permissions": list(one.permissions), "is_manager": one.is_manager}
+class _Authenticated(APIRoute):
+    """Instabase looks at the token before the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def call(request: Request) -> Response:
+            flow: Flow = request.app.state.flow
+            if request.method == "GET" and request.url.path != PREFIX + flow.account.listing:
+                raise HTTPException(405)
+            flow.authenticate(request.headers.get("authorization"))
+            return await handle(request)
+
+        return call
 
 
-def _named(pipelines: Sequence[FlowPipeline], ids: Sequence[str]) -> list[dict[str, str]]:
-    names = {one.id: one.name for one in pipelines}
-    return [{"id": each, "name": names.get(each, "")} for each in ids]
+router = APIRouter(
+    prefix=PREFIX,
+    strict_content_type=False,
+    route_class=_Authenticated,
+    default_response_class=JSONAnswer,
+    dependencies=[Security(HTTPBearer(auto_error=False, description="A token of Instabase."))],
+)
+
+
+async def _flow_of(request: Request) -> Flow:
+    flow: Flow = request.app.state.flow
+    return flow
+
+
+_Flow = Annotated[Flow, Depends(_flow_of)]
+
+
+@router.get(LISTING)
+@router.get(UPDATE, include_in_schema=False)
+async def list_pipelines(request: Request, flow: _Flow) -> dict[str, Any]:
+    """List the Flow pipelines of the context that the header `IB-Context` names."""
+    rows = [
+        {"name": one.name, "id": one.id, "permissions": list(one.permissions), "is_manager": one.is_manager}
+        for one in flow.pipelines(flow.context(request.headers.get("ib-context")))
+    ]
+    return {"status": "OK", "pipelines": rows}
+
+
+@router.post(UPDATE)
+async def set_pipelines(call: Assignment, request: Request, flow: _Flow) -> dict[str, Any]:
+    """Set the Flow pipelines of a job."""
+    chosen = flow.assign(flow.context(request.headers.get("ib-context")), call.job_id, call.pipeline_ids)
+    updated = [{"flowPipelineName": one.name, "flowPipelineId": one.id} for one in chosen]
+    return {"status": "OK", "updated_pipelines": updated}
+
+
+def create_app(flow: Flow) -> FastAPI:
+    """Instabase's two methods as an app, of whole paths."""
+    app = FastAPI(title="Instabase Flow", openapi_url=None, redirect_slashes=False)
+    app.state.flow = flow
+    app.include_router(router)
+    for kind in (FlowError, Stranger, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _refuse)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    account: FlowAccount = request.app.state.flow.account
+    if isinstance(error, HTTPException):
+        return Response(status_code=account.trap, media_type="text/html")
+    if isinstance(error, FlowError):
+        return _envelope(str(error))
+    if isinstance(error, RequestValidationError):
+        is_job = any("pipeline_ids" not in each["loc"] for each in error.errors())
+        return _envelope("Missing required parameter: job_id" if is_job else "pipeline_ids must be a list of strings")
+    if account.stranger == "login":
+        page = login_page()
+        return Response(page.content, page.status, media_type=page.content_type)
+    return _envelope("Invalid access token", 401 if account.stranger == "401" else 200)
+
+
+def _envelope(message: str, status: int = 200) -> Response:
+    return JSONAnswer({"status": "ERROR", "msg": message}, status)
+
+
+def verdict(answer: Answer) -> tuple[str | None, str | None]:
+    """The error and the sentence of an answer."""
+    if answer.status == 200 and answer.content_type.startswith("application/json"):
+        body = json.loads(answer.content)
+        if body.get("status") == "ERROR":
+            return "ERROR", body.get("msg")
+    return (f"HTTP {answer.status}", None) if answer.status >= 400 else (None, None)

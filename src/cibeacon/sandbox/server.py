@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from starlette.types import ASGIApp
+from starlette.routing import Mount, Route
 
 from cibeacon.sandbox import dataops_routes, dci_routes, dx
+from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.bridge import asgi
@@ -19,10 +20,10 @@ from cibeacon.sandbox.dci import Dci
 from cibeacon.sandbox.dci_account import DciAccount
 from cibeacon.sandbox.dci_upload import Upload
 from cibeacon.sandbox.exchange import Answer, Request
-from cibeacon.sandbox.flow import Flow
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
+from cibeacon.sandbox.vendor import Journal, Vendor
 
 
 class Sandbox(Listener):
@@ -56,28 +57,29 @@ class Sandbox(Listener):
         self.ledger = Ledger(clock)
         self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
         self.dataops = DataOps(dataops or DataOpsAccount(), self.ledger, lambda: self.url, clock, log)
-        self.flow = Flow(flow or FlowAccount(), self.ledger, clock, log)
+        self.flow = flow_app.Flow(flow or FlowAccount())
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
+        self.dx = dx.Dx(account, self.ledger)
         self._conclusions = Conclusions(default_branch)
-        vendors: dict[str, ASGIApp] = {
-            "/api": dx.create_app(dx.Dx(account, self.ledger, log)),
-            dci_routes.PREFIX: asgi(self._dci_or_flow, self._upload),
-            dataops_routes.PREFIX: asgi(self.dataops.answer),
-        }
-        super().__init__(create_app(vendors, self.ledger, self.document))
+        journal = Journal(self.ledger, clock, log)
+        described = {"/api": dx.create_app(self.dx), "": flow_app.create_app(self.flow)}
+        instabase = Vendor(described[""], flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
+        routes = [
+            *(Route(path, instabase) for path in flow_app.PATHS),
+            Mount(dataops_routes.PREFIX, asgi(self.dataops.answer)),
+            Mount(dci_routes.PREFIX, asgi(self._dci, self.dci.receives)),
+            Mount("/api", Vendor(described["/api"], "/api", self.dx.mishaps, journal, dx.verdict)),
+        ]
+        super().__init__(create_app(routes, described, self.ledger, self.document))
 
     def stop(self) -> None:
         """Close every connection, wait for the server to end and forget the files; harmless when not started."""
         super().stop()
         self.dci.close()
 
-    def _upload(self, head: Request) -> Upload | None:
-        return None if self.flow.receives(head) else self.dci.receives(head)
-
-    def _dci_or_flow(self, request: Request) -> Answer | None:
-        if isinstance(request.stream, Upload):
-            return self.dci.answer(request, request.stream)
-        return self.flow.answer(request)
+    def _dci(self, request: Request) -> Answer | None:
+        assert isinstance(request.stream, Upload)  # noqa: S101 - which `receives` has made
+        return self.dci.answer(request, request.stream)
 
     def document(self) -> Mapping[str, Any]:
         """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
