@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import requests
 
 from cibeacon.sandbox.server import Sandbox
 
@@ -116,3 +117,20 @@ def test_a_method_is_called_with_post_alone(method, sandbox, http):
     assert (reply.status_code, reply.json()["error"]) == (405, "method_not_allowed")
     assert reply.headers["Allow"] == "POST"
     assert sandbox.ledger.document()["pull_services"] == {}
+
+
+def test_what_goes_wrong_on_order_is_answered_or_lost_as_often_as_ordered(sandbox, http):
+    url, body = f"{sandbox.url}/api/deployments.create", {"deployed_at": 1, "service": "a", "repository": "o/r"}
+    sandbox.dx.mishaps.fail("POST", "/deployments.create", 503)
+    sandbox.dx.mishaps.lose("POST", "/deployments.*")
+    assert http.post(url, json=body | {"reference_id": "failed"}).status_code == 503
+    with pytest.raises(requests.ConnectionError):
+        http.post(url, json=body | {"reference_id": "lost"})
+    assert http.post(url, json=body | {"reference_id": "answered"}).status_code == 200
+    ledger = sandbox.ledger.document()
+    assert list(ledger["deployments"]) == ["lost", "answered"]
+    assert [(entry["status"], entry["error"]) for entry in ledger["requests"]] == [
+        (503, "HTTP 503"),
+        (200, None),
+        (200, None),
+    ]
