@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from cibeacon.sandbox.server import Sandbox
 _SECONDS = 60
 _HISTORY = 4 * 3600
 """Seconds in which the pull requests were merged, before they are deployed."""
+_PIPELINE = 95
+"""Seconds that GitLab's pipeline took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Story:
     """A sandbox, a forge and a monorepo in `folder`, and the runs that happen there; `now` is Unix seconds."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox, now: float) -> None:
-        self._folder, self._environ, self._sandbox = folder, environ, sandbox
+        self._folder, self._environ, self._sandbox, self._now = folder, environ, sandbox, now
         self._repository = Monorepo(folder / "shop", environ, began_at=int(now) - _HISTORY)
         self._truth: dict[str, tuple[str, ...]] = {}
         self._deployed: list[str] = []
@@ -81,11 +84,14 @@ class Story:
             self._truth[str(runs.PULL_ID_BASE + number)] = merged.services
             self._brought |= dict.fromkeys(merged.services, f"{runs.REPOSITORY}#{number}")
             self._import(merged, github_pull_id=runs.PULL_ID_BASE + number)
-            yield self._github_merge(merged)
+            folder = self._folder / f"github-{number}"
+            environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + number, folder)
+            if number == 1:
+                title = "GitHub: the run after the merge of pull request #1 begins"
+                yield self._run(title, environ, "--signals=pipeline-run", "--status=running")
+            yield self._github_merge(merged, environ)
 
-    def _github_merge(self, merged: Merged) -> Act:
-        folder = self._folder / f"github-{merged.number}"
-        environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + merged.number, folder)
+    def _github_merge(self, merged: Merged, environ: Mapping[str, str]) -> Act:
         self._deployed += merged.services
         how = {"merge": "with a merge commit", "squash": "by squashing", "rebase": "by rebasing"}[merged.method]
         title = f"GitHub: pull request #{merged.number} was merged {how}; the job deploys what changed"
@@ -119,7 +125,9 @@ class Story:
         with Forge(merge_requests={runs.REPOSITORY: [record]}) as forge:
             before = self._repository.git("rev-parse", "HEAD^1")
             environ = runs.gitlab(before, merged.merge_sha, 8001, forge.url, self._folder / "gitlab")
-            return self._run("GitLab: a push to main, after merge request !4 was merged", environ)
+            began = datetime.fromtimestamp(self._now - _PIPELINE, UTC).isoformat()
+            title = "GitLab: a push to main, after merge request !4 was merged"
+            return self._run(title, environ | {"CI_PIPELINE_CREATED_AT": began})
 
     def _on_a_laptop(self) -> Act:
         self._repository.git("switch", "--quiet", "--create", "draft")

@@ -9,6 +9,7 @@ const tabs = {
 };
 let ledger = null;
 let shown = "";
+let changes = 0;
 
 // Tabs
 
@@ -76,9 +77,9 @@ function overview() {
   const refused = newest.filter((entry) => entry.error).slice(0, 8);
   find("begin").hidden = ledger.received > 0;
   find("arrived").hidden = ledger.received === 0;
-  replaceWhenChanged(find("tiles"), JSON.stringify([shown.length, ledger.received, recent.length]), () => tiles(recent));
-  const changes = newest.filter((entry) => entry.method !== "GET").slice(0, 8);
-  replaceWhenChanged(find("newest"), JSON.stringify(changes), () => changes.map(arrival));
+  replaceWhenChanged(find("tiles"), `${changes} ${recent.length}`, () => tiles(recent));
+  const arrived = newest.filter((entry) => entry.method !== "GET").slice(0, 8);
+  replaceWhenChanged(find("newest"), JSON.stringify(arrived), () => arrived.map(arrival));
   replaceWhenChanged(find("refused"), JSON.stringify(refused), () => (refused.length ? refused.map(arrival) : [make("li", "soft", text("Nothing was refused."))]));
 }
 
@@ -167,6 +168,7 @@ async function refresh() {
     if (reply !== shown) {
       ledger = JSON.parse(reply);
       shown = reply;
+      changes += 1;
       settings();
       route();
     } else if (address()[0] === "overview") overview(); // minutes pass
