@@ -60,6 +60,9 @@ class Visit:
     def size(self, width, height):
         self._page.set_viewport_size({"width": width, "height": height})
 
+    def prefer(self, scheme):
+        self._page.emulate_media(color_scheme=scheme)
+
     def count(self, selector, number):
         expect(self._page.locator(selector)).to_have_count(number, timeout=MILLISECONDS)
 

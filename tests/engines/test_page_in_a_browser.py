@@ -236,9 +236,9 @@ def test_a_deployment_names_its_pull_requests_with_lead_times_and_leads_to_them(
     assert waits == ["not imported yet: no pull request of this commit is known"]
 
 
-def test_a_row_that_changes_keeps_open_what_was_opened(visit):
+def test_a_row_that_changes_keeps_the_focus_and_what_was_opened(visit):
     run = {"pipeline_name": "ci", "pipeline_source": "GitHub Actions", "reference_id": "r", "started_at": str(NOW)}
-    *_, summary, statuses, is_open, duration = visit(
+    *_, summary, statuses, is_open, focused, duration = visit(
         ["goto", "/#dx"],
         ["post", "/api/pipelineRuns.sync", run | {"status": "running"}],
         ["wait", "#runs summary"],
@@ -248,9 +248,11 @@ def test_a_row_that_changes_keeps_open_what_was_opened(visit):
         ["texts", "#runs summary"],
         ["texts", "#runs details .pill"],
         ["evaluate", "document.querySelector('#runs details').open"],
+        ["evaluate", "document.activeElement === document.querySelector('#runs summary')"],
         ["texts", "#runs td:nth-child(5)"],
     )
-    assert (summary, statuses, is_open) == (["2 notifications"], ["running", "failure"], True)
+    assert (summary, statuses) == (["2 notifications"], ["running", "failure"])
+    assert (is_open, focused) == (True, True)
     assert duration[0].endswith("1 h 1 min 1 s")
 
 
@@ -330,6 +332,12 @@ def test_nothing_is_cut_off_on_a_phone(visit, sandbox):
         )
     looks = [step for tab in TABS for step in (["goto", f"/#{tab}"], LISTENING, OVERFLOW)]
     assert visit(["size", 390, 844], *looks) == [0] * len(TABS)
+
+
+def test_the_page_follows_the_reader_s_choice_of_dark_or_light(visit):
+    paper = ["evaluate", "getComputedStyle(document.body).backgroundColor"]
+    light, dark = visit(["goto", "/"], ["prefer", "light"], paper, ["prefer", "dark"], paper)
+    assert (light, dark) == ("rgb(250, 249, 247)", "rgb(19, 20, 22)")
 
 
 def test_the_page_is_used_by_keyboard(visit, sandbox):

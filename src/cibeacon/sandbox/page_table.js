@@ -3,6 +3,7 @@
 // Everything the ledger holds is hostile: it enters the page as text and in no other way.
 
 const PAGE = 50;
+const FOCUSABLE = "a, summary, pre";
 const OPTIONS = 300; // of a filter; the search box reaches the rest
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -228,6 +229,7 @@ class Table {
   }
 
   fill(records) {
+    const focus = this.focused();
     const rows = new Map();
     for (const record of records) {
       const held = this.rows.get(record.key);
@@ -236,12 +238,20 @@ class Table {
     }
     this.rows = rows;
     const wanted = [...rows.values()].map((row) => row.element);
-    const wantedOnes = new Set(wanted);
-    for (const element of [...this.body.children]) if (!wantedOnes.has(element)) element.remove();
+    const staying = new Set(wanted);
+    for (const element of [...this.body.children]) if (!staying.has(element)) element.remove();
     wanted.forEach((element, index) => {
       // a row that stands where it should is not touched, so that it keeps the focus
       if (this.body.children[index] !== element) this.body.insertBefore(element, this.body.children[index] ?? null);
     });
+    if (focus && !focus.element.isConnected) rows.get(focus.key)?.element.querySelectorAll(FOCUSABLE)[focus.index]?.focus();
+  }
+
+  // where the focus is, so that a row that is made again gets it back
+  focused() {
+    const element = document.activeElement;
+    const [key, row] = [...this.rows].find(([, each]) => each.element.contains(element)) ?? [];
+    return row && { key, element, index: [...row.element.querySelectorAll(FOCUSABLE)].indexOf(element) };
   }
 
   row(record, before) {
