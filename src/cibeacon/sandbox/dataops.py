@@ -35,8 +35,7 @@ from cibeacon.sandbox.dataops_ledger import document
 from cibeacon.sandbox.dataops_script import Log, Script
 from cibeacon.sandbox.dataops_state import DataOpsState
 from cibeacon.sandbox.exchange import Answer, Request
-from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.mishaps import Mishap, Mishaps
+from cibeacon.sandbox.mishaps import Mishaps
 
 _STEPS = 10_000
 """Most steps that one request makes up for, so that a sandbox left alone for days wakes up at once."""
@@ -47,24 +46,20 @@ class DataOps:
 
     Args:
         account: what it holds before the first request.
-        ledger: where requests are noted.
         base: tells the sandbox's URL, without a trailing slash.
         clock: tells the Unix time in seconds.
-        log: called with the entry of each request.
     """
 
     def __init__(
         self,
         account: DataOpsAccount,
-        ledger: Ledger,
         base: Callable[[], str],
         clock: Callable[[], float] = time.time,
-        log: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.account = account
         self.mishaps = Mishaps()
         self._state = DataOpsState(account, clock)
-        self._ledger, self._base, self._clock, self._log = ledger, base, clock, log
+        self._base, self._clock = base, clock
         self._lock = RLock()
 
     def script(self, file: str, script: Script) -> None:
@@ -104,23 +99,15 @@ class DataOps:
             self._catch_up()
             return document(self._state)
 
-    def answer(self, request: Request) -> Answer | None:
-        """Judge a request, change what is held accordingly and note it; None when its answer gets lost."""
+    async def answer(self, request: Request, _scope: object) -> Answer:
+        """Judge a request, and change what is held accordingly."""
         with self._lock:
             path = request.path.removeprefix(dataops_routes.PREFIX).rstrip("/")
-            mishap = self.mishaps.next(request.method, path)
-            params: Mapping[str, Any] = {}
             self._catch_up()
             try:
-                params = dataops_params.read(request)
-                answer = self._instead(mishap, request) or self._handled(request, path, params)
+                return self._handled(request, path, dataops_params.read(request))
             except Refusal as refusal:
-                answer = refusal.answer()
-            self._note(request, params, answer)
-        return mishap.after(answer, self._base()) if mishap else answer
-
-    def _instead(self, mishap: Mishap | None, request: Request) -> Answer | None:
-        return mishap.instead(request, self._clock()) if mishap else None
+                return refusal.answer()
 
     def _handled(self, request: Request, path: str, params: Mapping[str, Any]) -> Answer:
         route, ids = dataops_routes.found(request.method, path)
@@ -142,15 +129,15 @@ class DataOps:
             if not self._state.step_due(seconds or 0.0):
                 return
 
-    def _note(self, request: Request, params: Mapping[str, Any], answer: Answer) -> None:
-        refused = answer.status >= 400
-        entry = self._ledger.note(
-            method=request.method,
-            path=request.path,
-            body=dataops_params.without_tokens(params) or None,
-            status=answer.status,
-            error=HTTPStatus(answer.status).phrase if refused else None,
-            message=failure(answer) if refused else None,
-        )
-        if self._log:
-            self._log(entry)
+
+def verdict(answer: Answer) -> tuple[str | None, str | None]:
+    """The error and the sentence of an answer."""
+    return (HTTPStatus(answer.status).phrase, failure(answer)) if answer.status >= 400 else (None, None)
+
+
+def remembered(request: Request) -> object:
+    """The parameters of a request, without tokens."""
+    try:
+        return dataops_params.without_tokens(dataops_params.read(request)) or None
+    except Refusal:
+        return None

@@ -8,13 +8,13 @@ from typing import Any
 
 from starlette.routing import Mount, Route
 
+from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dataops_routes, dci_routes, dx
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.conclusions import Conclusions
-from cibeacon.sandbox.dataops import DataOps
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
 from cibeacon.sandbox.dci_account import DciAccount
@@ -23,7 +23,7 @@ from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
-from cibeacon.sandbox.vendor import Journal, Vendor
+from cibeacon.sandbox.vendor import Journal, Vendor, of_app
 
 
 class Sandbox(Listener):
@@ -56,19 +56,27 @@ class Sandbox(Listener):
     ) -> None:
         self.ledger = Ledger(clock)
         self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
-        self.dataops = DataOps(dataops or DataOpsAccount(), self.ledger, lambda: self.url, clock, log)
+        self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), lambda: self.url, clock)
         self.flow = flow_app.Flow(flow or FlowAccount())
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self.dx = dx.Dx(account, self.ledger)
         self._conclusions = Conclusions(default_branch)
-        journal = Journal(self.ledger, clock, log)
+        journal = Journal(self.ledger, lambda: self.url, clock, log)
         described = {"/api": dx.create_app(self.dx), "": flow_app.create_app(self.flow)}
-        instabase = Vendor(described[""], flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
+        instabase = Vendor(of_app(described[""]), flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
+        dataops_vendor = Vendor(
+            self.dataops.answer,
+            dataops_routes.PREFIX,
+            self.dataops.mishaps,
+            journal,
+            dataops_app.verdict,
+            dataops_app.remembered,
+        )
         routes = [
             *(Route(path, instabase) for path in flow_app.PATHS),
-            Mount(dataops_routes.PREFIX, asgi(self.dataops.answer)),
+            Mount(dataops_routes.PREFIX, dataops_vendor),
             Mount(dci_routes.PREFIX, asgi(self._dci, self.dci.receives)),
-            Mount("/api", Vendor(described["/api"], "/api", self.dx.mishaps, journal, dx.verdict)),
+            Mount("/api", Vendor(of_app(described["/api"]), "/api", self.dx.mishaps, journal, dx.verdict)),
         ]
         super().__init__(create_app(routes, described, self.ledger, self.document))
 
