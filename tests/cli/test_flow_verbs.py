@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import github_step
-from cibeacon.sandbox.elsewhere import Elsewhere
 from cibeacon.sandbox.flow_account import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
 from cibeacon.sandbox.server import Sandbox
+from elsewhere import Elsewhere
 from faults import FaultServer, encrypted, hangs, self_signed
 from living import Living
 from processes import NOWHERE, cibeacon

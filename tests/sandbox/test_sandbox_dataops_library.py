@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from cibeacon.sandbox.dataops_script import Job, Log, Script
-from cibeacon.sandbox.elsewhere import Elsewhere
+from elsewhere import Elsewhere
 
 FILE = {"_PIPELINE_FILE_NAME": "full-ci.yml"}
 

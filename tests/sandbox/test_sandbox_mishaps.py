@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from cibeacon.sandbox.dataops_account import API, DataOpsAccount, Project, Token
-from cibeacon.sandbox.elsewhere import Elsewhere
 from cibeacon.sandbox.server import Sandbox
+from elsewhere import Elsewhere
 
 NOON = 1_700_000_000.0
 OPEN = {"PRIVATE-TOKEN": "sandbox-private-api"}

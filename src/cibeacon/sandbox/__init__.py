@@ -1,5 +1,7 @@
-"""Knows the systems that cibeacon tells, played on this machine with a memory and a web page. Does not know cibeacon.
+"""Knows the systems that cibeacon reports to, as they answer on this machine, with a memory and a web page. Does not know
+cibeacon.
 
-`server.Sandbox` plays DX, DCI, DataOps.live and Instabase Flow; `forge.Forge` plays the few questions that GitHub and
-GitLab are asked; `elsewhere.Elsewhere` is a host that nobody should be led to.
+`server.Sandbox` is DX, DCI, DataOps.live and Instabase Flow, one app each (`app`), served by uvicorn (`listener`). What
+they have in common, trouble on order and the ledger, is in `vendor`. `forge.Forge` answers what GitHub and GitLab are
+asked.
 """

@@ -16,7 +16,7 @@ https://docs.gitlab.com/api/rest/. In a test:
 A pipeline moves by steps. Without `step_seconds` in the account a step is over each time that the pipeline is asked for
 (`GET pipelines/ID`, `GET jobs/ID`, or with a job token its jobs), after the answer; with it, a step lasts that long by
 the sandbox's clock. `advance` works in both. What each job does is in `dataops_script`, the ids and tokens in
-`dataops_account`, what can go wrong on order in `mishaps`; another host to be led to is in `elsewhere`.
+`dataops_account`, what can go wrong on order in `mishaps`.
 """
 
 from __future__ import annotations
