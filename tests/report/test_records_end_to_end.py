@@ -129,7 +129,7 @@ def test_the_host_is_asked_once_whether_it_was(dx, tmp_path, host, record, body)
 )
 def test_what_the_host_calls_open_is_not_merged_whatever_a_person_says(dx, tmp_path, host, record):
     row, _ = on_a_host(dx, tmp_path, "--pr-merged", host=host, record=record)
-    assert row == ("skipped", "pull request #3 is not merged")
+    assert row == ("skipped", f"{'merge' if host == 'gitlab' else 'pull'} request #3 is not merged")
     assert sent(dx, "setPullServices") == []
 
 
