@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 import repositories
 
-for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # as under nohup: the processes of a test would ignore it, too
         signal.signal(_number, signal.SIG_DFL)
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
