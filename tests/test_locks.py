@@ -78,7 +78,7 @@ def test_a_package_has_one_version_in_all_locks_that_are_installed_together():
 
 
 def test_every_installation_of_a_lock_installs_the_lock_alone():
-    places = [*ROOT.glob("scripts/*"), ROOT / "Dockerfile", ROOT / ".ci/run"]
+    places = [*filter(Path.is_file, ROOT.glob("scripts/*")), ROOT / "Dockerfile", ROOT / ".ci/run"]
     places += [*ROOT.glob(".github/**/*.yml"), *ROOT.glob("templates/*.yml"), ROOT / "action.yml"]
     commands = [
         f"{place.name}: {line.strip()}"
