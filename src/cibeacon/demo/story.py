@@ -44,7 +44,7 @@ class Story:
         """The pull request that a service's deployment brought."""
 
     def acts(self) -> Iterator[Act]:
-        """Every act, each told when it is asked for."""
+        """Every act, each shown when it is asked for."""
         yield from self._merged_on_github()
         yield self._pushed_on_gitlab()
         yield self._on_a_laptop()
@@ -58,9 +58,9 @@ class Story:
             for pull, services in self._truth.items()
             if ledger["pull_services"].get(pull) != list(services)
         ]
-        told = sorted(deployment["service"] for deployment in ledger["deployments"].values())
-        if told != sorted(self._deployed):
-            found.append(f"deployments of {told}, the truth is {sorted(self._deployed)}")
+        announced = sorted(deployment["service"] for deployment in ledger["deployments"].values())
+        if announced != sorted(self._deployed):
+            found.append(f"deployments of {announced}, the truth is {sorted(self._deployed)}")
         brought = {
             ledger["deployments"][reference]["service"]: ", ".join(pull["key"] for pull in attribution["pull_requests"])
             for reference, attribution in ledger["attributions"].items()

@@ -183,7 +183,7 @@ def _is_link(name: str, folder: int) -> bool:
 
 
 Watch: TypeAlias = Callable[[Path, int], object]
-"""Told a file and how many of its bytes were read so far, from whatever thread reads it."""
+"""Called with a file and how many of its bytes were read so far, from whatever thread reads it."""
 
 
 BECAME_SHORTER = "the file became shorter while it was read"

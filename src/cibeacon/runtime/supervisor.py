@@ -73,7 +73,7 @@ class Link:
                 self._ended.append(CommandEnd(int(code), was_stopped == b"1", int(at), float(clock)))
                 break_off()
                 self._over.release()
-        leave_nothing()  # whoever could be told is gone
+        leave_nothing()  # the process that would read the answer is gone
         os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Knows what the imaginary DX account has on record before the first request. Does not know what was told since."""
+"""Knows what the imaginary DX account has on record before the first request. Does not know what was sent since."""
 
 from __future__ import annotations
 

@@ -72,5 +72,5 @@ def failure(answer: Answer) -> str | None:
         body = json.loads(answer.content)
     except ValueError:
         return None
-    told = (body.get("message") or body.get("error")) if isinstance(body, dict) else None
-    return told if isinstance(told, str) or told is None else json.dumps(told)
+    message = (body.get("message") or body.get("error")) if isinstance(body, dict) else None
+    return message if isinstance(message, str) or message is None else json.dumps(message)

@@ -91,7 +91,7 @@ class Pipeline:
     updated_at: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None
-    told: str = ""
+    reported: str = ""
     """What the pipeline's status was when it was last looked at."""
 
     def latest(self) -> Iterator[LiveJob]:
@@ -108,7 +108,7 @@ class Pipeline:
         words = self.script.statuses
         if words and self.finished_at is None:
             return words[min(self.steps - self.since, len(words) - 1)]
-        return self.told if words else composed(list(self.latest()))
+        return self.reported if words else composed(list(self.latest()))
 
 
 def composed(jobs: list[LiveJob]) -> str:
@@ -175,9 +175,9 @@ class Progress:
     def look(self, pipeline: Pipeline) -> None:
         """Note when a pipeline changes, begins and ends."""
         status, now = pipeline.status, self._now()
-        if status == pipeline.told:
+        if status == pipeline.reported:
             return
-        pipeline.told, pipeline.updated_at = status, now
+        pipeline.reported, pipeline.updated_at = status, now
         if pipeline.started_at is None and any(job.started_at is not None for job in pipeline.jobs):
             pipeline.started_at = now
         pipeline.finished_at = now if status in ENDED else None

@@ -83,19 +83,19 @@ def _place(params: dict[str, Any], name: str, inner: list[str], value: str) -> N
     if not inner:
         params[name] = value
     elif inner[0]:
-        told = params.setdefault(name, {})
-        if isinstance(told, dict):
-            _place(told, inner[0], inner[1:], value)
+        nested = params.setdefault(name, {})
+        if isinstance(nested, dict):
+            _place(nested, inner[0], inner[1:], value)
     else:
-        told = params.setdefault(name, [])
-        if not isinstance(told, list):
+        nested = params.setdefault(name, [])
+        if not isinstance(nested, list):
             return
         if inner[1:]:
-            if not told or not isinstance(told[-1], dict) or inner[1] in told[-1]:
-                told.append({})
-            told[-1][inner[1]] = value
+            if not nested or not isinstance(nested[-1], dict) or inner[1] in nested[-1]:
+                nested.append({})
+            nested[-1][inner[1]] = value
         else:
-            told.append(value)
+            nested.append(value)
 
 
 def without_tokens(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,8 +70,8 @@ def create(asked: Asked) -> Answer:
 
 
 def _started(asked: Asked, ref: str, source: str, user: str, variables: Mapping[str, str]) -> Answer:
-    told = variables or source in ("trigger", "pipeline")  # a trigger's payload is a variable itself
-    if told and not asked.project.variables_allowed:
+    has_variables = variables or source in ("trigger", "pipeline")  # a trigger's payload is a variable itself
+    if has_variables and not asked.project.variables_allowed:
         raise invalid({"base": ["Insufficient permissions to set pipeline variables"]})
     script = chosen(asked, ref, variables)
     order = Order(project=asked.project, script=script, ref=short(ref), source=source, user=user, variables=variables)
@@ -107,14 +107,16 @@ def short(ref: str) -> str:
 
 def pipelines(asked: Asked) -> Answer:
     """GET pipelines: newest first; children only when they are asked for."""
-    told = {name: asked.params.get(name) for name in ("status", "source", "order_by", "sort", "scope")}
+    filters = {name: asked.params.get(name) for name in ("status", "source", "order_by", "sort", "scope")}
     valid = {"status": STATUSES, "source": _SOURCES, "order_by": _ORDERS, "sort": ("asc", "desc")}
     valid["scope"] = (*_SCOPES, "branches", "tags")
-    if wrong := [f"{name} does not have a valid value" for name in valid if told[name] not in (None, *valid[name])]:
+    if wrong := [f"{name} does not have a valid value" for name in valid if filters[name] not in (None, *valid[name])]:
         raise parameters(*wrong)
     found = [one for one in asked.state.of(asked.project) if _wanted(asked.params, one)]
-    order = told["order_by"] or "id"
-    found.sort(key=lambda one: one.user if order == "user_id" else getattr(one, order), reverse=told["sort"] != "asc")
+    order = filters["order_by"] or "id"
+    found.sort(
+        key=lambda one: one.user if order == "user_id" else getattr(one, order), reverse=filters["sort"] != "asc"
+    )
     return paged(asked, found, lambda one: rows.pipeline(one, asked.base))
 
 
@@ -138,11 +140,11 @@ def _within(params: Mapping[str, Any], name: str, seconds: float) -> bool:
 
 
 def _time(params: Mapping[str, Any], name: str) -> float | None:
-    told = params.get(name)
-    if told is None:
+    text = params.get(name)
+    if text is None:
         return None
     try:
-        at = datetime.fromisoformat(str(told).replace(" ", "+"))
+        at = datetime.fromisoformat(str(text).replace(" ", "+"))
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise parameters(f"{name} is invalid") from None

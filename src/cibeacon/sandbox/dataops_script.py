@@ -16,7 +16,7 @@ LASTING = 10
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log: `content` over and over until there are `size` bytes of it; once when no size is told."""
+    """A log: `content` over and over until there are `size` bytes of it; once when no size is given."""
 
     content: bytes = field(repr=False)
     size: int = -1

@@ -189,7 +189,7 @@ class DataOpsState:
         job.pending_at, job.started_at, job.finished_at = then, then + 4, then + 64
         pipeline.jobs, self.jobs[job.id], self.pipelines[old.id] = [job], job, pipeline
         pipeline.started_at, pipeline.finished_at, pipeline.updated_at = then + 4, then + 64, then + 64
-        pipeline.told = old.status
+        pipeline.reported = old.status
 
 
 def _alive(pipeline: Pipeline) -> bool:

@@ -19,11 +19,11 @@ def trace(asked: Asked) -> Answer:
     """GET jobs/ID/trace: what there is of it so far."""
     one = asked.job()
     size = one.visible()
-    told = _RANGE.fullmatch(str(asked.request.headers.get("Range", "")).strip())
+    match = _RANGE.fullmatch(str(asked.request.headers.get("Range", "")).strip())
     ranges = asked.state.account.ranges
-    if told is None or ranges == "ignored" or (ranges == "archived" and one.finished_at is None):
+    if match is None or ranges == "ignored" or (ranges == "archived" and one.finished_at is None):
         return _part(one, 200, 0, size)
-    start, end = _bounds(told[1], told[2], size)
+    start, end = _bounds(match[1], match[2], size)
     if start >= end:
         return Answer(416, b"", _KIND, {"Content-Range": f"bytes */{size}"})
     return _part(one, 206, start, end, **{"Content-Range": f"bytes {start}-{end - 1}/{size}"})

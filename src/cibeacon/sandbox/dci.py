@@ -154,6 +154,6 @@ class Dci:
 def _remembered(request: Request, upload: Upload) -> object:
     """A JSON body, or of a file what its headers say and its size: neither signature nor content."""
     if name := request.headers.get("DCI-NAME"):
-        told = {"DCI-NAME": str(name), "DCI-MIME": request.headers.get("DCI-MIME"), "size": upload.size}
-        return told | {"DCI-JOB-ID": request.headers.get("DCI-JOB-ID")}
+        described = {"DCI-NAME": str(name), "DCI-MIME": request.headers.get("DCI-MIME"), "size": upload.size}
+        return described | {"DCI-JOB-ID": request.headers.get("DCI-JOB-ID")}
     return parse_json(upload.content()) if 0 < upload.size <= _SMALL else None

@@ -1,5 +1,5 @@
 """Knows what the imaginary DCI holds before the first request: a team, its remote CIs, topics and their components. Does
-not know what was told since.
+not know what was sent since.
 
 The vendor's server: https://github.com/redhat-cip/dci-control-server. Every id is fixed; those of RHEL-8.2, of the team
 and of the remote CI are the ids that DCI's API documentation shows.

@@ -22,8 +22,8 @@ class Refusal(Exception):
 
     def answer(self) -> Answer:
         """As JSON."""
-        told = {"message": self.message, "payload": dict(self.payload), "status_code": self.status}
-        return in_json(self.status, told)
+        body = {"message": self.message, "payload": dict(self.payload), "status_code": self.status}
+        return in_json(self.status, body)
 
 
 class Page(Exception):

@@ -26,7 +26,7 @@ class Asked:
 
     @property
     def account(self) -> DciAccount:
-        """What DCI holds beside what was told."""
+        """What DCI holds beside what was sent."""
         return self.state.account
 
     def json(self) -> object:
@@ -53,10 +53,10 @@ class Asked:
 
     def matched(self, etag: str, kind: str) -> None:
         """Raise unless If-Match names the etag: a stale one finds nothing."""
-        told = self.request.headers.get("If-Match")
-        if not told:
+        given = self.request.headers.get("If-Match")
+        if not given:
             raise Refusal(412, "'If-match' header must be provided")
-        if told.strip('"') != etag:
+        if given.strip('"') != etag:
             raise Refusal(404, f"{kind} not found")
 
 

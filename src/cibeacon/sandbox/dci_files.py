@@ -82,9 +82,9 @@ def _count(asked: Asked, job: Row, row: Row, junit: Junit) -> None:
         "successfixes": sum(before.get(case) is False for case, passed in junit.passed.items() if passed),
     }
     base = asked.state.base("result")
-    told = {"id": base["id"], "created_at": base["created_at"], "name": row["name"], "filename": row["name"]}
-    told |= {"file_id": row["id"], **{name: counts[name] for name in _COUNTS}}
-    asked.state.results.append(Tested(told, job["id"], junit.passed))
+    entry = {"id": base["id"], "created_at": base["created_at"], "name": row["name"], "filename": row["name"]}
+    entry |= {"file_id": row["id"], **{name: counts[name] for name in _COUNTS}}
+    asked.state.results.append(Tested(entry, job["id"], junit.passed))
 
 
 def _before(asked: Asked, job: Row, name: str) -> Mapping[str, bool]:

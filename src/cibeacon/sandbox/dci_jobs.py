@@ -78,7 +78,7 @@ def create(asked: Asked) -> Answer:
 
 
 def schedule(asked: Asked) -> Answer:
-    """POST /jobs/schedule: with the component of each type that was created last, or with one of each type as told."""
+    """POST /jobs/schedule: with the component of each type that was created last, or with one of each type as given."""
     body = schema.checked(asked.json(), _SCHEDULE, ["topic_id"])
     _may_make(asked)
     topic = _active(asked, body["topic_id"])
@@ -101,8 +101,8 @@ def job(asked: Asked) -> Answer:
     """GET /jobs/ID: everything, but of the files only those that are on no jobstate."""
     row, state = asked.job(), asked.state
     files = [one.row for one in state.files_of(row["id"]) if one.row["jobstate_id"] is None]
-    told = row | _around(asked, row) | {"jobstates": state.states_of(row["id"]), "files": files}
-    return in_json(200, {"job": told}, ETag=row["etag"])
+    document = row | _around(asked, row) | {"jobstates": state.states_of(row["id"]), "files": files}
+    return in_json(200, {"job": document}, ETag=row["etag"])
 
 
 def _around(asked: Asked, row: Row) -> Row:

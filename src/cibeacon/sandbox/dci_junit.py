@@ -42,8 +42,8 @@ class Junit:
 
     def counts(self) -> dict[str, int]:
         """Cases by outcome, their number, and the sum of their times in whole seconds."""
-        told = dict(zip(_OUTCOMES, self._counts, strict=True))
-        return {"total": sum(self._counts), **told, "time": round(self._seconds)}
+        counts = dict(zip(_OUTCOMES, self._counts, strict=True))
+        return {"total": sum(self._counts), **counts, "time": round(self._seconds)}
 
     def _parse(self, piece: bytes, last: bool) -> None:
         if self.error is not None:

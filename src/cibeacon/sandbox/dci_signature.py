@@ -82,10 +82,10 @@ def read(headers: Mapping[str, str]) -> Claim:
 def verify(claim: Claim, signed: Signed, secret: str, now: float) -> None:
     """Raise DCI's refusal unless the claim is fresh at `now` (Unix seconds) and right; age is looked at first."""
     try:
-        told = datetime.strptime(claim.timestamp, _TIMESTAMP).replace(tzinfo=UTC)
+        signed_at = datetime.strptime(claim.timestamp, _TIMESTAMP).replace(tzinfo=UTC)
     except ValueError:
         raise Page(500) from None
-    if abs(datetime.fromtimestamp(now, UTC) - told) > _TOLERANCE:
+    if abs(datetime.fromtimestamp(now, UTC) - signed_at) > _TOLERANCE:
         raise Refusal(400, "HmacMechanism failed: signature is expired")
     if not hmac.compare_digest(signature(claim, signed, secret).encode(), claim.signature.encode()):
         raise Refusal(400, "HmacMechanism failed: signature is invalid")

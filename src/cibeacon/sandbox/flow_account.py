@@ -1,5 +1,5 @@
 """Knows what the imaginary Instabase holds before the first request: tokens, contexts, their Flow pipelines and jobs. Does
-not know what was told since.
+not know what was sent since.
 
 The ids are those of https://instabase.com/docs/apis/flow-pipeline/ where it shows any.
 """

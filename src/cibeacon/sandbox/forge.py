@@ -125,23 +125,23 @@ class Forge(Listener):
         path = self._named(project)
         if path is None:
             return None
-        told = [one for one in self._merge_requests[path] if sha in _shas(one)]
-        payloads = [gitlab_merge_request(one, path, self._number(path), self.url) for one in told]
+        matches = [one for one in self._merge_requests[path] if sha in _shas(one)]
+        payloads = [gitlab_merge_request(one, path, self._number(path), self.url) for one in matches]
         return [_without(payload, "diff_refs", "changes_count") for payload in payloads]
 
     def _merge_request(self, project: str, iid: str) -> object:
         path = self._named(project)
         if path is None:
             return None
-        told = (one for one in self._merge_requests[path] if str(one["iid"]) == iid)
-        return next((gitlab_merge_request(one, path, self._number(path), self.url) for one in told), None)
+        matches = (one for one in self._merge_requests[path] if str(one["iid"]) == iid)
+        return next((gitlab_merge_request(one, path, self._number(path), self.url) for one in matches), None)
 
     def _diffs(self, project: str, iid: str) -> object:
         path = self._named(project)
-        told = next((one for one in self._merge_requests.get(path or "", ()) if str(one["iid"]) == iid), None)
-        if told is None:
+        record = next((one for one in self._merge_requests.get(path or "", ()) if str(one["iid"]) == iid), None)
+        if record is None:
             return None
-        files = told.get("files", ())[:MOST_MERGE_REQUEST_FILES]
+        files = record.get("files", ())[:MOST_MERGE_REQUEST_FILES]
         return [gitlab_diff(each, old=True, new=True) if isinstance(each, str) else each for each in files]
 
     def _compared_at_gitlab(self, project: str, query: str) -> object:
@@ -187,8 +187,8 @@ class Forge(Listener):
         if path is None:
             return None
         if what == "merge_requests":
-            told = self._merge_requests[path]
-            return forge_history.gitlab_merged(told, path, self._number(path), query, self.url)
+            requests = self._merge_requests[path]
+            return forge_history.gitlab_merged(requests, path, self._number(path), query, self.url)
         return forge_history.gitlab(self.past, path, what, query, self.url)
 
     def _commit_at_gitlab(self, project: str, revision: str) -> object:
@@ -202,19 +202,19 @@ class Forge(Listener):
     def _pulls_of(self, prefix: str, name: str, sha: str) -> object:
         if name not in self._pulls:
             return None
-        told = [one for one in self._pulls[name] if sha in _shas(one)]
-        payloads = [github_pull(one, name, self.url + prefix) for one in told]
+        matches = [one for one in self._pulls[name] if sha in _shas(one)]
+        payloads = [github_pull(one, name, self.url + prefix) for one in matches]
         return [_without(payload, "merged", "commits", "changed_files") for payload in payloads]
 
     def _pull(self, prefix: str, name: str, number: str) -> object:
-        told = (one for one in self._pulls.get(name, ()) if str(one["number"]) == number)
-        return next((github_pull(one, name, self.url + prefix) for one in told), None)
+        matches = (one for one in self._pulls.get(name, ()) if str(one["number"]) == number)
+        return next((github_pull(one, name, self.url + prefix) for one in matches), None)
 
     def _files(self, prefix: str, name: str, number: str) -> object:
-        told = next((one for one in self._pulls.get(name, ()) if str(one["number"]) == number), None)
-        if told is None:
+        record = next((one for one in self._pulls.get(name, ()) if str(one["number"]) == number), None)
+        if record is None:
             return None
-        files = told.get("files", ())[:MOST_PULL_FILES]
+        files = record.get("files", ())[:MOST_PULL_FILES]
         return [github_file(each, old=True, new=True) if isinstance(each, str) else each for each in files]
 
     def _compared_at_github(self, prefix: str, name: str, base: str, head: str) -> object:
@@ -246,11 +246,11 @@ _HUB_FILES = re.compile(_HUB_PULL.pattern + "/files")
 _HUB_COMPARE = re.compile(_HUB.pattern + r"/compare/([^/]+?)\.\.\.([^/]+)")
 
 
-def _shas(told: Mapping[str, Any]) -> set[str]:
+def _shas(record: Mapping[str, Any]) -> set[str]:
     """The commits that belong to a merge request or pull request."""
-    head = told.get("head") or {}
-    single = (told.get("sha"), told.get("merge_commit_sha"), told.get("squash_commit_sha"), head.get("sha"))
-    return {sha for sha in (*single, *told.get("commits", ()), *told.get("introduced", ())) if sha}
+    head = record.get("head") or {}
+    single = (record.get("sha"), record.get("merge_commit_sha"), record.get("squash_commit_sha"), head.get("sha"))
+    return {sha for sha in (*single, *record.get("commits", ()), *record.get("introduced", ())) if sha}
 
 
 def _without(payload: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 from cibeacon.sandbox.forge_payloads import github_pull, gitlab_merge_request
 
-Told: TypeAlias = Mapping[str, Any]
+Record: TypeAlias = Mapping[str, Any]
 
 
 @dataclass
@@ -26,9 +26,9 @@ class Past:
     `tag`, `at` and on GitLab `sha`; tags `name` and `sha`. `moments` are the times of commits. Times are ISO 8601.
     """
 
-    deployments: Mapping[str, Sequence[Told]] = field(default_factory=dict)
-    releases: Mapping[str, Sequence[Told]] = field(default_factory=dict)
-    tags: Mapping[str, Sequence[Told]] = field(default_factory=dict)
+    deployments: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    releases: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    tags: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     moments: Mapping[str, str] = field(default_factory=dict)
     refused: int = 0
     """So many requests are answered first with a rate limit that is over at once."""
@@ -38,7 +38,7 @@ class Past:
         return next((str(tag["sha"]) for tag in self.tags.get(name, ()) if tag["name"] == revision), revision)
 
 
-def github(past: Past, pulls: Sequence[Told], name: str, what: str, query: str, url: str) -> list[dict[str, Any]]:
+def github(past: Past, pulls: Sequence[Record], name: str, what: str, query: str, url: str) -> list[dict[str, Any]]:
     """One of GitHub's lists: `pulls`, `deployments`, `releases` or `tags`."""
     if what == "pulls":
         return github_closed(pulls, name, asked(query), url)
@@ -78,20 +78,20 @@ def github_deployments(past: Past, name: str, url: str) -> list[dict[str, Any]]:
 
 def github_statuses(past: Past, name: str, number: str, url: str) -> list[dict[str, Any]] | None:
     """https://docs.github.com/en/rest/deployments/statuses#list-deployment-statuses"""
-    told = next((each for each in past.deployments.get(name, ()) if str(each["id"]) == number), None)
-    if told is None:
+    deployment = next((each for each in past.deployments.get(name, ()) if str(each["id"]) == number), None)
+    if deployment is None:
         return None
     return [
         {
             "id": place,
             "state": each["state"],
-            "environment": told["environment"],
+            "environment": deployment["environment"],
             "description": "",
             "log_url": f"{url}/{name}/actions/runs/{number}",
             "created_at": each["created_at"],
             "updated_at": each["created_at"],
         }
-        for place, each in enumerate(told["statuses"], start=1)
+        for place, each in enumerate(deployment["statuses"], start=1)
     ]
 
 
@@ -126,7 +126,7 @@ def github_tags(past: Past, name: str, url: str) -> list[dict[str, Any]]:
     ]
 
 
-def github_closed(pulls: Sequence[Told], name: str, query: Mapping[str, str], url: str) -> list[dict[str, Any]]:
+def github_closed(pulls: Sequence[Record], name: str, query: Mapping[str, str], url: str) -> list[dict[str, Any]]:
     """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests"""
     found = [github_pull(each, name, url) for each in pulls]
     if query.get("state", "open") != "all":
@@ -195,7 +195,7 @@ def gitlab_tags(past: Past, path: str) -> list[dict[str, Any]]:
     ]
 
 
-def gitlab_merged(requests: Sequence[Told], path: str, number: int, queried: str, url: str) -> list[dict[str, Any]]:
+def gitlab_merged(requests: Sequence[Record], path: str, number: int, queried: str, url: str) -> list[dict[str, Any]]:
     """https://docs.gitlab.com/api/merge_requests/#list-project-merge-requests"""
     query = asked(queried)
     found = [gitlab_merge_request(each, path, number, url) for each in requests]
@@ -211,7 +211,7 @@ def gitlab_merged(requests: Sequence[Told], path: str, number: int, queried: str
 
 def asked(query: str) -> dict[str, str]:
     """A query string as names and values."""
-    return {unquote(name): told[-1] for name, told in parse_qs(query).items()}
+    return {unquote(name): values[-1] for name, values in parse_qs(query).items()}
 
 
 LAB_LISTS = re.compile(r"/api/v4/projects/([^/]+)/(merge_requests|deployments|releases|repository/tags)\?(.*)")

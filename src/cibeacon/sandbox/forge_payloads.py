@@ -1,4 +1,4 @@
-"""Knows the shape of GitHub's and GitLab's answers, and fills in what nobody told. Does not know who asked, or why."""
+"""Knows the shape of GitHub's and GitLab's answers, and fills in what is not given. Does not know who asked, or why."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def gitlab_project(path: str, number: int, url: str) -> dict[str, Any]:
     }
 
 
-def gitlab_merge_request(told: Mapping[str, Any], path: str, number: int, url: str) -> dict[str, Any]:
+def gitlab_merge_request(record: Mapping[str, Any], path: str, number: int, url: str) -> dict[str, Any]:
     """https://docs.gitlab.com/api/merge_requests/"""
     made_up = {
-        "id": number * 1000 + told["iid"],
+        "id": number * 1000 + record["iid"],
         "project_id": number,
-        "title": f"Merge request {told['iid']}",
+        "title": f"Merge request {record['iid']}",
         "state": "merged",
         "created_at": "2025-12-31T00:00:00Z",
-        "updated_at": told.get("merged_at") or "2025-12-31T00:00:00Z",
+        "updated_at": record.get("merged_at") or "2025-12-31T00:00:00Z",
         "merged_at": None,
         "source_branch": "feature",
         "target_branch": "main",
@@ -46,12 +46,12 @@ def gitlab_merge_request(told: Mapping[str, Any], path: str, number: int, url: s
         "sha": _ZERO,
         "merge_commit_sha": None,
         "squash_commit_sha": None,
-        "diff_refs": {"base_sha": None, "head_sha": told.get("sha", _ZERO), "start_sha": None},
-        "changes_count": _counted(len(told.get("files", ()))),
-        "references": {"full": f"{path}!{told['iid']}"},
-        "web_url": f"{url}/{path}/-/merge_requests/{told['iid']}",
+        "diff_refs": {"base_sha": None, "head_sha": record.get("sha", _ZERO), "start_sha": None},
+        "changes_count": _counted(len(record.get("files", ()))),
+        "references": {"full": f"{path}!{record['iid']}"},
+        "web_url": f"{url}/{path}/-/merge_requests/{record['iid']}",
     }
-    return made_up | {name: value for name, value in told.items() if name not in NOT_IN_THE_PAYLOAD}
+    return made_up | {name: value for name, value in record.items() if name not in NOT_IN_THE_PAYLOAD}
 
 
 def gitlab_commit(sha: str, parents: Sequence[str], path: str, url: str) -> dict[str, Any]:
@@ -124,10 +124,10 @@ def github_commit(sha: str, parents: Sequence[str], name: str, url: str) -> dict
     }
 
 
-def github_pull(told: Mapping[str, Any], name: str, url: str) -> dict[str, Any]:
+def github_pull(record: Mapping[str, Any], name: str, url: str) -> dict[str, Any]:
     """https://docs.github.com/en/rest/pulls/pulls; `base` and `head` are filled in field by field."""
-    number = told["number"]
-    merged = told.get("merged_at", "2026-01-01T00:00:00Z")
+    number = record["number"]
+    merged = record.get("merged_at", "2026-01-01T00:00:00Z")
     repository = github_repository(name, url)
     made_up = {
         "id": crc32(f"{name}#{number}".encode()),
@@ -140,14 +140,14 @@ def github_pull(told: Mapping[str, Any], name: str, url: str) -> dict[str, Any]:
         "created_at": "2025-12-31T00:00:00Z",
         "updated_at": merged or "2025-12-31T00:00:00Z",
         "merge_commit_sha": None,
-        "commits": len(told.get("commits", ())) or 1,
-        "changed_files": len(told.get("files", ())),
+        "commits": len(record.get("commits", ())) or 1,
+        "changed_files": len(record.get("files", ())),
     }
     ends = {
-        "base": {"ref": "main", "sha": _ZERO, "repo": repository, **told.get("base", {})},
-        "head": {"ref": "feature", "sha": _ZERO, "repo": repository, **told.get("head", {})},
+        "base": {"ref": "main", "sha": _ZERO, "repo": repository, **record.get("base", {})},
+        "head": {"ref": "feature", "sha": _ZERO, "repo": repository, **record.get("head", {})},
     }
-    return made_up | {field: value for field, value in told.items() if field not in NOT_IN_THE_PAYLOAD} | ends
+    return made_up | {field: value for field, value in record.items() if field not in NOT_IN_THE_PAYLOAD} | ends
 
 
 def github_file(path: str, *, old: bool, new: bool) -> dict[str, Any]:

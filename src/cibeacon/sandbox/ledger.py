@@ -109,7 +109,7 @@ class Ledger:
                 "requests": list(self._requests),
                 "pull_services": dict(self._pull_services),
                 "deployments": dict(self._deployments),
-                "pipeline_runs": {reference: fold(told) for reference, told in self._runs.items()},
-                "notifications": {reference: list(told) for reference, told in self._runs.items()},
+                "pipeline_runs": {reference: fold(notifications) for reference, notifications in self._runs.items()},
+                "notifications": {reference: list(notifications) for reference, notifications in self._runs.items()},
                 "pull_requests": dict(self._pulls),
             }
