@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from checkouts import shapes
-from cibeacon.sandbox.server import Sandbox
+from dx_records import records
 from processes import cibeacon
 
 SCRIPT = Path(__file__).parents[2] / "integrations/other/report.sh"
@@ -23,18 +22,6 @@ RUN = {
 REQUEST = {"COMMIT": "{head}", "BRANCH": "topic", "PULL_REQUEST": "7", "TARGET_BRANCH": "main"}
 PUSH = {"COMMIT": "{base}", "BRANCH": "main", "PREVIOUS_COMMIT": "{old}"}
 ID = "github.com/acme%2Fshop/pipelines/concourse/runs/ship%2F42/attempts/2"
-
-
-@pytest.fixture(scope="module")
-def checkouts(tmp_path_factory):
-    return shapes(tmp_path_factory.mktemp("checkouts"))
-
-
-@pytest.fixture
-def dx():
-    with Sandbox(token=TOKEN) as sandbox:
-        yield sandbox
-        assert sandbox.faults == []
 
 
 @pytest.fixture
@@ -53,10 +40,6 @@ def report(dx, checkouts, tmp_path):
         return json.loads(ended.stdout), shape.ids
 
     return report
-
-
-def records(dx):
-    return [entry["body"] for entry in dx.ledger.document()["requests"] if entry["path"] == "/api/pipelineRuns.sync"]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,8 @@ import re
 import urllib.request
 from pathlib import Path
 
-import pytest
 import yaml
 
-from cibeacon.sandbox.server import Sandbox
 from processes import cibeacon
 
 KIT = Path(__file__).parents[2] / "integrations/argocd"
@@ -29,13 +27,6 @@ IN_TEMPLATE = {
         '"https://argocd.example.com/applications/payments"',
 }  # fmt: skip
 """Go's expressions, and what they come to for one application."""
-
-
-@pytest.fixture
-def dx():
-    with Sandbox(token=TOKEN) as sandbox:
-        yield sandbox
-        assert sandbox.faults == []
 
 
 def requests(dx):

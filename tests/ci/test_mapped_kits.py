@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from checkouts import shapes
-from cibeacon.sandbox.server import Sandbox
+from dx_records import records
 from processes import cibeacon
 
 KITS = Path(__file__).parents[2] / "integrations"
@@ -30,22 +29,6 @@ OF_WORKFLOW = {
     "workflow.uid": UID, "workflow.name": "build-shop-x7k2f", "workflow.namespace": "ci",
     "workflow.creationTimestamp.RFC3339": "2023-11-14T22:13:20Z", "workflow.parameters.repository-url": URL,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def checkouts(tmp_path_factory):
-    return shapes(tmp_path_factory.mktemp("checkouts"))
-
-
-@pytest.fixture
-def dx():
-    with Sandbox(token=TOKEN) as sandbox:
-        yield sandbox
-        assert sandbox.faults == []
-
-
-def records(dx):
-    return [entry["body"] for entry in dx.ledger.document()["requests"] if entry["path"] == "/api/pipelineRuns.sync"]
 
 
 def documents(path):

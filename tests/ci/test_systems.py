@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from checkouts import shapes
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.detect import named
 from cibeacon.model.ci_systems import CI_SYSTEMS, recognise
-from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import load_settings
+from dx_records import records
 from processes import cibeacon
 
 FILES = sorted((Path(__file__).parent / "systems").glob("*.json"))
@@ -27,11 +26,6 @@ TOKEN = "sandbox-token-1"
 PASSWORD = "hunter2secret"
 """The password in a URL of a hostile case: it never comes out."""
 ALL = ("--dry-run", "--format", "json", "--dx-url", "acme", "--services", "services/{service}/")
-
-
-@pytest.fixture(scope="module")
-def checkouts(tmp_path_factory):
-    return shapes(tmp_path_factory.mktemp("checkouts"))
 
 
 def filled(value, ids):
@@ -122,12 +116,6 @@ class TestEndToEnd:
     """A report at the start and one in the last step, with the system's own variables and DX's settings alone."""
 
     @pytest.fixture
-    def dx(self):
-        with Sandbox(token=TOKEN) as sandbox:
-            yield sandbox
-            assert sandbox.faults == []
-
-    @pytest.fixture
     def report(self, name, dx, checkouts, tmp_path):
         def report(env, flags=(), checkout="main"):
             shape = checkouts(checkout)
@@ -167,11 +155,6 @@ class TestEndToEnd:
         report(run["start"])
         report(run["start"] | run["rerun"])
         assert len({record["reference_id"] for record in records(dx)}) == 2
-
-
-def records(dx):
-    """What DX was sent of pipeline runs, in order."""
-    return [entry["body"] for entry in dx.ledger.document()["requests"] if entry["path"] == "/api/pipelineRuns.sync"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
