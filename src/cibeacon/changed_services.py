@@ -15,10 +15,9 @@ from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.forge_client import ForgeClient
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Changes, PushedPRs, Unknown
-from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.report import Notice, Report
-from cibeacon.run import Run, named_services
+from cibeacon.run import Run, is_previewed, named_services
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
@@ -132,7 +131,7 @@ def identify(
     with closing(Repository(toplevel(env.cwd), env.environ, half)) as repository:
         repository.expect(*filter(None, (settings.change.base, settings.change.head)))
         context, notices = detect.read_context(settings, env.environ, repository)
-        unasked = sends and context.host == LOCAL and settings.core.dry_run is None and not settings.given("host")
+        unasked = sends and is_previewed(context, settings)
         dry_run = unasked or bool(settings.core.dry_run)
         notices = (*notices, _UNKNOWN_CI) if unasked and context.ci else notices
         run = Run(settings, detect.reported_run(context, settings), dry_run, deadline, notices=notices)

@@ -15,7 +15,7 @@ from cibeacon.manual_run import read_run
 from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.signals import PipelineRun
 from cibeacon.model.spool_record import Record
-from cibeacon.run import Run
+from cibeacon.run import Run, is_previewed
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, guarded
@@ -34,7 +34,7 @@ _MARGIN = 0.5
 _SHORTEST = 0.1
 _FOR_EVER = 1e8
 _WIDTH, _LONGEST_NAME = 1000, 200
-_UNKNOWN_CI = Notice("error", "this CI system is not known, so nothing was sent: set dry_run to false to send")
+_UNKNOWN_CI = Notice("error", "this CI system is not known, so nothing was sent: set host to its name (any word)")
 
 
 class CommandRun(NamedTuple):
@@ -111,7 +111,7 @@ class _CommandReport:
     def _read_run(self, settings: Settings) -> Run:
         """The run that the command is a part of. Outside CI nothing is sent, unless a person says so."""
         run = read_run(self._env, settings)
-        if run.context.host == "local" and settings.core.dry_run is None:
+        if is_previewed(run.context, settings):
             run = run._replace(dry_run=True, notices=(*run.notices, *([_UNKNOWN_CI] if run.context.ci else [])))
         self._run = run
         return run

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 from cibeacon.ci import detect
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.model.changes import Changes, PushedPRs, Unknown, given_services
+from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
@@ -63,6 +64,11 @@ class Run(NamedTuple):
         """The context, with the pull request that a push merged where it was one alone."""
         merged = self.pushed.pull_requests
         return self.context.with_pull_request(merged[0]) if len(merged) == 1 else self.context
+
+
+def is_previewed(context: Context, settings: Settings) -> bool:
+    """Whether nothing is sent unless a person asks for it: outside every CI system that is known or named."""
+    return context.host == LOCAL and settings.core.dry_run is None and not settings.given("host")
 
 
 def named_services(settings: Settings) -> Changes | None:

@@ -156,6 +156,12 @@ def test_outside_ci_nothing_is_sent_and_only_verbose_says_what_would_be(environ,
     assert only_run(dx)["status"] == "success"
 
 
+def test_on_a_ci_system_that_is_named_it_is_sent_as_a_report_is(environ, tmp_path, dx):
+    plain = {"PATH": PATH, **{name: environ[name] for name in ("CIBEACON_DX_URL", "DX_API_TOKEN", "CIBEACON_SPOOL")}}
+    observe(EXEC, ["true"], environ=plain | {"CIBEACON_HOST": "local"}, cwd=tmp_path)
+    assert only_run(dx)["status"] == "success"
+
+
 def test_a_ci_system_that_is_not_known_is_named_as_the_reason(environ, tmp_path, dx):
     plain = {"PATH": PATH, "CI": "true", "CIBEACON_DX_URL": dx.url, "DX_API_TOKEN": "good"}
     end = observe(EXEC, ["true"], environ=plain, cwd=tmp_path)
