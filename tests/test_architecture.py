@@ -61,7 +61,7 @@ STANDARD_DOORS = {
     },
     "xml": {"files.junit", "sandbox"},
     "fcntl": {"spool"},
-    "sqlite3": {"backfill.journal"},
+    "sqlite3": {"backfill.journal", "sandbox.store"},
 }
 LIBRARY_DOORS = {
     "requests": {"dataops", "http"},
