@@ -371,6 +371,13 @@ def test_a_port_that_is_taken_is_said_plainly(tmp_path):
     assert "Choose another with --port" in ended.err
 
 
+def test_a_file_that_holds_no_sandbox_is_said_plainly(tmp_path):
+    (tmp_path / "notes.txt").write_text("no database\n" * 100)
+    ended = cibeacon("sandbox", "--port=0", "--db=notes.txt", cwd=tmp_path)
+    assert ended.code == 1
+    assert "notes.txt: file is not a database. Choose another file with --db." in ended.err
+
+
 def test_the_demo_tells_the_whole_story_and_proves_it(tmp_path):
     ended = cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path)
     assert ended.code == 0, ended.out

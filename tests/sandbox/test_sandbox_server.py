@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from cibeacon.sandbox.flow_account import ASSIGNED_JOB, TOKEN
 from cibeacon.sandbox.server import Sandbox
 
 PULL = "/api/deployments.setPullServices"
@@ -246,3 +247,20 @@ def test_it_may_be_started_by_hand_and_stopped_twice(http):
 def test_a_port_in_use_is_an_error_of_the_caller(sandbox):
     with pytest.raises(OSError, match="in use"):
         Sandbox().start(port=urlsplit(sandbox.url).port)
+
+
+def test_a_file_keeps_what_arrived_for_the_next_sandbox(tmp_path, http):
+    known = []
+    for number in (1, 2):
+        sandbox = Sandbox(db=tmp_path / "kept.db", clock=lambda: 7.0)
+        with sandbox:
+            http.post(sandbox.url + PULL, json={"github_pull_id": number, "services": ["a"]})
+            job = {"job_id": ASSIGNED_JOB, "pipeline_ids": []}
+            context = {"IB-Context": "airline", "Authorization": f"Bearer {TOKEN}"}
+            assert http.post(f"{sandbox.url}/api/v1/jobs/pipelines", json=job, headers=context).json()["status"] == "OK"
+            known.append(http.get(sandbox.url + "/ledger").json())
+        sandbox.close()
+    assert known[1]["pull_services"] == {"1": ["a"], "2": ["a"]}
+    assert [entry["seq"] for entry in known[1]["requests"]] == [1, 2, 3, 4]
+    assert known[1]["flow"] == known[0]["flow"]
+    assert known[1]["flow"]["airline"]["jobs"][ASSIGNED_JOB] == []

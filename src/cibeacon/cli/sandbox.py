@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,10 +23,15 @@ _STEP = 2.0
 @click.command("sandbox")
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
 @click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that is good here.")
+@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="Keep what arrives in this SQLite file.")
 @click.pass_obj
-def command(env: Environment, /, port: int, token: str) -> int:
+def command(env: Environment, /, port: int, token: str, db: Path | None) -> int:
     """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
-    sandbox = Sandbox(token=token, log=lambda entry: _log(env, entry), dataops=DataOpsAccount(step_seconds=_STEP))
+    dataops = DataOpsAccount(step_seconds=_STEP)
+    try:
+        sandbox = Sandbox(token=token, log=lambda entry: _log(env, entry), dataops=dataops, db=db and env.cwd / db)
+    except OSError as error:
+        raise click.ClickException(f"{error}. Choose another file with --db.") from error
     try:
         sandbox.start(port)
     except OSError as error:
@@ -36,7 +42,7 @@ def command(env: Environment, /, port: int, token: str) -> int:
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
     say(env, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
     wait_for_interrupt(env)
-    sandbox.stop()
+    sandbox.close()
     return 0
 
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cibeacon.demo import job_log, runs
+from cibeacon.demo import gitlab, job_log, runs
 from cibeacon.demo.monorepo import Merged, Monorepo
 from cibeacon.sandbox.account import TOKEN
-from cibeacon.sandbox.forge import Forge
+from cibeacon.sandbox.listener import Listener
 from cibeacon.sandbox.server import Sandbox
 
 _SECONDS = 60
@@ -33,7 +33,7 @@ class Act:
 
 
 class Story:
-    """A sandbox, a forge and a monorepo in `folder`, and the runs that happen there; `now` is Unix seconds."""
+    """A sandbox and a monorepo in `folder`, and the runs that happen there; `now` is Unix seconds."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox, now: float) -> None:
         self._folder, self._environ, self._sandbox, self._now = folder, environ, sandbox, now
@@ -115,16 +115,9 @@ class Story:
         merged = self._repository.pull_request(4, "merge", [{"services/mail/smtp.py": "new\n"}], ("mail",))
         self._truth[f"{runs.REPOSITORY}#4"] = merged.services
         self._import(merged)
-        record = {
-            "iid": 4,
-            "state": "merged",
-            "merge_commit_sha": merged.merge_sha,
-            "sha": merged.head_sha,
-            "diff_refs": {"base_sha": merged.base_sha, "head_sha": merged.head_sha, "start_sha": merged.base_sha},
-        }
-        with Forge(merge_requests={runs.REPOSITORY: [record]}) as forge:
+        with Listener(gitlab.create_app(merged)) as host:
             before = self._repository.git("rev-parse", "HEAD^1")
-            environ = runs.gitlab(before, merged.merge_sha, 8001, forge.url, self._folder / "gitlab")
+            environ = runs.gitlab(before, merged.merge_sha, 8001, host.url, self._folder / "gitlab")
             began = datetime.fromtimestamp(self._now - _PIPELINE, UTC).isoformat()
             title = "GitLab: a push to main, after merge request !4 was merged"
             return self._run(title, environ | {"CI_PIPELINE_CREATED_AT": began})

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from threading import RLock
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
@@ -24,6 +23,7 @@ from cibeacon.sandbox.exchange import Answer
 from cibeacon.sandbox.flow_account import Context, FlowAccount, FlowPipeline
 from cibeacon.sandbox.mishaps import Mishaps, login_page
 from cibeacon.sandbox.safe_json import JSONAnswer
+from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v1"
 LISTING, UPDATE = "/flow/pipeline", "/jobs/pipelines"
@@ -48,11 +48,14 @@ class Assignment(BaseModel):
 class Flow:
     """Instabase with a memory; safe to use from many threads."""
 
-    def __init__(self, account: FlowAccount) -> None:
+    def __init__(self, account: FlowAccount, store: Store) -> None:
         self.account = account
         self.mishaps = Mishaps()
-        self._jobs = {name: {job: list(ids) for job, ids in one.jobs.items()} for name, one in account.contexts.items()}
-        self._lock = RLock()
+        self._lock = store.lock
+        self._jobs = store.table("flow_jobs")
+        """By context and job: the ids of its pipelines."""
+        for name, context in account.contexts.items():
+            self._jobs.setdefault(name, {job: list(ids) for job, ids in context.jobs.items()})
 
     def document(self) -> dict[str, Any]:
         """By context: its pipelines with id and name, and its jobs, each with the pipelines that it has now."""
@@ -77,10 +80,11 @@ class Flow:
     def assign(self, context: str, job_id: str, pipeline_ids: Sequence[str]) -> list[FlowPipeline]:
         """Set the pipelines of a job."""
         with self._lock:
-            if job_id not in self._jobs[context]:
+            jobs = self._jobs.get(context, {})
+            if job_id not in jobs:
                 raise FlowError(f"Job {job_id} does not exist")
             chosen = [self._assignable(context, one) for one in dict.fromkeys(pipeline_ids)]
-            self._jobs[context][job_id] = [one.id for one in chosen]
+            self._jobs[context] = jobs | {job_id: [one.id for one in chosen]}
             return chosen
 
     def _assignable(self, context: str, pipeline_id: str) -> FlowPipeline:

@@ -1,4 +1,4 @@
-"""Knows every request that came and what DX would hold after it, in memory. Does not know rules, HTTP or tokens.
+"""Knows every request that came and what DX would hold after it. Does not know rules, HTTP or tokens.
 
 How the notifications of a run become one record: https://help.getdx.com/en/articles/8691575-pipelines-api.
 """
@@ -6,10 +6,10 @@ How the notifications of a run become one record: https://help.getdx.com/en/arti
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any
+
+from cibeacon.sandbox.store import Store
 
 LADDER = ("unknown", "running", "success", "cancelled", "failure")
 """A run's status only climbs."""
@@ -42,20 +42,31 @@ class Ledger:
     `clock` tells the Unix time in seconds. The last `kept` requests are remembered, the state whole.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time, *, kept: int = 1000) -> None:
-        self._clock = clock
-        self._lock = Lock()
-        self._received = 0
-        self._requests: deque[dict[str, Any]] = deque(maxlen=kept)
-        self._pull_services: dict[str, list[str]] = {}
-        self._deployments: dict[str, dict[str, Any]] = {}
-        self._runs: dict[str, list[Mapping[str, Any]]] = {}
-        self._pulls: dict[str, Mapping[str, Any]] = {}
+    def __init__(self, clock: Callable[[], float] = time.time, store: Store | None = None, *, kept: int = 1000) -> None:
+        store = store or Store()
+        self._clock, self._lock, self._kept = clock, store.lock, kept
+        self._requests = store.table("requests")
+        self._pull_services = store.table("pull_services")
+        self._deployments = store.table("deployments")
+        self._runs = store.table("runs")
+        self._pulls = store.table("pull_requests")
+        self._received = int(next(reversed(list(self._requests)), "0"))
 
     def note(
-        self, *, method: str, path: str, body: object, status: int, error: str | None, message: str | None
-    ) -> dict[str, Any]:
-        """Remember a request and how it was answered; return the entry. Headers have no place in it."""
+        self,
+        *,
+        method: str,
+        path: str,
+        body: object,
+        status: int,
+        error: str | None,
+        message: str | None,
+        fault: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Remember a request and how it was answered; return the entry. Headers have no place in it.
+
+        `fault` is the trouble on order that the request met.
+        """
         with self._lock:
             self._received += 1
             entry = {
@@ -67,8 +78,10 @@ class Ledger:
                 "status": status,
                 "error": error,
                 "message": message,
+                **({"fault": fault} if fault else {}),
             }
-            self._requests.append(entry)
+            self._requests[str(self._received)] = entry
+            self._requests.pop(str(self._received - self._kept), None)
             return entry
 
     def add_services(self, pull: str, services: Iterable[str]) -> None:
@@ -78,27 +91,26 @@ class Ledger:
 
     def replace_services(self, pull: str, services: Iterable[str]) -> None:
         """Set the services of a pull request; none means that any service may claim it."""
-        with self._lock:
-            self._pull_services[pull] = sorted({*services})
+        self._pull_services[pull] = sorted({*services})
 
     def change_deployment(
         self, reference_id: str, change: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
     ) -> None:
         """Hold what `change` makes of the deployment held, None at first; nothing moves when it raises."""
         with self._lock:
-            self._deployments[reference_id] = dict(change(self._deployments.get(reference_id)))
+            self._deployments[reference_id] = change(self._deployments.get(reference_id))
 
     def notify(self, reference_id: str, notification: Mapping[str, Any]) -> None:
         """Add a notification to a run; times are Unix seconds as integers."""
         with self._lock:
-            self._runs.setdefault(reference_id, []).append(notification)
+            self._runs[reference_id] = [*self._runs.get(reference_id, ()), notification]
 
     def import_pulls(self, pulls: Mapping[str, Mapping[str, Any]], most: int) -> bool:
         """Hold merged pull requests by `repository#number`, in place of what was known of them; not more than `most`."""
         with self._lock:
             if len(self._pulls.keys() | pulls.keys()) > most:
                 return False
-            self._pulls |= pulls
+            self._pulls.update(pulls)
             return True
 
     def document(self) -> dict[str, Any]:
@@ -106,10 +118,10 @@ class Ledger:
         with self._lock:
             return {
                 "received": self._received,
-                "requests": list(self._requests),
+                "requests": list(self._requests.values()),
                 "pull_services": dict(self._pull_services),
                 "deployments": dict(self._deployments),
                 "pipeline_runs": {reference: fold(notifications) for reference, notifications in self._runs.items()},
-                "notifications": {reference: list(notifications) for reference, notifications in self._runs.items()},
+                "notifications": dict(self._runs),
                 "pull_requests": dict(self._pulls),
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.routing import Mount, Route
@@ -23,6 +24,7 @@ from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
+from cibeacon.sandbox.store import Store
 from cibeacon.sandbox.vendor import Journal, Vendor, of_app
 
 
@@ -39,6 +41,8 @@ class Sandbox(Listener):
         dci: what DCI holds, and whose signatures are good; the example of `dci_account` by default.
         dataops: what DataOps.live holds; the example of `dataops_account` by default.
         flow: what Instabase holds; the example of `flow_account` by default.
+        db: the file that keeps what arrived for the next sandbox; None keeps it in memory. Raises OSError where it
+            cannot be used.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class Sandbox(Listener):
         dci: DciAccount | None = None,
         dataops: DataOpsAccount | None = None,
         flow: FlowAccount | None = None,
+        db: Path | None = None,
     ) -> None:
-        self.ledger = Ledger(clock)
+        self._store = Store(db)
+        self.ledger = Ledger(clock, self._store)
         self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), lambda: self.url, clock)
-        self.flow = flow_app.Flow(flow or FlowAccount())
+        self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self.dx = dx.Dx(account, self.ledger)
         self._conclusions = Conclusions(default_branch)
@@ -84,6 +90,11 @@ class Sandbox(Listener):
         """Close every connection, wait for the server to end and forget the files; harmless when not started."""
         super().stop()
         self.dci.close()
+
+    def close(self) -> None:
+        """Stop, and let go of the file."""
+        self.stop()
+        self._store.close()
 
     def _dci(self, request: Request) -> Answer | None:
         assert isinstance(request.stream, Upload)  # noqa: S101 - which `receives` has made

@@ -51,7 +51,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file; nothing can be changed any more."""
-        self._file.close()
+        with self.lock:
+            self._file.close()
 
     def _table(self, name: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> Table[Any]:
         with self.lock:
