@@ -75,7 +75,7 @@ LIBRARY_DOORS = {
     "click": {"cli"},
     "fsspec": {"spool.object_store"},
     "rich": {"cli"},
-    "fastapi": {"sandbox"},
+    "fastapi": {"demo.gitlab", "sandbox"},
     "pydantic": {"sandbox"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
