@@ -54,6 +54,10 @@ class Visit:
     def texts(self, selector):
         return [" ".join(text.split()) for text in self._page.locator(selector).all_inner_texts()]
 
+    def contents(self, selector):
+        """Also of what is folded."""
+        return [" ".join(text.split()) for text in self._page.locator(selector).all_text_contents()]
+
     def evaluate(self, script):
         return self._page.evaluate(script)
 

@@ -48,12 +48,12 @@ def test_the_page_asks_nobody_else():
     assert "//" not in re.sub(r"^\s*// .*$|; // .*$", "", TEXT, flags=re.MULTILINE)
     addresses = set(re.findall(r"(?:src|href|action)=\"([^\"]*)\"", TEXT))
     assert {address for address in addresses if not address.startswith("#")} == {"data:,", "docs"}
-    assert set(re.findall(r"fetch\(([^,)]*)", TEXT)) == {'"ledger"', "path"}
-    assert set(re.findall(r"post\(\"([^\"]*)\"", TEXT)) == {
-        "sandbox/pull-requests",
-        "api/deployments.setPullServices",
-        "api/deployments.create",
+    assert set(re.findall(r"fetch\(([^,)]*)", TEXT)) == {
+        '"ledger"',
+        "FAULTS",
+        '`sandbox/stories/${button.id.replace("story-"',
     }
+    assert 'FAULTS = "sandbox/faults"' in TEXT
     assert "@import" not in TEXT
     assert "url(" not in TEXT
 

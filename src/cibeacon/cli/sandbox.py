@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.output import say
+from cibeacon.cli.spool_listing import SpoolListing
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.sandbox.account import TOKEN
@@ -24,12 +25,18 @@ _STEP = 2.0
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
 @click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that is good here.")
 @click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="Keep what arrives in this SQLite file.")
+@click.option("--spool", type=click.Path(path_type=Path), metavar="DIR", help="A spool folder, to show what waits in it.")
 @click.pass_obj
-def command(env: Environment, /, port: int, token: str, db: Path | None) -> int:
+def command(env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None) -> int:
     """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
-    dataops = DataOpsAccount(step_seconds=_STEP)
     try:
-        sandbox = Sandbox(token=token, log=lambda entry: _log(env, entry), dataops=dataops, db=db and env.cwd / db)
+        sandbox = Sandbox(
+            token=token,
+            log=lambda entry: _log(env, entry),
+            dataops=DataOpsAccount(step_seconds=_STEP),
+            db=db and env.cwd / db,
+            spool=SpoolListing(env, env.cwd / spool).document if spool else None,
+        )
     except OSError as error:
         raise click.ClickException(f"{error}. Choose another file with --db.") from error
     try:

@@ -1,11 +1,11 @@
-const MINUTES = 5;
 const tables = {
   deployments: new Table("deployments", deployments), pulls: new Table("pulls", pulls), runs: new Table("runs", runs),
   jobs: new Table("jobs", jobs), pipelines: new Table("pipelines", pipelines), schedules: new Table("schedules", schedules),
-  flows: new Table("flows", flows), requests: new Table("requests", requests),
+  flows: new Table("flows", flows), requests: new Table("requests", requests), spool: new Table("spool", spool),
 };
 const tabs = {
-  overview: [], dx: ["deployments", "pulls", "runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"], requests: ["requests"],
+  overview: [], dx: ["deployments", "pulls", "runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"],
+  requests: ["requests"], outage: ["spool"],
 };
 let ledger = null;
 let shown = "";
@@ -20,6 +20,7 @@ function route() {
     find(`tab-${name}`).hidden = name !== current;
     find(`to-${name}`).ariaCurrent = name === current ? "page" : null;
   }
+  if (current === asked) find(`to-${current}`).href = hash(current, parameters); // so that a tab comes back as it was left
   document.title = `${find(`to-${current}`).firstChild.textContent.trim()} – cibeacon sandbox`;
   if (!ledger) return;
   for (const name of tabs[current]) {
@@ -27,6 +28,7 @@ function route() {
     tables[name].show(parameters);
   }
   if (current === "overview") overview();
+  outage();
   const empty = tabs[current].length > 0 && tabs[current].every((name) => tables[name].all.length === 0);
   const start = find(`tab-${current}`).querySelector(".start");
   if (start && start.dataset.empty !== String(empty)) {
@@ -35,113 +37,13 @@ function route() {
   }
 }
 
-// Overview
-
-function tile(tab, number, words, odd) {
-  const inside = [span("figure", number.toLocaleString("en")), span("", words), odd ? span("odd", odd) : null];
-  return make("li", "", link(`#${tab}`, ...inside));
-}
-
-function tiles(recent) {
-  const records = (name) => tables[name].records(ledger);
-  const [out, went, all] = [records("deployments"), records("runs"), records("jobs")];
-  const count = (list, test) => list.filter(test).length;
-  const some = (number, words) => (number ? `${number.toLocaleString("en")} ${words}` : "");
-  const refused = count(recent, (entry) => entry.error);
-  return [
-    tile("requests", recent.length, `request${recent.length === 1 ? "" : "s"} in the last ${MINUTES} minutes`, some(refused, "refused")),
-    tile("dx", out.length, `deployment${out.length === 1 ? "" : "s"}`, some(count(out, (one) => one.attribution.waits), "waiting for pull requests")),
-    tile("dx", Object.keys(ledger.pull_requests).length, "pull requests", some(count(Object.values(ledger.pull_requests), (one) => one.imported && !one.deployed_by.length), "not deployed")),
-    tile("dx", went.length, `pipeline run${went.length === 1 ? "" : "s"}`, some(count(went, (run) => run.status === "failure"), "failed")),
-    tile("dci", all.length, `DCI job${all.length === 1 ? "" : "s"}`, some(count(all, (job) => ["failure", "error"].includes(job.status)), "failed")),
-    tile("dataops", Object.keys(ledger.dataops.pipelines).length, "DataOps.live pipelines", some(count(Object.values(ledger.dataops.pipelines), (one) => one.status === "failed"), "failed")),
-  ];
-}
-
-function arrival(entry) {
-  const to = link(hash("requests", { "requests.search": `request ${entry.seq}.` }), text(called(entry)));
-  const reason = entry.error ? span("reason", `${entry.error}${entry.message ? `: ${entry.message}` : ""}`) : second(gist(entry.body));
-  return make("li", "", pill(entry.error ? "failed" : "success", String(entry.status)), make("span", "what", to, text(" "), span("soft vendor", vendor(entry)), reason), when(entry.time));
-}
-
-function replaceWhenChanged(element, content, parts) {
-  if (element.dataset.content === content) return;
-  element.dataset.content = content;
-  element.replaceChildren(...parts());
-}
-
-function overview() {
-  const newest = ledger.requests.slice().reverse();
-  const since = Date.now() / 1000 - MINUTES * 60;
-  const recent = newest.filter((entry) => entry.time >= since);
-  const refused = newest.filter((entry) => entry.error).slice(0, 8);
-  find("begin").hidden = ledger.received > 0;
-  find("arrived").hidden = ledger.received === 0;
-  replaceWhenChanged(find("tiles"), `${changes} ${recent.length}`, () => tiles(recent));
-  const arrived = newest.filter((entry) => entry.method !== "GET").slice(0, 8);
-  replaceWhenChanged(find("newest"), JSON.stringify(arrived), () => arrived.map(arrival));
-  replaceWhenChanged(find("refused"), JSON.stringify(refused), () => (refused.length ? refused.map(arrival) : [make("li", "soft", text("Nothing was refused."))]));
-}
-
-// The two stories of DX's documentation: https://help.getdx.com/en/articles/7669458-deployments-api
-
-const on = (words) => Date.parse(words) / 1000;
-const commit = (letter) => letter.charCodeAt(0).toString(16).padEnd(40, "0");
-
-function merge(repository, number, merged, title) {
-  return { repository, number, base_ref: "main", merged_at: on(merged), merge_commit_sha: commit(title.slice(-1)), title, author: "story" };
-}
-
-function monorepo(repository, used) {
-  const changed = ["service_a", "service_b", "service_a"];
-  return {
-    pulls: changed.map((service, index) => merge(repository, index + 1, `2024-03-01T${index + 10}:00:00Z`, `Change ${service}: commit ${"ABC"[index]}`)),
-    services: used ? changed.map((service, index) => ({ repository, pull_number: index + 1, services: [service] })) : [],
-    deployments: [{ reference_id: `${repository}-1`, service: "service_a", repository, deployed_at: on("2024-03-01T12:01:00Z"), commit_sha: commit("C") }],
+function badges() {
+  const size = (records) => Object.keys(records).length;
+  const numbers = {
+    dx: size(ledger.deployments) + size(ledger.pipeline_runs), dci: size(ledger.dci.jobs), dataops: size(ledger.dataops.pipelines),
+    flow: Object.values(ledger.flow).reduce((sum, context) => sum + size(context.jobs), 0), requests: ledger.received, outage: ledger.spool?.waiting ?? 0,
   };
-}
-
-const stories = {
-  "story-commits": {
-    pulls: [..."ABCDE"].map((letter, index) => merge("story/commits", index + 1, `2024-0${index < 2 ? 2 : 5}-1${index}T10:00:00Z`, `Commit ${letter}`)),
-    services: [],
-    deployments: [["1", "2024-03-01", "B"], ["2", "2024-06-01", "E"]].map(([number, date, letter]) => ({ reference_id: `story/commits-${number}`,
-      service: "shop", repository: "story/commits", deployed_at: on(`${date}T00:00:00Z`), commit_sha: commit(letter) })),
-  },
-  "story-with": monorepo("story/with-services", true),
-  "story-without": monorepo("story/without-services", false),
-};
-
-async function post(path, body) {
-  const headers = { "Content-Type": "application/json", Authorization: "Bearer sandbox-token" };
-  const reply = await (await fetch(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
-  if (!reply.ok) throw new Error(`${reply.error}: ${reply.message ?? ""}`);
-}
-
-function conclusion({ pulls: merged, deployments: out }) {
-  const name = (key) => ledger.pull_requests[key]?.title ?? key;
-  const brought = out.map((one) => {
-    const all = ledger.attributions[one.reference_id].pull_requests.map(({ key, lead_time: lead }) => make("li", "", text(`#${key.split("#")[1]} ${name(key)}`), text(" "), span("lead", `${duration(lead)} after the merge`)));
-    const to = link(hash("dx", { "deployments.search": one.reference_id }), text(`Deployment ${one.reference_id.split("-").pop()} of ${one.service}`));
-    return make("div", "", make("p", "strong", to), make("ul", "", ...all));
-  });
-  const left = merged.map((one) => `${one.repository}#${one.number}`).filter((key) => !ledger.pull_requests[key]?.deployed_by.length);
-  const rest = left.length ? `Not deployed: ${left.map((key) => `#${key.split("#")[1]} ${name(key)}`).join(", ")}.` : "Every pull request is deployed.";
-  return [...brought, make("p", "soft", text(rest))];
-}
-
-async function play(id) {
-  const story = stories[id];
-  const result = find("conclusion");
-  try {
-    await post("sandbox/pull-requests", story.pulls);
-    for (const body of story.services) await post("api/deployments.setPullServices", body);
-    for (const body of story.deployments) await post("api/deployments.create", body);
-    await refresh();
-    result.replaceChildren(make("h3", "", text(find(id).textContent)), ...conclusion(story));
-  } catch (error) {
-    result.replaceChildren(make("p", "bad", text(`The sandbox did not take the story. ${error.message}`)));
-  }
+  for (const [name, number] of Object.entries(numbers)) find(`to-${name}`).querySelector(".badge").textContent = number ? number.toLocaleString("en") : "";
 }
 
 // Live
@@ -152,7 +54,7 @@ function settings() {
   const files = `# pipeline files:\n${ledger.dataops.files.map((file) => `#   ${file}`).join("\n")}`;
   find("dataops-settings").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n# and the token as it was printed where the sandbox started\n${files}`;
   find("flow-settings").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the token as it was printed where the sandbox started`;
-  const report = `export CIBEACON_DX_URL=${location.origin}\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1`;
+  const report = `export CIBEACON_DX_URL=${location.origin}\n# and DX_API_TOKEN as it was printed where the sandbox started\ncibeacon report --no-dry-run --run-id=1`;
   for (const element of document.querySelectorAll(".dx-settings")) element.textContent = report;
 }
 
@@ -162,16 +64,25 @@ function live(state, words) {
   find("live").textContent = words;
 }
 
+function announce(before) {
+  const fresh = ledger.requests.filter((entry) => entry.seq > before);
+  const refused = fresh.filter((entry) => entry.error).length;
+  if (fresh.length) find("news").textContent = `${plural(fresh.length, "new request")}${refused ? `, ${refused} refused` : ""}`;
+}
+
 async function refresh() {
   try {
     const reply = await (await fetch("ledger", { cache: "no-store" })).text();
     if (reply !== shown) {
+      const before = ledger?.received;
       ledger = JSON.parse(reply);
       shown = reply;
       changes += 1;
       settings();
+      badges();
       route();
-    } else if (address()[0] === "overview") overview(); // minutes pass
+      if (before !== undefined) announce(before);
+    } else if (find("to-overview").ariaCurrent) overview(); // minutes pass
     live("on", "listening");
   } catch (error) {
     live("off", error instanceof TypeError ? "not reachable" : "not readable");
@@ -185,11 +96,13 @@ async function poll() {
   setTimeout(poll, Math.max(1000, 9 * (performance.now() - start))); // a large ledger takes a tenth of the time at most
 }
 
-for (const id of Object.keys(stories)) find(id).addEventListener("click", () => play(id));
+find("skip").addEventListener("click", () => find("content").focus());
 addEventListener("hashchange", () => {
   route();
   const [asked] = [...address()[1].keys()];
-  find(asked?.split(".")[0])?.scrollIntoView();
+  const table = tables[asked?.split(".")[0]];
+  if (table) table.section.scrollIntoView();
+  else scrollTo(0, 0);
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 route();

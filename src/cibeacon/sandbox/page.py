@@ -12,6 +12,16 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
+_SCRIPTS = (
+    "page_table.js",
+    "page_parts.js",
+    "page_dx.js",
+    "page_vendors.js",
+    "page_requests.js",
+    "page_overview.js",
+    "page.js",
+)
+
 
 @cache
 def content() -> bytes:
@@ -43,7 +53,7 @@ def headers() -> Mapping[str, str]:
 
 
 def _script() -> str:
-    return "\n".join(map(_part, ("page_table.js", "page_rows.js", "page.js")))
+    return "\n".join(map(_part, _SCRIPTS))
 
 
 def _part(name: str) -> str:

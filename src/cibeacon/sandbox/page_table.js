@@ -7,6 +7,7 @@ const FOCUSABLE = "a, summary, pre";
 const OPTIONS = 300; // of a filter; the search box reaches the rest
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const find = (id) => document.getElementById(id);
 
 function make(name, className, ...inside) {
@@ -50,6 +51,16 @@ function when(seconds) {
   return titled(element, absolute.format(date));
 }
 
+const clock = (seconds) => timeOfDay.format(new Date(seconds * 1000));
+
+// The same without the direction, for what still waits.
+function since(seconds) {
+  const element = when(seconds);
+  element.dataset.since = "";
+  element.textContent = element.textContent.replace(" ago", "");
+  return element;
+}
+
 function exactly(seconds) {
   const element = when(seconds);
   element.className = "exact";
@@ -59,19 +70,23 @@ function exactly(seconds) {
 
 function refreshTimes() {
   for (const element of document.querySelectorAll("time:not(.exact)")) {
-    const words = ago(Date.parse(element.dateTime) / 1000);
+    const whole = ago(Date.parse(element.dateTime) / 1000);
+    const words = "since" in element.dataset ? whole.replace(" ago", "") : whole;
     if (element.textContent !== words) element.textContent = words;
   }
 }
 
-function duration(seconds) {
+function duration(seconds, units = 4) {
   if (seconds === null || seconds === undefined) return "–";
   if (Math.abs(seconds) < 10 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`.replace("-", "−");
   const all = Math.abs(Math.round(seconds));
-  const units = [[Math.floor(all / 86400), "d"], [Math.floor(all / 3600) % 24, "h"], [Math.floor(all / 60) % 60, "min"], [all % 60, "s"]];
-  const parts = units.filter(([amount]) => amount > 0).map(([amount, unit]) => `${amount} ${unit}`);
+  const amounts = [[Math.floor(all / 86400), "d"], [Math.floor(all / 3600) % 24, "h"], [Math.floor(all / 60) % 60, "min"], [all % 60, "s"]];
+  const first = amounts.findIndex(([amount]) => amount > 0);
+  const parts = amounts.slice(0, first + units).filter(([amount]) => amount > 0).map(([amount, unit]) => `${amount} ${unit}`);
   return (seconds < 0 ? "−" : "") + (parts.join(" ") || "0 s");
 }
+
+const roughly = (seconds) => duration(Math.round(seconds), 2);
 
 // The address after # is the state: #tab?table.search=…&table.page=2
 
@@ -132,8 +147,17 @@ class Table {
       return [name, select];
     }));
     const labels = Object.entries(this.selects).map(([name, select]) => make("label", "", span("", name), select));
-    this.bar = make("div", "controls", this.search, ...labels);
+    this.clear = make("button", "clear", text("Clear"));
+    this.clear.type = "button";
+    this.clear.ariaLabel = `Clear the search and the filters of ${this.unit}s`;
+    this.clear.addEventListener("click", () => remember(Object.fromEntries(this.narrowing().map((name) => [name, ""]))));
+    this.bar = make("div", "controls", this.search, ...labels, this.clear);
     return this.bar;
+  }
+
+  // what is in the address that leaves rows out
+  narrowing() {
+    return ["search", "page", ...Object.keys(this.filters)].map((part) => this.name(part)).filter((name) => address()[1].get(name));
   }
 
   table() {
@@ -214,6 +238,7 @@ class Table {
     this.count.textContent = matching === this.all.length ? matching.toLocaleString("en") : `${matching.toLocaleString("en")} of ${this.all.length.toLocaleString("en")}`;
     this.bar.hidden = this.all.length < 2 && ![...parameters.keys()].some((name) => name.startsWith(`${this.id}.`));
     this.none.hidden = matching > 0;
+    this.clear.hidden = this.narrowing().filter((name) => name !== this.name("page")).length === 0;
     this.pages.hidden = last === 1;
     this.range.textContent = `${from + 1}–${Math.min(from + PAGE, matching)} of ${matching.toLocaleString("en")}`;
     [this.before.disabled, this.after.disabled] = [this.page === 1, this.page === last];

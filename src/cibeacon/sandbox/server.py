@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
 from cibeacon.sandbox.store import Store
+from cibeacon.sandbox.stories import PATH as STORY_PATH
+from cibeacon.sandbox.stories import Stories
 from cibeacon.sandbox.vendor import Journal, Vendor, of_app
 
 
@@ -40,6 +42,7 @@ class Sandbox(Listener):
         clock: tells the Unix time in seconds.
         dci: what DCI holds, and whose signatures are good; the example of `dci_account` by default.
         dataops: what DataOps.live holds; the example of `dataops_account` by default.
+        spool: what waits in a spool folder, given the requests of the ledger; shown as `spool`.
         flow: what Instabase holds; the example of `flow_account` by default.
         db: the file that keeps what arrived for the next sandbox; None keeps it in memory. Raises OSError where it
             cannot be used.
@@ -58,9 +61,11 @@ class Sandbox(Listener):
         dataops: DataOpsAccount | None = None,
         flow: FlowAccount | None = None,
         db: Path | None = None,
+        spool: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] | None = None,
     ) -> None:
         self._store = Store(db)
         self.ledger = Ledger(clock, self._store)
+        self._spool = spool
         self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), lambda: self.url, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
@@ -79,6 +84,7 @@ class Sandbox(Listener):
             dataops_app.remembered,
         )
         routes = [
+            Route(STORY_PATH, Stories(token).play, methods=["POST"]),
             *(Route(path, instabase) for path in flow_app.PATHS),
             Mount(dataops_routes.PREFIX, dataops_vendor),
             Mount(dci_routes.PREFIX, asgi(self._dci, self.dci.receives)),
@@ -104,4 +110,5 @@ class Sandbox(Listener):
         """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         ledger = self.ledger.document()
-        return ledger | self._conclusions.of(ledger) | others
+        spool = self._spool(ledger["requests"]) if self._spool else None
+        return ledger | self._conclusions.of(ledger) | others | {"spool": spool}
