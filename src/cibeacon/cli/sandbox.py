@@ -25,7 +25,9 @@ _STEP = 2.0
 @click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
 @click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that is good here.")
 @click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="Keep what arrives in this SQLite file.")
-@click.option("--spool", type=click.Path(path_type=Path), metavar="DIR", help="A spool folder, to show what waits in it.")
+@click.option(
+    "--spool", type=click.Path(path_type=Path), metavar="DIR", help="A spool folder, to show what waits in it."
+)
 @click.pass_obj
 def command(env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None) -> int:
     """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
