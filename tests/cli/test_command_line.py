@@ -189,7 +189,7 @@ def test_so_is_version(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("verb", "words"), [
-    ("report", "Default: false, but true for cibeacon report outside"),
+    ("report", "Default: false; true for cibeacon report outside"),
     ("services", "Default: false."),
     ("replay", "Default: false."),
     ("dci start", "Default: false."),

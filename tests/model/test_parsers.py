@@ -131,12 +131,12 @@ def test_only_eight_words_are_booleans(text):
 
 @pytest.mark.parametrize("word", ["auto", "AUTO", "Auto"])
 def test_a_choice_is_taken_in_any_case(word):
-    assert parsers.choice("auto", "never")(word) == "auto"
+    assert parsers.Choice("auto", "never")(word) == "auto"
 
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="is none of auto, never"):
-        parsers.choice("auto", "never")("always")
+        parsers.Choice("auto", "never")("always")
 
 
 def test_choices_keep_their_order_and_drop_repeats():

@@ -9,17 +9,19 @@ import click
 from cibeacon.cli.lazy_group import Verb, Verbs
 
 VERBS: Mapping[str, Verb] = {
-    "deployments": Verb("backfill_send:deployments", "Send deployments from files."),
-    "pull-services": Verb("backfill_send:pull_services", "Send the services of pull requests from files."),
-    "pipeline-runs": Verb("backfill_send:pipeline_runs", "Send pipeline runs from files."),
-    "export": Verb("backfill_export:command", "Write such a file from history."),
+    "deployments": Verb("backfill_send:deployments", "Send past deployments from files."),
+    "pull-services": Verb(
+        "backfill_send:pull_services", "Send the changed services of merged pull requests from files."
+    ),
+    "pipeline-runs": Verb("backfill_send:pipeline_runs", "Send past pipeline runs from files."),
+    "export": Verb("backfill_export:command", "Write such a file from git or a forge's history."),
 }
 
 
 @click.group("backfill", cls=Verbs, verbs=VERBS)
 def command() -> None:
-    """Send history to DX from CSV or NDJSON files, restartable, each row once in effect; or write such files.
+    """Send history to DX from CSV or NDJSON files, or write such files.
 
-    The columns are the fields of the API's call. Exit codes: 0 all sent, 1 some rows were not, 2 a file or a setting
-    cannot be used.
+    The columns are the fields of DX's API. Sending can be interrupted and run again: no row counts twice. Exit codes: 0
+    all rows sent, 1 some rows not sent, 2 a file or setting cannot be used.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted
 from cibeacon.export.exporter import export
@@ -53,30 +54,39 @@ class Date(click.ParamType[int]):
         return seconds
 
 
-@click.command("export")
+@verb(
+    "export",
+    examples=(
+        "cibeacon backfill export deployments --from 2026-01-01 --to 2026-06-30 --output deployments.csv",
+        "cibeacon backfill export pull-services --from 2026-01-01 --to 2026-06-30 --source github",
+    ),
+)
 @click.argument("kind", type=click.Choice(["deployments", "pull-services"]))
-@click.option("--from", "since", type=Date(), required=True, help="The first day, or a time.")
-@click.option("--to", "until", type=Date(end=True), required=True, help="The last day, or a time just after the end.")
+@click.option("--from", "since", type=Date(), required=True, help="First day, or start time.")
+@click.option("--to", "until", type=Date(end=True), required=True, help="Last day, or end time (exclusive).")
 @click.option(
     "--source",
     type=click.Choice(["git", "github", "gitlab"]),
     default="git",
-    help="The clone alone, or a forge (its token in GITHUB_TOKEN or GITLAB_TOKEN). Default: git.",
+    show_default=True,
+    help="Where history is read from: the clone, or a forge (token in GITHUB_TOKEN or GITLAB_TOKEN).",
 )
 @click.option(
     "--of",
     type=click.Choice(["deployments", "releases", "tags", "merges"]),
-    help="What counts as a deployment. Default: tags on git, deployments on a forge.",
+    help="What counts as a deployment. Default: tags for git, deployments for a forge.",
 )
 @click.option("--output", type=click.Path(dir_okay=False), help="File to write. Default: standard output.")
-@click.option("--append", is_flag=True, help="Continue a file that was cut off, behind its last row.")
-@click.option("--branch", help="Branch whose history is read from git. Default: the default branch.")
-@click.option("--environment", help="Only deployments to this environment; of tags and merges, where they went.")
-@click.option("--tags", default="*", help="Only tags and releases that match, such as v*.")
+@click.option("--append", is_flag=True, help="Continue an incomplete --output file after its last row.")
+@click.option("--branch", help="Branch whose git history is read. Default: the default branch.")
+@click.option(
+    "--environment", help="Only deployments to this environment. For tags and merges: the environment to write."
+)
+@click.option("--tags", default="*", show_default=True, help="Only matching tags and releases, such as v*.")
 @click.option(
     "--pr-from-messages",
     is_flag=True,
-    help="Believe commits that name their pull request: merges, and on the default branch squashed ones.",
+    help="Take pull request numbers from commit messages: of merges, and on the default branch of squashed commits.",
 )
 @flags("core", "change", only=("config", "timeout", "allow_http", "repository", "services"))
 @click.pass_obj
@@ -90,7 +100,7 @@ def command(
     output: str | None,
     **arguments: Any,
 ) -> int:
-    """Write history as the CSV that cibeacon backfill sends. Exit code 1: some entries are left out."""
+    """Write history as a CSV file for `cibeacon backfill`. Exits 1 if some entries had to be left out."""
     options = ExportOptions(
         window=Window(since, until),
         source=source,

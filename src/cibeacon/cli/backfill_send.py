@@ -15,6 +15,7 @@ from cibeacon.backfill.shard import parse_shard
 from cibeacon.backfill.summary import SOME_FAILED, BackfillSummary
 from cibeacon.cli.backfill_view import ProgressView, show_summary
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.report_view import begin_output, guarded_code
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
@@ -32,17 +33,26 @@ MOST_WORKERS = 64
 def _command(kind: Kind) -> click.Command:
     """The command for one kind of file."""
 
-    @click.command(kind.name, help=_help(kind))
-    @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-    @click.option("--check", is_flag=True, help="Check every row and list all that is wrong; send nothing.")
-    @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=4, show_default=True, help="Connections.")
-    @click.option("--rps", type=click.FloatRange(0), default=10.0, show_default=True, help="Requests a second; 0: any.")
-    @click.option("--tz", metavar="ZONE", help="Zone of times without one: Europe/Berlin, UTC, +02:00.")
-    @click.option("--shard", metavar="I/N", help="Share of the rows, from 1/N. Default: CI_NODE_INDEX/CI_NODE_TOTAL.")
-    @click.option(
-        "--journal", metavar="FILE", help="Where to write what was sent; off for nowhere. Default: beside FILE."
+    examples = (
+        f"cibeacon backfill {kind.name} {kind.name}.csv",
+        f"cibeacon backfill {kind.name} {kind.name}.csv --check",
     )
-    @click.option("--failures", metavar="FILE", help="CSV for the rows that were not sent. Default: FILE.failed.csv.")
+
+    @verb(kind.name, help=_help(kind), examples=examples)
+    @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+    @click.option("--check", is_flag=True, help="Check all rows, list every problem, and send nothing.")
+    @click.option(
+        "--workers", type=click.IntRange(1, MOST_WORKERS), default=4, show_default=True, help="Number of connections."
+    )
+    @click.option(
+        "--rps", type=click.FloatRange(0), default=10.0, show_default=True, help="Requests per second; 0 is no limit."
+    )
+    @click.option("--tz", metavar="ZONE", help="Time zone of times that have none: Europe/Berlin, UTC, +02:00.")
+    @click.option("--shard", metavar="I/N", help="Send only part I of N. Default: CI_NODE_INDEX/CI_NODE_TOTAL.")
+    @click.option(
+        "--journal", metavar="FILE", help="File that records which rows were sent, or off. Default: beside FILE."
+    )
+    @click.option("--failures", metavar="FILE", help="CSV file for rows that were not sent. Default: FILE.failed.csv.")
     @flags("core", "output", "dx", only=_SETTINGS)
     @click.pass_obj
     def send(env: Environment, /, files: tuple[str, ...], **arguments: Any) -> int:
@@ -56,10 +66,10 @@ def _command(kind: Kind) -> click.Command:
 def _help(kind: Kind) -> str:
     columns = ", ".join(f"{column.name}{'*' if column.required else ''}" for column in kind.columns.values())
     return (
-        f"Send {kind.name.replace('-', ' ')} from CSV or NDJSON files, also gzipped; - is standard input.\n\n"
+        f"Send {kind.name.replace('-', ' ')} from CSV or NDJSON files, which may be gzipped; - is standard input.\n\n"
         f"Columns (* required): {columns}.\n\n"
-        "What was sent is written into a journal beside the file, so the same command goes on where it ended. Rows that "
-        "were not sent go into FILE.failed.csv: correct them there, and send that file. No file is written over."
+        "A journal beside the file records the rows that were sent, so you can run the same command again to continue. "
+        "Rows that were not sent go to FILE.failed.csv: fix them there and send that file. No file is overwritten."
     )
 
 

@@ -20,17 +20,17 @@ from cibeacon.settings import all_options, secret_values
 from cibeacon.settings.options import Option
 
 VERBS: Mapping[str, str] = {
-    "report": "Report this run to DX: services, deployments, status.",
-    "exec": "Run a command, and report how it ended.",
-    "replay": "Send signals that are waiting in the spool.",
-    "doctor": "Check what a report needs, and say what is wrong.",
+    "report": "Report this CI run: changed services, deployments, status.",
+    "exec": "Run a command and report how it ended.",
+    "replay": "Send the signals that are waiting in the spool.",
+    "doctor": "Check the setup, and say how to fix what is wrong.",
     "services": "Show which services changed, and why.",
-    "dci": "Report a DCI job step by step, and list what DCI has.",
-    "dataops": "Start pipelines of DataOps.live or GitLab, wait for them, list them.",
-    "flow": "Flow pipelines of Instabase: list them, set those of a job.",
-    "backfill": "Send history in bulk, or write it as files.",
-    "sandbox": "Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at.",
-    "demo": "Show the whole story here: sandbox, monorepo, merges, reports.",
+    "dci": "Report a DCI job step by step; list topics, components and jobs.",
+    "dataops": "Start DataOps.live or GitLab pipelines, wait for them, list them.",
+    "flow": "List Instabase Flow pipelines, and assign them to a job.",
+    "backfill": "Send past deployments, pull requests and runs from files.",
+    "sandbox": "Run a sandbox of the DX, DCI, DataOps.live and Instabase Flow APIs, with a web page.",
+    "demo": "Try everything on this machine: sandbox, sample monorepo, merges, reports.",
 }
 EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
 """The extra that a verb needs."""
@@ -40,11 +40,15 @@ EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
     "cibeacon",
     cls=Verbs,
     verbs={name: Verb(f"{name}:command", help, EXTRAS.get(name, "")) for name, help in VERBS.items()},
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples=("cibeacon services --services 'services/{service}/'", "cibeacon report --help"),
 )
 @click.version_option(__version__, prog_name="cibeacon", message="%(prog)s %(version)s")
 def cibeacon() -> None:
-    """Reports what a CI run did to DX, DCI and Instabase Flow, without ever breaking the build."""
+    """Report CI runs to DX (getdx.com), DCI and Instabase Flow. Reporting never fails the build.
+
+    docs: https://github.com/cibeacon/cibeacon
+    """
 
 
 _WIDTH = 200

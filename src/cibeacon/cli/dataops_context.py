@@ -35,7 +35,7 @@ _KEPT_IN_URLS = ":/?#[]@!&'()*+,;=%~"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 variable_option = click.option(
-    "--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the pipeline; may be repeated."
+    "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Variable for the pipeline. Repeatable."
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.dataops_context import DataopsVerb, dataops_flags, run
+from cibeacon.cli.help_page import verb as verb_command
 from cibeacon.cli.tables import Columns, details, record_table
 from cibeacon.dataops.access import Power
 from cibeacon.dataops.client import PAGE, ApiRecord, PipelinesClient
@@ -27,26 +28,28 @@ _JOBS = Columns(
     id="id", status="status", stage="stage", name="name", seconds="duration", pipeline="pipeline.id", url="web_url"
 )
 _FILTERS: Mapping[str, str] = {
-    "status": "Only of this status.",
-    "ref": "Only of this branch or tag.",
-    "sha": "Only of this commit.",
-    "source": "Only from this source, such as trigger, schedule or push.",
-    "username": "Only of this user.",
-    "scope": "running, pending, finished, branches or tags.",
-    "name": "Only of this name.",
-    "created-after": "Only made after this time (ISO 8601).",
-    "created-before": "Only made before this time.",
-    "updated-after": "Only changed after this time.",
-    "updated-before": "Only changed before this time.",
-    "order-by": "id, status, ref, updated_at or user_id.",
-    "sort": "asc or desc.",
+    "status": "Only pipelines with this status.",
+    "ref": "Only pipelines on this branch or tag.",
+    "sha": "Only pipelines for this commit.",
+    "source": "Only pipelines started by this source, such as trigger, schedule or push.",
+    "username": "Only pipelines started by this user.",
+    "scope": "Only these pipelines: running, pending, finished, branches or tags.",
+    "name": "Only pipelines with this name.",
+    "created-after": "Only pipelines created after this time (ISO 8601).",
+    "created-before": "Only pipelines created before this time (ISO 8601).",
+    "updated-after": "Only pipelines updated after this time (ISO 8601).",
+    "updated-before": "Only pipelines updated before this time (ISO 8601).",
+    "order-by": "Sort by id, status, ref, updated_at or user_id.",
+    "sort": "Sort order: asc or desc.",
 }
 """The filters of https://docs.gitlab.com/api/pipelines/#list-project-pipelines."""
 
 
 def _limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    limit = click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="Most rows.")
-    return click.option("--all", "every", is_flag=True, help="Every row, however many there are.")(limit(command))
+    limit = click.option(
+        "--limit", type=click.IntRange(min=1), default=30, show_default=True, help="Show at most this many rows."
+    )
+    return click.option("--all", "every", is_flag=True, help="Show all rows.")(limit(command))
 
 
 def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,27 +58,36 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("pipelines")
+@verb_command(
+    "pipelines",
+    examples=(
+        "cibeacon dataops pipelines --project 42 --status failed",
+        "cibeacon dataops pipelines --project 42 --ref main --limit 5 --format json",
+    ),
+)
 @_filter_options
 @_limit_options
 @dataops_flags(*_PROJECT)
 def pipelines_command(env: Environment, /, **arguments: Any) -> int:
-    """List the project's pipelines, the newest first."""
+    """List the project's pipelines, newest first."""
     filters = {name[7:]: arguments.pop(name) for name in list(arguments) if name.startswith("filter_")}
     filters = {name: value for name, value in filters.items() if value is not None}
     return _list(env, arguments, "pipelines", "read", _PIPELINES, lambda client: client.pipelines(filters))
 
 
-@click.command("jobs")
+@verb_command(
+    "jobs",
+    examples=("cibeacon dataops jobs 1234 --project 42", "cibeacon dataops jobs --project 42 --scope failed --all"),
+)
 @click.argument("pipeline", required=False, type=click.IntRange(min=1))
-@click.option("--scope", multiple=True, metavar="STATUS", help="Only jobs of this status; may be repeated.")
-@click.option("--include-retried", is_flag=True, help="Also attempts that were repeated (of one pipeline).")
+@click.option("--scope", multiple=True, metavar="STATUS", help="Only jobs with this status. Repeatable.")
+@click.option("--include-retried", is_flag=True, help="Also show attempts that were retried; needs PIPELINE.")
 @_limit_options
 @dataops_flags(*_PROJECT)
 def jobs_command(
     env: Environment, /, pipeline: int | None, scope: tuple[str, ...], include_retried: bool, **arguments: Any
 ) -> int:
-    """List the jobs of PIPELINE, or of the whole project, the newest first. A job token may do this, too."""
+    """List the jobs of PIPELINE or, without it, of the whole project, newest first. A CI job token is enough for this."""
     filters: dict[str, Any] = {"scope[]": list(scope)} if scope else {}
     if include_retried:
         filters["include_retried"] = "true"
@@ -118,7 +130,12 @@ def _list(
 def _show_command(kind: str, help: str, read: Callable[[PipelinesClient, int], ApiRecord]) -> click.Command:
     """The verb that shows one record of a kind."""
 
-    @click.command(kind, help=help)
+    examples = (
+        f"cibeacon dataops {kind} 1234 --project 42",
+        f"cibeacon dataops {kind} 1234 --project 42 --jq .{kind}.status",
+    )
+
+    @verb_command(kind, help=help, examples=examples)
     @click.argument("number", metavar=kind.upper(), type=click.IntRange(min=1))
     @dataops_flags(*_PROJECT)
     def command(env: Environment, /, number: int, **arguments: Any) -> int:
@@ -139,18 +156,20 @@ def _show_command(kind: str, help: str, read: Callable[[PipelinesClient, int], A
 
 pipeline_command = _show_command(
     "pipeline",
-    "Show PIPELINE. Exits 0 whatever its status is: wait is for that.",
+    "Show PIPELINE. Exits 0 whatever its status is; use wait to exit with its result.",
     PipelinesClient.pipeline,
 )
 job_command = _show_command("job", "Show JOB. Exits 0 whatever its status is.", PipelinesClient.job)
 
 
-@click.command("log")
+@verb_command(
+    "log", examples=("cibeacon dataops log 5678 --project 42", "cibeacon dataops log 5678 --project 42 --follow")
+)
 @click.argument("number", metavar="JOB", type=click.IntRange(min=1))
-@click.option("--follow", is_flag=True, help="Go on until the job is over.")
+@click.option("--follow", is_flag=True, help="Keep printing until the job has ended.")
 @dataops_flags(*_LOG)
 def log_command(env: Environment, /, number: int, follow: bool, **arguments: Any) -> int:
-    """Print the log of JOB: all of it, unless --log-limit is given. Nothing in it is obeyed by the runner."""
+    """Print the log of JOB, the whole log unless --log-limit is given. The runner does not run commands in it."""
     return run(env, arguments, lambda verb: _print_log(verb, number, follow=follow), waits=lambda _: True)
 
 

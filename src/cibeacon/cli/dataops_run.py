@@ -11,6 +11,7 @@ import click
 
 from cibeacon.cli.dataops_context import LAST_SECONDS, DataopsVerb, dataops_flags, run, safe_url, variable_option
 from cibeacon.cli.dataops_view import HEADS, WaitView, job_row, markdown
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.tables import table
 from cibeacon.dataops.access import PIPELINE_FILE, Access, Power
 from cibeacon.dataops.errors import ENDINGS, DataopsError, usage_error
@@ -24,17 +25,27 @@ from cibeacon.runtime.errors import OutOfTime
 
 _FAREWELL_SECONDS = 1.0
 """Seconds for canceling after a signal: the process is ended soon after it."""
+_WAIT = (
+    *("dataops_url", "dataops_project", "dataops_pipeline_id", "dataops_wait_timeout", "dataops_queue_timeout"),
+    *("dataops_on_manual", "dataops_cancel", "dataops_logs", "dataops_log_limit"),
+)
 _SCHEDULE = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_file", "dataops_variables")
 
 
-@click.command("trigger")
+@verb(
+    "trigger",
+    examples=(
+        "cibeacon dataops trigger --project 42 --ref main --pipeline-file full-ci.yml --wait",
+        "cibeacon dataops trigger --project acme/data --ref main --var FULL_REFRESH=true",
+    ),
+)
 @variable_option
 @dataops_flags()
 def trigger_command(env: Environment, /, **arguments: Any) -> int:
-    """Start a pipeline, once. With --wait follow it to its end, and exit as it ends.
+    """Start one pipeline. With --wait, wait for its end and exit with its result.
 
-    Whether one was started is never guessed: where the server gave no answer, the pipeline is looked up. With
-    --pipeline-id none is started, and that one is followed.
+    If the server does not answer, cibeacon looks the pipeline up instead of starting a second one. With --pipeline-id it
+    starts none and follows that one.
     """
 
     return run(
@@ -42,29 +53,42 @@ def trigger_command(env: Environment, /, **arguments: Any) -> int:
     )
 
 
-@click.command("wait")
+@verb(
+    "wait", examples=("cibeacon dataops wait 1234 --project 42", "cibeacon dataops wait 1234 --project 42 --logs all")
+)
 @click.argument("pipeline", required=False, type=click.IntRange(min=1))
-@dataops_flags()
+@dataops_flags(*_WAIT)
 def wait_command(env: Environment, /, pipeline: int | None, **arguments: Any) -> int:
-    """Wait for the end of PIPELINE, with its downstream pipelines, and exit as it ends."""
+    """Wait until PIPELINE and its downstream pipelines have ended, and exit with the result."""
     if pipeline:
         arguments["dataops_pipeline_id"] = str(pipeline)
     return run(env, arguments, _wait, waits=lambda _: True)
 
 
-@click.command("schedule")
-@click.option(
-    "--description", required=True, metavar="TEXT", help="What it is called; with the ref it tells schedules apart."
+@verb(
+    "schedule",
+    examples=(
+        "cibeacon dataops schedule --project 42 --ref main --description nightly --cron '0 1 * * *'",
+        "cibeacon dataops schedule --project 42 --ref main --description nightly --cron '0 1 * * *' --inactive",
+    ),
 )
-@click.option("--cron", required=True, metavar="TEXT", help='When, in five fields, such as "0 1 * * 5".')
-@click.option("--cron-timezone", metavar="TEXT", help="Time zone as the server knows it. Default: the server's, UTC.")
-@click.option("--active/--inactive", default=None, help="Whether it runs. Default: as it is; a new one does.")
+@click.option(
+    "--description",
+    required=True,
+    metavar="TEXT",
+    help="Name of the schedule. A schedule is identified by its description and ref.",
+)
+@click.option("--cron", required=True, metavar="TEXT", help='When to run: five cron fields, such as "0 1 * * 5".')
+@click.option("--cron-timezone", metavar="TEXT", help="Time zone of the cron fields. Default: UTC.")
+@click.option(
+    "--active/--inactive", default=None, help="Turn the schedule on or off. Default: on if new, else unchanged."
+)
 @variable_option
 @dataops_flags(*_SCHEDULE)
 def schedule_command(
     env: Environment, /, description: str, cron: str, cron_timezone: str | None, active: bool | None, **arguments: Any
 ) -> int:
-    """Make a schedule, or change the one of that description and ref. Run twice, there is still one."""
+    """Create a schedule, or update the one with this description and ref. Running it again creates no second one."""
 
     def work(verb: DataopsVerb) -> int:
         ref = verb.options.dataops_ref or ""

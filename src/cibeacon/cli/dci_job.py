@@ -11,6 +11,7 @@ import click
 
 from cibeacon import dci_steps, report_text
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.progress import progress
 from cibeacon.cli.report_view import Work, present
 from cibeacon.model import status_words
@@ -26,12 +27,12 @@ _RUN = [
     "run_id",
     "matrix",
     "job_run_id",
-    "source_url",
     "dci_url",
     "dci_client_id",
     "dci_job_id",
-    "dci_comment",
 ]
+_STATE = ("source_url", "dci_comment")
+"""What a state of the job says besides."""
 _JOB = (
     *("commit_sha", "pr_number", "head_branch", "pipeline_name"),
     *("dci_topic", "dci_components", "dci_latest_by", "dci_name", "dci_configuration", "dci_change_url", "dci_tags"),
@@ -66,35 +67,53 @@ def _parse_state(context: click.Context, parameter: click.Parameter, given: str)
         raise click.BadParameter(text) from error
 
 
-@click.command("start")
-@_job_flags(*_JOB)
+@verb(
+    "start",
+    examples=(
+        "cibeacon dci start --topic OCP-4.20",
+        "cibeacon dci start --topic OCP-4.20 --components ocp --tags nightly",
+    ),
+)
+@_job_flags(*_STATE, *_JOB)
 def start(env: Environment, /, **arguments: Any) -> int:
-    """Create a job and set it running; a second start in the same CI job goes on with the first one's.
+    """Create a job and mark it as running. A second start in the same CI job continues the same DCI job.
 
-    Its id is the output dci_job_id, and on GitLab the variable CIBEACON_DCI_JOB_ID of later jobs.
+    The job's id is the output dci_job_id; later GitLab jobs find it in the variable CIBEACON_DCI_JOB_ID.
     """
     flags = given(arguments)
     return _report(env, flags, lambda: dci_steps.start(env, flags))
 
 
-@click.command("state")
+@verb("state", examples=("cibeacon dci state running", "cibeacon dci state post-run --comment 'Collecting logs'"))
 @click.argument("status", callback=_parse_state)
-@_job_flags()
+@_job_flags(*_STATE)
 def state(env: Environment, /, status: str, **arguments: Any) -> int:
-    """Tell how the job stands: STATUS is a state of DCI's, or a CI system's own word for how the run ended."""
+    """Set the state of the job.
+
+    STATUS is new, pre-run, running, post-run, success, failure, killed or error, or the CI system's own word for how the
+    run ended.
+    """
     flags = given(arguments)
     return _report(env, flags, lambda: dci_steps.state(env, flags, status))
 
 
-@click.command("upload")
+@verb(
+    "upload",
+    examples=(
+        "cibeacon dci upload 'reports/**/*.xml'",
+        "cibeacon dci upload must-gather.log --name gather --mime text/plain",
+    ),
+)
 @click.argument("files", nargs=-1)
-@click.option("--name", metavar="TEXT", help="What DCI calls the file, where it is one.")
-@click.option("--mime", metavar="TYPE", callback=_parse_mime, help="Its type, such as application/junit or text/plain.")
+@click.option("--name", metavar="TEXT", help="Name of the file in DCI; for a single file.")
+@click.option(
+    "--mime", metavar="TYPE", callback=_parse_mime, help="MIME type of a single file, such as application/junit."
+)
 @_job_flags(*_FILES)
 def upload(env: Environment, /, files: tuple[str, ...], name: str | None, mime: str | None, **arguments: Any) -> int:
-    """Send FILES to the job: names, folders, or globs in quotes such as 'reports/**/*.xml'.
+    """Upload FILES to the job: names, folders, or quoted globs such as 'reports/**/*.xml'.
 
-    JUnit reports are recognised. A file that fails keeps no other from being sent.
+    JUnit reports are recognised. If one file fails, the others are still uploaded.
     """
     flags = given(arguments)
     if files:
@@ -107,11 +126,14 @@ def upload(env: Environment, /, files: tuple[str, ...], name: str | None, mime: 
     return _report(env, flags, work)
 
 
-@click.command("finish")
+@verb(
+    "finish",
+    examples=("cibeacon dci finish success", "cibeacon dci finish failure --files 'reports/*.xml'"),
+)
 @click.argument("status", callback=_parse_state)
-@_job_flags(*_FILES, "dci_key_values")
+@_job_flags(*_STATE, *_FILES, "dci_key_values")
 def finish(env: Environment, /, status: str, **arguments: Any) -> int:
-    """Send the files that --files names, then report how the job ended, even if files could not be sent.
+    """Upload the files named by --files, then report how the job ended, even if an upload failed.
 
     STATUS is success, failure, killed or error, or the CI system's own word: ${{ job.status }} or $CI_JOB_STATUS.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.query_view import QueryLines, show_query
 from cibeacon.cli.tables import Columns, details, field, record_table, table
 from cibeacon.model.identifiers import is_uuid
@@ -59,39 +60,50 @@ def _query_flags(*settings: str) -> Callable[[Any], Any]:
 
 def _list_flags(command: Callable[..., int]) -> Callable[..., int]:
     where = click.option(
-        "--where", multiple=True, metavar="NAME=VALUE", callback=_parse_where, help="Only rows that hold this value."
+        "--where",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_parse_where,
+        help="Only rows with this value. Repeatable.",
     )
-    limit = click.option("--limit", type=click.IntRange(min=1), metavar="NUMBER", help="At most so many rows.")
+    limit = click.option("--limit", type=click.IntRange(min=1), metavar="NUMBER", help="Show at most this many rows.")
     return where(limit(command))
 
 
-@click.command("whoami")
+@verb("whoami", examples=("cibeacon dci whoami", "cibeacon dci whoami --format json"))
 @_query_flags()
 def whoami(env: Environment, /, **arguments: Any) -> int:
-    """Show which remote CI signs, and for which teams: the quickest check of id, secret, clock and URL."""
+    """Show the remote CI that the credentials belong to, and its teams.
+
+    This is the quickest test of client id, secret, clock and URL.
+    """
     return show_query(env, given(arguments), "identity", dci_query.identity, _identity)
 
 
-@click.command("topics")
+@verb("topics", examples=("cibeacon dci topics", "cibeacon dci topics --where 'name=OCP-4*'"))
 @_list_flags
 @_query_flags()
 def topics(env: Environment, /, where: dict[str, str], limit: int | None, **arguments: Any) -> int:
-    """List the topics that this remote CI may use."""
+    """List the topics that the remote CI may use."""
     read = partial(dci_query.topics, wanted=dci_query.RowFilter(where, limit))
     return show_query(env, given(arguments), "topics", read, _list(_TOPICS))
 
 
-@click.command("components")
-@click.argument("topic")
-@click.option(
-    "--latest", is_flag=True, help="Only the latest of each type that is in use: the last released (see --latest-by)."
+@verb(
+    "components",
+    examples=(
+        "cibeacon dci components OCP-4.20 --latest",
+        "cibeacon dci components OCP-4.20 --where type=ocp --limit 5",
+    ),
 )
+@click.argument("topic")
+@click.option("--latest", is_flag=True, help="Show only the latest active component of each type. See --latest-by.")
 @_list_flags
 @_query_flags("dci_latest_by")
 def components(
     env: Environment, /, topic: str, latest: bool, where: dict[str, str], limit: int | None, **arguments: Any
 ) -> int:
-    """List the components of TOPIC (its name or id), the last released first."""
+    """List the components of TOPIC (a name or an id), the most recently released first."""
     if not can_be_queried(topic):
         raise click.BadParameter("DCI can look up no topic with a comma or an asterisk at its end: give its id")
     settings = load_settings(given(arguments), env.environ, {})
@@ -101,12 +113,15 @@ def components(
     return show_query(env, given(arguments), "components", read, _list(_COMPONENTS))
 
 
-@click.command("jobs")
+@verb(
+    "jobs",
+    examples=("cibeacon dci jobs --where status=failure", "cibeacon dci jobs 6cee7286-5d99-4a96-9949-200977f4be07"),
+)
 @click.argument("job_id", required=False, metavar="[ID]")
 @_list_flags
 @_query_flags()
 def jobs(env: Environment, /, job_id: str | None, where: dict[str, str], limit: int | None, **arguments: Any) -> int:
-    """List the team's jobs, the newest 20 unless --limit says otherwise; or show the job of one ID with its results."""
+    """List the team's newest jobs (20, or --limit), or show the job with this ID and its test results."""
     if job_id is None:
         read = partial(dci_query.jobs, wanted=dci_query.RowFilter(where, limit or _JOBS))
         return show_query(env, given(arguments), "jobs", read, _list(_JOB_LIST))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.output import say
 from cibeacon.cli.sandbox import wait_for_interrupt
 from cibeacon.cli.tables import table
@@ -17,13 +18,13 @@ from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.server import Sandbox
 
 
-@click.command("demo")
+@verb("demo", examples=("cibeacon demo", "cibeacon demo --serve"))
 @click.option("--serve", is_flag=True, help="Keep the sandbox and its page until Ctrl-C.")
 @click.pass_obj
 def command(env: Environment, /, serve: bool) -> int:
-    """Show the whole story here: a sandbox, a small real monorepo, merged pull requests, a push, a failing run.
+    """Try everything on this machine: a sandbox, a small monorepo, merged pull requests, a push and a failing run.
 
-    Exits 0 when the sandbox holds exactly what is true, and 1 otherwise.
+    Exits 0 if the sandbox received exactly what it should have, and 1 otherwise.
     """
     with (
         tempfile.TemporaryDirectory(prefix="cibeacon-demo-") as folder,

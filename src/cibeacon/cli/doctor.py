@@ -10,6 +10,7 @@ import click
 from cibeacon.checks import CheckResult
 from cibeacon.checks.table import IDS, matching
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import GRACE, answer
 from cibeacon.doctor import SECONDS, Diagnosis, diagnose
@@ -23,21 +24,35 @@ _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
 _WORDS = {"ok": "ok", "warn": "warned", "fail": "failed", "not-checked": "not checked"}
 
 
-@click.command("doctor")
+_COMMON = (
+    "dx_url",
+    "services",
+    "deploy_services",
+    "dci_topic",
+    "config",
+    "host",
+    "timeout",
+    "strict",
+    "format",
+    "verbose",
+)
+
+
+@verb("doctor", examples=("cibeacon doctor --offline", "cibeacon doctor --only dx --only settings"), common=_COMMON)
 @click.option(
-    "--only", multiple=True, metavar="ID", help="Only this check, or all that begin with this, such as dx. Repeatable."
+    "--only", multiple=True, metavar="ID", help="Run only this check, or all whose id starts with ID. Repeatable."
 )
 @click.option(
-    "--skip", multiple=True, metavar="ID", help="Leave out this check, or all that begin with this. Repeatable."
+    "--skip", multiple=True, metavar="ID", help="Skip this check, or all whose id starts with ID. Repeatable."
 )
-@click.option("--offline", is_flag=True, help="Open no connection.")
-@flags("core", "output", "change", "deploy", "run", "dx", "dci", "flow", "dataops")
+@click.option("--offline", is_flag=True, help="Do not connect to any server.")
+@flags("core", "output", "change", "deploy", "run", "forge", "dx", "dci", "flow", "dataops")
 @click.pass_obj
 def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], offline: bool, **arguments: Any) -> int:
-    """Check what a report needs: settings, CI system, checkout, service map, spool, network, credentials.
+    """Check what a report needs: settings, CI system, checkout, service map, spool, network and credentials.
 
-    It takes the flags of report and sees what report would see; nothing is sent or changed. It prints what is wrong, each
-    with what to do; with --verbose every check. It exits 1 where something cannot work, with --strict also for warnings.
+    Takes the flags of `cibeacon report` and `cibeacon dataops`. Sends and changes nothing. Prints each problem and how to
+    fix it; with --verbose also what is right. Exits 1 if something cannot work, with --strict also for a warning.
     https://github.com/cibeacon/cibeacon/blob/main/docs/doctor.md explains each check.
     """
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from cibeacon.cli.exec_line import FLAGS
+from cibeacon.cli.help_page import verb
 
 
 def _flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,14 +22,18 @@ def _flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("exec", options_metavar="[FLAGS]")
+@verb(
+    "exec",
+    options_metavar="[FLAGS]",
+    examples=("cibeacon exec -- make test", "cibeacon exec --name nightly --success-codes 0,3 -- ./sync.sh --all"),
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
 @_flags
 def command(**arguments: Any) -> NoReturn:
-    """Run a command and report it as a pipeline run: that it runs, and how it ended.
+    """Run a command, and report it as a pipeline run: that it is running, and how it ended.
 
-    The command's output, input, signals and exit code are as without cibeacon; what goes wrong here changes nothing.
-    All other settings are variables, such as CIBEACON_DX_URL. Outside CI this is a dry run.
+    Output, input, signals and exit code are those of the command; a problem with reporting never changes them. All other
+    settings are variables, such as CIBEACON_DX_URL. Outside CI this is a dry run.
     """
     del arguments
     raise click.UsageError("Give the command after two dashes, such as: cibeacon exec -- make test")

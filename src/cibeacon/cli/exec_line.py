@@ -21,17 +21,20 @@ class Flag(NamedTuple):
 
 
 FLAGS = (
-    Flag("--name", "Name of the run. Default: the CI job's name, else the program's.", "TEXT"),
-    Flag("--success-codes", "Exit codes that are reported as a success, such as 0,3. Default: 0.", "LIST"),
-    Flag("--kill-after", "Seconds from a signal that asks the command to stop until it is killed.", "SECONDS"),
-    Flag("--group", "Start a process group, and hand signals on to all of it. It cannot read a terminal then."),
-    Flag("--leave-running", "Leave the command running where cibeacon itself is killed (SIGKILL)."),
-    Flag("--hide-token", "Keep cibeacon's own secrets from the command."),
-    Flag("--report-timeout", "Seconds that reporting may take once the command has ended. Default: 5.", "SECONDS"),
-    Flag("--dry-run", "Send nothing."),
-    Flag("--no-dry-run", "Send outside CI, too."),
-    Flag("--quiet", "Say nothing, whatever happens."),
-    Flag("--verbose", "Say on stderr what was reported."),
+    Flag("--name", "Name of the run. Default: the name of the CI job, else of the program.", "TEXT"),
+    Flag("--success-codes", "Exit codes to report as a success, such as 0,3. Default: 0.", "LIST"),
+    Flag("--kill-after", "Seconds between asking the command to stop and killing it. Default: never.", "SECONDS"),
+    Flag(
+        "--group",
+        "Run the command in its own process group and forward signals to all of it. It cannot read from a terminal then.",
+    ),
+    Flag("--leave-running", "Leave the command running if cibeacon itself is killed (SIGKILL)."),
+    Flag("--hide-token", "Hide cibeacon's own secrets from the command."),
+    Flag("--report-timeout", "Seconds that reporting may take after the command has ended. Default: 5.", "SECONDS"),
+    Flag("--dry-run", "Show what would be sent; send nothing."),
+    Flag("--no-dry-run", "Send outside CI as well."),
+    Flag("--quiet", "Print nothing."),
+    Flag("--verbose", "Print on stderr what was reported."),
 )
 _BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 _MEANINGS = {"LIST": "list of exit codes", "SECONDS": "number of seconds"}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import HelpPage
 from cibeacon.cli.output import say
 from cibeacon.cli.query_view import show_query
 from cibeacon.cli.report_view import present
@@ -33,18 +34,31 @@ _WIDTH = 400
 
 @click.group("flow")
 def command() -> None:
-    """Flow pipelines of Instabase: who reviews the documents of a job.
+    """List Instabase Flow pipelines, and assign pipelines to a job: they decide who reviews its documents.
 
-    Give flow_url, and the token as the variable CIBEACON_FLOW_TOKEN; flow_context names the organisation or user.
+    The token is the variable CIBEACON_FLOW_TOKEN; --context names the organisation or user.
     """
 
 
-@command.command("list")
-@click.option("--name", default="*", metavar="GLOB", help="Only pipelines whose name fits, such as 'claims-*'.")
+@command.command(
+    "list",
+    cls=HelpPage,
+    examples=(
+        "cibeacon flow list --url https://www.instabase.com",
+        "cibeacon flow list --name 'claims-*' --format json",
+    ),
+)
+@click.option(
+    "--name",
+    default="*",
+    metavar="GLOB",
+    show_default=True,
+    help="Only pipelines whose name matches, such as 'claims-*'.",
+)
 @flags("core", "output", "flow", only=_SETTINGS, short="flow_")
 @click.pass_obj
 def listing(env: Environment, /, name: str, **arguments: Any) -> int:
-    """List the pipelines that the token sees, each with what it may do there: the quickest check of token and context."""
+    """List the pipelines that the token can see, with its permissions. The quickest test of token and context."""
     path = load_settings(given(arguments), env.environ, {}).flow.flow_list_path
 
     def read(result: SinkRows) -> Exchange:
@@ -53,18 +67,23 @@ def listing(env: Environment, /, name: str, **arguments: Any) -> int:
     return show_query(env, given(arguments), "pipelines", read, _lines, flow.NAME)
 
 
-@command.command("assign")
+@command.command(
+    "assign",
+    cls=HelpPage,
+    examples=("cibeacon flow assign 4711 --pipeline claims-review", "cibeacon flow assign 4711 --clear"),
+)
 @click.argument("job", required=False, metavar="[JOB]")
 @click.option(
-    "--pipeline", "names", multiple=True, metavar="NAME|UUID", help="A pipeline that the job shall have; once for each."
+    "--pipeline", "names", multiple=True, metavar="NAME|UUID", help="Pipeline to assign to the job. Repeatable."
 )
-@click.option("--clear", is_flag=True, help="Take all pipelines from the job.")
+@click.option("--clear", is_flag=True, help="Remove all pipelines from the job.")
 @flags("core", "output", "flow", only=(*_SETTINGS, "spool", "verbose"), short="flow_")
 @click.pass_obj
 def assign(env: Environment, /, job: str | None, names: tuple[str, ...], clear: bool, **arguments: Any) -> int:
-    """Set the pipelines of JOB (setting flow_job_id) to exactly those that are named, and check what it has then.
+    """Replace the pipelines of JOB (setting flow_job_id) with those given, and check the result.
 
-    Without --pipeline they are those of the setting flow_pipelines. A name that several pipelines have is refused.
+    Without --pipeline, the pipelines in the setting flow_pipelines are assigned. A name that several pipelines share is
+    rejected.
     """
     flags = given(arguments)
     if clear and names:

@@ -5,6 +5,9 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
+
+from cibeacon.cli.help_page import HelpPage
 
 
 class Verb(NamedTuple):
@@ -19,7 +22,7 @@ class Verb(NamedTuple):
     extra: str = ""
 
 
-class Verbs(click.Group):
+class Verbs(HelpPage, click.Group):
     """A group that imports a command when it is called."""
 
     def __init__(self, *arguments: Any, verbs: Mapping[str, Verb], **more: Any) -> None:
@@ -45,6 +48,18 @@ class Verbs(click.Group):
                 f"{name} needs {error.name}, which is not installed. Install it: pip install 'cibeacon[{verb.extra}]'"
             ) from error
         return command
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs and flags that begin so. Imports no verb, and needs no extra."""
+        verbs = [
+            CompletionItem(name, help=verb.help) for name, verb in self._verbs.items() if name.startswith(incomplete)
+        ]
+        return [*verbs, *click.Command.shell_complete(self, context, incomplete)]
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The flags, and the verbs below."""
+        super().format_options(context, formatter)
+        self.format_commands(context, formatter)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs for --help."""

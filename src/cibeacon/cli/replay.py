@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.report_view import present
 from cibeacon.replay import replay
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import SINK_GROUPS, load_settings
 
 
-@click.command("replay")
+@verb("replay", examples=("cibeacon replay", "cibeacon replay --strict spool/ 'old-spool/*.ndjson'"))
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @flags(
     "core",
@@ -25,10 +26,11 @@ from cibeacon.settings import SINK_GROUPS, load_settings
 )
 @click.pass_obj
 def command(env: Environment, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
-    """Send signals that wait in the spool: files, folders, globs, or - for standard input; by default this host's spool.
+    """Send the signals that are waiting in the spool.
 
-    Every signal is sent as it was written, byte for byte. What is delivered leaves its file; what vendors refuse for
-    what it says is set aside beside it. Two replays at once do no harm.
+    PATH is a file, a folder, a glob, or - for standard input; without one, this machine's spool is sent. Signals are sent
+    exactly as they were written. A delivered signal is removed from its file; one that the vendor rejects is moved to
+    a second file beside it. Running two replays at the same time is safe.
     """
     values = given(arguments)
     return present(env, load_settings(values, env.environ, {}), lambda: replay(env, values, paths)).exit_code

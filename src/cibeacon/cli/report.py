@@ -5,18 +5,27 @@ from __future__ import annotations
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.report_view import run_report
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings import SINK_GROUPS
 
+_COMMON = ("dx_url", "services", "deploy_services", "environment", "status", "signals")
 
-@click.command("report")
-@flags("core", "output", "change", "deploy", "run", "forge", *SINK_GROUPS, dry_run_outside_ci=True)
+
+@verb(
+    "report",
+    examples=("cibeacon report --dx-url acme --services 'services/{service}/'", "cibeacon report --status success"),
+    common=(*_COMMON, "dry_run", "strict", "format", "verbose"),
+)
+@flags(
+    *("core", "output", "change", "deploy", "run", "forge", *SINK_GROUPS), but=("on_unknown",), dry_run_outside_ci=True
+)
 @click.pass_obj
 def command(env: Environment, /, **arguments: str | bool | None) -> int:
-    """Report this run to DX, DCI and Instabase: services, deployments, its status, jobs and their files, reviewers.
+    """Report this CI run: changed services of merged pull requests, deployments, and how the run ended.
 
-    Secrets have no flag: give them as DX_API_TOKEN, DCI_API_SECRET and CIBEACON_FLOW_TOKEN. Outside CI this is a dry
-    run. It always exits 0, unless --strict is given and something failed.
+    Secrets have no flag: set the variables DX_API_TOKEN, DCI_API_SECRET or CIBEACON_FLOW_TOKEN. Outside CI this is a
+    dry run. The exit code is 0 whatever happens; with --strict it is 1 when something was not reported.
     """
     return run_report(env, given(arguments))

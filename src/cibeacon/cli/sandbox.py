@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.output import say
 from cibeacon.cli.spool_listing import SpoolListing
 from cibeacon.runtime.environment import Environment
@@ -21,16 +22,16 @@ _STEP = 2.0
 """Seconds that a step of a pipeline takes, slow enough for a person to watch."""
 
 
-@click.command("sandbox")
-@click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="0 takes any free port.")
-@click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that is good here.")
-@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="Keep what arrives in this SQLite file.")
+@verb("sandbox", examples=("cibeacon sandbox", "cibeacon sandbox --port 8080 --db sandbox.db"))
+@click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="Port to listen on; 0 is any free port.")
+@click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that the sandbox accepts.")
+@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file that keeps what arrives across restarts.")
 @click.option(
-    "--spool", type=click.Path(path_type=Path), metavar="DIR", help="A spool folder, to show what waits in it."
+    "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Spool folder whose waiting signals the page shows."
 )
 @click.pass_obj
 def command(env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None) -> int:
-    """Run the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine, with a page to look at."""
+    """Run a sandbox of the DX, DCI, DataOps.live and Instabase Flow APIs on this machine, with a web page."""
     try:
         sandbox = Sandbox(
             token=token,

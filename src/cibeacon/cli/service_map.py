@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cibeacon.cli.flags import flags, given
+from cibeacon.cli.help_page import verb
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import GRACE, answer, say
 from cibeacon.cli.tables import align, counted
@@ -26,11 +27,11 @@ _WIDTH = 400
 _FLAGS = ("config", "format", "jq", "services", "timeout")
 
 
-@click.command("list")
+@verb("list", examples=("cibeacon services list", "cibeacon services list --services 'apps/{service}/' --format json"))
 @flags("core", "output", "change", only=_FLAGS)
 @click.pass_obj
 def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
-    """Show every service with its folders and the rule that makes it one."""
+    """List all services with their folders and the rule that found each."""
     inspection = _inspect(env, given(arguments))
     document = {"services": [service.document() for service in inspection.services]}
     rows = [
@@ -46,23 +47,26 @@ def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
     return _show(env, given(arguments), inspection, document, lines)
 
 
-@click.command("which")
+@verb("which", examples=("cibeacon services which go.mod", "cibeacon services which apps/web/index.ts libs/ui/"))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @flags("core", "output", "change", only=_FLAGS)
 @click.pass_obj
 def which_service(env: Environment, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
-    """Show which service owns each path, by which rule, and who else watches it."""
+    """Show which service owns each PATH, by which rule, and which other services watch it."""
     inspection = _inspect(env, given(arguments))
     owners = [inspection.which(_from_the_top(env, inspection, path)) for path in paths]
     lines = [f"{which.path}  {_describe(which)}" for which in owners]
     return _show(env, given(arguments), inspection, {"paths": [which.document() for which in owners]}, lines)
 
 
-@click.command("check")
+@verb("check", examples=("cibeacon services check", "cibeacon services check --config ci/services.yml"))
 @flags("core", "output", "change", only=_FLAGS)
 @click.pass_obj
 def check_map(env: Environment, /, **arguments: str | bool | None) -> int:
-    """List every fault of the configuration file with its line, and what in it leads nowhere in the repository."""
+    """List every problem in the configuration file with its line, and every pattern in it that matches nothing.
+
+    Exits 2 if something must be corrected.
+    """
     inspection = _inspect(env, given(arguments), against_files=True)
     services, findings = inspection.services, inspection.findings
     summary = f"{counted(len(services), 'service')}, {counted(len(findings), 'finding')}"

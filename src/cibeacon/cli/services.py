@@ -14,20 +14,46 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.shutdown import interruptible
 
 VERBS: Mapping[str, Verb] = {
-    "list": Verb("service_map:list_services", "Show every service with its folders and the rule that makes it one."),
-    "which": Verb("service_map:which_service", "Show which service owns each path, and by which rule."),
-    "check": Verb("service_map:check_map", "List every fault of the configuration file with its line."),
+    "list": Verb("service_map:list_services", "List all services with their folders and the rule that found each."),
+    "which": Verb("service_map:which_service", "Show which service owns a path, and by which rule."),
+    "check": Verb("service_map:check_map", "List every problem in the configuration file with its line."),
 }
+_FOR_REPORTS = (
+    "signals",
+    "spool",
+    "pr_merged",
+    "run_id",
+    "run_attempt",
+    "run_scope",
+    "matrix",
+    "job_run_id",
+    "source_url",
+)
+"""Settings that change nothing here."""
 
 
-@click.group("services", cls=Verbs, verbs=VERBS, invoke_without_command=True)
-@flags("core", "output", "change", "forge")
-@click.option("--files-from", metavar="FILE", help="Take changed paths from a file (- for stdin), a line or NUL each.")
+@click.group(
+    "services",
+    cls=Verbs,
+    verbs=VERBS,
+    invoke_without_command=True,
+    examples=(
+        "cibeacon services --base origin/main --services 'services/{service}/'",
+        "cibeacon services --jq '.changes.services[]' --on-unknown fail",
+    ),
+    common=("base", "head", "services", "on_unknown", "config", "format", "jq", "dry_run", "strict", "verbose"),
+)
+@flags("core", "output", "change", but=_FOR_REPORTS)
+@flags("run", only=("head_branch",))
+@flags("forge")
+@click.option(
+    "--files-from", metavar="FILE", help="Read the changed paths from FILE (- is stdin): one a line, or NUL-separated."
+)
 @click.pass_context
 def command(context: click.Context, /, files_from: str | None, **arguments: str | bool | None) -> int:
-    """Show which services changed between two commits, with the reason for each. Sends nothing.
+    """Show which services changed between two commits, and why. Sends nothing.
 
-    The commands below look at the service map itself.
+    The commands below show and check the service map itself.
     """
     if context.invoked_subcommand:
         return 0

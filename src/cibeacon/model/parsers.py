@@ -160,10 +160,9 @@ def sha(given: str) -> str:
 
 def shas(given: str) -> tuple[str, ...]:
     """A list of commit ids; never empty."""
-    commits = tuple(sha(item) for item in text_list(given))
-    if not commits:
-        raise ValueError("is an empty list")
-    return commits
+    if commits := tuple(sha(item) for item in text_list(given)):
+        return commits
+    raise ValueError("is an empty list")
 
 
 def json_value(given: str) -> Any:
@@ -261,15 +260,17 @@ def dci_url(given: str) -> str:
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/').removesuffix('/api/v1').removesuffix('/api')}".rstrip("/")
 
 
-def choice(*allowed: str) -> Callable[[str], str]:
-    """One of the given words, in any case."""
+class Choice:
+    """The parser of a setting that is one of some words, in any case."""
 
-    def parse(given: str) -> str:
-        if given.lower() not in allowed:
-            raise ValueError(f"is none of {', '.join(allowed)}")
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, given: str) -> str:
+        """The word."""
+        if given.lower() not in self.words:
+            raise ValueError(f"is none of {', '.join(self.words)}")
         return given.lower()
-
-    return parse
 
 
 def selection(every: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
@@ -288,7 +289,7 @@ def selection(every: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
 
 def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     """A list of the given words, in any case; never empty."""
-    one = choice(*allowed)
+    one = Choice(*allowed)
 
     def parse(given: str) -> tuple[str, ...]:
         chosen = tuple(dict.fromkeys(one(word) for word in text_list(given)))

@@ -35,69 +35,70 @@ class Dataops(NamedTuple):
     """DataOps.live"""
 
     dataops_url: str = option(
-        parsers.url, PUBLIC, "DataOps.live, or any GitLab server, with or without /api/v4.", shown_default=PUBLIC
+        parsers.url, PUBLIC, "URL of DataOps.live or any GitLab server, with or without /api/v4.", shown_default=PUBLIC
     )
-    dataops_project: str | None = option(
-        parsers.text, None, "Project whose pipelines are driven: its number, or its full path."
-    )
+    dataops_project: str | None = option(parsers.text, None, "Project of the pipelines: its number, or its full path.")
     dataops_token: str | None = option(
         parsers.token,
         None,
-        "Access token (personal, project or group): read_api to follow pipelines and read logs, api to cancel and "
+        "Access token (personal, project or group). Scope read_api to follow pipelines and read logs, api to cancel and "
         "schedule them.",
         secret=True,
     )
     dataops_trigger_token: str | None = option(
         parsers.token,
         None,
-        "Pipeline trigger token, to start pipelines. Without one the token of a GitLab job is tried on its own server.",
+        "Pipeline trigger token. Without it, a GitLab job uses its job token on its own server.",
         secret=True,
     )
-    dataops_ref: str | None = option(parsers.text, None, "Branch or tag that the pipeline runs on.")
+    dataops_ref: str | None = option(parsers.text, None, "Branch or tag to run the pipeline on.")
     dataops_pipeline_file: str | None = option(
         parsers.text,
         None,
-        "Path of the pipeline file, such as full-ci.yml; DataOps.live needs it. Becomes the variable _PIPELINE_FILE_NAME.",
+        "Pipeline file, such as full-ci.yml; required on DataOps.live. Passed on as the variable _PIPELINE_FILE_NAME.",
     )
     dataops_variables: Mapping[str, str] = option(
-        variables, {}, "Variables for the pipeline: a JSON object, or lines of NAME=VALUE.", shown_default="none"
+        variables, {}, "Variables for the pipeline: a JSON object, or NAME=VALUE lines.", shown_default="none"
     )
     dataops_pipeline_id: int | None = option(
         parsers.integer,
         None,
-        "Id of a pipeline that runs already: it is followed, and none is started. For a job that is run again.",
+        "Id of a pipeline that is already running: it is followed and none is started. For jobs that are retried.",
     )
     dataops_wait: bool = option(
-        parsers.boolean, False, "Wait for the end of the pipeline that was started.", shown_default="false", flag=True
+        parsers.boolean, False, "Wait until the started pipeline has ended.", shown_default="false", flag=True
     )
     dataops_wait_timeout: float = option(
-        parsers.duration, 3600.0, "Seconds that a pipeline may take, its queue included.", shown_default="3600"
+        parsers.duration,
+        3600.0,
+        "Seconds to wait for the end of the pipeline, including its time in the queue.",
+        shown_default="3600",
     )
     dataops_queue_timeout: float = option(
-        parsers.duration, 1800.0, "Seconds until a pipeline must have started.", shown_default="1800"
+        parsers.duration, 1800.0, "Seconds to wait for the pipeline to start running.", shown_default="1800"
     )
     dataops_on_manual: str = option(
-        parsers.choice("fail", "succeed", "wait"),
+        parsers.Choice("fail", "succeed", "wait"),
         "fail",
-        "What a wait does when only a manual job is left: fail, succeed, or wait until a person starts it.",
+        "What to do if only manual jobs are left: fail, succeed, or wait until somebody starts them.",
         shown_default="fail",
     )
     dataops_cancel: bool = option(
         parsers.boolean,
         False,
-        "Cancel the pipeline when the wait is interrupted (SIGTERM, SIGINT) or its time is over. Needs the scope api.",
+        "Cancel the pipeline if waiting is interrupted (SIGTERM, SIGINT) or times out. Needs scope api.",
         shown_default="false",
         flag=True,
     )
     dataops_logs: str = option(
-        parsers.choice("none", "failed", "all"),
+        parsers.Choice("none", "failed", "all"),
         "failed",
-        "Which jobs' logs a wait shows: none, failed when they have ended, or all while they run.",
+        "Job logs to show while waiting: none, failed (after they ended), or all (while they run).",
         shown_default="failed",
     )
     dataops_log_limit: int = option(
         parsers.integer,
         1_000_000,
-        "Bytes of each job's log that a wait shows: the first of all, the last of failed.",
+        "Bytes to show of each job's log: the first ones with all, the last ones with failed.",
         shown_default="1000000",
     )

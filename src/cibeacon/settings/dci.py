@@ -16,69 +16,72 @@ class Dci(NamedTuple):
     """DCI"""
 
     dci_topic: str | None = option(
-        parsers.text, None, "Topic that the job is about, by name or id. Makes this CI job a job of DCI."
+        parsers.text, None, "Topic of the job, by name or id. Turns this CI job into a DCI job."
     )
     dci_components: tuple[str, ...] = option(
         parsers.text_list,
         (),
-        "Components that the job is about: ids, type=name, or a type for its latest one (see dci_latest_by).",
-        shown_default="the latest component of every type of the topic",
+        "Components of the job: ids, type=name, or a type for its latest component (see dci_latest_by).",
+        shown_default="the latest component of each type of the topic",
     )
     dci_latest_by: str | None = option(
-        parsers.choice("created", "released"),
+        parsers.Choice("created", "released"),
         None,
-        "Which component of a type is the latest: the one that was created last, or the one that was released last.",
-        shown_default="released for a type that dci_components names; created, as DCI itself chooses, where it names none",
+        "Which component of a type is the latest: the last one created, or the last one released.",
+        shown_default="released for types in dci_components; without dci_components DCI chooses the last one created",
     )
     dci_job_id: str | None = option(
         identifiers.job_id,
         None,
-        "Id of a job that exists at DCI, to go on with that one; env reads it from the variable DCI_JOB_ID.",
-        shown_default="the job that an earlier step or stage of this run made",
+        "Id of an existing DCI job to continue; env reads it from the variable DCI_JOB_ID.",
+        shown_default="the job that an earlier step of this run created",
     )
     dci_name: str | None = option(
         parsers.text,
         None,
-        "Name of the job. DCI compares its results with those of earlier jobs of the same name.",
-        shown_default="pipeline and job, with the values of the matrix",
+        "Name of the job. DCI compares results with earlier jobs of the same name.",
+        shown_default="the names of pipeline and job, with matrix values",
     )
     dci_configuration: str | None = option(
-        parsers.text, None, "What the job runs on or in, such as a scenario or the hardware."
+        parsers.text, None, "Configuration under test, such as a scenario or the hardware."
     )
     dci_change_url: str | None = option(
         parsers.link,
         None,
-        "Page of the change under test. Never that of the run: it differs each time, and nothing would be compared.",
+        "URL of the change under test. Do not use the URL of the run: DCI compares only jobs with the same URL.",
         shown_default="the page of the pull request or merge request",
     )
     dci_tags: tuple[str, ...] = option(
-        parsers.text_list, (), "Tags of the job, beside the one by which it is found again.", shown_default="none"
+        parsers.text_list,
+        (),
+        "Tags of the job. cibeacon adds one of its own to find the job again.",
+        shown_default="none",
     )
     dci_comment: str | None = option(
-        parsers.text, None, "Comment on the job and its states.", shown_default="on states the page of the run"
+        parsers.text, None, "Comment on the job and its states.", shown_default="for states the URL of the run"
     )
     dci_files: tuple[str, ...] = option(
         parsers.text_list,
         (),
-        "Files to send when the job has ended, as globs such as reports/**/*.xml; JUnit reports are recognised.",
+        "Files to upload when the job has ended, as globs such as reports/**/*.xml. JUnit reports are recognised.",
         shown_default="none",
     )
     dci_key_values: Mapping[str, float] = option(
         identifiers.key_values,
         {},
-        "Numbers to keep with the job when it ends, as name=number, such as coverage=81.5,tests=1200.",
+        "Numbers to store with the job when it ends, such as coverage=81.5,tests=1200.",
         shown_default="none",
     )
     dci_upload_timeout: float = option(
         parsers.duration,
         300.0,
-        "Seconds that all files together may take, beside timeout.",
+        "Seconds that uploading all files may take, in addition to timeout.",
         shown_default="300",
     )
     dci_redact: bool = option(
         parsers.boolean,
         False,
-        "Send text files without the tokens in them: those of GitHub, ids and secrets of remote CIs, pull secrets.",
+        "Mask tokens in text files before uploading: GitHub tokens, ids and secrets of remote CIs, pull secrets.",
         shown_default="false",
         flag=True,
         also=("DCI_REDACT",),
@@ -86,19 +89,21 @@ class Dci(NamedTuple):
     dci_redact_patterns: tuple[str, ...] = option(
         parsers.regexes,
         (),
-        "Regular expressions for what to mask instead, separated by colons; \\x3a stands for a colon.",
+        "Regular expressions of what to mask instead, separated by colons; write a colon as \\x3a.",
         shown_default="the tokens above",
         also=("DCI_REDACT_PATTERNS",),
     )
-    dci_url: str = option(parsers.dci_url, PUBLIC, "DCI's control server.", shown_default=PUBLIC, also=("DCI_CS_URL",))
+    dci_url: str = option(
+        parsers.dci_url, PUBLIC, "URL of the DCI control server.", shown_default=PUBLIC, also=("DCI_CS_URL",)
+    )
     dci_client_id: str | None = option(
         identifiers.client_id,
         None,
-        "Id of the remote CI: remoteci/UUID, or the UUID alone.",
+        "Client id of the remote CI: remoteci/UUID, or only the UUID.",
         also=("DCI_CLIENT_ID",),
     )
     dci_api_secret: str | None = option(
-        parsers.token, None, "Secret of the remote CI.", secret=True, also=("DCI_API_SECRET",)
+        parsers.token, None, "API secret of the remote CI.", secret=True, also=("DCI_API_SECRET",)
     )
 
     @property

@@ -14,50 +14,58 @@ class Deploy(NamedTuple):
     deploy_services: tuple[str, ...] = option(
         identifiers.names,
         (),
-        "Services that this run deploys: names, or the word changed. Turns the deployment signal on.",
+        "Services that this run deploys: their names, or changed for those that changed. Turns the deployment signal on.",
         shown_default="none",
         in_repository=True,
     )
     deployed_at: int | None = option(
-        parsers.timestamp, None, "When it was deployed: Unix seconds, milliseconds, or ISO 8601.", shown_default="now"
+        parsers.timestamp,
+        None,
+        "Time of the deployment: Unix seconds, Unix milliseconds or ISO 8601.",
+        shown_default="now",
     )
     environment: str | None = option(
-        parsers.text, None, "Environment deployed to, such as production.", in_repository=True
+        parsers.text, None, "Environment that is deployed to, such as production.", in_repository=True
     )
     deploy_success: bool | None = option(
         parsers.boolean,
         None,
-        "Whether the deployment worked. When set, the deployment is announced whatever the job's status.",
+        "Whether the deployment succeeded. If set, the deployment is reported whatever the job's status is.",
         flag=True,
     )
     attribution: str = option(
-        parsers.choice("commit", "repository"),
+        parsers.Choice("commit", "repository"),
         "commit",
-        "commit sends the SHA; repository sends none, and DX attributes all pull requests not yet deployed.",
+        "How DX finds the deployed pull requests: commit sends the commit; repository sends none, and DX takes all that are "
+        "not yet deployed.",
         shown_default="commit",
     )
     integration_branch: str | None = option(
-        parsers.text, None, "Branch that changes are integrated on before the release branch."
+        parsers.text, None, "Branch into which pull requests are merged before they reach the release branch."
     )
     merge_commit_shas: tuple[str, ...] = option(
-        parsers.shas, (), "Merge commits that this deployment ships, instead of one commit."
+        parsers.shas, (), "Merge commits that this deployment contains, instead of a single commit."
     )
     reference_id: str | None = option(
         parsers.text,
         None,
-        "Unique id of the deployment. With several services, :<service> is appended.",
-        shown_default="made from the run, so that repeats are recognised",
+        "Unique id of the deployment. With several services, :SERVICE is appended.",
+        shown_default="derived from the run, so that a repeat is recognised",
     )
     source_name: str | None = option(
-        parsers.text, None, "Name of the system that deploys.", shown_default="the CI host's name", in_repository=True
+        parsers.text,
+        None,
+        "Name of the system that deploys.",
+        shown_default="the name of the CI system",
+        in_repository=True,
     )
     metadata: Mapping[str, Any] | None = option(
-        parsers.metadata, None, "JSON object to keep with the deployment.", in_repository=True
+        parsers.metadata, None, "JSON object to store with the deployment.", in_repository=True
     )
     metadata_jq: str | None = option(
         parsers.program,
         None,
-        "jq program that makes such an object from {event, context, services}; what metadata holds wins, key by key.",
+        "jq program that computes metadata from {event, context, services}. Keys in metadata take precedence.",
     )
 
 
@@ -68,54 +76,54 @@ class RunOptions(NamedTuple):
         parsers.text,
         None,
         "Name of the pipeline.",
-        shown_default="the workflow's or pipeline's name",
+        shown_default="the name of the workflow or pipeline",
         in_repository=True,
     )
     pipeline_source: str | None = option(
-        parsers.text, None, "System that runs the pipeline.", shown_default="GitHub Actions or GitLab CI"
+        parsers.text, None, "Name of the system that runs the pipeline.", shown_default="the name of the CI system"
     )
     status: str | None = option(
         status_words.word,
         None,
-        "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word for it. "
-        "error means that the infrastructure failed, not the code: DCI distinguishes it, DX shows a failure.",
+        "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word. error means "
+        "that the infrastructure failed, not the code; DX shows it as a failure, DCI as an error.",
         shown_default="the job's status, or running",
     )
     last_step: bool = option(
         parsers.boolean,
         False,
-        "This step is the last of the run: where the CI system only says how the run went so far (Azure Pipelines, Bamboo, Drone, "
-        "Woodpecker, Harness, CodeBuild), that is how it ended. Elsewhere it changes nothing.",
+        "This is the last step of the run, so the status so far is final. Needed on Azure Pipelines, Bamboo, Drone, Woodpecker, "
+        "Harness and CodeBuild; changes nothing elsewhere.",
         shown_default="false",
         flag=True,
     )
     job_status: str | None = option(
         status_words.word,
         None,
-        "The job's status, in the CI host's own word.",
-        shown_default="from the CI host",
+        "Status of the job, in the CI system's own word.",
+        shown_default="from the CI system",
         expression="${{ job.status }}",
     )
     started_at: int | None = option(
-        parsers.timestamp, None, "When the run started.", shown_default="from the CI host, or now"
+        parsers.timestamp, None, "Start time of the run.", shown_default="from the CI system, or now"
     )
     finished_at: int | None = option(
-        parsers.timestamp, None, "When the run ended; sent with a final status only.", shown_default="now"
+        parsers.timestamp, None, "End time of the run; sent only with a final status.", shown_default="now"
     )
     head_branch: str | None = option(
-        parsers.text, None, "Branch that the run is for.", shown_default="from the CI host"
+        parsers.text, None, "Branch that the run is for.", shown_default="from the CI system"
     )
     github_username: str | None = option(
-        parsers.text, None, "GitHub user who started the run.", shown_default="from the CI host"
+        parsers.text, None, "GitHub user who started the run.", shown_default="from the CI system"
     )
     gitlab_username: str | None = option(
-        parsers.text, None, "GitLab user who started the run.", shown_default="from the CI host"
+        parsers.text, None, "GitLab user who started the run.", shown_default="from the CI system"
     )
     email: str | None = option(parsers.text, None, "Email address of the user who started the run.")
     send_email: bool = option(
         parsers.boolean,
         False,
-        "Send the email address that the CI host knows. It is personal data.",
+        "Send the email address that the CI system knows. It is personal data.",
         shown_default="false",
         flag=True,
     )
@@ -125,26 +133,27 @@ class Dx(NamedTuple):
     """DX"""
 
     dx_url: str | None = option(
-        parsers.dx_url, None, "DX's base URL, or the instance name: acme stands for https://acme.getdx.net."
+        parsers.dx_url,
+        None,
+        "URL of your DX (getdx.com) instance, or its name: acme stands for https://acme.getdx.net.",
     )
     dx_token: str | None = option(
         parsers.token,
         None,
-        "Data Cloud API key of DX. A Web API token, which DX has too, does not work here.",
+        "Data Cloud API key of DX. A Web API token does not work.",
         secret=True,
         also=("DX_API_TOKEN",),
     )
     dx_api: str = option(
-        parsers.choice("classic", "current"),
+        parsers.Choice("classic", "current"),
         "classic",
-        "Which form of the DX API to speak: classic, or current, which sends services as objects and ISO times and calls "
-        "the upsert methods.",
+        "Version of the DX API: classic, or current, which uses the upsert methods, objects for services and ISO 8601 times.",
         shown_default="classic",
     )
     replace_services: bool | None = option(
         parsers.boolean,
         None,
-        "Replace the services that DX has for the pull request, instead of adding to them.",
+        "Replace the services that DX has for the pull request instead of adding to them.",
         flag=True,
     )
 

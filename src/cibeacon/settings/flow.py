@@ -14,33 +14,33 @@ class Flow(NamedTuple):
     """Instabase Flow"""
 
     flow_job_id: str | None = option(
-        parsers.text, None, "Id of the Flow job whose pipelines are set. Turns the flow signal on."
+        parsers.text, None, "Id of the Flow job to assign pipelines to. Turns the flow signal on."
     )
     flow_pipelines: tuple[str, ...] = option(
         parsers.text_list,
         (),
-        "Flow pipelines that the job shall have, by name or id; they replace those that it has.",
+        "Flow pipelines to assign to the job, by name or id. They replace its current pipelines.",
         shown_default="none",
     )
     flow_url: str | None = option(
-        identifiers.root, None, "Instabase's address: scheme and host alone, such as https://www.instabase.com."
+        identifiers.root, None, "URL of Instabase without a path, such as https://www.instabase.com."
     )
     flow_token: str | None = option(
-        parsers.token, None, "Access token of Instabase, best a service account's.", secret=True
+        parsers.token, None, "Instabase access token, preferably of a service account.", secret=True
     )
     flow_context: str | None = option(
         identifiers.context,
         None,
         "Id of the organisation or user that the job belongs to (header IB-Context).",
-        shown_default="Instabase's own choice: the community account",
+        shown_default="the community account, chosen by Instabase",
     )
     flow_list_path: str = option(
-        identifiers.path, LISTING, "Path under which this Instabase lists pipelines.", shown_default=LISTING
+        identifiers.path, LISTING, "API path at which this Instabase lists pipelines.", shown_default=LISTING
     )
     flow_client_cert: str | None = option(
         parsers.text,
         None,
-        "Path of a PEM file with a client certificate and its key, where Instabase asks for one.",
+        "Path of a PEM file with a client certificate and its key, if Instabase requires one.",
         shown_default="none",
     )
 

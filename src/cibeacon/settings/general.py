@@ -15,176 +15,178 @@ def wants(signals: tuple[str, ...], kind: str) -> bool:
 
 
 class Core(NamedTuple):
-    """What it does"""
+    """General"""
 
     signals: tuple[str, ...] = option(
         parsers.selection("auto", *SIGNAL_KINDS),
         ("auto",),
-        "Which signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci, flow; "
-        "auto,-pipeline-run is auto without one of them. "
-        "A signal that is named here but cannot be sent for want of settings counts as invalid.",
+        "Signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci and flow. auto,-pipeline-run "
+        "leaves one out. A signal that you name but whose settings are missing is reported as invalid.",
         shown_default="auto",
         in_repository=True,
     )
     dry_run: bool | None = option(
         parsers.boolean,
         None,
-        "Show every request with its exact body and send nothing; no connection is opened and no token is needed.",
-        shown_default="false, but true for cibeacon report outside the CI systems that it knows",
+        "Show every request with its exact body instead of sending it. Opens no connection and needs no token.",
+        shown_default="false; true for cibeacon report outside a known CI system",
         flag=True,
     )
     timeout: float = option(
-        parsers.duration, 30.0, "Seconds that everything together may take, retries included.", shown_default="30"
+        parsers.duration, 30.0, "Seconds that the whole command may take, including retries.", shown_default="30"
     )
     spool: str | None = option(
         parsers.text,
         None,
-        "Folder, or bucket such as s3://bucket/prefix, for signals that could not be sent; cibeacon replay sends them. "
-        "off keeps none.",
-        shown_default="on GitHub cibeacon/spool in the runner's temp folder, on GitLab .cibeacon/spool in the "
-        "project's folder, elsewhere cibeacon/spool in the folder for user state",
+        "Folder or bucket (s3://bucket/prefix) that keeps signals which could not be sent; cibeacon replay sends them "
+        "later. off keeps none.",
+        shown_default="cibeacon/spool in the runner's temporary folder on GitHub, .cibeacon/spool in the project folder "
+        "on GitLab, cibeacon/spool in the user's state folder elsewhere",
     )
     config: str | None = option(
         parsers.text,
         None,
-        "Path of the repository configuration, relative to the top of the checkout.",
+        "Path of the configuration file, relative to the top of the checkout.",
         shown_default=".cibeacon.yml, .cibeacon.json or .cibeacon.toml",
     )
     host: str | None = option(
         ci_systems.host,
         None,
-        f"Which CI system this is: {', '.join(sorted(ci_systems.CI_SYSTEMS))} or local; any other word names one that "
-        "cibeacon does not know, of which settings such as run_id say the rest. Set it where it is not detected.",
+        f"CI system, if it is not detected: {', '.join(sorted(ci_systems.CI_SYSTEMS))} or local. Any other word is the "
+        "name of a CI system that cibeacon does not know; describe its run with settings such as run_id.",
         shown_default="detected",
     )
     allow_http: bool = option(
         parsers.boolean,
         False,
-        "Allow plain http to hosts other than this machine. The token then travels unencrypted.",
+        "Allow plain http to other machines. The token is then sent unencrypted.",
         shown_default="false",
         flag=True,
     )
 
 
 class Output(NamedTuple):
-    """What it prints and exits with"""
+    """Output and exit code"""
 
     strict: bool = option(
         parsers.boolean,
         False,
-        "Exit 1 when any signal failed, was invalid or is still in the spool, or the log has a line with an exclamation mark. "
-        "Otherwise the exit code is always 0.",
+        "Exit 1 if a signal failed, was invalid or is still in the spool, or if the log has a line that starts with an "
+        "exclamation mark. Without it, the exit code is 0.",
         shown_default="false",
         flag=True,
     )
     format: str = option(
-        parsers.choice("text", "json"),
+        parsers.Choice("text", "json"),
         "text",
-        "What stdout holds: text for people, or json: one JSON document (the text then goes to stderr).",
+        "Format of stdout: text, or json for one JSON document (the text then goes to stderr).",
         shown_default="text",
     )
     jq: str | None = option(
         parsers.program,
         None,
-        "jq program that filters the JSON document: text is printed as it is, everything else as JSON on one line. "
-        "Implies the format json.",
+        "jq program to apply to the JSON document. Strings are printed as they are, other values as one line of JSON. "
+        "Implies format json.",
     )
     verbose: bool = option(
         parsers.boolean,
         False,
-        "Also show where each setting came from.",
+        "Also show where each setting comes from.",
         shown_default="false",
         flag=True,
     )
 
 
 class Change(NamedTuple):
-    """Which run, commit and services this is about"""
+    """Run, commit and services"""
 
     repository: str | None = option(
         parsers.text,
         None,
         "Full name of the repository, such as acme/shop, or its URL.",
-        shown_default="from the CI host",
+        shown_default="from the CI system",
     )
     commit_sha: str | None = option(
-        parsers.sha, None, "Commit that was built or deployed, 7 to 40 hex digits.", shown_default="from the CI host"
+        parsers.sha, None, "Commit that the run is for: 7 to 40 hexadecimal digits.", shown_default="from the CI system"
     )
     pr_number: int | None = option(
-        parsers.integer, None, "Number of the pull request (merge request iid).", shown_default="from the CI host"
+        parsers.integer,
+        None,
+        "Number of the pull request (on GitLab the merge request's IID).",
+        shown_default="from the CI system",
     )
     pr_merged: bool = option(
         parsers.boolean,
         False,
-        "The pull request that pr_number or github_pull_id names is merged. Needed where the CI host cannot be asked; "
-        "one that it calls open stays open.",
+        "The pull request in pr_number or github_pull_id is merged. Needed only if the host's API cannot be asked; a pull "
+        "request that the host reports as open still counts as open.",
         shown_default="false",
         flag=True,
     )
     github_pull_id: int | None = option(
-        parsers.integer, None, "GitHub's database id of the pull request.", shown_default="from the CI host"
+        parsers.integer, None, "GitHub's database id of the pull request.", shown_default="from the CI system"
     )
     base: str | None = option(
-        parsers.text, None, "Commit or ref to compare from, taken as it is.", shown_default="worked out from the event"
+        parsers.text, None, "Commit or ref to compare from.", shown_default="determined from the event"
     )
     head: str | None = option(
-        parsers.text, None, "Commit or ref to compare to, taken as it is.", shown_default="worked out from the event"
+        parsers.text, None, "Commit or ref to compare to.", shown_default="determined from the event"
     )
     services: tuple[str, ...] = option(
         identifiers.services,
         (),
-        "The changed services by name, instead of working them out; or, without a configuration file, "
-        "directory templates such as services/{service}/.",
-        shown_default="worked out from git and the repository configuration",
+        "Folder templates such as services/{service}/ that say where services are, if there is no configuration file; "
+        "or the names of the changed services, if you know them.",
+        shown_default="determined from git and the configuration file",
     )
     on_unknown: str = option(
-        parsers.choice("skip", "fail"),
+        parsers.Choice("skip", "fail"),
         "skip",
-        "What the services command does when it cannot know: skip exits 0, fail exits 3.",
+        "What cibeacon services does if the changed services are unknown: skip exits 0, fail exits 3.",
         shown_default="skip",
     )
     run_id: str | None = option(
         parsers.text,
         None,
-        "Id of the run, on a CI system that cibeacon does not know; on GitLab also another pipeline of the project, "
-        "whose final status is then reported instead (needs gitlab_token).",
-        shown_default="from the CI host",
+        "Id of the run, for a CI system that cibeacon does not know. On GitLab: id of another pipeline of the project whose "
+        "final status is reported instead (needs gitlab_token).",
+        shown_default="from the CI system",
     )
     run_attempt: int | None = option(
-        parsers.integer, None, "Which attempt of the run this is, counted from 1.", shown_default="from the CI host"
+        parsers.integer, None, "Attempt of the run, counted from 1.", shown_default="from the CI system"
     )
     default_branch: str | None = option(
-        parsers.text, None, "Default branch of the repository.", shown_default="from the CI host, or the checkout"
+        parsers.text, None, "Default branch of the repository.", shown_default="from the CI system or the checkout"
     )
     pr_base: str | None = option(
         parsers.text,
         None,
-        "Branch that the pull request pr_number is to be merged into, on a CI system that does not say it. "
-        "The run is then one of that pull request.",
-        shown_default="from the CI host",
+        "Target branch of the pull request in pr_number, for a CI system that does not say it. The run then counts as a "
+        "run of that pull request.",
+        shown_default="from the CI system",
     )
     run_scope: str = option(
-        parsers.choice("workflow", "job"),
+        parsers.Choice("workflow", "job"),
         "workflow",
-        "What one pipeline run record stands for: the whole workflow (pipeline), or this job.",
+        "What a pipeline run in DX stands for: the whole workflow (pipeline), or this job.",
         shown_default="workflow",
         in_repository=True,
     )
     matrix: Any = option(
         parsers.json_value,
         None,
-        "The job's matrix values as JSON; they keep the records of matrix legs apart.",
+        "Matrix values of the job as JSON. They keep the runs of a matrix apart.",
         expression="${{ toJSON(matrix) }}",
     )
     job_run_id: str | None = option(
         parsers.text,
         None,
-        "The CI host's own id of this job's run; it keeps the records of matrix legs and of called workflows apart.",
-        shown_default="from the CI host",
+        "The CI system's own id of this job. It keeps the runs of a matrix and of reusable workflows apart.",
+        shown_default="from the CI system",
         expression="${{ job.check_run_id }}",
     )
     source_url: str | None = option(
-        parsers.link, None, "Link that the record shows to people.", shown_default="the page of the run"
+        parsers.link, None, "Link to show with the run.", shown_default="the page of the run"
     )
 
 
@@ -198,7 +200,7 @@ class ForgeTokens(NamedTuple):
     github_token: str | None = option(
         parsers.token,
         None,
-        "Token to ask GitHub which pull request a push belongs to. Needs contents: read and pull-requests: read.",
+        "Token to ask GitHub which pull request a push merged. Needs contents: read and pull-requests: read.",
         secret=True,
         also=("GITHUB_TOKEN",),
         expression="${{ github.token }}",
@@ -206,21 +208,21 @@ class ForgeTokens(NamedTuple):
     gitlab_token: str | None = option(
         parsers.token,
         None,
-        "Token to ask GitLab which merge request a push belongs to (read_api). Without one the job token is used.",
+        "Token with read_api to ask GitLab which merge request a push merged. Without it, the job token is used.",
         secret=True,
         also=("GITLAB_TOKEN",),
     )
     git_url: str | None = option(
         parsers.url,
         None,
-        "Server of the repository, such as https://git.example.com, on a CI system that is no forge itself. git_token is "
-        "sent there; github_token or gitlab_token too, if it is the only token given, or the server's name contains github "
-        "or gitlab. github.com and gitlab.com need no setting.",
+        "Server that hosts the repository, such as https://git.example.com, if the CI system does not host it. Not needed "
+        "for github.com and gitlab.com. git_token is sent there, and so is github_token or gitlab_token if it is the only "
+        "token given or if the server's name contains github or gitlab.",
     )
     git_token: str | None = option(
         parsers.token,
         None,
-        "Token to fetch missing commits from git_url with, on a CI system that is no forge itself.",
+        "Token to fetch missing commits from git_url.",
         secret=True,
     )
 
@@ -234,12 +236,12 @@ class ForgeTokens(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The step of the GitHub action"""
+    """GitHub action step"""
 
     command: tuple[str, ...] = option(
         parsers.command,
         ("report",),
-        "Command of cibeacon that the step runs, with its flags, such as: services --on-unknown fail. "
-        "Quotes hold words together as in a shell, but no shell reads it. Only report has something to do after the job.",
+        "cibeacon command that the step runs, with its flags, such as: services --on-unknown fail. Quotes work as in a "
+        "shell, but no shell is involved. Only report also acts after the job has ended.",
         shown_default="report",
     )
