@@ -23,9 +23,19 @@ _STEP = 2.0
 
 
 @verb("sandbox", examples=("cibeacon sandbox", "cibeacon sandbox --port 8080 --db sandbox.db"))
-@click.option("--port", type=click.IntRange(0, 65535), default=4700, show_default=True, help="Port to listen on; 0 is any free port.")
-@click.option("--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that the sandbox accepts.")
-@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file that keeps what arrives across restarts.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4700,
+    show_default=True,
+    help="Port to listen on; 0 is any free port.",
+)
+@click.option(
+    "--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that the sandbox accepts."
+)
+@click.option(
+    "--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file that keeps what arrives across restarts."
+)
 @click.option(
     "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Spool folder whose waiting signals the page shows."
 )
