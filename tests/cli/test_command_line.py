@@ -378,20 +378,45 @@ def test_a_file_that_holds_no_sandbox_is_said_plainly(tmp_path):
     assert "notes.txt: file is not a database. Choose another file with --db." in ended.err
 
 
-def test_the_demo_tells_the_whole_story_and_proves_it(tmp_path):
-    ended = cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path)
-    assert ended.code == 0, ended.out
-    assert "The sandbox holds exactly what is true." in ended.out
-    for how in ("with a merge commit", "by squashing", "by rebasing"):
-        assert f"was merged {how}" in ended.out
-    assert re.search(r"^storefront +production +\w{9} +acme/shop#2, \d+ min$", ended.out, re.M)
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The end of a demo."""
+    return cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path_factory.mktemp("demo"))
 
 
-def test_the_demo_shows_what_a_person_sees_in_the_job_s_log(tmp_path):
-    ended = cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path)
-    assert re.findall(r".*(?:::|section_|\x1b|\r).*", ended.out) == []
-    assert "\n  ▸ 2 requests\n" in ended.out
-    assert TOKEN not in ended.out
+def test_the_demo_tells_the_whole_story_and_proves_it(demo):
+    assert demo.code == 0, demo.out
+    assert "The sandbox holds exactly what was done." in demo.out
+    for how in ("merged", "squashed", "rebased"):
+        assert f"was {how}" in demo.out
+    assert re.search(r"^storefront +production +#2 Show when an order arrives +2 h 40 min$", demo.out, re.M)
+    assert "Pipeline runs: 1 failure, 4 success." in demo.out
+
+
+def test_the_demo_is_short_and_says_what_dx_is(demo):
+    assert len(demo.out.splitlines()) <= 60
+    assert "DX (getdx.com), a developer-intelligence\nplatform" in demo.out.partition("▶")[0]
+
+
+def test_the_demo_shows_what_a_person_sees_in_the_job_s_log(demo):
+    assert re.findall(r".*(?:::|section_|\x1b|\r).*", demo.out) == []
+    assert "\n  ✓ sent      pipeline-run   ship: running\n" in demo.out
+    assert TOKEN not in demo.out
+
+
+def test_the_page_of_the_demo_stays_open_where_that_is_asked(tmp_path):
+    with process("demo", "--serve", cwd=tmp_path) as running:
+        try:
+            url = next(line for line in running.stdout if line.startswith("Open ")).split()[1]
+            with urllib.request.urlopen(f"{url}/ledger") as reply:
+                ledger = json.load(reply)
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=120)
+    assert running.returncode == 0
+    assert [pull["title"] for pull in ledger["pull_requests"].values() if not pull["deployed_by"]] == [
+        "Send mail by SMTP"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -411,14 +436,14 @@ def test_a_job_s_log_is_shown_as_its_host_shows_it(log, shown):
     assert list(job_log.shown(log)) == shown
 
 
-def test_the_demo_notices_when_the_truth_is_missed(tmp_path):
+def test_the_demo_notices_when_something_did_not_arrive(tmp_path):
     from cibeacon.demo.story import TOKEN, Story
     from cibeacon.sandbox.server import Sandbox
 
     with Sandbox(token=TOKEN) as sandbox:
         story = Story(tmp_path / "story", {"PATH": os.environ["PATH"]}, sandbox, time.time())
         next(story.acts())
-        assert story.faults()
+        assert story.mismatches()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ class Merged:
     merge_sha: str
     head_ref: str
     services: tuple[str, ...]
-    """The truth, known from how it was made."""
+    """What it changes, known from how it was made."""
+    title: str = ""
 
 
 class Monorepo:
@@ -82,32 +83,38 @@ class Monorepo:
         return self.git("rev-parse", "HEAD")
 
     def pull_request(
-        self, number: int, method: str, commits: list[dict[str, str | None]], services: tuple[str, ...]
+        self,
+        number: int,
+        method: str,
+        commits: list[dict[str, str | None]],
+        services: tuple[str, ...],
+        title: str = "",
     ) -> Merged:
         """A branch with these commits, merged by `merge`, `squash` or `rebase` after main has moved on."""
+        title = title or f"Change {number}"
         branch, base = f"change-{number}", self.git("rev-parse", "HEAD")
         self.git("switch", "--quiet", "--create", branch)
         for count, files in enumerate(commits, start=1):
-            self.commit(f"Change {number}, part {count}", files)
+            self.commit(f"{title}, part {count}", files)
         head = self.git("rev-parse", "HEAD")
         self.git("switch", "--quiet", "main")
         self.commit(f"Meanwhile on main, before {number}", {"services/mail/main.py": f"mail {number}\n"})
         self._pass_time()
-        getattr(self, f"_{method}")(number, branch, head)
+        getattr(self, f"_{method}")(number, branch, title)
         merge = self.git("rev-parse", "HEAD")
-        return Merged(number, method, base, head, merge, branch, services)
+        return Merged(number, method, base, head, merge, branch, services, title)
 
     def _pass_time(self) -> None:
         if self._time is not None:
             self._time += 600
             self._environ |= {"GIT_AUTHOR_DATE": f"@{self._time} +0000", "GIT_COMMITTER_DATE": f"@{self._time} +0000"}
 
-    def _merge(self, number: int, branch: str, head: str) -> None:
+    def _merge(self, number: int, branch: str, title: str) -> None:
         self.git("merge", "--quiet", "--no-ff", "--message", f"Merge pull request #{number}", branch)
 
-    def _squash(self, number: int, branch: str, head: str) -> None:
+    def _squash(self, number: int, branch: str, title: str) -> None:
         self.git("merge", "--quiet", "--squash", branch)
-        self.git("commit", "--quiet", "--message", f"Change {number} (#{number})")
+        self.git("commit", "--quiet", "--message", f"{title} (#{number})")
 
-    def _rebase(self, number: int, branch: str, head: str) -> None:
+    def _rebase(self, number: int, branch: str, title: str) -> None:
         self.git("cherry-pick", f"main..{branch}")

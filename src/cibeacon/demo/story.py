@@ -1,14 +1,14 @@
-"""Tells the story act by act and checks it against the truth that its making knows. Prints nothing itself."""
+"""Plays the demo act by act, and compares what the sandbox holds in the end with what was done. Prints nothing itself."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cibeacon.demo import gitlab, job_log, runs
 from cibeacon.demo.monorepo import Merged, Monorepo
@@ -21,14 +21,36 @@ _HISTORY = 4 * 3600
 """Seconds in which the pull requests were merged, before they are deployed."""
 _PIPELINE = 95
 """Seconds that GitLab's pipeline took."""
+_MERGED_ON_GITHUB: tuple[tuple[str, str, list[dict[str, str | None]], tuple[str, ...]], ...] = (
+    (
+        "merge",
+        "Retry failed payments",
+        [{"services/payments/main.py": "retry\n", "tooling/lint.cfg": "loose\n"}],
+        ("payments",),
+    ),
+    (
+        "squash",
+        "Show when an order arrives",
+        [{"services/orders/main.py": "v2\n"}, {"apps/storefront/index.ts": "v2\n"}],
+        ("orders", "storefront"),
+    ),
+    (
+        "rebase",
+        "Search without the old catalog",
+        [{"services/search/main.py": "v2\n"}, {"services/catalog/legacy.py": None}],
+        ("catalog", "search"),
+    ),
+)
+"""Method, title, commits, and the services that they change."""
+_HOW = {"merge": "merged", "squash": "squashed", "rebase": "rebased"}
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One run of cibeacon: what it stands for, what its job's log shows, how it ended."""
+class Act(NamedTuple):
+    """One run of cibeacon: what it stands for, how it was called, what its job's log shows, its exit code."""
 
     title: str
-    lines: tuple[str, ...]
+    command: str
+    log: tuple[str, ...]
     code: int
 
 
@@ -38,64 +60,54 @@ class Story:
     def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox, now: float) -> None:
         self._folder, self._environ, self._sandbox, self._now = folder, environ, sandbox, now
         self._repository = Monorepo(folder / "shop", environ, began_at=int(now) - _HISTORY)
-        self._truth: dict[str, tuple[str, ...]] = {}
-        self._deployed: list[str] = []
-        self._brought: dict[str, str] = {}
-        """The pull request that a service's deployment brought."""
+        self._services: dict[str, tuple[str, ...]] = {}
+        """Services by the key of the pull request that changed them."""
+        self._deployed: dict[str, str] = {}
+        """The pull request that was deployed, by service."""
 
     def acts(self) -> Iterator[Act]:
-        """Every act, each shown when it is asked for."""
-        yield from self._merged_on_github()
-        yield self._pushed_on_gitlab()
-        yield self._on_a_laptop()
-        yield self._failing()
+        """Every act, each played when it is asked for."""
+        for number, change in enumerate(_MERGED_ON_GITHUB, start=1):
+            yield from self._merge_on_github(number, *change)
+        yield self._push_on_gitlab()
+        yield self._dry_run_on_a_laptop()
+        yield self._fail_on_github()
 
-    def faults(self) -> list[str]:
-        """Where the sandbox's ledger differs from the truth; empty when all is well."""
+    def mismatches(self) -> list[str]:
+        """Where the sandbox's ledger differs from what was done; empty when all is well."""
         ledger = self._sandbox.document()
         found = [
-            f"{pull}: DX believes {ledger['pull_services'].get(pull)}, the truth is {list(services)}"
-            for pull, services in self._truth.items()
+            f"{pull}: DX has {ledger['pull_services'].get(pull)} instead of {list(services)}"
+            for pull, services in self._services.items()
             if ledger["pull_services"].get(pull) != list(services)
         ]
-        announced = sorted(deployment["service"] for deployment in ledger["deployments"].values())
-        if announced != sorted(self._deployed):
-            found.append(f"deployments of {announced}, the truth is {sorted(self._deployed)}")
-        brought = {
+        deployed = {
             ledger["deployments"][reference]["service"]: ", ".join(pull["key"] for pull in attribution["pull_requests"])
             for reference, attribution in ledger["attributions"].items()
         }
-        if brought != self._brought:
-            found.append(f"deployments brought {brought}, the truth is {self._brought}")
-        statuses = sorted(run["status"] for run in ledger["pipeline_runs"].values())
-        if statuses != ["failure", *["success"] * 4]:
-            found.append(f"pipeline runs ended as {statuses}, the truth is four successes and one failure")
+        if deployed != self._deployed:
+            found.append(f"deployments: DX has {deployed} instead of {self._deployed}")
+        statuses = Counter(run["status"] for run in ledger["pipeline_runs"].values())
+        if statuses != {"success": 4, "failure": 1}:
+            found.append(f"pipeline runs: DX has {dict(statuses)} instead of four successes and one failure")
         return found + [f"{entry['path']}: {entry['error']}" for entry in ledger["requests"] if entry["error"]]
 
-    def _merged_on_github(self) -> Iterator[Act]:
-        changes: dict[str, list[dict[str, str | None]]] = {
-            "merge": [{"services/payments/main.py": "retry\n", "tooling/lint.cfg": "loose\n"}],
-            "squash": [{"services/orders/main.py": "v2\n"}, {"apps/storefront/index.ts": "v2\n"}],
-            "rebase": [{"services/search/main.py": "v2\n"}, {"services/catalog/legacy.py": None}],
-        }
-        truth = {"merge": ("payments",), "squash": ("orders", "storefront"), "rebase": ("catalog", "search")}
-        for number, (method, commits) in enumerate(changes.items(), start=1):
-            merged = self._repository.pull_request(number, method, commits, truth[method])
-            self._truth[str(runs.PULL_ID_BASE + number)] = merged.services
-            self._brought |= dict.fromkeys(merged.services, f"{runs.REPOSITORY}#{number}")
-            self._import(merged, github_pull_id=runs.PULL_ID_BASE + number)
-            folder = self._folder / f"github-{number}"
-            environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + number, folder)
-            if number == 1:
-                title = "GitHub: the run after the merge of pull request #1 begins"
-                yield self._run(title, environ, "--signals=pipeline-run", "--status=running")
-            yield self._github_merge(merged, environ)
-
-    def _github_merge(self, merged: Merged, environ: Mapping[str, str]) -> Act:
-        self._deployed += merged.services
-        how = {"merge": "with a merge commit", "squash": "by squashing", "rebase": "by rebasing"}[merged.method]
-        title = f"GitHub: pull request #{merged.number} was merged {how}; the job deploys what changed"
-        return self._run(title, environ, "--deploy-services=changed", "--environment=production", "--status=success")
+    def _merge_on_github(
+        self, number: int, method: str, title: str, commits: list[dict[str, str | None]], services: tuple[str, ...]
+    ) -> Iterator[Act]:
+        merged = self._repository.pull_request(number, method, commits, services, title)
+        pull_id = runs.PULL_ID_BASE + number
+        self._services[str(pull_id)] = services
+        self._deployed |= dict.fromkeys(services, f"{runs.REPOSITORY}#{number}")
+        self._import(merged, github_pull_id=pull_id)
+        folder = self._folder / f"github-{number}"
+        environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + number, folder)
+        pull = f'GitHub Actions: pull request #{number}, "{title}", was {_HOW[method]}'
+        if number == 1:
+            yield self._run(f"{pull}; its run begins", environ, "--signals=pipeline-run", "--status=running")
+            pull = "GitHub Actions: the same run ends well"
+        flags = ("--deploy-services=changed", "--environment=production", "--status=success")
+        yield self._run(f"{pull}; it deployed what changed", environ, *flags)
 
     def _import(self, merged: Merged, **more: int) -> None:
         """Gives the sandbox the merge, which DX would import from the host."""
@@ -106,34 +118,36 @@ class Story:
             "merged_at": int(self._repository.git("show", "--no-patch", "--format=%ct", merged.merge_sha)),
             "merge_commit_sha": merged.merge_sha,
             "head_sha": merged.head_sha,
-            "title": f"Change {merged.number}",
+            "title": merged.title,
             "author": "dana",
         }
         self._sandbox.ledger.import_pulls({f"{runs.REPOSITORY}#{merged.number}": pull | more}, most=10)
 
-    def _pushed_on_gitlab(self) -> Act:
-        merged = self._repository.pull_request(4, "merge", [{"services/mail/smtp.py": "new\n"}], ("mail",))
-        self._truth[f"{runs.REPOSITORY}#4"] = merged.services
+    def _push_on_gitlab(self) -> Act:
+        change: list[dict[str, str | None]] = [{"services/mail/smtp.py": "new\n"}]
+        merged = self._repository.pull_request(4, "merge", change, ("mail",), "Send mail by SMTP")
+        self._services[f"{runs.REPOSITORY}#4"] = merged.services
         self._import(merged)
         with Listener(gitlab.create_app(merged)) as host:
             before = self._repository.git("rev-parse", "HEAD^1")
             environ = runs.gitlab(before, merged.merge_sha, 8001, host.url, self._folder / "gitlab")
             began = datetime.fromtimestamp(self._now - _PIPELINE, UTC).isoformat()
-            title = "GitLab: a push to main, after merge request !4 was merged"
+            title = f'GitLab: a push to main merged !4, "{merged.title}"; nothing is deployed yet'
             return self._run(title, environ | {"CI_PIPELINE_CREATED_AT": began})
 
-    def _on_a_laptop(self) -> Act:
+    def _dry_run_on_a_laptop(self) -> Act:
         self._repository.git("switch", "--quiet", "--create", "draft")
         self._repository.commit("Try something", {"services/payments/idea.py": "draft\n"})
-        act = self._run("A laptop: a dry run on a branch, nothing is sent", {}, "--pr-number=5", "--pr-merged")
+        title = "A laptop: without a CI system nothing is sent, only shown"
+        act = self._run(title, {}, "--pr-number=5", "--pr-merged", "--run-id=1")
         self._repository.git("switch", "--quiet", "main")
         return act
 
-    def _failing(self) -> Act:
+    def _fail_on_github(self) -> Act:
         before = self._repository.git("rev-parse", "HEAD")
         after = self._repository.commit("Break the build", {"services/orders/main.py": "oops\n"})
         environ = runs.github("push", runs.pushed(before, after), after, 7100, self._folder / "github-failing")
-        return self._run("GitHub: a push whose job fails", environ, "--job-status=failure")
+        return self._run("GitHub Actions: a push breaks the build", environ, "--job-status=failure")
 
     def _run(self, title: str, environ: Mapping[str, str], *flags: str) -> Act:
         """One real process, with the environment that the host would give it and no other."""
@@ -149,40 +163,25 @@ class Story:
             timeout=_SECONDS,
             check=False,
         )
-        return Act(title, tuple(job_log.shown(done.stdout.decode())), done.returncode)
+        command = " ".join(("cibeacon report", *flags))
+        return Act(title, command, tuple(job_log.shown(done.stdout.decode())), done.returncode)
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """One kind of thing that the sandbox holds, as a table."""
+class Conclusion(NamedTuple):
+    """What DX would conclude of one deployment."""
 
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def holdings(ledger: Mapping[str, Any]) -> tuple[Holding, ...]:
-    """Everything that the sandbox holds."""
-    pulls = tuple((key, ", ".join(pull["services"])) for key, pull in ledger["pull_requests"].items())
-    deployments = tuple(
-        (
-            deployment["service"],
-            deployment.get("environment", ""),
-            deployment.get("commit_sha", "")[:9],
-            _brought(ledger["attributions"][reference]),
-        )
-        for reference, deployment in ledger["deployments"].items()
-    )
-    pipeline_runs = tuple(
-        (run["pipeline_name"], run["status"], reference) for reference, run in ledger["pipeline_runs"].items()
-    )
-    return (
-        Holding("pull requests and their services", ("pull request", "services"), pulls),
-        Holding("deployments", ("service", "environment", "commit", "brings, after the merge"), deployments),
-        Holding("pipeline runs", ("pipeline", "status", "reference id"), pipeline_runs),
-    )
+    service: str
+    environment: str
+    pull_request: str
+    lead_time: str
 
 
-def _brought(attribution: Mapping[str, Any]) -> str:
-    pulls = (f"{pull['key']}, {pull['lead_time'] // 60} min" for pull in attribution["pull_requests"])
-    return "; ".join(pulls) or str(attribution["waits"] or "")
+def conclusions(ledger: Mapping[str, Any]) -> Iterator[Conclusion]:
+    """A row for each pull request of each deployment."""
+    for reference, deployment in ledger["deployments"].items():
+        for pull in ledger["attributions"][reference]["pull_requests"]:
+            hours, minutes = divmod(pull["lead_time"] // 60, 60)
+            title = ledger["pull_requests"][pull["key"]]["title"]
+            name = f"#{pull['key'].rpartition('#')[2]} {title}"
+            lead_time = f"{hours} h {minutes} min"
+            yield Conclusion(deployment["service"], deployment.get("environment", ""), name, lead_time)
