@@ -26,6 +26,7 @@ ENVIRONMENTS = {  # where what a lock names is installed, so that its requiremen
     "dev": ROOT / ".venv",
     "engines": ROOT / "tests/engines/.venv",
     "remote": ROOT / "tests/engines/.venv-remote",
+    "docs": ROOT / "tests/engines/.venv-docs",
 }
 PINNED = re.compile(r"^(?P<name>[\w.-]+)(?:\[(?P<extras>[\w,-]+)\])?==(?P<version>[\w.]+) \\$", re.M)
 

@@ -68,7 +68,8 @@ def changed_services(
     way = "named" if named_services(run.settings) else "git" if paths is None else "paths"
     if unknown := _why_unknown(run, _DECISIVE[way]):
         run = run._replace(changes=Changes("unknown", unknown=unknown))
-        notices.append(Notice("error", str(unknown)))
+        if str(unknown) not in {notice.text for notice in notices}:
+            notices.append(Notice("error", str(unknown), "services-unknown"))
     report = Report(
         run.about,
         run.changes,
@@ -105,12 +106,16 @@ def _why_unknown(run: Run, decisive: Sequence[str]) -> Unknown | None:
 
 def stop_notices(run: Run) -> tuple[Notice, ...]:
     """What is said of a run that was interrupted while it was still looking."""
-    return (Notice("error", f"Looking at the run was cut short: {run.interrupted}."),) if run.interrupted else ()
+    return (
+        (Notice("error", f"Looking at the run was cut short: {run.interrupted}.", "cut-short"),)
+        if run.interrupted
+        else ()
+    )
 
 
 def problem_notice(problem: Problem) -> Notice:
     """A value that cannot be used and whose signals cannot say so. How to print is no reason to fail."""
-    return Notice("info" if problem.group == "output" else "error", f"{problem.message}.")
+    return Notice("info" if problem.group == "output" else "error", f"{problem.message}.", "setting-cannot-be-used")
 
 
 @contextmanager

@@ -110,7 +110,7 @@ class _Step:
             problems = (*problems, "No file is named: give files or globs (setting dci_files)")
         self._run = self._run._replace(interrupted=stop)
         for problem in problems:
-            self._run = with_error(self._run, f"{problem}.")
+            self._run = with_error(self._run, f"{problem}.", "dci-files")
         job_id = dci_builders.known_id(self.plan_input)
         return [Attachment(self.tag, job_id, *file) for file in files]
 
@@ -118,7 +118,7 @@ class _Step:
         """The one file under the name and type that the user gives; of several none, since it is unclear which is meant."""
         if len(files) > 1:
             error = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
-            self._run = with_error(self._run, error)
+            self._run = with_error(self._run, error, "dci-files")
             return ()
         return [file._replace(name=header_name(name) if name else file.name, mime=mime or file.mime) for file in files]
 

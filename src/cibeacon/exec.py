@@ -34,7 +34,9 @@ _MARGIN = 0.5
 _SHORTEST = 0.1
 _FOR_EVER = 1e8
 _WIDTH, _LONGEST_NAME = 1000, 200
-_UNKNOWN_CI = Notice("error", "this CI system is not known, so nothing was sent: set host to its name (any word)")
+_UNKNOWN_CI = Notice(
+    "error", "this CI system is not known, so nothing was sent: set host to its name (any word)", "ci-system-unknown"
+)
 
 
 class CommandRun(NamedTuple):

@@ -30,9 +30,9 @@ def read_run(env: Environment, settings: Settings) -> Run:
     return Run(settings, context, bool(settings.core.dry_run), deadline, notices=errors)
 
 
-def with_error(run: Run, error: str) -> Run:
+def with_error(run: Run, error: str, error_id: str) -> Run:
     """The run with an error that belongs to no signal."""
-    return run._replace(notices=(*run.notices, Notice("error", error)))
+    return run._replace(notices=(*run.notices, Notice("error", error, error_id)))
 
 
 def deliver_steps(

@@ -49,7 +49,7 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
         reader = _read(env, settings, names, spool, dry_run=dry_run)
     this = Replay(env, settings, spool, newest_of_each_key(reader.entries, SIGNAL_KINDS), dry_run=dry_run)
     outcomes = this.run()
-    notices = [Notice("error", f"{problem.rstrip('.')}.") for problem in reader.problems]
+    notices = [Notice("error", f"{problem.rstrip('.')}.", "spool-record-unreadable") for problem in reader.problems]
     if not reader.entries:
         notices.append(Notice("info", "Nothing waits to be sent."))
     report = Report(

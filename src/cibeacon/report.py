@@ -106,7 +106,7 @@ def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tupl
     else:
         (files, complaints), reason = try_find_attachments(patterns, env.cwd, top=paths.boundary(env))
     env.halftime(None)
-    notices = tuple(Notice("error", f"dci_files: {complaint}.") for complaint in complaints)
+    notices = tuple(Notice("error", f"dci_files: {complaint}.", "dci-files") for complaint in complaints)
     return run._replace(interrupted=reason), tuple(File(*file) for file in files), notices
 
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from cibeacon import __version__
 from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context
+from cibeacon.model.error_ids import SITE, help_link
 from cibeacon.model.parsers import timestamp
 from cibeacon.model.report import MOST_REASONS, Link, Outcome, Report
 from cibeacon.runtime.safe_text import cell, clipped, json_text
@@ -88,7 +89,7 @@ def report_lines(report: Report) -> tuple[str, ...]:
     requests = [outcome.request for outcome in report.outcomes if report.dry_run and outcome.request]
     calls = [(f"{_INDENT}{call.method} {call.url}", f"{_INDENT}{json_text(call.body)}") for call in requests]
     return (
-        *_clipped([*short, *_notices(report)]),
+        *_clipped(_links_once([*short, *_notices(report)])),
         *(line for call, body in calls for line in (clipped(call, _WIDTH), body)),
         clipped(_result(report), _WIDTH),
     )
@@ -96,7 +97,7 @@ def report_lines(report: Report) -> tuple[str, ...]:
 
 def services_lines(report: Report) -> tuple[str, ...]:
     """The changed services alone, every reason shown."""
-    return _clipped([_heading(report), *_changes(report.changes, most=None), *_notices(report)])
+    return _clipped(_links_once([_heading(report), *_changes(report.changes, most=None), *_notices(report)]))
 
 
 def origin_lines(origins: Mapping[str, Origin]) -> tuple[str, ...]:
@@ -130,6 +131,7 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
         return
     if changes.status == "unknown":
         yield f"services    unknown: {changes.unknown}"
+        yield _link("services-unknown")
         return
     files = ""
     if changes.changed_files is not None:
@@ -159,6 +161,8 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
         error = f"{subjects} ({error})" if subjects and error else error or subjects
         details = _joined(error, reason)
         yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<14} {details}".rstrip()
+        if name := alike[0].error_id:
+            yield _link(name)
 
 
 def _subjects(subjects: Sequence[str]) -> str:
@@ -170,6 +174,23 @@ def _subjects(subjects: Sequence[str]) -> str:
 def _notices(report: Report) -> Iterator[str]:
     for notice in report.asides:
         yield f"{'!' if notice.weight == 'error' else 'i'} {notice.text}"
+        if notice.weight == "error" and notice.error_id:
+            yield _link(notice.error_id)
+
+
+def _link(name: str) -> str:
+    """Where the line above is explained."""
+    return f"{_INDENT}{help_link(name)}"
+
+
+def _links_once(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, without links that an earlier line has."""
+    shown = set[str]()
+    for line in lines:
+        if line not in shown:
+            yield line
+        if line.startswith(f"{_INDENT}{SITE}"):
+            shown.add(line)
 
 
 def _result(report: Report) -> str:
@@ -199,6 +220,9 @@ def summary(report: Report, links: Iterable[Link] = ()) -> str:
             for one in report.outcomes
         ]
         lines += markdown_table(("signal", "outcome", "about", "note"), rows)
+    ids = dict.fromkeys(one.error_id for one in report.outcomes if one.error_id)
+    if helps := " · ".join(f"[{name}]({help_link(name)})" for name in ids):
+        lines += ["", f"Help: {helps}"]
     if report.dci_job_page:
         lines += ["", f"[The DCI job]({report.dci_job_page})"]
     lines += _changes_markdown(report.changes)

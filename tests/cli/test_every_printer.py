@@ -27,6 +27,10 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 PLAIN = {"heading", "inline", "table", "thead", "tbody", "tr", "th", "td", "paragraph", "html_block"}
 TAGS = re.compile(r"<details open><summary>[^<>]*</summary>|</details>")
 OWN_SECTION = re.compile(r"^\x1b\[0Ksection_(start|end):\d+:cibeacon_requests(\[collapsed=true\])?\r\x1b\[0K", re.M)
+HELP = re.compile(
+    r"^Help: \[[a-z-]+\]\(https://cibeacon\.github\.io/[a-z/#-]+\)( · \[[a-z-]+\]\(https://cibeacon\.github\.io/[a-z/#-]+\))*$",
+    re.M,
+)
 OWN_LINKS = re.compile(r"(?<=\n\n)\[[ \w#]+\]\(https?://[!-~]+\)( · \[[ \w#]+\]\(https?://[!-~]+\))*\n\n")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 TEN = 10
@@ -95,6 +99,7 @@ def summary_is_plain(text):
         assert all(re.match(r"https?://(github\.com|127\.0\.0\.1:\d+)/", link) for link in links), links
         assert {part.type for part in paragraph.children} <= {"link_open", "text", "link_close"}
         text = text.replace(ours[0], "", 1)
+    text = HELP.sub("", text, 1)
     for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
         rows = [row for row in table.splitlines() if not re.fullmatch(r"\| … and \d+ more \|", row)]
         assert len({row.count("|") for row in rows}) == 1, rows

@@ -318,11 +318,12 @@ def test_warnings_count_where_that_is_asked(place):
 
 def test_the_text_counts_first_and_gives_one_thing_to_do(place):
     environ = place.environ() | {"DX_API_TOKEN": "wrong-token-1"}
-    first, finding, hint, page = place.run(environ=environ).out.splitlines()
+    first, finding, hint, link, last = place.run(environ=environ).out.splitlines()
     assert re.fullmatch(r"\d+ ok, 1 failed, \d+ not checked", first)
     assert finding.startswith("✗ dx.auth: DX refuses the token (invalid_auth")
     assert hint.startswith("  The API key is wrong or expired")
-    assert "docs/doctor.md" in page
+    assert link == "  https://cibeacon.github.io/cibeacon/doctor/#dxauth"
+    assert "dx_url is the variable CIBEACON_DX_URL" in last
 
 
 def test_verbose_shows_every_check(place):
@@ -338,7 +339,7 @@ def test_the_document_has_the_same_keys_whatever_happens(place):
         assert list(document["counts"]) == ["ok", "warn", "fail", "not-checked"]
         assert sum(document["counts"].values()) == len(document["findings"]) == len(IDS)
         for row in document["findings"]:
-            assert list(row) == ["id", "state", "message", "hint", "source", "seconds"]
+            assert list(row) == ["id", "state", "message", "hint", "source", "seconds", "help"]
             assert isinstance(row["seconds"], float)
 
 

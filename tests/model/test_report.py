@@ -112,7 +112,7 @@ def test_a_status_that_is_all_right_exits_0_even_in_strict(words):
     assert exit_code(found, strict=True, dry_run=False) == (0 if fine else 1)
 
 
-KEYS = ["kind", "sink", "method", "key", "outcome", "reason", "attempts", "http_status", "error", "request"]
+KEYS = ["kind", "sink", "method", "key", "outcome", "reason", "attempts", "http_status", "error", "request", "help"]
 FULL = Outcome(
     kind="deployment",
     sink="dx",
@@ -150,6 +150,7 @@ def test_a_signal_as_json():
             "url": "https://acme.getdx.net/api/deployments.create",
             "body": {"service": "payments"},
         },
+        "help": "https://cibeacon.github.io/cibeacon/troubleshooting/#dx-refused",
     }
 
 

@@ -459,7 +459,19 @@ class TestDocument:
     """The JSON document."""
 
     KEYS = {"version", "status", "context", "changes", "signals", "notices"}
-    SIGNAL = {"kind", "sink", "method", "key", "outcome", "reason", "attempts", "http_status", "error", "request"}
+    SIGNAL = {
+        "kind",
+        "sink",
+        "method",
+        "key",
+        "outcome",
+        "reason",
+        "attempts",
+        "http_status",
+        "error",
+        "request",
+        "help",
+    }
     CHANGES = {"status", "base", "head", "how", "changed_files", "unmatched", "services", "why", "reason"}
 
     def test_every_key_is_always_there(self, shop, github, tmp_path):

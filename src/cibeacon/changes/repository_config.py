@@ -56,7 +56,7 @@ class RepositoryConfig(NamedTuple):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """Its faults, as notices."""
-        return tuple(Notice("error", fault) for fault in (self.fault, *self.faults) if fault)
+        return tuple(Notice("error", fault, "service-map") for fault in (self.fault, *self.faults) if fault)
 
     @property
     def unmapped(self) -> Unknown:

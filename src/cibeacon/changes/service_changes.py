@@ -117,7 +117,7 @@ def _with_questions(question: Question, service_map: ServiceMap) -> ServiceMap:
 def _map_notices(question: Question, changes: Changes, service_map: ServiceMap) -> Iterator[Notice]:
     """Notices of files in no service, and of deployed services that the map does not know: it may be behind, or the name off."""
     if unowned := diff.unowned(changes, service_map):
-        yield Notice("error" if service_map.rules.unmatched == "error" else "info", unowned)
+        yield Notice("error" if service_map.rules.unmatched == "error" else "info", unowned, "unowned-files")
     names = (name for name in question.deploy_services if name != "changed")
     for sentence in diff.unknown_services(names, changes, service_map, question.history.source):
         yield Notice("info", f"warning: deploy_services: {sentence}")

@@ -14,6 +14,7 @@ from cibeacon.ci.ci_system import CISystem
 from cibeacon.model.changes import Changes, Unknown
 from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
+from cibeacon.model.error_ids import check_link
 from cibeacon.model.report import Notice
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -72,7 +73,7 @@ class CheckResult(NamedTuple):
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""
-        return self._asdict()
+        return {**self._asdict(), "help": check_link(self.id)}
 
 
 class Target(NamedTuple):

@@ -74,7 +74,7 @@ class ForgeClient(NamedTuple):
             return context, (Notice("info", f"a dry run does not ask how pipeline {context.run_id} stands"),)
         return guarded(
             lambda: (self._ask(lambda api: cast("GitLabApi", api).pipeline(context)), ()),
-            lambda reason: (context, (Notice("error", f"{reason}."),)),
+            lambda reason: (context, (Notice("error", f"{reason}.", "pipeline-status-unknown"),)),
         )
 
     def _ask(self, question: Callable[[_Api], _Answer]) -> _Answer:

@@ -58,9 +58,11 @@ class GitHub(CISystem):
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
         """The run; without its event where that cannot be used."""
         del repository
-        return guarded(
-            lambda: (self.read(env), ()), lambda reason: (self.read_event(env, {}), (Notice("error", f"{reason}."),))
-        )
+
+        def without_event(reason: str) -> tuple[Context, tuple[Notice, ...]]:
+            return self.read_event(env, {}), (Notice("error", f"{reason}.", "event-cannot-be-read"),)
+
+        return guarded(lambda: (self.read(env), ()), without_event)
 
     def remotes(self, env: Variables, tokens: ForgeTokens, *, allow_http: bool = False) -> tuple[Remote, ...]:
         """The base repository, which also holds the commits of a fork's pull request."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import CIOutput, Link, OutputFile, Report, ReportTexts
 from cibeacon.runtime import safe_text
 from cibeacon.runtime.safe_text import command_data, command_property, escaped, json_text
@@ -76,10 +77,14 @@ def _annotations(report: Report) -> Iterator[str]:
         if outcome.status in ("failed", "invalid", "spooled"):
             title = command_property(f"cibeacon: {outcome.kind} {outcome.status}")
             text = ": ".join(part for part in (outcome.subject, outcome.error, outcome.reason) if part)
-            yield f"::{level} title={title}::{command_data(text)}"
+            yield f"::{level} title={title}::{command_data(_linked(text, outcome.error_id))}"
     for notice in report.notices:
         if notice.weight == "error":
-            yield f"::{level} title=cibeacon::{command_data(notice.text)}"
+            yield f"::{level} title=cibeacon::{command_data(_linked(notice.text, notice.error_id))}"
+
+
+def _linked(text: str, name: str | None) -> str:
+    return f"{text} {help_link(name)}" if name else text
 
 
 def _assigned(

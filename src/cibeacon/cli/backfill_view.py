@@ -17,6 +17,7 @@ from cibeacon.backfill.summary import SHOWN, BackfillSummary, RowCounts
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import ShownRequest
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped, json_text
@@ -156,9 +157,10 @@ def _summary_lines(summary: BackfillSummary) -> list[str]:
     lines = [f"shard       {summary.shard}"] if summary.shard else []
     lines += dict.fromkeys(f"failures    {file['failures']}" for file in files if file["failures"])
     if summary.unusable:
-        lines.append(f"✗ {summary.unusable}")
+        lines += [f"✗ {summary.unusable}", f"  {help_link('backfill-file-unusable')}"]
     elif summary.stopped:
-        lines.append(f"✗ Stopped: {summary.stopped.rstrip('.')}. The same command goes on where it ended.")
+        stopped = f"✗ Stopped: {summary.stopped.rstrip('.')}. The same command goes on where it ended."
+        lines += [stopped, f"  {help_link('backfill-stopped')}"]
     else:
         lines += [f"no rows     {file['name']}: there is nothing in it to send" for file in files if not file["rows"]]
     rate = f", {rows.delivered / max(summary.seconds, 0.001):,.1f}/s" if rows.delivered else ""

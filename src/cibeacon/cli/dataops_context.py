@@ -18,6 +18,7 @@ from cibeacon.cli.report_view import begin_output, guarded_code, write_files
 from cibeacon.dataops.access import Access, own_job_token, server_url
 from cibeacon.dataops.client import PipelinesClient
 from cibeacon.dataops.errors import ENDINGS, DataopsError, ResultStatus, usage_error
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import OutputFile
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -170,9 +171,11 @@ class DataopsVerb:
         code = ENDINGS[status].code
         self.env.closing(code)
         self.say(f"result      {status}{f': {reason}' if reason else ''}{f' (exit {code})' if code else ''}")
+        if code:
+            self.say(f"            {help_link(f'dataops-{status}')}")
         if code and self._in_action:
             title = command_property(f"cibeacon: dataops {status}")
-            text = command_data(self.clean(reason or ENDINGS[status].meaning))
+            text = command_data(f"{self.clean(reason or ENDINGS[status].meaning)} {help_link(f'dataops-{status}')}")
             self.print_lines([f"::error title={title}::{text}"])
         return self.answer({"reason": reason or None, **(parts or {})}, status, code)
 

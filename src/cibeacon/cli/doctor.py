@@ -14,11 +14,11 @@ from cibeacon.cli.help_page import verb
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import GRACE, answer
 from cibeacon.doctor import SECONDS, Diagnosis, diagnose
+from cibeacon.model.error_ids import check_link
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values
 
-PAGE = "https://github.com/cibeacon/cibeacon/blob/main/docs/doctor.md"
 _WIDTH = 400
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
 _WORDS = {"ok": "ok", "warn": "warned", "fail": "failed", "not-checked": "not checked"}
@@ -51,9 +51,14 @@ _COMMON = (
 def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], offline: bool, **arguments: Any) -> int:
     """Check what a report needs: settings, CI system, checkout, service map, spool, network and credentials.
 
+<<<<<<< HEAD
     Takes the flags of `cibeacon report` and `cibeacon dataops`. Sends and changes nothing. Prints each problem and how to
     fix it; with --verbose also what is right. Exits 1 if something cannot work, with --strict also for a warning.
     https://github.com/cibeacon/cibeacon/blob/main/docs/doctor.md explains each check.
+=======
+    It takes the flags of report and sees what report would see; nothing is sent or changed. It prints what is wrong, each
+    with what to do; with --verbose every check. It exits 1 where something cannot work, with --strict also for warnings.
+>>>>>>> 9f5c878 (Every error ends with a link to the page that explains it)
     """
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
     clean = Redactor(secret_values(env.environ))
@@ -84,7 +89,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
             yield from _finding(result)
     if counts["warn"] or counts["fail"]:
-        yield f"{PAGE} explains each. A setting such as dx_url is the variable CIBEACON_DX_URL."
+        yield "A setting such as dx_url is the variable CIBEACON_DX_URL."
 
 
 def _finding(result: CheckResult) -> Iterator[str]:
@@ -92,3 +97,5 @@ def _finding(result: CheckResult) -> Iterator[str]:
     yield f"{_SIGNS[result.state]} {result.id}: {result.message}{source}"
     if result.hint:
         yield f"  {result.hint}"
+    if result.state in ("warn", "fail"):
+        yield f"  {check_link(result.id)}"

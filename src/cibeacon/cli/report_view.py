@@ -93,7 +93,9 @@ def present(
     output = _ci_output(report, env)
     faults += _write(env, clean, output.files)  # before the log, which may have no reader any more
     if faults:
-        report = report._replace(notices=(*report.notices, *(Notice("error", fault) for fault in faults)))
+        report = report._replace(
+            notices=(*report.notices, *(Notice("error", fault, "output-not-written") for fault in faults))
+        )
         env.closing(report.exit_code)
         output = _ci_output(report, env)
     text = [*report_text.origin_lines(origins), *lines(report), *output.lines]
@@ -108,7 +110,7 @@ def present(
 def _empty(reason: str, blank: Report) -> Report:
     """A report of a run that came to nothing; where services were asked for, they are unknown for that reason."""
     changes = blank.changes and blank.changes._replace(unknown=Unknown(reason))
-    return blank._replace(changes=changes, notices=(Notice("error", reason),))
+    return blank._replace(changes=changes, notices=(Notice("error", reason, "nothing-sent"),))
 
 
 def begin_output(env: Environment) -> Redactor:
@@ -158,7 +160,7 @@ def _filter(report: Report, settings: Settings, env: Environment, clean: Redacto
     if result.fault is None:
         return report, result.text
     fault = clean(result.fault)
-    notices = (*(notice for notice in report.notices if notice.text not in fault), Notice("error", fault))
+    notices = (*(notice for notice in report.notices if notice.text not in fault), Notice("error", fault, "jq-failed"))
     return report._replace(notices=notices, least_code=result.exit_code), ""
 
 

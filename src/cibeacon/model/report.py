@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context
+from cibeacon.model.error_ids import help_link, id_of_error
 
 OutcomeStatus: TypeAlias = Literal["sent", "duplicate", "skipped", "spooled", "failed", "invalid", "dry-run"]
 ReportStatus: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run"]
@@ -50,9 +51,20 @@ class Outcome(NamedTuple):
     maybe_delivered: bool = False
     """An attempt may have succeeded all the same: its answer was lost, or was a server error."""
 
+    @property
+    def error_id(self) -> str | None:
+        """By which docs/troubleshooting.md explains why the signal was not delivered; None where it was."""
+        if self.status not in TROUBLE:
+            return None
+        if self.status == "invalid":
+            return "command-invalid" if self.kind == "command" else "signal-invalid"
+        if self.error or self.request:
+            return id_of_error(self.sink, self.error or "", self.http_status)
+        return "services-unknown" if (self.reason or "").startswith("services unknown") else "not-determined"
+
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""
-        request = self.request
+        request, name = self.request, self.error_id
         return {
             "kind": self.kind,
             "sink": self.sink,
@@ -64,6 +76,7 @@ class Outcome(NamedTuple):
             "http_status": self.http_status,
             "error": self.error,
             "request": {"method": request.method, "url": request.url, "body": request.body} if request else None,
+            "help": help_link(name) if name else None,
         }
 
 
@@ -100,6 +113,8 @@ class Notice(NamedTuple):
 
     weight: Literal["info", "error"]
     text: str
+    error_id: str = ""
+    """Of an error: one of `error_ids.NOTICE_IDS`."""
 
 
 class Report(NamedTuple):

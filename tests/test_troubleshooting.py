@@ -1,0 +1,117 @@
+"""Every error and every check of the doctor is explained under its own heading, to which its message links."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from cibeacon.checks.table import IDS
+from cibeacon.dataops.errors import ENDINGS
+from cibeacon.http import UNTRUSTED
+from cibeacon.model.error_ids import ERROR_IDS, NOTICE_IDS, OUTCOME_IDS, SITE, VERB_IDS, check_link, help_link
+from cibeacon.model.report import Outcome, OutcomeStatus
+from cibeacon.runtime.paths import BECAME_SHORTER
+from cibeacon.sinks.dx import ADVICE
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src/cibeacon"
+CONSTANTS = {"UNTRUSTED": UNTRUSTED, "BECAME_SHORTER": BECAME_SHORTER, "short": "connection refused"}
+UNDELIVERED = ("failed", "spooled", "invalid")
+
+
+def headings(page):
+    return re.findall(r"^### `?([\w.-]+)`?$", (ROOT / f"docs/{page}.md").read_text(encoding="utf-8"), re.M)
+
+
+def calls(name):
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
+                yield path, node
+
+
+def text(node):
+    """A literal, a named constant, or the literal beginning of a formatted text."""
+    if isinstance(node, ast.JoinedStr):
+        return str(getattr(node.values[0], "value", ""))
+    return CONSTANTS[node.id] if isinstance(node, ast.Name) else node.value
+
+
+LABELS = sorted({text(node.args[0]) for path, node in calls("Lost") if "sandbox" not in path.parts})
+
+
+def failed(sink="dx", status="failed", error=None, http_status=None, **fields):
+    return Outcome("pipeline-run", sink, status, error=error, http_status=http_status, **fields)
+
+
+def test_every_error_has_one_heading_and_every_heading_an_error():
+    assert sorted(headings("troubleshooting")) == sorted(ERROR_IDS)
+
+
+def test_every_check_of_the_doctor_has_one_heading_and_every_heading_a_check():
+    assert sorted(headings("doctor")) == sorted(IDS)
+
+
+def test_a_link_leads_to_a_heading_of_the_site():
+    assert help_link("dx-invalid-auth") == f"{SITE}/troubleshooting/#dx-invalid-auth"
+    assert check_link("run.pull_request") == f"{SITE}/doctor/#runpull_request"
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_request_that_was_not_answered_has_an_id_of_its_own(label):
+    assert failed(error=label).error_id in OUTCOME_IDS - {"dx-refused"}
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_every_code_of_dx_has_an_id_of_its_own(code):
+    for error in (code, f"{code}: in DX's own words"):
+        assert failed(error=error, http_status=400).error_id in OUTCOME_IDS - {"dx-refused"}
+
+
+@pytest.mark.parametrize(
+    ("sink", "status", "error", "wanted"),
+    [
+        ("dx", 401, "HTTP 401", "http-401"),
+        ("dx", 405, "HTTP 405", "http-404"),
+        ("dx", 503, "HTTP 503", "http-5xx"),
+        ("dx", 302, "redirect 302", "redirect"),
+        ("dx", 200, "HTTP 200 without JSON", "unexpected-answer"),
+        ("dx", 400, "brand_new_code", "dx-refused"),
+        ("dci", 404, "topic not found", "dci-refused"),
+        ("dci", 413, "HTTP 413", "http-413"),
+        ("flow", 200, "Job does not exist", "flow-refused"),
+        ("flow", 200, "unexpected answer", "unexpected-answer"),
+    ],
+)
+def test_a_refusal_has_the_id_of_its_status_or_of_the_vendor(sink, status, error, wanted):
+    assert failed(sink, error=error, http_status=status).error_id == wanted
+
+
+@pytest.mark.parametrize("status", get_args(OutcomeStatus))
+def test_exactly_what_was_not_delivered_has_an_id(status):
+    assert (failed(status=status).error_id is not None) == (status in UNDELIVERED)
+
+
+def test_services_that_are_unknown_are_told_from_other_things_that_are():
+    assert failed(reason="services unknown: no commit").error_id == "services-unknown"
+    assert failed(reason="jq fails").error_id == "not-determined"
+
+
+def test_every_error_that_belongs_to_no_signal_has_an_id():
+    given = []
+    for path, node in calls("Notice"):
+        weight = ast.unparse(node.args[0])
+        if "error" in weight:
+            assert len(node.args) == 3, f"{path.name}:{node.lineno} has no id"
+            given.append(node.args[2])
+    assert {node.value for node in given if isinstance(node, ast.Constant)} | {"dci-files"} == NOTICE_IDS
+
+
+def test_every_end_of_a_dataops_verb_but_success_has_an_id():
+    assert {f"dataops-{status}" for status in ENDINGS if status != "success"} == {
+        name for name in VERB_IDS if name.startswith("dataops-")
+    }
