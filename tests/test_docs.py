@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import click
@@ -53,8 +54,12 @@ def test_every_yaml_example_is_understood_by_what_it_is_for(text):
     document = yaml.safe_load(text)
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     if kind_of(document) == "workflow":
+        called = [job["uses"] for job in document["jobs"].values() if "uses" in job]
+        if called:  # the workflow that it calls is another example
+            assert all(name.rpartition("/")[2].startswith("cibeacon.yml@") for name in called)
+            return
         steps = [step for job in document["jobs"].values() for step in job["steps"]]
-        ours = [step for step in steps if step.get("uses", "").startswith("cibeacon/")]
+        ours = [step for step in steps if re.search(r"(^|/)cibeacon@", step.get("uses", ""))]
         assert ours or any("cibeacon" in step.get("run", "") for step in steps)
         for step in ours:
             assert set(step["with"]) <= set(action["inputs"])
@@ -91,10 +96,22 @@ def test_every_link_to_a_file_leads_there(path):
         assert (path.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("text", blocks("sh"))
-def test_every_command_in_a_shell_example_exists(text):
-    for line in text.splitlines():
-        assert (ROOT / line.split()[0]).is_file(), line
+COMPLETION = re.compile(r"_CIBEACON_COMPLETE=(\w+) cibeacon")
+LINES_OF_SHELL = [line for each in blocks("sh") for line in each.values[0].splitlines()]
+
+
+@pytest.mark.parametrize("line", [line for line in LINES_OF_SHELL if not COMPLETION.search(line)])
+def test_every_command_in_a_shell_example_exists(line):
+    assert (ROOT / line.split()[0]).is_file()
+
+
+@pytest.mark.parametrize("line", list(filter(COMPLETION.search, LINES_OF_SHELL)))
+def test_every_line_for_a_shells_start_up_file_makes_it_complete(line):
+    shell = COMPLETION.search(line)[1]
+    environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "_CIBEACON_COMPLETE": shell}
+    script = subprocess.run([CIBEACON], env=environ, capture_output=True, text=True, check=True).stdout
+    assert "_CIBEACON_COMPLETE" in script
+    assert shell.partition("_")[0] in ("bash", "zsh", "fish")
 
 
 def spelled(command, context=None):
@@ -128,18 +145,18 @@ def test_every_verb_and_setting_that_is_named_exists(path):
     flags = {each.dashed for group in all_options().values() for each in group}
     negated = {each.dashed.replace("--", "--no-", 1) for group in all_options().values() for each in group if each.flag}
     for flag in re.findall(r"(?:cibeacon[^`\n]* |`)(--[a-z-]+)", text):
-        assert flag in flags | negated | SPELLED | {"--format"}
+        assert flag in flags | negated | SPELLED | {"--format", "--help", "--help-all"}
 
 
 def test_every_test_that_shows_what_the_threat_model_claims_exists():
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text())
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text())
     assert named
     for path, name in named:
         assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.M), f"{path}::{name}"
 
 
 def test_every_actor_of_the_threat_model_has_a_test():
-    rows = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if line.startswith("| ")][1:]
+    rows = [line for line in (ROOT / "docs/security.md").read_text().splitlines() if line.startswith("| ")][1:]
     actors = ("Fork", "Branch pusher", "Repository file", "Earlier step", "CI host", "Vendor", "Network")
     for actor in actors:
         assert any(row.startswith(f"| {actor}") and "::test_" in row.rpartition(" | ")[2] for row in rows), actor

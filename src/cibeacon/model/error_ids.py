@@ -8,103 +8,40 @@ import re
 SITE = "https://cibeacon.github.io/cibeacon"
 """Where the documentation is published."""
 
-OUTCOME_IDS = frozenset(
-    {
-        "signal-invalid",
-        "command-invalid",
-        "services-unknown",
-        "not-determined",
-        "not-sent",
-        "not-tried",
-        "dx-not-authed",
-        "dx-invalid-auth",
-        "dx-account-inactive",
-        "dx-required-params-missing",
-        "dx-invalid-json",
-        "dx-invalid-arguments",
-        "dx-repository-not-found",
-        "dx-commit-sha-invalid",
-        "dx-reference-id-exists",
-        "dx-metadata-invalid",
-        "dx-integration-branch-not-valid",
-        "dx-ambiguous-commit-sha-arguments",
-        "dx-merge-commit-shas-blank",
-        "dx-merge-commit-shas-invalid",
-        "dx-merge-commit-shas-not-found",
-        "dx-deployment-not-found",
-        "dx-refused",
-        "dci-refused",
-        "flow-refused",
-        "no-job",
-        "name-taken",
-        "not-what-was-set",
-        "http-401",
-        "http-403",
-        "http-404",
-        "http-407",
-        "http-413",
-        "http-429",
-        "http-5xx",
-        "redirect",
-        "unexpected-answer",
-        "answer-too-large",
-        "no-answer",
-        "timed-out",
-        "no-time-left",
-        "host-name-not-found",
-        "connection-refused",
-        "connection-failed",
-        "request-cannot-be-made",
-        "plain-http-refused",
-        "proxy-cannot-be-used",
-        "proxy-does-not-answer",
-        "proxy-refuses-the-connection",
-        "proxy-asks-for-a-password",
-        "no-tls-on-the-proxys-port",
-        "no-tls-on-that-port",
-        "tls-handshake-broken-off",
-        "tls-connection-closed",
-        "tls-certificate-expired",
-        "tls-certificate-of-another-name",
-        "tls-certificate-not-trusted",
-        "ca-file-is-missing",
-        "client-certificate-is-missing",
-        "file-cannot-be-read",
-        "file-became-shorter-while-it-was-read",
-        "not-redacted",
-    }
+
+def _ids(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+OUTCOME_IDS = _ids(
+    """
+    signal-invalid command-invalid services-unknown not-determined not-sent not-tried dx-not-authed dx-invalid-auth
+    dx-account-inactive dx-required-params-missing dx-invalid-json dx-invalid-arguments dx-repository-not-found
+    dx-commit-sha-invalid dx-reference-id-exists dx-metadata-invalid dx-integration-branch-not-valid
+    dx-ambiguous-commit-sha-arguments dx-merge-commit-shas-blank dx-merge-commit-shas-invalid
+    dx-merge-commit-shas-not-found dx-deployment-not-found dx-refused dci-refused flow-refused no-job name-taken
+    not-what-was-set http-401 http-403 http-404 http-407 http-413 http-429 http-5xx redirect unexpected-answer
+    answer-too-large no-answer timed-out no-time-left host-name-not-found connection-refused connection-failed
+    request-cannot-be-made plain-http-refused proxy-cannot-be-used proxy-does-not-answer proxy-refuses-the-connection
+    proxy-asks-for-a-password no-tls-on-the-proxys-port no-tls-on-that-port tls-handshake-broken-off
+    tls-connection-closed tls-certificate-expired tls-certificate-of-another-name tls-certificate-not-trusted
+    ca-file-is-missing client-certificate-is-missing file-cannot-be-read file-became-shorter-while-it-was-read
+    not-redacted
+    """
 )
 """Of signals that were not delivered."""
-NOTICE_IDS = frozenset(
-    {
-        "setting-cannot-be-used",
-        "services-unknown",
-        "service-map",
-        "unowned-files",
-        "event-cannot-be-read",
-        "ci-system-unknown",
-        "pipeline-status-unknown",
-        "cut-short",
-        "nothing-sent",
-        "output-not-written",
-        "jq-failed",
-        "dci-files",
-        "spool-record-unreadable",
-    }
+NOTICE_IDS = _ids(
+    """
+    setting-cannot-be-used services-unknown service-map unowned-files event-cannot-be-read ci-system-unknown
+    pipeline-status-unknown cut-short nothing-sent output-not-written jq-failed dci-files spool-record-unreadable
+    """
 )
 """Of what belongs to no signal."""
-VERB_IDS = frozenset(
-    {
-        "dataops-failed",
-        "dataops-canceled",
-        "dataops-skipped",
-        "dataops-manual",
-        "dataops-timed-out",
-        "dataops-lost",
-        "dataops-refused",
-        "backfill-file-unusable",
-        "backfill-stopped",
-    }
+VERB_IDS = _ids(
+    """
+    dataops-failed dataops-canceled dataops-skipped dataops-manual dataops-timed-out dataops-lost dataops-refused
+    backfill-file-unusable backfill-stopped
+    """
 )
 """Of verbs whose exit code says how they ended."""
 ERROR_IDS = OUTCOME_IDS | NOTICE_IDS | VERB_IDS
