@@ -5,6 +5,7 @@ Bodies are bounded, unless their owner has them streamed.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from email.message import Message
 from itertools import chain
@@ -13,9 +14,8 @@ from starlette.requests import Request as AsgiRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cibeacon.sandbox.exchange import Answer, Receiving, Request, Route
-
-LIMIT = 1024 * 1024
-"""Largest body in bytes that is kept."""
+from cibeacon.sandbox.listener import hang_up
+from cibeacon.sandbox.safe_json import LIMIT, read_body
 
 
 def asgi(route: Route, receives: Receiving = lambda _: None) -> ASGIApp:
@@ -34,13 +34,6 @@ def asgi(route: Route, receives: Receiving = lambda _: None) -> ASGIApp:
     return app
 
 
-async def hang_up(scope: Scope, receive: Receive) -> None:
-    """Close the connection."""
-    scope["state"]["hang_up"]()
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def request_head(scope: Scope) -> Request:
     """A request without its body."""
     headers = Message()
@@ -48,19 +41,6 @@ def request_head(scope: Scope) -> Request:
         headers[name.decode("latin-1")] = value.decode("latin-1")
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     return Request(method=scope["method"], path=path, query=query, headers=headers)
-
-
-async def read_body(request: AsgiRequest) -> bytes | None:
-    """The body, which is read once and is `request.state.body` then; None when it is over the limit."""
-    if not hasattr(request.state, "body"):
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > LIMIT:
-                break
-        request.state.body = bytes(body) if len(body) <= LIMIT else None
-    kept: bytes | None = request.state.body
-    return kept
 
 
 async def _read(head: Request, receive: Receive, receives: Receiving) -> Request | None:
@@ -106,3 +86,13 @@ async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send
         await send({"type": "http.response.body"})
     else:
         await hang_up(scope, receive)
+
+
+def answering(answer: Callable[[Request, Scope], Awaitable[Answer]]) -> ASGIApp:
+    """An app that answers with `answer`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_body(AsgiRequest(scope, receive))
+        await send_answer(await answer(replace(request_head(scope), body=body), scope), scope, receive, send)
+
+    return app

@@ -21,7 +21,6 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox.account import Account
-from cibeacon.sandbox.bridge import read_body
 from cibeacon.sandbox.dx_models import (
     CurrentNotification,
     DeploymentPatch,
@@ -31,10 +30,9 @@ from cibeacon.sandbox.dx_models import (
     require,
 )
 from cibeacon.sandbox.dx_refusals import STATUS, Refusal, refusal_of
-from cibeacon.sandbox.exchange import Answer
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.mishaps import Mishaps
-from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
+from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
 
 INACTIVE = "inactive"
 """The token that plays a deactivated account."""
@@ -138,27 +136,16 @@ class _Method(APIRoute):
         async def call(request: Request) -> Response:
             dx: Dx = request.app.state.dx
             dx.authenticate(request.headers.get("authorization"))
-            body = await read_body(request)
-            if body is None:
+            body = await request.body()
+            if len(body) > LIMIT:
                 raise Refusal("body_too_large", "The body is over the limit.")
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise Refusal("invalid_json", "Content-Type must be application/json.")
             if not isinstance(parse_json(body), dict):
                 raise Refusal("invalid_json", "The body must be one JSON object in UTF-8.")
-            return await handle(_ReadRequest(request.scope))
+            return await handle(request)
 
         return call
-
-
-class _ReadRequest(Request):
-    """A request whose body has been read."""
-
-    async def body(self) -> bytes:
-        body: bytes = self.state.body
-        return body
-
-    async def json(self) -> Any:
-        return parse_json(self.state.body)
 
 
 router = APIRouter(
@@ -231,13 +218,13 @@ async def _refuse(_request: Request, error: Exception) -> Response:
     )
 
 
-def verdict(answer: Answer) -> tuple[str | None, str | None]:
+def verdict(response: Response) -> tuple[str | None, str | None]:
     """The code and the sentence of an answer."""
-    if answer.status < 400:
+    if response.status_code < 400:
         return None, None
-    body = parse_json(answer.content)
+    body = parse_json(bytes(response.body))
     given = body if isinstance(body, dict) else {}
-    return given.get("error", f"HTTP {answer.status}"), given.get("message")
+    return given.get("error", f"HTTP {response.status_code}"), given.get("message")
 
 
 def _canonical(deployment: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ without `/api/v1`, and reads what was set from `sandbox.flow.document()`.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
@@ -19,10 +18,9 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from cibeacon.sandbox.exchange import Answer
 from cibeacon.sandbox.flow_account import Context, FlowAccount, FlowPipeline
 from cibeacon.sandbox.mishaps import Mishaps, login_page
-from cibeacon.sandbox.safe_json import JSONAnswer
+from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
 from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v1"
@@ -175,8 +173,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         is_job = any("pipeline_ids" not in each["loc"] for each in error.errors())
         return _envelope("Missing required parameter: job_id" if is_job else "pipeline_ids must be a list of strings")
     if account.stranger == "login":
-        page = login_page()
-        return Response(page.content, page.status, media_type=page.content_type)
+        return login_page()
     return _envelope("Invalid access token", 401 if account.stranger == "401" else 200)
 
 
@@ -184,10 +181,9 @@ def _envelope(message: str, status: int = 200) -> Response:
     return JSONAnswer({"status": "ERROR", "msg": message}, status)
 
 
-def verdict(answer: Answer) -> tuple[str | None, str | None]:
+def verdict(response: Response) -> tuple[str | None, str | None]:
     """The error and the sentence of an answer."""
-    if answer.status == 200 and answer.content_type.startswith("application/json"):
-        body = json.loads(answer.content)
-        if body.get("status") == "ERROR":
-            return "ERROR", body.get("msg")
-    return (f"HTTP {answer.status}", None) if answer.status >= 400 else (None, None)
+    body = parse_json(bytes(response.body)) if response.status_code == 200 else None
+    if isinstance(body, dict) and body.get("status") == "ERROR":
+        return "ERROR", body.get("msg")
+    return (f"HTTP {response.status_code}", None) if response.status_code >= 400 else (None, None)

@@ -26,7 +26,7 @@ _IDLE = 60
 class Listener:
     """Serves an ASGI app on the loopback interface between start and stop; also a context manager.
 
-    The app may call `scope["state"]["hang_up"]()` to close the connection without an answer.
+    The app may `hang_up` instead of an answer, or in the middle of one.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,6 +77,13 @@ class Listener:
                 headers = [(b"content-length", b"0"), (b"connection", b"close")]
                 await send({"type": "http.response.start", "status": 500, "headers": headers})
                 await send({"type": "http.response.body"})
+
+
+async def hang_up(scope: Scope, receive: Receive) -> None:
+    """Close the connection of a request without another word."""
+    scope["state"]["hang_up"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _with_headers(message: Message) -> Message:

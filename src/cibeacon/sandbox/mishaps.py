@@ -5,33 +5,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from fnmatch import fnmatchcase
+from functools import partial
 from http import HTTPStatus
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from cibeacon.sandbox.exchange import Answer, Request, in_json
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cibeacon.sandbox.listener import hang_up
+from cibeacon.sandbox.safe_json import JSONAnswer
 
 _BUSY = {"message": {"error": "This endpoint has been requested too many times. Try again later."}}
-_LOGIN = (
-    b"<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><form method=post>Password</form></body></html>\n"
-)
+_LOGIN = "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><form method=post>Password</form></body></html>\n"
 
-Instead: TypeAlias = Callable[[Request, float], Answer | None]
-"""What is answered in place of the request, given the Unix time; None when it is carried out."""
-After: TypeAlias = Callable[[Answer, str], Answer | None]
-"""What becomes of the answer, given the sandbox's URL; None when it is lost."""
+Instead: TypeAlias = Callable[[Request, float], Response]
+"""What is answered in place of the vendor, given the request and the Unix time."""
+Around: TypeAlias = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
+"""What happens around the vendor's app."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mishap:
+class Mishap(NamedTuple):
     """What happens to one request."""
 
-    instead: Instead = lambda _request, _now: None
-    after: After = lambda answer, _base: answer
+    instead: Instead | None = None
+    around: Around | None = None
+    late: bool = False
+    """Hung up on, and carried out after the next one of its method and path."""
+    fault: str | None = None
+    """What the ledger calls it."""
 
 
 class Mishaps:
@@ -47,13 +53,17 @@ class Mishaps:
 
     def lose(self, method: str, path: str, times: int = 1) -> None:
         """Carry out the request and hang up without an answer."""
-        self._order(method, path, Mishap(after=lambda _answer, _base: None), times)
+        self._order(method, path, Mishap(around=lose), times)
+
+    def late(self, method: str, path: str) -> None:
+        """Hang up on the request, and carry it out after the next one like it."""
+        self._order(method, path, Mishap(late=True))
 
     def fail(
         self, method: str, path: str, status: int, times: int = 1, body: Mapping[str, object] | None = None
     ) -> None:
         """Answer with a status and this JSON, or a page of HTML, and do nothing of what is asked."""
-        answer = _page(status) if body is None else in_json(status, body)
+        answer = error_page(status) if body is None else JSONAnswer(body, status)
         self._order(method, path, Mishap(instead=lambda _request, _now: answer), times)
 
     def limit(
@@ -70,14 +80,7 @@ class Mishaps:
 
         `plain` is the answer of the layer in front: text, and no JSON.
         """
-
-        def limited(_request: Request, now: float) -> Answer:
-            headers = {"RateLimit-Limit": "60", "RateLimit-Observed": "61", "RateLimit-Remaining": "0"}
-            if seconds is not None:
-                headers["RateLimit-Reset"] = str(int(now) + seconds)
-                headers["Retry-After"] = formatdate(now + seconds, usegmt=True) if date else str(seconds)
-            return Answer(429, b"Retry later\n", "text/plain", headers) if plain else in_json(429, _BUSY, **headers)
-
+        limited = partial(limit, seconds=seconds, date=date, plain=plain)
         self._order(method, path, Mishap(instead=limited), times)
 
     def login(self, method: str, path: str, times: int = 1) -> None:
@@ -87,33 +90,26 @@ class Mishaps:
     def redirect(self, method: str, path: str, to: str, times: int = 1, status: int = 302) -> None:
         """Send the client to the same path at the base URL `to`."""
 
-        def away(request: Request, _now: float) -> Answer:
-            query = f"?{request.query}" if request.query else ""
-            return Answer(status, b"", "text/html", {"Location": f"{to}{request.path}{query}"})
+        def away(request: Request, _now: float) -> Response:
+            query = f"?{request.url.query}" if request.url.query else ""
+            return HTMLResponse(b"", status, {"Location": f"{to}{request.scope['raw_path'].decode()}{query}"})
 
         self._order(method, path, Mishap(instead=away), times)
 
     def link(self, method: str, path: str, to: str, times: int = 1) -> None:
         """Let the answer's Link header lead to the base URL `to`."""
-
-        def moved(answer: Answer, base: str) -> Answer:
-            headers = {
-                name: text.replace(base, to) if name == "Link" else text for name, text in answer.headers.items()
-            }
-            return replace(answer, headers=headers)
-
-        self._order(method, path, Mishap(after=moved), times)
+        self._order(method, path, Mishap(around=partial(_move_link, to)), times)
 
     def cut(self, method: str, path: str, size: int, times: int = 1) -> None:
         """Announce the whole answer and hang up after `size` bytes of it."""
-        self._order(method, path, Mishap(after=lambda answer, _base: replace(answer, cut=size)), times)
+        self._order(method, path, Mishap(around=partial(_cut, size)), times)
 
     def next(self, method: str, path: str) -> Mishap | None:
         """The mishap of this request, which is over with it; None when it goes well."""
         with self._lock:
-            for place, (verb, pattern, mishap) in enumerate(self._ordered):
+            for index, (verb, pattern, mishap) in enumerate(self._ordered):
                 if verb in (method, "*") and fnmatchcase(path, pattern):
-                    del self._ordered[place]
+                    del self._ordered[index]
                     return mishap
         return None
 
@@ -127,17 +123,74 @@ class Mishaps:
         with self._lock:
             self._ordered.clear()
 
-    def _order(self, method: str, path: str, mishap: Mishap, times: int) -> None:
+    def _order(self, method: str, path: str, mishap: Mishap, times: int = 1) -> None:
         with self._lock:
             self._ordered += [(method, path, mishap)] * times
 
 
-def login_page() -> Answer:
+def login_page() -> Response:
     """The page that a client sees who is not logged in."""
-    return Answer(200, _LOGIN, "text/html; charset=utf-8")
+    return HTMLResponse(_LOGIN)
 
 
-def _page(status: int) -> Answer:
-    phrase = HTTPStatus(status).phrase
-    text = f"<html>\n<head><title>{status} {phrase}</title></head>\n<body><h1>{status} {phrase}</h1></body>\n</html>\n"
-    return Answer(status, text.encode(), "text/html; charset=utf-8")
+def error_page(status: int) -> Response:
+    """The page of a proxy that has no answer."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    return HTMLResponse(
+        f"<html>\n<head><title>{title}</title></head>\n<body><h1>{title}</h1></body>\n</html>\n", status
+    )
+
+
+def limit(
+    _request: Request, now: float, *, seconds: int | None = 5, date: bool = False, plain: bool = False
+) -> Response:
+    """The answer to one request too many."""
+    headers = {"RateLimit-Limit": "60", "RateLimit-Observed": "61", "RateLimit-Remaining": "0"}
+    if seconds is not None:
+        headers["RateLimit-Reset"] = str(int(now) + seconds)
+        headers["Retry-After"] = formatdate(now + seconds, usegmt=True) if date else str(seconds)
+    return PlainTextResponse("Retry later\n", 429, headers) if plain else JSONAnswer(_BUSY, 429, headers)
+
+
+async def lose(app: ASGIApp, scope: Scope, receive: Receive, _send: Send) -> None:
+    """Carry out a request and hang up without an answer."""
+
+    async def ignore(_message: Message) -> None:
+        pass
+
+    await app(scope, receive, ignore)
+    await hang_up(scope, receive)
+
+
+async def _cut(size: int, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    left = size
+
+    async def send_first(message: Message) -> None:
+        nonlocal left
+        whole = message.get("body", b"")
+        if message["type"] == "http.response.body" and len(whole) > left:
+            message, left = {**message, "body": whole[:left], "more_body": True}, -1
+        elif left >= 0:
+            left -= len(whole)
+        if left >= 0 or message.get("body"):
+            await send(message)
+
+    await app(scope, receive, send_first)
+    if left < 0:
+        await hang_up(scope, receive)
+
+
+async def _move_link(to: str, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    host, port = scope["server"]
+
+    async def send_moved(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            base = f"http://{host}:{port}".encode()
+            headers = [
+                (name, value.replace(base, to.encode()) if name.lower() == b"link" else value)
+                for name, value in message["headers"]
+            ]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    await app(scope, receive, send_moved)

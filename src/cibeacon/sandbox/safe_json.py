@@ -7,8 +7,11 @@ from __future__ import annotations
 import json
 import math
 
+from starlette.requests import Request
 from starlette.responses import Response
 
+LIMIT = 1024 * 1024
+"""Largest body in bytes that is kept."""
 _DEPTH = 64
 """Deepest nesting of a body; deeper ones could not be written again."""
 
@@ -21,6 +24,19 @@ class JSONAnswer(Response):
     def render(self, content: object) -> bytes:
         """The body."""
         return json.dumps(content, allow_nan=False).encode("ascii")
+
+
+async def read_body(request: Request) -> bytes | None:
+    """The body, which is read once and is `request.state.body` then; None when it is over the limit."""
+    if not hasattr(request.state, "body"):
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LIMIT:
+                break
+        request.state.body = bytes(body) if len(body) <= LIMIT else None
+    kept: bytes | None = request.state.body
+    return kept
 
 
 def parse_json(body: bytes | None) -> object:
