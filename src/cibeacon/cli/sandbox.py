@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox.outage import OrderError
 from cibeacon.sandbox.server import Sandbox
 
 _STEP = 2.0
@@ -39,8 +40,17 @@ _STEP = 2.0
 @click.option(
     "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Spool folder whose waiting signals the page shows."
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="ORDER",
+    help="Faults by chance, such as 'dx: 30% 503, 10% lost'; can be repeated.",
+)
 @click.pass_obj
-def command(env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None) -> int:
+def command(
+    env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None, faults: Sequence[str]
+) -> int:
     """Run a sandbox of the DX, DCI, DataOps.live and Instabase Flow APIs on this machine, with a web page."""
     try:
         sandbox = Sandbox(
@@ -52,6 +62,11 @@ def command(env: Environment, /, port: int, token: str, db: Path | None, spool: 
         )
     except OSError as error:
         raise click.ClickException(f"{error}. Choose another file with --db.") from error
+    try:
+        for order in faults:
+            sandbox.outage.order(order)
+    except OrderError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from error
     try:
         sandbox.start(port)
     except OSError as error:

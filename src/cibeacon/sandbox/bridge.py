@@ -88,6 +88,11 @@ async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send
         await hang_up(scope, receive)
 
 
+def whole_request(request: AsgiRequest) -> Request:
+    """A request whose body was read."""
+    return replace(request_head(request.scope), body=request.state.body)
+
+
 def answering(answer: Callable[[Request, Scope], Awaitable[Answer]]) -> ASGIApp:
     """An app that answers with `answer`."""
 

@@ -21,7 +21,9 @@ from cibeacon.sandbox.listener import hang_up
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 _BUSY = {"message": {"error": "This endpoint has been requested too many times. Try again later."}}
-_LOGIN = "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><form method=post>Password</form></body></html>\n"
+_LOGIN = (
+    "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><form method=post>Password</form></body></html>\n"
+)
 
 Instead: TypeAlias = Callable[[Request, float], Response]
 """What is answered in place of the vendor, given the request and the Unix time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from starlette.routing import Mount, Route
@@ -14,7 +15,7 @@ from cibeacon.sandbox import dataops_routes, dci_routes, dx
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
-from cibeacon.sandbox.bridge import asgi
+from cibeacon.sandbox.bridge import answering, asgi, whole_request
 from cibeacon.sandbox.conclusions import Conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
@@ -24,10 +25,12 @@ from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
+from cibeacon.sandbox.outage import PATH as FAULTS_PATH
+from cibeacon.sandbox.outage import Outage
 from cibeacon.sandbox.store import Store
 from cibeacon.sandbox.stories import PATH as STORY_PATH
 from cibeacon.sandbox.stories import Stories
-from cibeacon.sandbox.vendor import Journal, Vendor, of_app
+from cibeacon.sandbox.vendor import Journal, Vendor
 
 
 class Sandbox(Listener):
@@ -46,6 +49,7 @@ class Sandbox(Listener):
         flow: what Instabase holds; the example of `flow_account` by default.
         db: the file that keeps what arrived for the next sandbox; None keeps it in memory. Raises OSError where it
             cannot be used.
+        chance: draws the faults that `outage` has on order.
     """
 
     def __init__(
@@ -62,7 +66,9 @@ class Sandbox(Listener):
         flow: FlowAccount | None = None,
         db: Path | None = None,
         spool: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] | None = None,
+        chance: Random | None = None,
     ) -> None:
+        self.outage = Outage(chance or Random())  # noqa: S311 - nothing is secret of it
         self._store = Store(db)
         self.ledger = Ledger(clock, self._store)
         self._spool = spool
@@ -72,23 +78,24 @@ class Sandbox(Listener):
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self.dx = dx.Dx(account, self.ledger)
         self._conclusions = Conclusions(default_branch)
-        journal = Journal(self.ledger, lambda: self.url, clock, log)
+        journal = Journal(self.ledger, clock, log, self.outage.next)
         described = {"/api": dx.create_app(self.dx), "": flow_app.create_app(self.flow)}
-        instabase = Vendor(of_app(described[""]), flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
+        instabase = Vendor(described[""], "flow", flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
         dataops_vendor = Vendor(
-            self.dataops.answer,
+            answering(self.dataops.answer),
+            "dataops",
             dataops_routes.PREFIX,
             self.dataops.mishaps,
             journal,
-            dataops_app.verdict,
-            dataops_app.remembered,
+            remembered=lambda request: dataops_app.remembered(whole_request(request)),
         )
         routes = [
+            Route(FAULTS_PATH, self.outage.answer, methods=["GET", "POST", "DELETE"]),
             Route(STORY_PATH, Stories(token).play, methods=["POST"]),
             *(Route(path, instabase) for path in flow_app.PATHS),
             Mount(dataops_routes.PREFIX, dataops_vendor),
             Mount(dci_routes.PREFIX, asgi(self._dci, self.dci.receives)),
-            Mount("/api", Vendor(of_app(described["/api"]), "/api", self.dx.mishaps, journal, dx.verdict)),
+            Mount("/api", Vendor(described["/api"], "dx", "/api", self.dx.mishaps, journal, dx.verdict)),
         ]
         super().__init__(create_app(routes, described, self.ledger, self.document))
 
@@ -111,4 +118,4 @@ class Sandbox(Listener):
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
-        return ledger | self._conclusions.of(ledger) | others | {"spool": spool}
+        return ledger | self._conclusions.of(ledger) | others | {"spool": spool, "faults": self.outage.document()}
