@@ -39,7 +39,7 @@ class Fault(NamedTuple):
     mishap: Mishap
 
     def __str__(self) -> str:
-        return f"{self.vendor}: {self.percent}% {self.mishap.fault}"
+        return f"{self.percent}% {self.mishap.fault}"
 
 
 class Outage:
@@ -61,9 +61,10 @@ class Outage:
         """Take every order back."""
         self._faults = ()
 
-    def document(self) -> list[str]:
-        """The faults in force, each as an order."""
-        return list(map(str, self._faults))
+    def document(self) -> dict[str, str]:
+        """The faults in force by vendor, each as in an order: `{"dx": "30% 503, 10% lost"}`."""
+        of_vendor = {vendor: [str(each) for each in self._faults if each.vendor == vendor] for vendor in VENDORS}
+        return {vendor: ", ".join(faults) for vendor, faults in of_vendor.items() if faults}
 
     def next(self, vendor: str) -> Mishap | None:
         """What happens to the next request to a vendor; None when it goes well."""
