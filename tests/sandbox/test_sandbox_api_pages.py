@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 from cibeacon.sandbox.dx_models import METHODS
 
@@ -56,3 +58,27 @@ def test_reading_it_is_no_request_to_a_vendor(sandbox, http):
     for path in ("/docs", "/openapi.json"):
         http.get(sandbox.url + path)
     assert sandbox.ledger.document()["received"] == 0
+
+
+def test_every_call_to_dataops_that_is_tested_is_described(sandbox, http):
+    described = operations(http.get(f"{sandbox.url}/openapi.json").json(), "DataOps.live")
+    patterns = {(method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path))) for method, path in described}
+    cases = [json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "dataops").glob("*.json")]
+    good = {
+        request["call"].partition("?")[0] for case in cases for request in case["requests"] if request["status"] < 300
+    }
+    for call in good:
+        method, _, path = call.partition(" ")
+        matching = [one for verb, one in patterns if verb == method.lower() and one.fullmatch(f"/api/v4{path}")]
+        assert matching, call
+
+
+def test_dataops_names_its_tokens_and_its_parameters(sandbox, http):
+    document = http.get(f"{sandbox.url}/openapi.json").json()
+    described = operations(document, "DataOps.live")
+    trigger = ("post", "/api/v4/projects/{project_id}/trigger/pipeline")
+    assert {call for call, operation in described.items() if not operation.get("security")} == {trigger}
+    names = {one["name"] for one in described["get", "/api/v4/projects/{project_id}/pipelines"]["parameters"]}
+    assert {"project_id", "page", "per_page", "status", "updated_after", "order_by"} <= names
+    schemes = document["components"]["securitySchemes"].values()
+    assert {"PRIVATE-TOKEN", "JOB-TOKEN"} <= {scheme.get("name") for scheme in schemes}

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from cibeacon.sandbox.dataops_account import DataOpsAccount
-from cibeacon.sandbox.dataops_cron import fields, next_run, zone
+from cibeacon.sandbox.dataops_records import fields, next_run, zone
 from cibeacon.sandbox.dataops_script import EXAMPLES, Job, Script
 from cibeacon.sandbox.server import Sandbox
 

@@ -32,6 +32,10 @@ class Token:
     projects: Sequence[int] | None = None
     state: str = "active"
 
+    def is_member(self, project: Project) -> bool:
+        """Whether its owner belongs to the project."""
+        return self.projects is None or project.id in self.projects
+
 
 API = Token(value="sandbox-private-api", kind="private")
 """A developer's, who is also the owner of the trigger token."""
@@ -54,7 +58,11 @@ class Old:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A data project. `branches` and `tags` tell the commit of each."""
+    """A data project: `branches` and `tags` give the commit of each.
+
+    `job_token_allowed` says whether a job of another project may trigger here, and `variables_allowed` whether who
+    starts a pipeline may set variables.
+    """
 
     id: int
     path: str
@@ -62,43 +70,34 @@ class Project:
     tags: Mapping[str, str] = field(default_factory=lambda: {"v1-dev-tag": "7" * 40})
     old: Sequence[Old] = ()
     job_token_allowed: bool = True
-    """Whether a job of another project may trigger here."""
     variables_allowed: bool = True
-    """Whether who starts a pipeline may set variables."""
 
 
 def example_projects() -> tuple[Project, ...]:
     """The two documented ones: 830 with the documented pipelines, 49187 with three pages of old ones."""
-    documented = (
-        Old(id=1451, job_id=47217, days=400.0),
-        Old(id=74773, job_id=4325421, status="failed", source="web", days=1.0),
-    )
+    failed = Old(id=74773, job_id=4325421, status="failed", source="web", days=1.0)
+    flights = Project(id=830, path="airline/flights", old=(Old(id=1451, job_id=47217, days=400.0), failed))
     many = tuple(Old(id=50000 + number, job_id=60000 + number, days=90.0 - number) for number in range(45))
-    return (
-        Project(id=830, path="airline/flights", old=documented),
-        Project(id=49187, path="airline/airports", old=many),
-    )
+    return flights, Project(id=49187, path="airline/airports", old=many)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOpsAccount:
     """What DataOps.live knows already. The first project and the first token of each kind are those that it prints.
 
-    `ranges` is what a log's `Range` gets: `ignored` (200, whole), `archived` (206 and 416 once the job is over, as
-    GitLab does) or `honoured` (always).
+    Pipeline files that are not among `scripts` do not exist. On plain GitLab a pipeline may do without
+    `_PIPELINE_FILE_NAME`, and does what `otherwise` says. `ranges` is what a log's `Range` gets: `ignored` (200, whole),
+    `archived` (206 and 416 once the job is over, as GitLab does) or `honoured` (always). A step lasts `step_seconds` by
+    the sandbox's clock; None when it lasts until the pipeline is asked for.
     """
 
     projects: Sequence[Project] = field(default_factory=example_projects)
     tokens: Sequence[Token] = (API, READ, JOB, TRIGGER)
     scripts: Mapping[str, Script] = field(default_factory=lambda: dict(EXAMPLES))
-    """By pipeline file; other files do not exist."""
     otherwise: Script = field(default_factory=lambda: Script((Job("build", stage="build"), Job("test"))))
-    """What a pipeline does that names no file, on plain GitLab."""
     plain_gitlab: bool = False
-    """Whether a pipeline may do without `_PIPELINE_FILE_NAME`."""
     ranges: str = "archived"
     step_seconds: float | None = None
-    """How long a step lasts by the sandbox's clock; None when it lasts until the pipeline is asked for."""
 
     def project(self, id_or_path: str) -> Project | None:
         """The project of that id or path, if there is one."""

@@ -1,217 +1,261 @@
-"""Knows how DataOps.live starts, lists, cancels and retries pipelines. Does not know jobs or schedules.
+"""Knows how DataOps.live starts, lists, cancels and retries pipelines, and what it says of their project. Does not know jobs
+or schedules.
 
-https://docs.gitlab.com/api/pipeline_triggers/ and https://docs.gitlab.com/api/pipelines/. On DataOps the variable
+https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/. On DataOps the variable
 `_PIPELINE_FILE_NAME` says which file makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
-from cibeacon.sandbox import dataops_rows as rows
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from cibeacon.sandbox.dataops_access import Developer, Guest, Page, Person, Turn, Viewer, Visit, rows_of, state_of
 from cibeacon.sandbox.dataops_account import ROLES
-from cibeacon.sandbox.dataops_answers import forbidden, invalid, message, missing, parameters
-from cibeacon.sandbox.dataops_call import Asked
-from cibeacon.sandbox.dataops_listing import paged
-from cibeacon.sandbox.dataops_live import ACTIVE, ENDED, LiveJob, Pipeline
-from cibeacon.sandbox.dataops_powers import member
+from cibeacon.sandbox.dataops_records import OVER, Pipeline
+from cibeacon.sandbox.dataops_requests import Refusal, forbidden, invalid, missing
+from cibeacon.sandbox.dataops_rows import Row, variables
 from cibeacon.sandbox.dataops_script import Script
-from cibeacon.sandbox.dataops_state import Order
-from cibeacon.sandbox.exchange import Answer, in_json
+from cibeacon.sandbox.dataops_state import DataOpsState
+from cibeacon.sandbox.safe_json import JSONAnswer
 
 FILE = "_PIPELINE_FILE_NAME"
-STATUSES = (*ACTIVE[:5], *ENDED, "manual", "scheduled", "canceling", "waiting_for_callback")
-_SOURCES = (
-    *("push", "web", "trigger", "schedule", "api", "external", "pipeline", "chat", "webide", "merge_request_event"),
-    *("external_pull_request_event", "parent_pipeline", "ondemand_dast_scan", "ondemand_dast_validation"),
-)
-_ORDERS = ("id", "status", "ref", "updated_at", "user_id")
-_SCOPES: Mapping[str, tuple[str, ...]] = {
-    "running": ("running",),
-    "pending": ("pending",),
-    "finished": ("success", "failed", "canceled"),
-}
+PROJECT = "/projects/{project_id}"
+Text = Annotated[str, Field(min_length=1)]
+Status = Literal[
+    "created", "waiting_for_resource", "preparing", "pending", "running", "success", "failed", "canceled", "skipped",
+    "manual", "scheduled", "canceling", "waiting_for_callback",
+]  # fmt: skip
+Source = Literal[
+    "push", "web", "trigger", "schedule", "api", "external", "pipeline", "chat", "webide", "merge_request_event",
+    "external_pull_request_event", "parent_pipeline", "ondemand_dast_scan", "ondemand_dast_validation",
+]  # fmt: skip
+
+router = APIRouter(route_class=Turn, default_response_class=JSONAnswer)
+"""Made once: a route takes longer to make than a sandbox."""
 
 
-def trigger(asked: Asked) -> Answer:
-    """POST trigger/pipeline: with a trigger token, or that of a job. A wrong token is answered like no project."""
-    if asked.request.headers.get("X-Gitlab-Event") == "Pipeline Hook":
+class TriggerCall(BaseModel):
+    """What starts a pipeline with a trigger token, or that of a job."""
+
+    ref: Text
+    token: str
+    variables: dict[str, Any] = {}
+
+
+class Variable(BaseModel):
+    """A variable of a pipeline."""
+
+    key: str
+    value: str
+
+
+class PipelineCall(BaseModel):
+    """What starts a pipeline with an access token."""
+
+    ref: Text
+    variables: list[Variable] = []
+
+
+class PipelineFilters(Page):
+    """Which pipelines are listed; children only when they are asked for."""
+
+    scope: Literal["running", "pending", "finished", "branches", "tags"] | None = None
+    status: Status | None = None
+    source: Source | None = None
+    ref: str | None = None
+    sha: str | None = None
+    username: str | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    order_by: Literal["id", "status", "ref", "updated_at", "user_id"] = "id"
+    sort: Literal["asc", "desc"] = "desc"
+
+    def match(self, pipeline: Pipeline) -> bool:
+        """Whether a pipeline is wanted."""
+        statuses = OVER if self.scope == "finished" else (self.scope,)
+        same = [(name, getattr(pipeline, name)) for name in ("status", "source", "ref", "sha")]
+        return (
+            all(getattr(self, name) in (None, value) for name, value in [*same, ("username", pipeline.user)])
+            and (pipeline.source != "parent_pipeline" or self.source is not None)
+            and (pipeline.status in statuses or self.scope in (None, "tags" if pipeline.tag else "branches"))
+            and _is_within(pipeline.created_at, self.created_after, self.created_before)
+            and _is_within(pipeline.updated_at, self.updated_after, self.updated_before)
+        )
+
+
+def _is_within(seconds: float, after: datetime | None, before: datetime | None) -> bool:
+    at = datetime.fromtimestamp(seconds, UTC)
+    bounds = [each if each is None or each.tzinfo else each.replace(tzinfo=UTC) for each in (after, before)]
+    return (bounds[0] is None or at >= bounds[0]) and (bounds[1] is None or at <= bounds[1])
+
+
+@router.post(f"{PROJECT}/trigger/pipeline", status_code=201)
+async def trigger(
+    call: TriggerCall, request: Request, project_id: str, x_gitlab_event: Annotated[str, Header()] = ""
+) -> Row:
+    """Start a pipeline with a trigger token, or that of a job. A wrong token is answered like no project."""
+    if x_gitlab_event == "Pipeline Hook":
         raise forbidden("Request triggered by pipeline hook")
-    absent = [f"{name} is missing" for name in ("ref", "token") if asked.params.get(name) is None]
-    if absent:
-        raise parameters(*absent)
-    ref = asked.text("ref")
-    variables = asked.params.get("variables") or {}
-    if not isinstance(variables, dict):
-        raise parameters("variables is invalid")
-    if not all(isinstance(value, str) for value in variables.values()):
-        raise message(400, "variables needs to be a map of key-valued strings")
-    value = str(asked.params["token"])
-    by_job = asked.state.token("job", value)
-    token = asked.state.token("trigger", value) or (by_job if asked.project.job_token_allowed else None)
-    if token is None or not member(token, asked.project) or token.state != "active" or value in asked.state.revoked:
+    if not all(isinstance(value, str) for value in call.variables.values()):
+        raise Refusal(400, {"message": "variables needs to be a map of key-valued strings"})
+    state = state_of(request)
+    project = state.account.project(unquote(project_id))
+    kinds = ("trigger", "job") if project and project.job_token_allowed else ("trigger",)
+    tokens = [each for each in state.account.tokens if each.value == call.token and each.kind in kinds]
+    good = [each for each in tokens if each.state == "active" and each.value not in state.revoked]
+    if project is None or not good or not good[0].is_member(project):
         raise missing()
-    source = "pipeline" if token.kind == "job" else "trigger"
-    return _started(asked, ref, source, token.user, variables)
+    visit = Visit(request, good[0], project)
+    source = "pipeline" if visit.caller.kind == "job" else "trigger"
+    return start(visit, call.ref, source, visit.caller.user, call.variables)
 
 
-def create(asked: Asked) -> Answer:
-    """POST pipeline: the variables are a list here."""
-    ref, variables = asked.text("ref"), asked.params.get("variables") or []
-    if not isinstance(variables, list) or not all(isinstance(one, dict) for one in variables):
-        raise parameters("variables is invalid")
-    if not all(isinstance(one.get("key"), str) and isinstance(one.get("value"), str) for one in variables):
-        raise parameters("variables[0][key] is missing", "variables[0][value] is missing")
-    named = {one["key"]: one["value"] for one in variables}
-    return _started(asked, ref, "api", asked.caller.user if asked.caller else "", named)
+@router.post(f"{PROJECT}/pipeline", status_code=201)
+async def create(visit: Developer, call: PipelineCall) -> Row:
+    """Start a pipeline with an access token."""
+    return start(visit, call.ref, "api", visit.caller.user, {each.key: each.value for each in call.variables})
 
 
-def _started(asked: Asked, ref: str, source: str, user: str, variables: Mapping[str, str]) -> Answer:
-    has_variables = variables or source in ("trigger", "pipeline")  # a trigger's payload is a variable itself
-    if has_variables and not asked.project.variables_allowed:
-        raise invalid({"base": ["Insufficient permissions to set pipeline variables"]})
-    script = chosen(asked, ref, variables)
-    order = Order(project=asked.project, script=script, ref=short(ref), source=source, user=user, variables=variables)
-    pipeline = asked.state.make(order)
-    row = rows.pipeline_whole(pipeline, asked.base)
-    asked.state.progress.settle(pipeline)
-    return in_json(201, row)
-
-
-def chosen(asked: Asked, ref: str, variables: Mapping[str, str]) -> Script:
-    """What a new pipeline will do. Raises 400 when there is no such ref or no such file."""
-    known = [names for names in (asked.project.branches, asked.project.tags) if short(ref) in names]
+def start(
+    visit: Visit, ref: str, source: str, user: str, variables: Mapping[str, str], schedule: int | None = None
+) -> Row:
+    """Start a pipeline, and show it as it was before its first job began. Raises 400."""
+    project, state = visit.project, visit.state
+    has_variables = schedule is None and (variables or source != "api")  # a trigger's payload is a variable itself
+    if has_variables and not project.variables_allowed:
+        raise invalid(base="Insufficient permissions to set pipeline variables")
+    name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    known = [names for names in (project.branches, project.tags) if name in names]
     if not known:
-        raise invalid({"base": ["Reference not found"]})
-    if len(known) > 1 and short(ref) == ref:
-        raise invalid({"base": ["Ref is ambiguous"]})
-    state = asked.state
-    file = variables.get(FILE)
-    script = state.scripts.get(file) if file else state.account.otherwise if state.account.plain_gitlab else None
-    if state.account.plain_gitlab and script is None:
+        raise invalid(base="Reference not found")
+    if len(known) > 1 and name == ref:
+        raise invalid(base="Ref is ambiguous")
+    script = _choose_script(state, variables.get(FILE))
+    fields = {"source": source, "user": user, "variables": dict(variables), "schedule_id": schedule}
+    pipeline = state.create(project, script, name, **fields)
+    row = visit.rows.whole_pipeline(pipeline)
+    state.update(pipeline)
+    return row
+
+
+def _choose_script(state: DataOpsState, file: str | None) -> Script:
+    """What the pipeline of a file does. Raises 400 when there is no such file."""
+    script = state.scripts.get(file) if file else None
+    if script is None and state.account.plain_gitlab:
         script = state.account.otherwise
     if state.ordered and (file or script):
         return state.ordered.pop(0)
     if script is None:
-        raise invalid({"base": ["Missing CI config file"]})
+        raise invalid(base="Missing CI config file")
     return script
 
 
-def short(ref: str) -> str:
-    """A branch or tag without refs/heads/ or refs/tags/."""
-    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+@router.get(f"{PROJECT}/pipelines")
+async def list_pipelines(visit: Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
+    """List pipelines, newest first."""
+    order = "user" if filters.order_by == "user_id" else filters.order_by
+    rows = [each for each in visit.state.pipelines_of(visit.project) if filters.match(each)]
+    rows.sort(key=lambda each: getattr(each, order), reverse=filters.sort == "desc")
+    return visit.show_page(filters, rows, visit.rows.pipeline)
 
 
-def pipelines(asked: Asked) -> Answer:
-    """GET pipelines: newest first; children only when they are asked for."""
-    filters = {name: asked.params.get(name) for name in ("status", "source", "order_by", "sort", "scope")}
-    valid = {"status": STATUSES, "source": _SOURCES, "order_by": _ORDERS, "sort": ("asc", "desc")}
-    valid["scope"] = (*_SCOPES, "branches", "tags")
-    if wrong := [f"{name} does not have a valid value" for name in valid if filters[name] not in (None, *valid[name])]:
-        raise parameters(*wrong)
-    found = [one for one in asked.state.of(asked.project) if _wanted(asked.params, one)]
-    order = filters["order_by"] or "id"
-    found.sort(
-        key=lambda one: one.user if order == "user_id" else getattr(one, order), reverse=filters["sort"] != "asc"
-    )
-    return paged(asked, found, lambda one: rows.pipeline(one, asked.base))
-
-
-def _wanted(params: Mapping[str, Any], one: Pipeline) -> bool:
-    source, scope = params.get("source"), params.get("scope")
-    if one.source != source and (source or one.source == "parent_pipeline"):
-        return False
-    if scope in ("branches", "tags") and one.tag != (scope == "tags"):
-        return False
-    if one.status not in _SCOPES.get(str(scope), (one.status,)):
-        return False
-    same = {"status": one.status, "ref": one.ref, "sha": one.sha, "username": one.user}
-    return all(params.get(name) in (None, value) for name, value in same.items()) and all(
-        _within(params, name, getattr(one, f"{name}_at")) for name in ("created", "updated")
-    )
-
-
-def _within(params: Mapping[str, Any], name: str, seconds: float) -> bool:
-    after, before = _time(params, f"{name}_after"), _time(params, f"{name}_before")
-    return (after is None or seconds >= after) and (before is None or seconds <= before)
-
-
-def _time(params: Mapping[str, Any], name: str) -> float | None:
-    text = params.get(name)
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(str(text).replace(" ", "+"))
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise parameters(f"{name} is invalid") from None
-
-
-def pipeline(asked: Asked) -> Answer:
-    """GET pipelines/ID."""
-    one = asked.pipeline()
-    answer = in_json(200, rows.pipeline_whole(one, asked.base))
-    asked.state.asked_for(one)
-    return answer
-
-
-def latest(asked: Asked) -> Answer:
-    """GET pipelines/latest, of a ref or of the default branch."""
-    ref = str(asked.params.get("ref") or next(iter(asked.project.branches)))
-    found = [one for one in asked.state.of(asked.project) if one.ref == ref and one.source != "parent_pipeline"]
-    if not found:
+@router.get(f"{PROJECT}/pipelines/latest")
+async def show_latest(visit: Viewer, ref: str = "") -> Row:
+    """Show the latest pipeline of a ref, or of the default branch."""
+    ref = ref or next(iter(visit.project.branches))
+    own = [each for each in visit.state.pipelines_of(visit.project) if each.source != "parent_pipeline"]
+    latest = [each for each in own if each.ref == ref][-1:]
+    if not latest:
         raise forbidden()
-    return in_json(200, rows.pipeline_whole(found[-1], asked.base))
+    return visit.rows.whole_pipeline(latest[0])
 
 
-def variables(asked: Asked) -> Answer:
-    """GET pipelines/ID/variables: for a maintainer, or a developer whose pipeline it is."""
-    one, caller = asked.pipeline(), asked.caller
-    mine = caller is not None and caller.user == one.user and caller.role == "developer"
-    if caller is None or not (mine or ROLES.index(caller.role) >= ROLES.index("maintainer")):
+@router.get(f"{PROJECT}/pipelines/{{pipeline_id}}")
+async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
+    """Show a pipeline."""
+    pipeline = visit.pipeline(pipeline_id)
+    row = visit.rows.whole_pipeline(pipeline)
+    visit.state.advance_seen(pipeline)
+    return row
+
+
+@router.get(f"{PROJECT}/pipelines/{{pipeline_id}}/variables")
+async def list_variables(visit: Viewer, pipeline_id: int) -> list[Row]:
+    """List a pipeline's variables: for a maintainer, or a developer whose pipeline it is."""
+    pipeline, caller = visit.pipeline(pipeline_id), visit.caller
+    is_own = caller.user == pipeline.user and caller.role == "developer"
+    if not is_own and ROLES.index(caller.role) < ROLES.index("maintainer"):
         raise forbidden()
-    return in_json(200, [rows.variable(key, value) for key, value in one.variables.items()])
+    return variables(pipeline.variables)
 
 
-def cancel(asked: Asked) -> Answer:
-    """POST pipelines/ID/cancel: those below it too; one that is over stays as it is."""
-    one = asked.pipeline()
-    cancelled(asked, one)
-    return in_json(200, rows.pipeline_whole(one, asked.base))
+@router.post(f"{PROJECT}/pipelines/{{pipeline_id}}/cancel")
+async def cancel(visit: Developer, pipeline_id: int) -> Row:
+    """Cancel a pipeline and those below it; one that is over stays as it is."""
+    pipeline = visit.pipeline(pipeline_id)
+    visit.state.cancel(pipeline)
+    return visit.rows.whole_pipeline(pipeline)
 
 
-def cancelled(asked: Asked, one: Pipeline) -> None:
-    """Cancel what still can be."""
-    now = asked.state.now()
-    if one.script.statuses and one.status not in ENDED:
-        words = (*("canceling",) * one.script.canceling, "canceled")
-        one.script, one.since = replace(one.script, statuses=words), one.steps
-    for job in one.latest():
-        if job.downstream and job.spec.depend:
-            cancelled(asked, job.downstream)
-        cancel_job(job, now)
-    asked.state.revived(one)
+@router.post(f"{PROJECT}/pipelines/{{pipeline_id}}/retry", status_code=201)
+async def retry(visit: Developer, pipeline_id: int) -> Row:
+    """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
+    pipeline = visit.pipeline(pipeline_id)
+    state, over = visit.state, ("failed", "canceled")
+    state.retry(pipeline, [job for job in pipeline.latest() if job.status in over])
+    return visit.rows.whole_pipeline(pipeline)
 
 
-def cancel_job(job: LiveJob, now: float) -> bool:
-    """Cancel a job; False when it is over or does not run yet by anybody's will."""
-    if job.status not in ("created", "pending", "running", "manual"):
-        return False
-    slowly = job.status == "running" and job.pipeline.script.canceling > 0 and not job.spec.child
-    job.becomes("canceling" if slowly else "canceled", now)
-    return True
+@router.get(PROJECT)
+async def show_project(visit: Guest) -> Row:
+    """Show a project."""
+    return visit.rows.project(visit.project)
 
 
-def retry(asked: Asked) -> Answer:
-    """POST pipelines/ID/retry: its failed and canceled jobs once more, and after them those that were skipped."""
-    one = asked.pipeline()
-    for job in list(one.latest()):
-        if job.status in ("failed", "canceled"):
-            asked.state.attempt(job)
-        elif job.status == "skipped":
-            job.becomes("created", asked.state.now())
-    asked.state.revived(one)
-    return in_json(201, rows.pipeline_whole(one, asked.base))
+@router.get(f"{PROJECT}/repository/branches/{{name}}")
+@router.get(f"{PROJECT}/repository/tags/{{name}}")
+async def show_reference(visit: Viewer, request: Request, name: str) -> Row:
+    """Show a branch or a tag."""
+    is_branch, name = "/repository/branches/" in request.url.path, unquote(name)
+    sha = (visit.project.branches if is_branch else visit.project.tags).get(name)
+    if sha is None:
+        raise missing("Branch" if is_branch else "Tag")
+    is_default = name == next(iter(visit.project.branches))
+    return {"name": name, "default": is_default, "commit": {"id": sha, "short_id": sha[:8]}}
+
+
+@router.get(f"{PROJECT}/repository/commits/{{ref}}")
+async def show_commit(visit: Viewer, ref: str) -> Row:
+    """Show a commit, by branch, tag, id or the first digits of an id."""
+    ref, named = unquote(ref), {**visit.project.tags, **visit.project.branches}
+    abbreviated = (sha for sha in named.values() if len(ref) >= 7 and sha.startswith(ref))
+    sha = named.get(ref) or next(abbreviated, None)
+    if sha is None:
+        raise missing("Commit")
+    return {"id": sha, "short_id": sha[:8], "title": "Load the flights", "parent_ids": []}
+
+
+@router.get("/user")
+async def show_user(caller: Person, request: Request) -> Row:
+    """Show whose token it is."""
+    return rows_of(request).user(caller.user)
+
+
+@router.get("/personal_access_tokens/self")
+async def show_token(caller: Person) -> Row:
+    """Show what the token may."""
+    return {"id": 1, "name": "sandbox", "scopes": list(caller.scopes), "active": True, "revoked": False}
+
+
+@router.get("/version")
+async def show_version(_caller: Person) -> Row:
+    """Show the version of GitLab."""
+    return {"version": "17.5.3-ee", "revision": "sandbox"}

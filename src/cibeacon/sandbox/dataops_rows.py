@@ -1,4 +1,4 @@
-"""Knows how GitLab's API shows pipelines, jobs, bridges, schedules and projects. Does not know who asks.
+"""Knows how GitLab's API shows what the sandbox holds, and how the ledger does. Does not know who asks.
 
 https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/, https://docs.gitlab.com/api/pipeline_schedules/.
 """
@@ -6,15 +6,117 @@ https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/, https
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from cibeacon.sandbox.dataops_account import Project
-from cibeacon.sandbox.dataops_cron import next_run
-from cibeacon.sandbox.dataops_live import LiveJob, Pipeline
-from cibeacon.sandbox.dataops_state import DataOpsState, Schedule
+from cibeacon.sandbox.dataops_records import LiveJob, Pipeline, Schedule, next_run
+from cibeacon.sandbox.dataops_state import LAST_PIPELINE, DataOpsState
 
 Row: TypeAlias = dict[str, Any]
+_TAIL_BYTES, _TAIL_LINES = 4096, 20
+_NOT_FOR_EYES = re.compile(
+    r"\x1b\[[0-9;]*[A-Za-z]|section_(?:start|end):[^\r\n]*\r?|[^\n\r]*\r(?!\n)|[^\n -~\xa0-\u2027\u202f-\u2065\u206a-\U0010ffff]"
+)
+"""Colours, the borders of sections, what a carriage return writes over, control characters."""
+
+
+class Rows(NamedTuple):
+    """What the API shows; `base` is the sandbox's URL."""
+
+    base: str
+    state: DataOpsState
+
+    def project(self, project: Project) -> Row:
+        """A project."""
+        namespace, _, name = project.path.rpartition("/")
+        return {
+            **{"id": project.id, "name": name, "path": name, "path_with_namespace": project.path},
+            **{"name_with_namespace": project.path.replace("/", " / "), "visibility": "private", "archived": False},
+            "namespace": {"full_path": namespace, "kind": "group"},
+            "default_branch": next(iter(project.branches)),
+            "web_url": f"{self.base}/{project.path}",
+            "ci_config_path": "$_PIPELINE_FILE_NAME",
+        }
+
+    def user(self, name: str) -> Row:
+        """A user, briefly."""
+        number = int(hashlib.sha256(name.encode()).hexdigest()[:4], 16)
+        return {
+            "id": number,
+            "username": name,
+            "name": name.title(),
+            "state": "active",
+            "web_url": f"{self.base}/{name}",
+        }
+
+    def pipeline(self, pipeline: Pipeline) -> Row:
+        """A pipeline as lists show it."""
+        path = self.state.project_of(pipeline).path
+        return {
+            **_pick(pipeline, "id iid project_id sha ref status source created_at updated_at"),
+            **{"web_url": f"{self.base}/{path}/-/pipelines/{pipeline.id}", "name": None},
+        }
+
+    def whole_pipeline(self, pipeline: Pipeline) -> Row:
+        """A pipeline by itself."""
+        warned = pipeline.status == "success" and any(job.status == "failed" for job in pipeline.latest())
+        return {
+            **self.pipeline(pipeline),
+            **dict.fromkeys(("yaml_errors", "coverage", "committed_at")),
+            **_pick(pipeline, "tag started_at finished_at"),
+            "before_sha": "0" * 40,
+            "user": self.user(pipeline.user),
+            "duration": _between(pipeline.started_at, pipeline.finished_at, int),
+            "queued_duration": _between(pipeline.created_at, pipeline.started_at, int),
+            "detailed_status": _detailed("success-with-warnings" if warned else pipeline.status),
+        }
+
+    def job(self, pipeline: Pipeline, job: LiveJob) -> Row:
+        """A job."""
+        reason = job.spec.failure_reason if job.status == "failed" else None
+        return self._job(pipeline, job) | {"artifacts": [], "artifacts_expire_at": None, "failure_reason": reason}
+
+    def bridge(self, pipeline: Pipeline, job: LiveJob) -> Row:
+        """A trigger job with the pipeline that it started."""
+        child = self.pipeline(self.state.pipelines[job.downstream]) if job.downstream else None
+        return self._job(pipeline, job) | {"downstream_pipeline": child}
+
+    def schedule(self, schedule: Schedule) -> Row:
+        """A schedule as lists show it."""
+        return {
+            **_pick(schedule, "id description ref cron cron_timezone active created_at updated_at"),
+            "next_run_at": moment(next_run(schedule.cron, schedule.cron_timezone, schedule.updated_at)),
+            "owner": self.user(schedule.owner),
+        }
+
+    def whole_schedule(self, schedule: Schedule) -> Row:
+        """A schedule by itself, with its variables and the last pipeline."""
+        made = [each for each in self.state.pipelines.values() if each.schedule_id == schedule.id]
+        last = _pick(made[-1], "id sha ref status") if made else None
+        return self.schedule(schedule) | {"last_pipeline": last, "variables": variables(schedule.variables)}
+
+    def _job(self, pipeline: Pipeline, job: LiveJob) -> Row:
+        """The part of a job that a bridge has too."""
+        return {
+            **_pick(job, "id status created_at started_at finished_at erased_at"),
+            **_pick(job.spec, "stage name allow_failure"),
+            **_pick(pipeline, "ref tag"),
+            "coverage": None,
+            "duration": _between(job.started_at, job.finished_at),
+            "queued_duration": _between(job.pending_at, job.started_at),
+            "user": self.user(pipeline.user),
+            "commit": {"id": pipeline.sha, "short_id": pipeline.sha[:8], "title": "Load the flights"},
+            "pipeline": self.pipeline(pipeline),
+            "web_url": f"{self.base}/{self.state.project_of(pipeline).path}/-/jobs/{job.id}",
+            "project": {"ci_job_token_scope_enabled": False},
+        }
+
+
+def variables(values: dict[str, str]) -> list[Row]:
+    """The variables of a pipeline or schedule."""
+    return [{"variable_type": "env_var", "key": key, "value": value, "raw": False} for key, value in values.items()]
 
 
 def moment(seconds: float | None) -> str | None:
@@ -24,146 +126,61 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def project(one: Project, base: str) -> Row:
-    """A project."""
-    namespace, _, name = one.path.rpartition("/")
+def document(state: DataOpsState) -> Row:
+    """The first project's id, the files that there are, and what was made since the start, by id as text.
+
+    A pipeline: its fields, the bridge's pipeline as `parent`, times in Unix seconds, and its jobs in the order of their
+    making, retried ones too: of each log the bytes that there are, and the last lines as `log_tail`. No token is in it.
+    """
+    pipelines = {str(number): _entry(state, each) for number, each in state.pipelines.items() if number > LAST_PIPELINE}
+    names = "description ref cron cron_timezone active owner variables"
+    schedules = {
+        str(number): _fields(each, names) | {"project": state.project_of(each).path}
+        for number, each in state.schedules.items()
+    }
+    of_account = {"project": str(state.account.projects[0].id), "files": sorted(state.scripts)}
+    return {**of_account, "pipelines": pipelines, "schedules": schedules}
+
+
+def _entry(state: DataOpsState, pipeline: Pipeline) -> Row:
+    names = "status ref sha source user variables parent created_at started_at finished_at"
+    belongs = {"project": state.project_of(pipeline).path, "schedule": pipeline.schedule_id}
+    return {**_fields(pipeline, names), **belongs, "jobs": [_job_entry(job) for job in pipeline.jobs]}
+
+
+def _job_entry(job: LiveJob) -> Row:
     return {
-        "id": one.id,
-        "name": name,
-        "path": name,
-        "path_with_namespace": one.path,
-        "name_with_namespace": one.path.replace("/", " / "),
-        "namespace": {"full_path": namespace, "kind": "group"},
-        "default_branch": next(iter(one.branches)),
-        "visibility": "private",
-        "archived": False,
-        "web_url": f"{base}/{one.path}",
-        "ci_config_path": "$_PIPELINE_FILE_NAME",
+        **_fields(job, "id status retried downstream created_at started_at finished_at"),
+        **_fields(job.spec, "name stage allow_failure"),
+        "failure_reason": job.spec.failure_reason if job.status == "failed" else None,
+        "log": job.visible(),
+        "log_tail": _tail(job),
     }
 
 
-def user(name: str, base: str) -> Row:
-    """A user, briefly."""
-    number = int(hashlib.sha256(name.encode()).hexdigest()[:4], 16)
-    return {"id": number, "username": name, "name": name.title(), "state": "active", "web_url": f"{base}/{name}"}
+def _tail(job: LiveJob) -> str:
+    """The last lines of a log, as a person sees them."""
+    size = job.visible()
+    content = b"".join(job.log.pieces(max(0, size - _TAIL_BYTES), size)).decode("utf-8", "replace")
+    return "\n".join(_NOT_FOR_EYES.sub("", content).splitlines()[-_TAIL_LINES:])
 
 
-def pipeline(one: Pipeline, base: str) -> Row:
-    """A pipeline as lists show it."""
-    return {
-        "id": one.id,
-        "iid": one.iid,
-        "project_id": one.project.id,
-        "sha": one.sha,
-        "ref": one.ref,
-        "status": one.status,
-        "source": one.source,
-        "created_at": moment(one.created_at),
-        "updated_at": moment(one.updated_at),
-        "web_url": f"{base}/{one.project.path}/-/pipelines/{one.id}",
-        "name": None,
-    }
-
-
-def pipeline_whole(one: Pipeline, base: str) -> Row:
-    """A pipeline by itself."""
-    queued = None if one.started_at is None else int(one.started_at - one.created_at)
-    ran = None if one.started_at is None or one.finished_at is None else int(one.finished_at - one.started_at)
-    warned = one.status == "success" and any(job.status == "failed" for job in one.latest())
-    return pipeline(one, base) | {
-        "before_sha": "0" * 40,
-        "tag": one.tag,
-        "yaml_errors": None,
-        "user": user(one.user, base),
-        "started_at": moment(one.started_at),
-        "finished_at": moment(one.finished_at),
-        "committed_at": None,
-        "duration": ran,
-        "queued_duration": queued,
-        "coverage": None,
-        "detailed_status": detailed(one.status, warned=warned),
-    }
-
-
-def detailed(status: str, *, warned: bool = False) -> Row:
+def _detailed(group: str) -> Row:
     """A status with words for people."""
-    icon, text = ("warning", "Warning") if warned else (status, {"success": "Passed"}.get(status, status.title()))
-    label = "passed with warnings" if warned else {"success": "passed"}.get(status, status)
-    group = "success-with-warnings" if warned else status
-    return {
-        "icon": f"status_{icon}",
-        "text": text,
-        "label": label,
-        "group": group,
-        "tooltip": label,
-        "has_details": True,
-    }
+    warned, passed = group == "success-with-warnings", group.startswith("success")
+    label = "passed with warnings" if warned else "passed" if passed else group
+    text = "Warning" if warned else label.title()
+    return {"text": text, "label": label, "group": group, "tooltip": label, "has_details": True}
 
 
-def job(one: LiveJob, base: str) -> Row:
-    """A job, or the part of a bridge that is like one."""
-    line, path = one.pipeline, one.pipeline.project.path
-    ended = one.finished_at is not None
-    return {
-        "id": one.id,
-        "status": one.status,
-        "stage": one.spec.stage,
-        "name": one.spec.name,
-        "ref": line.ref,
-        "tag": line.tag,
-        "coverage": None,
-        "allow_failure": one.spec.allow_failure,
-        "created_at": moment(one.created_at),
-        "started_at": moment(one.started_at),
-        "finished_at": moment(one.finished_at),
-        "erased_at": moment(one.erased_at),
-        "duration": one.finished_at - one.started_at if one.finished_at and one.started_at else None,
-        "queued_duration": one.started_at - one.pending_at if one.started_at and one.pending_at else None,
-        "user": user(line.user, base),
-        "commit": {"id": line.sha, "short_id": line.sha[:8], "title": "Load the flights"},
-        "pipeline": {name: value for name, value in pipeline(line, base).items() if name != "name"},
-        "failure_reason": one.spec.failure_reason if one.status == "failed" else None,
-        "web_url": f"{base}/{path}/-/jobs/{one.id}",
-        "project": {"ci_job_token_scope_enabled": False},
-        "artifacts": [],
-        "artifacts_expire_at": None,
-        "runner": {"id": 1, "description": "sandbox", "status": "online"} if one.started_at else None,
-        "tag_list": [],
-        "archived": ended and line.old,
-    }
+def _fields(thing: object, names: str) -> Row:
+    return {name: getattr(thing, name) for name in names.split()}
 
 
-def bridge(one: LiveJob, base: str) -> Row:
-    """A trigger job with the pipeline that it started."""
-    left_out = ("artifacts", "artifacts_expire_at", "runner", "tag_list", "archived", "failure_reason")
-    row = {name: value for name, value in job(one, base).items() if name not in left_out}
-    return row | {"downstream_pipeline": pipeline(one.downstream, base) if one.downstream else None}
+def _pick(thing: object, names: str) -> Row:
+    """Fields as the API shows them."""
+    return {name: moment(value) if name.endswith("_at") else value for name, value in _fields(thing, names).items()}
 
 
-def schedule(one: Schedule, base: str) -> Row:
-    """A schedule as lists show it."""
-    return {
-        "id": one.id,
-        "description": one.description,
-        "ref": one.ref,
-        "cron": one.cron,
-        "cron_timezone": one.cron_timezone,
-        "next_run_at": moment(next_run(one.cron, one.cron_timezone, one.updated_at)),
-        "active": one.active,
-        "created_at": moment(one.created_at),
-        "updated_at": moment(one.updated_at),
-        "owner": user(one.owner, base),
-    }
-
-
-def schedule_whole(one: Schedule, state: DataOpsState, base: str) -> Row:
-    """A schedule by itself, with its variables and the last pipeline."""
-    made = [line for line in state.of(one.project) if line.schedule_id == one.id]
-    last = {name: pipeline(made[-1], base)[name] for name in ("id", "sha", "ref", "status")} if made else None
-    variables = [variable(key, value) for key, value in one.variables.items()]
-    return schedule(one, base) | {"last_pipeline": last, "variables": variables}
-
-
-def variable(key: str, value: str) -> Row:
-    """A variable of a pipeline or schedule."""
-    return {"variable_type": "env_var", "key": key, "value": value, "raw": False}
+def _between(start: float | None, end: float | None, unit: type[float] = float) -> float | None:
+    return None if start is None or end is None else unit(end - start)

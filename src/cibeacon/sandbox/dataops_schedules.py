@@ -6,165 +6,193 @@ https://docs.gitlab.com/api/pipeline_schedules/
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from cibeacon.sandbox import dataops_rows as rows
-from cibeacon.sandbox.dataops_answers import invalid, missing, parameters
-from cibeacon.sandbox.dataops_call import Asked
-from cibeacon.sandbox.dataops_cron import fields, zone
-from cibeacon.sandbox.dataops_listing import paged
-from cibeacon.sandbox.dataops_pipelines import chosen, short
-from cibeacon.sandbox.dataops_state import Order, Schedule
-from cibeacon.sandbox.exchange import Answer, in_json
+from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, BaseModel
+from pydantic_core import PydanticCustomError
 
-_KEY = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
+from cibeacon.sandbox.dataops_access import Developer, Page, Reader, Turn, Visit
+from cibeacon.sandbox.dataops_pipelines import PROJECT, Text, start
+from cibeacon.sandbox.dataops_records import Schedule, fields, zone
+from cibeacon.sandbox.dataops_requests import MODEL, invalid, missing
+from cibeacon.sandbox.dataops_rows import Row, variables
+from cibeacon.sandbox.safe_json import JSONAnswer
 
-
-def schedules(asked: Asked) -> Answer:
-    """GET pipeline_schedules, of `scope` active or inactive or of both."""
-    scope = asked.params.get("scope")
-    if scope not in (None, "active", "inactive"):
-        raise parameters("scope does not have a valid value")
-    found = [one for one in asked.state.schedules.values() if one.project is asked.project]
-    found = [one for one in found if scope is None or one.active == (scope == "active")]
-    return paged(asked, found, lambda one: rows.schedule(one, asked.base))
+_SCHEDULES = f"{PROJECT}/pipeline_schedules"
+_SCHEDULE = f"{_SCHEDULES}/{{schedule_id}}"
+_VARIABLE = f"{_SCHEDULE}/variables/{{key}}"
 
 
-def create(asked: Asked) -> Answer:
-    """POST pipeline_schedules: the same once more is another one."""
-    absent = [f"{name} is missing" for name in ("description", "ref", "cron") if asked.params.get(name) is None]
-    if absent:
-        raise parameters(*absent)
-    now = asked.state.now()
-    one = Schedule(
-        id=asked.state.schedule_id(),
-        project=asked.project,
-        description=asked.text("description"),
-        ref=_ref(asked),
-        cron=_cron(asked),
-        cron_timezone=_zone(asked, "UTC"),
-        active=asked.truth("active", True),
-        owner=_user(asked),
-        created_at=now,
-        updated_at=now,
-    )
-    asked.state.schedules[one.id] = one
-    return _shown(asked, one, 201)
+def _checked(is_good: Callable[[str], Any], problem: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not is_good(text):
+            raise PydanticCustomError(MODEL, problem)
+        return text
+
+    return AfterValidator(check)
 
 
-def schedule(asked: Asked) -> Answer:
-    """GET pipeline_schedules/ID."""
-    return _shown(asked, _held(asked))
+class NewSchedule(BaseModel):
+    """A schedule as it is made."""
+
+    description: Text
+    ref: Text
+    cron: Annotated[Text, _checked(fields, "is invalid syntax")]
+    cron_timezone: Annotated[str, _checked(zone, "is invalid syntax")] = "UTC"
+    active: bool = True
 
 
-def update(asked: Asked) -> Answer:
-    """PUT pipeline_schedules/ID: what is given changes."""
-    one, given = _held(asked), asked.params
-    description = asked.text("description") if "description" in given else one.description
-    ref = _ref(asked) if "ref" in given else one.ref
-    cron = _cron(asked) if "cron" in given else one.cron
-    one.cron_timezone, one.active = _zone(asked, one.cron_timezone), asked.truth("active", one.active)
-    one.description, one.ref, one.cron, one.updated_at = description, ref, cron, asked.state.now()
-    return _shown(asked, one)
+class ScheduleChange(NewSchedule):
+    """What is given changes."""
+
+    description: Text = ""
+    ref: Text = ""
+    cron: Annotated[Text, _checked(fields, "is invalid syntax")] = ""
 
 
-def delete(asked: Asked) -> Answer:
-    """DELETE pipeline_schedules/ID."""
-    del asked.state.schedules[_held(asked).id]
-    return Answer(204, b"")
+class ScheduleFilters(Page):
+    """Which schedules are listed."""
+
+    scope: Literal["active", "inactive"] | None = None
 
 
-def take_ownership(asked: Asked) -> Answer:
-    """POST pipeline_schedules/ID/take_ownership."""
-    one = _held(asked)
-    one.owner = _user(asked)
-    return _shown(asked, one, 201)
+class NewVariable(BaseModel):
+    """A variable of a schedule."""
+
+    key: Annotated[
+        Text, _checked(re.compile(r"\w{1,255}", re.ASCII).fullmatch, "can contain only letters, digits and '_'.")
+    ]
+    value: str
 
 
-def play(asked: Asked) -> Answer:
-    """POST pipeline_schedules/ID/play: it says that it did, and not which pipeline it made."""
-    one = _held(asked)
-    script = chosen(asked, one.ref, one.variables)
-    order = Order(
-        project=asked.project,
-        script=script,
-        ref=short(one.ref),
-        source="schedule",
-        user=one.owner,
-        variables=one.variables,
-        schedule_id=one.id,
-    )
-    asked.state.progress.settle(asked.state.make(order))
-    return in_json(201, {"message": "201 Created"})
+class VariableChange(BaseModel):
+    """Another value of a variable."""
+
+    value: str | None = None
 
 
-def pipelines(asked: Asked) -> Answer:
-    """GET pipeline_schedules/ID/pipelines, oldest first."""
-    one = _held(asked)
-    found = [line for line in asked.state.of(asked.project) if line.schedule_id == one.id]
-    return paged(asked, found, lambda line: rows.pipeline(line, asked.base))
+router = APIRouter(route_class=Turn, default_response_class=JSONAnswer)
 
 
-def add_variable(asked: Asked) -> Answer:
-    """POST pipeline_schedules/ID/variables."""
-    one, key, value = _held(asked), asked.text("key"), asked.params.get("value")
-    if not isinstance(value, str):
-        raise parameters("value is missing" if value is None else "value is invalid")
-    if not _KEY.fullmatch(key):
-        raise invalid({"key": ["can contain only letters, digits and '_'."]})
-    if key in one.variables:
-        raise invalid({"key": [f"({key}) has already been taken"]})
-    one.variables[key] = value
-    return in_json(201, rows.variable(key, value))
+@router.get(_SCHEDULES)
+async def list_schedules(visit: Reader, filters: Annotated[ScheduleFilters, Query()]) -> Response:
+    """List schedules."""
+    own = [each for each in visit.state.schedules.values() if each.project_id == visit.project.id]
+    rows = [each for each in own if filters.scope is None or each.active == (filters.scope == "active")]
+    return visit.show_page(filters, rows, visit.rows.schedule)
 
 
-def variable(asked: Asked) -> Answer:
-    """GET, PUT or DELETE pipeline_schedules/ID/variables/KEY."""
-    one, key, method = _held(asked), asked.ids[1], asked.request.method
-    if key not in one.variables:
+@router.post(_SCHEDULES, status_code=201)
+async def create(visit: Developer, call: NewSchedule) -> Row:
+    """Make a schedule; the same once more is another one."""
+    now = visit.state.now()
+    fields = call.model_dump() | {"ref": _full_ref(visit, call.ref), "owner": visit.caller.user}
+    number = next(visit.state.schedule_ids)
+    schedule = Schedule(id=number, project_id=visit.project.id, created_at=now, updated_at=now, **fields)
+    return _keep(visit, schedule)
+
+
+@router.get(_SCHEDULE)
+async def show_schedule(visit: Reader, schedule_id: int) -> Row:
+    """Show a schedule."""
+    return visit.rows.whole_schedule(visit.schedule(schedule_id))
+
+
+@router.put(_SCHEDULE)
+async def change(visit: Developer, schedule_id: int, call: ScheduleChange) -> Row:
+    """Change a schedule."""
+    schedule, given = visit.schedule(schedule_id), call.model_dump(exclude_unset=True)
+    if "ref" in given:
+        given["ref"] = _full_ref(visit, call.ref)
+    return _keep(visit, schedule.model_copy(update=given | {"updated_at": visit.state.now()}))
+
+
+@router.delete(_SCHEDULE, status_code=204)
+async def delete(visit: Developer, schedule_id: int) -> Response:
+    """Delete a schedule."""
+    visit.state.delete(visit.schedule(schedule_id))
+    return Response(status_code=204)
+
+
+@router.post(f"{_SCHEDULE}/take_ownership", status_code=201)
+async def take_ownership(visit: Developer, schedule_id: int) -> Row:
+    """Become a schedule's owner."""
+    return _keep(visit, visit.schedule(schedule_id).model_copy(update={"owner": visit.caller.user}))
+
+
+@router.post(f"{_SCHEDULE}/play", status_code=201)
+async def play(visit: Developer, schedule_id: int) -> Row:
+    """Start a schedule's pipeline: the answer says that it did, and not which pipeline it made."""
+    schedule = visit.schedule(schedule_id)
+    start(visit, schedule.ref, "schedule", schedule.owner, schedule.variables, schedule.id)
+    return {"message": "201 Created"}
+
+
+@router.get(f"{_SCHEDULE}/pipelines")
+async def list_pipelines(visit: Reader, schedule_id: int, query: Annotated[Page, Query()]) -> Response:
+    """List the pipelines that a schedule has made, oldest first."""
+    schedule = visit.schedule(schedule_id)
+    rows = [each for each in visit.state.pipelines_of(visit.project) if each.schedule_id == schedule.id]
+    return visit.show_page(query, rows, visit.rows.pipeline)
+
+
+@router.post(f"{_SCHEDULE}/variables", status_code=201)
+async def add_variable(visit: Developer, schedule_id: int, call: NewVariable) -> Row:
+    """Add a variable to a schedule."""
+    schedule = visit.schedule(schedule_id)
+    if call.key in schedule.variables:
+        raise invalid(key=f"({call.key}) has already been taken")
+    return _set_variable(visit, schedule, call.key, call.value)
+
+
+@router.get(_VARIABLE)
+async def show_variable(visit: Reader, schedule_id: int, key: str) -> Row:
+    """Show a variable of a schedule."""
+    return variables({key: _value(visit.schedule(schedule_id), key)})[0]
+
+
+@router.put(_VARIABLE)
+async def change_variable(visit: Developer, schedule_id: int, key: str, call: VariableChange) -> Row:
+    """Change a variable of a schedule."""
+    schedule = visit.schedule(schedule_id)
+    value = _value(schedule, key)
+    return _set_variable(visit, schedule, key, value if call.value is None else call.value)
+
+
+@router.delete(_VARIABLE, status_code=202)
+async def delete_variable(visit: Developer, schedule_id: int, key: str) -> Row:
+    """Delete a variable of a schedule."""
+    schedule = visit.schedule(schedule_id)
+    row = variables({key: _value(schedule, key)})[0]
+    left = {name: value for name, value in schedule.variables.items() if name != key}
+    _keep(visit, schedule.model_copy(update={"variables": left}))
+    return row
+
+
+def _value(schedule: Schedule, key: str) -> str:
+    if key not in schedule.variables:
         raise missing("Variable")
-    if method == "PUT" and "value" in asked.params:
-        one.variables[key] = str(asked.params["value"])
-    row = rows.variable(key, one.variables[key])
-    if method == "DELETE":
-        del one.variables[key]
-    return in_json(202 if method == "DELETE" else 200, row)
+    return schedule.variables[key]
 
 
-def _held(asked: Asked) -> Schedule:
-    one = asked.state.schedules.get(asked.number(name="pipeline_schedule_id"))
-    if one is None or one.project is not asked.project:
-        raise missing("Pipeline Schedule")
-    return one
+def _set_variable(visit: Visit, schedule: Schedule, key: str, value: str) -> Row:
+    _keep(visit, schedule.model_copy(update={"variables": {**schedule.variables, key: value}}))
+    return variables({key: value})[0]
 
 
-def _shown(asked: Asked, one: Schedule, status: int = 200) -> Answer:
-    return in_json(status, rows.schedule_whole(one, asked.state, asked.base))
+def _keep(visit: Visit, schedule: Schedule) -> Row:
+    visit.state.keep(schedule)
+    return visit.rows.whole_schedule(schedule)
 
 
-def _user(asked: Asked) -> str:
-    return asked.caller.user if asked.caller else ""
-
-
-def _ref(asked: Asked) -> str:
-    ref = asked.text("ref")
-    places = {"refs/heads/": asked.project.branches, "refs/tags/": asked.project.tags}
-    if ref.startswith(tuple(places)):
+def _full_ref(visit: Visit, ref: str) -> str:
+    """A branch or tag by its whole name. Raises 400 where that is not clear."""
+    if ref.startswith(("refs/heads/", "refs/tags/")):
         return ref
-    known = [prefix for prefix, names in places.items() if ref in names]
+    names = {"refs/heads/": visit.project.branches, "refs/tags/": visit.project.tags}
+    known = [prefix for prefix, refs in names.items() if ref in refs]
     if len(known) != 1:
-        raise invalid({"ref": ["is ambiguous"]})
+        raise invalid(ref="is ambiguous")
     return known[0] + ref
-
-
-def _cron(asked: Asked) -> str:
-    line = asked.text("cron")
-    if fields(line) is None:
-        raise invalid({"cron": ["is invalid syntax"]})
-    return line
-
-
-def _zone(asked: Asked, default: str) -> str:
-    name = asked.params.get("cron_timezone", default)
-    if not isinstance(name, str) or zone(name) is None:
-        raise invalid({"cron_timezone": ["is invalid syntax"]})
-    return name

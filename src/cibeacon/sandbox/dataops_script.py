@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
+from pydantic import Base64Bytes
+
 _PIECE = 256 * 1024
 LASTING = 10
 """Steps after which the log of a job that runs for ever is whole."""
@@ -18,7 +20,7 @@ LASTING = 10
 class Log:
     """A log: `content` over and over until there are `size` bytes of it; once when no size is given."""
 
-    content: bytes = field(repr=False)
+    content: Base64Bytes = field(repr=False)
     size: int = -1
 
     def __len__(self) -> int:
@@ -66,14 +68,14 @@ class Job:
         """What an attempt logs."""
         if isinstance(self.log, Log):
             return self.log
-        return Log((self.log if self.log is not None else _told(self.name, self.end(attempt))).encode())
+        return Log((_runner_log(self.name, self.end(attempt)) if self.log is None else self.log).encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
     """A pipeline. Its stages follow each other as the jobs name them first; one that fails skips the later ones.
 
-    The pipeline's status follows from its jobs', unless `statuses` tells it: one a step, and the last stays. After a
+    The pipeline's status follows from its jobs', unless `statuses` gives it: one a step, and the last stays. After a
     cancel the jobs are `canceling` for that many steps.
     """
 
@@ -82,12 +84,8 @@ class Script:
     statuses: Sequence[str] = ()
     canceling: int = 0
 
-    def stages(self) -> list[str]:
-        """Their names in order."""
-        return list(dict.fromkeys(job.stage for job in self.jobs))
 
-
-def _told(name: str, end: str) -> str:
+def _runner_log(name: str, end: str) -> str:
     """A log as a runner writes it: sections, colours, carriage returns, and an end."""
     last = "\x1b[32;1mJob succeeded\x1b[0;m" if end == "success" else "\x1b[31;1mERROR: Job failed: exit code 1\x1b[0;m"
     return (
@@ -106,21 +104,16 @@ _WELL = (
     Job("Ingest Airports", stage="Batch Ingestion", running=2),
     Job("Build all Models", stage="Data Transformation", running=3),
 )
+_FAILED_ONCE = Job("Build all Models", stage="Data Transformation", ends=("failed", "success"))
+_DOWNSTREAM = Job("Downstream", stage="Trigger", child=Script((Job("Test all Models", ends=("failed",)),)))
+_WARNED = Job("Check Freshness", stage="Tests", ends=("failed",), allow_failure=True)
+_MANUAL = (Job("Approve", stage="Approval", manual=True), Job("Publish", stage="Publish"))
 EXAMPLES: Mapping[str, Script] = {
     "full-ci.yml": Script(_WELL),
-    "new-ci.yml": Script(
-        (*_WELL[:3], Job("Build all Models", stage="Data Transformation", ends=("failed", "success")))
-    ),
-    "other-pipelines/pipe1-ci.yml": Script(
-        (
-            _WELL[0],
-            Job("Downstream", stage="Trigger", child=Script((Job("Test all Models", ends=("failed",)),))),
-        )
-    ),
-    "warnings-ci.yml": Script((*_WELL, Job("Check Freshness", stage="Tests", ends=("failed",), allow_failure=True))),
-    "manual-ci.yml": Script(
-        (*_WELL[:2], Job("Approve", stage="Approval", manual=True), Job("Publish", stage="Publish"))
-    ),
+    "new-ci.yml": Script((*_WELL[:3], _FAILED_ONCE)),
+    "other-pipelines/pipe1-ci.yml": Script((_WELL[0], _DOWNSTREAM)),
+    "warnings-ci.yml": Script((*_WELL, _WARNED)),
+    "manual-ci.yml": Script((*_WELL[:2], *_MANUAL)),
     "stuck-ci.yml": Script((Job("Waits for a runner", pending=None),)),
     "canceled-ci.yml": Script((Job("Ingest Flights", ends=("canceled",)),)),
     "skipped-ci.yml": Script(statuses=("skipped",)),

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.routing import Mount, Route
 
 from cibeacon.sandbox import dataops as dataops_app
-from cibeacon.sandbox import dataops_routes, dci_routes, dx
+from cibeacon.sandbox import dci_routes, dx
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
-from cibeacon.sandbox.bridge import answering, asgi, whole_request
+from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.conclusions import Conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci import Dci
@@ -73,27 +73,25 @@ class Sandbox(Listener):
         self.ledger = Ledger(clock, self._store)
         self._spool = spool
         self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
-        self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), lambda: self.url, clock)
+        self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), self._store, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self.dx = dx.Dx(account, self.ledger)
         self._conclusions = Conclusions(default_branch)
         journal = Journal(self.ledger, clock, log, self.outage.next)
-        described = {"/api": dx.create_app(self.dx), "": flow_app.create_app(self.flow)}
+        described = {
+            "/api": dx.create_app(self.dx),
+            dataops_app.PREFIX: dataops_app.create_app(self.dataops),
+            "": flow_app.create_app(self.flow),
+        }
         instabase = Vendor(described[""], "flow", flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
-        dataops_vendor = Vendor(
-            answering(self.dataops.answer),
-            "dataops",
-            dataops_routes.PREFIX,
-            self.dataops.mishaps,
-            journal,
-            remembered=lambda request: dataops_app.remembered(whole_request(request)),
-        )
+        app = described[dataops_app.PREFIX]
+        dataops_vendor = Vendor(app, "dataops", dataops_app.PREFIX, self.dataops.mishaps, journal)
         routes = [
             Route(FAULTS_PATH, self.outage.answer, methods=["GET", "POST", "DELETE"]),
             Route(STORY_PATH, Stories(token).play, methods=["POST"]),
             *(Route(path, instabase) for path in flow_app.PATHS),
-            Mount(dataops_routes.PREFIX, dataops_vendor),
+            Mount(dataops_app.PREFIX, dataops_vendor),
             Mount(dci_routes.PREFIX, asgi(self._dci, self.dci.receives)),
             Mount("/api", Vendor(described["/api"], "dx", "/api", self.dx.mishaps, journal, dx.verdict)),
         ]
