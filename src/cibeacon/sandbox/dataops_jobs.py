@@ -36,9 +36,7 @@ class JobFilters(Page):
         """The jobs or bridges that are wanted, newest first."""
         jobs = [(each, job) for each in pipelines for job in (each.jobs if self.include_retried else each.latest())]
         wanted = [(each, job) for each, job in jobs if not self.scope or job.status in self.scope]
-        return sorted(
-            [(each, job) for each, job in wanted if bool(job.spec.child) == bridges], key=lambda pair: -pair[1].id
-        )
+        return sorted((pair for pair in wanted if bool(pair[1].spec.child) == bridges), key=lambda pair: -pair[1].id)
 
 
 _Filters = Annotated[JobFilters, Query()]

@@ -32,8 +32,6 @@ _WORDS = {
     **dict.fromkeys(("literal_error", "greater_than_equal"), "does not have a valid value"),
 }
 _TOKENS = ("token", "private_token", "job_token", "access_token")
-_LONGEST = 1000
-"""Most parameters of a form or query."""
 _DEPTH = 8
 """Deepest nesting of a name; deeper ones count for nothing."""
 
@@ -118,7 +116,10 @@ class JSONParameters:
 def _read_parameters(request: Request, body: bytes) -> dict[str, Any]:
     """All parameters; the body's win. Raises 400 when the body cannot be read and 413 when it is too large."""
     announced = request.headers.get("content-type", "")
-    kind, params = announced.partition(";")[0].strip().lower(), _nested(_pairs(request.url.query))
+    kind, params = (
+        announced.partition(";")[0].strip().lower(),
+        _nested(parse_qsl(request.url.query, keep_blank_values=True)),
+    )
     if len(body) > LIMIT:
         raise Refusal(413, {"message": "413 Request Entity Too Large"})
     if not body:
@@ -130,15 +131,9 @@ def _read_parameters(request: Request, body: bytes) -> dict[str, Any]:
         return params | value
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded", ""):
         raise Refusal(406, {"error": "The provided content-type is not supported."})
-    pairs = _parts(announced, body) if kind == "multipart/form-data" else _pairs(body.decode("utf-8", "replace"))
-    return params | _nested(pairs)
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=_LONGEST)
-    except ValueError:
-        raise Refusal(400, {"error": "Too many parameters"}) from None
+    if kind == "multipart/form-data":
+        return params | _nested(_parts(announced, body))
+    return params | _nested(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _parts(announced: str, body: bytes) -> Iterable[tuple[str, str]]:
