@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -11,9 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from cibeacon.cli.spool_listing import SpoolListing
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import Talk, suite
+from processes import cibeacon
+from still_environment import still_environment
 
 pytestmark = pytest.mark.engine
 
@@ -308,6 +312,61 @@ def test_pipelines_of_dataops_show_their_jobs_until_they_have_ended(visit, sandb
     )
     assert "Load Secrets success" in jobs
     assert all("success" in job for job in jobs)
+
+
+def test_an_outage_is_ordered_watched_and_cleared_on_the_page(look, tmp_path):
+    spool = tmp_path / "spool"
+    environ = {"CIBEACON_SPOOL": str(spool), "DX_API_TOKEN": "key", "PATH": os.environ["PATH"]}
+    folder = SpoolListing(still_environment(tmp_path), spool)
+    with Sandbox(spool=folder.document) as sandbox:
+        order = [["goto", "/#outage"], LISTENING, ["fill", "#fault-rules", "100% 503"]]
+        (ordered,), errors = look(
+            sandbox.url,
+            *order,
+            ["click", "#faults [type=submit]"],
+            ["count", "#ordered .mono", 1],
+            ["texts", "#in-force"],
+        )
+        environ["CIBEACON_DX_URL"] = sandbox.url
+        report = ("report", "--no-dry-run", "--run-id=1", "--repository=acme/shop", "--timeout=5", "--status=success")
+        cibeacon(*report, environ=environ, cwd=tmp_path)
+        (signals, cells), later = look(
+            sandbox.url,
+            ["goto", "/#outage"],
+            ["wait", "#spool tbody tr"],
+            ["texts", "#spool .strong"],
+            ["texts", "#spool td"],
+            ["click", "#clear-faults"],
+            ["count", "#ordered .mono", 0],
+        )
+        cibeacon("replay", environ=environ, cwd=tmp_path)
+        (empty, failed), _ = look(
+            sandbox.url,
+            ["goto", "/#outage"],
+            LISTENING,
+            ["texts", "#no-spool-note"],
+            ["goto", "/#requests?requests.fault=503"],
+            ["wait", "#requests li"],
+            ["texts", "#requests li:first-child .what"],
+        )
+    assert (ordered, errors, later) == (["Faults on order: dx: 100% 503"], [], [])
+    assert signals == ["pipeline-run"]
+    assert cells[-1].endswith("on order: 503")
+    assert empty == [f"Nothing waits in {spool}."]
+    assert failed[0].endswith("on order: 503")
+
+
+def test_an_order_that_is_none_is_explained(look, sandbox):
+    (said,), _ = look(
+        sandbox.url,
+        ["goto", "/#outage"],
+        LISTENING,
+        ["fill", "#fault-rules", "everything"],
+        ["press", "Enter"],
+        ["wait", "#fault-answer:not(:empty)"],
+        ["texts", "#fault-answer"],
+    )
+    assert said[0].startswith("An order is a vendor")
 
 
 def test_hostile_names_and_titles_stay_text(visit):

@@ -87,6 +87,8 @@ def _describe(signal: SpooledSignal, attempts: _Attempts) -> dict[str, Any]:
 
 
 def _answer(request: Mapping[str, Any]) -> str:
+    if fault := request.get("fault"):
+        return f"on order: {fault}"
     return ": ".join(str(part) for part in (request["status"], request["error"], request["message"]) if part)
 
 

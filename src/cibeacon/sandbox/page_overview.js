@@ -70,7 +70,7 @@ function tiles() {
 
 function arrival(entry) {
   const reason = entry.error ? span("reason", `${entry.error}${entry.message ? `: ${entry.message}` : ""}`) : second(gist(entry.body));
-  return make("li", "", status(entry), make("span", "what", toRequest(entry, called(entry)), text(" "), vendorOf(entry), reason), when(entry.time));
+  return make("li", "", status(entry), make("span", "what", toRequest(entry, called(entry)), text(" "), vendorOf(entry), text(" "), faulty(entry), reason), when(entry.time));
 }
 
 function overview() {

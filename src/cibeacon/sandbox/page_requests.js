@@ -12,6 +12,7 @@ const vendorOf = (entry) => span(`vendor ${VENDORS[vendor(entry)]}`, vendor(entr
 const verdict = (entry) => (entry.error ? "refused" : "accepted");
 const called = (entry) => (entry.method === "POST" ? "" : `${entry.method} `) + entry.path.replace(/^\/api\/(v\d\/)?/, "");
 const status = (entry) => pill(entry.error ? "failed" : "success", String(entry.status));
+const faulty = (entry) => (entry.fault ? pill("waiting", `on order: ${entry.fault}`) : null);
 const toRequest = (entry, words) => link(hash("requests", { "requests.search": `request ${entry.seq}.` }), text(words));
 
 function gist(body) {
@@ -24,17 +25,17 @@ function judged(entry) {
   const name = (term, value) => (value ? [make("dt", "", text(term)), make("dd", "", ...[value].flat())] : []);
   const rule = entry.error ? span("rule", entry.message ?? "The vendor gives no reason.") : null;
   return make("dl", "", ...name("Verdict", pill(entry.error ? "failed" : "success", verdict(entry))), ...name("Answer", text(entry.status)),
-    ...name("Error", entry.error ? span("mono", entry.error) : null), ...name("Rule that it broke", rule),
+    ...name("Error", entry.error ? span("mono", entry.error) : null), ...name(entry.fault ? "Message" : "Rule that it broke", rule), ...name("Fault", faulty(entry)),
     ...name("Request", span("mono", `${entry.method} ${entry.path}`)), ...name("Received", exactly(entry.time)), ...name("Link", toRequest(entry, `request ${entry.seq}`)));
 }
 
 const requests = {
   unit: "request",
   records: (ledger) => ledger.requests.map((entry) => ({ ...entry, key: entry.seq })).reverse(),
-  filters: { verdict: (entry) => [verdict(entry)], vendor: (entry) => [vendor(entry)], method: (entry) => [called(entry)] },
-  words: (entry) => [`request ${entry.seq}.`, entry.path, entry.status, entry.error, entry.message, JSON.stringify(entry.body)],
+  filters: { verdict: (entry) => [verdict(entry)], vendor: (entry) => [vendor(entry)], method: (entry) => [called(entry)], fault: (entry) => [entry.fault] },
+  words: (entry) => [`request ${entry.seq}.`, entry.path, entry.status, entry.error, entry.message, entry.fault, JSON.stringify(entry.body)],
   item(entry) {
-    const what = make("span", "what", text(called(entry)), entry.error ? span("bad", ` ${entry.error}`) : null, text(" "), span("gist", gist(entry.body)));
+    const what = make("span", "what", text(called(entry)), entry.error ? span("bad", ` ${entry.error}`) : null, text(" "), span("gist", gist(entry.body)), text(" "), faulty(entry));
     const summary = make("summary", "", span("seq", entry.seq), status(entry), what, vendorOf(entry), when(entry.time));
     const body = make("pre", "", text(entry.body === null ? "No JSON body." : JSON.stringify(entry.body, null, 2)));
     body.tabIndex = 0;
@@ -78,10 +79,9 @@ function outage() {
 const FAULTS = "sandbox/faults";
 
 function orders() {
-  const all = Object.entries(ledger.faults ?? {}).map(([name, rules]) => `${name}: ${rules}`);
-  find("faults-section").hidden = ledger.faults === undefined;
+  const all = ledger.faults;
   find("in-force").hidden = all.length === 0;
-  find("in-force").textContent = `Fails on order: ${all.join(" · ")}`;
+  find("in-force").textContent = `Faults on order: ${all.join(" · ")}`;
   replaceWhenChanged(find("ordered"), JSON.stringify(all), () => (all.length ? all.map((one) => make("li", "mono", text(one))) : [make("li", "soft", text("None is in force."))]));
   find("clear-faults").disabled = all.length === 0;
 }
