@@ -6,7 +6,7 @@ import pytest
 
 import githttp
 from cibeacon.changes import FallbackHistory
-from cibeacon.sandbox.forge import Forge
+from forge import Forge
 from githttp import GitServer
 from processes import cibeacon
 from queues import Queue, clone

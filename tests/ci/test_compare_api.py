@@ -11,8 +11,8 @@ from cibeacon.ci.github_api import GitHubApi
 from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
-from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, answers, response
+from forge import Forge
 
 FIRST, SECOND, THIRD, SIDE, MERGE, ALONE = ("1" * 40, "2" * 40, "3" * 40, "5" * 40, "6" * 40, "7" * 40)
 PARENTS = {FIRST: [], SECOND: [FIRST], THIRD: [SECOND], SIDE: [FIRST], MERGE: [THIRD, SIDE], ALONE: []}

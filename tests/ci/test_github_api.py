@@ -11,8 +11,8 @@ import faults
 from cibeacon.ci.github_api import GitHubApi
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
-from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, Refusing, answers, response
+from forge import Forge
 
 HEAD, MERGE, BASE, OTHER = ("1" * 40, "2" * 40, "4" * 40, "9" * 40)
 TOKEN = "ghs_c2VjcmV0"

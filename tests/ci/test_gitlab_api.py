@@ -11,8 +11,8 @@ import faults
 from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
-from cibeacon.sandbox.forge import Forge
 from faults import FaultServer, Refusing, answers, response
+from forge import Forge
 
 HEAD, MERGE, SQUASH, BASE, OTHER = ("1" * 40, "2" * 40, "3" * 40, "4" * 40, "9" * 40)
 TOKEN = "glpat-c2VjcmV0"

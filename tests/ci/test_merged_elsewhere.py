@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
 from processes import cibeacon
 from repositories import Worktree
 

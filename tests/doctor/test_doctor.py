@@ -13,10 +13,10 @@ import pytest
 
 from canaries import Canary, leaked
 from cibeacon.checks.table import CHECKS, IDS, PROBES
-from cibeacon.sandbox.forge import Forge
 from cibeacon.settings import all_options
 from cibeacon.sinks import KINDS
 from doctor_place import TOKEN, DoctorPlace, findings
+from forge import Forge
 from processes import cibeacon
 from spool_records import told
 

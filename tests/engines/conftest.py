@@ -14,8 +14,8 @@ from prism import PROGRAM, Prism
 from shops import TOKEN, Shop
 
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
 
 
 @pytest.fixture(scope="session")

@@ -11,17 +11,17 @@ from typing import Any
 
 import requests
 from descriptions import misunderstood
+from starlette.responses import Response
 
-from cibeacon.sandbox.bridge import asgi
-from cibeacon.sandbox.exchange import Answer, Request
 from cibeacon.sandbox.listener import Listener
+from listening import Request, answering
 
 
 class Relay(Listener):
     """Hands every request to the Prism at `url`, which serves `document`."""
 
     def __init__(self, url: str, document: dict[str, Any]) -> None:
-        super().__init__(asgi(self._relayed))
+        super().__init__(answering(self._relayed))
         self._there, self._document = url, document
         self.wish: Callable[[Request], str] = lambda _: ""
         """What `Prefer` says, by request."""
@@ -32,7 +32,7 @@ class Relay(Listener):
         self.seen: list[str] = []
         """Path and query of each request."""
 
-    def _relayed(self, request: Request) -> Answer:
+    def _relayed(self, request: Request) -> Response:
         question = request.path + ("?" + request.query if request.query else "")
         self.seen.append(question)
         self.breaches += [f"{question}: {each}" for each in misunderstood(self._document, request.path, request.query)]
@@ -46,7 +46,8 @@ class Relay(Listener):
             )
         self.breaches += [f"{question}: {each}" for each in _violations(answer)]
         kept = {name: answer.headers[name] for name in _TOLD if name in answer.headers}
-        return Answer(answer.status_code, self.change(answer.content), answer.headers.get("Content-Type", ""), kept)
+        content_type = answer.headers.get("Content-Type", "")
+        return Response(self.change(answer.content), answer.status_code, kept, content_type)
 
 
 _OURS = {"host", "connection", "accept-encoding", "content-length"}

@@ -10,8 +10,8 @@ import yaml
 from containers import ROOT
 from pipelines import HOST, PROJECT, TOOL
 
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
 from gitlab_pipeline import RECORD, GitLab
 from test_docs import BLOCK
 

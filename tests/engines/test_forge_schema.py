@@ -16,7 +16,7 @@ from cibeacon.ci.github_api import GitHubApi
 from cibeacon.ci.gitlab_api import GitLabApi
 from cibeacon.model.changes import ApiComparison
 from cibeacon.runtime.errors import HostError
-from cibeacon.sandbox.forge import Forge
+from forge import Forge
 
 pytestmark = pytest.mark.engine
 

@@ -12,9 +12,9 @@ import pytest
 import histories
 from cibeacon.ci.history import number_in, squashed_number
 from cibeacon.git import tag_series
-from cibeacon.sandbox.forge import Forge
-from cibeacon.sandbox.forge_history import Past
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
+from forge_history import Past
 from processes import cibeacon
 from repositories import Worktree
 

@@ -6,8 +6,8 @@ import pytest
 
 from cibeacon.demo import runs
 from cibeacon.sandbox.dci_account import DciAccount
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
 from processes import cibeacon
 from repositories import Worktree
 

@@ -10,9 +10,9 @@ import pytest
 
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, answers, hangs, resets, response
+from forge import Forge
 from living import Living
 from log_grammar import kept
 from processes import cibeacon

@@ -18,10 +18,10 @@ from cibeacon.demo.monorepo import Monorepo
 from cibeacon.http.client import HttpClient
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime.safe_text import spellings
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.settings import all_options
 from faults import FaultServer, Refusing, answers, hangs, resets, response
+from forge import Forge
 from githttp import GitServer
 from log_grammar import Command, commands, kept, masked
 from processes import cibeacon

@@ -6,7 +6,7 @@ import github
 import gitlab
 import pytest
 
-from cibeacon.sandbox.forge import Forge
+from forge import Forge
 
 HEAD, MERGE, SQUASH, BASE = ("1" * 40, "2" * 40, "3" * 40, "4" * 40)
 REQUEST = {

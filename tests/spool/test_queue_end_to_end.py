@@ -6,8 +6,8 @@ import pytest
 
 import githttp
 from cibeacon.changes.pushed_prs import MOST_QUESTIONS
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
 from githttp import GitServer
 from processes import cibeacon
 from queues import ID_BASE, Queue, clone

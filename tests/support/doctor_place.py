@@ -6,8 +6,8 @@ import json
 import time
 from pathlib import Path
 
-from cibeacon.sandbox.forge import Forge
 from cibeacon.sandbox.server import Sandbox
+from forge import Forge
 from processes import cibeacon
 from repositories import Worktree
 

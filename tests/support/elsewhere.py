@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cibeacon.sandbox.bridge import asgi
-from cibeacon.sandbox.exchange import Answer, Request
+from starlette.responses import Response
+
 from cibeacon.sandbox.listener import Listener
+from listening import Request, answering
 
 
 class Visit(NamedTuple):
@@ -27,9 +28,9 @@ class Elsewhere(Listener):
     def __init__(self, content: bytes = b"[]", content_type: str = "application/json") -> None:
         self._content, self._type = content, content_type
         self.visits: list[Visit] = []
-        super().__init__(asgi(self._route))
+        super().__init__(answering(self._route))
 
-    def _route(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Response:
         headers = {name.lower(): str(value) for name, value in request.headers.items()}
         self.visits.append(Visit(request.method, request.path, request.query, headers, request.body or b""))
-        return Answer(200, self._content, self._type)
+        return Response(self._content, media_type=self._type)

@@ -1,8 +1,7 @@
 """A GitLab that knows one pipeline of one project."""
 
-from cibeacon.sandbox.bridge import asgi
-from cibeacon.sandbox.exchange import in_json
 from cibeacon.sandbox.listener import Listener
+from listening import answering, in_json
 
 SHA = "5" * 40
 RECORD = {
@@ -24,7 +23,7 @@ class GitLab(Listener):
     """Knows one pipeline of one project, and tells it to whoever has the token."""
 
     def __init__(self, record):
-        super().__init__(asgi(self._answer))
+        super().__init__(answering(self._answer))
         self.record, self.seen = record, []
 
     def _answer(self, request):

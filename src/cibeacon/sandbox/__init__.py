@@ -2,6 +2,5 @@
 cibeacon.
 
 `server.Sandbox` is DX, DCI, DataOps.live and Instabase Flow, one app each (`app`), served by uvicorn (`listener`). What
-they have in common, trouble on order and the ledger, is in `vendor`. `forge.Forge` answers what GitHub and GitLab are
-asked.
+they have in common, faults on order and the ledger, is in `vendor`.
 """

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote
 
-from cibeacon.sandbox import forge_history
-from cibeacon.sandbox.bridge import asgi
-from cibeacon.sandbox.exchange import Answer, Request, in_json
-from cibeacon.sandbox.forge_answers import at_github, at_gitlab, found
-from cibeacon.sandbox.forge_commits import Commits, Tree
-from cibeacon.sandbox.forge_history import Past
-from cibeacon.sandbox.forge_payloads import (
+from starlette.responses import Response
+
+import forge_history
+from cibeacon.sandbox.listener import Listener
+from forge_answers import at_github, at_gitlab, found
+from forge_commits import Commits, Tree
+from forge_history import Past
+from forge_payloads import (
     MOST_MERGE_REQUEST_FILES,
     MOST_PULL_FILES,
     github_commit,
@@ -32,7 +33,7 @@ from cibeacon.sandbox.forge_payloads import (
     gitlab_merge_request,
     gitlab_project,
 )
-from cibeacon.sandbox.listener import Listener
+from listening import Request, answering, in_json
 
 Records: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 """By full name of the project: the fields of each merge request or pull request that matter; the others are made up."""
@@ -67,11 +68,11 @@ class Forge(Listener):
         self._merge_requests, self._pulls, self._parents = merge_requests or {}, pulls or {}, parents or {}
         self._commits = Commits(self._parents, trees or {})
         self.troubles, self.past = dict(troubles or {}), past or Past()
-        super().__init__(asgi(self._route))
+        super().__init__(answering(self._route))
         self.seen: list[str] = []
         """Method and path of each request, in order."""
 
-    def _route(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Response:
         self.seen.append(f"{request.method} {request.path}")
         if request.method != "GET":
             return in_json(405, {"message": "405 Method Not Allowed"})

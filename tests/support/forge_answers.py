@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
-from cibeacon.sandbox.exchange import Answer, Request, in_json
+from starlette.responses import Response
+
+from listening import Request, in_json
 
 
 def at_gitlab(request: Request) -> bool:
@@ -23,7 +25,7 @@ def at_github(request: Request) -> bool:
     return scheme.lower() in {"bearer", "token"} and bool(token.strip())
 
 
-def found(request: Request, value: object, url: str) -> Answer:
+def found(request: Request, value: object, url: str) -> Response:
     """The answer found, None being 404; of a list the page that was asked for, and where the next one is."""
     if value is None:
         return in_json(404, {"message": "404 Not Found"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote
 
-from cibeacon.sandbox.forge_payloads import github_pull, gitlab_merge_request
+from forge_payloads import github_pull, gitlab_merge_request
 
 Record: TypeAlias = Mapping[str, Any]
 
