@@ -50,6 +50,7 @@ SCHEMAS = {
     "drone/.drone.yml": "drone-ci",
     "forgejo/cibeacon.yml": "github-workflows",
     "gitea/cibeacon.yml": "github-workflows",
+    "github/cibeacon.yml": "github-workflows",
     "woodpecker/.woodpecker.yml": "woodpecker-ci",
     "cloudbuild/cloudbuild.yaml": "cloudbuild",
     "travis/.travis.yml": "travis",

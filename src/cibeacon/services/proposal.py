@@ -1,0 +1,193 @@
+"""Proposes a first service map from the files of a repository. Does not know git, and writes nothing.
+
+What it is not sure of is a comment in the map, for a person to decide. Workspaces: https://pnpm.io/pnpm-workspace_yaml and
+https://docs.npmjs.com/cli/using-npm/workspaces.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from cibeacon.model.identifiers import is_service_name
+from cibeacon.services import PLACEHOLDER, Template, build_graphs, config_file
+from cibeacon.services.codeowners import Owners
+
+Read = Callable[[str], bytes | None]
+"""The content of a file of the repository; None where there is none."""
+_SERVICES = ("services", "apps", "applications", "microservices", "functions", "lambdas")
+_SHARED = ("packages", "libs", "modules", "components", "projects", "cmd")
+"""Folders whose subfolders are usually services, and folders whose subfolders may be shared code."""
+_CODEOWNERS = (".github/CODEOWNERS", ".gitlab/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
+_GRAPH = "graph.json"
+_GRAPHS = (
+    ("nx", f"npx nx graph --file={_GRAPH}", build_graphs.nx),
+    ("turbo", f"npx turbo run build --dry=json > {_GRAPH}", build_graphs.turbo),
+)
+_PLAIN = r"(?a)[A-Za-z_][\w./{}*+-]*"
+_YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
+_MOST_SKIPPED = 10
+_HEADER = """\
+# Which paths belong to which service, as far as `cibeacon init` could see. Correct it, then run: cibeacon services check
+# What else may be written here: https://github.com/cibeacon/cibeacon/blob/main/docs/reference.md#repository-configuration
+"""
+_UNSURE = "# The name of this folder does not say whether these are services. Remove the line if they are not."
+_SHARED_CODE = "# Shared code, as the names of these folders suggest. Move what is a service of its own to discover or services:"
+
+
+class _Root(NamedTuple):
+    """Where services are: a template of folders, or one folder."""
+
+    text: str
+    size: int = 1
+    """How many folders it means."""
+
+    @property
+    def is_template(self) -> bool:
+        return PLACEHOLDER in self.text
+
+    @property
+    def may_be_shared(self) -> bool:
+        return not set(_SHARED).isdisjoint(self.text.split("/"))
+
+
+class _Draft(NamedTuple):
+    """The lines of the map: services by name, rules of discovery, and comments below them."""
+
+    services: list[str]
+    discover: list[str]
+    comments: list[str]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(line.lstrip()[:1] != "#" for line in (*self.services, *self.discover))
+
+    def __str__(self) -> str:
+        services = ["services:", *(f"  {line}" for line in self.services)] if self.services else []
+        discover = ["discover:", *(f"  {line}" for line in self.discover)] if self.discover else []
+        comments = [f"# {line}" for line in self.comments]
+        return _HEADER + "".join(f"{line}\n" for line in (*services, *discover, *comments))
+
+
+def propose(paths: Sequence[str], read: Read, name: str) -> str:
+    """The configuration file for a repository of this name with these files."""
+    draft = _Draft([], [], [])
+    known = frozenset(paths)
+    _add_graphs(draft, known, read)
+    roots, skipped = _workspaces(paths, read)
+    _add_roots(draft, roots or list(_conventional(paths)))
+    owned = (path for path in _CODEOWNERS if path in known)
+    owners = next((path for path in owned if Owners((read(path) or b"").decode(errors="replace")).names), None)
+    if owners and draft.is_empty:
+        draft.discover += ["# No folder looks like services, so each owner in CODEOWNERS is one. Check that this is meant."]
+        draft.discover += [f"- codeowners: {owners}"]
+    elif owners:
+        draft.comments += ["CODEOWNERS can give all other files a service, the owner. If that is meant, add to discover:"]
+        draft.comments += [f"  - codeowners: {owners}"]
+    if draft.is_empty:
+        draft.services += ["# No folder looks like services, so the whole repository is one."]
+        draft.services += [f'{_scalar(name if is_service_name(name) else "app")}: ["**"]']
+        draft.comments += ["If it has several services, name their folders instead:", "discover:"]
+        draft.comments += [f"  - root: services/{PLACEHOLDER}/"]
+    if skipped:
+        draft.comments += ["Workspaces that are not in this file:"]
+        draft.comments += [f"  {json.dumps(text)[:80]}" for text in skipped[:_MOST_SKIPPED]]
+    return str(draft)
+
+
+def _add_graphs(draft: _Draft, paths: frozenset[str], read: Read) -> None:
+    """The build tool's own graph: as a rule where the repository holds it, else as a comment on how to have it."""
+    documents = config_file.documents(_GRAPH, read(_GRAPH) or b"")
+    for tool, command, projects in _GRAPHS:
+        if f"{tool}.json" not in paths:
+            continue
+        if documents and any(projects(documents[0])):
+            draft.discover += [f"- {tool}: {_GRAPH}"]
+        else:
+            draft.comments += [f"{tool}.json is here, and {tool} knows which project uses which. To use its graph, write it"]
+            draft.comments += [f"in an earlier step of the job ({command}), and put first in discover:"]
+            draft.comments += [f"  - {tool}: {_GRAPH}"]
+
+
+def _add_roots(draft: _Draft, roots: Sequence[_Root]) -> None:
+    """Folders of services. Those that may be shared code are comments, unless there are no others."""
+    certain = [root for root in roots if not root.may_be_shared]
+    if not certain and draft.is_empty and roots:
+        certain, draft.discover[:] = list(roots), [*draft.discover, *([_UNSURE] if roots[0].is_template else [])]
+    names = Counter(root.text.rpartition("/")[2] for root in certain)
+    lines = {root: _line(root, names) for root in roots}
+    draft.discover += [f"{lines[root]}  # {root.size} here" for root in certain if root.is_template]
+    draft.services += [lines[root] for root in certain if not root.is_template]
+    if shared := [root for root in roots if root not in certain]:
+        draft.comments += [_SHARED_CODE.removeprefix("# "), *(f"  {lines[root]}" for root in shared)]
+
+
+def _line(root: _Root, names: Counter[str]) -> str:
+    if root.is_template:
+        return f"- root: {_scalar(root.text)}"
+    name = root.text.rpartition("/")[2]
+    return f"{_scalar(name if names[name] < 2 else root.text)}: {_scalar(root.text + '/')}"
+
+
+def _workspaces(paths: Sequence[str], read: Read) -> tuple[list[_Root], list[str]]:
+    """The workspaces of pnpm or npm as roots, and those that cannot be one or are not here."""
+    document: Any = next(iter(config_file.documents("pnpm-workspace.yaml", read("pnpm-workspace.yaml") or b"")), None)
+    given = document.get("packages") if isinstance(document, dict) else None
+    if given is None:
+        document = next(iter(config_file.documents("package.json", read("package.json") or b"{}")), None)
+        given = document.get("workspaces") if isinstance(document, dict) else None
+        given = given.get("packages") if isinstance(given, dict) else given
+    folders = _all_folders(paths)
+    roots: dict[str, _Root] = {}
+    skipped = []
+    for text in (text for text in given if isinstance(text, str)) if isinstance(given, list) else ():
+        root = _root(text, folders)
+        if root is None:
+            skipped.append(text)
+        else:
+            roots[root.text] = root
+    return list(roots.values()), skipped
+
+
+def _root(text: str, folders: frozenset[str]) -> _Root | None:
+    """A workspace as a root: of its pattern the last `*` is the name. None where it is none, or not here."""
+    segments = re.sub(r"/\*\*$", "/*", text.strip().removeprefix("./").rstrip("/")).split("/")
+    if "*" not in segments:
+        return _Root("/".join(segments)) if "/".join(segments) in folders and is_service_name(segments[-1]) else None
+    segments[len(segments) - 1 - segments[::-1].index("*")] = PLACEHOLDER
+    return _sized("/".join(segments) + "/", folders)
+
+
+def _sized(text: str, folders: frozenset[str]) -> _Root | None:
+    """The template with how many folders it means; None where there is none."""
+    try:
+        template = Template.parse(text)
+    except ValueError:
+        return None
+    size = sum(template.service(folder.split("/")) is not None for folder in folders)
+    return _Root(text, size) if size else None
+
+
+def _conventional(paths: Sequence[str]) -> Iterator[_Root]:
+    """Folders at the top whose names say what is in them. Services may be one level further down, below their teams."""
+    folders = _all_folders(paths)
+    for top in (*_SERVICES, *_SHARED):
+        depths = {path.count("/") for path in paths if path.startswith(f"{top}/")}
+        level = "*/" if depths and not depths & {1, 2} else ""
+        if root := _sized(f"{top}/{level}{PLACEHOLDER}/", folders):
+            yield root
+
+
+def _all_folders(paths: Sequence[str]) -> frozenset[str]:
+    folders: set[str] = set()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in folders:
+            folders.add(path)
+    return frozenset(folders)
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML reads it: in quotes where it might be anything else."""
+    is_plain = re.fullmatch(_PLAIN, text) and text.lower() not in _YAML_WORDS
+    return text if is_plain else json.dumps(text)
