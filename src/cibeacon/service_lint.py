@@ -70,14 +70,24 @@ class Inspection(NamedTuple):
         return lint.look_up(self.service_map or ServiceMap({}), services, path)
 
 
-def inspect_map(env: Environment, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
-    """The map; with `against_files` also what in it leads nowhere in the repository."""
+def inspect_map(
+    env: Environment,
+    flags: Mapping[str, str],
+    *,
+    against_files: bool = False,
+    file: tuple[str, bytes] | None = None,
+) -> Inspection:
+    """The map; with `against_files` also what in it leads nowhere in the repository.
+
+    `file` is the name and content of a configuration file that counts instead of the one in the checkout.
+    """
     settings = load_settings(flags, env.environ, {})
     config, root = settings.core.config, toplevel(env.cwd)
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     with closing(Repository(root, env.environ, deadline)) as repository:
         try:
-            file = config_file.of_checkout(root, config, lambda path: repository_config.committed(repository, path))
+            committed = partial(repository_config.committed, repository)
+            file = file or config_file.of_checkout(root, config, committed)
         except CibeaconError as error:
             return Inspection(config or "", root, findings=(_without_place(config or "", error),))
         name, content = file or ("", b"")

@@ -20,7 +20,7 @@ from cibeacon.settings import Settings, load_settings, step_options, takes_plugi
 
 REPORT = "report"
 """The one command with stages: the others do all they do in the main stage."""
-INTERACTIVE = frozenset({"sandbox", "demo"})
+INTERACTIVE = frozenset({"sandbox", "demo", "init"})
 """Verbs for a person at a machine; the first would hold the job until it is cancelled."""
 
 

@@ -22,6 +22,7 @@ from cibeacon.settings.options import Option
 VERBS: Mapping[str, str] = {
     "report": "Report this CI run: changed services, deployments, status.",
     "exec": "Run a command and report how it ended.",
+    "init": "Write a first .cibeacon.yml, and show what to add to the pipeline.",
     "replay": "Send the signals that are waiting in the spool.",
     "doctor": "Check the setup, and say how to fix what is wrong.",
     "services": "Show which services changed, and why.",

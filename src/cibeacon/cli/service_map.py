@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -18,7 +18,7 @@ from cibeacon.runtime.errors import OutOfTime, interruption
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.runtime.shutdown import interruptible
 from cibeacon.service_lint import Inspection, Located, inspect_map
-from cibeacon.services.lint import Which
+from cibeacon.services.lint import Listed, Which
 from cibeacon.settings import load_settings, secret_values
 
 FAULTY = 2
@@ -32,8 +32,14 @@ _FLAGS = ("config", "format", "jq", "services", "timeout")
 @click.pass_obj
 def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
     """List all services with their folders and the rule that found each."""
-    inspection = _inspect(env, given(arguments))
+    inspection = inspect(env, given(arguments))
     document = {"services": [service.document() for service in inspection.services]}
+    lines = service_lines(inspection.services) or ["No service is found."]
+    return _show(env, given(arguments), inspection, document, lines)
+
+
+def service_lines(services: Iterable[Listed]) -> list[str]:
+    """A line for each service: its folders, the rule that makes it one, what it uses."""
     rows = [
         (
             service.name,
@@ -41,10 +47,9 @@ def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
             service.rule,
             service.uses and f"uses: {', '.join(service.uses)}",
         )
-        for service in inspection.services
+        for service in services
     ]
-    lines = align([[cell or "" for cell in row] for row in rows]) or ["No service is found."]
-    return _show(env, given(arguments), inspection, document, lines)
+    return align([[cell or "" for cell in row] for row in rows])
 
 
 @verb("which", examples=("cibeacon services which go.mod", "cibeacon services which apps/web/index.ts libs/ui/"))
@@ -53,7 +58,7 @@ def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
 @click.pass_obj
 def which_service(env: Environment, /, paths: tuple[str, ...], **arguments: str | bool | None) -> int:
     """Show which service owns each PATH, by which rule, and which other services watch it."""
-    inspection = _inspect(env, given(arguments))
+    inspection = inspect(env, given(arguments))
     owners = [inspection.which(_from_the_top(env, inspection, path)) for path in paths]
     lines = [f"{which.path}  {_describe(which)}" for which in owners]
     return _show(env, given(arguments), inspection, {"paths": [which.document() for which in owners]}, lines)
@@ -67,7 +72,7 @@ def check_map(env: Environment, /, **arguments: str | bool | None) -> int:
 
     Exits 2 if something must be corrected.
     """
-    inspection = _inspect(env, given(arguments), against_files=True)
+    inspection = inspect(env, given(arguments), against_files=True)
     services, findings = inspection.services, inspection.findings
     summary = f"{counted(len(services), 'service')}, {counted(len(findings), 'finding')}"
     document = {"services": len(services), "findings": [finding.document() for finding in findings]}
@@ -76,12 +81,12 @@ def check_map(env: Environment, /, **arguments: str | bool | None) -> int:
     return _show(env, given(arguments), shown, document, lines, faulty=inspection.faulty)
 
 
-def _inspect(env: Environment, flags: Mapping[str, str], *, against_files: bool = False) -> Inspection:
-    """The map; where it cannot be read in time, a finding that says so."""
+def inspect(env: Environment, flags: Mapping[str, str], **more: Any) -> Inspection:
+    """The map, as `inspect_map` reads it; where it cannot be read in time, a finding that says so."""
     env.alarm(load_settings(flags, env.environ, {}).core.timeout + GRACE, FAULTY)
     try:
         with interruptible():
-            return inspect_map(env, flags, against_files=against_files)
+            return inspect_map(env, flags, **more)
     except OutOfTime as stop:
         hint = "Give a larger timeout, or write a smaller map."
         text = f"The service map could not be read: {interruption(stop)}. {hint}"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from cibeacon.model.error_ids import SITE
 from cibeacon.model.identifiers import is_service_name
 from cibeacon.services import PLACEHOLDER, Template, build_graphs, config_file
 from cibeacon.services.codeowners import Owners
@@ -28,12 +29,12 @@ _GRAPHS = (
 _PLAIN = r"(?a)[A-Za-z_][\w./{}*+-]*"
 _YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 _MOST_SKIPPED = 10
-_HEADER = """\
+_HEADER = f"""\
 # Which paths belong to which service, as far as `cibeacon init` could see. Correct it, then run: cibeacon services check
-# What else may be written here: https://github.com/cibeacon/cibeacon/blob/main/docs/reference.md#repository-configuration
+# What else may be written here: {SITE}/reference/#repository-configuration
 """
 _UNSURE = "# The name of this folder does not say whether these are services. Remove the line if they are not."
-_SHARED_CODE = "# Shared code, as the names of these folders suggest. Move what is a service of its own to discover or services:"
+_SHARED_CODE = "Probably shared code, by the names of the folders. Move services of their own to discover or services:"
 
 
 class _Root(NamedTuple):
@@ -52,12 +53,16 @@ class _Root(NamedTuple):
         return not set(_SHARED).isdisjoint(self.text.split("/"))
 
 
-class _Draft(NamedTuple):
-    """The lines of the map: services by name, rules of discovery, and comments below them."""
+class _Draft:
+    """The lines of a map that grows: services by name, rules of discovery, and comments below them."""
 
-    services: list[str]
-    discover: list[str]
-    comments: list[str]
+    def __init__(self) -> None:
+        self.services: list[str] = []
+        self.discover: list[str] = []
+        self.comments: list[str] = []
+
+    def comment(self, *lines: str) -> None:
+        self.comments += ["", *lines]
 
     @property
     def is_empty(self) -> bool:
@@ -66,33 +71,40 @@ class _Draft(NamedTuple):
     def __str__(self) -> str:
         services = ["services:", *(f"  {line}" for line in self.services)] if self.services else []
         discover = ["discover:", *(f"  {line}" for line in self.discover)] if self.discover else []
-        comments = [f"# {line}" for line in self.comments]
+        comments = [f"# {line}" if line else "" for line in self.comments]
         return _HEADER + "".join(f"{line}\n" for line in (*services, *discover, *comments))
 
 
 def propose(paths: Sequence[str], read: Read, name: str) -> str:
     """The configuration file for a repository of this name with these files."""
-    draft = _Draft([], [], [])
+    draft = _Draft()
     known = frozenset(paths)
     _add_graphs(draft, known, read)
-    roots, skipped = _workspaces(paths, read)
-    _add_roots(draft, roots or list(_conventional(paths)))
+    skipped: list[str] = []
+    if draft.is_empty:
+        roots, skipped = _workspaces(paths, read)
+        _add_roots(draft, roots or list(_conventional(paths)))
     owned = (path for path in _CODEOWNERS if path in known)
     owners = next((path for path in owned if Owners((read(path) or b"").decode(errors="replace")).names), None)
     if owners and draft.is_empty:
-        draft.discover += ["# No folder looks like services, so each owner in CODEOWNERS is one. Check that this is meant."]
+        draft.discover += [
+            "# No folder looks like services, so each owner in CODEOWNERS is one. Check that this is meant."
+        ]
         draft.discover += [f"- codeowners: {owners}"]
     elif owners:
-        draft.comments += ["CODEOWNERS can give all other files a service, the owner. If that is meant, add to discover:"]
-        draft.comments += [f"  - codeowners: {owners}"]
+        draft.comment(
+            "CODEOWNERS can make the owners of all other files services. If that is meant, add to discover:",
+            f"  - codeowners: {owners}",
+        )
     if draft.is_empty:
         draft.services += ["# No folder looks like services, so the whole repository is one."]
         draft.services += [f'{_scalar(name if is_service_name(name) else "app")}: ["**"]']
-        draft.comments += ["If it has several services, name their folders instead:", "discover:"]
-        draft.comments += [f"  - root: services/{PLACEHOLDER}/"]
+        draft.comment(
+            "If it has several, name their folders instead:", "discover:", f"  - root: services/{PLACEHOLDER}/"
+        )
     if skipped:
-        draft.comments += ["Workspaces that are not in this file:"]
-        draft.comments += [f"  {json.dumps(text)[:80]}" for text in skipped[:_MOST_SKIPPED]]
+        shown = (f"  {json.dumps(text)[:80]}" for text in skipped[:_MOST_SKIPPED])
+        draft.comment("Workspaces that are not in this file:", *shown)
     return str(draft)
 
 
@@ -105,22 +117,25 @@ def _add_graphs(draft: _Draft, paths: frozenset[str], read: Read) -> None:
         if documents and any(projects(documents[0])):
             draft.discover += [f"- {tool}: {_GRAPH}"]
         else:
-            draft.comments += [f"{tool}.json is here, and {tool} knows which project uses which. To use its graph, write it"]
-            draft.comments += [f"in an earlier step of the job ({command}), and put first in discover:"]
-            draft.comments += [f"  - {tool}: {_GRAPH}"]
+            draft.comment(
+                f"{tool}.json is here, and {tool} knows which project uses which. To use its graph, write it",
+                f"in an earlier step of the job ({command}), and put first in discover:",
+                f"  - {tool}: {_GRAPH}",
+            )
 
 
 def _add_roots(draft: _Draft, roots: Sequence[_Root]) -> None:
     """Folders of services. Those that may be shared code are comments, unless there are no others."""
     certain = [root for root in roots if not root.may_be_shared]
-    if not certain and draft.is_empty and roots:
-        certain, draft.discover[:] = list(roots), [*draft.discover, *([_UNSURE] if roots[0].is_template else [])]
+    if not certain:
+        certain = list(roots)
+        draft.discover += [_UNSURE] if any(root.is_template for root in roots) else []
     names = Counter(root.text.rpartition("/")[2] for root in certain)
     lines = {root: _line(root, names) for root in roots}
     draft.discover += [f"{lines[root]}  # {root.size} here" for root in certain if root.is_template]
     draft.services += [lines[root] for root in certain if not root.is_template]
     if shared := [root for root in roots if root not in certain]:
-        draft.comments += [_SHARED_CODE.removeprefix("# "), *(f"  {lines[root]}" for root in shared)]
+        draft.comment(_SHARED_CODE, *(f"  {lines[root]}" for root in shared))
 
 
 def _line(root: _Root, names: Counter[str]) -> str:

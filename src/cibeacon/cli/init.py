@@ -1,0 +1,105 @@
+"""`cibeacon init`: writes a first configuration file, and shows what to add to the pipeline. Exits 1 if it could not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from cibeacon.ci import kits
+from cibeacon.ci.detect import named
+from cibeacon.cli.help_page import verb
+from cibeacon.cli.output import say
+from cibeacon.cli.service_map import inspect, service_lines
+from cibeacon.cli.tables import counted
+from cibeacon.init import NAME, Setup, propose_setup, write_configuration, write_new
+from cibeacon.model.error_ids import SITE
+from cibeacon.runtime.environment import Environment
+from cibeacon.runtime.errors import CibeaconError
+from cibeacon.runtime.safe_text import Redactor, clipped
+from cibeacon.settings import secret_values
+
+_MOST_SERVICES = 20
+_WIDTH = 400
+
+
+@verb("init", examples=("cibeacon init", "cibeacon init --dry-run --ci jenkins"))
+@click.option("--dry-run", is_flag=True, help="Show the file instead of writing it.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option(
+    "--ci",
+    type=click.Choice(kits.names(), case_sensitive=False),
+    metavar="NAME",
+    help="CI system to show the files of, such as jenkins. Default: the one whose pipeline file is committed.",
+)
+@click.option(
+    "--ci-files",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write those files to DIR instead of showing them.",
+)
+@click.pass_obj
+def command(env: Environment, /, dry_run: bool, force: bool, ci: str | None, ci_files: Path | None) -> int:
+    """Write a first .cibeacon.yml, list the services that it finds, and show what to add to the pipeline.
+
+    It looks at committed folders and their names, workspaces of pnpm and npm, Nx, Turborepo and CODEOWNERS. What it is not
+    sure of is a comment in the file. A file that exists is not changed unless --force is given.
+    """
+    clean = Redactor(secret_values(env.environ))
+    try:
+        setup = propose_setup(env)
+        if not dry_run:
+            write_configuration(env, setup, force=force)
+        lines = _service_map_lines(env, setup, dry_run=dry_run)
+        kit_lines = _kit_lines(env, setup, ci, None if dry_run else ci_files, force=force)
+        for line in chain(lines, kit_lines):
+            say(env, f"{clean(line)}\n")
+    except (CibeaconError, OSError) as error:
+        text = (
+            str(error) if isinstance(error, CibeaconError) else f"The file was not written: {error}. Check the folder."
+        )
+        say(env, f"{clipped(clean(f'✗ {text}'), _WIDTH)}\n", to_stderr=True)
+        return 1
+    return 0
+
+
+def _service_map_lines(env: Environment, setup: Setup, *, dry_run: bool) -> Iterator[str]:
+    """The file, what `cibeacon services list` shows with it, and what `cibeacon services check` finds."""
+    if dry_run:
+        yield from (f"would write {NAME}:", "", *setup.text.splitlines(), "")
+    else:
+        yield f"✓ written   {NAME}"
+    inspection = inspect(env, {}, against_files=True, file=(NAME, setup.text.encode()))
+    services = inspection.services
+    yield f"services    {counted(len(services), 'service')} (cibeacon services list)"
+    yield from (f"            {clipped(line, _WIDTH)}" for line in service_lines(services[:_MOST_SERVICES]))
+    if len(services) > _MOST_SERVICES:
+        yield f"            and {len(services) - _MOST_SERVICES:,} more"
+    yield from (clipped(f"! {finding}", _WIDTH) for finding in inspection.findings)
+
+
+def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | None, *, force: bool) -> Iterator[str]:
+    """The files to copy for the CI system, or where they were written; and the other CI systems that are in use here."""
+    name = ci or next(iter(setup.pipelines), None)
+    if name is None:
+        yield from ("", "No pipeline file of a CI system is committed here. See what to add to your pipeline with")
+        yield from (f"cibeacon init --dry-run --ci NAME, where NAME is one of: {', '.join(kits.names())}.",)
+        return
+    pipeline = setup.pipelines.get(name)
+    title = "Any CI system" if name == kits.OTHER else named(name).title
+    page = f"{SITE}/{name}/" if name in ("github", "gitlab") else f"{SITE}/ci/{name}/"
+    yield ""
+    where = clipped(f"{title} ({pipeline})" if pipeline else title, _WIDTH)
+    yield f"{where}: add this to your pipeline. acme stands for the name of your DX instance; its token is a secret."
+    yield page
+    for file, text in kits.kit(name).items():
+        if folder is not None:
+            write_new(env, env.cwd / folder / file, text, force=force)
+            yield f"✓ written   {folder / file}"
+        else:
+            yield from ("", f"── {file} ──", *text.splitlines())
+    for other, path in setup.pipelines.items():
+        if other != name:
+            yield clipped(f"Also here: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)
