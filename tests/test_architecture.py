@@ -17,7 +17,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 MOST_LEVELS = 6
 STORIES = {
-    "backfill", "changed_services", "checks", "cli", "dci_steps", "delivery", "doctor", "exec", "export", "flow_assign",
+    "backfill", "changed_services", "checks", "cli", "dci_steps", "delivery", "doctor", "exec", "export", "flow_assign", "init",
     "manual_run", "replay", "report", "run", "service_lint", "sink_query",
 }  # fmt: skip
 """Packages that may read settings: below them a function takes the values it needs."""
