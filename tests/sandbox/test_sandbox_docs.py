@@ -47,7 +47,7 @@ def test_every_command_of_the_page_does_its_work_there(environ, tmp_path, argv):
 
 
 def test_the_pages_show_a_command_of_every_vendor():
-    assert {argv[0] for argv in lines("sandbox.md")} == {"report", "dci", "dataops", "flow"}
+    assert {argv[0] for argv in lines("sandbox.md")} == {"report", "replay", "dci", "dataops", "flow"}
     assert {tuple(argv[:2]) for argv in lines("flow.md")} == {("flow", "list"), ("flow", "assign")}
 
 
@@ -90,7 +90,27 @@ def test_what_the_sandbox_holds_of_a_command_is_what_the_browser_is_told(environ
     assert (row["kind"], row["request"]["body"]["repository"]) == ("pipeline-run", "acme/shop")
 
 
+def examples():
+    """The bodies that the page shows."""
+    blocks = re.findall(r"^```json\n(.*?)^```$", (DOCS / "sandbox.md").read_text(), re.S | re.M)
+    return [json.loads(block) for block in blocks]
+
+
 def test_the_pull_request_of_the_page_is_taken(sandbox, http):
-    (example,) = re.findall(r"^```json\n(.*?)^```$", (DOCS / "sandbox.md").read_text(), re.S | re.M)
-    reply = http.post(f"{sandbox.url}/sandbox/pull-requests", json=json.loads(example))
+    pull, _ = examples()
+    reply = http.post(f"{sandbox.url}/sandbox/pull-requests", json=pull)
     assert reply.json() == {"ok": True, "pull_requests": ["acme/shop#7"]}
+
+
+def test_the_fault_of_the_page_is_taken(sandbox, http):
+    _, fault = examples()
+    assert http.post(f"{sandbox.url}/sandbox/faults", json=fault).json()["faults"] == {"dx": "30% 503, 10% lost"}
+    (line,) = re.findall(r"--fault (\S.*\") --spool", (DOCS / "sandbox.md").read_text())
+    assert shlex.split(line) == [fault["fault"]]
+
+
+def test_the_stories_of_the_page_are_played(sandbox, http):
+    (sentence,) = re.findall(r"stories/NAME`, with (.*?)\.", (DOCS / "sandbox.md").read_text())
+    names = re.findall(r"`([\w-]+)`", sentence)
+    assert len(names) == 3
+    assert all(http.post(f"{sandbox.url}/sandbox/stories/{name}").json()["ok"] for name in names)

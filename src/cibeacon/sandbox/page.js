@@ -54,7 +54,7 @@ function settings() {
   const files = `# pipeline files:\n${ledger.dataops.files.map((file) => `#   ${file}`).join("\n")}`;
   find("dataops-settings").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n# and the token as it was printed where the sandbox started\n${files}`;
   find("flow-settings").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the token as it was printed where the sandbox started`;
-  const report = `export CIBEACON_DX_URL=${location.origin}\n# and DX_API_TOKEN as it was printed where the sandbox started\ncibeacon report --no-dry-run --run-id=1`;
+  const report = `export CIBEACON_DX_URL=${location.origin}\n# unless the sandbox was started with another --token:\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1`;
   for (const element of document.querySelectorAll(".dx-settings")) element.textContent = report;
 }
 

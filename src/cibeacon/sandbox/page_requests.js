@@ -79,7 +79,7 @@ function outage() {
 const FAULTS = "sandbox/faults";
 
 function orders() {
-  const all = ledger.faults;
+  const all = Object.entries(ledger.faults).map(([name, faults]) => `${name}: ${faults}`);
   find("in-force").hidden = all.length === 0;
   find("in-force").textContent = `Faults on order: ${all.join(" · ")}`;
   replaceWhenChanged(find("ordered"), JSON.stringify(all), () => (all.length ? all.map((one) => make("li", "mono", text(one))) : [make("li", "soft", text("None is in force."))]));
