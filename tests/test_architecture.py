@@ -66,7 +66,6 @@ STANDARD_DOORS = {
 LIBRARY_DOORS = {
     "requests": {"dataops", "http"},
     "urllib3": {"http"},
-    "cryptography": {"http"},
     "github": {"ci"},
     "gitlab": {"ci", "dataops"},
     "jq": {"jq.jq_child"},

@@ -22,12 +22,15 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 ENVIRONMENTS = {  # where what a lock names is installed, so that its requirements can be read
     "build": ROOT / ".venv",
     "runtime": ROOT / ".venv",
+    "image": ROOT / ".venv",
     "sandbox": ROOT / ".venv",
     "dev": ROOT / ".venv",
     "engines": ROOT / "tests/engines/.venv",
     "remote": ROOT / "tests/engines/.venv-remote",
     "docs": ROOT / "tests/engines/.venv-docs",
 }
+LEFT_OUT = set(re.findall(r"^# ([\w.-]+)$", (ROOT / "requirements/image.txt").read_text(), re.M))
+"""The packages that the image goes without."""
 PINNED = re.compile(r"^(?P<name>[\w.-]+)(?:\[(?P<extras>[\w,-]+)\])?==(?P<version>[\w.]+) \\$", re.M)
 
 
@@ -63,10 +66,21 @@ def test_a_lock_names_all_that_its_packages_need_with_the_extras_that_they_ask_f
         for needed in map(Requirement, installed[package].requires or ()):
             wanted = any(needed.marker.evaluate({"extra": extra}) for extra in ("", *extras)) if needed.marker else True
             _, there = pins.get(canonicalize_name(needed.name), ("", None))
-            if wanted and (there is None or not needed.extras <= there):
+            left_out = name == "image" and canonicalize_name(needed.name) in LEFT_OUT
+            if wanted and not left_out and (there is None or not needed.extras <= there):
                 lacking.append(f"{package} needs {needed}")
     assert pins
     assert lacking == []
+
+
+def test_the_image_has_what_an_installation_has_but_for_what_it_goes_without():
+    pin = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==.*(?:\n    --hash=.*)+", re.M)
+    runtime, image = (
+        {canonicalize_name(found[1]): found[0] for found in pin.finditer((ROOT / f"requirements/{name}.txt").read_text())}
+        for name in ("runtime", "image")
+    )
+    assert LEFT_OUT < set(runtime)
+    assert image == {name: lines for name, lines in runtime.items() if name not in LEFT_OUT}
 
 
 def test_a_package_has_one_version_in_all_locks_that_are_installed_together():

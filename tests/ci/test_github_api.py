@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -31,6 +33,13 @@ def no_proxy(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NETRC"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+def test_asking_github_loads_no_cryptography_and_leaves_it_to_others():
+    program = "import cibeacon.ci.github_api, sys; print(*{'cffi', 'cryptography', 'nacl', 'jwt'} & set(sys.modules))"
+    program += "; import jwt, nacl.public; print(jwt.encode and nacl.public.SealedBox and 'whole')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["", "whole"]
 
 
 def deadline(seconds: float = 30.0) -> Deadline:

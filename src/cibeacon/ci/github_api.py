@@ -12,10 +12,16 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
-from github import Auth, Github, GithubException, GithubRetry
-from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester
-
 from cibeacon.ci.forge_api import PAGE, ForgeApi
+from cibeacon.ci.pygithub import (
+    Auth,
+    Github,
+    GithubException,
+    GithubRetry,
+    HTTPRequestsConnectionClass,
+    HTTPSRequestsConnectionClass,
+    Requester,
+)
 from cibeacon.http import BoundedAdapter
 from cibeacon.model.changes import ApiComparison, first_parents
 from cibeacon.model.context import PullRequest

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from urllib.parse import quote
 
-from github import GithubRetry
-
 from cibeacon.ci.github_api import GitHubApi
 from cibeacon.ci.history import Mark, PastMerge
+from cibeacon.ci.pygithub import GithubRetry
 from cibeacon.git import tag_series
 from cibeacon.model.payload import at, commit, required, seconds, string
 

@@ -7,14 +7,13 @@ import warnings
 from typing import Any
 
 import requests
-from cryptography.x509 import load_der_x509_certificate
-from cryptography.x509.oid import NameOID
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from cibeacon.http import HardenedSession
+from cibeacon.http.issuer_name import issuer_name
 
 _SECONDS = 1.0
 _LONGEST = 100
@@ -61,7 +60,7 @@ def issuer(url: str) -> str | None:
             with request as response:
                 connection = response.raw.connection
                 shown = connection.shown if isinstance(connection, _Connection) else None
-        names = load_der_x509_certificate(shown).issuer.get_attributes_for_oid(NameOID.COMMON_NAME) if shown else []
-        return str(names[0].value)[:_LONGEST] if names else None
+        name = issuer_name(shown) if shown else None
+        return name[:_LONGEST] if name else None
     except (requests.RequestException, HTTPError, OSError, ValueError):
         return None
