@@ -76,7 +76,10 @@ def test_a_lock_names_all_that_its_packages_need_with_the_extras_that_they_ask_f
 def test_the_image_has_what_an_installation_has_but_for_what_it_goes_without():
     pin = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==.*(?:\n    --hash=.*)+", re.M)
     runtime, image = (
-        {canonicalize_name(found[1]): found[0] for found in pin.finditer((ROOT / f"requirements/{name}.txt").read_text())}
+        {
+            canonicalize_name(found[1]): found[0]
+            for found in pin.finditer((ROOT / f"requirements/{name}.txt").read_text())
+        }
         for name in ("runtime", "image")
     )
     assert LEFT_OUT < set(runtime)

@@ -18,7 +18,7 @@ IMAGE = f"ghcr.io/cibeacon/cibeacon@sha256:{'0123456789abcdef' * 4}"
 OTHERS = tuple(
     f"{name}@sha256:{'fedcba9876543210' * 4}"
     for name in (
-        "python:3.11-slim-bookworm",
+        "debian:trixie-slim",
         "docker:28",
         "docker:28-dind",
         "registry.gitlab.com/gitlab-org/cli:latest",

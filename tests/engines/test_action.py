@@ -228,7 +228,7 @@ def test_nothing_is_written_into_the_image_and_nothing_is_left_to_compile(step, 
 
 def test_nothing_is_written_into_the_workspace(shop, step, image):
     def seen():
-        look = ("--entrypoint=find", image, "/w", "-printf", "%p %T@ %u\n")
+        look = ("--entrypoint=ls", image, "-lAR", "--time-style=full-iso", "/w")
         return containers.docker("run", "--rm", f"--volume={shop.root}:/w:ro", *look)
 
     before = seen()

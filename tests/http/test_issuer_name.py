@@ -22,7 +22,9 @@ BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 def certificate(*issuer):
     """A certificate in DER, by the attributes of its issuer."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "shop.example.com")])
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(x509.Name(issuer)).public_key(KEY.public_key())
+    builder = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(x509.Name(issuer)).public_key(KEY.public_key())
+    )
     builder = builder.serial_number(1).not_valid_before(BEGIN).not_valid_after(BEGIN + timedelta(days=9000))
     return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
@@ -40,7 +42,9 @@ def test_the_common_name_is_read_whatever_its_letters(name):
     assert issuer_name(certificate(*around, attribute(NameOID.COMMON_NAME, name))) == name
 
 
-@pytest.mark.parametrize("form", [_ASN1Type.UTF8String, _ASN1Type.PrintableString, _ASN1Type.IA5String, _ASN1Type.BMPString])
+@pytest.mark.parametrize(
+    "form", [_ASN1Type.UTF8String, _ASN1Type.PrintableString, _ASN1Type.IA5String, _ASN1Type.BMPString]
+)
 def test_the_common_name_is_read_in_every_type_of_text(form):
     assert issuer_name(certificate(attribute(NameOID.COMMON_NAME, "Acme Inspection CA", form))) == "Acme Inspection CA"
 
