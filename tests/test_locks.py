@@ -82,7 +82,7 @@ def test_the_image_has_what_an_installation_has_but_for_what_it_goes_without():
         }
         for name in ("runtime", "image")
     )
-    assert LEFT_OUT < set(runtime)
+    assert set(runtime) > LEFT_OUT
     assert image == {name: lines for name, lines in runtime.items() if name not in LEFT_OUT}
 
 
