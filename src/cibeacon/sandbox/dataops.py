@@ -3,19 +3,15 @@
 https://docs.dataops.live/docs/api-docs/rest-api-resources/ and the GitLab REST API that it is almost identical to,
 https://docs.gitlab.com/api/rest/. In a test:
 
-    with Sandbox() as sandbox:                            # or Sandbox(dataops=DataOpsAccount(...), clock=...)
-        dataops = sandbox.dataops
-        dataops.script("full-ci.yml", Script((Job("a"), Job("b", ends=("failed",)))))   # by pipeline file
-        dataops.next(Script((Job("c", pending=None),)))   # or for the next pipeline, whatever its file
-        ...                                               # a client talks to sandbox.url + "/api/v4"
-        dataops.advance(3)                                # three steps of every pipeline
-        dataops.mishaps.lose("POST", "/projects/*/trigger/pipeline")
-        dataops.document()["pipelines"]["74774"]["status"]
+    dataops = sandbox.dataops                             # a client talks to sandbox.url + "/api/v4"
+    dataops.script("full-ci.yml", Script((Job("a"), Job("b", ends=("failed",)))))   # by pipeline file
+    dataops.next(Script((Job("c", pending=None),)))       # or for the next pipeline, whatever its file
+    dataops.advance(3)                                    # three steps of every pipeline
+    dataops.document()["pipelines"]["74774"]["status"]
 
 A pipeline moves by steps. Without `step_seconds` in the account a step is over each time that the pipeline is asked for
 (`GET pipelines/ID`, `GET jobs/ID`, or with a job token its jobs), after the answer; with it, a step lasts that long by
-the sandbox's clock. `advance` works in both. What each job does is in `dataops_script`, the ids and tokens in
-`dataops_account`, what can go wrong on order in `mishaps`.
+the sandbox's clock. `advance` works in both.
 """
 
 from __future__ import annotations

@@ -61,18 +61,10 @@ class Visit(NamedTuple):
     """An admitted request: who asks, and about which project."""
 
     request: Request
+    state: DataOpsState
+    rows: Rows
     caller: Token
     project: Project
-
-    @property
-    def state(self) -> DataOpsState:
-        """What there is."""
-        return state_of(self.request)
-
-    @property
-    def rows(self) -> Rows:
-        """How it is shown."""
-        return rows_of(self.request)
 
     def pipeline(self, number: int) -> Pipeline:
         """The project's pipeline of that id. Raises 404."""
@@ -113,7 +105,7 @@ class Visit(NamedTuple):
             headers |= {"X-Total": len(items), "X-Total-Pages": last}
         asked = parse_qs(self.request.url.query, keep_blank_values=True)
         kept = {name: values for name, values in asked.items() if not name.endswith("_token")}
-        url = f"{rows_of(self.request).base}{self.request.scope['path']}"
+        url = f"{self.rows.base}{self.request.scope['path']}"
         links = [
             f'<{url}?{urlencode(kept | {"page": page, "per_page": size}, doseq=True)}>; rel="{name}"'
             for name, page in at.items()
@@ -180,7 +172,7 @@ def _admit(
             raise missing("Project")
         if token.kind == "private" and ROLES.index(token.role) < ROLES.index(role):
             raise forbidden()
-        return Visit(request, token, project)
+        return Visit(request, state_of(request), rows_of(request), token, project)
 
     return Depends(admit)
 

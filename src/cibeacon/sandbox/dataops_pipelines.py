@@ -113,7 +113,7 @@ async def trigger(
     good = [each for each in tokens if each.state == "active" and each.value not in state.revoked]
     if project is None or not good or not good[0].is_member(project):
         raise missing()
-    visit = Visit(request, good[0], project)
+    visit = Visit(request, state, rows_of(request), good[0], project)
     source = "pipeline" if visit.caller.kind == "job" else "trigger"
     return start(visit, call.ref, source, visit.caller.user, call.variables)
 

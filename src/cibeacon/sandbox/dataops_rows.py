@@ -30,15 +30,10 @@ class Rows(NamedTuple):
 
     def project(self, project: Project) -> Row:
         """A project."""
-        namespace, _, name = project.path.rpartition("/")
-        return {
-            **{"id": project.id, "name": name, "path": name, "path_with_namespace": project.path},
-            **{"name_with_namespace": project.path.replace("/", " / "), "visibility": "private", "archived": False},
-            "namespace": {"full_path": namespace, "kind": "group"},
-            "default_branch": next(iter(project.branches)),
-            "web_url": f"{self.base}/{project.path}",
-            "ci_config_path": "$_PIPELINE_FILE_NAME",
-        }
+        name = project.path.rpartition("/")[2]
+        names = {"id": project.id, "name": name, "path": name, "path_with_namespace": project.path}
+        branch, url = next(iter(project.branches)), f"{self.base}/{project.path}"
+        return names | {"default_branch": branch, "web_url": url, "ci_config_path": "$_PIPELINE_FILE_NAME"}
 
     def user(self, name: str) -> Row:
         """A user, briefly."""

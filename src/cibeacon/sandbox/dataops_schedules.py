@@ -20,8 +20,8 @@ from cibeacon.sandbox.dataops_requests import MODEL, invalid, missing
 from cibeacon.sandbox.dataops_rows import Row, variables
 from cibeacon.sandbox.safe_json import JSONAnswer
 
-_SCHEDULES = f"{PROJECT}/pipeline_schedules"
-_SCHEDULE = f"{_SCHEDULES}/{{schedule_id}}"
+_SCHEDULES, _SCHEDULE = f"{PROJECT}/pipeline_schedules", f"{PROJECT}/pipeline_schedules/{{schedule_id}}"
+_KEY = re.compile(r"\w{1,255}", re.ASCII)
 _VARIABLE = f"{_SCHEDULE}/variables/{{key}}"
 
 
@@ -61,9 +61,7 @@ class ScheduleFilters(Page):
 class NewVariable(BaseModel):
     """A variable of a schedule."""
 
-    key: Annotated[
-        Text, _checked(re.compile(r"\w{1,255}", re.ASCII).fullmatch, "can contain only letters, digits and '_'.")
-    ]
+    key: Annotated[Text, _checked(_KEY.fullmatch, "can contain only letters, digits and '_'.")]
     value: str
 
 
@@ -150,31 +148,26 @@ async def add_variable(visit: Developer, schedule_id: int, call: NewVariable) ->
 @router.get(_VARIABLE)
 async def show_variable(visit: Reader, schedule_id: int, key: str) -> Row:
     """Show a variable of a schedule."""
-    return variables({key: _value(visit.schedule(schedule_id), key)})[0]
+    values = visit.schedule(schedule_id).variables
+    if key not in values:
+        raise missing("Variable")
+    return variables({key: values[key]})[0]
 
 
 @router.put(_VARIABLE)
 async def change_variable(visit: Developer, schedule_id: int, key: str, call: VariableChange) -> Row:
     """Change a variable of a schedule."""
-    schedule = visit.schedule(schedule_id)
-    value = _value(schedule, key)
-    return _set_variable(visit, schedule, key, value if call.value is None else call.value)
+    shown = await show_variable(visit, schedule_id, key)
+    return _set_variable(visit, visit.schedule(schedule_id), key, shown["value"] if call.value is None else call.value)
 
 
 @router.delete(_VARIABLE, status_code=202)
 async def delete_variable(visit: Developer, schedule_id: int, key: str) -> Row:
     """Delete a variable of a schedule."""
-    schedule = visit.schedule(schedule_id)
-    row = variables({key: _value(schedule, key)})[0]
+    row, schedule = await show_variable(visit, schedule_id, key), visit.schedule(schedule_id)
     left = {name: value for name, value in schedule.variables.items() if name != key}
     _keep(visit, schedule.model_copy(update={"variables": left}))
     return row
-
-
-def _value(schedule: Schedule, key: str) -> str:
-    if key not in schedule.variables:
-        raise missing("Variable")
-    return schedule.variables[key]
 
 
 def _set_variable(visit: Visit, schedule: Schedule, key: str, value: str) -> Row:
