@@ -5,17 +5,15 @@ Bodies are bounded, unless their owner has them streamed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from email.message import Message
 from itertools import chain
 
-from starlette.requests import Request as AsgiRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cibeacon.sandbox.exchange import Answer, Receiving, Request, Route
 from cibeacon.sandbox.listener import hang_up
-from cibeacon.sandbox.safe_json import LIMIT, read_body
+from cibeacon.sandbox.safe_json import LIMIT
 
 
 def asgi(route: Route, receives: Receiving = lambda _: None) -> ASGIApp:
@@ -86,18 +84,3 @@ async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send
         await send({"type": "http.response.body"})
     else:
         await hang_up(scope, receive)
-
-
-def whole_request(request: AsgiRequest) -> Request:
-    """A request whose body was read."""
-    return replace(request_head(request.scope), body=request.state.body)
-
-
-def answering(answer: Callable[[Request, Scope], Awaitable[Answer]]) -> ASGIApp:
-    """An app that answers with `answer`."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(AsgiRequest(scope, receive))
-        await send_answer(await answer(replace(request_head(scope), body=body), scope), scope, receive, send)
-
-    return app

@@ -9,19 +9,21 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.dx_models import (
+    CODES,
+    TAGS,
     CurrentNotification,
     DeploymentPatch,
     NewDeployment,
@@ -29,7 +31,6 @@ from cibeacon.sandbox.dx_models import (
     PullServices,
     require,
 )
-from cibeacon.sandbox.dx_refusals import STATUS, Refusal, refusal_of
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.mishaps import Mishaps
 from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
@@ -38,6 +39,24 @@ INACTIVE = "inactive"
 """The token that plays a deactivated account."""
 _OTHER: Mapping[str, str] = {"commit_sha": "merge_commit_shas", "merge_commit_shas": "commit_sha"}
 """One way of attribution replaces the other."""
+_STATUS: Mapping[str, int] = {
+    "not_authed": 401,
+    "invalid_auth": 401,
+    "account_inactive": 401,
+    "unknown_method": 404,
+    "method_not_allowed": 405,
+    "reference_id_exists": 409,
+    "body_too_large": 413,
+}
+"""HTTP status by error code, where it is not 422."""
+
+
+class Refusal(Exception):
+    """DX's answer to a request that breaks a rule: its error code and a sentence that names the field."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
 
 
 class Ok(BaseModel):
@@ -75,7 +94,7 @@ class Dx:
         self._check_attribution(deployment)
 
         def new_or_same(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
-            if held is not None and _canonical(held) != _canonical(deployment):
+            if held is not None and json.dumps(held, sort_keys=True) != json.dumps(deployment, sort_keys=True):
                 raise Refusal("reference_id_exists", "A deployment of this reference_id has other values.")
             return deployment
 
@@ -157,9 +176,8 @@ router = APIRouter(
 """Made once: a route takes longer to make than a sandbox."""
 
 
-async def _dx_of(request: Request) -> Dx:
-    dx: Dx = request.app.state.dx
-    return dx
+async def _dx_of(request: Request) -> Any:
+    return request.app.state.dx
 
 
 _Dx = Annotated[Dx, Depends(_dx_of)]
@@ -212,10 +230,41 @@ def create_app(dx: Dx) -> FastAPI:
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     code, message = refusal_of(error)
-    status = STATUS.get(code, 422)
+    status = _STATUS.get(code, 422)
     return JSONAnswer(
         {"ok": False, "error": code, "message": message}, status, {"Allow": "POST"} if status == 405 else None
     )
+
+
+def refusal_of(error: Exception) -> tuple[str, str]:
+    """The code and the sentence for what was raised."""
+    if isinstance(error, Refusal):
+        return error.code, error.message
+    if isinstance(error, PydanticCustomError):
+        return error.type, f"{error.message()}."
+    if isinstance(error, RequestValidationError):  # its places begin with "body"
+        return _describe([{**each, "loc": each["loc"][1:]} for each in error.errors()])
+    if isinstance(error, ValidationError):
+        return _describe([dict(each) for each in error.errors()])
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return "method_not_allowed", "Every method is called with POST."
+    return "unknown_method", "There is no such method."
+
+
+def _describe(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """An unknown field comes first, then all that are missing, then the first that breaks a rule."""
+    if unknown := _fields(errors, "extra_forbidden"):
+        return "invalid_arguments", f"{unknown[0][:80]} is not a field of this method."
+    if missing := _fields(errors, "missing"):
+        return "required_params_missing", f"{' and '.join(missing)} must be given."
+    error = errors[0]
+    code = error["type"] if error["type"] in CODES else "invalid_arguments"
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"] if part not in TAGS]
+    return code, f"{''.join(parts).removeprefix('.')} {error['msg']}.".strip()
+
+
+def _fields(errors: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
+    return [str(error["loc"][0]) for error in errors if error["type"] == kind and len(error["loc"]) == 1]
 
 
 def verdict(response: Response) -> tuple[str | None, str | None]:
@@ -225,7 +274,3 @@ def verdict(response: Response) -> tuple[str | None, str | None]:
     body = parse_json(bytes(response.body))
     given = body if isinstance(body, dict) else {}
     return given.get("error", f"HTTP {response.status_code}"), given.get("message")
-
-
-def _canonical(deployment: Mapping[str, Any]) -> str:
-    return json.dumps(deployment, sort_keys=True)

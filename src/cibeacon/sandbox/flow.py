@@ -126,9 +126,8 @@ router = APIRouter(
 )
 
 
-async def _flow_of(request: Request) -> Flow:
-    flow: Flow = request.app.state.flow
-    return flow
+async def _flow_of(request: Request) -> Any:
+    return request.app.state.flow
 
 
 _Flow = Annotated[Flow, Depends(_flow_of)]

@@ -52,34 +52,14 @@ class Ledger:
         self._pulls = store.table("pull_requests")
         self._received = int(next(reversed(list(self._requests)), "0"))
 
-    def note(
-        self,
-        *,
-        method: str,
-        path: str,
-        body: object,
-        status: int,
-        error: str | None,
-        message: str | None,
-        fault: str | None = None,
-    ) -> Mapping[str, Any]:
-        """Remember a request and how it was answered; return the entry. Headers have no place in it.
+    def note(self, **request: object) -> Mapping[str, Any]:
+        """Remember a request with `method`, `path` and `body`, and its answer with `status`, `error` and `message`.
 
-        `fault` is the trouble on order that the request met.
+        `fault` is the trouble on order that it met, if any. Headers have no place in the entry, which is returned.
         """
         with self._lock:
             self._received += 1
-            entry = {
-                "seq": self._received,
-                "time": self._clock(),
-                "method": method,
-                "path": path,
-                "body": body,
-                "status": status,
-                "error": error,
-                "message": message,
-                **({"fault": fault} if fault else {}),
-            }
+            entry = {"seq": self._received, "time": self._clock(), **request}
             self._requests[str(self._received)] = entry
             self._requests.pop(str(self._received - self._kept), None)
             return entry

@@ -66,7 +66,7 @@ class Mishaps:
     ) -> None:
         """Answer with a status and this JSON, or a page of HTML, and do nothing of what is asked."""
         answer = error_page(status) if body is None else JSONAnswer(body, status)
-        self._order(method, path, Mishap(instead=lambda _request, _now: answer), times)
+        self._order(method, path, Mishap(instead=always(answer)), times)
 
     def limit(
         self,
@@ -87,7 +87,7 @@ class Mishaps:
 
     def login(self, method: str, path: str, times: int = 1) -> None:
         """Answer 200 with a page to log in at, as a proxy does."""
-        self._order(method, path, Mishap(instead=lambda _request, _now: login_page()), times)
+        self._order(method, path, Mishap(instead=always(login_page())), times)
 
     def redirect(self, method: str, path: str, to: str, times: int = 1, status: int = 302) -> None:
         """Send the client to the same path at the base URL `to`."""
@@ -130,6 +130,11 @@ class Mishaps:
             self._ordered += [(method, path, mishap)] * times
 
 
+def always(answer: Response) -> Instead:
+    """The same answer to every request."""
+    return lambda _request, _now: answer
+
+
 def login_page() -> Response:
     """The page that a client sees who is not logged in."""
     return HTMLResponse(_LOGIN)
@@ -156,12 +161,12 @@ def limit(
 
 async def lose(app: ASGIApp, scope: Scope, receive: Receive, _send: Send) -> None:
     """Carry out a request and hang up without an answer."""
-
-    async def ignore(_message: Message) -> None:
-        pass
-
     await app(scope, receive, ignore)
     await hang_up(scope, receive)
+
+
+async def ignore(_message: Message) -> None:
+    """Send nothing."""
 
 
 async def _cut(size: int, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cibeacon.sandbox.mishaps import Mishap, error_page, limit, lose
+from cibeacon.sandbox.mishaps import Mishap, always, error_page, limit, lose
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json, read_body
 
 PATH = "/sandbox/faults"
@@ -107,13 +107,9 @@ def _mishap(match: re.Match[str]) -> Mishap:
     if status == "429":
         return Mishap(instead=limit, fault=status)
     try:
-        return Mishap(instead=partial(_failing, error_page(int(status))), fault=status)
+        return Mishap(instead=always(error_page(int(status))), fault=status)
     except ValueError:
         raise OrderError(f"{status} is no HTTP status. {_ALLOWED}") from None
-
-
-def _failing(answer: Response, _request: Request, _now: float) -> Response:
-    return answer
 
 
 async def _slow(seconds: int, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

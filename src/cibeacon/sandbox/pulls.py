@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 from pydantic import AfterValidator, Field, ValidationError
 
+from cibeacon.sandbox.dx import Refusal, refusal_of
 from cibeacon.sandbox.dx_models import Call, Moment, Number, Sha, Text
-from cibeacon.sandbox.dx_refusals import Refusal, refusal_of
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json, read_body
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import hang_up
-from cibeacon.sandbox.mishaps import Mishap, Mishaps
+from cibeacon.sandbox.mishaps import Mishap, Mishaps, ignore
 from cibeacon.sandbox.safe_json import LIMIT, parse_json
 
 Verdict: TypeAlias = Callable[[Response], tuple[str | None, str | None]]
@@ -89,7 +89,7 @@ class Vendor:
         await (partial(mishap.around, app) if mishap.around else app)(scope, receive, send)
         for late in [each for each in self._late if _is_like(each[0], scope)]:
             self._late.remove(late)
-            await self._record(Mishap(), late[0], _given(late[1]), _ignore)
+            await self._record(Mishap(), late[0], _given(late[1]), ignore)
 
     async def _record(self, mishap: Mishap, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
@@ -117,7 +117,7 @@ class Vendor:
             status=answer.status_code,
             error=error,
             message=message,
-            fault=fault,
+            **({"fault": fault} if fault else {}),
         )
         if self._journal.log:
             self._journal.log(entry)
@@ -189,7 +189,3 @@ def _given(body: bytes) -> Receive:
         return {"type": "http.request", "body": body}
 
     return receive
-
-
-async def _ignore(_message: Message) -> None:
-    pass
