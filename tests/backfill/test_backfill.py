@@ -242,13 +242,13 @@ SPOILED = [
 WIDE = [*GOOD, "merge_commit_shas", "metadata", "success", "source_url"]
 
 
-def test_a_thousand_bad_rows_of_twenty_kinds_are_each_told_once_and_can_be_mended_and_fed_back(tmp_path, sandbox):
+def test_two_hundred_bad_rows_of_twenty_kinds_are_each_told_once_and_can_be_mended_and_fed_back(tmp_path, sandbox):
     assert len(SPOILED) == 20
     bad, good = [], []
     with (tmp_path / "d.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, WIDE, restval="")
         writer.writeheader()
-        for number in range(1000):
+        for number in range(200):
             name, cell = SPOILED[number % 20]
             fine = GOOD | {"deployed_at": str(BEGAN + number)}
             writer.writerow(GOOD | ({} if name == "deployed_at" else fine) | {name: cell, "source_url": "https://a.b/1"}
@@ -264,16 +264,16 @@ def test_a_thousand_bad_rows_of_twenty_kinds_are_each_told_once_and_can_be_mende
 
     ended = backfill(tmp_path, "d.csv", "--format=json", url=sandbox.url)
     assert ended.code == 1
-    assert counts(ended) == {"read": 1100, "sent": 100, "invalid": 1000}
+    assert counts(ended) == {"read": 220, "sent": 20, "invalid": 200}
     assert len(ended.document["faults"]) == 20
-    assert "980 more faults" in ended.err
+    assert "180 more faults" in ended.err
     assert sorted(each["service"] for each in sandbox.ledger.document()["deployments"].values()) == sorted(good)
     rows = failed(tmp_path)
-    assert len(rows) == 1000
+    assert len(rows) == 200
     assert all(row["error"] and row["advice"] for row in rows)
 
     again = backfill(tmp_path, "d.csv.failed.csv", "--format=json", url=sandbox.url)
-    assert counts(again) == {"read": 1000, "invalid": 1000}, "fed back as it is, it says the same"
+    assert counts(again) == {"read": 200, "invalid": 200}, "fed back as it is, it says the same"
 
     with (tmp_path / "d.csv.failed.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -283,9 +283,9 @@ def test_a_thousand_bad_rows_of_twenty_kinds_are_each_told_once_and_can_be_mende
             writer.writerow(row | mended)
     mended = backfill(tmp_path, "d.csv.failed.csv", "--format=json", url=sandbox.url)
     assert mended.code == 0
-    assert counts(mended) == {"read": 1000, "sent": 1000}
+    assert counts(mended) == {"read": 200, "sent": 200}
     assert not (tmp_path / "d.csv.failed.csv.failed.csv").exists()
-    assert len(sandbox.ledger.document()["deployments"]) == 1100
+    assert len(sandbox.ledger.document()["deployments"]) == 220
 
 
 def test_what_dx_refuses_is_a_failed_row_with_its_words_and_advice(tmp_path):

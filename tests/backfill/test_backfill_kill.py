@@ -20,8 +20,8 @@ from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer
 from living import SECONDS, Living
 
-ROWS = 1500
-KILLS = 10
+ROWS = 800
+KILLS = 5
 SEED = 7
 
 
@@ -65,7 +65,7 @@ class Counted:
                 self.rung.set()
 
 
-def test_killed_ten_times_and_taken_up_again_dx_holds_every_row_once(tmp_path):
+def test_killed_five_times_and_taken_up_again_dx_holds_every_row_once(tmp_path):
     history(tmp_path)
     chance = random.Random(SEED)
     counted = Counted()

@@ -170,9 +170,9 @@ def test_a_reader_who_has_seen_enough_ends_the_command(environ, tmp_path, dx):
     assert (tmp_path / "code").read_text() == "141\n"
 
 
-def test_a_gigabyte_goes_through_a_pipe_without_loss(environ, tmp_path):
+def test_128_mib_go_through_a_pipe_without_loss(environ, tmp_path):
     """Nothing of it passes through us: the command writes to the caller's own pipe."""
-    size = 1 << 30
+    size = 1 << 27
     line = f"{CIBEACON} exec -- head -c {size} /dev/zero | {CIBEACON} exec -- sha256sum"
     with Running(["sh", "-c", line], environ=environ, cwd=tmp_path) as running:
         end = running.observed()

@@ -19,7 +19,7 @@ from cibeacon.sandbox.server import Sandbox
 from driving import API, drive
 from log_grammar import commands, sections
 
-HUGE = 200_000_000
+HUGE = 100_000_000
 MOST_MEMORY = 120 << 10
 """KiB; the interpreter and its libraries take some forty thousand of them."""
 HOSTILE = (
@@ -219,7 +219,7 @@ def test_a_growing_log_is_followed_to_its_end(sandbox, dataops):
     assert (ended.code, ended.out) == (0, told)
 
 
-def test_a_log_of_200_mb_is_followed_in_constant_memory(sandbox, tmp_path):
+def test_a_log_of_100_mb_is_followed_in_constant_memory(sandbox, tmp_path):
     row = b"2026-11-21T08:57:13.046962Z 00O \x1b[32;1mrow 1234567890\x1b[0;m was loaded" + b" and checked" * 60 + b"\n"
     sandbox.dataops.rewrite(47217, Log(row, HUGE))
     environ = {"PATH": os.environ["PATH"], **sandbox.dataops.account.exports(sandbox.url)}

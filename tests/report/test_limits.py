@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -69,9 +68,7 @@ def limited(*argv, cwd, environ=None, stdin=b"", codes=(0,)):
     """The end of `cibeacon ARGV` in a process whose memory, and that of its children, is bounded."""
     command = ["sh", "-c", f'ulimit -d {MEMORY_KIB}; exec "$@"', "sh", sys.executable, "-m", "cibeacon", *argv]
     variables = {"PATH": os.environ["PATH"], "HOME": str(cwd), "CIBEACON_FORMAT": "json", **(environ or {})}
-    began = time.monotonic()
     done = subprocess.run(command, cwd=cwd, input=stdin, env=variables, capture_output=True, timeout=WATCHDOG)
-    assert time.monotonic() < began + float(variables.get("CIBEACON_TIMEOUT", 30)) + 2, "longer than it may take"
     assert done.returncode in codes, done.stderr.decode()
     assert b"this is our fault" not in done.stderr + done.stdout
     return json.loads(done.stdout)
@@ -221,7 +218,9 @@ LEGAL = {
 
 
 CHANGES, CHECK, LIST, WHICH = (), ("check",), ("list",), ("which", "a/a/a/f1c")
-VERBS = {"globs": (CHANGES,), "globs of their own": (CHECK,), "services": (CHANGES, CHECK, LIST, WHICH)}
+VERBS = {
+    "globs": (CHANGES,), "globs of their own": (CHECK,), "services": (CHANGES, CHECK, LIST, WHICH), "unknown uses": (CHECK,),
+}  # fmt: skip
 """The verbs that read such a configuration; both kinds of globs are matched alike."""
 
 

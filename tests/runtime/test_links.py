@@ -30,8 +30,9 @@ class Job:
         self.top, self.private = folder / "shop", folder / "home"
         self.tree = Worktree.new(self.top)
         self.tree.commit({"services/pay/main.py": "1\n"})
+        (self.top / ".git/hooks").mkdir(exist_ok=True)
         (self.private / "folder").mkdir(parents=True)
-        (self.private / "profile").write_text("mine")
+        (self.private / "profile").write_text("nobody's business")
         environ = runs.gitlab(SHA, "b" * 40, 8, NOWHERE, self.top) | {"HOME": str(self.private)}
         self.environ = environ | {"CIBEACON_DX_URL": NOWHERE, "DX_API_TOKEN": "the-token", "CIBEACON_TIMEOUT": "1"}
 
@@ -113,11 +114,11 @@ def test_something_else_in_the_place_of_a_file_of_ours_is_told_and_stays(job, na
     if (kind == "file") != name.startswith("."):
         pytest.skip("that is what belongs there")
     (job.top / name).parent.mkdir(exist_ok=True)
-    (job.top / name).mkdir() if kind == "folder" else (job.top / name).write_text("mine")
+    (job.top / name).mkdir() if kind == "folder" else (job.top / name).write_text("nobody's business")
     ended = job.report()
     assert ended.code == 0
     assert "was not written" in ended.out or "cannot be kept" in ended.out
-    assert (job.top / name).is_dir() if kind == "folder" else (job.top / name).read_text() == "mine"
+    assert (job.top / name).is_dir() if kind == "folder" else (job.top / name).read_text() == "nobody's business"
 
 
 def test_a_spool_that_a_person_names_below_a_link_in_the_checkout_is_refused_as_well(job):
@@ -240,14 +241,14 @@ def test_a_file_that_is_swapped_between_look_and_send_does_not_leave(dci, swap, 
     dci.held["at"] = swapped
     ended = dci.report("--dci-files=reports/*", DCI_REDACT=redacted)
     assert uploaded(dci) == {"reports/b.log": b"b.log"}
-    assert "mine" not in ended.out
+    assert "nobody's business" not in ended.out
 
 
 @pytest.mark.parametrize("target", ["private", "git"])
 def test_a_folder_that_is_swapped_for_a_link_between_look_and_send_leads_nowhere(dci, target):
     (dci.top / "reports").mkdir()
     (dci.top / "reports" / "config").write_text("harmless")
-    (dci.private / "config").write_text("mine")
+    (dci.private / "config").write_text("nobody's business")
 
     def swapped(entry):
         if not (dci.top / "reports").is_symlink():
