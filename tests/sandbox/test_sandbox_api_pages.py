@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 from cibeacon.sandbox.dx_models import METHODS
+from dci_talk import CALLS
+
+FILES = "/api/v1/files"
 
 
 def operations(document, vendor):
@@ -34,6 +37,18 @@ def test_both_methods_of_flow_are_described(sandbox, http):
     document = http.get(f"{sandbox.url}/openapi.json").json()
     described = operations(document, "Instabase Flow")
     assert described.keys() == {("get", "/api/v1/flow/pipeline"), ("post", "/api/v1/jobs/pipelines")}
+
+
+def test_every_call_of_dci_is_described_with_what_it_takes(sandbox, http):
+    document = http.get(f"{sandbox.url}/openapi.json").json()
+    described = operations(document, "DCI")
+    calls = {f"{method.upper()} {re.sub('{[^}]*}', 'ID', path.removeprefix('/api/v1'))}" for method, path in described}
+    assert calls == CALLS | {"GET /files/ID/content"}
+    for name in ("NewJob", "ScheduledJob", "JobPatch", "NewState", "KeyValue"):
+        assert document["components"]["schemas"][name]["additionalProperties"] is False
+    (upload,) = (operation for (method, path), operation in described.items() if (method, path) == ("post", FILES))
+    assert {"dci-name", "dci-mime", "dci-job-id", "dci-jobstate-id"} <= {one["name"] for one in upload["parameters"]}
+    assert all(operation["security"] for operation in described.values())
 
 
 def test_every_reference_of_the_description_leads_somewhere(sandbox, http):

@@ -13,33 +13,12 @@ from pathlib import Path
 import pytest
 
 from cibeacon.sandbox.dci_account import DciAccount
+from dci_talk import CALLS
 
 CASES = sorted((Path(__file__).parent / "dci").glob("*.json"))
 ACCOUNT = DciAccount()
 IDS = {f"topic {topic.name}": topic.id for topic in ACCOUNT.topics} | {
     f"component {component.name}": component.id for topic in ACCOUNT.topics for component in topic.components
-}
-CALLS = {
-    "GET /identity",
-    "GET /topics",
-    "GET /topics/ID",
-    "GET /topics/ID/components",
-    "GET /components/ID",
-    "GET /remotecis",
-    "GET /jobs",
-    "GET /jobs/ID",
-    "POST /jobs",
-    "POST /jobs/schedule",
-    "PUT /jobs/ID",
-    "DELETE /jobs/ID",
-    "GET /jobs/ID/jobstates",
-    "GET /jobs/ID/files",
-    "GET /jobs/ID/results",
-    "POST /jobs/ID/kv",
-    "POST /jobstates",
-    "POST /files",
-    "GET /files/ID",
-    "DELETE /files/ID",
 }
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cibeacon.sandbox.dci_account import DciAccount
-from cibeacon.sandbox.dci_junit import Junit
+from cibeacon.sandbox.dci_files import count
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import NOW, Talk, sign, suite
 
@@ -36,14 +36,6 @@ def job(dci, topic):
 
 def told(sandbox, job):
     return sandbox.dci.document()["jobs"][job]
-
-
-def counted(content: bytes, piece: int = MEGABYTE) -> Junit:
-    junit = Junit()
-    for start in range(0, len(content), piece):
-        junit.write(content[start : start + piece])
-    junit.close()
-    return junit
 
 
 @pytest.mark.parametrize(
@@ -101,13 +93,13 @@ def test_only_one_mime_type_is_counted(mime, sandbox, dci, job):
     assert told(sandbox, job)["results"] == []
 
 
-@given(st.lists(st.sampled_from(["passed", "failure", "error", "skipped"]), max_size=20), st.integers(1, 40))
-def test_the_counts_do_not_depend_on_how_the_bytes_are_cut(outcomes, piece):
-    content = suite(*((f"t{number}", how) for number, how in enumerate(outcomes)))
-    counts = counted(content, piece).counts()
-    assert counts == counted(content).counts()
+@given(st.lists(st.sampled_from(["passed", "failure", "error", "skipped"]), max_size=20))
+def test_each_case_counts_once_by_its_outcome(outcomes):
+    counts, passed = count(suite(*((f"t{number}", how) for number, how in enumerate(outcomes))))
     right = [len(outcomes), *(outcomes.count(how) for how in ("passed", "failure", "error", "skipped"))]
     assert [counts[name] for name in ("total", "success", "failures", "errors", "skips")] == right
+    run = {f"c:t{number}": how == "passed" for number, how in enumerate(outcomes) if how != "skipped"}
+    assert passed == run
 
 
 def test_a_job_is_compared_with_the_newest_earlier_one_that_is_alike(sandbox, dci, topic):
@@ -229,15 +221,42 @@ def test_uploads_at_once_are_all_taken(sandbox, job):
     assert all(file["size"] == MEGABYTE + 1 for file in files)
 
 
-def test_what_arrived_can_be_read_again_until_the_sandbox_stops():
+def test_what_arrived_can_be_read_again_by_the_next_sandbox_too(tmp_path):
     contents = {"small": b"line\n", "large": bytes(range(256)) * 8 * 1024, "empty": b""}
-    with Sandbox(clock=lambda: NOW) as sandbox, Talk(sandbox.url) as dci:
+    with Sandbox(clock=lambda: NOW, db=tmp_path / "db") as sandbox, Talk(sandbox.url) as dci:
         job = dci.job(sandbox.dci.account.topic("RHEL-8.2"))
         ids = {name: dci.upload(job, name, content, None).json()["file"]["id"] for name, content in contents.items()}
-        assert {name: sandbox.dci.content(each) for name, each in ids.items()} == contents
-        for file in told(sandbox, job)["files"]:
-            assert file["sha256"] == hashlib.sha256(contents[file["name"]]).hexdigest()
-    assert sandbox.dci.content(ids["large"]) is None
+        before = sandbox.dci.document()
+    sandbox.close()
+    with Sandbox(clock=lambda: NOW, db=tmp_path / "db") as again, Talk(again.url) as dci:
+        assert again.dci.document() == before
+        assert {name: dci.ask("GET", f"/files/{each}/content").content for name, each in ids.items()} == contents
+        assert dci.job(again.dci.account.topic("RHEL-8.2")) != job
+    again.close()
+    for file in told(sandbox, job)["files"]:
+        assert file["sha256"] == hashlib.sha256(contents[file["name"]]).hexdigest()
+
+
+def test_the_oldest_contents_are_forgotten_when_they_are_too_much_in_all():
+    account = DciAccount(kept_in_all=10)
+    with Sandbox(clock=lambda: NOW, dci=account) as sandbox, Talk(sandbox.url) as dci:
+        job = dci.job(account.topic("RHEL-8.2"))
+        first, second, third = (
+            dci.upload(job, str(size), bytes(size), None).json()["file"]["id"] for size in (4, 6, 1)
+        )
+        assert [sandbox.dci.content(each) for each in (first, second, third)] == [None, bytes(6), bytes(1)]
+        page = dci.ask("GET", f"/files/{first}/content")
+        assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+        assert [file["size"] for file in told(sandbox, job)["files"]] == [4, 6, 1]
+
+
+def test_a_junit_file_that_is_too_large_to_keep_is_refused():
+    account = DciAccount(kept=len(GOOD) - 1)
+    with Sandbox(clock=lambda: NOW, dci=account) as sandbox, Talk(sandbox.url) as dci:
+        job = dci.job(account.topic("RHEL-8.2"))
+        assert dci.upload(job, "unit", GOOD).status_code == 413
+        assert (told(sandbox, job)["files"], told(sandbox, job)["results"]) == ([], [])
+        assert dci.upload(job, "unit", GOOD, "text/plain").status_code == 201
 
 
 def test_a_name_in_utf8_becomes_what_latin_1_makes_of_it(sandbox, dci, job):

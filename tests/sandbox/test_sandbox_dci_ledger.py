@@ -38,6 +38,21 @@ def test_the_ledger_tells_a_job_whole(sandbox, dci, topic, http):
     assert one["files"][0]["size"] == len(suite(("a", "passed")))
 
 
+def test_the_ledger_names_the_failing_cases_of_each_results_file(sandbox, dci, topic):
+    job = dci.job(topic)
+    dci.upload(job, "unit", suite(("a", "passed"), ("b", "failure")))
+    dci.upload(job, "system", suite(*((f"t{number}", "error") for number in range(150))))
+    told = sandbox.dci.document()["jobs"][job]
+    assert [result["failing"] for result in told["results"]] == [["c:b"], [f"c:t{number}" for number in range(100)]]
+    assert told["failing"] == ["c:b", *(f"c:t{number}" for number in range(99))]
+
+
+def test_a_malformed_request_is_noted_with_the_rule_that_it_broke(sandbox, dci):
+    dci.ask("POST", "/jobs", {"components": [], "name": None})
+    (entry,) = sandbox.ledger.document()["requests"]
+    assert entry["message"] == "Request malformed: name: Input should not be null"
+
+
 def test_requests_are_noted_in_order_without_secret_signature_or_content(sandbox, dci, topic, http):
     job = dci.job(topic)
     dci.upload(job, "log", b"content-of-the-file", "text/plain")

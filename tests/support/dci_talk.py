@@ -16,6 +16,30 @@ KEY = f"remoteci/{REMOTECI}"
 NOW = 1_700_000_000.0
 WORDS = {"DCI2": ("dci2_request", "x-dci-date"), "AWS4": ("aws4_request", "x-amz-date")}
 
+CALLS = {
+    "GET /identity",
+    "GET /topics",
+    "GET /topics/ID",
+    "GET /topics/ID/components",
+    "GET /components/ID",
+    "GET /remotecis",
+    "GET /jobs",
+    "GET /jobs/ID",
+    "POST /jobs",
+    "POST /jobs/schedule",
+    "PUT /jobs/ID",
+    "DELETE /jobs/ID",
+    "GET /jobs/ID/jobstates",
+    "GET /jobs/ID/files",
+    "GET /jobs/ID/results",
+    "POST /jobs/ID/kv",
+    "POST /jobstates",
+    "POST /files",
+    "GET /files/ID",
+    "DELETE /files/ID",
+}
+"""The calls of the API that are played; beside them a file's content can be read."""
+
 
 def sign(method, url, body=b"", *, key=KEY, secret=SECRET, now=NOW, scheme="DCI2", host=None, digest=None):
     """The two headers of a signed request; `now` is Unix seconds, `digest` that of a body which is not at hand."""

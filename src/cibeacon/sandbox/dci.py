@@ -1,159 +1,287 @@
-"""Knows how DCI's control server receives a request: route, size, signature, handler, and what is remembered of it. Does
-not know sockets or any client.
+"""Knows DCI as an app: what it says about topics and components, and what may happen to a job. Does not know files.
 
-https://github.com/redhat-cip/dci-control-server, as it was observed to behave where that differs from what is written.
+https://github.com/redhat-cip/dci-control-server, as it was observed to behave: `POST /jobs` stores the job before it looks
+at the components, so that a wrong one leaves a job behind, while `POST /jobs/schedule` looks first. No order of states is
+enforced. An end in failure or error that comes while the job is new or in pre-run is remembered as error in the history,
+while the job's status says what was sent.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
-from http import HTTPStatus
-from threading import RLock
-from typing import Any
-from urllib.parse import parse_qsl, unquote
+from typing import Annotated
 
-from cibeacon.sandbox import dci_routes, dci_signature
-from cibeacon.sandbox.dci_account import DciAccount, Remoteci
-from cibeacon.sandbox.dci_answers import Page, Refusal, database
-from cibeacon.sandbox.dci_call import Asked, media_type
-from cibeacon.sandbox.dci_files import reader_for
-from cibeacon.sandbox.dci_ledger import document
-from cibeacon.sandbox.dci_mishaps import LATE, LOST, Mishaps
-from cibeacon.sandbox.dci_schema import is_uuid
-from cibeacon.sandbox.dci_state import DciState
-from cibeacon.sandbox.dci_upload import Upload
-from cibeacon.sandbox.exchange import Answer, Request
-from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.safe_json import parse_json
+from fastapi import Depends, FastAPI, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-_SMALL = 1024 * 1024
-"""Largest JSON body in bytes that is remembered with its request."""
+from cibeacon.sandbox import dci_files, vendor
+from cibeacon.sandbox import dci_models as models
+from cibeacon.sandbox.dci_account import Component, Remoteci, Row, Topic
+from cibeacon.sandbox.dci_call import Ask, Call, Given, Id, Pages, answer, create_router
+from cibeacon.sandbox.dci_models import SIMILAR, Refusal, check_uuid
+from cibeacon.sandbox.dci_state import FILE, JOB, JOBSTATE, RESULT, Dci, list_rows, of_job, show
+from cibeacon.sandbox.safe_json import JSONAnswer
+
+PREFIX = "/api/v1"
+_TOPIC = tuple(Topic(id="", name="", component_types=()).row())
+_COMPONENT = tuple(Component(id="", type="", name="").row(""))
+_REMOTECI = tuple(Remoteci(id="", name="", secret="").row(""))
+router = create_router()
 
 
-class Dci:
-    """DCI with a memory; safe to use from many threads.
-
-    Args:
-        account: what it holds before the first request.
-        clock: tells the Unix time in seconds, which signatures are judged by.
-        ledger: where requests are noted.
-        log: called with the entry of each request.
-    """
-
-    def __init__(
-        self,
-        account: DciAccount,
-        ledger: Ledger,
-        clock: Callable[[], float] = time.time,
-        log: Callable[[Mapping[str, Any]], None] | None = None,
-    ) -> None:
-        self.account = account
-        self.mishaps = Mishaps()
-        self._state = DciState(account, clock)
-        self._ledger, self._clock, self._log = ledger, clock, log
-        self._lock = RLock()
-        self._late: list[tuple[Request, Upload]] = []
-
-    def document(self) -> dict[str, Any]:
-        """Every job with its states, files, results and values, by id, as one JSON object."""
-        with self._lock:
-            return document(self._state)
-
-    def content(self, file_id: str) -> bytes | None:
-        """The bytes of a file; None when it was too large to keep. Raises KeyError when there is none of that id."""
-        with self._lock:
-            return self._state.files[file_id].upload.content()
-
-    def close(self) -> None:
-        """Forget the content of every file."""
-        with self._lock:
-            self._state.close()
-
-    def receives(self, request: Request) -> Upload:
-        """Where the body of this request is to go."""
-        is_file = request.method == "POST" and request.path.rstrip("/") == f"{dci_routes.PREFIX}/files"
-        kept = self.account.kept if is_file else max(self.account.body_limit, _SMALL)
-        junit = reader_for(request) if is_file else None
-        return Upload(kept, junit, form=media_type(request) in _FORMS)
-
-    def answer(self, request: Request, upload: Upload) -> Answer | None:
-        """Judge a request, change what is held accordingly and note it; None when its answer gets lost."""
-        with self._lock:
-            path = unquote(request.path).removeprefix(dci_routes.PREFIX)
-            mishap = self.mishaps.next(request.method, path.rstrip("/"))
-            if mishap == LATE:
-                self._late.append((request, upload))
-                return None
-            answer = self._judged(request, path, upload, mishap)
-            late = [each for each in self._late if (each[0].method, each[0].path) == (request.method, request.path)]
-            for each, body in late:
-                self._late.remove((each, body))
-                self._judged(each, path, body, None)
-        dated = {"Date": formatdate(self._clock(), usegmt=True), **answer.headers}
-        return None if mishap == LOST else Answer(answer.status, answer.content, answer.content_type, dated)
-
-    def _judged(self, request: Request, path: str, upload: Upload, mishap: int | None) -> Answer:
-        message = None
-        try:
-            if mishap:
-                raise Page(mishap)
-            answer = self._handled(request, path, upload)
-        except (Refusal, Page) as refusal:
-            answer = refusal.answer()
-            message = refusal.message if isinstance(refusal, Refusal) else None
-        self._note(request, upload, answer, message)
-        if not any(one.upload is upload for one in self._state.files.values()):
-            upload.close()
-        return answer
-
-    def _handled(self, request: Request, path: str, upload: Upload) -> Answer:
-        handler, ids = dci_routes.found(request.method, path)
-        args: dict[str, str] = {}
-        for name, value in parse_qsl(request.query, keep_blank_values=True):
-            args.setdefault(name, value)
-        remoteci = self._authenticated(request, args, upload)
-        asked = Asked(request=request, upload=upload, state=self._state, remoteci=remoteci, args=args, ids=ids)
-        return handler(asked)
-
-    def _authenticated(self, request: Request, args: Mapping[str, str], upload: Upload) -> Remoteci:
-        claim = dci_signature.read({name.lower(): str(value) for name, value in request.headers.items()})
-        if upload.size > self.account.body_limit and "Content-Type" in request.headers:
-            raise Page(413)
-        kind, client_id = claim.client
-        if not is_uuid(client_id.lower()):
-            raise database(f"{kind}s.id", client_id)
-        if kind not in ("remoteci", "feeder"):
-            raise Refusal(401, "identity does not exists.")
-        known = (one for one in self.account.remotecis if (one.kind, one.id) == (kind, client_id.lower()))
-        remoteci = next(known, None)
-        if remoteci is None:
-            raise Refusal(404, f"{kind} not found")
-        signed = dci_signature.Signed(method=request.method, path=request.path, args=args, digest=upload.sha256)
-        dci_signature.verify(claim, signed, remoteci.secret, self._clock())
-        if not self.account.team_active:
-            raise Refusal(412, f"team {self.account.team_name} not active")
-        return remoteci
-
-    def _note(self, request: Request, upload: Upload, answer: Answer, message: str | None) -> None:
-        refused = answer.status >= 400
-        entry = self._ledger.note(
-            method=request.method,
-            path=request.path,
-            body=_remembered(request, upload),
-            status=answer.status,
-            error=HTTPStatus(answer.status).phrase if refused else None,
-            message=message,
-        )
-        if self._log:
-            self._log(entry)
+async def _agent_of(user_agent: Given = None, client_version: Given = None) -> Row:
+    return {"user_agent": user_agent, "client_version": client_version}
 
 
-def _remembered(request: Request, upload: Upload) -> object:
-    """A JSON body, or of a file what its headers say and its size: neither signature nor content."""
-    if name := request.headers.get("DCI-NAME"):
-        described = {"DCI-NAME": str(name), "DCI-MIME": request.headers.get("DCI-MIME"), "size": upload.size}
-        return described | {"DCI-JOB-ID": request.headers.get("DCI-JOB-ID")}
-    return parse_json(upload.content()) if 0 < upload.size <= _SMALL else None
+_Agent = Annotated[Row, Depends(_agent_of)]
+
+
+@router.get("/identity")
+async def show_identity(ask: Ask) -> Response:
+    """Who signs, and for which teams."""
+    account = ask.dci.account
+    team = {"team_name": account.team_name, "state": "active", "has_pre_release_access": False}
+    nothing = dict.fromkeys(("name", "fullname", "email", "etag", "timezone"))
+    return answer("identity", {"id": ask.remoteci.id, **nothing, "teams": {account.team_id: team}})
+
+
+@router.get("/topics")
+async def list_topics(ask: Ask, paging: Pages) -> Response:
+    """The topics that the team may see, inactive ones too."""
+    rows = [topic.row() for topic in ask.dci.account.topics if topic.granted]
+    return JSONAnswer(list_rows("topics", rows, paging, _TOPIC))
+
+
+@router.get("/topics/{topic_id:uuid}")
+async def show_topic(topic_id: Id, ask: Ask) -> Response:
+    """A topic."""
+    return answer("topic", ask.dci.topic(topic_id).row())
+
+
+@router.get("/topics/{topic_id:uuid}/components")
+async def list_components(topic_id: Id, ask: Ask, paging: Pages) -> Response:
+    """The components of a topic, newest release first."""
+    rows = ask.dci.topic(topic_id).component_rows(ask.dci.account.team_id)
+    return JSONAnswer(list_rows("components", rows, paging, _COMPONENT, "-released_at"))
+
+
+@router.get("/components/{component_id:uuid}")
+async def show_component(component_id: Id, ask: Ask) -> Response:
+    """A component of a topic that the team may see."""
+    row = ask.dci.account.components().get(component_id)
+    if row is None:
+        raise Refusal(404, "component not found")
+    ask.dci.topic(row["topic_id"])
+    return answer("component", row)
+
+
+@router.get("/remotecis")
+async def list_remotecis(ask: Ask, paging: Pages) -> Response:
+    """The team's remote CIs, secrets and all."""
+    account = ask.dci.account
+    rows = [one.row(account.team_id) for one in account.remotecis if one.kind == "remoteci"]
+    return JSONAnswer(list_rows("remotecis", rows, paging, _REMOTECI))
+
+
+@router.get("/jobs")
+async def list_jobs(ask: Ask, paging: Pages) -> Response:
+    """The jobs, newest first, each with what belongs to it but states and files."""
+    rows = [job for job in ask.dci.jobs.values() if job["state"] != "archived"]
+    page = list_rows("jobs", rows, paging, JOB)
+    return JSONAnswer(page | {"jobs": [job | _relations(ask.dci, job["id"]) for job in page["jobs"]]})
+
+
+@router.post("/jobs", status_code=201)
+async def create_job(body: models.NewJob, ask: Ask, agent: _Agent) -> Response:
+    """Make a job with the components that it names."""
+    job = _insert(ask, _open_topic(ask, body.topic_id), body, agent)
+    known = ask.dci.account.components()
+    for index, component_id in enumerate(body.components):
+        check_uuid("components.id", component_id)
+        if component_id not in known:
+            raise Refusal(404, "component not found")
+        ask.dci.jobs[job["id"]] = ask.dci.jobs[job["id"]] | {"components": body.components[: index + 1]}
+    return answer("job", job, 201)
+
+
+@router.post("/jobs/schedule", status_code=201)
+async def schedule_job(body: models.ScheduledJob, ask: Ask, agent: _Agent) -> Response:
+    """Make a job with the components of its topic that were created last, or with one of each type as given."""
+    topic = _open_topic(ask, body.topic_id)
+    rows = [row for row in topic.component_rows(ask.dci.account.team_id) if row["state"] == "active"]
+    types = [kind.lower() for kind in topic.component_types]
+    chosen = _choose(body.components_ids, rows, types) if body.components_ids else _choose_newest(rows, types)
+    return answer("job", _insert(ask, topic, body, agent, [row["id"] for row in chosen]), 201)
+
+
+@router.get("/jobs/{job_id:uuid}")
+async def show_job(job_id: Id, ask: Ask) -> Response:
+    """A job with everything, but of the files only those that are on no jobstate."""
+    job = ask.dci.job(job_id)
+    files = [show(row, FILE) for row in of_job(ask.dci.files, job) if row["jobstate_id"] is None]
+    states = [show(row, JOBSTATE) for row in of_job(ask.dci.jobstates, job)]
+    return answer("job", show(job, JOB) | _relations(ask.dci, job_id) | {"jobstates": states, "files": files})
+
+
+@router.put("/jobs/{job_id:uuid}")
+async def change_job(job_id: Id, body: models.JobPatch, ask: Ask, if_match: Given = None) -> Response:
+    """Change a job whose etag is given; a status becomes a row of the history, without comment."""
+    job = _match(ask, job_id, if_match)
+    change = body.model_dump(exclude_unset=True)
+    if status := change.pop("status", None):
+        ask.dci.add_state(job, status, None)
+    return answer("job", show(ask.dci.change_job(job_id, change), JOB))
+
+
+@router.delete("/jobs/{job_id:uuid}", status_code=204)
+async def delete_job(job_id: Id, ask: Ask, if_match: Given = None) -> Response:
+    """Delete a job whose etag is given."""
+    ask.dci.change_job(_match(ask, job_id, if_match)["id"], {"state": "archived"})
+    return Response(status_code=204, media_type="application/json")
+
+
+@router.post("/jobstates", status_code=201)
+async def add_state(body: models.NewState, ask: Ask) -> Response:
+    """Say how a job stands."""
+    job = ask.dci.job(body.job_id)
+    early_end = body.status in ("failure", "error") and job["status"] in ("new", "pre-run")
+    row = ask.dci.add_state(job, body.status, body.comment, kept="error" if early_end else None)
+    return JSONAnswer({"jobstate": row}, 201)
+
+
+@router.get("/jobs/{job_id:uuid}/jobstates")
+async def list_states(job_id: Id, ask: Ask, paging: Pages) -> Response:
+    """The history of a job, oldest first."""
+    rows = of_job(ask.dci.jobstates, ask.dci.job(job_id))
+    return JSONAnswer(list_rows("jobstates", rows, paging, JOBSTATE, "created_at"))
+
+
+@router.get("/jobs/{job_id:uuid}/files")
+async def list_files(job_id: Id, ask: Ask, paging: Pages) -> Response:
+    """The files of a job."""
+    return JSONAnswer(list_rows("files", of_job(ask.dci.files, ask.dci.job(job_id)), paging, FILE))
+
+
+@router.get("/jobs/{job_id:uuid}/results")
+async def list_results(job_id: Id, ask: Ask, paging: Pages) -> Response:
+    """What was counted in the JUnit files of a job."""
+    return JSONAnswer(list_rows("results", of_job(ask.dci.results, ask.dci.job(job_id)), paging, RESULT))
+
+
+@router.post("/jobs/{job_id:uuid}/kv", status_code=201)
+async def add_value(job_id: Id, body: models.KeyValue, ask: Ask) -> Response:
+    """Add a number to a job, under a key that it does not have yet."""
+    row = {"job_id": ask.dci.job(job_id)["id"], "key": body.key, "value": body.value}
+    if (key := f"{job_id} {body.key}") in ask.dci.values:
+        raise Refusal(409, SIMILAR)
+    ask.dci.values[key] = row
+    return JSONAnswer({"kv": row}, 201)
+
+
+def create_app(dci: Dci) -> FastAPI:
+    """DCI as an app, which is mounted below `PREFIX`."""
+    app = FastAPI(title="DCI", openapi_url=None, redirect_slashes=False)
+    app.state.dci = dci
+    for each in (router, dci_files.router):
+        app.include_router(each)
+    app.add_middleware(_Front, clock=dci.clock)
+    for kind in (HTTPException, RequestValidationError, Refusal):
+        app.add_exception_handler(kind, models.refuse)
+    return app
+
+
+def verdict(response: Response) -> tuple[str | None, str | None]:
+    """The status in words and the message of a refusal, with the rule that a malformed request broke."""
+    error, message = vendor.verdict(response)
+    if message != models.MALFORMED:
+        return error, message
+    return error, f"{message}: {json.loads(bytes(response.body))['payload']['error']}"
+
+
+class _Front:
+    """The layer in front: a path may end with a slash, and every answer is dated by the clock that judges signatures."""
+
+    def __init__(self, app: ASGIApp, clock: Callable[[], float]) -> None:
+        self._app, self._clock = app, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"date", formatdate(self._clock(), usegmt=True).encode())]
+            await send(message)
+
+        await self._app({**scope, "path": scope["path"].rstrip("/")}, receive, send_dated)
+
+
+def _relations(dci: Dci, job_id: str) -> Row:
+    """What belongs to a job, but its states and files."""
+    account, job, known = dci.account, dci.jobs[job_id], dci.account.components()
+    remoteci = next(one for one in account.remotecis if one.id == job["remoteci_id"])
+    return {
+        "topic": dci.topic(job["topic_id"]).row(),
+        "remoteci": remoteci.row(account.team_id),
+        "team": {"id": account.team_id, "name": account.team_name, "state": "active"},
+        "components": [known[each] for each in job["components"]],
+        "results": [show(row, RESULT) for row in of_job(dci.results, job)],
+        "keys_values": of_job(dci.values, job),
+        "pipeline": None,
+    }
+
+
+def _match(ask: Call, job_id: str, if_match: str | None) -> Row:
+    """The job whose etag If-Match names: a stale one finds nothing."""
+    job = ask.dci.job(job_id)
+    if not if_match:
+        raise Refusal(412, "'If-match' header must be provided")
+    if if_match.strip('"') != job["etag"]:
+        raise Refusal(404, "job not found")
+    return job
+
+
+def _open_topic(ask: Call, topic_id: str | None) -> Topic:
+    if ask.remoteci.kind != "remoteci":
+        raise Refusal(400, "Only remoteci can create job")
+    if not ask.remoteci.active:
+        raise Refusal(412, f'RemoteCI "{ask.remoteci.id}" is disabled.')
+    topic = ask.dci.topic(topic_id)
+    if not topic.active:
+        raise Refusal(412, f"Topic {topic.id}:{topic.name} not active.")
+    return topic
+
+
+def _choose_newest(rows: Sequence[Row], types: Sequence[str]) -> list[Row]:
+    chosen = []
+    for kind in types:
+        of_type = [row for row in rows if row["type"] == kind and row["team_id"] is None]
+        if not of_type:
+            raise Refusal(412, f'Component of type "{kind}" not found or not exported.')
+        chosen.append(max(of_type, key=lambda row: str(row["created_at"])))
+    return chosen
+
+
+def _choose(ids: Sequence[str], rows: Sequence[Row], types: Sequence[str]) -> list[Row]:
+    by_id = {row["id"]: row for row in rows}
+    if len(ids) != len(types):
+        raise Refusal(412, f"The number of component ids does not match the number of component types {list(types)}")
+    if unknown := [each for each in ids if each not in by_id]:
+        raise Refusal(412, f"Component id {unknown[0]} not found or not exported")
+    chosen = [by_id[each] for each in ids]
+    if sorted(row["type"] for row in chosen) != sorted(types):
+        raise Refusal(412, "Component types malformed: one component of each type is needed.")
+    return chosen
+
+
+def _insert(ask: Call, topic: Topic, body: models.JobFields, agent: Row, components: Sequence[str] = ()) -> Row:
+    """Keep a new job; it is answered without its components."""
+    dci, previous = ask.dci, (body.previous_job_id, body.update_previous_job_id)
+    if body.pipeline_id or any(each and each not in dci.jobs for each in previous):
+        raise Refusal(409, SIMILAR)
+    job: Row = dci.new_row("job") | body.model_dump(include=set(models.JobFields.model_fields)) | agent
+    job |= {"status": "new", "tags": body.tags or [], "data": body.data or {}, "duration": 0, "topic_id": topic.id}
+    job |= {"product_id": topic.product_id, "remoteci_id": ask.remoteci.id, "team_id": dci.account.team_id}
+    dci.jobs[job["id"]] = job | {"components": list(components), "notifications": 0}
+    return job

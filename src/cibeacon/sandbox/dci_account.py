@@ -7,38 +7,58 @@ and of the remote CI are the ids that DCI's API documentation shows.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any, TypeAlias
 
-NAMES = uuid.UUID("4c2f5d1e-6a0b-5b5e-9d3c-1f0a7e8b2c4d")
+Row: TypeAlias = dict[str, Any]
+"""A thing as the API shows it."""
+
+REMOTECI = "6cee7286-5d99-4a96-9949-200977f4be07"
+TEAM = "713ecb86-0157-4445-ad90-c7aa7d0306a0"
+SECRET = "DCI." + ("sandbox" * 9)[:60]
+_IDS = uuid.UUID("4c2f5d1e-6a0b-5b5e-9d3c-1f0a7e8b2c4d")
 """Where ids that the documentation does not give are derived from."""
-
 _MEGABYTE = 1024 * 1024
 
 
 def id_of(kind: str, name: object) -> str:
     """The id of the thing of that kind and name, the same in every sandbox."""
-    return str(uuid.uuid5(NAMES, f"{kind}:{name}"))
+    return str(uuid.uuid5(_IDS, f"{kind}:{name}"))
+
+
+def _row(thing: Remoteci | Component | Topic, created_at: str) -> Row:
+    """The columns of everything that was there before."""
+    row: Row = {"id": thing.id, "name": thing.name, "state": "active" if thing.active else "inactive", "data": {}}
+    return row | {"etag": thing.id.replace("-", ""), "created_at": created_at, "updated_at": created_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remoteci:
-    """Credentials that may create jobs."""
+    """Credentials that may create jobs, or only look while not active; a `feeder` makes components, and no jobs."""
 
     id: str
     name: str
     secret: str = field(repr=False)
     active: bool = True
-    """One that is not can look, and make no jobs."""
     kind: str = "remoteci"
-    """`feeder` for one that makes components, and no jobs."""
+
+    def row(self, team_id: str) -> Row:
+        """As the API shows it; the observed server gave its secret away."""
+        row = _row(self, "2019-10-01T00:00:00.000000")
+        return row | {"api_secret": self.secret, "team_id": team_id, "public": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A version of something under test. `released_at` is ISO 8601 in UTC without a zone; None as team means everybody."""
+    """A version of something under test, made when it was released unless `created_at` says otherwise.
+
+    Times are ISO 8601 in UTC without a zone. None as team means everybody.
+    """
 
     id: str
     type: str
@@ -46,12 +66,24 @@ class Component:
     version: str = ""
     released_at: str = "2025-01-01T00:00:00.000000"
     created_at: str | None = None
-    """None: when it was released."""
     url: str = ""
     tags: Sequence[str] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     active: bool = True
     team_id: str | None = None
+
+    def row(self, topic_id: str) -> Row:
+        """As the API shows it."""
+        row = _row(self, self.created_at or self.released_at) | {"topic_id": topic_id, "type": self.type.lower()}
+        row |= {
+            "display_name": self.name,
+            "canonical_project_name": self.name,
+            "uid": "",
+            "title": None,
+            "message": None,
+        }
+        row |= {"version": self.version, "url": self.url, "released_at": self.released_at, "team_id": self.team_id}
+        return row | {"tags": list(self.tags), "data": dict(self.data)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,55 +101,45 @@ class Topic:
     granted: bool = True
     export_control: bool = False
 
+    def row(self) -> Row:
+        """As the API shows it."""
+        row = _row(self, self.created_at) | {"next_topic": None, "next_topic_id": None, "product_id": self.product_id}
+        row |= {"product": {"id": self.product_id, "name": "Red Hat", "label": "RH", "state": "active"}}
+        row |= {"component_types": [kind.lower() for kind in self.component_types]}
+        row |= {"component_types_optional": [kind.lower() for kind in self.component_types_optional]}
+        return row | {"export_control": self.export_control}
 
-REMOTECI = "6cee7286-5d99-4a96-9949-200977f4be07"
-TEAM = "713ecb86-0157-4445-ad90-c7aa7d0306a0"
-SECRET = "DCI." + ("sandbox" * 9)[:60]
+    def component_rows(self, team_id: str) -> list[Row]:
+        """The components that a team may see: everybody's and its own."""
+        return [one.row(self.id) for one in self.components if one.team_id in (None, team_id)]
 
 
 def example_topics() -> tuple[Topic, ...]:
     """The documented topic, a long list, and one topic for each way in which a topic can be in the way."""
-    return (
-        Topic(
-            id="c4171062-e2b4-4b60-9a5f-3e2fb32b4f68",
-            name="RHEL-8.2",
-            component_types=("compose", "hwcert"),
-            components=_documented(),
-        ),
-        Topic(
-            id=id_of("topic", "OCP-4.18"),
-            name="OCP-4.18",
-            component_types=("ocp",),
-            component_types_optional=("rhcos",),
-            components=_nightlies(230),
-        ),
-        Topic(
-            id=id_of("topic", "RHEL-10.0"),
-            name="RHEL-10.0",
-            component_types=("compose", "hwcert"),
-            components=(_component("compose", "RHEL-10.0-20250513.1"),),
-        ),
-        Topic(
-            id=id_of("topic", "RHEL-7.9"),
-            name="RHEL-7.9",
-            component_types=("compose",),
-            components=(_component("compose", "RHEL-7.9-20200917.0"),),
-            active=False,
-        ),
-        Topic(
-            id=id_of("topic", "RHEL-11.0-beta"),
-            name="RHEL-11.0-beta",
-            component_types=("compose",),
-            components=(_component("compose", "RHEL-11.0-20260101.n.0"),),
-            granted=False,
-            export_control=True,
-        ),
-    )
+    topics = json.loads(resources.files(__package__).joinpath("dci_example.json").read_bytes())
+    start = datetime(2025, 1, 1, 6)
+    nightlies = [
+        Component(
+            id=id_of("component", f"OCP-4.18 nightly {day}"),
+            type="ocp",
+            name=f"OpenShift 4.18 nightly {day:03}",
+            version=f"4.18.0-0.nightly-{day:03}",
+            released_at=(start + timedelta(days=day)).isoformat(timespec="microseconds"),
+            tags=["build:nightly"],
+        )
+        for day in range(1, 231)
+    ]
+    components = [[Component(**one) for one in topic["components"]] or nightlies for topic in topics]
+    return tuple(Topic(**topic | {"components": each}) for topic, each in zip(topics, components, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DciAccount:
-    """What DCI knows already. The first remote CI is the one whose settings the sandbox prints."""
+    """What DCI knows already. The first remote CI is the one whose settings the sandbox prints.
+
+    A body over `body_limit` bytes is refused where a Content-Type comes with it. The content of a file up to `kept` bytes
+    can be read again, of a larger one size and digest remain; over `kept_in_all` the oldest are forgotten.
+    """
 
     team_id: str = TEAM
     team_name: str = "Red Hat"
@@ -129,9 +151,8 @@ class DciAccount:
     )
     topics: Sequence[Topic] = field(default_factory=example_topics)
     body_limit: int = 20 * _MEGABYTE
-    """Largest body in bytes, where a Content-Type comes with it."""
-    kept: int = 32 * _MEGABYTE
-    """Largest file in bytes whose content can be read again; of a larger one size and digest remain."""
+    kept: int = 10 * _MEGABYTE
+    kept_in_all: int = 128 * _MEGABYTE
 
     def exports(self, url: str) -> dict[str, str]:
         """The official tools' variables for the sandbox at `url`."""
@@ -142,45 +163,6 @@ class DciAccount:
         """The topic of that name. Raises KeyError when there is none."""
         return {topic.name: topic for topic in self.topics}[name]
 
-
-def _component(kind: str, name: str) -> Component:
-    return Component(id=id_of("component", name), type=kind, name=name, version=name.partition("-")[2])
-
-
-def _nightlies(number: int) -> tuple[Component, ...]:
-    first = datetime(2025, 1, 1, 6)
-    return tuple(
-        Component(
-            id=id_of("component", f"OCP-4.18 nightly {day}"),
-            type="ocp",
-            name=f"OpenShift 4.18 nightly {day:03}",
-            version=f"4.18.0-0.nightly-{day:03}",
-            released_at=(first + timedelta(days=day)).isoformat(timespec="microseconds"),
-            tags=("build:nightly",),
-        )
-        for day in range(1, number + 1)
-    )
-
-
-def _documented() -> tuple[Component, ...]:
-    composes = (
-        ("4e7a2754-9871-41ad-9444-665219fd0745", "RHEL-8.2.0-20191029.n.0", "2019-10-29T05:45:00.790012", True),
-        ("a3587df1-83f0-418c-8a97-094df763006d", "RHEL-8.2.0-20191028.n.0", "2019-10-28T05:45:00.063471", True),
-        ("9242b2c6-4c6b-4547-8688-ed8a77330cc0", "RHEL-8.2.0-20191027.n.0", "2019-10-27T05:44:59.913636", True),
-        ("530c727c-22f0-486a-98a8-868b21c42d13", "RHEL-8.2.0-20191026.n.0", "2019-10-26T05:44:59.542342", False),
-        ("c5f4993c-aefe-40bc-a628-d51febccb773", "RHEL-8.2.0-20191025.n.0", "2019-10-25T05:45:00.658373", False),
-    )
-    hwcert = Component(
-        id="8c8f22fd-611a-4284-9cde-057c8d2599b7",
-        type="hwcert",
-        name="hwcert-1572272875",
-        released_at="2019-10-28T14:45:00.572710",
-        data={"path": "/packages/devel/RHEL8", "repo_name": "rhcert-dev-el8"},
-    )
-    return (
-        hwcert,
-        *(
-            Component(id=each, type="compose", name=name, version=name.partition("-")[2], released_at=at, active=active)
-            for each, name, at, active in composes
-        ),
-    )
+    def components(self) -> dict[str, Row]:
+        """Every component that the team may name, by id."""
+        return {row["id"]: row for topic in self.topics for row in topic.component_rows(self.team_id)}

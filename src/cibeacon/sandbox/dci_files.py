@@ -1,142 +1,148 @@
-"""Knows how DCI takes files and counts the JUnit ones among them. Does not know how their bytes arrived.
+"""Knows how DCI takes files, and counts and compares the test cases of JUnit ones. Does not know how their bytes arrived.
 
-As observed: a JUnit file that is no XML is refused and stays; one whose name had two results in the job before is
-stored and answered with a page of the framework.
+As observed: a JUnit file that is no XML is refused and stays; one whose name had two results in the job before is stored
+and answered with a page of the framework. The format as CI servers take it: https://github.com/testmoapp/junitxml.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from itertools import takewhile
+from xml.etree import ElementTree
 
-from cibeacon.sandbox import dci_schema as schema
-from cibeacon.sandbox.dci_answers import SIMILAR, Page, Refusal, database
-from cibeacon.sandbox.dci_call import Asked, found_job
-from cibeacon.sandbox.dci_junit import Junit
-from cibeacon.sandbox.dci_listing import listed
-from cibeacon.sandbox.dci_state import Row, Stored, Tested
-from cibeacon.sandbox.exchange import Answer, Request, in_json
+from fastapi import Response
+from starlette.exceptions import HTTPException
+
+from cibeacon.sandbox.dci_account import Row
+from cibeacon.sandbox.dci_call import Ask, Given, Id, answer, create_router
+from cibeacon.sandbox.dci_models import SIMILAR, Refusal, check_uuid
+from cibeacon.sandbox.dci_state import FILE, Dci, of_job, show
 
 JUNIT = "application/junit"
 _ALIKE = ("topic_id", "remoteci_id", "name", "configuration", "url")
 """Columns in which a job must equal an earlier one to be compared with it."""
-_COUNTS = ("total", "success", "failures", "errors", "skips", "regressions", "successfixes", "time")
-_FILES = (
-    *("id", "created_at", "updated_at", "etag", "state", "name", "mime", "md5", "size"),
-    *("job_id", "jobstate_id", "team_id"),
-)
-_RESULTS = ("id", "name", "filename", "file_id", "created_at", *_COUNTS)
+_OUTCOMES = {"error": "errors", "failure": "failures", "skipped": "skips"}
+"""What a case with this element is counted as; the worst first."""
+_BYTES = {"requestBody": {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}}
+router = create_router()
 
 
-def reader_for(request: Request) -> Junit | None:
-    """What counts the cases of an upload, when its headers say that it has any."""
-    return Junit() if request.headers.get("DCI-MIME") == JUNIT else None
-
-
-def add(asked: Asked) -> Answer:
-    """POST /files."""
-    headers = asked.request.headers
-    name, mime = headers.get("DCI-NAME"), headers.get("DCI-MIME")
-    if not name:
+@router.post("/files", status_code=201, openapi_extra=_BYTES)
+async def add_file(
+    ask: Ask, dci_name: Given = None, dci_mime: Given = None, dci_job_id: Given = None, dci_jobstate_id: Given = None
+) -> Response:
+    """Add a file to a job, or to one of its states; of type `application/junit` its test cases are counted."""
+    if not dci_name:
         raise Refusal(400, "HTTP header DCI-NAME must be specified")
-    job, jobstate_id = _place(asked, headers.get("DCI-JOB-ID"), headers.get("DCI-JOBSTATE-ID"))
-    schema.storable(short=(name, mime))
-    row = asked.state.base("file") | {
-        "name": name,
-        "mime": mime,
-        "md5": None,
-        "size": asked.upload.size,
-        "job_id": job["id"],
-        "jobstate_id": jobstate_id,
-        "team_id": asked.account.team_id,
-    }
-    asked.state.files[row["id"]] = Stored(row, asked.upload)
-    if jobstate_id:
-        asked.state.touch(job)
-    if asked.upload.junit:
-        _count(asked, job, row, asked.upload.junit)
-    return in_json(201, {"file": row}, ETag=row["etag"])
+    dci, job = ask.dci, _find_job(ask.dci, dci_job_id, dci_jobstate_id)
+    content = ask.upload.content
+    if content is None and dci_mime == JUNIT:
+        raise HTTPException(413)
+    row = dci.new_row("file") | {"name": dci_name, "mime": dci_mime, "md5": None, "size": ask.upload.size}
+    row |= {"job_id": job["id"], "jobstate_id": dci_jobstate_id, "team_id": dci.account.team_id}
+    dci.files[row["id"]] = row | {"sha256": ask.upload.digest}
+    if content is not None:
+        dci.keep(row["id"], content)
+    if dci_jobstate_id:  # which lengthens the job
+        dci.jobs[job["id"]] = job | {"duration": dci.age(job)}
+    if content is not None and dci_mime == JUNIT:
+        _add_result(dci, job, row, content)
+    return answer("file", row, 201)
 
 
-def _place(asked: Asked, job_id: str | None, jobstate_id: str | None) -> tuple[Row, str | None]:
+@router.get("/files/{file_id:uuid}")
+async def show_file(file_id: Id, ask: Ask) -> Response:
+    """A file, without its content."""
+    return answer("file", show(_find(ask.dci, file_id), FILE))
+
+
+@router.get("/files/{file_id:uuid}/content")
+async def show_content(file_id: Id, ask: Ask) -> Response:
+    """The bytes of a file as they arrived; a page for one that is not kept."""
+    row, content = _find(ask.dci, file_id), ask.dci.content(file_id)
+    if content is None:
+        raise HTTPException(404)
+    return Response(content, headers={"Content-Type": row["mime"] or "text/plain"})
+
+
+@router.delete("/files/{file_id:uuid}", status_code=204)
+async def delete_file(file_id: Id, ask: Ask) -> Response:
+    """Delete a file and what was counted in it."""
+    ask.dci.files[file_id] = _find(ask.dci, file_id) | {"state": "archived"}
+    ask.dci.contents.pop(file_id, None)
+    for result_id in [key for key, row in ask.dci.results.items() if row["file_id"] == file_id]:
+        del ask.dci.results[result_id]
+    return Response(status_code=204, media_type="application/json")
+
+
+def _find(dci: Dci, file_id: str) -> Row:
+    row: Row | None = dci.files.get(file_id)
+    if row is None or row["state"] != "active":
+        raise Refusal(404, "file not found")
+    return row
+
+
+def _find_job(dci: Dci, job_id: str | None, jobstate_id: str | None) -> Row:
+    """The job that a file is to belong to, named itself or by one of its states."""
     if not job_id and not jobstate_id:
         raise Refusal(400, "HTTP headers DCI-JOBSTATE-ID or DCI-JOB-ID must be specified")
     for column, value in (("jobs.id", job_id), ("jobstates.id", jobstate_id)):
-        if value and not schema.is_uuid(value.lower()):
-            raise database(column, value)
+        if value:
+            check_uuid(column, value.lower())
     if jobstate_id:
-        found = next((row for row in asked.state.jobstates if row["id"] == jobstate_id.lower()), None)
-        if found is None:
+        if jobstate_id.lower() not in dci.jobstates:
             raise Refusal(409, SIMILAR)
-        job_id = job_id or found["job_id"]
-    return found_job(asked.state, str(job_id).lower()), jobstate_id
+        job_id = job_id or dci.jobstates[jobstate_id.lower()]["job_id"]
+    return dci.job(str(job_id).lower())
 
 
-def _count(asked: Asked, job: Row, row: Row, junit: Junit) -> None:
-    junit.close()
-    if junit.error is not None:
-        raise Refusal(400, f"Invalid XML: {junit.error}")
-    before = _before(asked, job, row["name"])
-    counts = junit.counts() | {
-        "regressions": sum(before.get(case) is True for case, passed in junit.passed.items() if not passed),
-        "successfixes": sum(before.get(case) is False for case, passed in junit.passed.items() if passed),
-    }
-    base = asked.state.base("result")
-    entry = {"id": base["id"], "created_at": base["created_at"], "name": row["name"], "filename": row["name"]}
-    entry |= {"file_id": row["id"], **{name: counts[name] for name in _COUNTS}}
-    asked.state.results.append(Tested(entry, job["id"], junit.passed))
+def _add_result(dci: Dci, job: Row, row: Row, content: bytes) -> None:
+    counts, passed = count(content)
+    before = _before(dci, job, row["name"])
+    result = dci.new_row("result") | {"name": row["name"], "filename": row["name"], "file_id": row["id"]}
+    result |= {"job_id": job["id"], "passed": passed, **counts}
+    for column, was in (("regressions", True), ("successfixes", False)):
+        result[column] = sum(before.get(case) is was for case, good in passed.items() if good is not was)
+    dci.results[result["id"]] = result
 
 
-def _before(asked: Asked, job: Row, name: str) -> Mapping[str, bool]:
+def count(content: bytes) -> tuple[dict[str, int], dict[str, bool]]:
+    """The test cases of a JUnit file by outcome, with the sum of their times; and which passed, of those not skipped.
+
+    An empty file has none. Raises 400 for what is no XML, or declares entities, which nobody needs.
+    """
+    try:
+        if b"<!ENTITY" in content:
+            raise ValueError("entities are forbidden")
+        root = ElementTree.fromstring(content or b"<empty/>")  # noqa: S314 - what expands without end, expat refuses
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise Refusal(400, f"Invalid XML: {error}") from None
+    cases = dict.fromkeys(case for suite in root.iter("testsuite") for case in suite.iter("testcase"))
+    counts = dict.fromkeys(("success", *_OUTCOMES.values()), 0)
+    passed: dict[str, bool] = {}
+    for case in cases:
+        tags = {part.tag for part in case.iter()}
+        outcome = next((outcome for tag, outcome in _OUTCOMES.items() if tag in tags), "success")
+        counts[outcome] += 1
+        if outcome != "skips":
+            passed[f"{case.get('classname', '')}:{case.get('name', '')}"] = outcome == "success"
+    seconds = sum(_seconds(case.get("time", "")) for case in cases)
+    return {"total": len(cases), **counts, "time": round(seconds)}, passed
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text.replace(",", ""))
+    except ValueError:
+        return 0.0
+    return seconds if 0 <= seconds < 1e9 else 0.0
+
+
+def _before(dci: Dci, job: Row, name: str) -> Mapping[str, bool]:
     """Which cases of the file passed in the newest earlier job that is alike; one that has it twice is too much."""
-    state = asked.state
-    earlier = list(state.jobs.values())[: list(state.jobs).index(job["id"])]
+    earlier = takewhile(lambda one: one["id"] != job["id"], dci.jobs.values())
     alike = [one for one in earlier if all(one[key] == job[key] for key in _ALIKE) and one["state"] != "archived"]
-    if not alike:
-        return {}
-    results = [one for one in state.results_of(alike[-1]["id"]) if one.row["name"] == name]
+    results = [row for row in of_job(dci.results, alike[-1]) if row["name"] == name] if alike else []
     if len(results) > 1:
-        raise Page(500)
-    return results[0].passed if results else {}
-
-
-def files(asked: Asked) -> Answer:
-    """GET /jobs/ID/files."""
-    rows = [one.row for one in asked.state.files_of(asked.job()["id"])]
-    return in_json(200, listed("files", rows, asked.args, _FILES))
-
-
-def results(asked: Asked) -> Answer:
-    """GET /jobs/ID/results."""
-    rows: list[dict[str, Any]] = [one.row for one in asked.state.results_of(asked.job()["id"])]
-    return in_json(200, listed("results", rows, asked.args, _RESULTS))
-
-
-def file(asked: Asked) -> Answer:
-    """GET /files/ID."""
-    row = _stored(asked).row
-    return in_json(200, {"file": row}, ETag=row["etag"])
-
-
-def content(asked: Asked) -> Answer:
-    """GET /files/ID/content: its bytes, as they arrived; a page for one that was too large to keep."""
-    one = _stored(asked)
-    held = one.upload.content()
-    if held is None:
-        raise Page(404)
-    return Answer(200, held, one.row["mime"] or "text/plain")
-
-
-def delete(asked: Asked) -> Answer:
-    """DELETE /files/ID; its results go with it."""
-    one = _stored(asked)
-    one.row["state"] = "archived"
-    asked.state.results[:] = [each for each in asked.state.results if each.row["file_id"] != one.row["id"]]
-    return Answer(204, b"")
-
-
-def _stored(asked: Asked) -> Stored:
-    one = asked.state.files.get(asked.ids[0])
-    if one is None or one.row["state"] != "active":
-        raise Refusal(404, "file not found")
-    return one
+        raise HTTPException(500)
+    return results[0]["passed"] if results else {}

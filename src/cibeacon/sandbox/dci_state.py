@@ -1,4 +1,5 @@
-"""Knows what DCI holds: jobs, their states, files, results and values, as rows in memory. Does not know who may change them.
+"""Knows what DCI holds: what was there before, and the rows of what was sent since; how they are listed and shown. Does not
+know routes or who may change them.
 
 The columns are those of https://github.com/redhat-cip/dci-control-server; times are ISO 8601 in UTC without a zone.
 """
@@ -6,165 +7,187 @@ The columns are those of https://github.com/redhat-cip/dci-control-server; times
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
-from cibeacon.sandbox.dci_account import Component, DciAccount, Topic, id_of
-from cibeacon.sandbox.dci_upload import Upload
+from cibeacon.sandbox.dci_account import DciAccount, Row, Topic, id_of
+from cibeacon.sandbox.dci_models import FINAL, JobFields, Paging, Refusal, check_uuid
+from cibeacon.sandbox.mishaps import Mishaps
+from cibeacon.sandbox.store import Store
 
-Row: TypeAlias = dict[str, Any]
-
-FINAL = ("success", "failure", "killed", "error")
-STATUSES = ("new", "pre-run", "running", "post-run", *FINAL)
-_TOLD = ("success", "failure", "error")
+_ROW = ("id", "created_at", "updated_at", "etag", "state")
+_OWNERS = ("product_id", "remoteci_id", "team_id", "topic_id")
+JOB = (*_ROW, "status", *JobFields.model_fields, "duration", "client_version", "user_agent", *_OWNERS)
+JOBSTATE = ("id", "job_id", "status", "comment", "created_at")
+FILE = (*_ROW, "name", "mime", "md5", "size", "job_id", "jobstate_id", "team_id")
+_COUNTS = ("total", "success", "failures", "errors", "skips", "regressions", "successfixes", "time")
+RESULT = ("id", "created_at", "name", "filename", "file_id", *_COUNTS)
+_NOTIFIED = ("success", "failure", "error")
 """The ends that people are notified of; killed is none of them."""
+_FAILING = 100
+"""Most failing test cases that a job, or one of its results, is shown with."""
+_CAP = 200
+"""Most rows of a page."""
 
 
-@dataclass(slots=True)
-class Stored:
-    """A file: its row and what arrived."""
+class Dci:
+    """DCI over an account and a store, whose lock is held by whoever changes it. A test orders trouble with `mishaps`."""
 
-    row: Row
-    upload: Upload = field(repr=False)
+    def __init__(self, account: DciAccount, clock: Callable[[], float], store: Store) -> None:
+        self.account, self.clock, self.store, self.mishaps = account, clock, store, Mishaps()
+        table = store.table
+        self._counts = table("dci counts")
+        self.jobs, self.jobstates, self.values = table("dci jobs"), table("dci jobstates"), table("dci values")
+        """A job with the ids of its `components`, and how many `notifications` of its end went out, beside its columns."""
+        self.files, self.contents, self.results = table("dci files"), store.blobs("dci contents"), table("dci results")
+        """A file with `sha256`, a result with `job_id`, and `passed` by test case, beside their columns."""
 
+    def content(self, file_id: str) -> bytes | None:
+        """The bytes of a file; None where they are not kept."""
+        return self.contents.get(file_id)
 
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The results of one JUnit file, and which of its cases passed."""
+    def topic(self, topic_id: str | None) -> Topic:
+        """A topic that the team may see. Raises 404 and 401."""
+        topic = next((one for one in self.account.topics if one.id == topic_id), None)
+        if topic is None:
+            raise Refusal(404, "topic not found")
+        if not topic.granted:
+            raise Refusal(401, "Operation not authorized.")
+        return topic
 
-    row: Row
-    job_id: str
-    passed: Mapping[str, bool] = field(repr=False)
+    def job(self, job_id: str) -> Row:
+        """The job of that id. Raises 404 where it is not, or is archived."""
+        job: Row | None = self.jobs.get(job_id)
+        if job is None or job["state"] == "archived":
+            raise Refusal(404, "job not found")
+        return job
 
-
-class DciState:
-    """Rows by id, in the order of their making. Not safe to use from many threads at once."""
-
-    def __init__(self, account: DciAccount, clock: Callable[[], float]) -> None:
-        self.account = account
-        self._clock = clock
-        self._made = 0
-        self.jobs: dict[str, Row] = {}
-        self.components_of: dict[str, list[str]] = {}
-        self.jobstates: list[Row] = []
-        self.files: dict[str, Stored] = {}
-        self.results: list[Tested] = []
-        self.values: list[Row] = []
-        self.notifications: dict[str, int] = {}
-        """How often people were notified of a job's end."""
-
-    def now(self) -> str:
-        """The time as DCI writes it."""
-        return datetime.fromtimestamp(self._clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-
-    def etag(self) -> str:
-        """One that was never given before."""
-        self._made += 1
-        return hashlib.sha256(str(self._made).encode()).hexdigest()[:32]
-
-    def base(self, kind: str) -> Row:
+    def new_row(self, kind: str) -> Row:
         """The columns that every new row of that kind has."""
-        etag, now = self.etag(), self.now()
-        return {"id": id_of(kind, self._made), "created_at": now, "updated_at": now, "etag": etag, "state": "active"}
+        etag, now = self._new_etag(), self._now()
+        row_id = id_of(kind, self._counts["etags"])
+        return {"id": row_id, "created_at": now, "updated_at": now, "etag": etag, "state": "active"}
 
-    def job(self, job_id: str) -> Row | None:
-        """The job of that id, unless it is archived."""
-        job = self.jobs.get(job_id)
-        return job if job and job["state"] != "archived" else None
+    def change_job(self, job_id: str, change: Mapping[str, Any]) -> Row:
+        """Change columns of a job, and its etag."""
+        job: Row = self.jobs[job_id] | change | {"etag": self._new_etag(), "updated_at": self._now()}
+        self.jobs[job_id] = job
+        return job
 
-    def add_state(self, job: Row, sent: str, comment: str | None, *, kept: str | None = None) -> Row:
-        """Add a row of `kept` to the job's history, and make `sent` its status."""
-        base = self.base("jobstate")
-        row = {name: base[name] for name in ("id", "created_at")}
-        row |= {"job_id": job["id"], "status": kept or sent, "comment": comment}
-        self.jobstates.append(row)
-        if sent in _TOLD and job["status"] not in FINAL:
-            self.notifications[job["id"]] = self.notifications.get(job["id"], 0) + 1
-        job |= {"status": sent, "duration": self._age(job), "updated_at": self.now(), "etag": self.etag()}
-        return row
+    def add_state(self, job: Row, status: str, comment: str | None, *, kept: str | None = None) -> Row:
+        """Add a row of `kept` to the job's history, and make `status` its status."""
+        row = self.new_row("jobstate") | {"job_id": job["id"], "status": kept or status, "comment": comment}
+        self.jobstates[row["id"]] = row
+        ended = status in _NOTIFIED and job["status"] not in FINAL
+        change = {"status": status, "duration": self.age(job), "notifications": job["notifications"] + ended}
+        self.change_job(job["id"], change)
+        return show(row, JOBSTATE)
 
-    def touch(self, job: Row) -> None:
-        """A file on one of the job's states lengthens the job."""
-        job["duration"] = self._age(job)
-
-    def states_of(self, job_id: str) -> list[Row]:
-        """Its history, oldest first."""
-        return [row for row in self.jobstates if row["job_id"] == job_id]
-
-    def files_of(self, job_id: str) -> list[Stored]:
-        """Its files that were not deleted, those on a jobstate too."""
-        return [one for one in self.files.values() if one.row["job_id"] == job_id and one.row["state"] == "active"]
-
-    def results_of(self, job_id: str) -> list[Tested]:
-        """The results of its JUnit files."""
-        return [one for one in self.results if one.job_id == job_id]
-
-    def values_of(self, job_id: str) -> list[Row]:
-        """Its keys and values."""
-        return [row for row in self.values if row["job_id"] == job_id]
-
-    def close(self) -> None:
-        """Forget the content of every file."""
-        for one in self.files.values():
-            one.upload.close()
-
-    def _age(self, job: Mapping[str, Any]) -> int:
+    def age(self, job: Mapping[str, Any]) -> int:
+        """Seconds since the job was made."""
         created = datetime.fromisoformat(job["created_at"]).replace(tzinfo=UTC)
-        return max(0, int(self._clock() - created.timestamp()))
+        return max(0, int(self.clock() - created.timestamp()))
+
+    def keep(self, file_id: str, content: bytes) -> None:
+        """Keep the content of a file, and forget the oldest ones where they are too much in all."""
+        self.contents[file_id] = content
+        while sum(map(len, self.contents.values())) > self.account.kept_in_all:
+            del self.contents[next(iter(self.contents))]
+
+    def document(self) -> dict[str, Any]:
+        """What `/ledger` shows: the client's id, the names of the visible topics, and the jobs by id.
+
+        A job: its columns, `topic` by name, `components` by id, `states` as pairs of status and comment, `timeline` with
+        the time beside each, `files` with `sha256`, `results` each with its first `failing` cases, those of the job
+        together, `keys_values`, and how many `notifications` of its end went out.
+        """
+        with self.store.lock:
+            return {
+                "client_id": f"remoteci/{self.account.remotecis[0].id}",
+                "topics": [topic.name for topic in self.account.topics if topic.granted],
+                "jobs": {job_id: self._describe(job) for job_id, job in self.jobs.items()},
+            }
+
+    def _describe(self, job: Row) -> Row:
+        states, tested = of_job(self.jobstates, job), of_job(self.results, job)
+        failing = [[case for case, passed in row["passed"].items() if not passed][:_FAILING] for row in tested]
+        names = {topic.id: topic.name for topic in self.account.topics}
+        return job | {
+            "topic": names.get(job["topic_id"]),
+            "states": [[row["status"], row["comment"]] for row in states],
+            "timeline": [[row["status"], row["comment"], row["created_at"]] for row in states],
+            "files": of_job(self.files, job),
+            "results": [show(row, RESULT) | {"failing": each} for row, each in zip(tested, failing, strict=True)],
+            "failing": [case for each in failing for case in each][:_FAILING],
+            "keys_values": {row["key"]: row["value"] for row in of_job(self.values, job)},
+        }
+
+    def _new_etag(self) -> str:
+        """One that was never given before."""
+        self._counts["etags"] = self._counts.get("etags", 0) + 1
+        return hashlib.sha256(str(self._counts["etags"]).encode()).hexdigest()[:32]
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-def topic_row(topic: Topic) -> Row:
-    """A topic as the API shows it."""
-    return {
-        "id": topic.id,
-        "name": topic.name,
-        "state": "active" if topic.active else "inactive",
-        "component_types": [kind.lower() for kind in topic.component_types],
-        "component_types_optional": [kind.lower() for kind in topic.component_types_optional],
-        "export_control": topic.export_control,
-        "product": {"id": topic.product_id, "name": "Red Hat", "label": "RH", "state": "active"},
-        "product_id": topic.product_id,
-        "next_topic": None,
-        "next_topic_id": None,
-        "data": {},
-        "etag": hashlib.sha256(topic.id.encode()).hexdigest()[:32],
-        "created_at": topic.created_at,
-        "updated_at": topic.created_at,
-    }
+def of_job(table: Mapping[str, Row], job: Row) -> list[Row]:
+    """The rows of a table that belong to a job and are not archived, oldest first."""
+    return [row for row in table.values() if row["job_id"] == job["id"] and row.get("state") != "archived"]
 
 
-def component_row(component: Component, topic: Topic) -> Row:
-    """A component as the API shows it."""
-    return {
-        "id": component.id,
-        "type": component.type.lower(),
-        "name": component.name,
-        "display_name": component.name,
-        "canonical_project_name": component.name,
-        "version": component.version,
-        "uid": "",
-        "title": None,
-        "message": None,
-        "url": component.url,
-        "tags": list(component.tags),
-        "data": dict(component.data),
-        "state": "active" if component.active else "inactive",
-        "team_id": component.team_id,
-        "topic_id": topic.id,
-        "released_at": component.released_at,
-        "etag": hashlib.sha256(component.id.encode()).hexdigest()[:32],
-        "created_at": component.created_at or component.released_at,
-        "updated_at": component.created_at or component.released_at,
-    }
+def show(row: Row, columns: Sequence[str]) -> Row:
+    """A row as the API shows it: only these columns."""
+    return {name: row[name] for name in columns}
 
 
-def component_rows(topic: Topic, team_id: str) -> list[Row]:
-    """The components of a topic that a team may see: everybody's and its own."""
-    return [component_row(one, topic) for one in topic.components if one.team_id in (None, team_id)]
+def list_rows(
+    name: str, rows: Sequence[Row], paging: Paging, columns: Sequence[str], order: str = "-created_at"
+) -> Row:
+    """The page asked for under `name`, only these columns, and how many rows there are in `_meta`.
+
+    `rows` stand in the order of their making. Raises what DCI answers to a column that is none of `columns`.
+    """
+    conditions = [] if paging.where is None else [_parse(part, columns, name) for part in paging.where.split(",")]
+    keys = [key for key in (paging.sort or order).split(",") if key]
+    for key in keys:
+        _check_column("sort", key.removeprefix("-"), columns)
+    found = [row for row in rows if all(_matches(row.get(column), value) for column, value in conditions)]
+    if keys and keys[0].startswith("-"):
+        found.reverse()  # of rows made in the same moment the newest stands first
+    for key in reversed(keys):
+        found.sort(key=partial(_rank, key.removeprefix("-")), reverse=key.startswith("-"))
+    page = found[paging.offset : paging.offset + min(paging.limit, _CAP)]
+    return {"_meta": {"count": len(found)}, name: [show(row, columns) for row in page]}
 
 
-def components_by_id(topics: Iterable[Topic], team_id: str) -> dict[str, Row]:
-    """Every component that a team may name."""
-    return {row["id"]: row for topic in topics for row in component_rows(topic, team_id)}
+def _rank(column: str, row: Row) -> tuple[bool, Any]:
+    held = row.get(column)
+    return (held is not None, held if isinstance(held, int | float | str) else str(held))
+
+
+def _parse(part: str, columns: Sequence[str], table: str) -> tuple[str, str]:
+    """A column and the value that it is to have; a star at its end means that it is contained."""
+    column, colon, value = part.partition(":")
+    if not colon:
+        form = 'where key must have the following form "key:value"'
+        raise Refusal(400, f'Invalid where key: "{part}"', {"error": form})
+    _check_column("where", column, columns)
+    if column == "id" or column.endswith("_id"):
+        check_uuid(f"{table}.{column}", value.lower())
+    return column, value
+
+
+def _check_column(use: str, column: str, columns: Sequence[str]) -> None:
+    if column not in columns:
+        valid = {"error": f"Valid {use} keys are: {', '.join(sorted(columns))}"}
+        raise Refusal(400, f'Invalid {use} key: "{column}"', valid)
+
+
+def _matches(held: object, value: str) -> bool:
+    if isinstance(held, list):
+        return value in held
+    text, asked = str(held).lower(), value.lower()
+    return held is not None and (asked[:-1] in text if asked.endswith("*") else text == asked)

@@ -11,17 +11,15 @@ from typing import Any
 from starlette.routing import Mount, Route
 
 from cibeacon.sandbox import dataops as dataops_app
-from cibeacon.sandbox import dci_routes, dx
+from cibeacon.sandbox import dci as dci_app
+from cibeacon.sandbox import dx
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
-from cibeacon.sandbox.bridge import asgi
 from cibeacon.sandbox.conclusions import Conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
-from cibeacon.sandbox.dci import Dci
 from cibeacon.sandbox.dci_account import DciAccount
-from cibeacon.sandbox.dci_upload import Upload
-from cibeacon.sandbox.exchange import Answer, Request
+from cibeacon.sandbox.dci_state import Dci
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
@@ -72,7 +70,7 @@ class Sandbox(Listener):
         self._store = Store(db)
         self.ledger = Ledger(clock, self._store)
         self._spool = spool
-        self.dci = Dci(dci or DciAccount(), self.ledger, clock, log)
+        self.dci = Dci(dci or DciAccount(), clock, self._store)
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), self._store, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
@@ -82,34 +80,29 @@ class Sandbox(Listener):
         described = {
             "/api": dx.create_app(self.dx),
             dataops_app.PREFIX: dataops_app.create_app(self.dataops),
+            dci_app.PREFIX: dci_app.create_app(self.dci),
             "": flow_app.create_app(self.flow),
         }
         instabase = Vendor(described[""], "flow", flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
         app = described[dataops_app.PREFIX]
         dataops_vendor = Vendor(app, "dataops", dataops_app.PREFIX, self.dataops.mishaps, journal)
+        dci_vendor = Vendor(
+            described[dci_app.PREFIX], "dci", dci_app.PREFIX, self.dci.mishaps, journal, dci_app.verdict, streams=True
+        )
         routes = [
             Route(FAULTS_PATH, self.outage.answer, methods=["GET", "POST", "DELETE"]),
             Route(STORY_PATH, Stories(token).play, methods=["POST"]),
             *(Route(path, instabase) for path in flow_app.PATHS),
             Mount(dataops_app.PREFIX, dataops_vendor),
-            Mount(dci_routes.PREFIX, asgi(self._dci, self.dci.receives)),
+            Mount(dci_app.PREFIX, dci_vendor),
             Mount("/api", Vendor(described["/api"], "dx", "/api", self.dx.mishaps, journal, dx.verdict)),
         ]
         super().__init__(create_app(routes, described, self.ledger, self.document))
-
-    def stop(self) -> None:
-        """Close every connection, wait for the server to end and forget the files; harmless when not started."""
-        super().stop()
-        self.dci.close()
 
     def close(self) -> None:
         """Stop, and let go of the file."""
         self.stop()
         self._store.close()
-
-    def _dci(self, request: Request) -> Answer | None:
-        assert isinstance(request.stream, Upload)  # noqa: S101 - which `receives` has made
-        return self.dci.answer(request, request.stream)
 
     def document(self) -> Mapping[str, Any]:
         """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
