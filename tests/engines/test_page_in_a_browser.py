@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -305,13 +306,16 @@ def test_pipelines_of_dataops_show_their_jobs_until_they_have_ended(visit, sandb
         session.trust_env = False
         reply = session.post(f"{sandbox.url}/api/v4/projects/{project.id}/trigger/pipeline", json=form)
     assert reply.status_code == 201, reply.text
-    (jobs,) = visit(
+    jobs, log = visit(
         ["goto", "/#dataops"],
         ["wait", "#pipelines td:first-child .pill.success"],
         ["texts", "#pipelines .job"],
+        ["click", "#pipelines summary:has-text('Load Secrets')"],
+        ["texts", "#pipelines [open] pre"],
     )
     assert "Load Secrets success" in jobs
     assert all("success" in job for job in jobs)
+    assert log[0].endswith("Job succeeded")
 
 
 def test_an_outage_is_ordered_watched_and_cleared_on_the_page(look, tmp_path):
@@ -340,7 +344,7 @@ def test_an_outage_is_ordered_watched_and_cleared_on_the_page(look, tmp_path):
             ["count", "#ordered .mono", 0],
         )
         cibeacon("replay", environ=environ, cwd=tmp_path)
-        (empty, failed), _ = look(
+        (empty, failed, words, refused), _ = look(
             sandbox.url,
             ["goto", "/#outage"],
             LISTENING,
@@ -348,12 +352,18 @@ def test_an_outage_is_ordered_watched_and_cleared_on_the_page(look, tmp_path):
             ["goto", "/#requests?requests.fault=503"],
             ["wait", "#requests li"],
             ["texts", "#requests li:first-child .what"],
+            ["goto", "/"],
+            ["wait", "#tiles li"],
+            ["texts", "#activity-words"],
+            ["texts", "#refused"],
         )
     assert (ordered, errors, later) == (["Faults on order: dx: 100% 503"], [], [])
     assert signals == ["pipeline-run"]
     assert cells[-1].endswith("on order: 503")
     assert empty == [f"Nothing waits in {spool}."]
     assert failed[0].endswith("on order: 503")
+    assert re.match(r"\d+ requests, none refused, \d+ failed on order\. ", words[0])
+    assert refused == ["Nothing was refused."]
 
 
 def test_an_order_that_is_none_is_explained(look, sandbox):
@@ -417,9 +427,13 @@ def test_the_page_follows_the_reader_s_choice_of_dark_or_light(visit):
 
 def test_the_page_is_used_by_keyboard(visit, sandbox):
     hold(sandbox, deployment("d1", service="b"), deployment("d2", service="a"))
-    sorted_by, focused, hidden = visit(
+    first, skipped, sorted_by, focused, hidden = visit(
         ["goto", "/#dx"],
         ["wait", ROWS],
+        ["press", "Tab"],
+        ["evaluate", "document.activeElement.textContent"],
+        ["press", "Enter"],
+        ["evaluate", "document.activeElement.id"],
         ["evaluate", "document.querySelector('#deployments th button').focus()"],
         ["press", "Enter"],
         ["evaluate", "document.querySelector('#deployments th').ariaSort"],
@@ -429,4 +443,5 @@ def test_the_page_is_used_by_keyboard(visit, sandbox):
         ["wait", "#tab-flow"],
         ["evaluate", "document.querySelector('#tab-dx').hidden"],
     )
+    assert (first, skipped) == ("Skip to the content", "content")
     assert (sorted_by, focused, hidden) == ("ascending", "Service", True)

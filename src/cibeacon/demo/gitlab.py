@@ -1,4 +1,4 @@
-"""Knows what GitLab answers when it is asked which merge request brought a commit. Does not know git.
+"""Knows what GitLab answers when it is asked which merge request a commit belongs to. Does not know git.
 
 https://docs.gitlab.com/api/commits/#list-merge-requests-associated-with-a-commit and
 https://docs.gitlab.com/api/merge_requests/#get-single-mr.

@@ -76,7 +76,7 @@ class Story:
     def mismatches(self) -> list[str]:
         """Where the sandbox's ledger differs from what was done; empty when all is well."""
         ledger = self._sandbox.document()
-        found = [
+        mismatches = [
             f"{pull}: DX has {ledger['pull_services'].get(pull)} instead of {list(services)}"
             for pull, services in self._services.items()
             if ledger["pull_services"].get(pull) != list(services)
@@ -86,11 +86,11 @@ class Story:
             for reference, attribution in ledger["attributions"].items()
         }
         if deployed != self._deployed:
-            found.append(f"deployments: DX has {deployed} instead of {self._deployed}")
+            mismatches.append(f"deployments: DX has {deployed} instead of {self._deployed}")
         statuses = Counter(run["status"] for run in ledger["pipeline_runs"].values())
         if statuses != {"success": 4, "failure": 1}:
-            found.append(f"pipeline runs: DX has {dict(statuses)} instead of four successes and one failure")
-        return found + [f"{entry['path']}: {entry['error']}" for entry in ledger["requests"] if entry["error"]]
+            mismatches.append(f"pipeline runs: DX has {dict(statuses)} instead of four successes and one failure")
+        return mismatches + [f"{entry['path']}: {entry['error']}" for entry in ledger["requests"] if entry["error"]]
 
     def _merge_on_github(
         self, number: int, method: str, title: str, commits: list[dict[str, str | None]], services: tuple[str, ...]

@@ -11,6 +11,16 @@ function replaceWhenChanged(element, content, parts) {
   element.replaceChildren(...parts());
 }
 
+// An ordered fault is no verdict of the vendor's.
+const isRefused = (entry) => entry.error && !entry.fault;
+
+function counted(entries) {
+  const refused = entries.filter(isRefused).length;
+  const failed = entries.filter((entry) => entry.error && entry.fault).length;
+  const words = [plural(entries.length, "request"), refused ? `${refused.toLocaleString("en")} refused` : "none refused"];
+  return [...words, ...(failed ? [`${failed.toLocaleString("en")} failed on order`] : [])].join(", ");
+}
+
 // The requests of the last half hour, refused ones on top of accepted ones, and the newest at the right.
 function activity() {
   const end = Math.floor(Date.now() / 1000 / BAR_SECONDS);
@@ -19,14 +29,13 @@ function activity() {
     const bar = counts[BARS - 1 - (end - Math.floor(entry.time / BAR_SECONDS))];
     if (bar) bar[entry.error ? 1 : 0] += 1;
   }
-  const [accepted, refused] = [0, 1].map((kind) => counts.reduce((sum, count) => sum + count[kind], 0));
   const most = Math.max(1, ...counts.map(([good, bad]) => good + bad));
   const recent = ledger.requests.filter((entry) => entry.time >= Date.now() / 1000 - MINUTES * 60);
-  const words = (all, bad) => `${plural(all, "request")}, ${bad ? `${bad.toLocaleString("en")} refused` : "none refused"}`;
-  find("activity-words").textContent = `${words(accepted + refused, refused)}. In the last ${MINUTES} minutes: ${words(recent.length, recent.filter((entry) => entry.error).length)}.`;
+  const all = ledger.requests.filter((entry) => entry.time >= (end - BARS + 1) * BAR_SECONDS);
+  find("activity-words").textContent = `${counted(all)}. In the last ${MINUTES} minutes: ${counted(recent)}.`;
   replaceWhenChanged(find("activity"), JSON.stringify([end, counts]), () => counts.map(([good, bad], index) => {
     const from = new Date((end - BARS + 1 + index) * BAR_SECONDS * 1000);
-    const bar = titled(make("div", "column"), good + bad ? `${timeOfDay.format(from)}: ${good} accepted, ${bad} refused` : "");
+    const bar = titled(make("div", "column"), good + bad ? `${timeOfDay.format(from)}: ${good} accepted, ${bad} refused or failed` : "");
     for (const [number, kind] of [[bad, "failure"], [good, "success"]]) {
       if (!number) continue;
       const part = make("span", kind);
@@ -75,7 +84,7 @@ function arrival(entry) {
 
 function overview() {
   const newest = ledger.requests.slice().reverse();
-  const refused = newest.filter((entry) => entry.error).slice(0, MOST);
+  const refused = newest.filter(isRefused).slice(0, MOST);
   find("begin").hidden = ledger.received > 0;
   find("arrived").hidden = ledger.received === 0;
   activity();

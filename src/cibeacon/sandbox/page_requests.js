@@ -9,7 +9,7 @@ function vendor({ path }) {
 }
 
 const vendorOf = (entry) => span(`vendor ${VENDORS[vendor(entry)]}`, vendor(entry));
-const verdict = (entry) => (entry.error ? "refused" : "accepted");
+const verdict = (entry) => (!entry.error ? "accepted" : entry.fault ? "failed on order" : "refused");
 const called = (entry) => (entry.method === "POST" ? "" : `${entry.method} `) + entry.path.replace(/^\/api\/(v\d\/)?/, "");
 const status = (entry) => pill(entry.error ? "failed" : "success", String(entry.status));
 const faulty = (entry) => (entry.fault ? pill("waiting", `on order: ${entry.fault}`) : null);
