@@ -1,4 +1,4 @@
-"""What docs/delivery.md says is played: every row of its table of exit codes, every recipe, every number."""
+"""What docs/delivery.md says is played: every recipe, every number; and every row of the first table of exit codes."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ from processes import cibeacon
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docs/delivery.md").read_text()
+REFERENCE = (ROOT / "docs/reference.md").read_text()
 TOKEN = "sandbox-token-1"
 OK = response(b'{"ok": true}')
 REFUSED = response(b'{"ok": false, "error": "metadata_invalid"}', status="422 No")
 DUPLICATE = response(b'{"ok": false, "error": "reference_id_exists"}', status="409 No")
 
 
-def table(heading):
+def table(heading, text=TEXT):
     """The rows of the first table below a heading."""
-    part = TEXT.partition(f"\n## {heading}\n")[2]
+    part = text.partition(f"\n## {heading}\n")[2]
     rows = re.search(r"^\|.*\n\|---.*\n((?:\|.*\n)+)", part, re.M)[1].splitlines()
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-CODES = {row[0]: (int(row[1]), int(row[2])) for row in table("Exit codes")}
+CODES = {row[0]: (int(row[1]), int(row[2])) for row in table("Exit codes", REFERENCE)}
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,11 @@ def _wrong_command(shop, merged, folder, *flags):
     return cibeacon(environ=environ, cwd=folder, stage="main")
 
 
+def _wrong_plugin_command(shop, merged, folder, *flags):
+    environ = {"DRONE": "true", "PLUGIN_COMMAND": "report --no-such-flag", "PLUGIN_STRICT": "true" if flags else ""}
+    return cibeacon(environ=environ, cwd=folder)
+
+
 UNAVAILABLE = response(b"{}", status="503 No")
 PLAYS = {
     "`sent`": _against(OK),
@@ -176,31 +182,32 @@ PLAYS = {
     "`failed`": _against(REFUSED),
     "`invalid`": _with(lacks=("DX_API_TOKEN",)),
     "`spooled`": _against(UNAVAILABLE),
-    "nothing was planned": _with(
+    "nothing to report": _with(
         "--signals=deployment", GITHUB_EVENT_NAME="schedule", CIBEACON_DEPLOY_SERVICES="a", stage="main"
     ),
-    "a line with `!` that belongs to no signal": _troubled,
-    "a file of the host, such as the outputs, cannot be written": _told(GITHUB_OUTPUT="/proc/nowhere/x"),
-    "a line with `i`": _remarked,
-    "a setting cannot be used": _with(CIBEACON_TIMEOUT="soon"),
-    "one that only says how to print: `format`, `verbose`": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
-    "in CI a program of `jq` fails, or finds only null since the command failed": _with(CIBEACON_JQ="{"),
-    "the same anywhere else": _filtered_on_a_laptop,
-    "`strict` itself cannot be used": _with("--dry-run", CIBEACON_STRICT="perhaps"),
-    "interrupted, or the time was used up": _late,
-    "dry run, whatever it shows but `invalid`": _with("--dry-run"),
+    "a log line that starts with `!` and belongs to no signal": _troubled,
+    "a file of the CI system, such as the outputs, cannot be written": _told(GITHUB_OUTPUT="/proc/nowhere/x"),
+    "a log line that starts with `i`": _remarked,
+    "a setting has a value that cannot be used": _with(CIBEACON_TIMEOUT="soon"),
+    "`format` or `verbose` has a value that cannot be used": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
+    "in CI, a `jq` program fails, or yields only null because the command failed": _with(CIBEACON_JQ="{"),
+    "outside CI, a `jq` program fails, or yields only null because the command failed": _filtered_on_a_laptop,
+    "`strict` itself has a value that cannot be used": _with("--dry-run", CIBEACON_STRICT="perhaps"),
+    "interrupted, or out of time": _late,
+    "dry run without an `invalid` signal": _with("--dry-run"),
     "dry run with an `invalid` signal": _with("--dry-run", CIBEACON_STATUS="running", CIBEACON_PR_NUMBER="x"),
-    "replay: nothing waits, or another process has it": _replay(waits=None),
-    "replay: something still waits, or cannot be read": _replay(waits="record", answer=UNAVAILABLE),
-    "`cibeacon services` with `on_unknown: fail`, and they are unknown": _with(
+    "`replay`: nothing is waiting, or another process is sending it": _replay(waits=None),
+    "`replay`: something is still waiting, or cannot be read": _replay(waits="record", answer=UNAVAILABLE),
+    "`services` with `on_unknown: fail`: the changed services are unknown": _with(
         "--on-unknown=fail", "--base=none", "--services={service}/", verb="services"
     ),
-    "`cibeacon services` without `on_unknown: fail`, and there is no map that can be used": _unmapped,
-    "`cibeacon services check` finds a fault": _check,
-    "a command line that cannot be read: a verb, flag or file that does not exist, a value that is missing or no boolean": (
+    "`services` without it: there is no service map that can be used": _unmapped,
+    "`services list`, `which` or `check`: the configuration file has a fault": _check,
+    "a command line that cannot be read: no such verb, flag or file, a missing value, no boolean where one is needed": (
         _mistyped
     ),
-    "the same as the action's input `command`": _wrong_command,
+    "the same in the action's input `command`": _wrong_command,
+    "the same in the setting `command` of a plugin (Drone, Woodpecker, Harness)": _wrong_plugin_command,
 }
 
 
@@ -220,7 +227,7 @@ def test_a_row_of_the_table_is_true(shop, merged, tmp_path, row, strict):
 
 
 def test_what_cannot_be_read_back_counts_like_what_waits(shop, merged, tmp_path):
-    row = "replay: something still waits, or cannot be read"
+    row = "`replay`: something is still waiting, or cannot be read"
     for number, flags in enumerate(((), ("--strict",))):
         (tmp_path / str(number)).mkdir()
         ended = _replay(waits="nonsense")(shop, merged, tmp_path / str(number), *flags)
