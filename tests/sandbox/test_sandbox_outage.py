@@ -138,7 +138,7 @@ def test_each_vendor_meets_its_own_faults_in_the_part_that_was_ordered(sandbox, 
 
 def test_one_request_too_many_is_told_when_to_come_again_by_every_vendor(sandbox, http):
     order(http, sandbox, "all: 100% 429")
-    for path in (PULL, FLOW, "/api/v4/version"):
+    for path in (PULL, FLOW, "/api/v4/version", "/api/v1/jobs"):
         reply = http.post(sandbox.url + path, json=GOOD)
         assert (reply.status_code, reply.headers["Retry-After"]) == (429, "5"), path
 
