@@ -58,6 +58,10 @@ class Visit:
         """Also of what is folded."""
         return [" ".join(text.split()) for text in self._page.locator(selector).all_text_contents()]
 
+    def contents_as_typed(self, selector):
+        """With every line break."""
+        return self._page.locator(selector).all_text_contents()
+
     def evaluate(self, script):
         return self._page.evaluate(script)
 

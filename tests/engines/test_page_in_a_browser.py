@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from cibeacon.cli.sandbox import exports
 from cibeacon.cli.spool_listing import SpoolListing
+from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import Talk, suite
@@ -377,6 +379,23 @@ def test_an_order_that_is_none_is_explained(look, sandbox):
         ["texts", "#fault-answer"],
     )
     assert said[0].startswith("An order is a vendor")
+
+
+def test_what_the_page_says_to_type_works_and_appears_on_it(look, tmp_path):
+    with Sandbox(token=TOKEN, dataops=DataOpsAccount(step_seconds=0.01)) as sandbox:
+        places = ("#begin pre", "#dci-settings", "#dataops-settings", "#flow-settings")
+        steps = [["wait", "#begin pre:not(:empty)"], *(["contents_as_typed", place] for place in places)]
+        settings, _ = look(sandbox.url, ["goto", "/"], LISTENING, *steps)
+        environ = {**exports(sandbox, TOKEN), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        for (text,) in settings:
+            *named, command = [line for line in text.splitlines() if not line.startswith("#")]
+            for name, value in (line.removeprefix("export ").split("=", 1) for line in named):
+                assert environ[name] == value
+            ended = cibeacon(*command.split()[1:], environ=environ, cwd=tmp_path)
+            assert (ended.code, "✗" in ended.out) == (0, False), ended.out + ended.err
+        held = sandbox.document()
+    assert len(held["pipeline_runs"]) == 1
+    assert (len(held["dci"]["jobs"]), len(held["dataops"]["pipelines"])) == (1, 1)
 
 
 def test_hostile_names_and_titles_stay_text(visit):

@@ -50,11 +50,12 @@ function badges() {
 
 function settings() {
   const dci = `export DCI_CS_URL=${location.origin}\nexport DCI_CLIENT_ID=${ledger.dci.client_id}`;
-  find("dci-settings").textContent = `${dci}\n# and DCI_API_SECRET as it was printed where the sandbox started`;
-  const files = `# pipeline files:\n${ledger.dataops.files.map((file) => `#   ${file}`).join("\n")}`;
+  find("dci-settings").textContent = `${dci}\n# and DCI_API_SECRET as it was printed where the sandbox started\ncibeacon dci start --no-dry-run --topic ${ledger.dci.topics[0] ?? ""}`;
+  const first = ledger.dataops.files.find((file) => file.startsWith("full")) ?? ledger.dataops.files[0] ?? "";
+  const files = `cibeacon dataops trigger --no-dry-run --ref main --pipeline-file ${first}\n# pipeline files:\n${ledger.dataops.files.map((file) => `#   ${file}`).join("\n")}`;
   find("dataops-settings").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n# and the token as it was printed where the sandbox started\n${files}`;
-  find("flow-settings").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the token as it was printed where the sandbox started`;
-  const report = `export CIBEACON_DX_URL=${location.origin}\n# unless the sandbox was started with another --token:\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1`;
+  find("flow-settings").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the token as it was printed where the sandbox started\ncibeacon flow list`;
+  const report = `export CIBEACON_DX_URL=${location.origin}\n# unless the sandbox was started with another --token:\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1 --repository=acme/shop`;
   for (const element of document.querySelectorAll(".dx-settings")) element.textContent = report;
 }
 
