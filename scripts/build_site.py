@@ -42,7 +42,7 @@ def staged(text: str, path: str, repository: str) -> str:
 def about(text: str) -> tuple[str, str]:
     """Title and first sentences of a page."""
     title = text.partition("\n")[0].removeprefix("# ")
-    paragraphs = (part for part in text.split("\n\n")[1:] if re.match(r"(?!```)[\w`*\[]", part))
+    paragraphs = (part for part in text.split("\n\n")[1:] if re.match(r"(?!```|Nothing is released)[\w`*\[]", part))
     plain = re.sub(r"\[([^\]]+)\]\([^)]+\)|[`*]", r"\1", " ".join(next(paragraphs, "").split()))
     return title, plain.partition(". ")[0].rstrip(".:")
 

@@ -402,7 +402,7 @@ class TestLosses:
                 del document["checksum"]
                 path.write_text(json.dumps(document))
         ended = cibeacon("replay", environ=github(), cwd=checkout)
-        assert "anybody could have written" in ended.out
+        assert "anyone could have written" in ended.out
         assert only(sandbox)["files"] == []
 
     def test_an_artifact_sends_no_file_from_elsewhere_and_what_it_says_waits(self, sandbox, github, checkout, tmp_path):
@@ -411,7 +411,7 @@ class TestLosses:
         spool = tmp_path / "run/cibeacon/spool"
         (artifact,) = [path.rename(checkout / path.name) for path in spool.glob("*.ndjson")]
         ended = cibeacon("replay", artifact.name, environ=github(), cwd=checkout)
-        assert "anybody could have written" in ended.out
+        assert "anyone could have written" in ended.out
         assert artifact.is_file()
         assert not artifact.with_name(f"{artifact.name}.refused").exists()
 

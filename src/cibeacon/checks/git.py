@@ -70,7 +70,7 @@ def commit_range(view: View) -> Answer:
         hint = changes.unknown.hint or "Set base and head, or services."
         return warn(f"changed services are unknown: {changes.unknown.why}", _sentence(hint))
     ends = f"{changes.base[:_SHORT]}..{changes.head[:_SHORT]}, " if changes.base and changes.head else ""
-    unowned = f", {changes.unmatched:,} of them in no service" if changes.unmatched else ""
+    unowned = f", {changes.unmatched:,} of them unowned" if changes.unmatched else ""
     files = f"; {_count(changes.changed_files, 'file')}{unowned}" if changes.changed_files is not None else ""
     return ok(f"{ends}{changes.how or 'as given'}: {_count(len(changes.services), 'service')} changed{files}")
 

@@ -156,7 +156,7 @@ def _totals_lines(options: ExportOptions, totals: ExportTotals) -> Iterator[str]
     yield from (f"  {text}" for number, text in lines if number)
     if totals.plain_commits and (options.kind == "pull-services" or options.of == "merges"):
         what = "no merges and name no pull request" if options.pr_from_messages else "no merges"
-        hint = "git does not tell whether they are squashed or rebased pull requests (--source github or gitlab does)"
+        hint = "git does not show whether they are squashed or rebased pull requests (--source github or gitlab does)"
         yield f"  {counted(totals.plain_commits, 'commit')} on the branch that are {what}: {hint}"
     if totals.unknown:
         yield f"! {totals.unknown:,} left out, since their services are unknown:"

@@ -30,7 +30,7 @@ ENDINGS: Mapping[ResultStatus, Ending] = {
     "skipped": Ending(12, "The pipeline was skipped: no job of it runs."),
     "manual": Ending(13, "The pipeline is blocked by a manual job that has to be started."),
     "timed-out": Ending(14, "The pipeline was not over in time, or did not start in time."),
-    "lost": Ending(15, "The server could not be reached for too long, or it is not known what became of a request."),
+    "lost": Ending(15, "The server could not be reached for too long, or it is unknown what a request did."),
     "refused": Ending(16, "A token is missing or not good enough, or something that was asked for cannot be right."),
 }
 """Every result; docs/dataops.md shows this table."""

@@ -41,7 +41,7 @@ def fault(
 
     path = Path(str(signal.get("path")))
     if not _is_own(entry, env, spool) and path not in allowed():
-        reason = f"{path} is not sent on the word of a record that anybody could have written"
+        reason = f"{path} is not sent, because anyone could have written the record that names it"
         hint = "if it is to leave, name it in the setting dci_files of this replay."
         return AttachmentFault(f"{reason}: {hint}", retryable=True)
     files, problems = find_attachments([str(path)], env.cwd, anywhere=True)

@@ -91,7 +91,7 @@ def _check(options: ExportOptions, settings: Settings) -> None:
     if options.source == "git" and options.kind == "pull-services" and not options.pr_from_messages:
         raise SettingsError(
             "git does not know the numbers of pull requests",
-            "only the messages of commits may name them, and anybody can write a message",
+            "only commit messages name them, and anyone can write a message",
             "Give --source github or gitlab, or believe the messages with --pr-from-messages.",
         )
     known = ("tags", "merges") if options.source == "git" else ("deployments", "releases", "tags")

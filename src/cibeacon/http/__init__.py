@@ -236,7 +236,7 @@ def _tls_error(message: str, endpoint: Endpoint) -> Lost:
         )
         return Lost("no TLS on that port", advice, transient=False, received=False)
     if any(part in message for part in _OUTDATED):
-        advice = f"Whoever runs {endpoint.name} has to renew the certificate; or this machine's clock is wrong."
+        advice = f"The operator of {endpoint.name} must renew the certificate, or this machine's clock is wrong."
         return Lost("TLS certificate expired", advice, transient=False)
     if any(part in message for part in _OTHER_NAME):
         advice = f"The certificate is not that of {endpoint.name}: check the URL, and what stands in between."
@@ -261,7 +261,7 @@ def _handshake_hint(endpoint: Endpoint) -> str:
     """What a server wants that breaks a handshake off."""
     if setting := endpoint.certificate_setting:
         return f"may ask for a client certificate: name one in the setting {setting}"
-    return "refuses this machine's TLS, or what stands between does: check the URL and the proxy"
+    return "refuses this machine's TLS, or something in between does: check the URL and the proxy"
 
 
 _HANDSHAKE_REFUSED = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")

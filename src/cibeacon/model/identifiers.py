@@ -131,7 +131,7 @@ def services(given: str) -> tuple[str, ...]:
 
 def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
     which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
-    return f"{which} no service name; {near or f'{SERVICE_NAMES}; commas or lines stand between names'}"
+    return f"{which} no service name; {near or f'{SERVICE_NAMES}; separate names by commas or line breaks'}"
 
 
 def _may_be_shown(name: str) -> bool:

@@ -119,7 +119,7 @@ def redirect_error(response: Response, vendor: str, setting: str) -> SinkError:
 def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpected answer") -> SinkError:
     """What an answer of another server means; `content` says what it is, `setting` holds the vendor's URL."""
     return SinkError(
-        f"The answer is not {vendor}'s ({content}): check {setting}, and whether a proxy or login page stands between.",
+        f"The answer is not {vendor}'s ({content}): check {setting}, and whether a proxy or login page is in between.",
         error,
         retryable=True,
     )

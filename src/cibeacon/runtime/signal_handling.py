@@ -192,7 +192,7 @@ def _describe_spool(signals: int | None) -> str:
     if signals is None:
         return ""
     if not signals:
-        return " None of its signals waits in the spool."
+        return " No signal of it is in the spool."
     return (
         f" {signals} of its signals wait{'s' if signals == 1 else ''} in the spool: cibeacon replay sends what waits."
     )

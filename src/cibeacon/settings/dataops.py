@@ -80,7 +80,7 @@ class Dataops(NamedTuple):
     dataops_on_manual: str = option(
         parsers.Choice("fail", "succeed", "wait"),
         "fail",
-        "What to do if only manual jobs are left: fail, succeed, or wait until somebody starts them.",
+        "What to do if only manual jobs are left: fail, succeed, or wait until they are started.",
         shown_default="fail",
     )
     dataops_cancel: bool = option(

@@ -41,7 +41,7 @@ _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
     ("remoteci not found", "DCI knows no remote CI of this id: check dci_client_id.", True),
     ("feeder not found", "DCI knows no feeder of this id: check dci_client_id.", True),
     ("is disabled", "The remote CI is disabled and cannot make jobs: have it enabled, or sign as another.", True),
-    ("Authorization", "The signature did not arrive: check what stands between here and DCI (dci_url).", True),
+    ("Authorization", "The signature did not arrive: check what is between here and DCI (dci_url).", True),
     ("Operation not authorized", "This remote CI has no access to it: ask the product's team to grant it.", True),
     ("Only remoteci", "Only a remote CI can make jobs: dci_client_id must be the id of one.", False),
     ("Topic ", "The topic is not active any more: choose another one (setting dci_topic).", False),
@@ -183,7 +183,7 @@ def answer(response: Response) -> DciRow:
     message = document.get("message") if isinstance(document, dict) else None
     message = message if isinstance(message, str) else ""
     advice, retryable = _advice(response.status, message)
-    clock = f"the server's says {response.date[:40]}" if response.date else "the server does not tell its own"
+    clock = f"the server's says {response.date[:40]}" if response.date else "the server does not send its own"
     error = _printable(message, document) or f"HTTP {response.status}"
     raise SinkError(advice.replace("{clock}", clock), error, retryable=retryable)
 

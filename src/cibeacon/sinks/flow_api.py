@@ -12,7 +12,7 @@ from cibeacon.model.request import Response, SinkError, foreign_error, redirect_
 
 PREFIX = "flow_pipeline:"
 _TOKEN = "Instabase does not accept the token: check that the secret flow_token is current."  # noqa: S105 - advice
-_ACCESS = "The token's user may not do that: ask whoever manages the pipeline (Admin app), and check flow_context."
+_ACCESS = "The token's user may not do that: ask a manager of the pipeline (Admin app), and check flow_context."
 _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
     ("token", _TOKEN, True),
     ("permission", _ACCESS, True),

@@ -15,7 +15,7 @@ from cibeacon.model.spool_record import Record
 TYPE = "Unfinished"
 CLOSED = "The command's end was never reported, since cibeacon was killed; when it ended is not known."
 UNSEEN = "A dry run does not look whether the command still runs."
-ELSEWHERE = "Only the machine that ran the command can tell whether it still runs: replay it there."
+ELSEWHERE = "Only the machine that ran the command knows whether it still runs: replay it there."
 
 
 def unfinished_mark() -> Mapping[str, Any]:

@@ -1,0 +1,95 @@
+"""The prose is plain: no page, help text or message uses a word that the glossary replaces, or one that only insiders know."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from cibeacon.cli.commands import cibeacon
+from cibeacon.settings import all_options
+from test_house import GLOSSARY
+
+ROOT = Path(__file__).parent.parent
+PLAIN = {
+    r"told|tells?": "says, reports, shows",
+    r"mend(s|ed|ing)?": "fix, correct",
+    r"teller|courier|rehearsals?|rehearsed|strays?|verdict": "the glossary's word",
+    r"(is|are|was|were) (drawn|said)": "configured, reported",
+    r"by hand|by the clock": "manually, on a schedule",
+    r"authorities of (your|one's) own": "private CAs",
+    r"drip(s|ping)?": "a server that trickles bytes",
+    r"wants? to know": "say who it is",
+    r"costs? you": "fails your build",
+    r"in no service": "unowned",
+    r"has it once": "using both is safe",
+    r"nobody|somebody|anybody|whoever": "name who acts",
+    r"none of its": "an invalid value",
+    r"stands? between": "is between",
+    r"what became of": "what happened to",
+    r"(a|one) fact": "a signal",
+    r"in the place of": "instead of",
+}
+"""What a page may not say, and how to say it."""
+ALLOWED = {"nobody@nowhere"}
+"""The words of others."""
+
+
+def prose(text):
+    """A page without its examples, code and addresses."""
+    text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->", "", text, flags=re.S | re.M)
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)|https?://\S+", " ", text)
+    return re.sub("|".join(map(re.escape, ALLOWED)), "", text)
+
+
+def pages():
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "CHANGELOG.md":  # what was released is history
+            text = text.partition("## [Unreleased]")[2].partition("\n## [")[0]
+        if path.name == "architecture.md":  # which lists the words
+            text = text.partition("## Glossary")[0]
+        yield pytest.param(prose(text), id=path.relative_to(ROOT).as_posix())
+
+
+def helps(command, context=None, name="cibeacon"):
+    context = click.Context(command, info_name=name, parent=context)
+    yield pytest.param(prose(command.get_help(context)), id=context.command_path)
+    for below in command.list_commands(context) if isinstance(command, click.Group) else ():
+        yield from helps(command.get_command(context, below), context, below)
+
+
+def messages():
+    """Texts of the source, file by file: literals with a space in them that document nothing."""
+    for path in sorted((ROOT / "src/cibeacon").rglob("*.py")):
+        tree = ast.parse(path.read_bytes())
+        documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents
+        ]
+        yield pytest.param(
+            prose("\n".join(text for text in texts if " " in text.strip())),
+            id=path.relative_to(ROOT / "src/cibeacon").as_posix(),
+        )
+
+
+SETTINGS = [pytest.param(prose(each.help), id=each.name) for group in all_options().values() for each in group]
+REPLACED = {
+    rf"{re.escape(word)}s?": f"{instead}, the glossary's word"
+    for instead, (_, words) in GLOSSARY.items()
+    for word in words
+    if word not in ("build", "reply", "budget", "span", "drawn")
+}
+"""The glossary's column "not", but for words that mean something else as well."""
+
+
+@pytest.mark.parametrize("text", [*pages(), *helps(cibeacon), *SETTINGS, *messages()])
+def test_a_text_is_plain(text):
+    for words, instead in {**REPLACED, **PLAIN}.items():
+        used = re.search(rf".{{0,60}}\b(?:{words})\b.{{0,40}}", text, re.I)
+        assert used is None, f"{' '.join(used[0].split())!r}: write it with {instead!r}"
