@@ -241,5 +241,5 @@ def test_the_distributions_are_the_same_bytes_each_time_and_hold_the_commands(tr
         assert {"cibeacon", "cibeacon-pre", "cibeacon-main", "cibeacon-post"} <= {
             line.partition("=")[0] for line in opened.read(commands).decode().splitlines()
         }
-        assert "cibeacon/sandbox/page.html" in opened.namelist()
+        assert {"cibeacon/sandbox/page.html", "cibeacon/ci/kits.json"} <= set(opened.namelist())
     assert len(list((tree / "dist").glob("*.tar.gz"))) == 1

@@ -51,15 +51,9 @@ _COMMON = (
 def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], offline: bool, **arguments: Any) -> int:
     """Check what a report needs: settings, CI system, checkout, service map, spool, network and credentials.
 
-    <<<<<<< HEAD
         Takes the flags of `cibeacon report` and `cibeacon dataops`. Sends and changes nothing. Prints each problem and how to
         fix it; with --verbose also what is right. Exits 1 if something cannot work, with --strict also for a warning.
-        https://github.com/cibeacon/cibeacon/blob/main/docs/doctor.md explains each check.
-    =======
-        It takes the flags of report and sees what report would see; nothing is sent or changed. It prints what is wrong, each
-        with what to do; with --verbose every check. It exits 1 where something cannot work, with --strict also for warnings.
-    >>>>>>> 9f5c878 (Every error ends with a link to the page that explains it)
-    """
+        """
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
     clean = Redactor(secret_values(env.environ))
     env.alarm(SECONDS + GRACE, 1)

@@ -1,13 +1,17 @@
 """A group of verbs whose files are imported when they are called, and not for the list of them. Does not know any verb."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
 
 from cibeacon.cli.help_page import HelpPage
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Verb(NamedTuple):
@@ -51,6 +55,8 @@ class Verbs(HelpPage, click.Group):
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         """The verbs and flags that begin so. Imports no verb, and needs no extra."""
+        from click.shell_completion import CompletionItem  # only a shell needs it
+
         verbs = [
             CompletionItem(name, help=verb.help) for name, verb in self._verbs.items() if name.startswith(incomplete)
         ]
