@@ -51,9 +51,9 @@ _COMMON = (
 def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], offline: bool, **arguments: Any) -> int:
     """Check what a report needs: settings, CI system, checkout, service map, spool, network and credentials.
 
-        Takes the flags of `cibeacon report` and `cibeacon dataops`. Sends and changes nothing. Prints each problem and how to
-        fix it; with --verbose also what is right. Exits 1 if something cannot work, with --strict also for a warning.
-        """
+    Takes the flags of `cibeacon report` and `cibeacon dataops`. Sends and changes nothing. Prints each problem and how to
+    fix it; with --verbose also what is right. Exits 1 if something cannot work, with --strict also for a warning.
+    """
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
     clean = Redactor(secret_values(env.environ))
     env.alarm(SECONDS + GRACE, 1)
