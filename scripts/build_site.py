@@ -70,7 +70,7 @@ def main(target: Path, root: Path = ROOT) -> int:
         texts = {}
         for page in sorted((stage / "docs").rglob("*.md")):
             path = page.relative_to(stage / "docs").as_posix()
-            texts[path] = staged(page.read_text(encoding="utf-8"), path, config["repo_url"])
+            texts[path] = staged(page.read_text(encoding="utf-8"), path, config["extra"]["repository"])
             page.write_text(texts[path], encoding="utf-8")
         command = [Path(sys.executable).parent / "zensical", "build", "--clean", "--strict"]
         built = subprocess.run(command, cwd=stage, capture_output=True, text=True)

@@ -95,6 +95,26 @@ def test_every_link_to_a_file_leads_there(path):
         assert (path.parent / target).exists(), target
 
 
+def anchors(page):
+    """The anchors that GitHub and the site make of a page's headings."""
+    text = BLOCK.sub("", page.read_text())
+    titles = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ (.+)$", text, re.M)]
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *OF_CI_SYSTEMS], ids=lambda path: path.name)
+def test_every_link_to_a_heading_leads_to_one(path):
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", path.read_text()):
+        page = path.parent / target if target else path
+        assert anchor in anchors(page), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *OF_CI_SYSTEMS], ids=lambda path: path.name)
+def test_every_link_to_another_site_has_the_form_of_an_address(path):
+    for target in re.findall(r"\]\((https?:[^)]*)\)", path.read_text()):
+        assert re.fullmatch(r"https://[\w.-]+\.[a-z]+(:\d+)?(/[!-~]*)?", target), target
+
+
 LINES_OF_SHELL = [line for each in blocks("sh") for line in each.values[0].splitlines()]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,8 @@ from cibeacon.model.error_ids import ERROR_IDS, SITE, check_link, help_link
 pytestmark = pytest.mark.engine
 
 ROOT = Path(__file__).parent.parent.parent
-TOOLS = Path(__file__).parent / ".venv-docs/bin"
+HERE = Path(__file__).parent
+TOOLS = HERE / ".venv-docs/bin"
 NOWHERE = "http://127.0.0.1:9"
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
 PROSE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs", "src", "action.yml", "templates"]
@@ -84,6 +89,26 @@ def test_no_page_asks_another_host_for_anything(site):
     for sheet in (*site.rglob("*.css"), *site.rglob("*.svg")):
         text = sheet.read_text(encoding="utf-8")
         assert not re.search(r"@import|url\([\"']?(?:https?:)?//", text), sheet.name
+
+
+def test_a_browser_asks_no_other_host_while_a_page_is_read(site):
+    chromium = shutil.which("chromium")
+    if chromium is None or not list(HERE.glob(".venv/lib/*/site-packages/playwright")):
+        pytest.skip("no browser: run scripts/engines-browser and scripts/engines-python")
+    (site.parent / "served").mkdir()
+    shutil.copytree(site, site.parent / "served/cibeacon")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=site.parent / "served")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        steps = [["goto", "/cibeacon/"], ["goto", "/cibeacon/architecture/"], ["wait", "h1"], ["texts", "h1"]]
+        asked = {"url": f"http://127.0.0.1:{server.server_port}", "chromium": chromium, "steps": steps}
+        browse = [HERE / ".venv/bin/python", HERE / "browse.py"]
+        done = subprocess.run(browse, input=json.dumps(asked), capture_output=True, text=True, check=True, timeout=300)
+        server.shutdown()
+    seen = json.loads(done.stdout)
+    assert seen["elsewhere"] == []
+    assert seen["errors"] == []
+    assert seen["results"][-1][0].startswith("Architecture")
 
 
 @pytest.mark.parametrize("link", [*map(help_link, sorted(ERROR_IDS)), *map(check_link, IDS)])
