@@ -108,6 +108,7 @@ WRONG = {
     "exec -- make": "a command of the job",
     "sandbox": "person at a machine",
     "demo --help": "person at a machine",
+    "init --force": "person at a machine",
     "::error::x": "::error::x",
 }
 

@@ -180,7 +180,8 @@ def _sized(text: str, folders: frozenset[str]) -> _Root | None:
         template = Template.parse(text)
     except ValueError:
         return None
-    size = sum(template.service(folder.split("/")) is not None for folder in folders)
+    beginning = re.split(r"[*{]", text)[0]
+    size = sum(template.service(folder.split("/")) is not None for folder in folders if folder.startswith(beginning))
     return _Root(text, size) if size else None
 
 
