@@ -1,7 +1,7 @@
 # The image behind the GitHub action and the GitLab component: only what runs, out of Debian's packages.
 #
 # The base is where the files come from, and is not in the image. It is an argument so that the image can be built where
-# only a stand-in is at hand, or a pinned digest is asked for. /bin/sh is there since GitLab's runner needs it. There is
+# only a stand-in is at hand, or a pinned digest is asked for. /bin/sh and bash are there since GitLab's runner needs them. There is
 # no USER: GitHub's runner mounts files that only root may write; any other user may run it too. Nothing here needs
 # BuildKit.
 ARG BASE_IMAGE=debian:trixie-slim

@@ -43,10 +43,13 @@ def built() -> str:
     base = subprocess.run([ROOT / "scripts" / "engine-base"], capture_output=True, text=True, check=False, timeout=600)
     if base.returncode:
         raise RuntimeError(f"scripts/engine-base made no base image:\n{base.stdout}{base.stderr}")
-    bridged = docker("network", "ls", "--quiet", "--filter", "name=^bridge$")
-    network = "default" if bridged else "host"  # where the kernel allows no bridge, a build has the host's network
-    docker("build", "--quiet", f"--network={network}", "--tag", TAG, str(ROOT), timeout=600)
+    docker("build", "--quiet", f"--network={network()}", "--tag", TAG, str(ROOT), timeout=600)
     return TAG
+
+
+def network() -> str:
+    """The network of a build: the host's where the kernel allows no bridge."""
+    return "default" if docker("network", "ls", "--quiet", "--filter", "name=^bridge$") else "host"
 
 
 def left_running() -> list[str]:

@@ -12,11 +12,13 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
+from cibeacon.http import HardenedSession  # first: it loads requests, and without what it can do without
+
+# isort: split
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 
 from cibeacon.ci.forge_api import PAGE, ForgeApi, unique_paths
-from cibeacon.http import HardenedSession
 from cibeacon.model.changes import ApiComparison, first_parents
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.payload import commit, number, required, seconds, string, valid

@@ -10,6 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from cibeacon.http import (
+    HardenedSession,
+    translate_error,
+)  # first: it loads requests, and without what it can do without
+
+# isort: split
 import requests
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
@@ -17,7 +23,6 @@ from gitlab.exceptions import GitlabError
 from cibeacon.dataops.access import Access, origin
 from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.dataops.job_log import LogPart
-from cibeacon.http import HardenedSession, translate_error
 from cibeacon.http.client import retry_after
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
