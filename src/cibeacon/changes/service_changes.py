@@ -115,7 +115,7 @@ def _with_questions(question: Question, service_map: ServiceMap) -> ServiceMap:
 
 
 def _map_notices(question: Question, changes: Changes, service_map: ServiceMap) -> Iterator[Notice]:
-    """Notices of files in no service, and of deployed services that the map does not know: it may be behind, or the name off."""
+    """Notices of unowned files, and of deployed services that the map does not know: it may be behind, or the name off."""
     if unowned := diff.unowned(changes, service_map):
         yield Notice("error" if service_map.rules.unmatched == "error" else "info", unowned, "unowned-files")
     names = (name for name in question.deploy_services if name != "changed")

@@ -145,7 +145,7 @@ class HttpClient:
         return last, attempt + 1
 
     def _attempt(self, request: Request, endpoint: Endpoint, deadline: Deadline) -> Attempt:
-        """One request, given up when the time is over: a name look-up and dripping headers do not end by themselves."""
+        """One request, given up when the time is over: a name look-up and headers that trickle in do not end by themselves."""
         try:
             return self._run_within(deadline.remaining(), lambda: self._request(request, endpoint, deadline))
         except Unwatched as error:

@@ -35,7 +35,7 @@ class RowFilter(NamedTuple):
 
 
 def identity(result: SinkRows) -> Exchange:
-    """Who signs, and for which teams."""
+    """Whose credentials these are, and for which teams."""
     return ended_by_errors(_read_one("/identity", "identity", result))
 
 
