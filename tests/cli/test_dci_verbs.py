@@ -14,6 +14,7 @@ from cibeacon.sandbox.dci_account import SECRET, DciAccount
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks.dci_query import without_secrets
 from dci_place import SUITE, Place
+from mishaps import mishaps
 from processes import NOWHERE, cibeacon
 
 JOB = "12345678-1234-4234-8234-123456789abc"
@@ -211,7 +212,7 @@ def test_a_fault_is_in_the_document_too(place):
 
 
 def test_html_and_sql_are_never_shown(place):
-    place.sandbox.dci.mishaps.fail("GET", "/topics", 500, times=5)
+    mishaps(place.sandbox, "dci").fail("GET", "/topics", 500, times=5)
     ended = place.run("topics")
     assert "<" not in ended.err
     ended = place.run("jobs", "--where", "topic_id=nonsense")
@@ -337,7 +338,7 @@ def test_a_file_that_fails_keeps_neither_another_nor_the_end_from_being_told(pla
         place.write(f"{number}.log")
     place.sandbox.dci.account = DciAccount()
     place.run("start", "--topic", "RHEL-8.2", ci=True)
-    place.sandbox.dci.mishaps.fail("POST", "/files", 413)
+    mishaps(place.sandbox, "dci").fail("POST", "/files", 413)
     ended = place.run("finish", "success", "--files", "*.log", "--files", "*.log", "--format=json", ci=True)
     rows = {row["outcome"]: row for row in ended.document["signals"]}
     assert ended.code == 0
@@ -352,7 +353,7 @@ def test_a_file_that_fails_keeps_neither_another_nor_the_end_from_being_told(pla
 def test_an_answer_that_is_lost_leaves_one_file(place):
     place.write("r.xml", SUITE)
     place.run("start", "--topic", "RHEL-8.2", ci=True)
-    place.sandbox.dci.mishaps.lose("POST", "/files")
+    mishaps(place.sandbox, "dci").lose("POST", "/files")
     assert place.run("upload", "r.xml", "--strict", ci=True).code == 0
     assert len(place.jobs()[0]["files"]) == 1
 
@@ -434,7 +435,7 @@ def test_files_that_waited_have_the_time_of_files_and_the_end_has_its_own(place,
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_job_that_is_made_but_cannot_run_gets_its_files_and_its_end(place, status):
     place.write("a.log")
-    place.sandbox.dci.mishaps.fail("POST", "/jobstates", status, 1 if status == 400 else 4)
+    mishaps(place.sandbox, "dci").fail("POST", "/jobstates", status, 1 if status == 400 else 4)
     settings = {"CIBEACON_DCI_TOPIC": "RHEL-8.2", "CIBEACON_DCI_FILES": "*.log", "CIBEACON_SIGNALS": "dci"}
     environ = {**place.environ, **place.ci, **settings, "CIBEACON_STATUS": "failure"}
     cibeacon("report", environ=environ, cwd=place.folder / "work", began=int(time.time()))

@@ -16,6 +16,7 @@ from cibeacon.sandbox.server import Sandbox
 from elsewhere import Elsewhere
 from faults import FaultServer, encrypted, hangs, self_signed
 from living import Living
+from mishaps import mishaps
 from processes import NOWHERE, cibeacon
 
 UDIT, JAG = "e05cc5f7-b199-49a6-b1bc-f17dc5247e0c", "03f4dc97-1245-452d-9d7b-17f8b86473b8"
@@ -28,7 +29,7 @@ class Place:
     """A sandbox, a folder, and the command in it."""
 
     def __init__(self, sandbox, folder):
-        self.sandbox, self.folder, self.mishaps = sandbox, folder, sandbox.flow.mishaps
+        self.sandbox, self.folder, self.mishaps = sandbox, folder, mishaps(sandbox, "flow")
         self.environ = {**sandbox.flow.account.exports(sandbox.url), "HOME": str(folder)}
         self.ci = github_step.pushed(folder)
 

@@ -8,6 +8,7 @@ from cibeacon.dataops.access import own_job_token, server_url
 from cibeacon.dataops.errors import DataopsError
 from driving import API, JOB, READ, TOKENS, TRIGGER, started
 from faults import FaultServer, answers, response
+from mishaps import mishaps
 
 NEVER = [token.encode() for token in TOKENS]
 ELSEWHERE = {"127.0.0.1": "another port", "localhost": "another name"}
@@ -38,7 +39,7 @@ def away(other, name):
     ],
 )
 def test_a_redirect_takes_no_token_along(sandbox, dataops, other, argv, place, name, status):
-    sandbox.dataops.mishaps.redirect(*place, away(other, name), times=5, status=status)
+    mishaps(sandbox, "dataops").redirect(*place, away(other, name), times=5, status=status)
     ended = dataops(*argv)
     if place[0] == "POST":
         assert (other.accepted, ended.code, started(sandbox)) == (0, 16, {})
@@ -48,7 +49,7 @@ def test_a_redirect_takes_no_token_along(sandbox, dataops, other, argv, place, n
 @pytest.mark.parametrize("name", ELSEWHERE)
 @pytest.mark.parametrize("argv", [("pipelines", "--all"), ("jobs", "--all")])
 def test_a_next_page_elsewhere_takes_no_token_along(sandbox, dataops, other, argv, name):
-    sandbox.dataops.mishaps.link("GET", f"/projects/*/{argv[0]}", away(other, name), times=9)
+    mishaps(sandbox, "dataops").link("GET", f"/projects/*/{argv[0]}", away(other, name), times=9)
     assert dataops(*argv, CIBEACON_DATAOPS_PROJECT="49187").code == 0
     assert other.accepted == 0
 
@@ -68,7 +69,7 @@ def test_an_address_that_merely_begins_like_ours_is_elsewhere(dataops, other):
 
 def test_a_log_that_lies_on_object_storage_is_read_there_without_a_token(sandbox, dataops):
     with FaultServer(answers(response(b"from the storage\n", kind="text/plain"))) as storage:
-        sandbox.dataops.mishaps.redirect("GET", "/projects/*/trace", storage.url)
+        mishaps(sandbox, "dataops").redirect("GET", "/projects/*/trace", storage.url)
         ended = dataops("log", "47217")
     assert (ended.code, ended.out) == (0, "from the storage\n")
     assert not [request for request in storage.requests if any(token in request for token in NEVER)]

@@ -9,6 +9,7 @@ import pytest
 
 from cibeacon.sandbox.dataops_script import Log
 from driving import asked, drive, script, started
+from mishaps import mishaps
 
 CASES = json.loads((Path(__file__).parent / "waits.json").read_text())
 FOR_EVER = 5000
@@ -19,16 +20,16 @@ def arranged(sandbox, time, event):
     dataops = sandbox.dataops
     times = event.get("times", FOR_EVER)
     if "clear" in event:
-        return dataops.mishaps.clear
+        return mishaps(sandbox, "dataops").clear
     if "revoke" in event:
         return lambda: dataops.revoke(event["revoke"])
     if "rewrite" in event:
         return lambda: dataops.rewrite(event["rewrite"], Log(event["log"].encode()))
     if "limit" in event:
         more = {name: event[name] for name in ("date", "plain") if name in event}
-        return lambda: dataops.mishaps.limit(*event["limit"], event["seconds"], times, **more)
+        return lambda: mishaps(sandbox, "dataops").limit(*event["limit"], event["seconds"], times, **more)
     (name,) = {"fail", "lose", "login"} & set(event)
-    return lambda: getattr(dataops.mishaps, name)(*event[name], times)
+    return lambda: getattr(mishaps(sandbox, "dataops"), name)(*event[name], times)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

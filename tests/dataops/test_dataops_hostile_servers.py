@@ -14,6 +14,7 @@ from cibeacon.sandbox.dataops_script import Job, Script
 from driving import API, asked, drive
 from faults import FaultServer, answers, response
 from log_grammar import commands
+from mishaps import mishaps
 
 BAD = {
     "empty": response(b""),
@@ -118,8 +119,8 @@ def test_names_of_strangers_reach_no_mouth_unchecked(sandbox, dataops, tmp_path)
 
 
 def test_what_only_reads_is_asked_again_within_the_time_there_is(sandbox, dataops, time):
-    sandbox.dataops.mishaps.fail("GET", "/projects/*/pipelines", 503, 2)
-    sandbox.dataops.mishaps.limit("GET", "/projects/*/pipelines", 4, date=True)
+    mishaps(sandbox, "dataops").fail("GET", "/projects/*/pipelines", 503, 2)
+    mishaps(sandbox, "dataops").limit("GET", "/projects/*/pipelines", 4, date=True)
     ended = dataops("pipelines", CIBEACON_DATAOPS_PROJECT="49187")
     assert (ended.code, asked(sandbox, "GET", "/pipelines")) == (0, 4)
     assert 1 + 2 + 3 <= ended.seconds <= 1 + 2 + 5
@@ -127,13 +128,13 @@ def test_what_only_reads_is_asked_again_within_the_time_there_is(sandbox, dataop
 
 def test_a_page_that_is_lost_in_the_middle_costs_no_row(sandbox, dataops, time):
     rows = len(dataops("pipelines", "--all", "--format=json", CIBEACON_DATAOPS_PROJECT="49187").document["pipelines"])
-    sandbox.dataops.mishaps.fail("GET", "/projects/*/pipelines", 503, 1)
+    mishaps(sandbox, "dataops").fail("GET", "/projects/*/pipelines", 503, 1)
     again = dataops("pipelines", "--all", "--format=json", CIBEACON_DATAOPS_PROJECT="49187").document["pipelines"]
     assert len({each["id"] for each in again}) == rows == 45
 
 
 def test_a_server_that_asks_for_more_time_than_there_is_gets_none(sandbox, dataops):
-    sandbox.dataops.mishaps.limit("GET", "/projects/*/pipelines", 3600)
+    mishaps(sandbox, "dataops").limit("GET", "/projects/*/pipelines", 3600)
     ended = dataops("pipelines")
     assert (ended.code, ended.seconds, asked(sandbox, "GET")) == (15, 0, 1)
 

@@ -18,6 +18,7 @@ from cibeacon.sandbox.dataops_script import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
 from driving import API, drive
 from log_grammar import commands, sections
+from mishaps import mishaps
 
 HUGE = 100_000_000
 MOST_MEMORY = 120 << 10
@@ -214,7 +215,7 @@ def test_a_growing_log_is_followed_to_its_end(sandbox, dataops):
     told = "".join(f"row {number}\n" for number in range(300))
     sandbox.dataops.script("this-ci.yml", Script([Job("a", running=6, log=told)]))
     dataops("trigger", "--ref=main", "--pipeline-file=this-ci.yml")
-    sandbox.dataops.mishaps.fail("GET", "/projects/*/trace", 503, 2)
+    mishaps(sandbox, "dataops").fail("GET", "/projects/*/trace", 503, 2)
     ended = dataops("log", "4325422", "--follow")
     assert (ended.code, ended.out) == (0, told)
 

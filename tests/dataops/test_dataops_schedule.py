@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driving import asked
+from mishaps import mishaps
 
 FLAGS = ("schedule", "--description=Nightly", "--cron=0 1 * * 5", "--ref=main", "--pipeline-file=full-ci.yml")
 
@@ -59,7 +60,7 @@ def test_a_time_zone_of_rails_is_passed_on(dataops, schedules):
 
 
 def test_a_schedule_whose_answer_is_lost_is_made_once(sandbox, dataops, schedules):
-    sandbox.dataops.mishaps.lose("POST", "/projects/*/pipeline_schedules")
+    mishaps(sandbox, "dataops").lose("POST", "/projects/*/pipeline_schedules")
     assert dataops(*FLAGS).code == 0
     assert len(schedules()) == 1
     assert asked(sandbox, "POST", "/pipeline_schedules") == 1

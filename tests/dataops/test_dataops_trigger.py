@@ -8,6 +8,7 @@ from cibeacon.dataops.trigger import MARK
 from cibeacon.sandbox.dataops_account import DataOpsAccount, Project
 from cibeacon.sandbox.server import Sandbox
 from driving import API, JOB, READ, TRIGGER, asked, drive, started
+from mishaps import mishaps
 
 FLAGS = ("trigger", "--ref=main", "--pipeline-file=full-ci.yml")
 ONLY_TRIGGER = {"CIBEACON_DATAOPS_TOKEN": ""}
@@ -73,7 +74,7 @@ NOT_DONE = {
 
 @pytest.mark.parametrize("fate", LOST)
 def test_a_trigger_whose_answer_is_lost_starts_one_pipeline_and_finds_it(sandbox, dataops, fate):
-    LOST[fate](sandbox.dataops.mishaps)
+    LOST[fate](mishaps(sandbox, "dataops"))
     ended = dataops(*FLAGS)
     assert (ended.code, asked(sandbox, "POST"), list(started(sandbox))) == (0, 1, ["74774"])
     assert "its pipeline was found" in ended.out
@@ -82,7 +83,7 @@ def test_a_trigger_whose_answer_is_lost_starts_one_pipeline_and_finds_it(sandbox
 
 @pytest.mark.parametrize("fate", NOT_DONE)
 def test_a_trigger_that_came_to_nothing_is_known_as_such_and_not_repeated(sandbox, dataops, fate):
-    NOT_DONE[fate](sandbox.dataops.mishaps)
+    NOT_DONE[fate](mishaps(sandbox, "dataops"))
     ended = dataops(*FLAGS)
     assert (ended.code, asked(sandbox, "POST"), started(sandbox)) == (15, 1, {})
     assert "none was found afterwards" in ended.out
@@ -90,22 +91,22 @@ def test_a_trigger_that_came_to_nothing_is_known_as_such_and_not_repeated(sandbo
 
 def test_a_pipeline_that_appears_late_is_found(sandbox, dataops, time):
     """A proxy gave up, and the server was still at work."""
-    sandbox.dataops.mishaps.lose(*PLACE)
-    sandbox.dataops.mishaps.fail("GET", "/projects/*/variables", 500, 2)
+    mishaps(sandbox, "dataops").lose(*PLACE)
+    mishaps(sandbox, "dataops").fail("GET", "/projects/*/variables", 500, 2)
     ended = dataops(*FLAGS)
     assert (ended.code, asked(sandbox, "POST")) == (0, 1)
 
 
 def test_only_the_pipeline_with_our_own_word_is_adopted(sandbox, dataops):
-    sandbox.dataops.mishaps.fail("POST", "/projects/*/trigger/pipeline", 502)
+    mishaps(sandbox, "dataops").fail("POST", "/projects/*/trigger/pipeline", 502)
     assert dataops(*FLAGS).code == 15
     assert dataops(*FLAGS).code == 0
-    sandbox.dataops.mishaps.lose("POST", "/projects/*/trigger/pipeline")
+    mishaps(sandbox, "dataops").lose("POST", "/projects/*/trigger/pipeline")
     assert "pipeline 74775 of main was started" in dataops(*FLAGS).out
 
 
 def test_without_an_access_token_a_lost_answer_is_not_guessed_at(sandbox, dataops):
-    sandbox.dataops.mishaps.lose("POST", "/projects/*/trigger/pipeline")
+    mishaps(sandbox, "dataops").lose("POST", "/projects/*/trigger/pipeline")
     ended = dataops(*FLAGS, **ONLY_TRIGGER)
     assert (ended.code, asked(sandbox, "POST")) == (15, 1)
     assert f"{MARK}=token1" in ended.out
@@ -113,7 +114,7 @@ def test_without_an_access_token_a_lost_answer_is_not_guessed_at(sandbox, dataop
 
 
 def test_a_trigger_that_is_told_to_wait_is_not_repeated(sandbox, dataops):
-    sandbox.dataops.mishaps.limit("POST", "/projects/*/trigger/pipeline", 5)
+    mishaps(sandbox, "dataops").limit("POST", "/projects/*/trigger/pipeline", 5)
     ended = dataops(*FLAGS)
     assert (ended.code, asked(sandbox, "POST"), started(sandbox)) == (15, 1, {})
 

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import NamedTuple
 
 import pytest
@@ -31,8 +31,6 @@ ROWS = json.loads((Path(__file__).parent / "faults.json").read_text("utf-8"))
 COMBINATIONS = [(verb, strict) for verb in ("report", "replay") for strict in (False, True)]
 GRACE = 2.0
 AT_ONCE = 8
-STARTS = Lock()
-"""Held while a sandbox starts: its framework silences a warning for all threads meanwhile, and must be alone in that."""
 TOKEN = "tok-Zm9yIHRlc3Rz"
 UNRESOLVED = "dx-whose-name-look-up-hangs.example"
 SIGNAL = PipelineRun(
@@ -91,8 +89,7 @@ def played(tmp_path_factory):
 def _play(folder, tls, row, verb, strict):
     folder.mkdir()
     with ExitStack() as stack:
-        with STARTS:
-            sandbox = stack.enter_context(Sandbox(token=TOKEN))
+        sandbox = stack.enter_context(Sandbox(token=TOKEN))
         elsewhere = stack.enter_context(FaultServer(faults.closes))
         server = _server(row, sandbox.url, elsewhere.url, tls)
         if server:

@@ -10,6 +10,7 @@ from cibeacon.sandbox.dataops_script import Job, Script
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from dci_talk import suite
 from driving import API, TRIGGER
+from mishaps import mishaps
 
 pytestmark = pytest.mark.engine
 
@@ -106,7 +107,7 @@ def test_a_step_that_dci_refuses_fails_with_strict_alone(dx, dci, strict, code):
 def test_a_file_that_fails_keeps_neither_the_others_nor_the_end_from_being_told(dx, dci, reports):
     job = dci(dci_files="reports/**")
     job.run("main")
-    dx.dci.mishaps.fail("POST", "/files", 413, times=1)
+    mishaps(dx, "dci").fail("POST", "/files", 413, times=1)
     post = job.run("post", "failure")
     ended = only(dx)
     assert (post.code, len(complaints(post)), states(ended)) == (0, 1, ["pre-run", "running", "failure"])

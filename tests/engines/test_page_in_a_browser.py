@@ -19,6 +19,7 @@ from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import Talk, suite
+from mishaps import mishaps
 from processes import cibeacon
 from still_environment import still_environment
 
@@ -161,7 +162,7 @@ def test_a_story_is_reported_with_whatever_key_the_sandbox_has(look):
 
 def test_why_a_story_was_not_taken_is_said(look):
     with Sandbox() as sandbox:
-        sandbox.dx.mishaps.fail("POST", "/deployments.create", 503, body={"ok": False, "error": "down"})
+        mishaps(sandbox, "dx").fail("POST", "/deployments.create", 503, body={"ok": False, "error": "down"})
         results, _ = look(
             sandbox.url,
             ["goto", "/"],

@@ -8,6 +8,7 @@ import requests
 
 from cibeacon.sandbox.dataops_script import Job, Log, Script
 from elsewhere import Elsewhere
+from mishaps import mishaps
 
 FILE = {"_PIPELINE_FILE_NAME": "full-ci.yml"}
 
@@ -109,7 +110,7 @@ def test_refusals_reach_it_in_their_forms(library, project):
 
 
 def test_a_lost_answer_leaves_a_pipeline(project, sandbox):
-    sandbox.dataops.mishaps.lose("POST", "/projects/*/trigger/pipeline")
+    mishaps(sandbox, "dataops").lose("POST", "/projects/*/trigger/pipeline")
     with pytest.raises(requests.ConnectionError):
         project.trigger_pipeline("main", "sandbox-trigger-token", variables=FILE)
     (found,) = project.pipelines.list(get_all=True, source="trigger")
@@ -117,7 +118,7 @@ def test_a_lost_answer_leaves_a_pipeline(project, sandbox):
 
 
 def test_its_defaults_carry_the_token_to_another_host_by_a_link(project, sandbox, elsewhere):
-    sandbox.dataops.mishaps.link("GET", "/projects/49187/pipelines", elsewhere.url)
+    mishaps(sandbox, "dataops").link("GET", "/projects/49187/pipelines", elsewhere.url)
     manager = project.manager.get(49187, lazy=True).pipelines
     with pytest.warns(UserWarning, match="base URL"):
         assert len(list(manager.list(iterator=True))) == 20
@@ -125,7 +126,7 @@ def test_its_defaults_carry_the_token_to_another_host_by_a_link(project, sandbox
 
 
 def test_its_defaults_carry_the_token_to_another_host_by_a_redirect(project, sandbox, elsewhere):
-    sandbox.dataops.mishaps.redirect("GET", "/projects/*/jobs/*/trace", elsewhere.url)
+    mishaps(sandbox, "dataops").redirect("GET", "/projects/*/jobs/*/trace", elsewhere.url)
     assert project.jobs.get(47217, lazy=True).trace() == b"[]"
     (visit,) = elsewhere.visits
     assert (visit.path, visit.headers["private-token"]) == (

@@ -16,6 +16,7 @@ import requests
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET, DciAccount
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import NOW, Talk, suite
+from mishaps import mishaps
 
 
 @pytest.fixture
@@ -93,25 +94,25 @@ def test_a_body_that_is_no_json_or_too_deep_can_still_be_shown(sandbox, dci, htt
 
 
 def test_a_lost_answer_is_recorded_and_the_next_one_arrives(sandbox, dci, topic):
-    sandbox.dci.mishaps.lose("POST", "/jobs")
+    mishaps(sandbox, "dci").lose("POST", "/jobs")
     with pytest.raises(requests.ConnectionError):
         dci.job(topic)
     assert len(sandbox.dci.document()["jobs"]) == 1
     dci.job(topic)
     assert len(sandbox.dci.document()["jobs"]) == 2
     assert [entry["status"] for entry in sandbox.ledger.document()["requests"]] == [201, 201]
-    assert sandbox.dci.mishaps.pending() == 0
+    assert mishaps(sandbox, "dci").pending() == 0
 
 
 def test_a_failure_on_order_does_nothing_else_as_often_as_ordered(sandbox, dci, topic):
-    sandbox.dci.mishaps.fail("POST", "/jobs", 503, times=2)
-    sandbox.dci.mishaps.lose("GET", "/jobs/*")
+    mishaps(sandbox, "dci").fail("POST", "/jobs", 503, times=2)
+    mishaps(sandbox, "dci").lose("GET", "/jobs/*")
     body = {"topic_id": topic.id, "components": []}
     replies = [dci.ask("POST", "/jobs", body) for _ in range(3)]
     assert [reply.status_code for reply in replies] == [503, 503, 201]
     assert replies[0].headers["Content-Type"] == "text/html; charset=utf-8"
     assert len(sandbox.dci.document()["jobs"]) == 1
-    assert sandbox.dci.mishaps.pending() == 1
+    assert mishaps(sandbox, "dci").pending() == 1
 
 
 def test_ids_are_the_same_in_every_sandbox():

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from cibeacon.sandbox.server import Sandbox
+from mishaps import mishaps
 
 CASES = sorted((Path(__file__).parent / "dx").glob("*.json"))
 SEED_CODES = {
@@ -121,8 +122,8 @@ def test_a_method_is_called_with_post_alone(method, sandbox, http):
 
 def test_what_goes_wrong_on_order_is_answered_or_lost_as_often_as_ordered(sandbox, http):
     url, body = f"{sandbox.url}/api/deployments.create", {"deployed_at": 1, "service": "a", "repository": "o/r"}
-    sandbox.dx.mishaps.fail("POST", "/deployments.create", 503)
-    sandbox.dx.mishaps.lose("POST", "/deployments.*")
+    mishaps(sandbox, "dx").fail("POST", "/deployments.create", 503)
+    mishaps(sandbox, "dx").lose("POST", "/deployments.*")
     assert http.post(url, json=body | {"reference_id": "failed"}).status_code == 503
     with pytest.raises(requests.ConnectionError):
         http.post(url, json=body | {"reference_id": "lost"})

@@ -15,6 +15,7 @@ import requests
 
 from cibeacon.sandbox.flow_account import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
 from cibeacon.sandbox.server import Sandbox
+from mishaps import mishaps
 
 CASES = sorted((Path(__file__).parent / "flow").glob("*.json"))
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "IB-Context": "airline"}
@@ -91,9 +92,9 @@ def test_the_ledger_tells_each_job_s_pipelines_and_each_request_without_the_toke
 
 def test_trouble_comes_on_order(sandbox, http):
     url = f"{sandbox.url}/api/v1/flow/pipeline"
-    sandbox.flow.mishaps.login("GET", "/flow/pipeline")
-    sandbox.flow.mishaps.fail("GET", "/flow/pipeline", 502)
-    sandbox.flow.mishaps.fail("GET", "/flow/pipeline", 200, body={"status": "error", "msg": "later"})
+    mishaps(sandbox, "flow").login("GET", "/flow/pipeline")
+    mishaps(sandbox, "flow").fail("GET", "/flow/pipeline", 502)
+    mishaps(sandbox, "flow").fail("GET", "/flow/pipeline", 200, body={"status": "error", "msg": "later"})
     replies = [http.get(url, headers=HEADERS) for _ in range(4)]
     assert [one.status_code for one in replies] == [200, 502, 200, 200]
     assert [one.headers["Content-Type"].partition(";")[0] for one in replies[:2]] == ["text/html"] * 2
@@ -101,7 +102,7 @@ def test_trouble_comes_on_order(sandbox, http):
 
 
 def test_a_lost_answer_has_set_the_pipelines(sandbox, http):
-    sandbox.flow.mishaps.lose("POST", "/jobs/pipelines")
+    mishaps(sandbox, "flow").lose("POST", "/jobs/pipelines")
     with pytest.raises(requests.ConnectionError):
         http.post(f"{sandbox.url}/api/v1/jobs/pipelines", json={"job_id": JOB, "pipeline_ids": [UDIT]}, headers=HEADERS)
     assert [one["id"] for one in sandbox.flow.document()["airline"]["jobs"][JOB]] == [UDIT]

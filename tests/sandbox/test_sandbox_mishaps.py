@@ -17,6 +17,7 @@ import requests
 from cibeacon.sandbox.dataops_account import API, DataOpsAccount, Project, Token
 from cibeacon.sandbox.server import Sandbox
 from elsewhere import Elsewhere
+from mishaps import mishaps
 
 NOON = 1_700_000_000.0
 OPEN = {"PRIVATE-TOKEN": "sandbox-private-api"}
@@ -34,7 +35,7 @@ def ask(sandbox):
 
 
 def test_a_lost_trigger_has_started_a_pipeline(sandbox, ask):
-    sandbox.dataops.mishaps.lose("POST", "/projects/*/trigger/pipeline")
+    mishaps(sandbox, "dataops").lose("POST", "/projects/*/trigger/pipeline")
     with pytest.raises(requests.ConnectionError):
         ask("POST", "/projects/830/trigger/pipeline", json=TRIGGER)
     assert list(sandbox.dataops.document()["pipelines"]) == ["74774"]
@@ -42,20 +43,20 @@ def test_a_lost_trigger_has_started_a_pipeline(sandbox, ask):
 
 
 def test_a_failure_does_nothing_as_often_as_ordered_in_html_or_json(sandbox, ask):
-    sandbox.dataops.mishaps.fail("*", "*", 503, times=2)
-    sandbox.dataops.mishaps.fail("POST", "*/trigger/pipeline", 500, body={"message": "500 Internal Server Error"})
+    mishaps(sandbox, "dataops").fail("*", "*", 503, times=2)
+    mishaps(sandbox, "dataops").fail("POST", "*/trigger/pipeline", 500, body={"message": "500 Internal Server Error"})
     replies = [ask("POST", "/projects/830/trigger/pipeline", json=TRIGGER) for _ in range(4)]
     assert [one.status_code for one in replies] == [503, 503, 500, 201]
     assert replies[0].headers["Content-Type"].startswith("text/html")
     assert replies[2].json() == {"message": "500 Internal Server Error"}
     assert len(sandbox.dataops.document()["pipelines"]) == 1
-    assert sandbox.dataops.mishaps.pending() == 0
+    assert mishaps(sandbox, "dataops").pending() == 0
 
 
 def test_a_rate_limit_tells_when_to_come_again_in_each_form(sandbox, ask):
-    sandbox.dataops.mishaps.limit("GET", PIPELINES, 7)
-    sandbox.dataops.mishaps.limit("GET", PIPELINES, 7, date=True)
-    sandbox.dataops.mishaps.limit("GET", PIPELINES, None, plain=True)
+    mishaps(sandbox, "dataops").limit("GET", PIPELINES, 7)
+    mishaps(sandbox, "dataops").limit("GET", PIPELINES, 7, date=True)
+    mishaps(sandbox, "dataops").limit("GET", PIPELINES, None, plain=True)
     seconds, date, plain, good = (ask("GET", PIPELINES) for _ in range(4))
     assert [one.status_code for one in (seconds, date, plain, good)] == [429, 429, 429, 200]
     assert (seconds.headers["Retry-After"], seconds.headers["RateLimit-Reset"]) == ("7", str(int(NOON) + 7))
@@ -66,8 +67,8 @@ def test_a_rate_limit_tells_when_to_come_again_in_each_form(sandbox, ask):
 
 def test_a_redirect_and_a_link_lead_to_another_host_that_remembers(sandbox, ask):
     with Elsewhere(b"stored log\n", "text/plain") as elsewhere:
-        sandbox.dataops.mishaps.redirect("GET", "*/trace", elsewhere.url)
-        sandbox.dataops.mishaps.link("GET", PIPELINES, elsewhere.url)
+        mishaps(sandbox, "dataops").redirect("GET", "*/trace", elsewhere.url)
+        mishaps(sandbox, "dataops").link("GET", PIPELINES, elsewhere.url)
         log = ask("GET", "/projects/830/jobs/47217/trace?byte=1", headers={"Range": "bytes=3-"})
         assert (log.text, log.url) == ("stored log\n", f"{elsewhere.url}/api/v4/projects/830/jobs/47217/trace?byte=1")
         assert ask("GET", PIPELINES, params={"per_page": 1}).links["next"]["url"].startswith(elsewhere.url)
@@ -79,7 +80,7 @@ def test_a_redirect_and_a_link_lead_to_another_host_that_remembers(sandbox, ask)
 
 def test_an_answer_may_be_cut_in_the_middle(sandbox, ask):
     whole = ask("GET", "/projects/830/jobs/47217/trace").content
-    sandbox.dataops.mishaps.cut("GET", "*/trace", 10)
+    mishaps(sandbox, "dataops").cut("GET", "*/trace", 10)
     reply = ask("GET", "/projects/830/jobs/47217/trace", stream=True)
     assert reply.headers["Content-Length"] == str(len(whole))
     heard = []
@@ -90,8 +91,8 @@ def test_an_answer_may_be_cut_in_the_middle(sandbox, ask):
 
 
 def test_orders_can_be_taken_back(sandbox, ask):
-    sandbox.dataops.mishaps.fail("*", "*", 500, times=9)
-    sandbox.dataops.mishaps.clear()
+    mishaps(sandbox, "dataops").fail("*", "*", 500, times=9)
+    mishaps(sandbox, "dataops").clear()
     assert ask("GET", PIPELINES).status_code == 200
 
 

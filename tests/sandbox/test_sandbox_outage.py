@@ -153,8 +153,8 @@ def test_a_slow_answer_is_the_right_one(sandbox, http):
 def test_chance_that_is_not_given_meets_about_the_part_that_was_ordered():
     outage = Outage(Random(7))
     outage.order("dx: 30% 503")
-    assert 240 < sum(outage.next("dx") is not None for _ in range(1000)) < 360
-    assert not any(outage.next(vendor) for vendor in VENDORS if vendor not in ("dx", "all"))
+    assert 240 < sum(outage.draw("dx") is not None for _ in range(1000)) < 360
+    assert not any(outage.draw(vendor) for vendor in VENDORS if vendor not in ("dx", "all"))
 
 
 @pytest.mark.parametrize("fault", ["100% 503", "100% lost", "50% 503, 50% lost", "100% 429"])

@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from cibeacon.sandbox.server import Sandbox
+from mishaps import mishaps
 
 
 def play(sandbox, name):
@@ -52,7 +53,7 @@ def test_a_story_is_seen_as_requests_like_any_others(sandbox):
 )
 def test_an_outage_that_was_ordered_stops_a_story(sandbox, order, error):
     more = {"status": 503, "body": {"ok": False, "error": "down"}} if order == "fail" else {}
-    getattr(sandbox.dx.mishaps, order)("POST", "/deployments.create", **more)
+    getattr(mishaps(sandbox, "dx"), order)("POST", "/deployments.create", **more)
     status, answer = play(sandbox, "commits")
     assert (status, answer["ok"], answer["error"]) == (409, False, error)
 

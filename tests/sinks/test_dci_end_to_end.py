@@ -20,6 +20,7 @@ from dci_talk import suite
 from faults import FaultServer, hangs
 from living import Living, outputs, records
 from log_grammar import kept
+from mishaps import mishaps
 from processes import cibeacon
 
 SHA, BEFORE = "a" * 40, "b" * 40
@@ -33,7 +34,7 @@ def sandbox():
     with Sandbox() as running:
         yield running
         assert running.faults == []
-        assert running.dci.mishaps.pending() == 0, "a mishap was ordered that never came"
+        assert mishaps(running, "dci").pending() == 0, "a mishap was ordered that never came"
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ class TestFailures:
     @pytest.mark.parametrize("status", [413, 500])
     def test_a_file_that_fails_stops_neither_the_others_nor_the_end(self, sandbox, github, checkout, status):
         cibeacon("report", environ=github(), cwd=checkout, stage="main")
-        sandbox.dci.mishaps.fail("POST", "/files", status, times=1 if status == 413 else 4)
+        mishaps(sandbox, "dci").fail("POST", "/files", status, times=1 if status == 413 else 4)
         environ = github(INPUT_JOB_STATUS="success", INPUT_DCI_FILES="*.log")
         ended = cibeacon("report", "--strict", environ=environ, cwd=checkout, stage="post")
         job = only(sandbox)
@@ -238,11 +239,11 @@ class TestFailures:
 
     def test_the_end_has_its_time_when_the_files_have_used_up_theirs(self, sandbox, github, checkout):
         cibeacon("report", environ=github(), cwd=checkout, stage="main")
-        sandbox.dci.mishaps.fail("GET", "/jobs/*/files", 503, times=1)
+        mishaps(sandbox, "dci").fail("GET", "/jobs/*/files", 503, times=1)
         environ = github(INPUT_JOB_STATUS="success", INPUT_DCI_UPLOAD_TIMEOUT="0.000001", INPUT_DCI_FILES="*.log")
         cibeacon("report", environ=environ, cwd=checkout, stage="post")
         assert states(only(sandbox)) == ["pre-run", "running", "success"]
-        sandbox.dci.mishaps.next("GET", "/jobs/x/files")
+        mishaps(sandbox, "dci").next("GET", "/jobs/x/files")
 
     def test_files_that_nobody_will_send_are_not_looked_for(self, sandbox, github, checkout):
         nothing = {"INPUT_DCI_FILES": "nothing/*.xml"}
@@ -322,18 +323,20 @@ class TestLosses:
     def test_a_lost_answer_does_nothing_twice(self, sandbox, github, checkout, method, path, stage, times):
         def order(now):
             if now == stage:
-                sandbox.dci.mishaps.lose(method, path, times)
+                mishaps(sandbox, "dci").lose(method, path, times)
 
         self.whole(github, checkout, order=order)
         self.assert_once(sandbox)
-        assert sandbox.dci.mishaps.pending() < times, "nothing was lost"
-        while sandbox.dci.mishaps.next(method, path) is not None:  # what was found was not said a second time
+        assert mishaps(sandbox, "dci").pending() < times, "nothing was lost"
+        while mishaps(sandbox, "dci").next(method, path) is not None:  # what was found was not said a second time
             pass
 
     @pytest.mark.parametrize("status", [500, 503])
     @pytest.mark.parametrize(("method", "path", "stage"), LOSSES)
     def test_an_answer_of_trouble_does_nothing_twice(self, sandbox, github, checkout, method, path, stage, status):
-        self.whole(github, checkout, order=lambda now: now == stage and sandbox.dci.mishaps.fail(method, path, status))
+        self.whole(
+            github, checkout, order=lambda now: now == stage and mishaps(sandbox, "dci").fail(method, path, status)
+        )
         self.assert_once(sandbox)
 
     @pytest.mark.parametrize(
@@ -347,13 +350,13 @@ class TestLosses:
 
         def order(now):
             if now == stage:
-                sandbox.dci.mishaps.lose(method, path, 1)
-                sandbox.dci.mishaps.fail("GET", "/jobs*", 503, 30)
+                mishaps(sandbox, "dci").lose(method, path, 1)
+                mishaps(sandbox, "dci").fail("GET", "/jobs*", 503, 30)
 
         self.whole(github, checkout, order=order)
-        while sandbox.dci.mishaps.next("GET", "/jobs") is not None:
+        while mishaps(sandbox, "dci").next("GET", "/jobs") is not None:
             pass
-        while sandbox.dci.mishaps.next(method, path) is not None:
+        while mishaps(sandbox, "dci").next(method, path) is not None:
             pass
         assert records(tmp_path / "run/cibeacon/spool"), "something has to wait"
         ended = cibeacon("replay", "--strict", environ=github(), cwd=checkout)
@@ -418,7 +421,7 @@ class TestLosses:
     def test_half_a_job_that_main_could_not_finish_is_finished_by_post(self, sandbox, github, checkout):
         def order(stage):
             if stage == "main":
-                sandbox.dci.mishaps.fail("POST", "/jobstates", 503, 4)
+                mishaps(sandbox, "dci").fail("POST", "/jobstates", 503, 4)
 
         self.whole(github, checkout, order=order)
         assert states(only(sandbox))[-1] == "success"

@@ -8,6 +8,7 @@ from cibeacon import __version__
 from cibeacon.sandbox.dci_account import TEAM, Component, DciAccount, Topic, id_of
 from cibeacon.sandbox.server import Sandbox
 from dci_place import SUITE, Place
+from mishaps import mishaps
 from processes import NOWHERE
 
 OTHER = SUITE.replace("name='a'", "name='c'")
@@ -20,7 +21,7 @@ def place(tmp_path):
     with Sandbox(token="token") as sandbox:
         yield Place(sandbox, tmp_path)
         assert not sandbox.faults
-        assert sandbox.dci.mishaps.pending() == 0, "a mishap was ordered that never came"
+        assert mishaps(sandbox, "dci").pending() == 0, "a mishap was ordered that never came"
 
 
 def outcomes(ended):
@@ -81,7 +82,7 @@ class TestFilesOfOneName:
         place.write("r.xml", SUITE)
         place.run("upload", "r.xml", ci=True)
         place.write("r.xml", OTHER)
-        place.sandbox.dci.mishaps.lose("POST", "/files")
+        mishaps(place.sandbox, "dci").lose("POST", "/files")
         assert place.run("upload", "r.xml", "--strict", ci=True).code == 0
         assert files(place) == {"r": SUITE, "r (2)": OTHER}
 
@@ -90,7 +91,7 @@ class TestFilesOfOneName:
         place.write("r.log", "one")
         place.run("upload", "r.log", ci=True)
         place.write("r.log", "two")
-        place.sandbox.dci.mishaps.fail("GET", "/files/*/content", 302)
+        mishaps(place.sandbox, "dci").fail("GET", "/files/*/content", 302)
         ended = place.run("upload", "r.log", "--strict", "--format=json", ci=True)
         assert (ended.code, outcomes(ended)) == (1, ["failed"])
         assert "--name" in ended.document["signals"][0]["reason"]
@@ -105,7 +106,7 @@ class TestJobsMadeTwice:
     @pytest.mark.parametrize("path", ["/jobs/schedule", "/jobs"])
     def test_files_and_the_end_go_to_the_job_that_runs_and_the_stray_is_ended(self, place, path):
         place.write("r.xml", SUITE)
-        place.sandbox.dci.mishaps.late("POST", path)
+        mishaps(place.sandbox, "dci").late("POST", path)
         named = ["--components", "compose"] if path == "/jobs" else []
         assert place.run("start", "--topic", "RHEL-8.2", *named, "--strict", ci=True).code == 0
         assert len(place.jobs()) == 2
@@ -117,7 +118,7 @@ class TestJobsMadeTwice:
         assert [len(job["files"]) for job in place.jobs() if job["id"] == real["id"]] == [1]
 
     def test_a_stage_that_knows_its_job_ends_the_stray_as_well(self, place):
-        place.sandbox.dci.mishaps.late("POST", "/jobs/schedule")
+        mishaps(place.sandbox, "dci").late("POST", "/jobs/schedule")
         settings = {"CIBEACON_DCI_TOPIC": "RHEL-8.2", "CIBEACON_SIGNALS": "dci"}
         main = place.report("main", **settings)
         assert main.code == 0
@@ -127,8 +128,8 @@ class TestJobsMadeTwice:
         assert self.states(place) == [["killed"], ["pre-run", "running", "success"]]
 
     def test_of_two_that_did_not_begin_the_older_one_counts(self, place):
-        place.sandbox.dci.mishaps.late("POST", "/jobs/schedule")
-        place.sandbox.dci.mishaps.fail("POST", "/jobstates", 400)
+        mishaps(place.sandbox, "dci").late("POST", "/jobs/schedule")
+        mishaps(place.sandbox, "dci").fail("POST", "/jobstates", 400)
         place.run("start", "--topic", "RHEL-8.2", ci=True)
         older, newer = sorted(place.jobs(), key=lambda job: job["created_at"])
         assert [older["status"], newer["status"]] == ["new", "new"]
@@ -137,7 +138,7 @@ class TestJobsMadeTwice:
         assert now == {older["id"]: "running", newer["id"]: "killed"}
 
     def test_a_stray_that_was_ended_is_not_gone_on_with(self, place):
-        place.sandbox.dci.mishaps.late("POST", "/jobs/schedule")
+        mishaps(place.sandbox, "dci").late("POST", "/jobs/schedule")
         place.run("start", "--topic", "RHEL-8.2", ci=True)
         place.run("finish", "cancelled", ci=True)
         place.write("a.log")
@@ -399,7 +400,7 @@ class TestSmallThings:
 
     def test_a_number_whose_answer_is_lost_is_told_once(self, place):
         place.run("start", "--topic", "RHEL-8.2", ci=True)
-        place.sandbox.dci.mishaps.lose("POST", "/jobs/*/kv")
+        mishaps(place.sandbox, "dci").lose("POST", "/jobs/*/kv")
         assert place.run("finish", "success", "--key-values", "coverage=80", "--strict", ci=True).code == 0
         assert place.only()["keys_values"] == {"coverage": 80}
 

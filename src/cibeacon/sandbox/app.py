@@ -60,9 +60,7 @@ def create_app(
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
     app.state.ledger, app.state.document, app.state.described = ledger, document, described
-    app.router.routes.extend(vendors)
-    app.include_router(router)
-    app.include_router(api_pages.router)
+    app.router.routes.extend((*vendors, *router.routes, *api_pages.router.routes))
     return app
 
 

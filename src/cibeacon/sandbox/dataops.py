@@ -16,32 +16,21 @@ the sandbox's clock. `advance` works in both.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 
-from cibeacon.sandbox import dataops_jobs, dataops_pipelines, dataops_schedules
-from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox import dataops_jobs, dataops_pipelines, dataops_schedules, vendor
 from cibeacon.sandbox.dataops_requests import JSONParameters, Refusal, refuse
 from cibeacon.sandbox.dataops_rows import document
 from cibeacon.sandbox.dataops_script import Log, Script
 from cibeacon.sandbox.dataops_state import DataOpsState
-from cibeacon.sandbox.mishaps import Mishaps
-from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v4"
 
 
 class DataOps(DataOpsState):
     """DataOps.live with a memory; safe to use from many threads."""
-
-    def __init__(self, account: DataOpsAccount, store: Store, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(account, store, clock)
-        self.mishaps = Mishaps()
 
     def script(self, file: str, script: Script) -> None:
         """What pipelines of that file do from now on; the file exists with it."""
@@ -82,11 +71,8 @@ class DataOps(DataOpsState):
 
 def create_app(dataops: DataOps) -> FastAPI:
     """DataOps.live's API as an app, which is mounted below `/api/v4`."""
-    app = FastAPI(title="DataOps.live", openapi_url=None, redirect_slashes=False)
+    routers = (dataops_pipelines.router, dataops_jobs.router, dataops_schedules.router)
+    app = vendor.create_app("DataOps.live", *routers, refuse=refuse, errors=(Refusal,))
     app.state.held = dataops
     app.add_middleware(JSONParameters)
-    for module in (dataops_pipelines, dataops_jobs, dataops_schedules):
-        app.include_router(module.router)
-    for kind in (HTTPException, RequestValidationError, Refusal):
-        app.add_exception_handler(kind, refuse)
     return app

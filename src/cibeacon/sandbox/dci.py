@@ -14,8 +14,6 @@ from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cibeacon.sandbox import dci_files, vendor
@@ -184,13 +182,9 @@ async def add_value(job_id: Id, body: models.KeyValue, ask: Ask) -> Response:
 
 def create_app(dci: Dci) -> FastAPI:
     """DCI as an app, which is mounted below `PREFIX`."""
-    app = FastAPI(title="DCI", openapi_url=None, redirect_slashes=False)
+    app = vendor.create_app("DCI", router, dci_files.router, refuse=models.refuse, errors=(Refusal,))
     app.state.dci = dci
-    for each in (router, dci_files.router):
-        app.include_router(each)
     app.add_middleware(_Front, clock=dci.clock)
-    for kind in (HTTPException, RequestValidationError, Refusal):
-        app.add_exception_handler(kind, models.refuse)
     return app
 
 

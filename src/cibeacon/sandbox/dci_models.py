@@ -17,8 +17,8 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cibeacon.sandbox.mishaps import error_page
 from cibeacon.sandbox.safe_json import JSONAnswer
+from cibeacon.sandbox.vendor import error_page
 
 MALFORMED = "Request malformed"
 SIMILAR = "We are unable to create this resource. A similar resource already exists."

@@ -14,7 +14,6 @@ from typing import Any
 
 from cibeacon.sandbox.dci_account import DciAccount, Row, Topic, id_of
 from cibeacon.sandbox.dci_models import FINAL, JobFields, Paging, Refusal, check_uuid
-from cibeacon.sandbox.mishaps import Mishaps
 from cibeacon.sandbox.store import Store
 
 _ROW = ("id", "created_at", "updated_at", "etag", "state")
@@ -33,10 +32,10 @@ _CAP = 200
 
 
 class Dci:
-    """DCI over an account and a store, whose lock is held by whoever changes it. A test orders trouble with `mishaps`."""
+    """DCI over an account and a store, whose lock is held by whoever changes it."""
 
     def __init__(self, account: DciAccount, clock: Callable[[], float], store: Store) -> None:
-        self.account, self.clock, self.store, self.mishaps = account, clock, store, Mishaps()
+        self.account, self.clock, self.store = account, clock, store
         table = store.table
         self._counts = table("dci counts")
         self.jobs, self.jobstates, self.values = table("dci jobs"), table("dci jobstates"), table("dci values")

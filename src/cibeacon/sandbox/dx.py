@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
+from cibeacon.sandbox import vendor
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.dx_models import (
     CODES,
@@ -32,9 +33,9 @@ from cibeacon.sandbox.dx_models import (
     require,
 )
 from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.mishaps import Mishaps
 from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
 
+PREFIX = "/api"
 INACTIVE = "inactive"
 """The token that plays a deactivated account."""
 _OTHER: Mapping[str, str] = {"commit_sha": "merge_commit_shas", "merge_commit_shas": "commit_sha"}
@@ -74,11 +75,10 @@ class Refused(BaseModel):
 
 
 class Dx:
-    """DX's methods over an account and a ledger. A test orders trouble with `mishaps`, on paths without `/api`."""
+    """DX's methods over an account and a ledger."""
 
     def __init__(self, account: Account, ledger: Ledger) -> None:
         self.account = account
-        self.mishaps = Mishaps()
         self._ledger = ledger
 
     def set_pull_services(self, call: PullServices) -> None:
@@ -220,11 +220,8 @@ async def sync_current(call: CurrentNotification, dx: _Dx) -> Ok:
 
 def create_app(dx: Dx) -> FastAPI:
     """DX's methods as an app, which is mounted below `/api`."""
-    app = FastAPI(title="DX", openapi_url=None, redirect_slashes=False)
+    app = vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal))
     app.state.dx = dx
-    app.include_router(router)
-    for kind in (HTTPException, RequestValidationError, PydanticCustomError, Refusal):
-        app.add_exception_handler(kind, _refuse)
     return app
 
 

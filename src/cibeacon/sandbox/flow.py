@@ -1,8 +1,7 @@
 """Knows how Instabase lists Flow pipelines and sets those of a job. Does not know sockets or any client.
 
 https://instabase.com/docs/apis/flow-pipeline/: the status is 200 for errors too, and the list calls `name` and `id` what
-the update calls `flowPipelineName` and `flowPipelineId`. A test orders trouble with `sandbox.flow.mishaps`, on paths
-without `/api/v1`, and reads what was set from `sandbox.flow.document()`.
+the update calls `flowPipelineName` and `flowPipelineId`.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
 
+from cibeacon.sandbox import vendor
 from cibeacon.sandbox.flow_account import Context, FlowAccount, FlowPipeline
-from cibeacon.sandbox.mishaps import Mishaps, login_page
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
 from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v1"
 LISTING, UPDATE = "/flow/pipeline", "/jobs/pipelines"
-PATHS = (PREFIX + LISTING, PREFIX + UPDATE)
 
 
 class FlowError(Exception):
@@ -48,7 +47,6 @@ class Flow:
 
     def __init__(self, account: FlowAccount, store: Store) -> None:
         self.account = account
-        self.mishaps = Mishaps()
         self._lock = store.lock
         self._jobs = store.table("flow_jobs")
         """By context and job: the ids of its pipelines."""
@@ -154,11 +152,8 @@ async def set_pipelines(call: Assignment, request: Request, flow: _Flow) -> dict
 
 def create_app(flow: Flow) -> FastAPI:
     """Instabase's two methods as an app, of whole paths."""
-    app = FastAPI(title="Instabase Flow", openapi_url=None, redirect_slashes=False)
+    app = vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError, Stranger))
     app.state.flow = flow
-    app.include_router(router)
-    for kind in (FlowError, Stranger, RequestValidationError, HTTPException):
-        app.add_exception_handler(kind, _refuse)
     return app
 
 
@@ -172,7 +167,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         is_job = any("pipeline_ids" not in each["loc"] for each in error.errors())
         return _envelope("Missing required parameter: job_id" if is_job else "pipeline_ids must be a list of strings")
     if account.stranger == "login":
-        return login_page()
+        return HTMLResponse("<form method=post>Password</form>\n")
     return _envelope("Invalid access token", 401 if account.stranger == "401" else 200)
 
 

@@ -7,39 +7,42 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cibeacon.sandbox.mishaps import Mishap, always, error_page, limit, lose
+from cibeacon.sandbox.listener import hang_up
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json, read_body
+from cibeacon.sandbox.vendor import Fault, error_page
 
 PATH = "/sandbox/faults"
 VENDORS = ("dx", "dci", "dataops", "flow", "all")
 _FAULT = re.compile(r"(\d{1,3})% *(?:([45]\d\d)|(lost)|slow (\d{1,3})s)", re.ASCII)
 _ALLOWED = (
-    "An order is a vendor (dx, dci, dataops, flow or all), a colon, and percents with their faults: a status from 400 to "
-    "599, lost, or slow with seconds, as in: dx: 30% 503, 10% lost, 5% slow 3s"
+    f"An order is a vendor ({', '.join(VENDORS[:-1])} or all), a colon, and percents with their faults: a status from 400 "
+    "to 599, lost, or slow with seconds, as in: dx: 30% 503, 10% lost, 5% slow 3s"
 )
+_BUSY = {"message": {"error": "This endpoint has been requested too many times. Try again later."}}
 
 
 class OrderError(ValueError):
     """An order that is none; its text says what would be one."""
 
 
-class Fault(NamedTuple):
-    """What happens to so many percent of a vendor's requests."""
+class Part(NamedTuple):
+    """What goes wrong with so many percent of a vendor's requests."""
 
     vendor: str
     percent: int
-    mishap: Mishap
+    fault: Fault
 
     def __str__(self) -> str:
-        return f"{self.percent}% {self.mishap.fault}"
+        return f"{self.percent}% {self.fault.name}"
 
 
 class Outage:
@@ -47,33 +50,40 @@ class Outage:
 
     def __init__(self, chance: Random) -> None:
         self._chance = chance
-        self._faults: tuple[Fault, ...] = ()
+        self._parts: tuple[Part, ...] = ()
+        self.planned: dict[str, Callable[[Scope], Fault | None]] = {}
+        """By vendor: what a test plans for a request, by its scope; chance decides where that is None."""
 
     def order(self, text: str) -> None:
         """Add the faults of an order. Raises OrderError, and changes nothing, where it is none."""
-        faults = (*self._faults, *_parse(text))
+        parts = (*self._parts, *_parse(text))
         for vendor in VENDORS:
-            if (total := sum(each.percent for each in faults if each.vendor in (vendor, "all"))) > 100:
+            if (total := sum(each.percent for each in parts if each.vendor in (vendor, "all"))) > 100:
                 raise OrderError(f"The faults of {vendor} would add up to {total}%: clear those in force first.")
-        self._faults = faults
+        self._parts = parts
 
     def clear(self) -> None:
         """Take every order back."""
-        self._faults = ()
+        self._parts = ()
 
     def document(self) -> dict[str, str]:
         """The faults in force by vendor, each as in an order: `{"dx": "30% 503, 10% lost"}`."""
-        of_vendor = {vendor: [str(each) for each in self._faults if each.vendor == vendor] for vendor in VENDORS}
-        return {vendor: ", ".join(faults) for vendor, faults in of_vendor.items() if faults}
+        of_vendor = {vendor: [str(each) for each in self._parts if each.vendor == vendor] for vendor in VENDORS}
+        return {vendor: ", ".join(parts) for vendor, parts in of_vendor.items() if parts}
 
-    def next(self, vendor: str) -> Mishap | None:
-        """What happens to the next request to a vendor; None when it goes well."""
-        faults = [each for each in self._faults if each.vendor in (vendor, "all")]
-        drawn = self._chance.random() * 100 if faults else 100.0
-        for fault in faults:
-            if drawn < fault.percent:
-                return fault.mishap
-            drawn -= fault.percent
+    def fault_of(self, vendor: str, scope: Scope) -> Fault | None:
+        """What goes wrong with a request to a vendor; None when it goes well."""
+        planned = self.planned[vendor](scope) if vendor in self.planned else None
+        return planned or self.draw(vendor)
+
+    def draw(self, vendor: str) -> Fault | None:
+        """What goes wrong with the next request to a vendor, by chance."""
+        parts = [each for each in self._parts if each.vendor in (vendor, "all")]
+        drawn = self._chance.random() * 100 if parts else 100.0
+        for part in parts:
+            if drawn < part.percent:
+                return part.fault
+            drawn -= part.percent
         return None
 
     async def answer(self, request: Request) -> Response:
@@ -89,27 +99,37 @@ class Outage:
         return JSONAnswer({"ok": True, "faults": self.document()})
 
 
-def _parse(text: str) -> list[Fault]:
-    vendor, _, parts = (part.strip() for part in text.partition(":"))
-    matches = [_FAULT.fullmatch(part.strip()) for part in parts.split(",")]
-    faults = [Fault(vendor, int(match[1]), _mishap(match)) for match in matches if match and 0 < int(match[1]) <= 100]
-    if vendor not in VENDORS or len(faults) < len(matches):
+def _parse(text: str) -> list[Part]:
+    vendor, _, orders = (part.strip() for part in text.partition(":"))
+    matches = [_FAULT.fullmatch(order.strip()) for order in orders.split(",")]
+    parts = [Part(vendor, int(match[1]), _fault(match)) for match in matches if match and 0 < int(match[1]) <= 100]
+    if vendor not in VENDORS or len(parts) < len(matches):
         raise OrderError(_ALLOWED)
-    return faults
+    return parts
 
 
-def _mishap(match: re.Match[str]) -> Mishap:
+def _fault(match: re.Match[str]) -> Fault:
     _percent, status, lost, seconds = match.groups()
     if lost:
-        return Mishap(around=lose, fault=lost)
+        return Fault(lost, around=lose)
     if seconds:
-        return Mishap(around=partial(_slow, int(seconds)), fault=f"slow {int(seconds)}s")
+        return Fault(f"slow {int(seconds)}s", around=partial(_slow, int(seconds)))
     if status == "429":
-        return Mishap(instead=limit, fault=status)
+        return Fault(status, JSONAnswer(_BUSY, 429, {"Retry-After": "5"}))
     try:
-        return Mishap(instead=always(error_page(int(status))), fault=status)
+        return Fault(status, error_page(int(status)))
     except ValueError:
         raise OrderError(f"{status} is no HTTP status. {_ALLOWED}") from None
+
+
+async def lose(app: ASGIApp, scope: Scope, receive: Receive, _send: Send) -> None:
+    """Carry out a request and hang up without an answer."""
+
+    async def ignore(_message: Message) -> None:
+        pass
+
+    await app(scope, receive, ignore)
+    await hang_up(scope, receive)
 
 
 async def _slow(seconds: int, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Route
 
 from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dci as dci_app
@@ -66,6 +66,7 @@ class Sandbox(Listener):
         spool: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] | None = None,
         chance: Random | None = None,
     ) -> None:
+        self.clock = clock
         self.outage = Outage(chance or Random())  # noqa: S311 - nothing is secret of it
         self._store = Store(db)
         self.ledger = Ledger(clock, self._store)
@@ -76,27 +77,20 @@ class Sandbox(Listener):
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self.dx = dx.Dx(account, self.ledger)
         self._conclusions = Conclusions(default_branch)
-        journal = Journal(self.ledger, clock, log, self.outage.next)
-        described = {
-            "/api": dx.create_app(self.dx),
-            dataops_app.PREFIX: dataops_app.create_app(self.dataops),
-            dci_app.PREFIX: dci_app.create_app(self.dci),
-            "": flow_app.create_app(self.flow),
-        }
-        instabase = Vendor(described[""], "flow", flow_app.PREFIX, self.flow.mishaps, journal, flow_app.verdict)
-        app = described[dataops_app.PREFIX]
-        dataops_vendor = Vendor(app, "dataops", dataops_app.PREFIX, self.dataops.mishaps, journal)
-        dci_vendor = Vendor(
-            described[dci_app.PREFIX], "dci", dci_app.PREFIX, self.dci.mishaps, journal, dci_app.verdict, streams=True
+        journal = Journal(self.ledger, log, self.outage.fault_of)
+        vendors = (
+            Vendor("flow", "", flow_app.create_app(self.flow), journal, flow_app.verdict),
+            Vendor("dataops", dataops_app.PREFIX, dataops_app.create_app(self.dataops), journal),
+            Vendor("dci", dci_app.PREFIX, dci_app.create_app(self.dci), journal, dci_app.verdict, streams=True),
+            Vendor("dx", dx.PREFIX, dx.create_app(self.dx), journal, dx.verdict),
         )
-        routes = [
+        """The first whose path it is answers."""
+        routes: list[BaseRoute] = [
             Route(FAULTS_PATH, self.outage.answer, methods=["GET", "POST", "DELETE"]),
             Route(STORY_PATH, Stories(token).play, methods=["POST"]),
-            *(Route(path, instabase) for path in flow_app.PATHS),
-            Mount(dataops_app.PREFIX, dataops_vendor),
-            Mount(dci_app.PREFIX, dci_vendor),
-            Mount("/api", Vendor(described["/api"], "dx", "/api", self.dx.mishaps, journal, dx.verdict)),
+            *(route for vendor in vendors for route in vendor.routes()),
         ]
+        described = {vendor.prefix: vendor.app for vendor in vendors}
         super().__init__(create_app(routes, described, self.ledger, self.document))
 
     def close(self) -> None:

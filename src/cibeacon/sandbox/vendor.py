@@ -1,35 +1,69 @@
-"""Knows what every vendor's app has in common: what goes wrong on order, and what is remembered of each request. Does not
-know any vendor's rules.
+"""Knows what every vendor's app has in common: how it refuses, what goes wrong with it, and what is remembered of each
+request. Does not know any vendor's rules.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeAlias
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.listener import hang_up
-from cibeacon.sandbox.mishaps import Mishap, Mishaps, ignore
 from cibeacon.sandbox.safe_json import LIMIT, parse_json
 
 Verdict: TypeAlias = Callable[[Response], tuple[str | None, str | None]]
 """The error code and the sentence of an answer; None and None where it is no refusal."""
 
 
+class Fault(NamedTuple):
+    """What goes wrong with one request."""
+
+    name: str | None = None
+    """What the ledger calls it."""
+    instead: ASGIApp | None = None
+    """Answers in place of the vendor."""
+    around: Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]] | None = None
+    """Stands between the client and the app, which answers and is in the ledger then."""
+
+
 class Journal(NamedTuple):
-    """Where requests are remembered: the ledger and who else hears of them; with the clock, and faults by vendor."""
+    """Where requests are remembered: the ledger and who else hears of them; with the fault of the next one, if any."""
 
     ledger: Ledger
-    clock: Callable[[], float]
     log: Callable[[Mapping[str, Any]], None] | None
-    next_fault: Callable[[str], Mishap | None]
+    next_fault: Callable[[str, Scope], Fault | None]
+
+
+def create_app(
+    title: str, *routers: APIRouter, refuse: ExceptionHandler, errors: tuple[type[Exception], ...]
+) -> FastAPI:
+    """A vendor's app, where `refuse` answers what FastAPI and the vendor's own `errors` say.
+
+    The routes are those of the routers themselves: to include them would make each anew, with the first request.
+    """
+    app = FastAPI(title=title, openapi_url=None, redirect_slashes=False)
+    for router in routers:
+        app.router.routes.extend(router.routes)
+    for error in (HTTPException, RequestValidationError, *errors):
+        app.add_exception_handler(error, refuse)
+    return app
+
+
+def error_page(status: int) -> Response:
+    """The page of a proxy that has no answer."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    page = f"<html>\n<head><title>{title}</title></head>\n<body><h1>{title}</h1></body>\n</html>\n"
+    return HTMLResponse(page, status)
 
 
 def verdict(response: Response) -> tuple[str | None, str | None]:
@@ -42,79 +76,70 @@ def verdict(response: Response) -> tuple[str | None, str | None]:
     return HTTPStatus(response.status_code).phrase, sentence
 
 
-def remember_json(request: Request) -> object:
-    """The JSON that was sent; None where it is none or was too large."""
-    return parse_json(request.state.body)
-
-
 class Vendor:
-    """A vendor's app, with what goes wrong before it and after it, and its requests in the journal. Bodies stream through.
+    """A vendor's app, with what goes wrong around it, and its requests in the journal.
 
     Args:
-        app: answers. What it puts into `request.state.remembered` is remembered in place of the body.
         name: the vendor's, as faults are ordered for it.
-        prefix: stands before every path, and not in the orders of `mishaps`.
-        mishaps: what goes wrong.
+        prefix: stands before every path; where it is empty, the app's own paths are whole, and it has no others.
+        app: answers. What it puts into `request.state.remembered` is remembered in place of the JSON that was sent.
         journal: where requests are remembered.
-        verdict: whether an answer is a refusal; of a long one it sees no body.
-        remembered: what is remembered of a request; its `state.body` is None where it was over `LIMIT`.
+        verdict: whether an answer is a refusal.
         streams: whether bodies over `LIMIT` reach the app; their first `LIMIT + 1` bytes do else.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
         name: str,
         prefix: str,
-        mishaps: Mishaps,
+        app: FastAPI,
         journal: Journal,
         verdict: Verdict = verdict,
-        remembered: Callable[[Request], object] = remember_json,
         *,
         streams: bool = False,
     ) -> None:
-        self._app, self._name, self._prefix, self._mishaps, self._journal = app, name, prefix, mishaps, journal
-        self._verdict, self._remembered, self._streams = verdict, remembered, streams
-        self._late: list[tuple[Scope, bytes]] = []
+        self.prefix, self.app = prefix, app
+        self._name, self._journal, self._verdict, self._streams = name, journal, verdict, streams
+
+    def routes(self) -> list[BaseRoute]:
+        """Where it answers."""
+        if self.prefix:
+            return [Mount(self.prefix, self)]
+        return [Route(path, self) for path in {route.path for route in self.app.routes if isinstance(route, Route)}]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hang up on it."""
-        path = scope["raw_path"].decode("latin-1").removeprefix(self._prefix).rstrip("/")
-        mishap = self._mishaps.next(scope["method"], path) or self._journal.next_fault(self._name) or Mishap()
-        if mishap.late:
-            self._late.append((scope, await Request(scope, receive).body()))
-            await hang_up(scope, receive)
-            return
-        app = partial(self._record, mishap)
-        await (partial(mishap.around, app) if mishap.around else app)(scope, receive, send)
-        for late in [each for each in self._late if _is_like(each[0], scope)]:
-            self._late.remove(late)
-            await self._record(Mishap(), late[0], _given(late[1]), ignore)
+        """Answer a request, or do what its fault does."""
+        fault = self._journal.next_fault(self._name, scope) or Fault()
+        answer = partial(self._answer, fault)
+        await (partial(fault.around, answer) if fault.around else answer)(scope, receive, send)
 
-    async def _record(self, mishap: Mishap, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        body = _Body(receive, streams=self._streams)
-        answer = _Answer(send)
+    async def _answer(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request. It is in the journal before the client has the answer, or, of a long one, more than a part."""
+        body, held, is_noted = _Body(receive, streams=self._streams), list[Message](), False
 
-        async def send_noted(message: Message) -> None:
-            if answer.holds(message):
-                return
-            if not answer.passed:
-                request.state.body = await body.rest()
-                self._note(request, answer.known(), mishap.fault)
-            await answer.release()
+        async def note_first(message: Message) -> None:
+            nonlocal is_noted
+            held.append(message)
+            if not is_noted:
+                content = b"".join(each.get("body", b"") for each in held)
+                is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+                if not is_last and len(content) <= LIMIT:
+                    return
+                self._note(scope, await body.rest(), Response(content, held[0]["status"]), fault.name)
+                is_noted = True
+            while held:
+                await send(held.pop(0))
 
-        app = mishap.instead(request, self._journal.clock()) if mishap.instead else self._app
-        await app(scope, body.receive, send_noted)
+        await (fault.instead or self.app)(scope, body.receive, note_first)
 
-    def _note(self, request: Request, answer: Response, fault: str | None) -> None:
-        error, message = self._verdict(answer)
-        state = request.scope["state"]
+    def _note(self, scope: Scope, sent: bytes | None, response: Response, fault: str | None) -> None:
+        error, message = self._verdict(response)
+        state = scope["state"]
         entry = self._journal.ledger.note(
-            method=request.method,
-            path=request.scope["raw_path"].decode("latin-1"),
-            body=state["remembered"] if "remembered" in state else self._remembered(request),
-            status=answer.status_code,
+            method=scope["method"],
+            path=scope["raw_path"].decode("latin-1"),
+            body=state["remembered"] if "remembered" in state else parse_json(sent),
+            status=response.status_code,
             error=error,
             message=message,
             **({"fault": fault} if fault else {}),
@@ -147,45 +172,3 @@ class _Body:
             if (await self.receive())["type"] == "http.disconnect":
                 raise ClientDisconnect
         return bytes(self._kept) if len(self._kept) <= LIMIT else None
-
-
-class _Answer:
-    """An answer on its way to the client: held until it is whole or long, so that it is noted before it is sent."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._held: list[Message] = []
-        self._size = 0
-        self.passed = False
-
-    def holds(self, message: Message) -> bool:
-        """Whether to wait for more after this message."""
-        self._held.append(message)
-        self._size += len(message.get("body", b""))
-        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        return not (is_last or self._size > LIMIT)
-
-    def known(self) -> Response:
-        """What is held as a response, whose body is empty where it is long."""
-        start, *pieces = self._held
-        content = b"".join(each.get("body", b"") for each in pieces) if self._size <= LIMIT else b""
-        response = Response(content, start["status"])
-        response.raw_headers = list(start["headers"])
-        return response
-
-    async def release(self) -> None:
-        """Send what is held."""
-        self.passed, held, self._held = True, self._held, []
-        for message in held:
-            await self._send(message)
-
-
-def _is_like(one: Scope, other: Scope) -> bool:
-    return (one["method"], one["raw_path"]) == (other["method"], other["raw_path"])
-
-
-def _given(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body}
-
-    return receive
