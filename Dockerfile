@@ -1,9 +1,8 @@
 # The image behind the GitHub action and the GitLab component: only what runs, out of Debian's packages.
 #
 # The base is where the files come from, and is not in the image. It is an argument so that the image can be built where
-# only a stand-in is at hand, or a pinned digest is asked for. /bin/sh and bash are there since GitLab's runner needs them. There is
-# no USER: GitHub's runner mounts files that only root may write; any other user may run it too. Nothing here needs
-# BuildKit.
+# only a stand-in is at hand, or a pinned digest is asked for. GitLab runs its scripts with sh, and bash. There is no USER:
+# GitHub's runner mounts files that only root may write; any other user may run it too. Nothing here needs BuildKit.
 ARG BASE_IMAGE=debian:trixie-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -36,14 +35,14 @@ COPY src /tmp/source/src
 # are is written down. They lose an import that only Windows needs. The sandbox is not in the image, as docs/sandbox.md
 # says: what it is made of is not.
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /tmp/wheel /tmp/source \
- && /opt/build/bin/pip --python /opt/cibeacon/bin/python install --no-cache-dir --no-compile --no-deps /tmp/wheel/*.whl \
- && cd /opt/cibeacon/lib/python3*/site-packages \
- && sed -i -e '1s/$/ -IS/' -e '/^import re$/d' -e '/re\.sub(/d' -e "s|^import sys\$|&\nsys.path.append('$PWD')|" \
+ && /opt/build/bin/pip --python /opt/cibeacon/bin/python install --no-cache-dir --no-compile --no-deps /tmp/wheel/*.whl
+RUN packages="$(echo /opt/cibeacon/lib/python3*/site-packages)" \
+ && sed -i -e '1s/$/ -IS/' -e '/^import re$/d' -e '/re\.sub(/d' -e "s|^import sys\$|&\nsys.path.append('$packages')|" \
     /opt/cibeacon/bin/cibeacon* \
- && rm -r cibeacon/sandbox cibeacon/demo \
- && /opt/cibeacon/bin/python -I -m compileall -q --invalidation-mode unchecked-hash cibeacon \
- && mkdir -p "/image/own$PWD" /image/own/opt/cibeacon/bin \
- && cp -a cibeacon cibeacon-*.dist-info "/image/own$PWD" \
+ && rm -rf "$packages/cibeacon/sandbox" "$packages/cibeacon/demo" \
+ && /opt/cibeacon/bin/python -I -m compileall -q --invalidation-mode unchecked-hash "$packages/cibeacon" \
+ && mkdir -p "/image/own$packages" /image/own/opt/cibeacon/bin \
+ && cp -a "$packages/cibeacon" "$packages"/cibeacon-*.dist-info "/image/own$packages" \
  && cp -a /opt/cibeacon/bin/cibeacon* /image/own/opt/cibeacon/bin/ \
  && find /image/own -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
