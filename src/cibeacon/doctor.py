@@ -105,7 +105,7 @@ def diagnose(
     parts: tuple[tuple[tuple[str, ...], Callable[[View], View]], ...] = (
         (("ci", "run", "git"), partial(_see_run, flags)),
         (("services",), partial(_see_map, flags)),
-        (("dx", "dci", "flow", "dataops", "forge"), _see_targets),
+        (tuple(PROBES), _see_targets),
         (("spool",), _see_spool),
         (("network",), partial(_ask_targets, chosen)),
     )

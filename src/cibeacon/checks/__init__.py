@@ -85,6 +85,10 @@ class Target(NamedTuple):
     """Whether a setting or the CI system shows that it is used."""
     url: str = ""
     url_source: str = ""
+    address: str = "the API's address"
+    """What holds its address: a setting, or in words."""
+    open: bool = False
+    """Whether it is asked without a credential."""
     lacks: str | None = None
     """What is missing before it can be asked, as a clause with the next step behind a colon."""
     secrets: tuple[Option, ...] = ()

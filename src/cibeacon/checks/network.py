@@ -98,7 +98,7 @@ def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
     if not is_json and response.status not in (401, 403, _BUSY):
         kind = response.content_type.partition(";")[0] or "no content type"
-        hint = f"A proxy or a login page is in between: check {_address(target)} and HTTPS_PROXY."
+        hint = f"A proxy or a login page is in between: check {target.address} and HTTPS_PROXY."
         return fail(f"{said} with {kind} instead of JSON", hint, target.url_source)
     return ok(f"{target.url} answers", source=target.url_source)
 
@@ -122,10 +122,6 @@ def too_slow(target: Target) -> Answer:
     """A system that takes longer than this check waits."""
     hint = "Look whether a firewall or a proxy drops the connection; a report waits longer."
     return warn(f"{target.url} did not answer in time", hint, target.url_source)
-
-
-def _address(target: Target) -> str:
-    return f"{target.name}_url" if target.name != "forge" else "the API's address"
 
 
 def _skew(date: str, now: float) -> float | None:

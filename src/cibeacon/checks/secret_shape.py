@@ -42,7 +42,8 @@ def shape(view: View, target: Target) -> Answer:
     """Whether the target's secrets look like secrets of theirs."""
     if not target.secrets:
         usable = target.wanted and not target.lacks
-        return ok("the token of the job is used") if usable else not_checked("there is no secret to look at")
+        used = "no credential is set, and none is sent" if target.open else "the token of the job is used"
+        return ok(used) if usable else not_checked("there is no secret to look at")
     sources = Sources({}, view.env.environ, {})
     for option in target.secrets:
         source, text = next((source, text) for source, text in sources.candidates(option) if text.strip())

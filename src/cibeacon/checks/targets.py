@@ -25,12 +25,15 @@ def read(settings: Settings, context: Context, environ: Mapping[str, str], deadl
 
 def _sink(name: str, settings: Settings) -> Target:
     requirements, title = settings.requirements(name), str(GROUPS[name].__doc__)
+    address = requirements.address or f"{name}_url"
     return Target(
         name=name,
         title=title,
         wanted=settings.given(*requirements.wanted_by, *requirements.required) or _is_named(name, settings),
         url=settings.endpoints[name].base_url,
-        url_source=settings.origins[f"{name}_url"].source,
+        url_source=settings.origins[address].source,
+        address=address,
+        open=settings.endpoints[name].open,
         lacks=None if _has_unusable_secret(name, settings) else unreachable(name, settings),
         secrets=_given_secrets(name, settings),
         faulty=_faulty(name, settings),
@@ -50,6 +53,7 @@ def _dataops(settings: Settings) -> Target:
         wanted=settings.given(*names),
         url=options.dataops_url,
         url_source=settings.origins["dataops_url"].source,
+        address="dataops_url",
         lacks=lacks if settings.given(*names) else "DataOps.live is not configured",
         secrets=_given_secrets("dataops", settings),
         issuers=("GitLab",),

@@ -152,6 +152,8 @@ def credential_headers(
     request: Request, endpoint: Endpoint, content: bytes | Watched | None, now: float
 ) -> Mapping[str, str]:
     """The headers that carry the credential of a request with this content. Raises `OSError` if a file cannot be read."""
+    if request.auth == "headers":
+        return endpoint.headers
     if request.auth != "dci":
         return {"Authorization": f"Bearer {endpoint.token}", **endpoint.headers}
     from cibeacon.http.dci_signature import sign  # loaded for DCI only

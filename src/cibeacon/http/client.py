@@ -121,7 +121,7 @@ class HttpClient:
 
         `repeated`: an attempt before may have arrived; so may those of which the response is `repeated` or `received`.
         """
-        if not self._allow_http and plain_http_refused(endpoint.base_url):
+        if not (self._allow_http or endpoint.open) and plain_http_refused(endpoint.base_url):
             advice = f"Use https for {endpoint.name}, or set allow_http if the network in between is yours."
             return Lost("plain http refused", advice, transient=False, received=False), 0
         last: Response | Lost = no_time_left(endpoint)

@@ -219,6 +219,29 @@ class Context(NamedTuple):
         }
 
 
+class RunFacts(NamedTuple):
+    """What every signal knows of its run, for a sink that shows signals as parts of it."""
+
+    reference: str
+    """Host, repository, run and attempt; empty where the CI system names no run."""
+    reported_at: int
+    """Unix seconds."""
+    pipeline: str
+    run_id: str | None = None
+    url: str | None = None
+    host: str | None = None
+    """The CI system."""
+    server: str | None = None
+    """The repository's host."""
+    repository: str | None = None
+    commit_sha: str | None = None
+    branch: str | None = None
+    tag: str | None = None
+    pr_number: int | None = None
+    traceparent: str | None = None
+    """What caused the run, as a valid trace context."""
+
+
 def _ends(push: Push | None) -> dict[str, Any] | None:
     """A push without its commits, of which there may be thousands."""
     return _without(push, "commits")

@@ -20,6 +20,8 @@ class Endpoint(NamedTuple):
     """What goes along with every request besides the credential."""
     certificate: str | None = None
     """Path of a client certificate with its key."""
+    open: bool = False
+    """True where the server asks for no credential, and none is set: plain http shows none."""
     certificate_setting: str = ""
     """The setting that names one, for a system that may ask for it."""
 

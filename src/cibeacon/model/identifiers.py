@@ -147,3 +147,14 @@ def _pattern(name: str) -> str | None:
     varying = next((index for index, folder in enumerate(folders) if re.search(r"[*{}]", folder)), len(folders))
     after = [folder for folder in folders[varying + 1 :] if not re.search(r"[*?{}\[\]]", folder)]
     return "/".join((*folders[:varying], _PLACEHOLDER, *after, ""))
+
+
+TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII)
+"""https://www.w3.org/TR/trace-context/#traceparent-header: version, trace, parent, flags, and what newer versions add."""
+
+
+def traceparent(given: str) -> str | None:
+    """A W3C trace context as it was given; None for what is none, which is not used: others may have set it."""
+    match = TRACEPARENT.fullmatch(given)
+    valid = match and match[2].strip("0") and match[3].strip("0") and (match[1] != "00" or not match[4])
+    return given if valid else None

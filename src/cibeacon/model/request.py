@@ -19,8 +19,8 @@ class Request(NamedTuple):
     """Path below the sink's base URL, starting with a slash; the query as it is sent."""
     body: Mapping[str, Any] | None = None
     """Sent as JSON; the key order is the order on the wire."""
-    auth: Literal["bearer", "dci"] = "bearer"
-    """How the client signs the request; it signs again at each attempt."""
+    auth: Literal["bearer", "dci", "headers"] = "bearer"
+    """How the client signs the request; it signs again at each attempt. `headers`: those of the endpoint are all."""
     headers: Mapping[str, str] | None = None
     """Further headers; never a credential."""
     file: Path | None = None
@@ -87,6 +87,12 @@ class SinkResult(NamedTuple):
 
 
 Exchange: TypeAlias = Generator[Request, Response, SinkResult]
+
+
+class Unneeded(str):
+    """Why a sink has no use for a signal that breaks no rule: it is skipped, not invalid."""
+
+    __slots__ = ()
 
 
 class SinkError(Exception):

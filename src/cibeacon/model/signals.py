@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
+from cibeacon.model.context import RunFacts
+
 NO_JOB = "no job"
 """The error of a file or a state whose job DCI does not have: it can be sent once the job is there."""
 _LONGEST = 255
@@ -36,6 +38,7 @@ class PullServices(NamedTuple):
     pr_number: int | None = None
     replace: bool | None = None
     """True: these are all the services; None: DX's default (add to what it has)."""
+    run: RunFacts | None = None
 
     @property
     def kind(self) -> str:
@@ -74,6 +77,7 @@ class Deployment(NamedTuple):
     source_name: str | None = None
     source_url: str | None = None
     metadata: Mapping[str, Any] | None = None
+    run: RunFacts | None = None
 
     @property
     def kind(self) -> str:
@@ -109,6 +113,7 @@ class PipelineRun(NamedTuple):
     email: str | None = None
     github_username: str | None = None
     gitlab_username: str | None = None
+    run: RunFacts | None = None
 
     @property
     def kind(self) -> str:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from cibeacon.model import ci_systems
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.model.identifiers import ENV, ENV_JOB, is_uuid
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.dx import Deploy, Dx, RunOptions
@@ -107,25 +106,18 @@ def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], reposito
     origins: dict[str, Origin] = {}
     problems: tuple[Problem, ...] = ()
     for name, group in GROUPS.items():
-        groups[name], origins_of_group, problems_of_group = resolve(group, name, sources)
+        values: Any
+        values, origins_of_group, problems_of_group = resolve(group, name, sources)
+        if complete := getattr(values, "completed", None):
+            values, more = complete(environ, origins_of_group)
+            problems_of_group += more
+        groups[name] = values
         origins |= origins_of_group
         problems += problems_of_group
     if not ci_systems.OWN_GITHUB_TOKEN.isdisjoint((*ci_systems.recognise(environ)[:1], groups["core"].host)):
         groups["forge"] = groups["forge"].for_own_server()
-    groups["dci"], job_problems = _with_job_of_environment(groups["dci"], environ)
-    problems += job_problems + _contradictions(groups["deploy"], origins)
+    problems += _contradictions(groups["deploy"], origins)
     return Settings(**groups, origins=origins, problems=problems)
-
-
-def _with_job_of_environment(dci: Dci, environ: Mapping[str, str]) -> tuple[Dci, tuple[Problem, ...]]:
-    """Reads the job's id from the variable that other tools fill as well, only where the setting asks for it."""
-    if dci.dci_job_id != ENV:
-        return dci, ()
-    job_id = environ.get(ENV_JOB, "").strip().lower()
-    if is_uuid(job_id):
-        return dci._replace(dci_job_id=job_id), ()
-    message = f"dci_job_id is {ENV}, and the variable {ENV_JOB} {'is no UUID' if job_id else 'is not set'}"
-    return dci._replace(dci_job_id=None), (Problem("dci", "dci_job_id", message),)
 
 
 def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Problem, ...]:
@@ -146,7 +138,9 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
     User names and passwords in URLs are secrets, too.
     """
     secrets = [environ[name] for name in ("CI_JOB_TOKEN", *_STORAGE_SECRETS) if environ.get(name, "").strip()]
-    options = (option for group in all_options().values() for option in group if option.name.endswith("_url"))
+    options = (
+        option for group in all_options().values() for option in group if option.name.endswith(("_url", "_endpoint"))
+    )
     urls = (*_URLS, *(name for option in options for name in option.variables))
     secrets += [part for name in urls if "@" in environ.get(name, "") for part in credentials(environ[name])]
     return tuple(dict.fromkeys((*own_secrets(environ), *secrets)))
@@ -154,20 +148,23 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def own_secret_variables() -> tuple[str, ...]:
     """The variables that hold secrets of ours alone: a forge's token is every tool's."""
-    secrets = [(name, option) for name, group in all_options().items() for option in group if option.secret]
+    secrets = [option for group in all_options().values() for option in group if option.secret]
     return tuple(
         variable
-        for group, option in secrets
+        for option in secrets
         for variable in option.variables
-        if group != "forge" or variable not in option.also
+        if not option.shared or variable not in option.also
     )
 
 
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that were given to us as settings: no other may be printed, not even as a mask."""
-    secrets = [option for group in all_options().values() for option in group if option.secret]
-    names = [name for option in secrets for name in option.variables]
-    return tuple(dict.fromkeys(environ[name] for name in names if environ.get(name, "").strip()))
+    options = [option for group in all_options().values() for option in group if option.secret]
+    given = [
+        (option, environ[name]) for option in options for name in option.variables if environ.get(name, "").strip()
+    ]
+    parts = [part for option, text in given if option.secrets for part in option.secrets(text)]
+    return tuple(dict.fromkeys((*(text for _, text in given), *parts)))
 
 
 _STORAGE_SECRETS = (

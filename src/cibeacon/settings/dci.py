@@ -1,12 +1,12 @@
 """The options of what is sent to DCI: the job, its files, and where DCI is. The names are those of DCI's own tools."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cibeacon import __version__
 from cibeacon.model import identifiers, parsers
 from cibeacon.model.endpoint import Endpoint
-from cibeacon.settings.options import Requirements, option
+from cibeacon.settings.options import Origin, Problem, Requirements, option
 
 PUBLIC = "https://api.distributed-ci.io"
 """The control server that everybody uses."""
@@ -126,3 +126,16 @@ class Dci(NamedTuple):
         """Where DCI is, and which remote CI signs. DCI shows the version of the client with the job."""
         headers = {"Client-Version": f"cibeacon_{__version__}"}
         return Endpoint(self.dci_url, self.dci_api_secret or "", client_id=self.dci_client_id or "", headers=headers)
+
+    def completed(self, environ: Mapping[str, str], origins: Mapping[str, Origin]) -> tuple[Self, tuple[Problem, ...]]:
+        """Reads the job's id from the variable that other tools fill as well, only where the setting asks for it."""
+        if self.dci_job_id != identifiers.ENV:
+            return self, ()
+        variable = identifiers.ENV_JOB
+        job_id = environ.get(variable, "").strip().lower()
+        if identifiers.is_uuid(job_id):
+            return self._replace(dci_job_id=job_id), ()
+        message = (
+            f"dci_job_id is {identifiers.ENV}, and the variable {variable} {'is no UUID' if job_id else 'is not set'}"
+        )
+        return self._replace(dci_job_id=None), (Problem("dci", "dci_job_id", message),)

@@ -188,6 +188,13 @@ class Change(NamedTuple):
     source_url: str | None = option(
         parsers.link, None, "Link to show with the run.", shown_default="the page of the run"
     )
+    traceparent: str | None = option(
+        identifiers.traceparent,
+        None,
+        "W3C trace context of what caused the run: what is sent by OTLP becomes a part of that trace. One that is not valid is "
+        "not used.",
+        also=("TRACEPARENT",),
+    )
 
 
 _OF_GITHUB = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")
@@ -202,6 +209,7 @@ class ForgeTokens(NamedTuple):
         None,
         "Token to ask GitHub which pull request a push merged. Needs contents: read and pull-requests: read.",
         secret=True,
+        shared=True,
         also=("GITHUB_TOKEN",),
         expression="${{ github.token }}",
     )
@@ -210,6 +218,7 @@ class ForgeTokens(NamedTuple):
         None,
         "Token with read_api to ask GitLab which merge request a push merged. Without it, the job token is used.",
         secret=True,
+        shared=True,
         also=("GITLAB_TOKEN",),
     )
     git_url: str | None = option(

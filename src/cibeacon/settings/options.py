@@ -42,6 +42,10 @@ class Option(NamedTuple):
     """The default in words, where the value itself would not explain it."""
     secret: bool = False
     """A secret has no flag and no GitLab input: process lists and merged YAML are public."""
+    secrets: Callable[[str], tuple[str, ...]] | None = None
+    """Where a secret has several parts: those that must not be shown alone, from a text that may be unusable."""
+    shared: bool = False
+    """True for a secret whose well-known variables are those of other tools as well: `exec --hide-token` leaves them."""
     flag: bool = False
     """True for a boolean that the command line spells `--name/--no-name`."""
     also: tuple[str, ...] = ()
@@ -110,6 +114,8 @@ class Requirements(NamedTuple):
     not_configured: str
     required: Mapping[str, str]
     """Each setting without which nothing can be sent, and what to do where it is missing."""
+    address: str = ""
+    """The setting that holds the address, where its name does not end in `_url`."""
 
 
 class Problem(NamedTuple):

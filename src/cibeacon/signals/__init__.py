@@ -111,5 +111,6 @@ def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str 
 
 def unencrypted(sink: str, settings: Settings) -> bool:
     """True when the sink's URL would carry a credential in the clear."""
-    url = settings.endpoints[sink].base_url
-    return bool(url and not settings.core.allow_http and plain_http_refused(url))
+    endpoint = settings.endpoints[sink]
+    allowed = settings.core.allow_http or endpoint.open
+    return bool(endpoint.base_url and not allowed and plain_http_refused(endpoint.base_url))

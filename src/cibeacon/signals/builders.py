@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from cibeacon.model import status_words
-from cibeacon.model.context import PullRequest
+from cibeacon.model.context import PullRequest, RunFacts
 from cibeacon.model.signals import Deployment, FlowAssignment, PipelineRun, PullServices, reference
 from cibeacon.signals import NotPlanned, PlanInput
 
@@ -27,6 +27,7 @@ def pull_services(plan_input: PlanInput, pull_request: PullRequest, services: tu
         repository=context.repository,
         pr_number=pull_request.number,
         replace=settings.dx.replace_services,
+        run=run_facts(plan_input),
     )
 
 
@@ -51,6 +52,7 @@ def deployment(plan_input: PlanInput, service: str, *, alone: bool) -> Deploymen
         source_name=deploy.source_name or plan_input.host_title,
         source_url=settings.change.source_url or context.run_url,
         metadata=deploy.metadata,
+        run=run_facts(plan_input),
     )
 
 
@@ -102,6 +104,7 @@ def pipeline_run(plan_input: PlanInput) -> PipelineRun:
         email=run.email or (context.email if run.send_email else None),
         github_username=run.github_username or (context.actor if context.host == "github" else None),
         gitlab_username=run.gitlab_username or (context.actor if context.host == "gitlab" else None),
+        run=run_facts(plan_input),
     )
 
 
@@ -181,6 +184,27 @@ def matrix_leg(plan_input: PlanInput) -> str:
         return ""
     canonical = json.dumps(matrix, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def run_facts(plan_input: PlanInput) -> RunFacts:
+    """What is known of the run. Without an id of its own it has no reference: another run would have the same."""
+    context, change = plan_input.context, plan_input.settings.change
+    is_known = plan_input.has_run_id and plan_input.has_repository
+    return RunFacts(
+        reference=run_reference(plan_input, by_job=False) if is_known else "",
+        reported_at=plan_input.now,
+        pipeline=pipeline_name(plan_input),
+        run_id=context.run_id if is_known else None,
+        url=context.run_url,
+        host=context.host,
+        server=context.server,
+        repository=context.repository,
+        commit_sha=context.commit_sha,
+        branch=context.branch,
+        tag=context.tag,
+        pr_number=context.pull_request.number if context.pull_request else None,
+        traceparent=change.traceparent,
+    )
 
 
 def run_reference(plan_input: PlanInput, *subject: str, by_job: bool) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from cibeacon.model.changes import Changes
 from cibeacon.model.report import Outcome
+from cibeacon.model.request import Unneeded
 from cibeacon.model.signals import Deployment, PipelineRun, Signal
 from cibeacon.settings import SIGNAL_KINDS, Settings
 from cibeacon.settings.general import wants
@@ -60,7 +61,7 @@ def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | No
     outcome = Outcome(
         kind=signal.kind,
         sink=sink,
-        status="invalid" if reason or fault else "skipped",
+        status="invalid" if reason or (fault and not isinstance(fault, Unneeded)) else "skipped",
         reason=reason or fault,
         subject=signal.subject,
         method=SINKS[sink].method(signal, form),

@@ -28,7 +28,10 @@ class Sink(Protocol):
     """The name in reports and outputs."""
 
     def faults(self, signal: Signal, /) -> str | None:
-        """The first of the vendor's rules that the signal breaks, as a sentence; None when it may be sent."""
+        """The first of the vendor's rules that the signal breaks, as a sentence; None when it may be sent.
+
+        An `Unneeded` says why the sink has no use for it.
+        """
         ...
 
     def method(self, signal: Signal, form: str, /) -> str:
