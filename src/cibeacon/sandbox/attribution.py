@@ -1,4 +1,5 @@
-"""Knows which merged pull requests DX would attribute to each deployment, in each of its four modes. Does not know HTTP.
+"""Knows what DX would conclude from what the ledger holds: which merged pull requests it would attribute to each deployment,
+in each of its four modes. Does not know HTTP.
 
 The rules: https://help.getdx.com/en/articles/7669458-deployments-api. A deployment takes the pull requests of its
 repository that are not deployed yet; one whose services are known (`setPullServices`) counts for those services alone.
@@ -7,11 +8,12 @@ What DX has not imported yet is not guessed: such a deployment waits.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
-from typing import NamedTuple
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self, TypeAlias
+
+Records: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 BY_REPOSITORY = "repository alone: every pull request of the default branch that was merged and not deployed"
 BY_COMMIT = "commit and repository: the pull request of the commit, and those before it that were not deployed"
@@ -30,8 +32,15 @@ class MergedPull(NamedTuple):
     base_ref: str
     merged_at: int
     shas: tuple[str, ...]
-    """The commits that it may be known by, in lower case: its merge commit first, then its head and its own."""
+    """The commits that it may be known by, in lower case: its merge commit, its head and its own."""
     github_pull_id: int | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """From the ledger's record."""
+        shas = (record.get("merge_commit_sha"), record.get("head_sha"), *record.get("commits", ()))
+        known = {name: value for name, value in record.items() if name in cls._fields}
+        return cls(shas=tuple(filter(None, shas)), **known)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -48,8 +57,13 @@ class Deployed(NamedTuple):
     deployed_at: int
     repository: str | None = None
     commit_sha: str | None = None
-    merge_commit_shas: tuple[str, ...] = ()
+    merge_commit_shas: Sequence[str] = ()
     integration_branch: str | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """From the ledger's record."""
+        return cls(**{name: value for name, value in record.items() if name in cls._fields})
 
 
 class Attribution(NamedTuple):
@@ -58,6 +72,52 @@ class Attribution(NamedTuple):
     mode: str
     pulls: tuple[MergedPull, ...] = ()
     waits: str | None = None
+
+
+def conclusions(
+    deployments: Records, pulls: Records, services: Mapping[str, Sequence[str]], default_branch: str
+) -> dict[str, Any]:
+    """The pull requests by `repository#number` (or GitHub's id), and the attributions by the deployment's reference.
+
+    A pull request: what is known of it, `imported`, its `services` (none where every service may claim it), and
+    `deployed_by`, the references of the deployments that brought it. An attribution: the `mode` in words, its
+    `pull_requests`, each with `key` and `lead_time` (seconds from the merge to the deployment), and why it `waits`.
+    """
+    merged = {key: MergedPull.of(record) for key, record in pulls.items()}
+    branches = {pull.repository: default_branch for pull in merged.values()}
+    branches |= {each["repository"]: each["default_branch"] for each in pulls.values() if "default_branch" in each}
+    attributed = attribute(map(Deployed.of, deployments.values()), merged.values(), services, branches)
+    attributions = {
+        reference: {
+            "mode": attributed[reference].mode,
+            "pull_requests": [
+                {"key": pull.keys[0], "lead_time": deployment["deployed_at"] - pull.merged_at}
+                for pull in attributed[reference].pulls
+            ],
+            "waits": attributed[reference].waits,
+        }
+        for reference, deployment in deployments.items()
+    }
+    deployed_by = defaultdict(list)
+    for reference in deployments:
+        for pull in attributed[reference].pulls:
+            deployed_by[pull].append(reference)
+    imported = {
+        key: {
+            **pulls[key],
+            "imported": True,
+            "services": sorted(_services(pull, services)),
+            "deployed_by": deployed_by[pull],
+        }
+        for key, pull in merged.items()
+    }
+    known = {key for pull in merged.values() for key in pull.keys}
+    others = {
+        key: {"imported": False, "services": list(names), "deployed_by": []}
+        for key, names in services.items()
+        if key not in known
+    }
+    return {"pull_requests": others | imported, "attributions": attributions}
 
 
 def attribute(
@@ -72,37 +132,34 @@ def attribute(
         services: of a pull request, by GitHub's id or by `repository#number`; none where every service may claim it.
         default_branches: by repository; `main` where it is not known.
     """
-    books = _Books(sorted(pulls, key=lambda pull: (pull.merged_at, pull.number)), services, default_branches)
+    books = _Books(sorted(pulls, key=_order), services, default_branches)
     in_order = sorted(deployments, key=lambda deployment: (deployment.deployed_at, deployment.reference_id))
     return {deployment.reference_id: books.enter(deployment) for deployment in in_order}
 
 
 class _Books:
-    """What is deployed so far, and what may still be."""
+    """What may still be deployed."""
 
     def __init__(
         self, pulls: Sequence[MergedPull], services: Mapping[str, Sequence[str]], default_branches: Mapping[str, str]
     ) -> None:
-        self._services = {pull: {name for key in pull.keys for name in services.get(key, ())} for pull in pulls}
+        self._services = {pull: _services(pull, services) for pull in pulls}
         self._default_branches = default_branches
         self._repositories = {pull.repository for pull in pulls}
-        self._by_sha = sorted((sha, pull.merged_at, pull) for pull in pulls for sha in pull.shas)
-        self._deployed: set[tuple[MergedPull, str | None]] = set()
-        self._open: defaultdict[tuple[str, str, str | None], deque[MergedPull]] = defaultdict(deque)
+        self._open: defaultdict[tuple[str, str, str | None], list[MergedPull]] = defaultdict(list)
         """By repository, branch and service (None: any) what is not deployed, the first to be merged first."""
+        self._by_sha: defaultdict[str, list[MergedPull]] = defaultdict(list)
+        """By the seven digits that a commit has at least."""
         self._integrated: dict[tuple[str | None, str], int] = {}
         """When the pull request of the deployment before was merged, by repository and service."""
         for pull in pulls:
             for service in self._services[pull] or (None,):
                 self._open[pull.repository, pull.base_ref, service].append(pull)
+            for digits in {sha[:7] for sha in pull.shas}:
+                self._by_sha[digits].append(pull)
 
     def enter(self, deployment: Deployed) -> Attribution:
-        """The attribution of the next deployment, whose pull requests then count as deployed."""
-        attribution = self._attribution(deployment)
-        self._deployed.update(self._entry(pull, deployment.service) for pull in attribution.pulls)
-        return attribution
-
-    def _attribution(self, deployment: Deployed) -> Attribution:
+        """The attribution of the next deployment, whose pull requests are not open any more."""
         if deployment.merge_commit_shas:
             return self._by_commits(deployment)
         if deployment.commit_sha is None:
@@ -111,63 +168,56 @@ class _Books:
         pull = self._of_commit(deployment.repository, deployment.commit_sha)
         if pull is None:
             return Attribution(mode, waits=COMMIT_NOT_IMPORTED)
-        if deployment.integration_branch:
-            return self._by_integration(deployment, pull, deployment.integration_branch)
-        return Attribution(mode, self._taken(deployment.service, pull.repository, pull.base_ref, pull.merged_at))
+        since = self._since(deployment, pull) if deployment.integration_branch else -1
+        base_ref = deployment.integration_branch or pull.base_ref
+        return Attribution(mode, self._take(deployment.service, pull.repository, base_ref, pull.merged_at, since))
 
     def _by_repository(self, deployment: Deployed) -> Attribution:
-        if deployment.repository is None or deployment.repository not in self._repositories:
+        repository = deployment.repository
+        if repository is None or repository not in self._repositories:
             return Attribution(BY_REPOSITORY, waits=REPOSITORY_NOT_IMPORTED)
-        branch = self._default_branches.get(deployment.repository, "main")
-        pulls = self._taken(deployment.service, deployment.repository, branch, deployment.deployed_at)
-        return Attribution(BY_REPOSITORY, pulls)
+        branch = self._default_branches.get(repository, "main")
+        return Attribution(
+            BY_REPOSITORY, self._take(deployment.service, repository, branch, deployment.deployed_at, -1)
+        )
 
     def _by_commits(self, deployment: Deployed) -> Attribution:
         pulls = [self._of_commit(deployment.repository, sha) for sha in deployment.merge_commit_shas]
-        counting = (pull for pull in pulls if pull and self._counts_for(pull, deployment.service))
-        return Attribution(BY_COMMITS, tuple(dict.fromkeys(counting)), COMMITS_NOT_IMPORTED if None in pulls else None)
+        counting = [pull for pull in dict.fromkeys(pulls) if pull and self._counts_for(pull, deployment.service)]
+        for pull in counting:
+            open_ones = self._open[pull.repository, pull.base_ref, deployment.service if self._services[pull] else None]
+            if pull in open_ones:
+                open_ones.remove(pull)
+        return Attribution(BY_COMMITS, tuple(counting), COMMITS_NOT_IMPORTED if None in pulls else None)
 
-    def _by_integration(self, deployment: Deployed, pull: MergedPull, branch: str) -> Attribution:
-        """The range ends with the pull request of the commit, and begins behind that of the deployment before."""
+    def _since(self, deployment: Deployed, pull: MergedPull) -> int:
+        """Where the range of an integration branch begins: behind the pull request of the deployment before."""
         subject = (deployment.repository, deployment.service)
         since, self._integrated[subject] = self._integrated.get(subject, -1), pull.merged_at
-        pulls = self._taken(deployment.service, pull.repository, branch, pull.merged_at, since)
-        return Attribution(BY_INTEGRATION, pulls)
+        return since
 
-    def _taken(
-        self, service: str, repository: str, base_ref: str, until: int, since: int = -1
-    ) -> tuple[MergedPull, ...]:
+    def _take(self, service: str, repository: str, base_ref: str, until: int, since: int) -> tuple[MergedPull, ...]:
         """What a service takes of a branch, merged behind `since` and by `until`, the first to be merged first."""
-        queues = (self._open[repository, base_ref, service], self._open[repository, base_ref, None])
-        pulls = [pull for queue in queues for pull in _next(queue, until, since)]
-        new = [pull for pull in pulls if self._entry(pull, service) not in self._deployed]
-        return tuple(sorted(new, key=lambda pull: (pull.merged_at, pull.number)))
+        taken = []
+        for open_ones in (self._open[repository, base_ref, service], self._open[repository, base_ref, None]):
+            first, end = (bisect_right(open_ones, time, key=lambda pull: pull.merged_at) for time in (since, until))
+            taken += open_ones[first:end]
+            del open_ones[first:end]
+        return tuple(sorted(taken, key=_order))
 
     def _of_commit(self, repository: str | None, sha: str) -> MergedPull | None:
         """The pull request of a commit, which may be named by its first digits; of several the first to be merged."""
         sha = sha.lower()
-        first = bisect_left(self._by_sha, (sha,))
-        known = takewhile(
-            lambda entry: entry[0].startswith(sha), map(self._by_sha.__getitem__, range(first, len(self._by_sha)))
-        )
-        matching = [(merged_at, pull) for _, merged_at, pull in known if repository in (None, pull.repository)]
-        return min(matching)[1] if matching else None
+        named = (pull for pull in self._by_sha[sha[:7]] if any(known.startswith(sha) for known in pull.shas))
+        return next((pull for pull in named if repository in (None, pull.repository)), None)
 
     def _counts_for(self, pull: MergedPull, service: str) -> bool:
         return not self._services[pull] or service in self._services[pull]
 
-    def _entry(self, pull: MergedPull, service: str) -> tuple[MergedPull, str | None]:
-        """A pull request is deployed by service where its services are known, else as a whole."""
-        return (pull, service if self._services[pull] else None)
+
+def _order(pull: MergedPull) -> tuple[int, int]:
+    return (pull.merged_at, pull.number)
 
 
-def _next(queue: deque[MergedPull], until: int, since: int) -> Iterator[MergedPull]:
-    """Takes from a queue what was merged by `until`; what is not behind `since` stays in it."""
-    early = []
-    while queue and queue[0].merged_at <= until:
-        pull = queue.popleft()
-        if pull.merged_at > since:
-            yield pull
-        else:
-            early.append(pull)
-    queue.extendleft(reversed(early))
+def _services(pull: MergedPull, services: Mapping[str, Sequence[str]]) -> set[str]:
+    return {name for key in pull.keys for name in services.get(key, ())}

@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable
-from email.utils import formatdate
 from threading import Thread
 from typing import Any, Self
 
 import uvicorn
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HOST = "127.0.0.1"
 _IDLE = 60
 """Seconds after which an idle connection is closed."""
+_HEADERS = [("server", "sandbox"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 
 
 class Listener:
@@ -60,23 +59,12 @@ class Listener:
         self.stop()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def send_complete(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(_with_headers(message) if message["type"] == "http.response.start" else message)
-
         try:
-            await self._app(scope, receive, send_complete)
+            await self._app(scope, receive, send)
         except ClientDisconnect:
             pass
         except Exception as error:
-            self.faults.append(error)
-            if not started:
-                headers = [(b"content-length", b"0"), (b"connection", b"close")]
-                await send({"type": "http.response.start", "status": 500, "headers": headers})
-                await send({"type": "http.response.body"})
+            self.faults.append(error)  # uvicorn answers 500 where nothing else was, and closes a half answer
 
 
 async def hang_up(scope: Scope, receive: Receive) -> None:
@@ -86,19 +74,6 @@ async def hang_up(scope: Scope, receive: Receive) -> None:
         pass
 
 
-def _with_headers(message: Message) -> Message:
-    """A response with the headers that every response has; those that the app sent come first."""
-    sent: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
-    given = {name.lower(): value for name, value in sent}
-    always = {
-        b"server": b"sandbox",
-        b"date": formatdate(usegmt=True).encode(),
-        b"cache-control": b"no-store",
-        b"x-content-type-options": b"nosniff",
-    }
-    return {**message, "headers": list((always | given).items())}
-
-
 class _Running:
     """A server from its construction until `stop`."""
 
@@ -106,7 +81,6 @@ class _Running:
         self._socket = socket.create_server((_HOST, port), backlog=128)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body of an answer are two writes
         self.port: int = self._socket.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
         config = uvicorn.Config(
             app,
             http=_Connection,
@@ -115,12 +89,14 @@ class _Running:
             interface="asgi3",
             proxy_headers=False,
             server_header=False,
-            date_header=False,
+            date_header=False,  # DCI's is another clock's
+            headers=_HEADERS,
             timeout_keep_alive=_IDLE,
             log_config=None,
             log_level=logging.CRITICAL,
             access_log=False,
         )
+        self._loop = asyncio.new_event_loop()
         self._server = _Server(config)
         self._thread = Thread(target=self._run, name="listener", daemon=True)
         self._thread.start()
@@ -144,6 +120,7 @@ class _Server(uvicorn.Server):
         self.stopping = asyncio.Event()
 
     async def main_loop(self) -> None:
+        await self.on_tick(0)
         await self.stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -157,23 +134,7 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """A connection that an app may hang up, and that answers a client which has finished sending, unlike uvicorn's own."""
+    """A connection that an app may hang up."""
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
-        super().__init__(config, server_state, {**app_state, "hang_up": self._hang_up}, _loop)
-        self._finished_sending = False
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        self._finished_sending = True
-        return self._is_answering()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._finished_sending and not self._is_answering():
-            self.transport.close()
-
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
-
-    def _hang_up(self) -> None:
-        self.transport.close()
+        super().__init__(config, server_state, {**app_state, "hang_up": lambda: self.transport.close()}, _loop)

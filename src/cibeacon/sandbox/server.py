@@ -16,7 +16,7 @@ from cibeacon.sandbox import dx
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
-from cibeacon.sandbox.conclusions import Conclusions
+from cibeacon.sandbox.attribution import conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dci_account import DciAccount
 from cibeacon.sandbox.dci_state import Dci
@@ -76,7 +76,6 @@ class Sandbox(Listener):
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
         account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
         self.dx = dx.Dx(account, self.ledger)
-        self._conclusions = Conclusions(default_branch)
         journal = Journal(self.ledger, log, self.outage.fault_of)
         vendors = (
             Vendor("flow", "", flow_app.create_app(self.flow), journal, flow_app.verdict),
@@ -103,4 +102,6 @@ class Sandbox(Listener):
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
-        return ledger | self._conclusions.of(ledger) | others | {"spool": spool, "faults": self.outage.document()}
+        known = (ledger["deployments"], ledger["pull_requests"], ledger["pull_services"])
+        concluded = conclusions(*known, self.dx.account.default_branch)
+        return ledger | concluded | others | {"spool": spool, "faults": self.outage.document()}
