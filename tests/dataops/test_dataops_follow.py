@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.sandbox.dataops_script import Log
-from driving import asked, drive, script, started
+from cibeacon.sandbox.dataops_account import Log
+from driving import asked, drive, revoke, script, started
 from mishaps import mishaps
 
 CASES = json.loads((Path(__file__).parent / "waits.json").read_text())
@@ -22,7 +22,7 @@ def arranged(sandbox, time, event):
     if "clear" in event:
         return mishaps(sandbox, "dataops").clear
     if "revoke" in event:
-        return lambda: dataops.revoke(event["revoke"])
+        return lambda: revoke(sandbox, event["revoke"])
     if "rewrite" in event:
         return lambda: dataops.rewrite(event["rewrite"], Log(event["log"].encode()))
     if "limit" in event:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from cibeacon.dataops.errors import ENDINGS
-from cibeacon.sandbox.dataops_script import Job, Script
+from cibeacon.sandbox.dataops_account import Job, Script
 from driving import API, asked, drive
 from faults import FaultServer, answers, response
 from log_grammar import commands

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from cibeacon.dataops.job_log import LONGEST_LINE, RESTART, LogPart, LogTail, SafeLines
 from cibeacon.runtime.safe_text import Redactor
-from cibeacon.sandbox.dataops_account import DataOpsAccount
-from cibeacon.sandbox.dataops_script import Job, Log, Script
+from cibeacon.sandbox.dataops_account import DataOpsAccount, Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
 from driving import API, drive
 from log_grammar import commands, sections

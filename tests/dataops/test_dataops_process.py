@@ -13,8 +13,7 @@ import sys
 import pytest
 from markdown_it import MarkdownIt
 
-from cibeacon.sandbox.dataops_account import DataOpsAccount
-from cibeacon.sandbox.dataops_script import Job, Script
+from cibeacon.sandbox.dataops_account import DataOpsAccount, Job, Script
 from cibeacon.sandbox.server import Sandbox
 from driving import asked, started
 from faults import FaultServer, hangs, in_turn, response

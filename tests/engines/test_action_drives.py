@@ -6,7 +6,7 @@ import containers
 import pytest
 from test_action import complaints, shown, written
 
-from cibeacon.sandbox.dataops_script import Job, Script
+from cibeacon.sandbox.dataops_account import Job, Script
 from cibeacon.sandbox.dci_account import REMOTECI, SECRET
 from dci_talk import suite
 from driving import API, TRIGGER

@@ -7,7 +7,7 @@ import json
 import pytest
 from test_component import PASSES, component, examples
 
-from cibeacon.sandbox.dataops_script import Job, Script
+from cibeacon.sandbox.dataops_account import Job, Script
 from cibeacon.sandbox.server import Sandbox
 from driving import API, TOKENS, TRIGGER
 

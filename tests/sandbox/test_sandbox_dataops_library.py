@@ -6,7 +6,7 @@ import gitlab
 import pytest
 import requests
 
-from cibeacon.sandbox.dataops_script import Job, Log, Script
+from cibeacon.sandbox.dataops_account import Job, Log, Script
 from elsewhere import Elsewhere
 from mishaps import mishaps
 
@@ -63,9 +63,7 @@ def test_a_log_streams(project, sandbox):
 
 def test_a_person_s_deeds(project, sandbox):
     sandbox.dataops.next(Script((Job("a", manual=True), Job("b", ends=("failed",)))))
-    line = project.pipelines.create(
-        {"ref": "main", "variables": [{"key": key, "value": value} for key, value in FILE.items()]}
-    )
+    line = project.trigger_pipeline("main", "sandbox-trigger-token", variables=FILE)
     jobs = {one.name: project.jobs.get(one.id, lazy=True) for one in line.jobs.list(get_all=True)}
     jobs["a"].play()
     sandbox.dataops.advance(5)

@@ -7,8 +7,7 @@ import tracemalloc
 import pytest
 import requests
 
-from cibeacon.sandbox.dataops_account import DataOpsAccount
-from cibeacon.sandbox.dataops_script import Job, Log, Script
+from cibeacon.sandbox.dataops_account import DataOpsAccount, Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
 
 NOON = 1_700_000_000.0
@@ -79,12 +78,12 @@ def test_a_range_gets_what_the_standard_says(asked, status, told, content, sandb
     assert (reply.status_code, reply.headers.get("Content-Range"), reply.content) == (status, told, content)
 
 
-def test_a_log_may_be_erased_and_written_anew(sandbox):
+def test_a_log_may_be_written_anew(sandbox):
     job = started(sandbox, Job("a", pending=0, running=0, log=CONTENT))
     sandbox.dataops.rewrite(job, Log(b"short\n"))
     assert trace(sandbox, job).content == b"short\n"
     assert trace(sandbox, job, 100).status_code == 416
-    sandbox.dataops.erase(job)
+    sandbox.dataops.rewrite(job, Log(b""))
     assert trace(sandbox, job).content == b""
 
 

@@ -6,12 +6,13 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cibeacon.cli import run
 from cibeacon.runtime.environment import Environment
-from cibeacon.sandbox.dataops_script import Job, Log, Script
+from cibeacon.sandbox.dataops_account import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
 
 NOON = 1_700_000_000.0
@@ -87,7 +88,7 @@ def drive(
 def script(told: Mapping[str, Any]) -> Script:
     """A script as a table writes it."""
     jobs = [_job(each) for each in told.get("jobs", ())]
-    return Script(jobs, statuses=told.get("statuses", ()), canceling=told.get("canceling", 0))
+    return Script(jobs, statuses=told.get("statuses", ()))
 
 
 def _job(told: Mapping[str, Any]) -> Job:
@@ -97,6 +98,13 @@ def _job(told: Mapping[str, Any]) -> Job:
     return Job(
         told["name"], child=child, log=Log(log["of"].encode(), log["size"]) if isinstance(log, dict) else log, **more
     )
+
+
+def revoke(sandbox: Sandbox, token: str) -> None:
+    """Makes a token worthless from now on."""
+    account = sandbox.dataops.account
+    tokens = [replace(each, state="revoked") if each.value == token else each for each in account.tokens]
+    sandbox.dataops.account = replace(account, tokens=tokens)
 
 
 def asked(sandbox: Sandbox, method: str, ending: str = "") -> int:

@@ -1,5 +1,4 @@
-"""Knows which token may do what, and what an admitted request may see: personal, project and group access tokens by scope and
-role, job tokens on a few routes, trigger tokens nowhere but at the trigger. Does not know what the routes do.
+"""Knows which token may do what, and what an admitted request may see. Does not know what the routes do.
 
 https://docs.gitlab.com/security/tokens/ and https://docs.gitlab.com/ci/jobs/ci_job_token/. On a route that does not take
 job tokens one counts for nothing, so that a private project is not found.
@@ -7,47 +6,32 @@ job tokens one counts for nothing, so that a private project is not found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, unquote, urlencode
 
-from fastapi import Depends, Request, Response, Security
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Depends, HTTPException, Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from cibeacon.sandbox.dataops_account import ROLES, Project, Token
-from cibeacon.sandbox.dataops_records import LiveJob, Pipeline, Schedule
-from cibeacon.sandbox.dataops_requests import Refusal, forbidden, missing
+from cibeacon.sandbox.dataops_records import LiveJob, Pipeline
+from cibeacon.sandbox.dataops_requests import forbidden, missing
 from cibeacon.sandbox.dataops_rows import Row, Rows
 from cibeacon.sandbox.dataops_state import DataOpsState
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 _MOST = 100
 """Most rows of a page."""
-_PRIVATE, _JOB = (
-    APIKeyHeader(name=name, scheme_name=name, auto_error=False) for name in ("PRIVATE-TOKEN", "JOB-TOKEN")
-)
-_BEARER = HTTPBearer(scheme_name="GitLab token", auto_error=False)
-_UNAUTHORIZED = {"message": "401 Unauthorized"}
+_UNAUTHORIZED = HTTPException(401, {"message": "401 Unauthorized"})
 _WORTHLESS = {
     "expired": "Token is expired. You can either do re-authorization or token refresh.",
     "revoked": "Token was revoked. You have to re-authorize from the user.",
 }
-
-
-class Turn(APIRoute):
-    """A route that has the state to itself."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, within a turn."""
-        handle = super().get_route_handler()
-
-        async def call(request: Request) -> Response:
-            with state_of(request).turn():
-                return await handle(request)
-
-        return call
+_PRIVATE, _JOB = (
+    APIKeyHeader(name=name, scheme_name=name, auto_error=False) for name in ("PRIVATE-TOKEN", "JOB-TOKEN")
+)
+_BEARER = HTTPBearer(scheme_name="GitLab token", auto_error=False)
 
 
 class Page(BaseModel):
@@ -62,9 +46,13 @@ class Visit(NamedTuple):
 
     request: Request
     state: DataOpsState
-    rows: Rows
     caller: Token
     project: Project
+
+    @property
+    def rows(self) -> Rows:
+        """How things are shown to who asks."""
+        return Rows(f"{self.request.url.scheme}://{self.request.url.netloc}", self.state)
 
     def pipeline(self, number: int) -> Pipeline:
         """The project's pipeline of that id. Raises 404."""
@@ -81,10 +69,10 @@ class Visit(NamedTuple):
                     return pipeline, job
         raise missing()
 
-    def schedule(self, number: int) -> Schedule:
-        """The project's schedule of that id. Raises 404."""
-        schedule = self.state.schedules.get(number)
-        if schedule is None or schedule.project_id != self.project.id:
+    def schedule(self, number: int) -> Row:
+        """The fields of the project's schedule of that id. Raises 404."""
+        schedule: Row | None = self.state.schedules.get(str(number))
+        if schedule is None or schedule["project_id"] != self.project.id:
             raise missing("Pipeline Schedule")
         return schedule
 
@@ -96,24 +84,20 @@ class Visit(NamedTuple):
         https://docs.gitlab.com/api/rest/#offset-based-pagination
         """
         size = min(query.per_page, _MOST)
-        start = (query.page - 1) * size
-        last = max(1, -(-len(items) // size))
+        start, last = (query.page - 1) * size, max(1, -(-len(items) // size))
         at = {"prev": query.page - 1 or None, "next": query.page + 1 if start + size < len(items) else None, "first": 1}
         headers = {"X-Page": query.page, "X-Per-Page": size, "X-Next-Page": at["next"], "X-Prev-Page": at["prev"]}
         if counted:
             at["last"] = last
             headers |= {"X-Total": len(items), "X-Total-Pages": last}
         asked = parse_qs(self.request.url.query, keep_blank_values=True)
-        kept = {name: values for name, values in asked.items() if not name.endswith("_token")}
         url = f"{self.rows.base}{self.request.scope['path']}"
-        links = [
-            f'<{url}?{urlencode(kept | {"page": page, "per_page": size}, doseq=True)}>; rel="{name}"'
-            for name, page in at.items()
-            if page
-        ]
+        pages = {
+            name: urlencode(asked | {"page": page, "per_page": size}, doseq=True) for name, page in at.items() if page
+        }
         texts = {name: "" if value is None else str(value) for name, value in headers.items()}
-        shown = [show(item) for item in items[start : start + size]]
-        return JSONAnswer(shown, headers=texts | {"Link": ", ".join(links)})
+        texts["Link"] = ", ".join(f'<{url}?{page}>; rel="{name}"' for name, page in pages.items())
+        return JSONAnswer([show(item) for item in items[start : start + size]], headers=texts)
 
 
 def state_of(request: Request) -> DataOpsState:
@@ -122,9 +106,15 @@ def state_of(request: Request) -> DataOpsState:
     return state
 
 
-def rows_of(request: Request) -> Rows:
-    """How it is shown to who asks."""
-    return Rows(f"{request.url.scheme}://{request.url.netloc}", state_of(request))
+async def _turn(request: Request) -> AsyncIterator[None]:
+    with state_of(request).turn():
+        yield
+
+
+def project_router() -> APIRouter:
+    """A router for the paths below a project, where each request has the state to itself."""
+    turn = Depends(_turn, scope="function")
+    return APIRouter(prefix="/projects/{project_id}", dependencies=[turn], default_response_class=JSONAnswer)
 
 
 async def _known(
@@ -137,23 +127,12 @@ async def _known(
     private = private or (bearer.credentials if bearer else None)
     if not private and not job:
         return None
-    shown, state = ("private", private) if private else ("job", job), state_of(request)
-    token = next((each for each in state.account.tokens if (each.kind, each.value) == shown), None)
+    shown = ("private", private) if private else ("job", job)
+    token = next((each for each in state_of(request).account.tokens if (each.kind, each.value) == shown), None)
     if token is None:
-        raise Refusal(401, _UNAUTHORIZED)
-    worth = "revoked" if token.value in state.revoked else token.state
-    if worth in _WORTHLESS:
-        raise Refusal(401, {"error": "invalid_token", "error_description": _WORTHLESS[worth]})
-    return token
-
-
-_Known: TypeAlias = Annotated[Token | None, Depends(_known)]
-
-
-async def _person(token: _Known) -> Token:
-    if token is None or token.kind == "job":
-        raise Refusal(401, _UNAUTHORIZED)
-    _require_scope(token, "api", "read_api")
+        raise _UNAUTHORIZED
+    if token.state in _WORTHLESS:
+        raise HTTPException(401, {"error": "invalid_token", "error_description": _WORTHLESS[token.state]})
     return token
 
 
@@ -162,30 +141,23 @@ def _admit(
 ) -> Any:
     """Admits who may. `nobody` is the status for a request without a token that counts."""
 
-    async def admit(request: Request, project_id: str, token: _Known) -> Visit:
+    async def admit(request: Request, project_id: str, token: Annotated[Token | None, Depends(_known)]) -> Visit:
         if token is None or (token.kind == "job" and not job):
-            raise missing("Project") if nobody == 404 else Refusal(401, _UNAUTHORIZED)
-        if token.kind == "private":
-            _require_scope(token, *scopes)
+            raise missing("Project") if nobody == 404 else _UNAUTHORIZED
+        if token.kind == "private" and not set(scopes) & set(token.scopes):
+            why = "The request requires higher privileges than provided by the access token."
+            body = {"error": "insufficient_scope", "error_description": why, "scope": " ".join(scopes)}
+            raise HTTPException(403, body)
         project = state_of(request).account.project(unquote(project_id))
         if project is None or not token.is_member(project):
             raise missing("Project")
         if token.kind == "private" and ROLES.index(token.role) < ROLES.index(role):
             raise forbidden()
-        return Visit(request, state_of(request), rows_of(request), token, project)
+        return Visit(request, state_of(request), token, project)
 
     return Depends(admit)
 
 
-def _require_scope(token: Token, *scopes: str) -> None:
-    if not set(scopes) & set(token.scopes):
-        why = "The request requires higher privileges than provided by the access token."
-        body = {"error": "insufficient_scope", "error_description": why, "scope": " ".join(scopes)}
-        raise Refusal(403, body)
-
-
-Person: TypeAlias = Annotated[Token, Depends(_person)]
-Guest: TypeAlias = Annotated[Visit, _admit("guest", nobody=404)]
 Viewer: TypeAlias = Annotated[Visit, _admit(nobody=404)]
 ViewerOrJob: TypeAlias = Annotated[Visit, _admit(nobody=404, job=True)]
 Reader: TypeAlias = Annotated[Visit, _admit()]

@@ -1,19 +1,119 @@
-"""Knows what the imaginary DataOps.live holds before the first request: projects, tokens, old pipelines. Does not know what
-was started since.
+"""Knows what the imaginary DataOps.live holds before the first request, and what pipelines will do. Does not know what has
+happened since.
 
-The projects' ids and those of the first pipelines and jobs are the examples of
-https://docs.dataops.live/docs/api-docs/rest-api-resources/.
+The first ids are the examples of https://docs.dataops.live/docs/api-docs/rest-api-resources/; the words of states:
+https://docs.gitlab.com/api/pipelines/ and https://docs.gitlab.com/api/jobs/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
-from cibeacon.sandbox.dataops_script import EXAMPLES, Job, Script
+from pydantic import Base64Bytes
 
 ROLES = ("guest", "reporter", "developer", "maintainer")
 MAIN_SHA = "b489ddde5b1b1a4a1e5b1e3d0c9f8a7b6c5d4e3f"
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log: `content` over and over until there are `size` bytes of it; once when no size is given."""
+
+    content: Base64Bytes = field(repr=False)
+    size: int = -1
+
+    def __len__(self) -> int:
+        return len(self.content) if self.size < 0 else self.size
+
+    def pieces(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` up to `end`; never more than some hundred kilobytes at once."""
+        unit = len(self.content)
+        block = self.content * (_PIECE // unit + 1) if unit else b""
+        while start < end:
+            piece = block[start % unit :][: end - start]
+            yield piece
+            start += len(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job, or with `child` a trigger job that starts another pipeline (a bridge). Times are steps; None is for ever.
+
+    `ends` holds the end of each attempt (success, failed, canceled, skipped), the last one that of all later ones too;
+    `retries` is how often the server itself tries again. A `manual` job waits for `play`, and the pipeline with it,
+    unless it may fail. With `depend` the bridge ends as the child does, else when the child was made.
+    """
+
+    name: str
+    _: KW_ONLY
+    stage: str = "test"
+    ends: Sequence[str] = ("success",)
+    pending: int | None = 1
+    running: int | None = 2
+    manual: bool = False
+    allow_failure: bool = False
+    retries: int = 0
+    failure_reason: str = "script_failure"
+    log: Log | str | None = None
+    child: Script | None = None
+    depend: bool = True
+
+    def end(self, attempt: int) -> str:
+        """How an attempt ends, counted from 0."""
+        return self.ends[min(attempt, len(self.ends) - 1)]
+
+    def log_of(self, attempt: int) -> Log:
+        """What an attempt logs."""
+        text = _runner_log(self.name, self.end(attempt)) if self.log is None else self.log
+        return text if isinstance(text, Log) else Log(text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A pipeline. Its stages follow each other as the jobs name them first; one that fails skips the later ones.
+
+    Its status follows from its jobs', unless `statuses` gives it: one a step, and the last stays.
+    """
+
+    jobs: Sequence[Job] = ()
+    _: KW_ONLY
+    statuses: Sequence[str] = ()
+
+
+def _runner_log(name: str, end: str) -> str:
+    """A log as a runner writes it: sections, colours, carriage returns, and an end."""
+    last = "\x1b[32;1mJob succeeded\x1b[0;m" if end == "success" else "\x1b[31;1mERROR: Job failed: exit code 1\x1b[0;m"
+    return (
+        "\x1b[0KRunning with gitlab-runner 17.5.3\x1b[0;m\n"
+        "section_start:1700000000:step_script\r\x1b[0K\x1b[36;1mExecuting the script\x1b[0;m\n"
+        f"\x1b[32;1m$ dataops run {name}\x1b[0;m\n"
+        f"loading 25 %\rloading 50 %\rloading 75 %\rloaded 1 204 rows – {name}\n"
+        f"section_end:1700000009:step_script\r\x1b[0K{last}\n"
+    )
+
+
+_BUILD = Job("Build all Models", stage="Data Transformation", running=3)
+_WELL = (
+    Job("Load Secrets", stage="Pipeline Initialisation", pending=2, running=1),
+    Job("Ingest Flights", stage="Batch Ingestion", running=3),
+    Job("Ingest Airports", stage="Batch Ingestion", running=2),
+)
+_DOWNSTREAM = Job("Downstream", stage="Trigger", child=Script((Job("Test all Models", ends=("failed",)),)))
+_WARNED = Job("Check Freshness", stage="Tests", ends=("failed",), allow_failure=True)
+_MANUAL = (Job("Approve", stage="Approval", manual=True), Job("Publish", stage="Publish"))
+EXAMPLES: Mapping[str, Script] = {
+    "full-ci.yml": Script((*_WELL, _BUILD)),
+    "new-ci.yml": Script((*_WELL, Job("Build all Models", stage="Data Transformation", ends=("failed", "success")))),
+    "other-pipelines/pipe1-ci.yml": Script((_WELL[0], _DOWNSTREAM)),
+    "warnings-ci.yml": Script((*_WELL, _BUILD, _WARNED)),
+    "manual-ci.yml": Script((*_WELL[:2], *_MANUAL)),
+    "stuck-ci.yml": Script((Job("Waits for a runner", pending=None),)),
+    "canceled-ci.yml": Script((Job("Ingest Flights", ends=("canceled",)),)),
+    "skipped-ci.yml": Script(statuses=("skipped",)),
+}
+"""By pipeline file: the three that the API's documentation names, and one for every other way to end, or not to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +138,6 @@ class Token:
 
 
 API = Token(value="sandbox-private-api", kind="private")
-"""A developer's, who is also the owner of the trigger token."""
 READ = Token(value="sandbox-private-read", kind="private", user="reader", scopes=("read_api",), role="reporter")
 JOB = Token(value="sandbox-job-token", kind="job")
 TRIGGER = Token(value="sandbox-trigger-token", kind="trigger", projects=(830,))
@@ -51,7 +150,6 @@ class Old:
     id: int
     job_id: int
     status: str = "success"
-    ref: str = "main"
     source: str = "schedule"
     days: float = 1.0
 
@@ -75,26 +173,23 @@ class Project:
 
 def example_projects() -> tuple[Project, ...]:
     """The two documented ones: 830 with the documented pipelines, 49187 with three pages of old ones."""
-    failed = Old(id=74773, job_id=4325421, status="failed", source="web", days=1.0)
-    flights = Project(id=830, path="airline/flights", old=(Old(id=1451, job_id=47217, days=400.0), failed))
+    known = Old(id=1451, job_id=47217, days=400.0), Old(id=74773, job_id=4325421, status="failed", source="web")
     many = tuple(Old(id=50000 + number, job_id=60000 + number, days=90.0 - number) for number in range(45))
-    return flights, Project(id=49187, path="airline/airports", old=many)
+    return Project(id=830, path="airline/flights", old=known), Project(id=49187, path="airline/airports", old=many)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOpsAccount:
     """What DataOps.live knows already. The first project and the first token of each kind are those that it prints.
 
-    Pipeline files that are not among `scripts` do not exist. On plain GitLab a pipeline may do without
-    `_PIPELINE_FILE_NAME`, and does what `otherwise` says. `ranges` is what a log's `Range` gets: `ignored` (200, whole),
-    `archived` (206 and 416 once the job is over, as GitLab does) or `honoured` (always). A step lasts `step_seconds` by
-    the sandbox's clock; None when it lasts until the pipeline is asked for.
+    Pipeline files that are not among `scripts` do not exist, except on plain GitLab. `ranges` is what a log's `Range`
+    gets: `ignored` (200, whole), `archived` (206 and 416 once the job is over, as GitLab does) or `honoured` (always). A
+    step lasts `step_seconds` by the sandbox's clock; None when it lasts until the pipeline is asked for.
     """
 
     projects: Sequence[Project] = field(default_factory=example_projects)
     tokens: Sequence[Token] = (API, READ, JOB, TRIGGER)
     scripts: Mapping[str, Script] = field(default_factory=lambda: dict(EXAMPLES))
-    otherwise: Script = field(default_factory=lambda: Script((Job("build", stage="build"), Job("test"))))
     plain_gitlab: bool = False
     ranges: str = "archived"
     step_seconds: float | None = None

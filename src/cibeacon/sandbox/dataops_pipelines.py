@@ -1,32 +1,43 @@
-"""Knows how DataOps.live starts, lists, cancels and retries pipelines, and what it says of their project. Does not know jobs
-or schedules.
+"""Knows how DataOps.live starts, lists, cancels and retries pipelines and jobs, and hands out logs. Does not know schedules.
 
-https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/. On DataOps the variable
-`_PIPELINE_FILE_NAME` says which file makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
+https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/. On
+DataOps a variable says which file makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import Header, HTTPException, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
+from starlette.responses import StreamingResponse
 
-from cibeacon.sandbox.dataops_access import Developer, Guest, Page, Person, Turn, Viewer, Visit, rows_of, state_of
-from cibeacon.sandbox.dataops_account import ROLES
-from cibeacon.sandbox.dataops_records import OVER, Pipeline
-from cibeacon.sandbox.dataops_requests import Refusal, forbidden, invalid, missing
+from cibeacon.sandbox.dataops_access import (
+    Developer,
+    Page,
+    Reader,
+    ReaderOrJob,
+    Viewer,
+    ViewerOrJob,
+    Visit,
+    project_router,
+    state_of,
+)
+from cibeacon.sandbox.dataops_account import Job, Script
+from cibeacon.sandbox.dataops_records import OVER, LiveJob, Pipeline
+from cibeacon.sandbox.dataops_requests import forbidden, invalid, missing
 from cibeacon.sandbox.dataops_rows import Row, variables
-from cibeacon.sandbox.dataops_script import Script
 from cibeacon.sandbox.dataops_state import DataOpsState
-from cibeacon.sandbox.safe_json import JSONAnswer
 
 FILE = "_PIPELINE_FILE_NAME"
-PROJECT = "/projects/{project_id}"
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 Text = Annotated[str, Field(min_length=1)]
+Moment = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))]
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 Status = Literal[
     "created", "waiting_for_resource", "preparing", "pending", "running", "success", "failed", "canceled", "skipped",
     "manual", "scheduled", "canceling", "waiting_for_callback",
@@ -36,8 +47,7 @@ Source = Literal[
     "external_pull_request_event", "parent_pipeline", "ondemand_dast_scan", "ondemand_dast_validation",
 ]  # fmt: skip
 
-router = APIRouter(route_class=Turn, default_response_class=JSONAnswer)
-"""Made once: a route takes longer to make than a sandbox."""
+router = project_router()
 
 
 class TriggerCall(BaseModel):
@@ -46,20 +56,6 @@ class TriggerCall(BaseModel):
     ref: Text
     token: str
     variables: dict[str, Any] = {}
-
-
-class Variable(BaseModel):
-    """A variable of a pipeline."""
-
-    key: str
-    value: str
-
-
-class PipelineCall(BaseModel):
-    """What starts a pipeline with an access token."""
-
-    ref: Text
-    variables: list[Variable] = []
 
 
 class PipelineFilters(Page):
@@ -71,33 +67,52 @@ class PipelineFilters(Page):
     ref: str | None = None
     sha: str | None = None
     username: str | None = None
-    updated_after: datetime | None = None
-    updated_before: datetime | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
+    updated_after: Moment = _FIRST
+    updated_before: Moment = _LAST
+    created_after: Moment = _FIRST
+    created_before: Moment = _LAST
     order_by: Literal["id", "status", "ref", "updated_at", "user_id"] = "id"
     sort: Literal["asc", "desc"] = "desc"
 
     def match(self, pipeline: Pipeline) -> bool:
         """Whether a pipeline is wanted."""
+        names = {"status": "status", "source": "source", "ref": "ref", "sha": "sha", "username": "user"}
         statuses = OVER if self.scope == "finished" else (self.scope,)
-        same = [(name, getattr(pipeline, name)) for name in ("status", "source", "ref", "sha")]
         return (
-            all(getattr(self, name) in (None, value) for name, value in [*same, ("username", pipeline.user)])
+            all(getattr(self, name) in (None, getattr(pipeline, field)) for name, field in names.items())
             and (pipeline.source != "parent_pipeline" or self.source is not None)
             and (pipeline.status in statuses or self.scope in (None, "tags" if pipeline.tag else "branches"))
-            and _is_within(pipeline.created_at, self.created_after, self.created_before)
-            and _is_within(pipeline.updated_at, self.updated_after, self.updated_before)
+            and self.created_after <= datetime.fromtimestamp(pipeline.created_at, UTC) <= self.created_before
+            and self.updated_after <= datetime.fromtimestamp(pipeline.updated_at, UTC) <= self.updated_before
         )
 
 
-def _is_within(seconds: float, after: datetime | None, before: datetime | None) -> bool:
-    at = datetime.fromtimestamp(seconds, UTC)
-    bounds = [each if each is None or each.tzinfo else each.replace(tzinfo=UTC) for each in (after, before)]
-    return (bounds[0] is None or at >= bounds[0]) and (bounds[1] is None or at <= bounds[1])
+class JobFilters(Page):
+    """Which jobs are listed."""
+
+    scope: Sequence[Status] = ()
+    include_retried: bool = False
+
+    def select(self, pipelines: Iterable[Pipeline], *, bridges: bool = False) -> list[LiveJob]:
+        """The jobs or bridges that are wanted, newest first."""
+        jobs = [job for each in pipelines for job in (each.jobs if self.include_retried else each.latest())]
+        wanted = [
+            job for job in jobs if bool(job.spec.child) == bridges and job.status in (self.scope or (job.status,))
+        ]
+        return sorted(wanted, key=lambda job: -job.id)
 
 
-@router.post(f"{PROJECT}/trigger/pipeline", status_code=201)
+_Pipelines = Annotated[PipelineFilters, Query()]
+_Jobs = Annotated[JobFilters, Query()]
+
+
+@router.get("")
+async def show_project(visit: Viewer) -> Row:
+    """Show a project."""
+    return visit.rows.project(visit.project)
+
+
+@router.post("/trigger/pipeline", status_code=201)
 async def trigger(
     call: TriggerCall, request: Request, project_id: str, x_gitlab_event: Annotated[str, Header()] = ""
 ) -> Row:
@@ -105,23 +120,17 @@ async def trigger(
     if x_gitlab_event == "Pipeline Hook":
         raise forbidden("Request triggered by pipeline hook")
     if not all(isinstance(value, str) for value in call.variables.values()):
-        raise Refusal(400, {"message": "variables needs to be a map of key-valued strings"})
-    state = state_of(request)
-    project = state.account.project(unquote(project_id))
+        raise HTTPException(400, {"message": "variables needs to be a map of key-valued strings"})
+    account = state_of(request).account
+    project = account.project(unquote(project_id))
     kinds = ("trigger", "job") if project and project.job_token_allowed else ("trigger",)
-    tokens = [each for each in state.account.tokens if each.value == call.token and each.kind in kinds]
-    good = [each for each in tokens if each.state == "active" and each.value not in state.revoked]
+    good = [
+        each for each in account.tokens if (each.value, each.state) == (call.token, "active") and each.kind in kinds
+    ]
     if project is None or not good or not good[0].is_member(project):
         raise missing()
-    visit = Visit(request, state, rows_of(request), good[0], project)
-    source = "pipeline" if visit.caller.kind == "job" else "trigger"
-    return start(visit, call.ref, source, visit.caller.user, call.variables)
-
-
-@router.post(f"{PROJECT}/pipeline", status_code=201)
-async def create(visit: Developer, call: PipelineCall) -> Row:
-    """Start a pipeline with an access token."""
-    return start(visit, call.ref, "api", visit.caller.user, {each.key: each.value for each in call.variables})
+    source = "pipeline" if good[0].kind == "job" else "trigger"
+    return start(Visit(request, state_of(request), good[0], project), call.ref, source, good[0].user, call.variables)
 
 
 def start(
@@ -129,15 +138,12 @@ def start(
 ) -> Row:
     """Start a pipeline, and show it as it was before its first job began. Raises 400."""
     project, state = visit.project, visit.state
-    has_variables = schedule is None and (variables or source != "api")  # a trigger's payload is a variable itself
-    if has_variables and not project.variables_allowed:
+    if schedule is None and not project.variables_allowed:  # a trigger's payload is a variable itself
         raise invalid(base="Insufficient permissions to set pipeline variables")
     name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     known = [names for names in (project.branches, project.tags) if name in names]
-    if not known:
-        raise invalid(base="Reference not found")
-    if len(known) > 1 and name == ref:
-        raise invalid(base="Ref is ambiguous")
+    if len(known) != 1 and (name == ref or not known):
+        raise invalid(base="Ref is ambiguous" if known else "Reference not found")
     script = _choose_script(state, variables.get(FILE))
     fields = {"source": source, "user": user, "variables": dict(variables), "schedule_id": schedule}
     pipeline = state.create(project, script, name, **fields)
@@ -148,9 +154,8 @@ def start(
 
 def _choose_script(state: DataOpsState, file: str | None) -> Script:
     """What the pipeline of a file does. Raises 400 when there is no such file."""
-    script = state.scripts.get(file) if file else None
-    if script is None and state.account.plain_gitlab:
-        script = state.account.otherwise
+    plain = Script((Job("build", stage="build"), Job("test"))) if state.account.plain_gitlab else None
+    script = (state.scripts.get(file) if file else None) or plain
     if state.ordered and (file or script):
         return state.ordered.pop(0)
     if script is None:
@@ -158,27 +163,16 @@ def _choose_script(state: DataOpsState, file: str | None) -> Script:
     return script
 
 
-@router.get(f"{PROJECT}/pipelines")
-async def list_pipelines(visit: Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
+@router.get("/pipelines")
+async def list_pipelines(visit: Viewer, filters: _Pipelines) -> Response:
     """List pipelines, newest first."""
     order = "user" if filters.order_by == "user_id" else filters.order_by
-    rows = [each for each in visit.state.pipelines_of(visit.project) if filters.match(each)]
-    rows.sort(key=lambda each: getattr(each, order), reverse=filters.sort == "desc")
-    return visit.show_page(filters, rows, visit.rows.pipeline)
+    pipelines = [each for each in visit.state.pipelines_of(visit.project) if filters.match(each)]
+    pipelines.sort(key=lambda each: getattr(each, order), reverse=filters.sort == "desc")
+    return visit.show_page(filters, pipelines, visit.rows.pipeline)
 
 
-@router.get(f"{PROJECT}/pipelines/latest")
-async def show_latest(visit: Viewer, ref: str = "") -> Row:
-    """Show the latest pipeline of a ref, or of the default branch."""
-    ref = ref or next(iter(visit.project.branches))
-    own = [each for each in visit.state.pipelines_of(visit.project) if each.source != "parent_pipeline"]
-    latest = [each for each in own if each.ref == ref][-1:]
-    if not latest:
-        raise forbidden()
-    return visit.rows.whole_pipeline(latest[0])
-
-
-@router.get(f"{PROJECT}/pipelines/{{pipeline_id}}")
+@router.get("/pipelines/{pipeline_id}")
 async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
     """Show a pipeline."""
     pipeline = visit.pipeline(pipeline_id)
@@ -187,75 +181,102 @@ async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
     return row
 
 
-@router.get(f"{PROJECT}/pipelines/{{pipeline_id}}/variables")
+@router.get("/pipelines/{pipeline_id}/variables")
 async def list_variables(visit: Viewer, pipeline_id: int) -> list[Row]:
     """List a pipeline's variables: for a maintainer, or a developer whose pipeline it is."""
     pipeline, caller = visit.pipeline(pipeline_id), visit.caller
-    is_own = caller.user == pipeline.user and caller.role == "developer"
-    if not is_own and ROLES.index(caller.role) < ROLES.index("maintainer"):
+    if caller.role != "maintainer" and (caller.role, caller.user) != ("developer", pipeline.user):
         raise forbidden()
     return variables(pipeline.variables)
 
 
-@router.post(f"{PROJECT}/pipelines/{{pipeline_id}}/cancel")
+@router.post("/pipelines/{pipeline_id}/cancel")
 async def cancel(visit: Developer, pipeline_id: int) -> Row:
     """Cancel a pipeline and those below it; one that is over stays as it is."""
-    pipeline = visit.pipeline(pipeline_id)
-    visit.state.cancel(pipeline)
-    return visit.rows.whole_pipeline(pipeline)
+    visit.state.cancel(visit.pipeline(pipeline_id))
+    return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
 
 
-@router.post(f"{PROJECT}/pipelines/{{pipeline_id}}/retry", status_code=201)
+@router.post("/pipelines/{pipeline_id}/retry", status_code=201)
 async def retry(visit: Developer, pipeline_id: int) -> Row:
     """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
     pipeline = visit.pipeline(pipeline_id)
-    state, over = visit.state, ("failed", "canceled")
-    state.retry(pipeline, [job for job in pipeline.latest() if job.status in over])
+    visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
     return visit.rows.whole_pipeline(pipeline)
 
 
-@router.get(PROJECT)
-async def show_project(visit: Guest) -> Row:
-    """Show a project."""
-    return visit.rows.project(visit.project)
+@router.get("/jobs")
+async def list_jobs(visit: ReaderOrJob, filters: _Jobs) -> Response:
+    """List a project's jobs, newest first, retried ones too, without a count of all."""
+    filters.include_retried = True
+    jobs = filters.select(visit.state.pipelines_of(visit.project))
+    return visit.show_page(filters, jobs, visit.rows.job, counted=False)
 
 
-@router.get(f"{PROJECT}/repository/branches/{{name}}")
-@router.get(f"{PROJECT}/repository/tags/{{name}}")
-async def show_reference(visit: Viewer, request: Request, name: str) -> Row:
-    """Show a branch or a tag."""
-    is_branch, name = "/repository/branches/" in request.url.path, unquote(name)
-    sha = (visit.project.branches if is_branch else visit.project.tags).get(name)
-    if sha is None:
-        raise missing("Branch" if is_branch else "Tag")
-    is_default = name == next(iter(visit.project.branches))
-    return {"name": name, "default": is_default, "commit": {"id": sha, "short_id": sha[:8]}}
+@router.get("/pipelines/{pipeline_id}/jobs")
+async def list_jobs_of_pipeline(visit: ViewerOrJob, pipeline_id: int, filters: _Jobs) -> Response:
+    """List a pipeline's jobs, without those that were tried again, unless they are asked for."""
+    pipeline = visit.pipeline(pipeline_id)
+    answer = visit.show_page(filters, filters.select([pipeline]), visit.rows.job)
+    if visit.caller.kind == "job" and filters.page == 1:
+        visit.state.advance_seen(pipeline)  # a job token may not ask for the pipeline itself
+    return answer
 
 
-@router.get(f"{PROJECT}/repository/commits/{{ref}}")
-async def show_commit(visit: Viewer, ref: str) -> Row:
-    """Show a commit, by branch, tag, id or the first digits of an id."""
-    ref, named = unquote(ref), {**visit.project.tags, **visit.project.branches}
-    abbreviated = (sha for sha in named.values() if len(ref) >= 7 and sha.startswith(ref))
-    sha = named.get(ref) or next(abbreviated, None)
-    if sha is None:
-        raise missing("Commit")
-    return {"id": sha, "short_id": sha[:8], "title": "Load the flights", "parent_ids": []}
+@router.get("/pipelines/{pipeline_id}/bridges")
+async def list_bridges(visit: Viewer, pipeline_id: int, filters: _Jobs) -> Response:
+    """List a pipeline's trigger jobs, each with the pipeline that it started."""
+    bridges = filters.select([visit.pipeline(pipeline_id)], bridges=True)
+    return visit.show_page(filters, bridges, visit.rows.bridge)
 
 
-@router.get("/user")
-async def show_user(caller: Person, request: Request) -> Row:
-    """Show whose token it is."""
-    return rows_of(request).user(caller.user)
+@router.get("/jobs/{job_id}")
+async def show_job(visit: Reader, job_id: int) -> Row:
+    """Show a job."""
+    pipeline, job = visit.job(job_id)
+    row = visit.rows.job(job)
+    visit.state.advance_seen(pipeline)
+    return row
 
 
-@router.get("/personal_access_tokens/self")
-async def show_token(caller: Person) -> Row:
-    """Show what the token may."""
-    return {"id": 1, "name": "sandbox", "scopes": list(caller.scopes), "active": True, "revoked": False}
+@router.get("/jobs/{job_id}/trace")
+async def show_log(visit: Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
+    """Show what there is of a job's log so far: whole, or a range of bytes."""
+    _, job = visit.job(job_id)
+    log, size, ranges = job.log, job.visible(), visit.state.account.ranges
+    match, headers = _RANGE.fullmatch(range_.strip()), {"Content-Type": "text/plain"}
+    status, start, end = 200, 0, size
+    if match and ranges != "ignored" and (ranges == "honoured" or job.finished_at is not None):
+        first, last = match.groups()
+        start = int(first) if first else max(0, size - int(last or 0))
+        end = min(size, int(last) + 1) if first and last else size
+        status, content_range = (206, f"bytes {start}-{end - 1}/{size}") if start < end else (416, f"bytes */{size}")
+        headers["Content-Range"] = content_range
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in log.pieces(start, end):
+            yield piece
+
+    return StreamingResponse(pieces(), status, headers | {"Content-Length": str(max(0, end - start))})
 
 
-@router.get("/version")
-async def show_version(_caller: Person) -> Row:
-    """Show the version of GitLab."""
-    return {"version": "17.5.3-ee", "revision": "sandbox"}
+@router.post("/jobs/{job_id}/play")
+async def play_job(visit: Developer, job_id: int) -> Row:
+    """Start a manual job."""
+    pipeline, job = visit.job(job_id)
+    if job.status != "manual":
+        raise HTTPException(400, {"message": "400 Bad request - Unplayable Job"})
+    job.played = True
+    job.become("pending", visit.state.now())
+    visit.state.revive(pipeline)
+    return visit.rows.job(job)
+
+
+@router.post("/jobs/{job_id}/retry", status_code=201)
+async def retry_job(visit: Developer, job_id: int) -> Row:
+    """Try a job again, under another id."""
+    pipeline, job = visit.job(job_id)
+    if job.retried or job.status not in OVER:
+        raise forbidden("Job is not retryable")
+    (again,) = visit.state.retry(pipeline, [job], played=True)
+    return visit.rows.job(again)

@@ -5,13 +5,13 @@ https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/, https
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from cibeacon.sandbox.dataops_account import Project
-from cibeacon.sandbox.dataops_records import LiveJob, Pipeline, Schedule, next_run
+from cibeacon.sandbox.dataops_records import LiveJob, Pipeline, next_run
 from cibeacon.sandbox.dataops_state import LAST_PIPELINE, DataOpsState
 
 Row: TypeAlias = dict[str, Any]
@@ -37,22 +37,13 @@ class Rows(NamedTuple):
 
     def user(self, name: str) -> Row:
         """A user, briefly."""
-        number = int(hashlib.sha256(name.encode()).hexdigest()[:4], 16)
-        return {
-            "id": number,
-            "username": name,
-            "name": name.title(),
-            "state": "active",
-            "web_url": f"{self.base}/{name}",
-        }
+        names = {"id": sum(name.encode()), "username": name, "name": name.title()}
+        return names | {"state": "active", "web_url": f"{self.base}/{name}"}
 
     def pipeline(self, pipeline: Pipeline) -> Row:
         """A pipeline as lists show it."""
-        path = self.state.project_of(pipeline).path
-        return {
-            **_pick(pipeline, "id iid project_id sha ref status source created_at updated_at"),
-            **{"web_url": f"{self.base}/{path}/-/pipelines/{pipeline.id}", "name": None},
-        }
+        row = _pick(pipeline, "id iid project_id sha ref status source created_at updated_at")
+        return row | {"web_url": f"{self._url(pipeline)}/pipelines/{pipeline.id}", "name": None}
 
     def whole_pipeline(self, pipeline: Pipeline) -> Row:
         """A pipeline by itself."""
@@ -68,34 +59,32 @@ class Rows(NamedTuple):
             "detailed_status": _detailed("success-with-warnings" if warned else pipeline.status),
         }
 
-    def job(self, pipeline: Pipeline, job: LiveJob) -> Row:
+    def job(self, job: LiveJob) -> Row:
         """A job."""
-        reason = job.spec.failure_reason if job.status == "failed" else None
-        return self._job(pipeline, job) | {"artifacts": [], "artifacts_expire_at": None, "failure_reason": reason}
+        return self._job(job) | {"artifacts": [], "artifacts_expire_at": None, "failure_reason": _reason(job)}
 
-    def bridge(self, pipeline: Pipeline, job: LiveJob) -> Row:
+    def bridge(self, job: LiveJob) -> Row:
         """A trigger job with the pipeline that it started."""
         child = self.pipeline(self.state.pipelines[job.downstream]) if job.downstream else None
-        return self._job(pipeline, job) | {"downstream_pipeline": child}
+        return self._job(job) | {"downstream_pipeline": child}
 
-    def schedule(self, schedule: Schedule) -> Row:
+    def schedule(self, schedule: Mapping[str, Any]) -> Row:
         """A schedule as lists show it."""
-        return {
-            **_pick(schedule, "id description ref cron cron_timezone active created_at updated_at"),
-            "next_run_at": moment(next_run(schedule.cron, schedule.cron_timezone, schedule.updated_at)),
-            "owner": self.user(schedule.owner),
-        }
+        run = next_run(schedule["cron"], schedule["cron_timezone"], schedule["updated_at"])
+        row = _pick(schedule, "id description ref cron cron_timezone active created_at updated_at")
+        return row | {"next_run_at": moment(run), "owner": self.user(schedule["owner"])}
 
-    def whole_schedule(self, schedule: Schedule) -> Row:
+    def whole_schedule(self, schedule: Mapping[str, Any]) -> Row:
         """A schedule by itself, with its variables and the last pipeline."""
-        made = [each for each in self.state.pipelines.values() if each.schedule_id == schedule.id]
+        made = [each for each in self.state.pipelines.values() if each.schedule_id == schedule["id"]]
         last = _pick(made[-1], "id sha ref status") if made else None
-        return self.schedule(schedule) | {"last_pipeline": last, "variables": variables(schedule.variables)}
+        return self.schedule(schedule) | {"last_pipeline": last, "variables": variables(schedule["variables"])}
 
-    def _job(self, pipeline: Pipeline, job: LiveJob) -> Row:
+    def _job(self, job: LiveJob) -> Row:
         """The part of a job that a bridge has too."""
+        pipeline = self.state.pipelines[job.pipeline_id]
         return {
-            **_pick(job, "id status created_at started_at finished_at erased_at"),
+            **_pick(job, "id status created_at started_at finished_at"),
             **_pick(job.spec, "stage name allow_failure"),
             **_pick(pipeline, "ref tag"),
             "coverage": None,
@@ -104,12 +93,15 @@ class Rows(NamedTuple):
             "user": self.user(pipeline.user),
             "commit": {"id": pipeline.sha, "short_id": pipeline.sha[:8], "title": "Load the flights"},
             "pipeline": self.pipeline(pipeline),
-            "web_url": f"{self.base}/{self.state.project_of(pipeline).path}/-/jobs/{job.id}",
+            "web_url": f"{self._url(pipeline)}/jobs/{job.id}",
             "project": {"ci_job_token_scope_enabled": False},
         }
 
+    def _url(self, pipeline: Pipeline) -> str:
+        return f"{self.base}/{self.state.project(pipeline.project_id).path}/-"
 
-def variables(values: dict[str, str]) -> list[Row]:
+
+def variables(values: Mapping[str, str]) -> list[Row]:
     """The variables of a pipeline or schedule."""
     return [{"variable_type": "env_var", "key": key, "value": value, "raw": False} for key, value in values.items()]
 
@@ -127,37 +119,38 @@ def document(state: DataOpsState) -> Row:
     A pipeline: its fields, the bridge's pipeline as `parent`, times in Unix seconds, and its jobs in the order of their
     making, retried ones too: of each log the bytes that there are, and the last lines as `log_tail`. No token is in it.
     """
-    pipelines = {str(number): _entry(state, each) for number, each in state.pipelines.items() if number > LAST_PIPELINE}
     names = "description ref cron cron_timezone active owner variables"
-    schedules = {
-        str(number): _fields(each, names) | {"project": state.project_of(each).path}
-        for number, each in state.schedules.items()
+    return {
+        "project": str(state.account.projects[0].id),
+        "files": sorted(state.scripts),
+        "pipelines": {str(key): _entry(state, each) for key, each in state.pipelines.items() if key > LAST_PIPELINE},
+        "schedules": {
+            key: _fields(each, names) | {"project": state.project(each["project_id"]).path}
+            for key, each in state.schedules.items()
+        },
     }
-    of_account = {"project": str(state.account.projects[0].id), "files": sorted(state.scripts)}
-    return {**of_account, "pipelines": pipelines, "schedules": schedules}
 
 
 def _entry(state: DataOpsState, pipeline: Pipeline) -> Row:
-    names = "status ref sha source user variables parent created_at started_at finished_at"
-    belongs = {"project": state.project_of(pipeline).path, "schedule": pipeline.schedule_id}
-    return {**_fields(pipeline, names), **belongs, "jobs": [_job_entry(job) for job in pipeline.jobs]}
+    fields = _fields(pipeline, "status ref sha source user variables parent created_at started_at finished_at")
+    belongs = {"project": state.project(pipeline.project_id).path, "schedule": pipeline.schedule_id}
+    return {**fields, **belongs, "jobs": [_job_entry(job) for job in pipeline.jobs]}
 
 
 def _job_entry(job: LiveJob) -> Row:
+    size = job.visible()
+    last = b"".join(job.log.pieces(max(0, size - _TAIL_BYTES), size)).decode("utf-8", "replace")
     return {
         **_fields(job, "id status retried downstream created_at started_at finished_at"),
         **_fields(job.spec, "name stage allow_failure"),
-        "failure_reason": job.spec.failure_reason if job.status == "failed" else None,
-        "log": job.visible(),
-        "log_tail": _tail(job),
+        "failure_reason": _reason(job),
+        "log": size,
+        "log_tail": "\n".join(_NOT_FOR_EYES.sub("", last).splitlines()[-_TAIL_LINES:]),
     }
 
 
-def _tail(job: LiveJob) -> str:
-    """The last lines of a log, as a person sees them."""
-    size = job.visible()
-    content = b"".join(job.log.pieces(max(0, size - _TAIL_BYTES), size)).decode("utf-8", "replace")
-    return "\n".join(_NOT_FOR_EYES.sub("", content).splitlines()[-_TAIL_LINES:])
+def _reason(job: LiveJob) -> str | None:
+    return job.spec.failure_reason if job.status == "failed" else None
 
 
 def _detailed(group: str) -> Row:
@@ -169,7 +162,7 @@ def _detailed(group: str) -> Row:
 
 
 def _fields(thing: object, names: str) -> Row:
-    return {name: getattr(thing, name) for name in names.split()}
+    return {name: thing[name] if isinstance(thing, dict) else getattr(thing, name) for name in names.split()}
 
 
 def _pick(thing: object, names: str) -> Row:

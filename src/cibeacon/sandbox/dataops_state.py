@@ -1,6 +1,6 @@
 """Knows what DataOps.live holds, and moves its pipelines. Does not know who may see or change them.
 
-A pipeline moves by steps: `advance_all` moves each of them once, and with `step_seconds` in the account the clock does.
+A pipeline moves by steps: `advance` moves each of them, and with `step_seconds` in the account the clock does.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from itertools import count
 from threading import RLock
 from typing import Any
 
-from cibeacon.sandbox.dataops_account import DataOpsAccount, Old, Project
-from cibeacon.sandbox.dataops_records import ENDED, LiveJob, Pipeline, Schedule
-from cibeacon.sandbox.dataops_script import Job, Script
+from cibeacon.sandbox.dataops_account import DataOpsAccount, Job, Old, Project, Script
+from cibeacon.sandbox.dataops_records import ENDED, LiveJob, Pipeline
 from cibeacon.sandbox.store import Store
 
 LAST_PIPELINE = 74773
@@ -26,6 +25,8 @@ _STEPS = 10_000
 class DataOpsState:
     """Everything by id, in the order of its making, and its copy in a store. To be used within `turn`.
 
+    A schedule is a mapping of its fields, with times in Unix seconds; the sandbox never starts it by itself.
+
     Args:
         account: what it holds before the first request.
         store: keeps what has changed since.
@@ -36,22 +37,19 @@ class DataOpsState:
         self.account, self._clock = account, clock
         self.scripts: dict[str, Script] = dict(account.scripts)
         self.ordered: list[Script] = []
-        self.revoked: set[str] = set()
-        self._kept, self._kept_schedules = store.table("dataops.pipelines"), store.table("dataops.schedules")
+        self._kept, self.schedules = store.table("dataops.pipelines"), store.table("dataops.schedules")
         self._lock, self._changed = RLock(), dict[int, Pipeline]()
         self._moment: float | None = None
+        self._stepped = clock()
         self.pipelines: dict[int, Pipeline] = {}
-        old = [(project, each) for project in account.projects for each in project.old]
-        self._pipeline_ids: Iterator[int] = iter([each.id for _, each in old])
-        self._job_ids: Iterator[int] = iter([each.job_id for _, each in old])
-        for project, each in old:
-            self._remember(project, each)
+        for project in account.projects:
+            for old in project.old:
+                self.pipelines[old.id] = self._remember(project, old)
         self.pipelines |= {int(number): Pipeline.model_validate(each) for number, each in self._kept.items()}
-        self.schedules = {int(number): Schedule(**each) for number, each in self._kept_schedules.items()}
         jobs = [job.id for each in self.pipelines.values() for job in each.jobs]
         self._pipeline_ids = count(max([LAST_PIPELINE, *self.pipelines]) + 1)
         self._job_ids = count(max([_LAST_JOB, *jobs]) + 1)
-        self.schedule_ids = count(max([_LAST_SCHEDULE, *self.schedules]) + 1)
+        self.schedule_ids = count(max([_LAST_SCHEDULE, *map(int, self.schedules)]) + 1)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -69,40 +67,29 @@ class DataOpsState:
         """The time of what happens, in Unix seconds."""
         return self._clock() if self._moment is None else self._moment
 
-    def project_of(self, pipeline: Pipeline | Schedule) -> Project:
-        """The project that it belongs to."""
-        return next(each for each in self.account.projects if each.id == pipeline.project_id)
+    def project(self, number: int) -> Project:
+        """The project of that id, which there is."""
+        return next(each for each in self.account.projects if each.id == number)
 
     def pipelines_of(self, project: Project) -> list[Pipeline]:
         """A project's pipelines in the order of their making."""
         return [each for each in self.pipelines.values() if each.project_id == project.id]
 
-    def keep(self, schedule: Schedule) -> None:
-        """Hold a schedule, or what has become of it."""
-        self.schedules[schedule.id] = schedule
-        self._kept_schedules[str(schedule.id)] = schedule.model_dump()
-
-    def delete(self, schedule: Schedule) -> None:
-        """Forget a schedule."""
-        del self.schedules[schedule.id], self._kept_schedules[str(schedule.id)]
-
     # Changes ------------------------------------------------------------------------------------------------------
 
     def create(self, project: Project, script: Script, ref: str, **fields: Any) -> Pipeline:
         """A new pipeline, all of it still in the state created; `update` starts it."""
-        now = self.now()
-        pipeline = Pipeline(
-            id=next(self._pipeline_ids),
+        now, number = self.now(), next(self._pipeline_ids)
+        self.pipelines[number] = pipeline = Pipeline(
+            id=number,
             iid=len(self.pipelines_of(project)) + 1,
             project_id=project.id,
             ref=ref,
             sha=project.branches.get(ref) or project.tags[ref],
             tag=ref not in project.branches,
             statuses=list(script.statuses),
-            canceling=script.canceling,
-            **{"created_at": now, "updated_at": now, "stepped_at": now} | fields,
+            **{"created_at": now, "updated_at": now} | fields,
         )
-        self.pipelines[pipeline.id] = pipeline
         for spec in script.jobs:
             self._attempt(pipeline, spec, 0)
         return pipeline
@@ -121,33 +108,27 @@ class DataOpsState:
     def cancel(self, pipeline: Pipeline) -> None:
         """Cancel what still can be, in the pipelines below too."""
         if pipeline.statuses and pipeline.status not in ENDED:
-            pipeline.statuses = [*["canceling"] * pipeline.canceling, "canceled"]
+            pipeline.statuses = ["canceled"]
         for job in pipeline.latest():
             if job.downstream and job.spec.depend:
                 self.cancel(self.pipelines[job.downstream])
-            self.cancel_job(pipeline, job)
+            if job.status in ("created", "pending", "running", "manual"):
+                job.become("canceled", self.now())
         self.revive(pipeline)
 
-    def cancel_job(self, pipeline: Pipeline, job: LiveJob) -> None:
-        """Cancel a job, unless it is over."""
-        if job.status in ("created", "pending", "running", "manual"):
-            slowly = job.status == "running" and pipeline.canceling > 0 and not job.spec.child
-            job.become("canceling" if slowly else "canceled", self.now())
-            job.left = pipeline.canceling if slowly else 0
-
     def revive(self, pipeline: Pipeline) -> None:
-        """Let what was changed in a pipeline take effect; its next step is counted from now on."""
-        pipeline.stepped_at = self.now()
+        """Let what was changed in a pipeline take effect."""
         self.update(pipeline)
         if pipeline.parent:
             self.update(self.pipelines[pipeline.parent])
 
     # Steps --------------------------------------------------------------------------------------------------------
 
-    def advance_all(self) -> None:
-        """Move every pipeline by one step."""
-        for pipeline in self._roots():
-            self._advance(pipeline)
+    def advance(self, steps: int = 1) -> None:
+        """Move every pipeline."""
+        with self.turn():
+            for _ in range(steps):
+                self._advance_all()
 
     def advance_seen(self, pipeline: Pipeline) -> None:
         """A step is over because somebody looked, unless steps go by the clock; a child's when its parent is over."""
@@ -181,18 +162,18 @@ class DataOpsState:
         self.update(pipeline)
 
     def _catch_up(self) -> None:
-        seconds, now = self.account.step_seconds, self._clock()
-        for _ in range(_STEPS if seconds else 0):
-            due = [each for each in self._roots() if each.stepped_at + (seconds or 0) <= now]
-            for pipeline in due:
-                self._moment = pipeline.stepped_at = pipeline.stepped_at + (seconds or 0)
-                self._advance(pipeline)
-            self._moment = None
-            if not due:
-                return
+        if (seconds := self.account.step_seconds) is None:
+            return
+        now = self._clock()
+        due = int((now - self._stepped) / seconds)
+        for ahead in range(min(due, _STEPS)):
+            self._moment = self._stepped + (ahead + 1) * seconds
+            self._advance_all()
+        self._moment, self._stepped = None, self._stepped + due * seconds
 
-    def _roots(self) -> list[Pipeline]:
-        return [each for each in self.pipelines.values() if each.parent is None and self._is_alive(each)]
+    def _advance_all(self) -> None:
+        for pipeline in [each for each in self.pipelines.values() if each.parent is None]:
+            self._advance(pipeline)
 
     def _is_alive(self, pipeline: Pipeline) -> bool:
         """Whether a step could still change anything: it, or a child that it does not wait for, is not over."""
@@ -201,18 +182,18 @@ class DataOpsState:
 
     def _moves(self, pipeline: Pipeline, job: LiveJob) -> bool:
         """Whether a job has moved by itself."""
-        before = (job.status, job.retried, job.downstream)
+        before, now = (job.status, job.retried, job.downstream), self.now()
         if job.status == "created":
             reached = pipeline.is_reached(job)
             if reached is not False:
                 waits = "manual" if job.spec.manual and not job.played else "pending"
-                job.become(waits if reached else "skipped", self.now())
+                job.become(waits if reached else "skipped", now)
         elif job.spec.child and job.status in ("pending", "running"):
             self._follow_child(pipeline, job, job.spec.child)
-        elif job.left == 0 and job.status in ("pending", "canceling"):
-            job.become("running" if job.status == "pending" else "canceled", self.now())
+        elif job.left == 0 and job.status == "pending":
+            job.become("running", now)
         elif job.left == 0 and job.status == "running":
-            job.become(job.spec.end(job.attempt), self.now())
+            job.become(job.spec.end(job.attempt), now)
             if job.status == "failed" and job.attempt < job.spec.retries:
                 self._try_again(pipeline, job)
         return before != (job.status, job.retried, job.downstream)
@@ -220,11 +201,8 @@ class DataOpsState:
     def _follow_child(self, pipeline: Pipeline, job: LiveJob, script: Script) -> None:
         if job.downstream is None:
             job.become("running", self.now())
-            elsewhere = self.account.project(str(job.spec.child_project)) if job.spec.child_project else None
-            project = elsewhere or self.project_of(pipeline)
-            ref = next(iter(project.branches)) if elsewhere else pipeline.ref
-            source = "pipeline" if elsewhere else "parent_pipeline"
-            child = self.create(project, script, ref, source=source, user=pipeline.user, parent=pipeline.id)
+            fields = {"source": "parent_pipeline", "user": pipeline.user, "parent": pipeline.id}
+            child = self.create(self.project(pipeline.project_id), script, pipeline.ref, **fields)
             job.downstream = child.id
             self.update(child)
         status = self.pipelines[job.downstream].status
@@ -238,17 +216,30 @@ class DataOpsState:
         return self._attempt(pipeline, job.spec, job.attempt + 1)
 
     def _attempt(self, pipeline: Pipeline, spec: Job, attempt: int) -> LiveJob:
-        job = LiveJob(id=next(self._job_ids), spec=spec, attempt=attempt, created_at=self.now())
+        number = next(self._job_ids)
+        job = LiveJob(id=number, pipeline_id=pipeline.id, spec=spec, attempt=attempt, created_at=self.now())
         pipeline.jobs.append(job)
         return job
 
-    def _remember(self, project: Project, old: Old) -> None:
-        """Make a pipeline that is over before the sandbox starts."""
-        self._moment = began = self._clock() - old.days * 86400.0
+    def _remember(self, project: Project, old: Old) -> Pipeline:
+        """A pipeline that is over before the sandbox starts."""
+        began = self._clock() - old.days * 86400.0
+        common: dict[str, Any] = {
+            "status": old.status,
+            "created_at": began,
+            "started_at": began + 4,
+            "finished_at": began + 64,
+        }
         spec = Job("Build all Models", stage="Data Transformation", ends=(old.status,))
-        pipeline = self.create(project, Script((spec,)), old.ref, source=old.source, user="sandbox")
-        (job,) = pipeline.jobs
-        job.status = pipeline.status = old.status
-        job.pending_at, job.started_at, pipeline.started_at = began, began + 4, began + 4
-        job.finished_at = pipeline.finished_at = pipeline.updated_at = began + 64
-        self._moment = None
+        return Pipeline(
+            id=old.id,
+            iid=len(self.pipelines_of(project)) + 1,
+            project_id=project.id,
+            ref="main",
+            sha=project.branches["main"],
+            source=old.source,
+            user="sandbox",
+            jobs=[LiveJob(id=old.job_id, pipeline_id=old.id, spec=spec, pending_at=began, **common)],
+            updated_at=began + 64,
+            **common,
+        )
