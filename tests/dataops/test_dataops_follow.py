@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cibeacon.sandbox.dataops_account import Log
-from driving import asked, drive, revoke, script, started
+from driving import asked, drive, revoke, rewrite, script, started
 from mishaps import mishaps
 
 CASES = json.loads((Path(__file__).parent / "waits.json").read_text())
@@ -17,14 +17,13 @@ FOR_EVER = 5000
 
 def arranged(sandbox, time, event):
     """Lets an event happen."""
-    dataops = sandbox.dataops
     times = event.get("times", FOR_EVER)
     if "clear" in event:
         return mishaps(sandbox, "dataops").clear
     if "revoke" in event:
         return lambda: revoke(sandbox, event["revoke"])
     if "rewrite" in event:
-        return lambda: dataops.rewrite(event["rewrite"], Log(event["log"].encode()))
+        return lambda: rewrite(sandbox, event["rewrite"], Log(event["log"].encode()))
     if "limit" in event:
         more = {name: event[name] for name in ("date", "plain") if name in event}
         return lambda: mishaps(sandbox, "dataops").limit(*event["limit"], event["seconds"], times, **more)

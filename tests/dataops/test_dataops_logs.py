@@ -15,7 +15,7 @@ from cibeacon.dataops.job_log import LONGEST_LINE, RESTART, LogPart, LogTail, Sa
 from cibeacon.runtime.safe_text import Redactor
 from cibeacon.sandbox.dataops_account import DataOpsAccount, Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
-from driving import API, drive
+from driving import API, drive, rewrite
 from log_grammar import commands, sections
 from mishaps import mishaps
 
@@ -221,7 +221,7 @@ def test_a_growing_log_is_followed_to_its_end(sandbox, dataops):
 
 def test_a_log_of_100_mb_is_followed_in_constant_memory(sandbox, tmp_path):
     row = b"2026-11-21T08:57:13.046962Z 00O \x1b[32;1mrow 1234567890\x1b[0;m was loaded" + b" and checked" * 60 + b"\n"
-    sandbox.dataops.rewrite(47217, Log(row, HUGE))
+    rewrite(sandbox, 47217, Log(row, HUGE))
     environ = {"PATH": os.environ["PATH"], **sandbox.dataops.account.exports(sandbox.url)}
     script = (
         "import re, sys; from cibeacon.__main__ import main; code = main(); sys.stdout.flush(); "

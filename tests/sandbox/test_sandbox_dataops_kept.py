@@ -7,6 +7,7 @@ import requests
 
 from cibeacon.sandbox.dataops_account import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
+from driving import rewrite
 
 NOON = 1_700_000_000.0
 OPEN = {"PRIVATE-TOKEN": "sandbox-private-api"}
@@ -77,7 +78,7 @@ def test_schedules_and_what_became_of_old_pipelines_are_kept(restarted):
     kept, gone = (ask(sandbox, "POST", "/pipeline_schedules", json=schedule).json()["id"] for _ in range(2))
     ask(sandbox, "POST", f"/pipeline_schedules/{kept}/variables", json={"key": "A", "value": "b"})
     ask(sandbox, "DELETE", f"/pipeline_schedules/{gone}")
-    sandbox.dataops.rewrite(47217, Log(b""))
+    rewrite(sandbox, 47217, Log(b""))
     sandbox = restarted()
     (held,) = ask(sandbox, "GET", "/pipeline_schedules").json()
     shown = ask(sandbox, "GET", f"/pipeline_schedules/{kept}").json()

@@ -45,8 +45,7 @@ def test_a_pipeline_is_started_followed_and_read(project):
 
 
 def test_every_page_of_a_list_is_walked(library):
-    elder = library.projects.get("airline/airports")
-    assert elder.id == 49187
+    elder = library.projects.get("airline/airports", lazy=True)
     ids = [one.id for one in elder.pipelines.list(iterator=True, per_page=20)]
     assert ids == list(range(50044, 49999, -1))
     assert len(list(elder.jobs.list(iterator=True, per_page=10))) == 45
@@ -104,7 +103,7 @@ def test_refusals_reach_it_in_their_forms(library, project):
         gitlab.Gitlab(library.url, private_token="nobody's") as stranger,
         pytest.raises(gitlab.GitlabAuthenticationError),
     ):
-        stranger.projects.get(830)
+        stranger.projects.get(830, lazy=True).pipelines.get(1451)
 
 
 def test_a_lost_answer_leaves_a_pipeline(project, sandbox):

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from cibeacon.sandbox.dataops_account import EXAMPLES, DataOpsAccount, Job, Script
-from cibeacon.sandbox.dataops_records import is_cron, next_run, zone
+from cibeacon.sandbox.dataops_records import next_run, zone
 from cibeacon.sandbox.server import Sandbox
 
 NOON = 1_700_000_000.0
@@ -254,7 +254,7 @@ def test_the_next_run_of_a_schedule_is_the_next_minute_that_its_line_names(line,
     "line", ["", "01 * * *", "* * * * * *", "60 * * * *", "0 0 0 * *", "*/0 * * * *", "5-1 * * * *"]
 )
 def test_a_line_that_is_none_is_known(line):
-    assert not is_cron(line)
+    assert next_run(line, "UTC", NOON) is None
 
 
 def test_a_zone_that_is_none_is_known():

@@ -9,6 +9,7 @@ import requests
 
 from cibeacon.sandbox.dataops_account import DataOpsAccount, Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
+from driving import rewrite
 
 NOON = 1_700_000_000.0
 CONTENT = "zwölf\n" * 20
@@ -80,10 +81,10 @@ def test_a_range_gets_what_the_standard_says(asked, status, told, content, sandb
 
 def test_a_log_may_be_written_anew(sandbox):
     job = started(sandbox, Job("a", pending=0, running=0, log=CONTENT))
-    sandbox.dataops.rewrite(job, Log(b"short\n"))
+    rewrite(sandbox, job, Log(b"short\n"))
     assert trace(sandbox, job).content == b"short\n"
     assert trace(sandbox, job, 100).status_code == 416
-    sandbox.dataops.rewrite(job, Log(b""))
+    rewrite(sandbox, job, Log(b""))
     assert trace(sandbox, job).content == b""
 
 

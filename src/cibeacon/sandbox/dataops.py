@@ -3,9 +3,8 @@
 https://docs.dataops.live/docs/api-docs/rest-api-resources/ and the GitLab REST API that it is almost identical to,
 https://docs.gitlab.com/api/rest/. In a test:
 
-    sandbox.dataops.script("full-ci.yml", Script((Job("a"), Job("b", ends=("failed",)))))   # by pipeline file
-    sandbox.dataops.next(Script((Job("c", pending=None),)))       # or for the next pipeline, whatever its file
-    sandbox.dataops.advance(3)                                    # three steps of every pipeline
+    sandbox.dataops.script("full-ci.yml", Script((Job("a"), Job("b", ends=("failed",)))))
+    sandbox.dataops.advance(3)
 
 Without `step_seconds` in the account a step is over each time that a pipeline is asked for (`GET pipelines/ID`, `GET
 jobs/ID`, or with a job token its jobs), after the answer; with it, a step lasts that long by the sandbox's clock.
@@ -16,7 +15,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from cibeacon.sandbox import dataops_pipelines, dataops_schedules, vendor
-from cibeacon.sandbox.dataops_account import Log, Script
+from cibeacon.sandbox.dataops_account import Script
 from cibeacon.sandbox.dataops_requests import JSONParameters, refuse
 from cibeacon.sandbox.dataops_rows import Row, document
 from cibeacon.sandbox.dataops_state import DataOpsState
@@ -34,13 +33,6 @@ class DataOps(DataOpsState):
     def next(self, script: Script) -> None:
         """What the next pipeline does, whatever its file; ordered several times, the next ones in turn."""
         self.ordered.append(script)
-
-    def rewrite(self, job_id: int, log: Log) -> None:
-        """Put another log in the place of a job's."""
-        with self.turn():
-            job = next(job for each in self.pipelines.values() for job in each.jobs if job.id == job_id)
-            job.rewritten = log
-            self.update(self.pipelines[job.pipeline_id])
 
     def document(self) -> Row:
         """What `dataops_rows.document` says of it."""

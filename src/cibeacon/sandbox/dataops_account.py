@@ -12,7 +12,6 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from pydantic import Base64Bytes
 
-ROLES = ("guest", "reporter", "developer", "maintainer")
 MAIN_SHA = "b489ddde5b1b1a4a1e5b1e3d0c9f8a7b6c5d4e3f"
 _PIECE = 256 * 1024
 
@@ -120,15 +119,14 @@ EXAMPLES: Mapping[str, Script] = {
 class Token:
     """A token. `kind` is private (personal, project or group access token), job or trigger.
 
-    `scopes` and `role` are a private token's; `projects` are the ids where it is good, None means everywhere; `state` is
-    active, revoked or expired.
+    `scopes` are a private token's; `projects` are the ids where it is good, None means everywhere; `state` is active,
+    revoked or expired.
     """
 
     value: str = field(repr=False)
     kind: str
     user: str = "sandbox"
     scopes: Sequence[str] = ("api",)
-    role: str = "developer"
     projects: Sequence[int] | None = None
     state: str = "active"
 
@@ -138,7 +136,7 @@ class Token:
 
 
 API = Token(value="sandbox-private-api", kind="private")
-READ = Token(value="sandbox-private-read", kind="private", user="reader", scopes=("read_api",), role="reporter")
+READ = Token(value="sandbox-private-read", kind="private", user="reader", scopes=("read_api",))
 JOB = Token(value="sandbox-job-token", kind="job")
 TRIGGER = Token(value="sandbox-trigger-token", kind="trigger", projects=(830,))
 
@@ -169,6 +167,11 @@ class Project:
     old: Sequence[Old] = ()
     job_token_allowed: bool = True
     variables_allowed: bool = True
+
+    def refs(self, ref: str) -> list[str]:
+        """The whole names of the branches and tags that a ref may mean."""
+        names = [f"refs/heads/{name}" for name in self.branches] + [f"refs/tags/{name}" for name in self.tags]
+        return [name for name in names if ref in (name, name.split("/", 2)[2])]
 
 
 def example_projects() -> tuple[Project, ...]:

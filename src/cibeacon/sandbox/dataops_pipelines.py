@@ -12,24 +12,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
-from fastapi import Header, HTTPException, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, Field
+from fastapi import Body, Header, HTTPException, Query, Request, Response
+from pydantic import AfterValidator, Field
 from starlette.responses import StreamingResponse
 
-from cibeacon.sandbox.dataops_access import (
-    Developer,
-    Page,
-    Reader,
-    ReaderOrJob,
-    Viewer,
-    ViewerOrJob,
-    Visit,
-    project_router,
-    state_of,
-)
+from cibeacon.sandbox import dataops_requests as asked
 from cibeacon.sandbox.dataops_account import Job, Script
 from cibeacon.sandbox.dataops_records import OVER, LiveJob, Pipeline
-from cibeacon.sandbox.dataops_requests import forbidden, invalid, missing
+from cibeacon.sandbox.dataops_requests import Page, Visit, forbidden, invalid, missing, state_of
 from cibeacon.sandbox.dataops_rows import Row, variables
 from cibeacon.sandbox.dataops_state import DataOpsState
 
@@ -42,20 +32,8 @@ Status = Literal[
     "created", "waiting_for_resource", "preparing", "pending", "running", "success", "failed", "canceled", "skipped",
     "manual", "scheduled", "canceling", "waiting_for_callback",
 ]  # fmt: skip
-Source = Literal[
-    "push", "web", "trigger", "schedule", "api", "external", "pipeline", "chat", "webide", "merge_request_event",
-    "external_pull_request_event", "parent_pipeline", "ondemand_dast_scan", "ondemand_dast_validation",
-]  # fmt: skip
 
-router = project_router()
-
-
-class TriggerCall(BaseModel):
-    """What starts a pipeline with a trigger token, or that of a job."""
-
-    ref: Text
-    token: str
-    variables: dict[str, Any] = {}
+router = asked.project_router()
 
 
 class PipelineFilters(Page):
@@ -63,7 +41,7 @@ class PipelineFilters(Page):
 
     scope: Literal["running", "pending", "finished", "branches", "tags"] | None = None
     status: Status | None = None
-    source: Source | None = None
+    source: str | None = None
     ref: str | None = None
     sha: str | None = None
     username: str | None = None
@@ -96,41 +74,35 @@ class JobFilters(Page):
     def select(self, pipelines: Iterable[Pipeline], *, bridges: bool = False) -> list[LiveJob]:
         """The jobs or bridges that are wanted, newest first."""
         jobs = [job for each in pipelines for job in (each.jobs if self.include_retried else each.latest())]
-        wanted = [
-            job for job in jobs if bool(job.spec.child) == bridges and job.status in (self.scope or (job.status,))
-        ]
+        wanted = [job for job in jobs if bool(job.spec.child) == bridges and job.status in (self.scope or job.status)]
         return sorted(wanted, key=lambda job: -job.id)
 
 
-_Pipelines = Annotated[PipelineFilters, Query()]
 _Jobs = Annotated[JobFilters, Query()]
-
-
-@router.get("")
-async def show_project(visit: Viewer) -> Row:
-    """Show a project."""
-    return visit.rows.project(visit.project)
 
 
 @router.post("/trigger/pipeline", status_code=201)
 async def trigger(
-    call: TriggerCall, request: Request, project_id: str, x_gitlab_event: Annotated[str, Header()] = ""
+    request: Request,
+    project_id: str,
+    ref: Annotated[Text, Body()],
+    token: Annotated[str, Body()],
+    variables: Annotated[dict[str, Any], Body(default_factory=dict)],
+    x_gitlab_event: Annotated[str, Header()] = "",
 ) -> Row:
     """Start a pipeline with a trigger token, or that of a job. A wrong token is answered like no project."""
     if x_gitlab_event == "Pipeline Hook":
         raise forbidden("Request triggered by pipeline hook")
-    if not all(isinstance(value, str) for value in call.variables.values()):
+    if not all(isinstance(value, str) for value in variables.values()):
         raise HTTPException(400, {"message": "variables needs to be a map of key-valued strings"})
     account = state_of(request).account
     project = account.project(unquote(project_id))
     kinds = ("trigger", "job") if project and project.job_token_allowed else ("trigger",)
-    good = [
-        each for each in account.tokens if (each.value, each.state) == (call.token, "active") and each.kind in kinds
-    ]
+    good = [each for each in account.tokens if (each.value, each.state) == (token, "active") and each.kind in kinds]
     if project is None or not good or not good[0].is_member(project):
         raise missing()
     source = "pipeline" if good[0].kind == "job" else "trigger"
-    return start(Visit(request, state_of(request), good[0], project), call.ref, source, good[0].user, call.variables)
+    return start(Visit(request, state_of(request), good[0], project), ref, source, good[0].user, variables)
 
 
 def start(
@@ -140,13 +112,11 @@ def start(
     project, state = visit.project, visit.state
     if schedule is None and not project.variables_allowed:  # a trigger's payload is a variable itself
         raise invalid(base="Insufficient permissions to set pipeline variables")
-    name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-    known = [names for names in (project.branches, project.tags) if name in names]
-    if len(known) != 1 and (name == ref or not known):
+    if len(known := project.refs(ref)) != 1:
         raise invalid(base="Ref is ambiguous" if known else "Reference not found")
     script = _choose_script(state, variables.get(FILE))
     fields = {"source": source, "user": user, "variables": dict(variables), "schedule_id": schedule}
-    pipeline = state.create(project, script, name, **fields)
+    pipeline = state.create(project, script, known[0].split("/", 2)[2], **fields)
     row = visit.rows.whole_pipeline(pipeline)
     state.update(pipeline)
     return row
@@ -164,7 +134,7 @@ def _choose_script(state: DataOpsState, file: str | None) -> Script:
 
 
 @router.get("/pipelines")
-async def list_pipelines(visit: Viewer, filters: _Pipelines) -> Response:
+async def list_pipelines(visit: asked.Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
     """List pipelines, newest first."""
     order = "user" if filters.order_by == "user_id" else filters.order_by
     pipelines = [each for each in visit.state.pipelines_of(visit.project) if filters.match(each)]
@@ -173,7 +143,7 @@ async def list_pipelines(visit: Viewer, filters: _Pipelines) -> Response:
 
 
 @router.get("/pipelines/{pipeline_id}")
-async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
+async def show_pipeline(visit: asked.Viewer, pipeline_id: int) -> Row:
     """Show a pipeline."""
     pipeline = visit.pipeline(pipeline_id)
     row = visit.rows.whole_pipeline(pipeline)
@@ -182,23 +152,23 @@ async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
 
 
 @router.get("/pipelines/{pipeline_id}/variables")
-async def list_variables(visit: Viewer, pipeline_id: int) -> list[Row]:
-    """List a pipeline's variables: for a maintainer, or a developer whose pipeline it is."""
-    pipeline, caller = visit.pipeline(pipeline_id), visit.caller
-    if caller.role != "maintainer" and (caller.role, caller.user) != ("developer", pipeline.user):
+async def list_variables(visit: asked.Viewer, pipeline_id: int) -> list[Row]:
+    """List a pipeline's variables, for whom it belongs to."""
+    pipeline = visit.pipeline(pipeline_id)
+    if visit.caller.user != pipeline.user:
         raise forbidden()
     return variables(pipeline.variables)
 
 
 @router.post("/pipelines/{pipeline_id}/cancel")
-async def cancel(visit: Developer, pipeline_id: int) -> Row:
+async def cancel(visit: asked.Developer, pipeline_id: int) -> Row:
     """Cancel a pipeline and those below it; one that is over stays as it is."""
     visit.state.cancel(visit.pipeline(pipeline_id))
     return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
 
 
 @router.post("/pipelines/{pipeline_id}/retry", status_code=201)
-async def retry(visit: Developer, pipeline_id: int) -> Row:
+async def retry(visit: asked.Developer, pipeline_id: int) -> Row:
     """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
     pipeline = visit.pipeline(pipeline_id)
     visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
@@ -206,7 +176,7 @@ async def retry(visit: Developer, pipeline_id: int) -> Row:
 
 
 @router.get("/jobs")
-async def list_jobs(visit: ReaderOrJob, filters: _Jobs) -> Response:
+async def list_jobs(visit: asked.ReaderOrJob, filters: _Jobs) -> Response:
     """List a project's jobs, newest first, retried ones too, without a count of all."""
     filters.include_retried = True
     jobs = filters.select(visit.state.pipelines_of(visit.project))
@@ -214,7 +184,7 @@ async def list_jobs(visit: ReaderOrJob, filters: _Jobs) -> Response:
 
 
 @router.get("/pipelines/{pipeline_id}/jobs")
-async def list_jobs_of_pipeline(visit: ViewerOrJob, pipeline_id: int, filters: _Jobs) -> Response:
+async def list_jobs_of_pipeline(visit: asked.ViewerOrJob, pipeline_id: int, filters: _Jobs) -> Response:
     """List a pipeline's jobs, without those that were tried again, unless they are asked for."""
     pipeline = visit.pipeline(pipeline_id)
     answer = visit.show_page(filters, filters.select([pipeline]), visit.rows.job)
@@ -224,14 +194,14 @@ async def list_jobs_of_pipeline(visit: ViewerOrJob, pipeline_id: int, filters: _
 
 
 @router.get("/pipelines/{pipeline_id}/bridges")
-async def list_bridges(visit: Viewer, pipeline_id: int, filters: _Jobs) -> Response:
+async def list_bridges(visit: asked.Viewer, pipeline_id: int, filters: _Jobs) -> Response:
     """List a pipeline's trigger jobs, each with the pipeline that it started."""
     bridges = filters.select([visit.pipeline(pipeline_id)], bridges=True)
     return visit.show_page(filters, bridges, visit.rows.bridge)
 
 
 @router.get("/jobs/{job_id}")
-async def show_job(visit: Reader, job_id: int) -> Row:
+async def show_job(visit: asked.Reader, job_id: int) -> Row:
     """Show a job."""
     pipeline, job = visit.job(job_id)
     row = visit.rows.job(job)
@@ -240,7 +210,7 @@ async def show_job(visit: Reader, job_id: int) -> Row:
 
 
 @router.get("/jobs/{job_id}/trace")
-async def show_log(visit: Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
+async def show_log(visit: asked.Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
     """Show what there is of a job's log so far: whole, or a range of bytes."""
     _, job = visit.job(job_id)
     log, size, ranges = job.log, job.visible(), visit.state.account.ranges
@@ -261,7 +231,7 @@ async def show_log(visit: Reader, job_id: int, range_: Annotated[str, Header(ali
 
 
 @router.post("/jobs/{job_id}/play")
-async def play_job(visit: Developer, job_id: int) -> Row:
+async def play_job(visit: asked.Developer, job_id: int) -> Row:
     """Start a manual job."""
     pipeline, job = visit.job(job_id)
     if job.status != "manual":
@@ -273,10 +243,10 @@ async def play_job(visit: Developer, job_id: int) -> Row:
 
 
 @router.post("/jobs/{job_id}/retry", status_code=201)
-async def retry_job(visit: Developer, job_id: int) -> Row:
+async def retry_job(visit: asked.Developer, job_id: int) -> Row:
     """Try a job again, under another id."""
     pipeline, job = visit.job(job_id)
     if job.retried or job.status not in OVER:
         raise forbidden("Job is not retryable")
-    (again,) = visit.state.retry(pipeline, [job], played=True)
+    (again,) = visit.state.retry(pipeline, [job])
     return visit.rows.job(again)

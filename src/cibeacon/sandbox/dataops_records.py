@@ -145,20 +145,10 @@ def zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def is_cron(line: str) -> bool:
-    """Whether a line has five good fields."""
-    return _runs(line, datetime.fromtimestamp(0, UTC)) is not None
-
-
 def next_run(line: str, zone_name: str, after: float) -> float | None:
-    """The first minute after a Unix time at which the line holds; None when there is none."""
-    runs = _runs(line, datetime.fromtimestamp(after, zone(zone_name) or UTC))
-    run = next(runs, None) if runs else None
-    return run.timestamp() if run else None
-
-
-def _runs(line: str, after: datetime) -> CronSim | None:
+    """The first minute after a Unix time at which a line of five fields holds; None when there is none."""
+    start = datetime.fromtimestamp(after, zone(zone_name) or UTC)
     try:
-        return CronSim(line, after) if len(line.split()) == 5 else None
-    except CronSimError:
+        return next(CronSim(line, start)).timestamp() if len(line.split()) == 5 else None
+    except (CronSimError, StopIteration):
         return None

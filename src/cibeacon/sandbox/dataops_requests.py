@@ -1,27 +1,33 @@
-"""Knows how GitLab's API takes parameters, and the forms in which it refuses. Does not know what they mean.
+"""Knows how GitLab's API takes requests: their parameters, whose token may do what, how they are refused. Does not know
+what the routes do.
 
-https://docs.gitlab.com/api/rest/#encoding and https://docs.gitlab.com/api/rest/troubleshooting/.
+https://docs.gitlab.com/api/rest/, https://docs.gitlab.com/security/tokens/, https://docs.gitlab.com/ci/jobs/ci_job_token/. On
+a route that does not take job tokens one counts for nothing, so that a private project is not found.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
-from urllib.parse import parse_qsl
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode
 
-from fastapi import HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Security
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cibeacon.sandbox.dataops_account import Project, Token
+from cibeacon.sandbox.dataops_records import LiveJob, Pipeline
+from cibeacon.sandbox.dataops_rows import Row, Rows
+from cibeacon.sandbox.dataops_state import DataOpsState
 from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
 
-MODEL = "gitlab_model"
-"""The type of a pydantic error that is about a value of the right form: GitLab gives it by field."""
 _WORDS = {
     **{"missing": "is missing", "string_too_short": "is empty"},
     **dict.fromkeys(("literal_error", "greater_than_equal"), "does not have a valid value"),
@@ -29,6 +35,17 @@ _WORDS = {
 _TEXTS = {404: "404 Not Found", 405: "405 Not Allowed"}
 _TOKENS = ("token", "private_token", "job_token", "access_token")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded", "")
+_MOST = 100
+"""Most rows of a page."""
+_UNAUTHORIZED = {"message": "401 Unauthorized"}
+_WORTHLESS = {
+    "expired": "Token is expired. You can either do re-authorization or token refresh.",
+    "revoked": "Token was revoked. You have to re-authorize from the user.",
+}
+_PRIVATE, _JOB = (
+    APIKeyHeader(name=name, scheme_name=name, auto_error=False) for name in ("PRIVATE-TOKEN", "JOB-TOKEN")
+)
+_BEARER = HTTPBearer(scheme_name="GitLab token", auto_error=False)
 
 
 def missing(what: str = "") -> HTTPException:
@@ -49,24 +66,16 @@ def forbidden(why: str = "") -> HTTPException:
 async def refuse(_request: Request, error: Exception) -> Response:
     """How a refusal is sent: its detail is the body, or else what FastAPI says itself."""
     if isinstance(error, RequestValidationError):
-        error = _invalid_parameters(error)
+        return JSONAnswer({"error": ", ".join(dict.fromkeys(_words(each) for each in error.errors()))}, 400)
     assert isinstance(error, StarletteHTTPException)  # noqa: S101 - no other kind is handled here
     own = {"error": _TEXTS.get(error.status_code, error.detail)}
     return JSONAnswer(error.detail if isinstance(error.detail, dict) else own, error.status_code)
 
 
-def _invalid_parameters(error: RequestValidationError) -> HTTPException:
-    """400: parameters that are missing or malformed are named before values that are wrong."""
-    malformed: dict[str, None] = {}
-    wrong: dict[str, str] = {}
-    for each in error.errors():
-        name, *inner = [part for part in each["loc"][1:] if isinstance(part, str)]
-        if each["type"] == MODEL:
-            wrong[name] = each["msg"]
-        else:
-            name += "".join(f"[{part}]" for part in inner)
-            malformed[f"{name} {_WORDS.get(each['type'], 'is invalid')}"] = None
-    return HTTPException(400, {"error": ", ".join(malformed)}) if malformed else invalid(**wrong)
+def _words(error: Mapping[str, Any]) -> str:
+    """What is wrong with a parameter."""
+    name, *inner = [part for part in error["loc"][1:] if isinstance(part, str)]
+    return f"{name}{''.join(f'[{part}]' for part in inner)} {_WORDS.get(error['type'], 'is invalid')}"
 
 
 class JSONParameters:
@@ -133,3 +142,130 @@ def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         else:
             params[name][key.removesuffix("]")] = value
     return params
+
+
+class Page(BaseModel):
+    """Which page of a list is asked for."""
+
+    page: Annotated[int, Field(ge=1)] = 1
+    per_page: Annotated[int, Field(ge=1)] = 20
+
+
+class Visit(NamedTuple):
+    """An admitted request: who asks, and about which project."""
+
+    request: Request
+    state: DataOpsState
+    caller: Token
+    project: Project
+
+    @property
+    def rows(self) -> Rows:
+        """How things are shown to who asks."""
+        return Rows(f"{self.request.url.scheme}://{self.request.url.netloc}", self.state)
+
+    def pipeline(self, number: int) -> Pipeline:
+        """The project's pipeline of that id. Raises 404."""
+        pipeline = self.state.pipelines.get(number)
+        if pipeline is None or pipeline.project_id != self.project.id:
+            raise missing()
+        return pipeline
+
+    def job(self, number: int) -> tuple[Pipeline, LiveJob]:
+        """The project's job of that id, which is no bridge, and its pipeline. Raises 404."""
+        for pipeline in self.state.pipelines_of(self.project):
+            for job in pipeline.jobs:
+                if job.id == number and not job.spec.child:
+                    return pipeline, job
+        raise missing()
+
+    def schedule(self, number: int) -> Row:
+        """The fields of the project's schedule of that id. Raises 404."""
+        schedule: Row | None = self.state.schedules.get(str(number))
+        if schedule is None or schedule["project_id"] != self.project.id:
+            raise missing("Pipeline Schedule")
+        return schedule
+
+    def show_page(
+        self, query: Page, items: Sequence[Any], show: Callable[[Any], Row], *, counted: bool = True
+    ) -> Response:
+        """The page that is asked for, each item as `show` shows it. Without `counted` nothing says how many there are.
+
+        https://docs.gitlab.com/api/rest/#offset-based-pagination
+        """
+        size = min(query.per_page, _MOST)
+        start, last = (query.page - 1) * size, max(1, -(-len(items) // size))
+        at = {"prev": query.page - 1 or None, "next": query.page + 1 if start + size < len(items) else None, "first": 1}
+        headers = {"X-Page": query.page, "X-Per-Page": size, "X-Next-Page": at["next"], "X-Prev-Page": at["prev"]}
+        if counted:
+            at["last"] = last
+            headers |= {"X-Total": len(items), "X-Total-Pages": last}
+        asked = parse_qs(self.request.url.query, keep_blank_values=True)
+        url = f"{self.rows.base}{self.request.scope['path']}"
+        pages = {
+            name: urlencode(asked | {"page": page, "per_page": size}, doseq=True) for name, page in at.items() if page
+        }
+        texts = {name: "" if value is None else str(value) for name, value in headers.items()}
+        texts["Link"] = ", ".join(f'<{url}?{page}>; rel="{name}"' for name, page in pages.items())
+        return JSONAnswer([show(item) for item in items[start : start + size]], headers=texts)
+
+
+def state_of(request: Request) -> DataOpsState:
+    """What there is."""
+    state: DataOpsState = request.app.state.held
+    return state
+
+
+async def _turn(request: Request) -> AsyncIterator[None]:
+    with state_of(request).turn():
+        yield
+
+
+def project_router() -> APIRouter:
+    """A router for the paths below a project, where each request has the state to itself."""
+    turn = Depends(_turn, scope="function")
+    return APIRouter(prefix="/projects/{project_id}", dependencies=[turn], default_response_class=JSONAnswer)
+
+
+async def _known(
+    request: Request,
+    private: Annotated[str | None, Security(_PRIVATE)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    job: Annotated[str | None, Security(_JOB)],
+) -> Token | None:
+    """The token that is shown. Raises 401 where it is none, or no longer."""
+    private = private or (bearer.credentials if bearer else None)
+    if not private and not job:
+        return None
+    shown = ("private", private) if private else ("job", job)
+    token = next((each for each in state_of(request).account.tokens if (each.kind, each.value) == shown), None)
+    if token is None:
+        raise HTTPException(401, _UNAUTHORIZED)
+    if token.state in _WORTHLESS:
+        raise HTTPException(401, {"error": "invalid_token", "error_description": _WORTHLESS[token.state]})
+    return token
+
+
+def _admit(*scopes: str, job: bool = False, nobody: int = 401) -> Any:
+    """Admits who may. `nobody` is the status for a request without a token that counts."""
+
+    async def admit(request: Request, project_id: str, token: Annotated[Token | None, Depends(_known)]) -> Visit:
+        if token is None or (token.kind == "job" and not job):
+            raise missing("Project") if nobody == 404 else HTTPException(401, _UNAUTHORIZED)
+        if token.kind == "private" and not set(scopes) & set(token.scopes):
+            why = "The request requires higher privileges than provided by the access token."
+            body = {"error": "insufficient_scope", "error_description": why, "scope": " ".join(scopes)}
+            raise HTTPException(403, body)
+        project = state_of(request).account.project(unquote(project_id))
+        if project is None or not token.is_member(project):
+            raise missing("Project")
+        return Visit(request, state_of(request), token, project)
+
+    return Depends(admit)
+
+
+Viewer: TypeAlias = Annotated[Visit, _admit("api", "read_api", nobody=404)]
+ViewerOrJob: TypeAlias = Annotated[Visit, _admit("api", "read_api", nobody=404, job=True)]
+Reader: TypeAlias = Annotated[Visit, _admit("api", "read_api")]
+ReaderOrJob: TypeAlias = Annotated[Visit, _admit("api", "read_api", job=True)]
+Developer: TypeAlias = Annotated[Visit, _admit("api")]

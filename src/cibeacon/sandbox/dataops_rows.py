@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from cibeacon.sandbox.dataops_account import Project
 from cibeacon.sandbox.dataops_records import LiveJob, Pipeline, next_run
 from cibeacon.sandbox.dataops_state import LAST_PIPELINE, DataOpsState
 
@@ -27,13 +26,6 @@ class Rows(NamedTuple):
 
     base: str
     state: DataOpsState
-
-    def project(self, project: Project) -> Row:
-        """A project."""
-        name = project.path.rpartition("/")[2]
-        names = {"id": project.id, "name": name, "path": name, "path_with_namespace": project.path}
-        branch, url = next(iter(project.branches)), f"{self.base}/{project.path}"
-        return names | {"default_branch": branch, "web_url": url, "ci_config_path": "$_PIPELINE_FILE_NAME"}
 
     def user(self, name: str) -> Row:
         """A user, briefly."""
@@ -157,8 +149,7 @@ def _detailed(group: str) -> Row:
     """A status with words for people."""
     warned, passed = group == "success-with-warnings", group.startswith("success")
     label = "passed with warnings" if warned else "passed" if passed else group
-    text = "Warning" if warned else label.title()
-    return {"text": text, "label": label, "group": group, "tooltip": label, "has_details": True}
+    return {"text": "Warning" if warned else label.title(), "label": label, "group": group}
 
 
 def _fields(thing: object, names: str) -> Row:

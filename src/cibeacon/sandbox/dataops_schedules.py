@@ -6,17 +6,14 @@ https://docs.gitlab.com/api/pipeline_schedules/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import Query, Response
-from pydantic import AfterValidator, BaseModel
-from pydantic_core import PydanticCustomError
+from fastapi import Body, Query, Response
+from pydantic import BaseModel
 
-from cibeacon.sandbox.dataops_access import Developer, Page, Reader, Visit, project_router
 from cibeacon.sandbox.dataops_pipelines import Text, start
-from cibeacon.sandbox.dataops_records import is_cron, zone
-from cibeacon.sandbox.dataops_requests import MODEL, invalid, missing
+from cibeacon.sandbox.dataops_records import next_run, zone
+from cibeacon.sandbox.dataops_requests import Developer, Page, Reader, Visit, invalid, missing, project_router
 from cibeacon.sandbox.dataops_rows import Row, variables
 
 _SCHEDULE = "/pipeline_schedules/{schedule_id}"
@@ -25,22 +22,13 @@ _KEY = re.compile(r"\w{1,255}", re.ASCII)
 router = project_router()
 
 
-def _checked(is_good: Callable[[str], Any], problem: str = "is invalid syntax") -> AfterValidator:
-    def check(text: str) -> str:
-        if not is_good(text):
-            raise PydanticCustomError(MODEL, problem)
-        return text
-
-    return AfterValidator(check)
-
-
 class NewSchedule(BaseModel):
     """A schedule as it is made."""
 
     description: Text
     ref: Text
-    cron: Annotated[Text, _checked(is_cron)]
-    cron_timezone: Annotated[str, _checked(zone)] = "UTC"
+    cron: Text
+    cron_timezone: str = "UTC"
     active: bool = True
 
 
@@ -49,25 +37,13 @@ class ScheduleChange(NewSchedule):
 
     description: Text = ""
     ref: Text = ""
-    cron: Annotated[Text, _checked(is_cron)] = ""
+    cron: Text = ""
 
 
 class ScheduleFilters(Page):
     """Which schedules are listed."""
 
     scope: Literal["active", "inactive"] | None = None
-
-
-class VariableChange(BaseModel):
-    """Another value of a variable."""
-
-    value: str
-
-
-class NewVariable(VariableChange):
-    """A variable of a schedule."""
-
-    key: Annotated[Text, _checked(_KEY.fullmatch, "can contain only letters, digits and '_'.")]
 
 
 @router.get("/pipeline_schedules")
@@ -126,19 +102,23 @@ async def list_pipelines(visit: Reader, schedule_id: int, query: Annotated[Page,
 
 
 @router.post(f"{_SCHEDULE}/variables", status_code=201)
-async def add_variable(visit: Developer, schedule_id: int, call: NewVariable) -> Row:
+async def add_variable(
+    visit: Developer, schedule_id: int, key: Annotated[Text, Body()], value: Annotated[str, Body()]
+) -> Row:
     """Add a variable to a schedule."""
-    if call.key in visit.schedule(schedule_id)["variables"]:
-        raise invalid(key=f"({call.key}) has already been taken")
-    return _keep_variable(visit, schedule_id, call.key, call.value)
+    if not _KEY.fullmatch(key):
+        raise invalid(key="can contain only letters, digits and '_'.")
+    if key in visit.schedule(schedule_id)["variables"]:
+        raise invalid(key=f"({key}) has already been taken")
+    return _keep_variable(visit, schedule_id, key, value)
 
 
 @router.put(f"{_SCHEDULE}/variables/{{key}}")
-async def change_variable(visit: Developer, schedule_id: int, key: str, call: VariableChange) -> Row:
+async def change_variable(visit: Developer, schedule_id: int, key: str, value: Annotated[str, Body(embed=True)]) -> Row:
     """Change a variable of a schedule."""
     if key not in visit.schedule(schedule_id)["variables"]:
         raise missing("Variable")
-    return _keep_variable(visit, schedule_id, key, call.value)
+    return _keep_variable(visit, schedule_id, key, value)
 
 
 def _keep_variable(visit: Visit, schedule_id: int, key: str, value: str) -> Row:
@@ -148,16 +128,18 @@ def _keep_variable(visit: Visit, schedule_id: int, key: str, value: str) -> Row:
 
 
 def _keep(visit: Visit, schedule: Row) -> Row:
+    good = {
+        "cron": next_run(schedule["cron"], "UTC", visit.state.now()),
+        "cron_timezone": zone(schedule["cron_timezone"]),
+    }
+    if wrong := {name: "is invalid syntax" for name, value in good.items() if value is None}:
+        raise invalid(**wrong)
     visit.state.schedules[str(schedule["id"])] = schedule
     return visit.rows.whole_schedule(schedule)
 
 
 def _full_ref(visit: Visit, ref: str) -> str:
-    """A branch or tag by its whole name. Raises 400 where that is not clear."""
-    if ref.startswith(("refs/heads/", "refs/tags/")):
-        return ref
-    names = {"refs/heads/": visit.project.branches, "refs/tags/": visit.project.tags}
-    known = [prefix for prefix, refs in names.items() if ref in refs]
+    known = visit.project.refs(ref)
     if len(known) != 1:
         raise invalid(ref="is ambiguous")
-    return known[0] + ref
+    return known[0]

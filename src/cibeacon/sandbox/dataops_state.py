@@ -38,7 +38,7 @@ class DataOpsState:
         self.scripts: dict[str, Script] = dict(account.scripts)
         self.ordered: list[Script] = []
         self._kept, self.schedules = store.table("dataops.pipelines"), store.table("dataops.schedules")
-        self._lock, self._changed = RLock(), dict[int, Pipeline]()
+        self._lock = RLock()
         self._moment: float | None = None
         self._stepped = clock()
         self.pipelines: dict[int, Pipeline] = {}
@@ -53,15 +53,10 @@ class DataOpsState:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Let nobody else in, move what is due by the clock, and keep what has changed in the end."""
+        """Let nobody else in, and move what is due by the clock."""
         with self._lock:
             self._catch_up()
-            try:
-                yield
-            finally:
-                for number, pipeline in self._changed.items():
-                    self._kept[str(number)] = pipeline.model_dump(mode="json")
-                self._changed.clear()
+            yield
 
     def now(self) -> float:
         """The time of what happens, in Unix seconds."""
@@ -91,14 +86,12 @@ class DataOpsState:
             **{"created_at": now, "updated_at": now} | fields,
         )
         for spec in script.jobs:
-            self._attempt(pipeline, spec, 0)
+            self._attempt(pipeline, spec)
         return pipeline
 
-    def retry(self, pipeline: Pipeline, jobs: Sequence[LiveJob], *, played: bool = False) -> list[LiveJob]:
+    def retry(self, pipeline: Pipeline, jobs: Sequence[LiveJob]) -> list[LiveJob]:
         """Try jobs again, and after them those that were skipped; return the new attempts."""
-        attempts = [self._try_again(pipeline, job) for job in jobs]
-        for attempt in attempts:
-            attempt.played = played
+        attempts = [self._attempt(pipeline, job.spec, job) for job in jobs]
         for job in pipeline.latest():
             if job.status == "skipped":
                 job.become("created", self.now())
@@ -137,8 +130,7 @@ class DataOpsState:
             self._advance(pipeline)
 
     def update(self, pipeline: Pipeline) -> None:
-        """Let everything happen that waits for nothing any more."""
-        self._changed[pipeline.id] = pipeline
+        """Let everything happen that waits for nothing any more, and keep it."""
         while any(self._moves(pipeline, job) for job in pipeline.latest()):
             pass
         status, now = pipeline.composed_status(), self.now()
@@ -147,6 +139,7 @@ class DataOpsState:
             if pipeline.started_at is None and any(job.started_at is not None for job in pipeline.jobs):
                 pipeline.started_at = now
             pipeline.finished_at = now if status in ENDED else None
+        self._kept[str(pipeline.id)] = pipeline.model_dump(mode="json")
 
     def _advance(self, pipeline: Pipeline) -> None:
         if not self._is_alive(pipeline):
@@ -195,7 +188,7 @@ class DataOpsState:
         elif job.left == 0 and job.status == "running":
             job.become(job.spec.end(job.attempt), now)
             if job.status == "failed" and job.attempt < job.spec.retries:
-                self._try_again(pipeline, job)
+                self._attempt(pipeline, job.spec, job)
         return before != (job.status, job.retried, job.downstream)
 
     def _follow_child(self, pipeline: Pipeline, job: LiveJob, script: Script) -> None:
@@ -211,13 +204,11 @@ class DataOpsState:
         elif status in ENDED:
             job.become("failed" if status == "skipped" else status, self.now())
 
-    def _try_again(self, pipeline: Pipeline, job: LiveJob) -> LiveJob:
-        job.retried = True
-        return self._attempt(pipeline, job.spec, job.attempt + 1)
-
-    def _attempt(self, pipeline: Pipeline, spec: Job, attempt: int) -> LiveJob:
-        number = next(self._job_ids)
-        job = LiveJob(id=number, pipeline_id=pipeline.id, spec=spec, attempt=attempt, created_at=self.now())
+    def _attempt(self, pipeline: Pipeline, spec: Job, before: LiveJob | None = None) -> LiveJob:
+        job = LiveJob(id=next(self._job_ids), pipeline_id=pipeline.id, spec=spec, created_at=self.now())
+        if before:
+            before.retried = True
+            job.attempt, job.played = before.attempt + 1, before.played
         pipeline.jobs.append(job)
         return job
 
