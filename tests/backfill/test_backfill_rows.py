@@ -16,8 +16,8 @@ from cibeacon.backfill.parsers import TimeRules
 from cibeacon.backfill.rows import InvalidRow, ValidRow, read_row
 from cibeacon.backfill.shard import Shard, parse_shard, partition_index
 from cibeacon.runtime.errors import SettingsError
-from cibeacon.sandbox.dx_models import METHODS
 from cibeacon.sinks import dx
+from dx_records import METHODS
 
 RULES = TimeRules(1_700_000_000.0)
 CASES = json.loads((Path(__file__).parent / "cells.json").read_text())

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from cibeacon.sandbox.dx_models import METHODS
 from dci_talk import CALLS
+from dx_records import METHODS
 
 FILES = "/api/v1/files"
 

@@ -90,7 +90,7 @@ def test_old_requests_are_forgotten_and_still_counted():
 def test_a_document_is_a_snapshot():
     ledger = Ledger()
     before = ledger.document()
-    ledger.add_services("1", ["a"])
+    ledger.set_services("1", ["a"])
     assert before["pull_services"] == {}
 
 
@@ -98,7 +98,7 @@ def test_many_threads_lose_nothing():
     ledger = Ledger(kept=10_000)
 
     def work(number):
-        ledger.add_services("1", [f"s{number}"])
+        ledger.set_services("1", [f"s{number}"])
         ledger.notify("r", {"started_at": number})
         ledger.note(method="POST", path="/", body=None, status=200, error=None, message=None)
 

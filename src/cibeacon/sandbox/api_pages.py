@@ -6,15 +6,14 @@ Swagger UI, https://swagger.io/tools/swagger-ui/, comes from the package fastapi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.staticfiles import StaticFiles
 
 from cibeacon.sandbox.safe_json import JSONAnswer
 
-_ASSETS = {"favicon.png": "image/png", "swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
@@ -44,13 +43,7 @@ async def show_pages() -> Response:
     return page
 
 
-@router.get("/docs/{name}")
-async def show_asset(name: str) -> Response:
-    """A file of Swagger UI."""
-    if name not in _ASSETS:
-        raise HTTPException(404)
-    content = resources.files("fastapi_offline").joinpath("static", name).read_bytes()
-    return Response(content, media_type=_ASSETS[name])
+router.mount("/docs", StaticFiles(packages=[("fastapi_offline", "static")]))
 
 
 def description(vendors: Mapping[str, FastAPI]) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cibeacon.sandbox import api_pages, page, pulls
-from cibeacon.sandbox.ledger import Ledger
+from cibeacon.sandbox import api_pages, page
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -44,22 +43,13 @@ async def show_health() -> Response:
     return JSONAnswer({"ok": True})
 
 
-@router.post(pulls.PATH)
-async def import_pulls(request: Request) -> Response:
-    """Merged pull requests, which DX would import from the repository's host."""
-    return await pulls.import_pulls(request, request.app.state.ledger)
-
-
 def create_app(
-    vendors: Sequence[BaseRoute],
-    described: Mapping[str, FastAPI],
-    ledger: Ledger,
-    document: Callable[[], Mapping[str, Any]],
+    vendors: Sequence[BaseRoute], described: Mapping[str, FastAPI], document: Callable[[], Mapping[str, Any]]
 ) -> FastAPI:
     """The whole sandbox: the routes of the vendors, their descriptions by prefix, and `document` of the ledger."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
-    app.state.ledger, app.state.document, app.state.described = ledger, document, described
+    app.state.document, app.state.described = document, described
     app.router.routes.extend((*vendors, *router.routes, *api_pages.router.routes))
     return app
 

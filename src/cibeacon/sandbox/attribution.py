@@ -87,37 +87,25 @@ def conclusions(
     branches = {pull.repository: default_branch for pull in merged.values()}
     branches |= {each["repository"]: each["default_branch"] for each in pulls.values() if "default_branch" in each}
     attributed = attribute(map(Deployed.of, deployments.values()), merged.values(), services, branches)
-    attributions = {
-        reference: {
-            "mode": attributed[reference].mode,
-            "pull_requests": [
-                {"key": pull.keys[0], "lead_time": deployment["deployed_at"] - pull.merged_at}
-                for pull in attributed[reference].pulls
-            ],
-            "waits": attributed[reference].waits,
-        }
-        for reference, deployment in deployments.items()
-    }
-    deployed_by = defaultdict(list)
-    for reference in deployments:
-        for pull in attributed[reference].pulls:
+    attributions, deployed_by = {}, defaultdict[MergedPull, list[str]](list)
+    for reference, deployment in deployments.items():
+        mode, brought, waits = attributed[reference]
+        lead_times = [
+            {"key": pull.keys[0], "lead_time": deployment["deployed_at"] - pull.merged_at} for pull in brought
+        ]
+        attributions[reference] = {"mode": mode, "pull_requests": lead_times, "waits": waits}
+        for pull in brought:
             deployed_by[pull].append(reference)
-    imported = {
-        key: {
-            **pulls[key],
-            "imported": True,
-            "services": sorted(_services(pull, services)),
-            "deployed_by": deployed_by[pull],
-        }
-        for key, pull in merged.items()
-    }
     known = {key for pull in merged.values() for key in pull.keys}
-    others = {
+    shown = {
         key: {"imported": False, "services": list(names), "deployed_by": []}
         for key, names in services.items()
         if key not in known
     }
-    return {"pull_requests": others | imported, "attributions": attributions}
+    for key, pull in merged.items():
+        more = {"services": sorted(_services(pull, services)), "deployed_by": deployed_by[pull]}
+        shown[key] = {**pulls[key], "imported": True, **more}
+    return {"pull_requests": shown, "attributions": attributions}
 
 
 def attribute(
@@ -160,43 +148,36 @@ class _Books:
 
     def enter(self, deployment: Deployed) -> Attribution:
         """The attribution of the next deployment, whose pull requests are not open any more."""
+        service, repository, branch = deployment.service, deployment.repository, deployment.integration_branch
         if deployment.merge_commit_shas:
             return self._by_commits(deployment)
         if deployment.commit_sha is None:
-            return self._by_repository(deployment)
-        mode = BY_INTEGRATION if deployment.integration_branch else BY_COMMIT
-        pull = self._of_commit(deployment.repository, deployment.commit_sha)
+            if repository is None or repository not in self._repositories:
+                return Attribution(BY_REPOSITORY, waits=REPOSITORY_NOT_IMPORTED)
+            default_branch = self._default_branches.get(repository, "main")
+            return Attribution(BY_REPOSITORY, self._take(service, repository, default_branch, deployment.deployed_at))
+        pull = self._of_commit(repository, deployment.commit_sha)
         if pull is None:
-            return Attribution(mode, waits=COMMIT_NOT_IMPORTED)
-        since = self._since(deployment, pull) if deployment.integration_branch else -1
-        base_ref = deployment.integration_branch or pull.base_ref
-        return Attribution(mode, self._take(deployment.service, pull.repository, base_ref, pull.merged_at, since))
-
-    def _by_repository(self, deployment: Deployed) -> Attribution:
-        repository = deployment.repository
-        if repository is None or repository not in self._repositories:
-            return Attribution(BY_REPOSITORY, waits=REPOSITORY_NOT_IMPORTED)
-        branch = self._default_branches.get(repository, "main")
-        return Attribution(
-            BY_REPOSITORY, self._take(deployment.service, repository, branch, deployment.deployed_at, -1)
-        )
+            return Attribution(BY_INTEGRATION if branch else BY_COMMIT, waits=COMMIT_NOT_IMPORTED)
+        if branch is None:
+            return Attribution(BY_COMMIT, self._take(service, pull.repository, pull.base_ref, pull.merged_at))
+        since = self._integrated.get((repository, service), -1)
+        self._integrated[repository, service] = pull.merged_at
+        return Attribution(BY_INTEGRATION, self._take(service, pull.repository, branch, pull.merged_at, since))
 
     def _by_commits(self, deployment: Deployed) -> Attribution:
-        pulls = [self._of_commit(deployment.repository, sha) for sha in deployment.merge_commit_shas]
-        counting = [pull for pull in dict.fromkeys(pulls) if pull and self._counts_for(pull, deployment.service)]
+        service = deployment.service
+        pulls = dict.fromkeys(self._of_commit(deployment.repository, sha) for sha in deployment.merge_commit_shas)
+        counting = tuple(pull for pull in pulls if pull and service in (self._services[pull] or {service}))
         for pull in counting:
-            open_ones = self._open[pull.repository, pull.base_ref, deployment.service if self._services[pull] else None]
+            open_ones = self._open[pull.repository, pull.base_ref, service if self._services[pull] else None]
             if pull in open_ones:
                 open_ones.remove(pull)
-        return Attribution(BY_COMMITS, tuple(counting), COMMITS_NOT_IMPORTED if None in pulls else None)
+        return Attribution(BY_COMMITS, counting, COMMITS_NOT_IMPORTED if None in pulls else None)
 
-    def _since(self, deployment: Deployed, pull: MergedPull) -> int:
-        """Where the range of an integration branch begins: behind the pull request of the deployment before."""
-        subject = (deployment.repository, deployment.service)
-        since, self._integrated[subject] = self._integrated.get(subject, -1), pull.merged_at
-        return since
-
-    def _take(self, service: str, repository: str, base_ref: str, until: int, since: int) -> tuple[MergedPull, ...]:
+    def _take(
+        self, service: str, repository: str, base_ref: str, until: int, since: int = -1
+    ) -> tuple[MergedPull, ...]:
         """What a service takes of a branch, merged behind `since` and by `until`, the first to be merged first."""
         taken = []
         for open_ones in (self._open[repository, base_ref, service], self._open[repository, base_ref, None]):
@@ -210,9 +191,6 @@ class _Books:
         sha = sha.lower()
         named = (pull for pull in self._by_sha[sha[:7]] if any(known.startswith(sha) for known in pull.shas))
         return next((pull for pull in named if repository in (None, pull.repository)), None)
-
-    def _counts_for(self, pull: MergedPull, service: str) -> bool:
-        return not self._services[pull] or service in self._services[pull]
 
 
 def _order(pull: MergedPull) -> tuple[int, int]:

@@ -85,8 +85,7 @@ class Dx:
         """Add to the services of a pull request, or replace them."""
         if call.repository:
             self._know_repository(call.repository, "repo_not_found")
-        change = self._ledger.replace_services if call.replace else self._ledger.add_services
-        change(call.pull, call.given()["services"])
+        self._ledger.set_services(call.pull, call.given()["services"], replace=call.replace)
 
     def create(self, call: NewDeployment) -> None:
         """Keep a deployment; the same once more is no error."""
@@ -239,10 +238,8 @@ def refusal_of(error: Exception) -> tuple[str, str]:
         return error.code, error.message
     if isinstance(error, PydanticCustomError):
         return error.type, f"{error.message()}."
-    if isinstance(error, RequestValidationError):  # its places begin with "body"
-        return _describe([{**each, "loc": each["loc"][1:]} for each in error.errors()])
-    if isinstance(error, ValidationError):
-        return _describe([dict(each) for each in error.errors()])
+    if isinstance(error, RequestValidationError | ValidationError):
+        return _describe([{**each, "loc": [part for part in each["loc"] if part != "body"]} for each in error.errors()])
     if isinstance(error, HTTPException) and error.status_code == 405:
         return "method_not_allowed", "Every method is called with POST."
     return "unknown_method", "There is no such method."

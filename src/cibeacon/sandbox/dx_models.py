@@ -259,16 +259,6 @@ class CurrentNotification(Notification):
     finished_at: MomentText = Field(default=0)
 
 
-METHODS: Mapping[str, type[Call]] = {
-    "/api/deployments.setPullServices": PullServices,
-    "/api/deployments.create": NewDeployment,
-    "/api/deployments.upsert": DeploymentPatch,
-    "/api/pipelineRuns.sync": Notification,
-    "/api/pipelineRuns.upsert": CurrentNotification,
-}
-"""By path: the articles' three methods, and the current form's two upserts."""
-
-
 def require(fields: Mapping[str, object], *names: str) -> None:
     """Refuse where one of them is not given."""
     if missing := [name for name in names if name not in fields]:

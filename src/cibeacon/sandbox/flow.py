@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi import APIRouter, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -124,17 +124,11 @@ router = APIRouter(
 )
 
 
-async def _flow_of(request: Request) -> Any:
-    return request.app.state.flow
-
-
-_Flow = Annotated[Flow, Depends(_flow_of)]
-
-
 @router.get(LISTING)
 @router.get(UPDATE, include_in_schema=False)
-async def list_pipelines(request: Request, flow: _Flow) -> dict[str, Any]:
+async def list_pipelines(request: Request) -> dict[str, Any]:
     """List the Flow pipelines of the context that the header `IB-Context` names."""
+    flow: Flow = request.app.state.flow
     rows = [
         {"name": one.name, "id": one.id, "permissions": list(one.permissions), "is_manager": one.is_manager}
         for one in flow.pipelines(flow.context(request.headers.get("ib-context")))
@@ -143,8 +137,9 @@ async def list_pipelines(request: Request, flow: _Flow) -> dict[str, Any]:
 
 
 @router.post(UPDATE)
-async def set_pipelines(call: Assignment, request: Request, flow: _Flow) -> dict[str, Any]:
+async def set_pipelines(call: Assignment, request: Request) -> dict[str, Any]:
     """Set the Flow pipelines of a job."""
+    flow: Flow = request.app.state.flow
     chosen = flow.assign(flow.context(request.headers.get("ib-context")), call.job_id, call.pipeline_ids)
     updated = [{"flowPipelineName": one.name, "flowPipelineId": one.id} for one in chosen]
     return {"status": "OK", "updated_pipelines": updated}

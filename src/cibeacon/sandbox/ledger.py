@@ -64,14 +64,14 @@ class Ledger:
             self._requests.pop(str(self._received - self._kept), None)
             return entry
 
-    def add_services(self, pull: str, services: Iterable[str]) -> None:
-        """Add to the services of a pull request; `pull` is its id, or repository#number."""
-        with self._lock:
-            self._pull_services[pull] = sorted({*self._pull_services.get(pull, ()), *services})
+    def set_services(self, pull: str, services: Iterable[str], *, replace: bool = False) -> None:
+        """Add to the services of a pull request, by its id or repository#number, or replace them.
 
-    def replace_services(self, pull: str, services: Iterable[str]) -> None:
-        """Set the services of a pull request; none means that any service may claim it."""
-        self._pull_services[pull] = sorted({*services})
+        None means that any service may claim it.
+        """
+        with self._lock:
+            known = () if replace else self._pull_services.get(pull, ())
+            self._pull_services[pull] = sorted({*known, *services})
 
     def change_deployment(
         self, reference_id: str, change: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cibeacon.sandbox.listener import hang_up
-from cibeacon.sandbox.safe_json import JSONAnswer, parse_json, read_body
+from cibeacon.sandbox.safe_json import JSONAnswer, read_json
 from cibeacon.sandbox.vendor import Fault, error_page
 
 PATH = "/sandbox/faults"
@@ -91,7 +91,7 @@ class Outage:
         if request.method == "DELETE":
             self.clear()
         elif request.method == "POST":
-            body = parse_json(await read_body(request))
+            body = await read_json(request)
             try:
                 self.order(str(body.get("fault", "")) if isinstance(body, dict) else "")
             except OrderError as error:

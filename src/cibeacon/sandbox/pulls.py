@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from cibeacon.sandbox.dx import Refusal, refusal_of
 from cibeacon.sandbox.dx_models import Call, Moment, Number, Sha, Text
 from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.safe_json import JSONAnswer, parse_json, read_body
+from cibeacon.sandbox.safe_json import JSONAnswer, read_json
 
 PATH = "/sandbox/pull-requests"
 _AT_ONCE = 1000
@@ -57,7 +57,7 @@ async def import_pulls(request: Request, ledger: Ledger) -> Response:
 async def _records(request: Request) -> list[MergedRecord]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("invalid_json", "Content-Type must be application/json.")
-    body = parse_json(await read_body(request))
+    body = await read_json(request)
     records: list[Any] = body if isinstance(body, list) else [body]
     if len(records) > _AT_ONCE:
         raise Refusal("too_many", f"One request holds {_AT_ONCE} pull requests at most.")

@@ -26,17 +26,14 @@ class JSONAnswer(Response):
         return json.dumps(content, allow_nan=False).encode("ascii")
 
 
-async def read_body(request: Request) -> bytes | None:
-    """The body, which is read once and is `request.state.body` then; None when it is over the limit."""
-    if not hasattr(request.state, "body"):
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > LIMIT:
-                break
-        request.state.body = bytes(body) if len(body) <= LIMIT else None
-    kept: bytes | None = request.state.body
-    return kept
+async def read_json(request: Request) -> object:
+    """The body as JSON; None when it is over the limit, too."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LIMIT:
+            return None
+    return parse_json(bytes(body))
 
 
 def parse_json(body: bytes | None) -> object:

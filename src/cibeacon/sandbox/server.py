@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dci as dci_app
-from cibeacon.sandbox import dx
+from cibeacon.sandbox import dx, pulls
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
@@ -86,11 +87,12 @@ class Sandbox(Listener):
         """The first whose path it is answers."""
         routes: list[BaseRoute] = [
             Route(FAULTS_PATH, self.outage.answer, methods=["GET", "POST", "DELETE"]),
+            Route(pulls.PATH, partial(pulls.import_pulls, ledger=self.ledger), methods=["POST"]),
             Route(STORY_PATH, Stories(token).play, methods=["POST"]),
             *(route for vendor in vendors for route in vendor.routes()),
         ]
         described = {vendor.prefix: vendor.app for vendor in vendors}
-        super().__init__(create_app(routes, described, self.ledger, self.document))
+        super().__init__(create_app(routes, described, self.document))
 
     def close(self) -> None:
         """Stop, and let go of the file."""
