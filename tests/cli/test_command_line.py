@@ -16,7 +16,7 @@ import pytest
 from cibeacon import __version__
 from cibeacon.demo import job_log
 from cibeacon.demo.monorepo import Monorepo
-from cibeacon.sandbox.account import TOKEN
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.settings import all_options
 from faults import FaultServer, answers, hangs, response
 from processes import cibeacon

@@ -15,8 +15,8 @@ import requests
 
 from cibeacon.cli.sandbox import exports
 from cibeacon.cli.spool_listing import SpoolListing
-from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import Talk, suite
 from mishaps import mishaps

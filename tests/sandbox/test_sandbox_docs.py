@@ -11,8 +11,8 @@ import pytest
 
 from cibeacon.cli.sandbox import command, exports
 from cibeacon.sandbox import page
-from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.server import Sandbox
 from processes import cibeacon
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 import requests
 
-from cibeacon.sandbox.account import TOKEN
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.outage import VENDORS, OrderError, Outage
 from cibeacon.sandbox.server import Sandbox
 from processes import cibeacon

@@ -15,7 +15,7 @@ from cibeacon.cli.tables import table
 from cibeacon.demo.story import Act, Story, conclusions
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.shutdown import interruptible
-from cibeacon.sandbox.account import TOKEN
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.server import Sandbox
 
 _MARKS = ("✓", "✗", "~", "…")

@@ -14,8 +14,8 @@ from cibeacon.cli.output import say
 from cibeacon.cli.spool_listing import SpoolListing
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import clipped
-from cibeacon.sandbox.account import TOKEN
 from cibeacon.sandbox.dataops_account import DataOpsAccount
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.outage import OrderError
 from cibeacon.sandbox.server import Sandbox
 

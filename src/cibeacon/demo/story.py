@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cibeacon.demo import gitlab, job_log, runs
 from cibeacon.demo.monorepo import Merged, Monorepo
-from cibeacon.sandbox.account import TOKEN
+from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.listener import Listener
 from cibeacon.sandbox.server import Sandbox
 

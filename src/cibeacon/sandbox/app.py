@@ -1,24 +1,32 @@
-"""Knows which vendor answers at which path of the sandbox, and serves the page and the ledger. Does not know any vendor's
-rules.
+"""Knows what the sandbox serves beside its vendors: the page, the ledger, and the description of their APIs. Does not know
+any vendor's rules.
+
+Swagger UI, https://swagger.io/tools/swagger-ui/, comes from the package fastapi-offline, and works without a network.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cibeacon.sandbox import api_pages, page
+from cibeacon.sandbox import page
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 """Names of this machine."""
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
 
 
 router = APIRouter()
@@ -43,6 +51,30 @@ async def show_health() -> Response:
     return JSONAnswer({"ok": True})
 
 
+@router.get("/openapi.json")
+async def show_description(request: Request) -> Response:
+    """The description of every vendor that describes itself."""
+    return JSONAnswer(_description(request.app.state.described))
+
+
+@router.get("/docs")
+async def show_pages() -> Response:
+    """The page, to read what is described and to try it."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="The APIs of the sandbox",
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+        swagger_ui_parameters={"defaultModelsExpandDepth": -1},
+    )
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
+
+
+router.mount("/docs", StaticFiles(packages=[("fastapi_offline", "static")]))
+
+
 def create_app(
     vendors: Sequence[BaseRoute], described: Mapping[str, FastAPI], document: Callable[[], Mapping[str, Any]]
 ) -> FastAPI:
@@ -50,7 +82,7 @@ def create_app(
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
     app.state.document, app.state.described = document, described
-    app.router.routes.extend((*vendors, *router.routes, *api_pages.router.routes))
+    app.router.routes.extend((*vendors, *router.routes))
     return app
 
 
@@ -81,3 +113,16 @@ def _is_local(host: str) -> bool:
         return urlsplit(f"//{host}").hostname in _LOCAL
     except ValueError:
         return False
+
+
+def _description(vendors: Mapping[str, FastAPI]) -> dict[str, Any]:
+    """The vendors' OpenAPI documents as one, each path with its vendor's prefix and each operation with its name."""
+    paths, components = {}, defaultdict[str, dict[str, Any]](dict)
+    for prefix, vendor in vendors.items():
+        document = vendor.openapi()
+        for path, operations in document["paths"].items():
+            paths[prefix + path] = {name: {**each, "tags": [vendor.title]} for name, each in operations.items()}
+        for kind, schemas in document.get("components", {}).items():
+            components[kind] |= schemas
+    info = {"title": "The APIs of the sandbox", "version": "1"}
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}

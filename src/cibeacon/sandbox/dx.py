@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
@@ -21,7 +22,6 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.dx_models import (
     CODES,
     TAGS,
@@ -36,6 +36,8 @@ from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
 
 PREFIX = "/api"
+TOKEN = "sandbox-token"  # noqa: S105 - the sandbox's own
+"""The key that settings are printed with. No word of ours: what is a secret is hidden wherever it stands."""
 INACTIVE = "inactive"
 """The token that plays a deactivated account."""
 _OTHER: Mapping[str, str] = {"commit_sha": "merge_commit_shas", "merge_commit_shas": "commit_sha"}
@@ -74,18 +76,25 @@ class Refused(BaseModel):
     message: str
 
 
+@dataclass(frozen=True)
 class Dx:
-    """DX's methods over an account and a ledger."""
+    """DX's methods over a ledger, and what DX knows already; None means that anything is taken."""
 
-    def __init__(self, account: Account, ledger: Ledger) -> None:
-        self.account = account
-        self._ledger = ledger
+    ledger: Ledger
+    token: str | None = field(repr=False)
+    """The only API key that is good."""
+    repositories: Collection[str] | None
+    """Full names."""
+    commits: Collection[str] | None
+    """Full lower-case ids, which merge_commit_shas may name by their first digits."""
+    default_branch: str
+    """What no integration_branch may equal."""
 
     def set_pull_services(self, call: PullServices) -> None:
         """Add to the services of a pull request, or replace them."""
         if call.repository:
             self._know_repository(call.repository, "repo_not_found")
-        self._ledger.set_services(call.pull, call.given()["services"], replace=call.replace)
+        self.ledger.set_services(call.pull, call.given()["services"], replace=call.replace)
 
     def create(self, call: NewDeployment) -> None:
         """Keep a deployment; the same once more is no error."""
@@ -97,7 +106,7 @@ class Dx:
                 raise Refusal("reference_id_exists", "A deployment of this reference_id has other values.")
             return deployment
 
-        self._ledger.change_deployment(deployment["reference_id"], new_or_same)
+        self.ledger.change_deployment(deployment["reference_id"], new_or_same)
 
     def upsert(self, call: DeploymentPatch) -> None:
         """Keep a deployment, or change the fields of a known one."""
@@ -110,11 +119,11 @@ class Dx:
             self._check_attribution(deployment)
             return deployment
 
-        self._ledger.change_deployment(call.reference_id, patched)
+        self.ledger.change_deployment(call.reference_id, patched)
 
     def sync(self, call: Notification) -> None:
         """Add a notification to a run."""
-        self._ledger.notify(call.reference_id, call.given())
+        self.ledger.notify(call.reference_id, call.given())
 
     def authenticate(self, authorization: str | None) -> None:
         """Refuse a request without the account's key."""
@@ -124,7 +133,7 @@ class Dx:
             raise Refusal("not_authed", "The request needs the header Authorization: Bearer and an API key.")
         if token == INACTIVE:
             raise Refusal("account_inactive", "The account of this API key is deactivated.")
-        good = self.account.token
+        good = self.token
         if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
             raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
 
@@ -133,15 +142,15 @@ class Dx:
             require(deployment, "repository")
         if "repository" in deployment:
             self._know_repository(deployment["repository"], "repository_not_found")
-        if deployment.get("integration_branch") == self.account.default_branch:
+        if deployment.get("integration_branch") == self.default_branch:
             raise Refusal("integration_branch_not_valid", "integration_branch must not be the default branch.")
-        known = self.account.commits
+        known = self.commits
         for sha in deployment.get("merge_commit_shas", ()):
             if known is not None and not any(commit.startswith(sha.lower()) for commit in known):
                 raise Refusal("merge_commit_shas_not_found", f"{sha} is not a known commit.")
 
     def _know_repository(self, repository: str, code: str) -> None:
-        if self.account.repositories is not None and repository not in self.account.repositories:
+        if self.repositories is not None and repository not in self.repositories:
             raise Refusal(code, "repository is not a known one.")
 
 

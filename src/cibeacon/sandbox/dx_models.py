@@ -29,18 +29,10 @@ from pydantic import (
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import PydanticCustomError
 
-CODES = frozenset(
-    {
-        "ambiguous_commit_sha_arguments",
-        "commit_sha_invalid",
-        "integration_branch_not_valid",
-        "invalid_arguments",
-        "merge_commit_shas_blank",
-        "merge_commit_shas_invalid",
-        "metadata_invalid",
-        "required_params_missing",
-    }
-)
+CODES = frozenset({
+    "ambiguous_commit_sha_arguments", "commit_sha_invalid", "integration_branch_not_valid", "invalid_arguments",
+    "merge_commit_shas_blank", "merge_commit_shas_invalid", "metadata_invalid", "required_params_missing",
+})  # fmt: skip
 """The codes of errors that a request can have in itself."""
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII)

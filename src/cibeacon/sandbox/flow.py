@@ -55,8 +55,15 @@ class Flow:
 
     def document(self) -> dict[str, Any]:
         """By context: its pipelines with id and name, and its jobs, each with the pipelines that it has now."""
+        shown = {}
         with self._lock:
-            return {name: self._describe(name, context) for name, context in self.account.contexts.items()}
+            for name, context in self.account.contexts.items():
+                pipelines = {one.id: {"id": one.id, "name": one.name} for one in context.pipelines}
+                jobs = {
+                    job: [pipelines[each] for each in ids if each in pipelines] for job, ids in self._jobs[name].items()
+                }
+                shown[name] = {"pipelines": list(pipelines.values()), "jobs": jobs}
+        return shown
 
     def authenticate(self, authorization: str | None) -> None:
         """Raise where the token is none of the account's."""
@@ -90,13 +97,6 @@ class Flow:
         if not pipeline.assignable:
             raise FlowError(f"User does not have permission to use flow pipeline {pipeline_id}")
         return pipeline
-
-    def _describe(self, name: str, context: Context) -> dict[str, Any]:
-        names = {one.id: one.name for one in context.pipelines}
-        jobs = {
-            job: [{"id": each, "name": names.get(each, "")} for each in ids] for job, ids in self._jobs[name].items()
-        }
-        return {"pipelines": [{"id": one.id, "name": one.name} for one in context.pipelines], "jobs": jobs}
 
 
 class _Authenticated(APIRoute):

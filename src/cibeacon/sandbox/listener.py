@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import closing
 from threading import Thread
 from typing import Any, Self
 
@@ -17,8 +18,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HOST = "127.0.0.1"
-_IDLE = 60
-"""Seconds after which an idle connection is closed."""
 _HEADERS = [("server", "sandbox"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 
 
@@ -30,30 +29,30 @@ class Listener:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._running: _Running | None = None
+        self._server: _Server | None = None
         self.faults: list[Exception] = []
         """What the app raised, answered 500; empty unless the app itself has a defect."""
 
     @property
     def url(self) -> str:
         """Base URL without a trailing slash, while started."""
-        if self._running is None:
+        if self._server is None:
             raise RuntimeError("not started")
-        return f"http://{_HOST}:{self._running.port}"
+        return f"http://{_HOST}:{self._server.port}"
 
     def start(self, port: int = 0) -> Self:
         """Listen on `port`, 0 for any free one. Raises OSError when it is in use."""
-        self._running = _Running(self._serve, port)
+        self._server = _Server(self._serve, port)
         return self
 
     def stop(self) -> None:
         """Close every connection and wait until the app has ended; harmless when not started."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
 
     def __enter__(self) -> Self:
-        return self if self._running else self.start()
+        return self if self._server else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -74,12 +73,11 @@ async def hang_up(scope: Scope, receive: Receive) -> None:
         pass
 
 
-class _Running:
-    """A server from its construction until `stop`."""
+class _Server(uvicorn.Server):
+    """Runs on its own thread until `stop`, at once: uvicorn's loop and its shutdown take a tenth of a second each."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._socket = socket.create_server((_HOST, port), backlog=128)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body of an answer are two writes
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
@@ -88,40 +86,28 @@ class _Running:
             lifespan="off",
             interface="asgi3",
             proxy_headers=False,
-            server_header=False,
             date_header=False,  # DCI's is another clock's
             headers=_HEADERS,
-            timeout_keep_alive=_IDLE,
+            timeout_keep_alive=60,
             log_config=None,
             log_level=logging.CRITICAL,
-            access_log=False,
         )
-        self._loop = asyncio.new_event_loop()
-        self._server = _Server(config)
-        self._thread = Thread(target=self._run, name="listener", daemon=True)
+        super().__init__(config)
+        self._loop, self._stopping = asyncio.new_event_loop(), asyncio.Event()
+        self._thread = Thread(target=self._run_on_thread, name="listener", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.stopping.set)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._server.serve(sockets=[self._socket]))
-        finally:
-            self._loop.close()
-
-
-class _Server(uvicorn.Server):
-    """Ends at once when it is asked to: uvicorn's own loop and its shutdown take a tenth of a second each."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.stopping = asyncio.Event()
+    def _run_on_thread(self) -> None:
+        with closing(self._loop):
+            self._loop.run_until_complete(self.serve([self._socket]))
 
     async def main_loop(self) -> None:
         await self.on_tick(0)
-        await self.stopping.wait()
+        await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

@@ -15,7 +15,6 @@ from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dci as dci_app
 from cibeacon.sandbox import dx, pulls
 from cibeacon.sandbox import flow as flow_app
-from cibeacon.sandbox.account import Account
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.attribution import conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
@@ -36,10 +35,7 @@ class Sandbox(Listener):
     """DX, DCI, DataOps.live and Instabase Flow on this machine, between `start` and `stop` or as a context manager.
 
     Args:
-        token: the only API key that is good; None takes any.
-        repositories: full names that DX knows; None takes any.
-        commits: full commit ids that DX knows; None takes any.
-        default_branch: what no integration_branch may equal.
+        token, repositories, commits, default_branch: what DX knows already, as `dx.Dx` says.
         log: called with the ledger's entry of each API request, on the server's thread.
         clock: tells the Unix time in seconds.
         dci: what DCI holds, and whose signatures are good; the example of `dci_account` by default.
@@ -75,8 +71,7 @@ class Sandbox(Listener):
         self.dci = Dci(dci or DciAccount(), clock, self._store)
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), self._store, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
-        account = Account(token=token, repositories=repositories, commits=commits, default_branch=default_branch)
-        self.dx = dx.Dx(account, self.ledger)
+        self.dx = dx.Dx(self.ledger, token, repositories, commits, default_branch)
         journal = Journal(self.ledger, log, self.outage.fault_of)
         vendors = (
             Vendor("flow", "", flow_app.create_app(self.flow), journal, flow_app.verdict),
@@ -105,5 +100,5 @@ class Sandbox(Listener):
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
         known = (ledger["deployments"], ledger["pull_requests"], ledger["pull_services"])
-        concluded = conclusions(*known, self.dx.account.default_branch)
+        concluded = conclusions(*known, self.dx.default_branch)
         return ledger | concluded | others | {"spool": spool, "faults": self.outage.document()}

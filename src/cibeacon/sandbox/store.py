@@ -65,15 +65,10 @@ class Table(MutableMapping[str, V]):
     """What is kept under one name, in the order in which its keys came; each value as it would be read from the file."""
 
     def __init__(
-        self,
-        file: sqlite3.Connection,
-        lock: RLock,
-        name: str,
-        encode: Callable[[V], bytes],
-        decode: Callable[[bytes], V],
+        self, db: sqlite3.Connection, lock: RLock, name: str, encode: Callable[[V], bytes], decode: Callable[[bytes], V]
     ) -> None:
-        self._file, self._lock, self._name, self._encode, self._decode = file, lock, name, encode, decode
-        rows = file.execute("SELECT key, value FROM entry WHERE name = ? ORDER BY rowid", [name])
+        self._db, self._lock, self._name, self._encode, self._decode = db, lock, name, encode, decode
+        rows = db.execute("SELECT key, value FROM entry WHERE name = ? ORDER BY rowid", [name])
         self._kept = {json.loads(key): decode(value) for key, value in rows}
 
     def __getitem__(self, key: str) -> V:
@@ -82,13 +77,13 @@ class Table(MutableMapping[str, V]):
     def __setitem__(self, key: str, value: V) -> None:
         with self._lock:
             encoded = self._encode(value)
-            self._file.execute(_KEEP, [self._name, json.dumps(key), encoded])
+            self._db.execute(_KEEP, [self._name, json.dumps(key), encoded])
             self._kept[key] = self._decode(encoded)
 
     def __delitem__(self, key: str) -> None:
         with self._lock:
             del self._kept[key]
-            self._file.execute(_DROP, [self._name, json.dumps(key)])
+            self._db.execute(_DROP, [self._name, json.dumps(key)])
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._kept))
