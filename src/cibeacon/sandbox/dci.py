@@ -182,8 +182,7 @@ async def add_value(job_id: Id, body: models.KeyValue, ask: Ask) -> Response:
 
 def create_app(dci: Dci) -> FastAPI:
     """DCI as an app, which is mounted below `PREFIX`."""
-    app = vendor.create_app("DCI", router, dci_files.router, refuse=models.refuse, errors=(Refusal,))
-    app.state.dci = dci
+    app = vendor.create_app("DCI", router, dci_files.router, refuse=models.refuse, errors=(Refusal,), dci=dci)
     app.add_middleware(_Front, clock=dci.clock)
     return app
 

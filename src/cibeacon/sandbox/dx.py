@@ -228,9 +228,7 @@ async def sync_current(call: CurrentNotification, dx: _Dx) -> Ok:
 
 def create_app(dx: Dx) -> FastAPI:
     """DX's methods as an app, which is mounted below `/api`."""
-    app = vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal))
-    app.state.dx = dx
-    return app
+    return vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal), dx=dx)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

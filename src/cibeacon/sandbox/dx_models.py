@@ -119,8 +119,7 @@ Sha = Annotated[str, Field(strict=True, pattern="^[0-9a-fA-F]{7,40}$")]
 DeployedSha = Annotated[Sha, _code("commit_sha_invalid")]
 MergeShas = Annotated[list[Sha], _code("merge_commit_shas_invalid"), BeforeValidator(_not_blank)]
 Branch = Annotated[Text, _code("integration_branch_not_valid")]
-Key = Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")]
-Metadata = Annotated[dict[Key, Any], _code("metadata_invalid")]
+Metadata = Annotated[dict[Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")], Any], _code("metadata_invalid")]
 
 
 class ServiceObject(BaseModel):

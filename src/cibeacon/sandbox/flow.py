@@ -147,9 +147,7 @@ async def set_pipelines(call: Assignment, request: Request) -> dict[str, Any]:
 
 def create_app(flow: Flow) -> FastAPI:
     """Instabase's two methods as an app, of whole paths."""
-    app = vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError, Stranger))
-    app.state.flow = flow
-    return app
+    return vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError, Stranger), flow=flow)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

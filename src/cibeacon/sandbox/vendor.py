@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
@@ -45,13 +46,14 @@ class Journal(NamedTuple):
 
 
 def create_app(
-    title: str, *routers: APIRouter, refuse: ExceptionHandler, errors: tuple[type[Exception], ...]
+    title: str, *routers: APIRouter, refuse: ExceptionHandler, errors: tuple[type[Exception], ...], **state: Any
 ) -> FastAPI:
-    """A vendor's app, where `refuse` answers what FastAPI and the vendor's own `errors` say.
+    """A vendor's app with its `state`, where `refuse` answers what FastAPI and the vendor's own `errors` say.
 
     The routes are those of the routers themselves: to include them would make each anew, with the first request.
     """
     app = FastAPI(title=title, openapi_url=None, redirect_slashes=False)
+    app.state = State(state)
     for router in routers:
         app.router.routes.extend(router.routes)
     for error in (HTTPException, RequestValidationError, *errors):
