@@ -107,9 +107,7 @@ def _why_unknown(run: Run, decisive: Sequence[str]) -> Unknown | None:
 def stop_notices(run: Run) -> tuple[Notice, ...]:
     """What is said of a run that was interrupted while it was still looking."""
     return (
-        (Notice("error", f"Reading the run was cut short: {run.interrupted}.", "cut-short"),)
-        if run.interrupted
-        else ()
+        (Notice("error", f"Reading the run was cut short: {run.interrupted}.", "cut-short"),) if run.interrupted else ()
     )
 
 

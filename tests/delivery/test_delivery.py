@@ -287,9 +287,7 @@ def test_a_held_lock_and_a_signal_leave_a_row_with_the_reason_for_every_signal_o
     rows = [row for row in json.loads(ended.out)["signals"] if row["outcome"] != "skipped"]
     assert [row["kind"] for row in rows] == ["deployment", "deployment", "pipeline-run"]
     assert {row["outcome"] for row in rows} == {"failed"}
-    assert all(
-        "It could not be spooled: another process holds the folder's lock" in row["reason"] for row in rows
-    )
+    assert all("It could not be spooled: another process holds the folder's lock" in row["reason"] for row in rows)
     assert list((tmp_path / "spool").iterdir()) == []
 
 

@@ -80,7 +80,10 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"services": {"a": ["b", "!"]}}, "services: a: '!' is empty."),
         ({"services": {"a": "b/{c,d}/*"}}, "services: a: 'b/{c,d}/*' holds braces; write one pattern for each"),
         ({"services": {"a": "b\\*"}}, "holds a backslash; folders are separated by /"),
-        ({"services": {"a": "b/../*"}}, "services: a: 'b/../*' points outside the repository, or has an empty folder name."),
+        (
+            {"services": {"a": "b/../*"}},
+            "services: a: 'b/../*' points outside the repository, or has an empty folder name.",
+        ),
         ({"services": {"a": "/b/*"}}, "services: a: '/b/*' begins with a slash"),
         ({"services": {"a": "b/[z-a]"}}, "services: a: 'b/[z-a]' holds [z-a], which is not a range of characters."),
         ({"services": {"a": "*?" * 9}}, "holds over 16 wildcards."),
@@ -138,7 +141,10 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"discover": [{"marker": "**/*.yaml"}]}, "must end in the name of a file."),
         ({"discover": [{"marker": "a/"}]}, "must end in the name of a file."),
         ({"discover": [{"nx": "dist/*.json"}]}, "must select one file."),
-        ({"discover": [{"codeowners": "../CODEOWNERS"}]}, "points outside the repository, or has an empty folder name."),
+        (
+            {"discover": [{"codeowners": "../CODEOWNERS"}]},
+            "points outside the repository, or has an empty folder name.",
+        ),
         ({"discover": [{"jq": ""}]}, "has a jq that is not text."),
         ({"discover": [{"root": "{service}/", "name": "x"}]}, "may not hold 'name'; root takes nothing else."),
         ({"discover": [{}]}, "discover: {} must hold one of"),

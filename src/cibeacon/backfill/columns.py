@@ -81,7 +81,9 @@ _SHAS = _column(
     "Write commit ids of 7 to 40 hexadecimal digits separated by semicolons, or a JSON array of strings.",
 )
 _URL = _column("source_url", common.link, "Write a full URL that starts with https://.")
-_ID = _column("reference_id", common.text, "Write any unique text, or leave it empty to have an id derived from the row.")
+_ID = _column(
+    "reference_id", common.text, "Write any unique text, or leave it empty to have an id derived from the row."
+)
 _SERVICE = _column("service", identifiers.service, "Write one line of plain text.", required=True)
 _SERVICES = _column(
     "services",

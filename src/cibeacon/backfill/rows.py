@@ -149,6 +149,9 @@ def _signal_fault(signal: BackfillSignal) -> tuple[str, str] | None:
         case PipelineRun() if not signal.repository and (signal.commit_sha or signal.pr_number):
             return "it has a commit or pull request, but no repository", "Fill repository."
         case PipelineRun() if signal.finished_at is not None and signal.finished_at < signal.started_at:
-            return "finished_at is before started_at", "Check whether the columns are swapped or their time zones differ."
+            return (
+                "finished_at is before started_at",
+                "Check whether the columns are swapped or their time zones differ.",
+            )
     fault = dx.faults(signal)
     return (fault.rstrip("."), "Correct the row.") if fault else None

@@ -90,7 +90,8 @@ def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
         return None
     name, reason = next(iter(misnamed.items()))
     return Unknown(
-        f"{shown(name)} changed ({reason}) and is not a valid service name; {SERVICE_NAMES}", "rename it, or ignore its folder"
+        f"{shown(name)} changed ({reason}) and is not a valid service name; {SERVICE_NAMES}",
+        "rename it, or ignore its folder",
     )
 
 

@@ -160,4 +160,6 @@ def unused(services: tuple[str, ...], config: RepositoryConfig) -> str | None:
     """Why templates in the setting are not used, where a file maps services."""
     if config.read.service_map is None or not services:
         return None
-    return f"{config.name} maps the services, so the templates in the setting services are not used: remove one of them."
+    return (
+        f"{config.name} maps the services, so the templates in the setting services are not used: remove one of them."
+    )

@@ -27,7 +27,9 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         if response.status == 401 or code in _WRONG:
             return refused_token(target, asked.said, hint, source)
         if asked.outcome.status == "sent":
-            return warn(f"{target.url} accepted an empty {method}, which DX rejects", "Check dx_url.", target.url_source)
+            return warn(
+                f"{target.url} accepted an empty {method}, which DX rejects", "Check dx_url.", target.url_source
+            )
         refusal = f"it rejected an empty {method} because of its content ({code})"
         return ok(f"DX accepts the token: {refusal}, and recorded nothing", source=source)
 
@@ -46,4 +48,6 @@ def connector(view: View) -> Answer:
         return ok("DX has no connector for this CI system: only cibeacon reports its runs")
     title = view.system.title
     message = f"DX has a connector for {title}: if it is on, DX counts pipeline runs twice"
-    return ok(message, "To leave out cibeacon's, set signals to auto,-pipeline-run; services and deployments are still sent.")
+    return ok(
+        message, "To leave out cibeacon's, set signals to auto,-pipeline-run; services and deployments are still sent."
+    )

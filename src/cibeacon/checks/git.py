@@ -16,7 +16,10 @@ def repository(view: View) -> Answer:
     if git.fault is None:
         return ok("git reads the repository", source=str(view.env.cwd))
     if "dubious ownership" in git.fault:
-        hint = f"git config --global --add safe.directory {view.env.cwd}, or install a newer git, with which cibeacon needs no such setting."
+        hint = (
+            f"git config --global --add safe.directory {view.env.cwd}, or install a newer git, with which cibeacon needs no "
+            "such setting."
+        )
         return fail("git refuses the repository because another user owns it", hint)
     return fail(f"git cannot read the repository: {git.fault}", "Check out again in an image that has git.")
 

@@ -75,12 +75,16 @@ CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck("run.pipeline", "Shows the name of the pipeline; always passes.", ci.pipeline),
     DoctorCheck("run.signals", "No signal of this run is invalid.", ci.signals),
     DoctorCheck("git.repository", "There is a repository, and git can read it.", git.repository),
-    DoctorCheck("services.map", "The service map is valid, and its rules match something.", services.service_map, _REPOSITORY),
+    DoctorCheck(
+        "services.map", "The service map is valid, and its rules match something.", services.service_map, _REPOSITORY
+    ),
     DoctorCheck("git.head", "The run's commit is checked out.", git.head, _REPOSITORY),
     DoctorCheck("git.depth", "The clone is deep enough for the comparison.", git.depth, _REPOSITORY),
     DoctorCheck("git.range", "The commits to compare are known.", git.commit_range, (*_REPOSITORY, "services.map")),
     DoctorCheck("spool.writable", "Signals that cannot be sent can be stored.", spool.writable),
-    DoctorCheck("spool.waiting", "No signal has been waiting for more than an hour.", spool.waiting, ("spool.writable",)),
+    DoctorCheck(
+        "spool.waiting", "No signal has been waiting for more than an hour.", spool.waiting, ("spool.writable",)
+    ),
     DoctorCheck("network.clock", "The clock is accurate to within five minutes.", network.clock),
     *(check for name, (title, _) in PROBES.items() for check in _checks_of(name, title)),
     DoctorCheck("dx.connector", "Shows whether DX may count pipeline runs twice; always passes.", dx.connector),

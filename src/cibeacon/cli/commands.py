@@ -163,9 +163,7 @@ def _with_suggestion(error: click.ClickException) -> click.ClickException:
     """
     if isinstance(error, click.NoSuchOption) and (secret := _secret(error)):
         variable = secret.also[0] if secret.also else secret.variable
-        message = (
-            f"There is no {error.option_name}: a command line can be seen in process lists and logs. Set the variable {variable}."
-        )
+        message = f"There is no {error.option_name}: a command line can be seen in process lists and logs. Set the variable {variable}."
         return click.UsageError(message, error.ctx)
     context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
     if name is None or context is None or getattr(error, "possibilities", None):

@@ -121,7 +121,9 @@ def _schedule(verb: DataopsVerb, schedule: PlannedSchedule) -> int:
 def _wait(verb: DataopsVerb) -> int:
     access, number = verb.access, verb.options.dataops_pipeline_id
     if number is None:
-        raise usage_error("There is nothing to wait for", "no pipeline is given", "Give its id, or set dataops_pipeline_id")
+        raise usage_error(
+            "There is nothing to wait for", "no pipeline is given", "Give its id, or set dataops_pipeline_id"
+        )
     if verb.dry_run:
         return verb.preview(("GET", f"{access.api}/pipelines/{number}", None))
     return _follow(verb, access.require(*_wait_powers(verb)), number)

@@ -105,7 +105,9 @@ def components(
 ) -> int:
     """List the components of TOPIC (a name or an id), the most recently released first."""
     if not can_be_queried(topic):
-        raise click.BadParameter("DCI cannot look up a topic whose name has a comma or ends in an asterisk: give its id")
+        raise click.BadParameter(
+            "DCI cannot look up a topic whose name has a comma or ends in an asterisk: give its id"
+        )
     settings = load_settings(given(arguments), env.environ, {})
     latest_by = (settings.dci.dci_latest_by or "released") if latest else None
     wanted = dci_query.RowFilter(where, limit)

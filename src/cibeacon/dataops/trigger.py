@@ -108,7 +108,9 @@ def _look_up(
                 error = later
                 break
     if has_looked:
-        raise DataopsError("No pipeline was started", f"{error.why}, and no pipeline was found afterwards", "Run this again")
+        raise DataopsError(
+            "No pipeline was started", f"{error.why}, and no pipeline was found afterwards", "Run this again"
+        )
     raise DataopsError(unknown, error.why, trigger.hint)
 
 

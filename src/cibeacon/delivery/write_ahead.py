@@ -101,7 +101,9 @@ class WriteAhead:
         self._delivered.discard(key)
         self._count_waiting()
         if outcome.status == "failed":
-            return outcome._replace(reason=f"{outcome.reason} It is in the spool: once that is corrected, run cibeacon replay.")
+            return outcome._replace(
+                reason=f"{outcome.reason} It is in the spool: once that is corrected, run cibeacon replay."
+            )
         return outcome._replace(reason=f"{outcome.reason} It is in the spool: run cibeacon replay to send it.")
 
     def _write(self, records: Sequence[Record]) -> None:

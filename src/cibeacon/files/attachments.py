@@ -202,7 +202,9 @@ def _unfit(path: str, about: os.stat_result) -> str | None:
     if not stat.S_ISREG(about.st_mode):
         return "it is not a regular file"
     if about.st_size > LARGEST:
-        return f"it has {about.st_size / LARGEST:.1f} GiB, and DCI accepts at most 1 GiB per file: compress it or split it"
+        return (
+            f"it has {about.st_size / LARGEST:.1f} GiB, and DCI accepts at most 1 GiB per file: compress it or split it"
+        )
     return None if os.access(path, os.R_OK) else "it cannot be read: Permission denied"
 
 

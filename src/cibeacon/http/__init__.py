@@ -197,7 +197,9 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
     if isinstance(error, requests.exceptions.SSLError):
         return _tls_error(message, endpoint)
     if "CA certificate bundle" in message:
-        return Lost("the CA file is missing", "REQUESTS_CA_BUNDLE points to a file that does not exist.", transient=False)
+        return Lost(
+            "the CA file is missing", "REQUESTS_CA_BUNDLE points to a file that does not exist.", transient=False
+        )
     if "TLS certificate file" in message or "TLS key file" in message:
         return Lost("the client certificate is missing", "The configured file does not exist.", transient=False)
     if isinstance(error, requests.exceptions.InvalidProxyURL):
@@ -233,9 +235,7 @@ def _tls_error(message: str, endpoint: Endpoint) -> Lost:
     if any(part in message for part in _NO_TLS):
         plain = f"http://{endpoint.name}"
         and_allow = " and set allow_http" if plain_http_refused(plain) else ""
-        advice = (
-            f"{endpoint.name} does not speak TLS: check the port, or write {plain}{and_allow} for plain http."
-        )
+        advice = f"{endpoint.name} does not speak TLS: check the port, or write {plain}{and_allow} for plain http."
         return Lost("no TLS on that port", advice, transient=False, received=False)
     if any(part in message for part in _OUTDATED):
         advice = f"The operator of {endpoint.name} must renew the certificate, or this machine's clock is wrong."

@@ -81,7 +81,9 @@ def root(given: str) -> str:
 def context(given: str) -> str:
     """Whose data a request is about, as a header takes it: printable ASCII without spaces."""
     if not re.fullmatch(_CONTEXT, given):
-        raise ValueError("is not the id of an organisation or user: it contains a space or another character that ids do not have")
+        raise ValueError(
+            "is not the id of an organisation or user: it contains a space or another character that ids do not have"
+        )
     return given
 
 

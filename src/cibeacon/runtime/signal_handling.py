@@ -193,9 +193,7 @@ def _describe_spool(signals: int | None) -> str:
         return ""
     if not signals:
         return " No signal of it is in the spool."
-    return (
-        f" {signals} of its signals {'is' if signals == 1 else 'are'} in the spool: run cibeacon replay to send."
-    )
+    return f" {signals} of its signals {'is' if signals == 1 else 'are'} in the spool: run cibeacon replay to send."
 
 
 def _clean_up(done: Callable[[], None]) -> None:

@@ -91,7 +91,9 @@ def parse_rule(order: int, written: Any) -> Template | Rule:
     kind = kinds[0]
     for key, value in written.items():
         if key != kind and key not in _KINDS[kind]:
-            raise ValueError(f"may not have {shown(key)}; {kind} accepts {' and '.join(_KINDS[kind]) or 'nothing else'}")
+            raise ValueError(
+                f"may not have {shown(key)}; {kind} accepts {' and '.join(_KINDS[kind]) or 'nothing else'}"
+            )
         if not isinstance(value, str) or not value:
             raise ValueError(f"has a {key} that is not text")
     text = written[kind]

@@ -215,7 +215,9 @@ def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
     contents = (trees.text(side, rule.text) for side in tools.sides if side in trees.commits)
     content = next((content for content in contents if content is not None), None)
     if content is None:
-        raise ServiceMapError(f"{rule.text} cannot be used", "it is in neither commit", "Correct the path, or the rule.")
+        raise ServiceMapError(
+            f"{rule.text} cannot be used", "it is in neither commit", "Correct the path, or the rule."
+        )
     # each host has a folder of its own for the file; elsewhere the CI system decides
     gitlab = rule.text.startswith(".gitlab/") or (tools.gitlab and not rule.text.startswith(".github/"))
     owners = Owners(content.decode("utf-8-sig", "surrogateescape"), gitlab=gitlab)

@@ -34,7 +34,9 @@ _HEADER = f"""\
 # All keys: {SITE}/reference/#repository-configuration
 """
 _UNSURE = "# The name of this folder does not say whether these are services. Remove the line if they are not."
-_SHARED_CODE = "Probably shared code, by the names of the folders. Move any services among them to discover or services:"
+_SHARED_CODE = (
+    "Probably shared code, by the names of the folders. Move any services among them to discover or services:"
+)
 
 
 class _Root(NamedTuple):

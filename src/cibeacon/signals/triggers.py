@@ -10,9 +10,7 @@ from cibeacon.model.context import PullRequest
 from cibeacon.model.report import OutcomeStatus
 from cibeacon.signals import NotPlanned, PlanInput, builders
 
-NO_PIPELINE = (
-    "no Flow pipeline is set: set flow_pipelines; to remove all of them from a job, run cibeacon flow assign JOB --clear"
-)
+NO_PIPELINE = "no Flow pipeline is set: set flow_pipelines; to remove all of them from a job, run cibeacon flow assign JOB --clear"
 _NO_PULL_REQUEST = "the event does not give its pull request"
 
 

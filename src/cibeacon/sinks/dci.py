@@ -59,7 +59,9 @@ def _job_faults(signal: DciJob) -> str | None:
     if not signal.job_id and not signal.topic:
         return "A DCI job needs a topic: set dci_topic."
     if signal.topic and not can_be_queried(signal.topic):
-        return "DCI cannot look up a topic whose name has a comma or ends in an asterisk: give its id (setting dci_topic)."
+        return (
+            "DCI cannot look up a topic whose name has a comma or ends in an asterisk: give its id (setting dci_topic)."
+        )
     if long := [text for text in (signal.correlation, signal.name or "", *signal.tags) if len(text) > LONGEST]:
         return f"DCI stores names and tags of at most {LONGEST} characters: {long[0][:40]}… is longer."
     if signal.change_url and not _PAGE.fullmatch(signal.change_url):

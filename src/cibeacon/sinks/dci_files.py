@@ -78,9 +78,7 @@ def _is_same(row: DciRow, signal: Attachment, *, ours: bool) -> Talk[bool]:
         answer(response)
     if ours:
         return True
-    raise SinkError(
-        f"DCI has a file named {signal.name} but does not show its content: {_OWN_NAME}.", "name taken"
-    )
+    raise SinkError(f"DCI has a file named {signal.name} but does not show its content: {_OWN_NAME}.", "name taken")
 
 
 def _numbered(name: str, number: int) -> str:

@@ -108,7 +108,9 @@ class SpoolReader:
         for line in filter(bytes.strip, lines):
             self._memory += _BYTE * len(line) + _VALUE * sum(map(line.count, (b",", b"[", b"{")))
             if len(self.entries) >= MOST or self._memory > MEMORY:
-                self._note_once(f"over {len(self.entries):,} records are waiting: run cibeacon replay again for the rest")
+                self._note_once(
+                    f"over {len(self.entries):,} records are waiting: run cibeacon replay again for the rest"
+                )
                 break
             try:
                 self.entries.append(Entry(spool_record.read(line), line, source))
