@@ -66,7 +66,7 @@ def test_a_person_s_deeds(project, sandbox):
     jobs = {one.name: project.jobs.get(one.id, lazy=True) for one in line.jobs.list(get_all=True)}
     jobs["a"].play()
     sandbox.dataops.advance(5)
-    jobs["b"].retry()
+    line.retry()
     line.refresh()
     assert line.status == "running"
     line.cancel()

@@ -1,13 +1,9 @@
 """Knows DataOps.live as an app, and how a test orders what it does. Does not know any route.
 
 https://docs.dataops.live/docs/api-docs/rest-api-resources/ and the GitLab REST API that it is almost identical to,
-https://docs.gitlab.com/api/rest/. In a test:
-
-    sandbox.dataops.script("full-ci.yml", Script((Job("a"), Job("b", ends=("failed",)))))
-    sandbox.dataops.advance(3)
-
-Without `step_seconds` in the account a step is over each time that a pipeline is asked for (`GET pipelines/ID`, `GET
-jobs/ID`, or with a job token its jobs), after the answer; with it, a step lasts that long by the sandbox's clock.
+https://docs.gitlab.com/api/rest/. Without `step_seconds` in the account a step is over each time that a pipeline is asked
+for (`GET pipelines/ID`, `GET jobs/ID`, or with a job token its jobs), after the answer; with it, a step lasts that long
+by the sandbox's clock.
 """
 
 from __future__ import annotations

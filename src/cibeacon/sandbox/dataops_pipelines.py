@@ -1,4 +1,4 @@
-"""Knows how DataOps.live starts, lists, cancels and retries pipelines and jobs, and hands out logs. Does not know schedules.
+"""Knows how DataOps.live starts, lists, cancels and retries pipelines, plays jobs and hands out logs. Does not know schedules.
 
 https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/. On
 DataOps a variable says which file makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field
 from starlette.responses import StreamingResponse
 
 from cibeacon.sandbox import dataops_requests as asked
-from cibeacon.sandbox.dataops_account import Job, Script
+from cibeacon.sandbox.dataops_account import Script
 from cibeacon.sandbox.dataops_records import OVER, LiveJob, Pipeline
 from cibeacon.sandbox.dataops_requests import Page, Visit, forbidden, invalid, missing, state_of
 from cibeacon.sandbox.dataops_rows import Row, variables
@@ -124,8 +124,8 @@ def start(
 
 def _choose_script(state: DataOpsState, file: str | None) -> Script:
     """What the pipeline of a file does. Raises 400 when there is no such file."""
-    plain = Script((Job("build", stage="build"), Job("test"))) if state.account.plain_gitlab else None
-    script = (state.scripts.get(file) if file else None) or plain
+    plain = next(iter(state.scripts.values())) if state.account.plain_gitlab else None
+    script = state.scripts.get(file or "", plain)
     if state.ordered and (file or script):
         return state.ordered.pop(0)
     if script is None:
@@ -170,9 +170,8 @@ async def cancel(visit: asked.Developer, pipeline_id: int) -> Row:
 @router.post("/pipelines/{pipeline_id}/retry", status_code=201)
 async def retry(visit: asked.Developer, pipeline_id: int) -> Row:
     """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
-    pipeline = visit.pipeline(pipeline_id)
-    visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
-    return visit.rows.whole_pipeline(pipeline)
+    visit.state.retry(visit.pipeline(pipeline_id))
+    return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
 
 
 @router.get("/jobs")
@@ -238,15 +237,5 @@ async def play_job(visit: asked.Developer, job_id: int) -> Row:
         raise HTTPException(400, {"message": "400 Bad request - Unplayable Job"})
     job.played = True
     job.become("pending", visit.state.now())
-    visit.state.revive(pipeline)
+    visit.state.update(pipeline)
     return visit.rows.job(job)
-
-
-@router.post("/jobs/{job_id}/retry", status_code=201)
-async def retry_job(visit: asked.Developer, job_id: int) -> Row:
-    """Try a job again, under another id."""
-    pipeline, job = visit.job(job_id)
-    if job.retried or job.status not in OVER:
-        raise forbidden("Job is not retryable")
-    (again,) = visit.state.retry(pipeline, [job])
-    return visit.rows.job(again)

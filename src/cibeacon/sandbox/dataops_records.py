@@ -19,21 +19,26 @@ _LASTING = 10
 """Steps after which the log of a job that runs for ever is whole."""
 ENDED = ("success", "failed", "canceled", "skipped")
 OVER = ("success", "failed", "canceled")
-_QUIET = {"success", "skipped", "ignored"}
-_WHOLLY = {
-    "success": _QUIET,
-    "pending": {"pending", "created", "skipped"},
-    "created": {"created", "ignored"},
-    "canceled": {"canceled", *_QUIET},
-}
-"""Statuses that a pipeline has when no job has any but these."""
-_PARTLY = {"running": "running", "pending": "running", "manual": "manual", "created": "running", "failed": "failed"}
-"""Otherwise its status by the first of these that a job has, or else it was canceled."""
-_AMERICA = {"Pacific": "Los_Angeles", "Mountain": "Denver", "Central": "Chicago", "Eastern": "New_York"}
+_QUIET = {"success", "skipped"}
+_ANY = {"created", "pending", "running", "manual", "failed", "canceled", *_QUIET}
+_COMPOSED = (
+    ("skipped", {"skipped"}, "skipped"),
+    ("success", _QUIET, "success"),
+    ("pending", {"pending", "created", "skipped"}, "pending"),
+    ("created", {"created"}, "created"),
+    ("canceled", {"canceled", *_QUIET}, "canceled"),
+    *((kind, _ANY, "running") for kind in ("running", "pending")),
+    ("manual", _ANY, "manual"),
+    ("created", _ANY, "running"),
+    ("failed", _ANY, "failed"),
+)
+"""A status that some job has, the only ones beside it, and the pipeline's status then; the first that fits counts."""
 _ZONES = {
-    **{f"{name} Time (US & Canada)": f"America/{city}" for name, city in _AMERICA.items()},
-    **{city: f"Europe/{city}" for city in ("London", "Paris", "Berlin")},
-    **{"Mumbai": "Asia/Kolkata", "Tokyo": "Asia/Tokyo", "Sydney": "Australia/Sydney"},
+    **{
+        f"{name} Time (US & Canada)": f"America/{city}"
+        for name, city in (("Pacific", "Los_Angeles"), ("Eastern", "New_York"))
+    },
+    **{"London": "Europe/London", "Berlin": "Europe/Berlin", "Mumbai": "Asia/Kolkata", "Tokyo": "Asia/Tokyo"},
 }
 
 
@@ -122,19 +127,15 @@ class Pipeline(BaseModel):
         """The status that its script gives, or that follows from its jobs."""
         if self.statuses:
             return self.statuses[0]
-        kinds = {job.counted() for job in self.latest()}
-        if kinds <= {"skipped", "ignored"}:
-            return "skipped" if "skipped" in kinds or not kinds else "success"
-        wholly = [status for status, beside in _WHOLLY.items() if status in kinds and kinds <= beside]
-        partly = [status for kind, status in _PARTLY.items() if kind in kinds]
-        return [*wholly, *partly, "canceled"][0]
+        kinds = {job.counted() for job in self.latest()} - {"ignored"} or {"success" if self.jobs else "skipped"}
+        return next(status for kind, beside, status in _COMPOSED if kind in kinds and kinds <= beside)
 
     def is_reached(self, job: LiveJob) -> bool | None:
         """Whether the stages before a job's are over; None where one of them has failed, and the job is left out."""
         stages = list(dict.fromkeys(each.spec.stage for each in self.jobs))
         earlier = stages[: stages.index(job.spec.stage)]
         kinds = {each.counted() for each in self.latest() if each.spec.stage in earlier}
-        return None if kinds & {"failed", "canceled"} else kinds <= _QUIET
+        return None if kinds & {"failed", "canceled"} else kinds <= {*_QUIET, "ignored"}
 
 
 def zone(name: str) -> ZoneInfo | None:

@@ -132,15 +132,13 @@ def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     params: dict[str, Any] = {}
     for name, value in pairs:
         name, bracket, key = name.partition("[")
-        kind = str if not bracket else list if key == "]" else dict
-        if kind is str or not isinstance(params.get(name), kind):
-            params[name] = kind()
-        if kind is str:
+        held = params.get(name)
+        if not bracket:
             params[name] = value
-        elif kind is list:
-            params[name].append(value)
+        elif key == "]":
+            params[name] = [*(held if isinstance(held, list) else ()), value]
         else:
-            params[name][key.removesuffix("]")] = value
+            params[name] = (held if isinstance(held, dict) else {}) | {key.removesuffix("]"): value}
     return params
 
 

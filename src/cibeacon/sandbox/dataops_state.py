@@ -5,7 +5,7 @@ A pipeline moves by steps: `advance` moves each of them, and with `step_seconds`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from threading import RLock
@@ -89,14 +89,14 @@ class DataOpsState:
             self._attempt(pipeline, spec)
         return pipeline
 
-    def retry(self, pipeline: Pipeline, jobs: Sequence[LiveJob]) -> list[LiveJob]:
-        """Try jobs again, and after them those that were skipped; return the new attempts."""
-        attempts = [self._attempt(pipeline, job.spec, job) for job in jobs]
+    def retry(self, pipeline: Pipeline) -> None:
+        """Try failed and canceled jobs again, and after them those that were skipped."""
         for job in pipeline.latest():
-            if job.status == "skipped":
+            if job.status in ("failed", "canceled"):
+                self._attempt(pipeline, job.spec, job)
+            elif job.status == "skipped":
                 job.become("created", self.now())
-        self.revive(pipeline)
-        return attempts
+        self.update(pipeline)
 
     def cancel(self, pipeline: Pipeline) -> None:
         """Cancel what still can be, in the pipelines below too."""
@@ -107,13 +107,7 @@ class DataOpsState:
                 self.cancel(self.pipelines[job.downstream])
             if job.status in ("created", "pending", "running", "manual"):
                 job.become("canceled", self.now())
-        self.revive(pipeline)
-
-    def revive(self, pipeline: Pipeline) -> None:
-        """Let what was changed in a pipeline take effect."""
         self.update(pipeline)
-        if pipeline.parent:
-            self.update(self.pipelines[pipeline.parent])
 
     # Steps --------------------------------------------------------------------------------------------------------
 
@@ -140,6 +134,8 @@ class DataOpsState:
                 pipeline.started_at = now
             pipeline.finished_at = now if status in ENDED else None
         self._kept[str(pipeline.id)] = pipeline.model_dump(mode="json")
+        if pipeline.parent:
+            self.update(self.pipelines[pipeline.parent])
 
     def _advance(self, pipeline: Pipeline) -> None:
         if not self._is_alive(pipeline):
@@ -204,13 +200,12 @@ class DataOpsState:
         elif status in ENDED:
             job.become("failed" if status == "skipped" else status, self.now())
 
-    def _attempt(self, pipeline: Pipeline, spec: Job, before: LiveJob | None = None) -> LiveJob:
+    def _attempt(self, pipeline: Pipeline, spec: Job, before: LiveJob | None = None) -> None:
         job = LiveJob(id=next(self._job_ids), pipeline_id=pipeline.id, spec=spec, created_at=self.now())
         if before:
             before.retried = True
             job.attempt, job.played = before.attempt + 1, before.played
         pipeline.jobs.append(job)
-        return job
 
     def _remember(self, project: Project, old: Old) -> Pipeline:
         """A pipeline that is over before the sandbox starts."""
