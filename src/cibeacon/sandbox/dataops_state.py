@@ -18,7 +18,7 @@ from cibeacon.sandbox.store import Store
 LAST_PIPELINE = 74773
 """The last one that the sandbox has not made."""
 _LAST_JOB, _LAST_SCHEDULE = 4325421, 12
-_STEPS = 10_000
+_STEPS = 1_000
 """Most steps that one request makes up for, so that a sandbox left alone for days wakes up at once."""
 
 
@@ -38,7 +38,7 @@ class DataOpsState:
         self.scripts: dict[str, Script] = dict(account.scripts)
         self.ordered: list[Script] = []
         self._kept, self.schedules = store.table("dataops.pipelines"), store.table("dataops.schedules")
-        self._lock = RLock()
+        self._lock, self._changed = RLock(), dict[int, Pipeline]()
         self._moment: float | None = None
         self._stepped = clock()
         self.pipelines: dict[int, Pipeline] = {}
@@ -53,10 +53,15 @@ class DataOpsState:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Let nobody else in, and move what is due by the clock."""
+        """Let nobody else in, move what is due by the clock, and keep what has changed in the end."""
         with self._lock:
             self._catch_up()
-            yield
+            try:
+                yield
+            finally:
+                for number, pipeline in self._changed.items():
+                    self._kept[str(number)] = pipeline.model_dump(mode="json")
+                self._changed.clear()
 
     def now(self) -> float:
         """The time of what happens, in Unix seconds."""
@@ -133,7 +138,7 @@ class DataOpsState:
             if pipeline.started_at is None and any(job.started_at is not None for job in pipeline.jobs):
                 pipeline.started_at = now
             pipeline.finished_at = now if status in ENDED else None
-        self._kept[str(pipeline.id)] = pipeline.model_dump(mode="json")
+        self._changed[pipeline.id] = pipeline
         if pipeline.parent:
             self.update(self.pipelines[pipeline.parent])
 
