@@ -169,15 +169,17 @@ class _CommandReport:
         ]
         if not isinstance(spool, Spool) or not running:
             return
+        endpoints = self._settings.endpoints
         cancelled = (_as_end(step._replace(signal=self._signal(run, "cancelled", None))) for step in running)
+        sinks = [(step, SINKS[step.outcome.sink], endpoints[step.outcome.sink].form) for step in cancelled]
         records = [
             Record.of(
-                SINKS[step.outcome.sink].request(step.signal, self._settings.endpoints[step.outcome.sink].form),
+                sink.request(step.signal, form),
                 step.outcome,
                 self._env.now(),
-                signal=unfinished_mark(),
+                signal=unfinished_mark(sink.spooled_signal(step.signal, form)),
             )
-            for step in cancelled
+            for step, sink, form in sinks
         ]
         try:
             spool.keep(records)

@@ -31,7 +31,7 @@ from cibeacon.spool import spool_reader
 from cibeacon.spool.spool_file import REFUSED
 from cibeacon.spool.spool_reader import SpoolReader, SpoolStore
 from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newest_of_each_key
-from cibeacon.spool.unfinished import CLOSED, ELSEWHERE, UNSEEN, is_from_here, is_unfinished
+from cibeacon.spool.unfinished import CLOSED, ELSEWHERE, UNSEEN, is_from_here, is_unfinished, without_mark
 
 GIVE_UP_AFTER = 3
 """A sink that did not take so many signals in a row is not asked again in this replay."""
@@ -184,7 +184,7 @@ class Replay:
     def _resume(self, signal: SpooledSignal) -> Resumed | None:
         if signal.sink not in SINKS:
             return None
-        return SINKS[signal.sink].resume(signal.newest.record, self._endpoints[signal.sink].form)
+        return SINKS[signal.sink].resume(without_mark(signal.newest.record), self._endpoints[signal.sink].form)
 
     def _preview(self, resumed: Resumed, outcome: Outcome) -> Outcome:
         return resumed.request.preview(outcome, self._endpoints[outcome.sink].base_url)

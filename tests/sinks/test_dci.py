@@ -118,7 +118,7 @@ def test_a_record_is_told_again_word_for_word(case):
     signal = signal_of(case["signal"])
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
     call = dci.request(signal, "")
-    record = Record.of(call, row, 1.0, signal=dci.spooled_signal(signal))
+    record = Record.of(call, row, 1.0, signal=dci.spooled_signal(signal, ""))
     again = read_record(record.line())
     assert dci.remembered(again) == signal
     calls, _ = conversation(dci.resume(again).exchange, [reply_of(step["reply"]) for step in case["talk"]])
@@ -129,7 +129,7 @@ def test_a_record_is_told_again_word_for_word(case):
 def test_a_state_that_comes_late_does_not_lead_a_job_back_though_a_person_may(late):
     signal = end(job_id=JOB, status="running")
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    record = Record.of(dci.request(signal, ""), row, 1.0, signal=dci.spooled_signal(signal))
+    record = Record.of(dci.request(signal, ""), row, 1.0, signal=dci.spooled_signal(signal, ""))
     exchange = dci.resume(record).exchange if late else dci.send(signal, "")
     stands = reply_of({"status": 200, "json": {"jobs": [{"id": JOB, "status": "post-run", "tags": ["t"]}]}})
     told = reply_of({"status": 201, "json": {"jobstate": {}}})
@@ -171,7 +171,7 @@ def test_what_a_dry_run_shows_is_a_call_that_is_made_with_holes_for_what_is_look
 def test_a_record_that_is_no_call_of_ours_is_not_believed(record):
     signal = end(job_id=JOB)
     row = Outcome("dci", "dci", "skipped", subject=signal.subject, key=signal.key)
-    whole = Record.of(dci.request(signal, ""), row, 1.0, signal=dci.spooled_signal(signal))
+    whole = Record.of(dci.request(signal, ""), row, 1.0, signal=dci.spooled_signal(signal, ""))
     assert dci.resume(whole) is not None
     told = record.get("signal", {})
     changed = {
@@ -188,7 +188,7 @@ FIELDS = sorted({name for kind in KINDS.values() for name in kind._fields})
 @given(kind=st.sampled_from([*KINDS, "x"]), fields=st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_whatever_stands_in_a_record_is_a_signal_or_none(kind, fields):
     whole = {
-        name: dict(dci.spooled_signal(one))
+        name: dict(dci.spooled_signal(one, ""))
         for name, one in (
             ("DciJob", job()),
             ("Attachment", file()),

@@ -68,7 +68,7 @@ def ended(exchange, reply):
 
 def record_of(signal):
     row = Outcome("flow", "flow", "skipped", subject=signal.subject, key=signal.key)
-    return Record.of(flow.request(signal, ""), row, 1.0, signal=flow.spooled_signal(signal))
+    return Record.of(flow.request(signal, ""), row, 1.0, signal=flow.spooled_signal(signal, ""))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

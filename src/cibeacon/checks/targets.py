@@ -12,7 +12,7 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings import GROUPS, SINK_GROUPS, Settings, all_options
 from cibeacon.settings.options import Option
 from cibeacon.signals import unreachable
-from cibeacon.sinks import KINDS
+from cibeacon.sinks import first_sink
 
 _FORGES = {"github": "GitHub", "gitlab": "GitLab"}
 
@@ -85,8 +85,8 @@ def _forge(settings: Settings, context: Context, environ: Mapping[str, str], dea
 
 
 def _is_named(sink: str, settings: Settings) -> bool:
-    """Whether the setting `signals` names a kind that is the sink's."""
-    return not set(KINDS[sink]).isdisjoint(settings.core.signals)
+    """Whether the setting `signals` names a kind that is made for the sink."""
+    return any(first_sink(kind) == sink for kind in settings.core.signals)
 
 
 def _given_secrets(group: str, settings: Settings) -> tuple[Option, ...]:

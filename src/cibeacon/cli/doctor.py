@@ -17,7 +17,7 @@ from cibeacon.doctor import SECONDS, Diagnosis, diagnose
 from cibeacon.model.error_ids import check_link
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
-from cibeacon.settings import secret_values
+from cibeacon.settings import SINK_GROUPS, secret_values
 
 _WIDTH = 400
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
@@ -46,7 +46,7 @@ _COMMON = (
     "--skip", multiple=True, metavar="ID", help="Skip this check, or all whose id starts with ID. Repeatable."
 )
 @click.option("--offline", is_flag=True, help="Do not connect to any server.")
-@flags("core", "output", "change", "deploy", "run", "forge", "dx", "dci", "flow", "dataops")
+@flags("core", "output", "change", "deploy", "run", "forge", *SINK_GROUPS, "dataops")
 @click.pass_obj
 def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], offline: bool, **arguments: Any) -> int:
     """Check what a report needs: settings, CI system, checkout, service map, spool, network and credentials.

@@ -180,7 +180,8 @@ def _main_request(step: PlannedSignal, known: Mapping[str, Endpoint]) -> Request
 
 def _record(step: PlannedSignal, known: Mapping[str, Endpoint], now: float) -> Record:
     own = isinstance(step.signal, Deployment) and step.signal.own_reference
-    spooled_signal = SINKS[step.outcome.sink].spooled_signal(step.signal)
+    sink, form = SINKS[step.outcome.sink], known[step.outcome.sink].form
+    spooled_signal = sink.spooled_signal(step.signal, form)
     return Record.of(_main_request(step, known), step.outcome, now, own_reference=own, signal=spooled_signal)
 
 

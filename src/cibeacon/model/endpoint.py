@@ -13,7 +13,7 @@ class Endpoint(NamedTuple):
     base_url: str
     token: str
     form: str = ""
-    """The form of the API to speak, where a sink knows several: its name, or the path that tells it apart."""
+    """What a sink must know besides the signal: the form of the API to speak, a path, or what there it is about."""
     client_id: str = ""
     """Whose token it is, where a signature names its owner."""
     headers: Mapping[str, str] = {}

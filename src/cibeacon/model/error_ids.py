@@ -60,7 +60,7 @@ def check_link(check_id: str) -> str:
 
 def id_of_error(sink: str, error: str, http_status: int | None) -> str:
     """The id of a failed request by its short error: a code or the words of the vendor, or ours where none answered."""
-    code = error.partition(":")[0]
+    code, sink = error.partition(":")[0], sink.replace("_", "-")
     for name in (f"{sink}-{_slug(code)}", _slug(error), _slug(error).rpartition("-")[0]):
         if _SAME_AS.get(name, name) in OUTCOME_IDS:
             return _SAME_AS.get(name, name)

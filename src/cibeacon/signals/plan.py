@@ -15,7 +15,7 @@ from cibeacon.settings import SIGNAL_KINDS, Settings
 from cibeacon.settings.general import wants
 from cibeacon.settings.options import Problem
 from cibeacon.signals import NotPlanned, PlanInput, builders, has_credential, is_wanted, triggers, unreachable
-from cibeacon.sinks import KINDS, SINKS, method_of_kind
+from cibeacon.sinks import KINDS, SINKS, first_sink, method_of_kind
 
 _KINDS_OF_GROUP: Mapping[str, tuple[str, ...]] = {
     "core": SIGNAL_KINDS,
@@ -65,7 +65,7 @@ def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | No
         reason=reason or fault,
         subject=signal.subject,
         method=SINKS[sink].method(signal, form),
-        key=signal.key if sink == _first_sink(signal.kind) else f"{sink}/{signal.key}",
+        key=signal.key if sink == first_sink(signal.kind) else f"{sink}/{signal.key}",
         reference_id=signal.reference_id if isinstance(signal, Deployment | PipelineRun) else None,
     )
     return outcome if outcome.reason else PlannedSignal(signal, outcome)
@@ -105,16 +105,11 @@ def _rules(kind: str) -> tuple[Callable[[PlanInput], object], Callable[[PlanInpu
     }[kind]
 
 
-def _first_sink(kind: str) -> str | None:
-    """The sink that a kind of signal is made for; signals of DCI's jobs are of the kind `dci` in all their parts."""
-    return next((sink for sink, kinds in KINDS.items() if kind in kinds), None)
-
-
 def _concerns(kind: str, sink: str, plan_input: PlanInput) -> bool:
     """A sink other than DX is not mentioned where no setting asks for it."""
     if kind not in KINDS[sink]:
         return False
-    is_named = plan_input.is_named(kind) and sink == _first_sink(kind)
+    is_named = plan_input.is_named(kind) and sink == first_sink(kind)
     return sink == "dx" or is_named or is_wanted(sink, plan_input.settings)
 
 

@@ -46,7 +46,7 @@ class Sink(Protocol):
         """Sends the signal, in one of the API's forms."""
         ...
 
-    def spooled_signal(self, signal: Signal, /) -> Mapping[str, Any] | None:
+    def spooled_signal(self, signal: Signal, form: str, /) -> Mapping[str, Any] | None:
         """The signal as its spool record holds it; None where the request alone says it all."""
         ...
 
@@ -71,6 +71,11 @@ class _Sinks(Mapping[str, Sink]):
 
 
 SINKS: Mapping[str, Sink] = _Sinks()
+
+
+def first_sink(kind: str) -> str | None:
+    """The sink that a kind of signal is made for; signals of DCI's jobs are of the kind `dci` in all their parts."""
+    return next((sink for sink, kinds in KINDS.items() if kind in kinds), None)
 
 
 def method_of_kind(sink: str, kind: str, form: str) -> str | None:

@@ -91,7 +91,7 @@ def send(signal: Signal, form: str) -> Exchange:
     return ended_by_errors(_send(signal, late=False))
 
 
-def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
+def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
     """All of the signal, since one request does not say it."""
     return signal_record.write(signal) if isinstance(signal, DciJob | JobUpdate) else None
 

@@ -152,7 +152,7 @@ def send(signal: Signal, form: str) -> Exchange:
     return judge((yield request(signal, form)), repeated_by_us=repeated_by_us)
 
 
-def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
+def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
     """Nothing beside the request."""
     return None
 

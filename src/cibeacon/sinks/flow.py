@@ -57,7 +57,7 @@ def send(signal: Signal, form: str) -> Exchange:
     return ended_by_errors(_assign(_assignment(signal), form))
 
 
-def spooled_signal(signal: Signal) -> Mapping[str, Any] | None:
+def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
     """All of the signal, since names are looked up when it is sent."""
     return signal_record.write(_assignment(signal))
 

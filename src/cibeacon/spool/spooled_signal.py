@@ -43,7 +43,7 @@ class SpooledSignal(NamedTuple):
             sink=record.sink,
             status="skipped",
             subject=record.subject,
-            method=record.path.removeprefix("/api/").removeprefix("v1/"),
+            method=record.path.removeprefix("/api/").removeprefix("v1/").removeprefix("/"),
             key=record.key,
             reference_id=record.reference_id,
         )

@@ -18,9 +18,15 @@ UNSEEN = "A dry run does not check whether the command is still running."
 ELSEWHERE = "Only the machine that ran the command can check whether it is still running: replay it there."
 
 
-def unfinished_mark() -> Mapping[str, Any]:
-    """Marks a record as one that is only true if its writer is dead."""
-    return {"type": TYPE, "boot": _boot(), "node": os.uname().nodename}
+def unfinished_mark(signal: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """Marks a record as one that is only true if its writer is dead; `signal` is what its sink keeps."""
+    return {"type": TYPE, "boot": _boot(), "node": os.uname().nodename, "signal": signal}
+
+
+def without_mark(record: Record) -> Record:
+    """The record as its sink knows it."""
+    held = (record.signal or {}).get("signal")
+    return record._replace(signal=held if isinstance(held, dict) else None) if is_unfinished(record) else record
 
 
 def is_unfinished(record: Record) -> bool:
