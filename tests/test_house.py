@@ -24,7 +24,7 @@ GLOSSARY = {
     )
     if word not in ("word", "---")
 }
-BUDGETS = {"code": 21_600, "lines": 31_070, "longest file": 300, "longest function": 50, "levels": 6}
+BUDGETS = {"code": 21_830, "lines": 31_400, "longest file": 300, "longest function": 50, "levels": 6}
 """The most of each figure that scripts/house prints."""
 MODULES_OF_A_REPORT = 70
 PRIVATE = {

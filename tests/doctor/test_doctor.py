@@ -112,6 +112,7 @@ def test_every_system_that_is_right_is_said_to_be(place):
     environ = place.environ()
     for system in ("dci", "flow", "dataops"):
         environ |= getattr(place.sandbox, system).account.exports(place.sandbox.url)
+    environ |= place.sandbox.dx_workflow.exports(place.sandbox.url)
     ended = place.run("--format=json", environ=environ)
     assert {row["state"] for row in ended.document["findings"]} == {"ok"}
 

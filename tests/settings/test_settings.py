@@ -14,7 +14,8 @@ REPORTABLE = {"signals", "deploy_services", "environment", "pipeline_name", "sou
 """Everything that a repository's configuration may set: a pull request can change it."""
 SECRETS = {
     "git_token",
-    "dx_token", "dci_api_secret", "github_token", "gitlab_token", "dataops_token", "dataops_trigger_token", "flow_token",
+    "dx_token", "dx_workflow_token", "dci_api_secret", "github_token", "gitlab_token", "dataops_token", "dataops_trigger_token",
+    "flow_token",
 }  # fmt: skip
 SPELLED = {
     "signals", "strict", "dry_run", "timeout", "config", "format", "job_status", "repository", "commit_sha",
@@ -47,6 +48,8 @@ GIVEN = {
     "source_name": "x", "metadata": "{}", "pipeline_name": "x", "pipeline_source": "x", "status": "success",
     "job_status": "success", "started_at": "9", "finished_at": "9", "head_branch": "x", "github_username": "x",
     "gitlab_username": "x", "email": "x", "send_email": "true", "dx_url": "evil", "dx_token": "stolen",
+    "dx_workflow_run": "4vyq52b7b4a4", "dx_workflow_message": "x", "dx_workflow_url": "https://api.evil.example",
+    "dx_workflow_token": "stolen",
     "dx_api": "current", "replace_services": "true", "dci_url": "https://dci.evil.example",
     "dci_client_id": "6cee7286-5d99-4a96-9949-200977f4be07", "dci_api_secret": "stolen", "dci_topic": "x",
     "dci_components": "x", "dci_job_id": "6cee7286-5d99-4a96-9949-200977f4be07", "dci_name": "x",

@@ -17,6 +17,7 @@ from cibeacon.checks import (
     dataops,
     dci,
     dx,
+    dx_workflow,
     flow,
     forge,
     git,
@@ -29,6 +30,7 @@ from cibeacon.checks import (
 
 PROBES: Mapping[str, tuple[str, Probe]] = {
     "dx": ("DX", dx.probe),
+    "dx_workflow": ("the workflow API of DX", dx_workflow.probe),
     "dci": ("DCI", dci.probe),
     "flow": ("Instabase Flow", flow.probe),
     "dataops": ("DataOps.live", dataops.probe),

@@ -94,7 +94,8 @@ def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
     """The settings that lead to a sandbox, whose API key of DX is `token`."""
     systems = (sandbox.dci, sandbox.dataops, sandbox.flow)
     others = {name: value for system in systems for name, value in system.account.exports(sandbox.url).items()}
-    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others}
+    workflow = sandbox.dx_workflow.exports(sandbox.url)
+    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others, **workflow}
 
 
 def _log(env: Environment, entry: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ OUTCOME_IDS = _ids(
     proxy-asks-for-a-password no-tls-on-the-proxys-port no-tls-on-that-port tls-handshake-broken-off
     tls-connection-closed tls-certificate-expired tls-certificate-of-another-name tls-certificate-not-trusted
     ca-file-is-missing client-certificate-is-missing file-cannot-be-read file-became-shorter-while-it-was-read
-    not-redacted
+    not-redacted dx-workflow-refused
     """
 )
 """Of signals that were not delivered."""

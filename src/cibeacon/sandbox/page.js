@@ -1,10 +1,11 @@
 const tables = {
   deployments: new Table("deployments", deployments), pulls: new Table("pulls", pulls), runs: new Table("runs", runs),
+  "workflow-runs": new Table("workflow-runs", workflowRuns),
   jobs: new Table("jobs", jobs), pipelines: new Table("pipelines", pipelines), schedules: new Table("schedules", schedules),
   flows: new Table("flows", flows), requests: new Table("requests", requests), spool: new Table("spool", spool),
 };
 const tabs = {
-  overview: [], dx: ["deployments", "pulls", "runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"],
+  overview: [], dx: ["deployments", "pulls", "runs", "workflow-runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"],
   requests: ["requests"], outage: ["spool"],
 };
 let ledger = null;

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dci as dci_app
-from cibeacon.sandbox import dx, pulls
+from cibeacon.sandbox import dx, dx_workflow, pulls
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.attribution import conclusions
@@ -72,12 +72,14 @@ class Sandbox(Listener):
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), self._store, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
         self.dx = dx.Dx(self.ledger, token, repositories, commits, default_branch)
+        self.dx_workflow = dx_workflow.DxWorkflowRuns(self._store, clock)
         journal = Journal(self.ledger, log, self.outage.fault_of)
         vendors = (
             Vendor("flow", "", flow_app.create_app(self.flow), journal, flow_app.verdict),
             Vendor("dataops", dataops_app.PREFIX, dataops_app.create_app(self.dataops), journal),
             Vendor("dci", dci_app.PREFIX, dci_app.create_app(self.dci), journal, dci_app.verdict, streams=True),
             Vendor("dx", dx.PREFIX, dx.create_app(self.dx), journal, dx.verdict),
+            Vendor("dx", dx_workflow.PREFIX, dx_workflow.create_app(self.dx_workflow), journal, dx.verdict),
         )
         """The first whose path it is answers."""
         routes: list[BaseRoute] = [
@@ -97,6 +99,7 @@ class Sandbox(Listener):
     def document(self) -> Mapping[str, Any]:
         """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
+        others["dx_workflow"] = self.dx_workflow.document()
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
         known = (ledger["deployments"], ledger["pull_requests"], ledger["pull_services"])

@@ -11,7 +11,7 @@ from cibeacon.model import ci_systems
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
-from cibeacon.settings.dx import Deploy, Dx, RunOptions
+from cibeacon.settings.dx import Deploy, Dx, DxWorkflow, RunOptions
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeTokens, Output, Step
 from cibeacon.settings.options import Option, Origin, Problem, Requirements, Sources, credentials, declared, resolve
@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     deploy: Deploy
     run: RunOptions
     dx: Dx
+    dx_workflow: DxWorkflow
     dci: Dci
     flow: Flow
     dataops: Dataops

@@ -1,11 +1,16 @@
-"""The options of what is sent to DX: deployments, pipeline runs, and where DX is."""
+"""The options of what is sent to DX: deployments, pipeline runs, workflow runs, and where DX is."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.model import identifiers, parsers, status_words
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.settings.options import Requirements, option
+
+PUBLIC_WEB_API = "https://api.getdx.com"
+"""The host in the documents of DX's Web API. Accounts with a host of their own have another."""
+_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
 class Deploy(NamedTuple):
@@ -173,3 +178,58 @@ class Dx(NamedTuple):
     def endpoint(self) -> Endpoint:
         """Where DX is, and in which form of its API it is addressed."""
         return Endpoint(self.dx_url or "", self.dx_token or "", self.dx_api)
+
+
+def workflow_run(given: str) -> str:
+    """The id that DX gave to a workflow run, by its documents twelve letters and digits."""
+    if not _RUN_ID.fullmatch(given):
+        raise ValueError("is no id of a workflow run, which are letters and digits; send {{run.id}} in DX's request")
+    return given
+
+
+class DxWorkflow(NamedTuple):
+    """DX workflow API"""
+
+    dx_workflow_run: str | None = option(
+        workflow_run,
+        None,
+        "Id of the DX self-service workflow run that started this run ({{run.id}} in DX's request). It gets a message, the "
+        "link and the final status from the pipeline-run signal.",
+    )
+    dx_workflow_message: str | None = option(
+        parsers.text,
+        None,
+        "Text to add to the last message of the workflow run, such as a version. DX shows it as Markdown.",
+        shown_default="none",
+    )
+    dx_workflow_url: str = option(
+        parsers.url,
+        PUBLIC_WEB_API,
+        "URL of DX's Web API, if your account has its own.",
+        shown_default=PUBLIC_WEB_API,
+    )
+    dx_workflow_token: str | None = option(
+        parsers.token,
+        None,
+        "Web API token of DX with the scopes workflowRuns:writeEvents and workflows:read. A Data Cloud API key does not "
+        "work.",
+        secret=True,
+    )
+
+    @property
+    def requirements(self) -> Requirements:
+        """What must be set before anything can be sent; what is replayed names its workflow run itself."""
+        return Requirements(
+            wanted_by=("dx_workflow_run",),
+            not_configured="DX workflow runs are not configured: set dx_workflow_run and the secret dx_workflow_token",
+            required={
+                "dx_workflow_token": "the token for DX workflow runs is missing or empty: set the secret "
+                "dx_workflow_token (variable CIBEACON_DX_WORKFLOW_TOKEN)",
+            },
+        )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the Web API is; the form is the id of the workflow run, and on a second line the user's text."""
+        form = f"{self.dx_workflow_run or ''}\n{self.dx_workflow_message or ''}"
+        return Endpoint(self.dx_workflow_url, self.dx_workflow_token or "", form)

@@ -15,6 +15,7 @@ from cibeacon.model.spool_record import Record
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "dx": ("pull-services", "deployment", "pipeline-run"),
+    "dx_workflow": ("pipeline-run",),
     "dci": ("dci",),
     "flow": ("flow",),
 }

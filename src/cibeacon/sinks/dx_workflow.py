@@ -1,0 +1,226 @@
+"""Knows how a run of a DX self-service workflow hears of the CI run that it started: link, message, status, in this order.
+
+Does not know HTTP or tokens. The `form` is the id of the workflow run, and on a second line what the user adds to the last
+message. DX does not recognise a repetition, so each time it is asked first what the workflow run has; where the token
+may not ask, everything is sent. Nothing that is lost is repeated blindly. The status comes last: it says that all of it
+arrived. https://docs.getdx.com/webapi/methods/workflowruns.changestatus/, and .postmessage, .addlink and .info beside it;
+what `.info` answers is also in https://github.com/get-dx/cli, src/commands/workflowRuns/info.ts.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from cibeacon.model.request import (
+    Exchange,
+    Request,
+    Response,
+    Resumed,
+    SinkError,
+    SinkResult,
+    ended_by_errors,
+    foreign_error,
+    redirect_error,
+    status_advice,
+)
+from cibeacon.model.signals import PipelineRun, Signal
+from cibeacon.model.spool_record import Record
+
+NAME = "dx_workflow"
+INFO, LINK, MESSAGE, STATUS = (
+    f"/workflowRuns.{method}" for method in ("info", "addLink", "postMessage", "changeStatus")
+)
+_TYPE = "WorkflowRunEvents"
+_ENDS: Mapping[str | None, str] = {"success": "SUCCEEDED", "failure": "FAILED", "cancelled": "FAILED"}
+"""DX knows two ends."""
+_TRIES = 2
+"""Times that DX is asked what it has, and sent what it lacks."""
+_DX, _URL = "DX", "dx_workflow_url"
+
+ADVICE: Mapping[str, str] = {
+    "not_authed": "The request carried no token: set the secret dx_workflow_token.",
+    "invalid_auth": "The token is wrong or expired: set dx_workflow_token to a Web API token of DX (a Data Cloud API key "
+    "does not work here).",
+    "account_inactive": "The account behind the token is deactivated: make a token from an active account.",
+}
+"""What to do about a refused token, by DX's error code."""
+_SCOPE = (
+    "The token may not do this: give it the scope workflowRuns:writeEvents (older documents call it workflows:write)."
+)
+_UNKNOWN_RUN = (
+    "DX refused it: is dx_workflow_run the id of a workflow run of this account that has not ended? DX's request must "
+    "send {{run.id}}."
+)
+_LOST = "DX's answer was lost. Sent again, it asks first what has arrived."
+
+
+class _Held(NamedTuple):
+    """What a workflow run has."""
+
+    status: str = ""
+    messages: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+
+    def has(self, request: Request) -> bool:
+        """Whether the request would repeat something."""
+        body = request.body or {}
+        if request.path == LINK:
+            return body["link"]["url"] in self.links
+        return body.get("message") in self.messages if request.path == MESSAGE else body.get("status") == self.status
+
+
+def method(signal: Signal, form: str) -> str:
+    """The name of the request that says how the run stands."""
+    return request(signal, form).path.removeprefix("/")
+
+
+def faults(signal: Signal) -> str | None:
+    """The rule that the signal breaks, as a sentence, or None."""
+    return None if isinstance(signal, PipelineRun) else "A workflow run of DX hears of pipeline runs alone."
+
+
+def request(signal: Signal, form: str) -> Request:
+    """The request that says how the run stands: the status at its end, and before it the message."""
+    return _requests(signal, form)[-1]
+
+
+def send(signal: Signal, form: str) -> Exchange:
+    """Sends what the workflow run lacks."""
+    return ended_by_errors(_send(form.partition("\n")[0], _requests(signal, form)))
+
+
+def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
+    """Every request, since it takes several."""
+    return {"type": _TYPE, "requests": [[one.path, one.body] for one in _requests(signal, form)]}
+
+
+def resume(record: Record, form: str = "") -> Resumed | None:
+    """Sends the requests of a record, when they are ours and about one workflow run; `form` is not needed."""
+    given = (record.signal or {}).get("requests") if (record.signal or {}).get("type") == _TYPE else None
+    requests = [_spooled(each) for each in given] if isinstance(given, list) else []
+    known = [each for each in requests if each]
+    ids = {str((each.body or {})["workflow_run_id"]) for each in known}
+    if len(known) < len(requests) or len(ids) != 1 or (record.path, record.body) != (known[-1].path, known[-1].body):
+        return None
+    return Resumed(known[-1], ended_by_errors(_send(ids.pop(), tuple(known))))
+
+
+def post_nothing() -> Exchange:
+    """Posts an empty message, to see whether DX takes the token; it must refuse it."""
+
+    def post() -> Exchange:
+        _check((yield Request("POST", MESSAGE, {})))
+        return SinkResult("sent")
+
+    return ended_by_errors(post())
+
+
+def _spooled(given: Any) -> Request | None:
+    """A request of a record; None where it is none of ours."""
+    path, body = given if isinstance(given, list) and len(given) == 2 else ("", None)
+    if path not in (LINK, MESSAGE, STATUS) or not isinstance(body, dict):
+        return None
+    name = {LINK: "link", MESSAGE: "message", STATUS: "status"}[path]
+    value = body.get(name, {}).get("url") if path == LINK and isinstance(body.get(name), dict) else body.get(name)
+    if body.keys() != {"workflow_run_id", name} or not isinstance(value, str):
+        return None
+    return _post(path, body) if isinstance(body["workflow_run_id"], str) else None
+
+
+def _requests(signal: Signal, form: str) -> tuple[Request, ...]:
+    if not isinstance(signal, PipelineRun):
+        raise TypeError(type(signal).__name__)
+    run_id, _, text = form.partition("\n")
+    end, message = _ENDS.get(signal.status), signal.subject
+    about = {"workflow_run_id": run_id}
+    requests = [_post(MESSAGE, {**about, "message": f"{message}\n\n{text}" if text and end else message})]
+    if signal.source_url:
+        link = {"url": signal.source_url, "label": f"{signal.pipeline_source}: {signal.pipeline_name}"}
+        requests.insert(0, _post(LINK, {**about, "link": link}))
+    if end:
+        requests.append(_post(STATUS, {**about, "status": end}))
+    return tuple(requests)
+
+
+def _post(path: str, body: Mapping[str, Any]) -> Request:
+    """A status may be set twice; a message and a link would be there twice."""
+    return Request("POST", path, body, repeatable=path == STATUS)
+
+
+def _send(run_id: str, requests: tuple[Request, ...]) -> Exchange:
+    for _ in range(_TRIES):
+        held = yield from _ask(run_id)
+        missing = [request for request in requests if not held.has(request)]
+        if not missing:
+            return SinkResult("duplicate", "DX has all of it already.")
+        is_lost = False
+        for request in missing:
+            response = yield request
+            is_lost = response.lost
+            if is_lost:
+                break
+            _check(response)
+        if not is_lost:
+            return SinkResult("sent")
+    return SinkResult("failed", _LOST, "no answer", retryable=True)
+
+
+def _ask(run_id: str) -> Generator[Request, Response, _Held]:
+    """What the workflow run has; nothing where the token may not ask. Raises `SinkError` where it is no good at all."""
+    response = yield Request("GET", f"{INFO}?id={quote(run_id, safe='')}")
+    code, _ = _said(response)
+    may_not = response.status == 403 and code not in ADVICE
+    if may_not or (code and not _is_retryable(response.status, code)):
+        return _Held()
+    run = _check(response).get("workflow_run")
+    run = run if isinstance(run, dict) else {}
+    events = _objects(run.get("events"))
+    added = [event["data"].get("link") for event in events if isinstance(event.get("data"), dict)]
+    return _Held(
+        str(run.get("status")),
+        frozenset(str(event.get("message")) for event in events),
+        frozenset(str(link.get("url")) for link in (*_objects(run.get("links")), *_objects(added))),
+    )
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _check(response: Response) -> Mapping[str, Any]:
+    """DX's answer. Raises `SinkError` where it is a refusal, or not DX's."""
+    if 300 <= response.status < 400:
+        raise redirect_error(response, _DX, _URL)
+    document = response.json()
+    if isinstance(document, dict) and 200 <= response.status < 300 and document.get("ok", True) is not False:
+        return document
+    if not isinstance(document, dict) and response.status < 400:
+        kind = response.content_type.partition(";")[0] or "no content type"
+        raise foreign_error(_DX, _URL, f"{kind} instead of JSON", f"HTTP {response.status} without JSON")
+    code, message = _said(response)
+    said = f"{code}: {message.rstrip('.')}" if code and message else code or message or f"HTTP {response.status}"
+    raise SinkError(_advice(response.status, code), said, retryable=_is_retryable(response.status, code))
+
+
+def _said(response: Response) -> tuple[str | None, str | None]:
+    """DX's error code and message."""
+    document = response.json()
+    given = [document.get(name) for name in ("error", "message")] if isinstance(document, dict) else [None, None]
+    code, message = (text if isinstance(text, str) and text else None for text in given)
+    return code, message
+
+
+def _is_retryable(status: int, code: str | None) -> bool:
+    """Whether the same is accepted once a setting is corrected, or later: DX refused not what it says."""
+    by_token = code in ADVICE or status in (401, 403, 407)
+    return by_token or status in (408, 425, 429) or status >= 500 or (status in (404, 405) and code is None)
+
+
+def _advice(status: int, code: str | None) -> str:
+    if code and code in ADVICE:
+        return ADVICE[code]
+    if status in (401, 403):
+        return ADVICE["invalid_auth"] if status == 401 else _SCOPE
+    if status in (404, 405) and code:
+        return _UNKNOWN_RUN
+    return status_advice(status, _DX, _URL) or _UNKNOWN_RUN
