@@ -133,7 +133,7 @@ def _report_command(line: ExecLine, run_id: str, began: int, link: Link) -> str:
     try:
         return guarded(lambda: report_command(env, line.settings, this, link), str)
     except KeyboardInterrupt:
-        return "the run is not reported: there was no time left"
+        return "the run is not reported: there was no time to"
 
 
 def _leave(code: int) -> NoReturn:

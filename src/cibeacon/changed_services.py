@@ -38,10 +38,10 @@ _DECISIVE = {
 """Settings without which changed services are unknown where a value cannot be used, by how the services are found."""
 _GRACE = 0.2
 """Seconds in which git and the host's API, which have the same end, say by themselves what took so long."""
-_OTHER_PIPELINE = Unknown("the run is about another pipeline, so its changes are not determined", "leave run_id out")
+_OTHER_PIPELINE = Unknown("the run is about another pipeline, whose changes are not looked for", "leave run_id out")
 _UNKNOWN_CI = Notice(
     "info",
-    "warning: this CI system is unknown, so this is a dry run: set host to a name for it (any word) and run_id to the run's id",
+    "warning: this CI system is not known, so this is a dry run: set host to its name (any word) and run_id to the run's id",
 )
 
 
@@ -84,7 +84,7 @@ def changed_services(
 
 def blank_report(settings: Settings) -> Report:
     """The report on changed services before anything was looked for."""
-    unknown = Changes("unknown", unknown=Unknown("changed services were not determined"))
+    unknown = Changes("unknown", unknown=Unknown("changed services were not looked for"))
     return Report(None, unknown, strict=settings.output.strict, verb="services", unknown_code=_unknown_code(settings))
 
 
@@ -107,7 +107,9 @@ def _why_unknown(run: Run, decisive: Sequence[str]) -> Unknown | None:
 def stop_notices(run: Run) -> tuple[Notice, ...]:
     """What is said of a run that was interrupted while it was still looking."""
     return (
-        (Notice("error", f"Reading the run was cut short: {run.interrupted}.", "cut-short"),) if run.interrupted else ()
+        (Notice("error", f"Looking at the run was cut short: {run.interrupted}.", "cut-short"),)
+        if run.interrupted
+        else ()
     )
 
 

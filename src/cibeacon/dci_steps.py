@@ -23,7 +23,7 @@ from cibeacon.sinks.dci_files import header_name
 from cibeacon.spool.spool_reader import SpoolReader
 
 _WHICH_JOB = (
-    "The job is unknown: give its id (setting dci_job_id, variable CIBEACON_DCI_JOB_ID), "
+    "Which job it is about is not known here: give its id (setting dci_job_id, variable CIBEACON_DCI_JOB_ID), "
     "as cibeacon dci start prints it."
 )
 _LOCAL = "ci:local:"
@@ -107,7 +107,7 @@ class _Step:
         anywhere, top = origin.source.startswith("--"), paths.boundary(self._env)
         (files, problems), stop = try_find_attachments(dci.dci_files, self._env.cwd, top=top, anywhere=anywhere)
         if not dci.dci_files:
-            problems = (*problems, "No file is given: list files or globs (setting dci_files)")
+            problems = (*problems, "No file is named: give files or globs (setting dci_files)")
         self._run = self._run._replace(interrupted=stop)
         for problem in problems:
             self._run = with_error(self._run, f"{problem}.", "dci-files")
@@ -117,7 +117,7 @@ class _Step:
     def renamed(self, files: Sequence[Attachment], name: str | None, mime: str | None) -> Sequence[Attachment]:
         """The one file under the name and type that the user gives; of several none, since it is unclear which is meant."""
         if len(files) > 1:
-            error = f"--name and --mime are for one file, but {len(files)} are given: send them one by one."
+            error = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
             self._run = with_error(self._run, error, "dci-files")
             return ()
         return [file._replace(name=header_name(name) if name else file.name, mime=mime or file.mime) for file in files]

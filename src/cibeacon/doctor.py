@@ -158,7 +158,7 @@ def _answer(view: View, check: DoctorCheck, states: Mapping[str, str]) -> Answer
     if reason := view.unseen.get(check.id.partition(".")[0]):
         return not_checked(reason)
     if need := next((need for need in check.needs if states.get(need) != "ok"), None):
-        return not_checked(f"another check must pass first ({need})")
+        return not_checked(f"another check has to be right first ({need})")
     return guarded(lambda: check.look(view), not_checked)
 
 

@@ -44,12 +44,12 @@ def propose_setup(env: Environment) -> Setup:
             hint = "Change to the folder of your checkout, or create one with git init, and run cibeacon init again"
             raise CheckoutError(_NOTHING, "This folder is not in a git repository", hint)
         if complaint := repository.complaint():
-            raise CheckoutError(_NOTHING, f"git cannot read the repository: {complaint}", "Fix that first")
+            raise CheckoutError(_NOTHING, f"git cannot read the repository: {complaint}", "Correct that first")
         head = repository.commit("HEAD")
         files = list(repository.entries(head, "--name-only")) if head else []
         if not head or not files:
-            reason = "No file is committed yet, and services are detected from commits"
-            hint = "Commit your files (git add, git commit) and run cibeacon init again"
+            reason = "No file is committed yet, and services are looked for in commits"
+            hint = "Commit your files (git add, git commit), and run cibeacon init again"
             raise CheckoutError(_NOTHING, reason, hint)
         url = parse(repository.remote_url())
         name = (url.repository if url else None) or root.name
@@ -71,7 +71,7 @@ def write_configuration(env: Environment, setup: Setup, *, force: bool) -> None:
 def write_new(env: Environment, path: Path, text: str, *, force: bool) -> None:
     """Writes a file; with `force` in the place of one that is there, or of a link, which is not followed."""
     if os.path.lexists(path) and not force:
-        hint = "Use --dry-run to see the new content, or --force to replace the file"
+        hint = "Use --dry-run to see what it would hold, or --force to replace it"
         raise ServiceMapError(f"{path.name} was not written", "It exists already", hint)
     trusted = paths.resolve_trusted(env, path)
     paths.replace(trusted, text.encode(), f".{path.name}.{env.token()}.part")

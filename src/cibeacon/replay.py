@@ -51,7 +51,7 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
     outcomes = this.run()
     notices = [Notice("error", f"{problem.rstrip('.')}.", "spool-record-unreadable") for problem in reader.problems]
     if not reader.entries:
-        notices.append(Notice("info", "No signals are waiting."))
+        notices.append(Notice("info", "Nothing waits to be sent."))
     report = Report(
         context=None,
         outcomes=tuple(outcomes),
@@ -129,7 +129,7 @@ class Replay:
             reason = interruption(stop)
         for index, signal in enumerate(self._signals):
             if index not in self._outcomes:
-                self._record(index, signal.spooled("not sent", f"It stays in the spool: {reason}."))
+                self._record(index, signal.spooled("not sent", f"It waits on: {reason}."))
         return [self._outcomes[index] for index in range(len(self._signals))]
 
     def _send_all(self) -> None:
@@ -163,13 +163,13 @@ class Replay:
         signal = self._signals[index]
         if outcome is None:
             name = self._endpoints[signal.sink].name
-            outcome = signal.spooled("not tried", f"{name} did not accept an earlier signal.")
+            outcome = signal.spooled("not tried", f"{name} did not take the signals before this one.")
         if outcome.status == "spooled" and outcome.request is None and signal.sink in SINKS:
             record, base_url = signal.newest.record, self._endpoints[signal.sink].base_url
             outcome = outcome._replace(request=ShownRequest(record.method, base_url + record.path, record.body))
         self._outcomes[index] = outcome
         if outcome.retryable and signal.part == JOB and "dci_job_id" not in (outcome.outputs or {}):
-            self._blocked[signal.job] = "its job is not in DCI yet"
+            self._blocked[signal.job] = "its job is not at DCI yet"
         elif outcome.retryable and signal.part == STATE:
             self._blocked[signal.job] = "an earlier state of its job is not sent yet"
 
@@ -179,7 +179,7 @@ class Replay:
             reason = why_unsendable(signal.sink, self._settings, "core", signal.sink, dry_run=False)
             if reason:
                 return reason
-        return None if self._resume(signal) else "The record is not a call that this version of cibeacon makes."
+        return None if self._resume(signal) else "The record is no call that this version of cibeacon makes."
 
     def _resume(self, signal: SpooledSignal) -> Resumed | None:
         if signal.sink not in SINKS:
@@ -198,7 +198,7 @@ class Replay:
         signal = self._signals[index]
         source = signal.newest.source
         if reason := self._blocked.get(signal.job):
-            return signal.spooled("not sent", f"It stays in the spool: {reason}.")
+            return signal.spooled("not sent", f"It waits on: {reason}.")
         if source is None:
             return self._send_newest(signal, send)
         try:
@@ -216,7 +216,7 @@ class Replay:
         except SpoolError as error:
             return signal.spooled("not sent", str(error))
         self._note(signal.take_out(older_only=True))  # the newest replaces them, wherever it is
-        return signal.outcome._replace(status="skipped", reason="Another process is sending it or has sent it.")
+        return signal.outcome._replace(status="skipped", reason="Another process has it, or has delivered it.")
 
     def _send_newest(self, signal: SpooledSignal, send: Callable[[Resumed, Outcome], Outcome]) -> Outcome:
         resumed = self._resume(signal)

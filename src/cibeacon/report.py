@@ -54,9 +54,9 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
 
 
 def _pointers(outcomes: Iterable[Outcome]) -> Iterator[Notice]:
-    """Which checks say more of a sink that could not be reached, or that refuses the credential."""
+    """Which checks say more of a sink that was not reached, or that refuses the credential."""
     for sink in dict.fromkeys(outcome.sink for outcome in outcomes if outcome.request and outcome.retryable):
-        yield Notice("info", f"run cibeacon doctor --only {sink} for details")
+        yield Notice("info", f"cibeacon doctor --only {sink} says more")
 
 
 def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> Run:
@@ -67,7 +67,7 @@ def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> 
     if run.settings.deploy.metadata_jq:
         from cibeacon.signals.metadata import without_metadata  # few runs have a program
 
-        steps = without_metadata(steps, "failed", "it has not run yet")
+        steps = without_metadata(steps, "failed", "it was not run yet")
     interrupted, _ = write_ahead.write(steps, run.interrupted)
     return run._replace(interrupted=interrupted)
 

@@ -25,12 +25,12 @@ OUTPUTS: Mapping[str, str] = {
     "services": "The changed services, as a JSON array.",
     "services_status": "ok, none or unknown; from report empty when there is no service map.",
     "deployment_reference_ids": "Ids of the deployments that were announced, as a JSON array.",
-    "dci_job_id": "Id of the DCI job; empty when there is none.",
-    "spooled": "Number of signals in the spool, waiting for cibeacon replay.",
+    "dci_job_id": "Id of the job of DCI that this is; empty when there is none.",
+    "spooled": "How many signals wait in the spool for cibeacon replay.",
     "report": "Path of the JSON report.",
-    "pipeline_id": "Id of the pipeline that was started or followed (DataOps.live), written before cibeacon waits.",
+    "pipeline_id": "Id of the pipeline that was started or followed (DataOps.live), written before any waiting.",
     "web_url": "Page of that pipeline.",
-    "pipeline_status": "How waiting for it ended; empty if cibeacon did not wait.",
+    "pipeline_status": "How the wait for it ended; empty without a wait.",
 }
 """Every output with its meaning; the surfaces are written from it."""
 _MARKS = {"sent": "✓", "duplicate": "=", "skipped": "–", "spooled": "…", "failed": "✗", "invalid": "✗", "dry-run": "~"}

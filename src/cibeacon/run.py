@@ -13,8 +13,8 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.services import templates
 from cibeacon.settings import Settings
 
-_NOT_LOOKED_FOR = Changes("unknown", unknown=Unknown("changed services were not determined"))
-_NOT_ASKED = PushedPRs(status="failed", reason="its pull request was not looked up")
+_NOT_LOOKED_FOR = Changes("unknown", unknown=Unknown("changed services were not looked for"))
+_NOT_ASKED = PushedPRs(status="failed", reason="not asked which pull request it belongs to")
 
 
 class Run(NamedTuple):
@@ -31,7 +31,7 @@ class Run(NamedTuple):
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
     no_map: Unknown | None = None
-    """Why changed services were not determined."""
+    """Why changed services were not looked for."""
     notices: tuple[Notice, ...] = ()
     interrupted: str | None = None
     """Why the run ends early: nothing is to be sent any more."""

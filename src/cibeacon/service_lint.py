@@ -122,7 +122,7 @@ def _first(findings: list[Located]) -> tuple[Located, ...]:
     return tuple(findings)
 
 
-_NOT_SEARCHED = "nothing is discovered, and folders and patterns are not checked."
+_NOT_SEARCHED = "nothing is discovered, and no folder or pattern is looked for."
 _NO_COMMIT = f"the repository has no commit yet: {_NOT_SEARCHED}"
 
 
@@ -173,7 +173,7 @@ def _maps_nothing(config: RepositoryConfig) -> tuple[Finding, ...]:
     """The finding for a file that maps no service and sets nothing."""
     if not config.name or config.read.report or config.read.faults:
         return ()
-    return (Finding((), "it maps no service: add services or discover (docs/reference.md).", "warning"),)
+    return (Finding((), "it maps no service: give it services or discover (docs/reference.md).", "warning"),)
 
 
 def _located(name: str, line_of: Callable[[KeyPath], int], findings: Iterable[Finding]) -> Iterable[Located]:

@@ -572,7 +572,7 @@ def test_a_host_that_drips_stops_it_in_time_and_the_same_command_goes_on(tmp_pat
         ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=1", url=server.url)
         again = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=1", url=server.url)
     assert (ended.code, counts(ended)) == (1, {"read": 3, "left": 3})
-    assert ended.document["stopped"] == "an answer took more than 2 s"
+    assert ended.document["stopped"] == "an answer did not end within 2 s"
     assert counts(again) == {"read": 3, "sent": 3}
 
 
@@ -718,6 +718,6 @@ def test_a_file_without_rows_is_said_to_have_none(tmp_path, sandbox, flag):
     written(tmp_path, deployments(1), "one.csv")
     ended = backfill(tmp_path, "d.csv", "one.csv", flag, url=sandbox.url)
     assert ended.code == 0
-    assert "no rows     d.csv: it has nothing to send" in ended.out.splitlines()
+    assert "no rows     d.csv: there is nothing in it to send" in ended.out.splitlines()
     assert "no rows     one.csv" not in ended.out
     assert re.search(r"^row read +1$", ended.out, re.M)

@@ -127,7 +127,7 @@ def test_a_fast_forward_whose_old_base_nobody_tells_is_unknown(stories):
     story = stories("fast-forward", "still")
     request = merged(story)._replace(base_sha=None)
 
-    assert "its old base is unknown" in unknown(
+    assert "its old base is not known" in unknown(
         github("pull_request", pull_request=request, checkout_sha=story.merge), story.root
     )
 

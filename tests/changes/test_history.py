@@ -13,7 +13,7 @@ from queues import Queue, clone
 from repositories import Worktree
 
 SHOP = githttp.REPOSITORY
-BY_API = "files as compared by the host's API"
+BY_API = "files as the host's API compares them"
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_where_nobody_says_how_it_ended_no_record_is_closed_by_a_guess(dx, tmp_p
     ended, _ = close(dx, tmp_path, CIBEACON_STRICT="true", **variables)
     assert ended.code == 1
     named = variables.get("CIBEACON_RUN_ID", "77")
-    assert outcomes(ended)["pipeline-run"] == ("failed", f"how pipeline {named} stands is unknown")
+    assert outcomes(ended)["pipeline-run"] == ("failed", f"how pipeline {named} stands is not known")
     assert any(f"how pipeline {named} stands" in notice["text"] for notice in ended.document["notices"])
     assert told(dx) == []
 
@@ -140,5 +140,5 @@ def test_its_own_id_changes_nothing(dx, tmp_path):
 def test_an_answer_that_is_no_pipeline_closes_no_record(dx, tmp_path, field):
     ended, _ = close(dx, tmp_path, record={field: None})
     assert ended.code == 0
-    assert outcomes(ended)["pipeline-run"] == ("failed", "how pipeline 77 stands is unknown")
+    assert outcomes(ended)["pipeline-run"] == ("failed", "how pipeline 77 stands is not known")
     assert told(dx) == []

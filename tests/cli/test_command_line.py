@@ -48,7 +48,7 @@ def test_services_between_two_commits_are_shown_with_reasons(shop, merged):
 def test_unknown_services_are_said_plainly_and_fail_only_where_asked(shop, flags, code):
     ended = cibeacon("services", "--base=0123456789", "--head=HEAD", *flags, cwd=shop.root)
     assert ended.code == code
-    assert "unknown: 0123456789 is not a commit in this checkout; correct the id" in ended.out
+    assert "unknown: 0123456789 names no commit in this checkout; correct the id" in ended.out
     assert "or fetch the commit first (git fetch)" in ended.out
 
 
@@ -386,7 +386,7 @@ def demo(tmp_path_factory):
 
 def test_the_demo_tells_the_whole_story_and_proves_it(demo):
     assert demo.code == 0, demo.out
-    assert "The sandbox received exactly what was sent." in demo.out
+    assert "The sandbox holds exactly what was done." in demo.out
     for how in ("merged", "squashed", "rebased"):
         assert f"was {how}" in demo.out
     assert re.search(r"^storefront +production +#2 Show when an order arrives +2 h 40 min$", demo.out, re.M)

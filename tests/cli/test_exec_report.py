@@ -165,7 +165,7 @@ def test_on_a_ci_system_that_is_named_it_is_sent_as_a_report_is(environ, tmp_pat
 def test_a_ci_system_that_is_not_known_is_named_as_the_reason(environ, tmp_path, dx):
     plain = {"PATH": PATH, "CI": "true", "CIBEACON_DX_URL": dx.url, "DX_API_TOKEN": "good"}
     end = observe(EXEC, ["true"], environ=plain, cwd=tmp_path)
-    assert b"this CI system is unknown" in end.err
+    assert b"this CI system is not known" in end.err
     assert runs(dx) == {}
 
 
@@ -240,7 +240,7 @@ def test_a_signal_during_the_report_ends_it_and_not_the_code(name, times, tmp_pa
         ({"CIBEACON_DX_URL": "", "DX_API_TOKEN": ""}, "invalid pipeline-run build: success: DX is not configured"),
         ({"CIBEACON_TIMEOUT": "soon"}, 'invalid pipeline-run build: success: timeout "soon" cannot be used'),
         ({"CIBEACON_STRICT": "true", "DX_API_TOKEN": "bad"}, "failed pipeline-run build: success ("),
-        ({"CIBEACON_SPOOL": "/proc/nowhere"}, "Signals cannot be stored in /proc/nowhere"),
+        ({"CIBEACON_SPOOL": "/proc/nowhere"}, "Signals cannot be kept in /proc/nowhere"),
         ({"CIBEACON_DX_URL": "http://dx.example.com"}, "would carry the token unencrypted"),
         ({"CIBEACON_DX_URL": "http://no-such-host.invalid", "CIBEACON_ALLOW_HTTP": "true"}, "spooled pipeline-run"),
     ],
@@ -367,7 +367,7 @@ def killed(environ, tmp_path, dx):
 def test_a_replay_closes_the_run_of_a_job_that_was_killed(environ, tmp_path, dx):
     replayed = cibeacon("replay", environ=environ, cwd=tmp_path)
     assert replayed.code == 0
-    assert "when it ended is unknown" in replayed.out
+    assert "when it ended is not known" in replayed.out
     run = only_run(dx)
     assert (run["status"], run["finished_at"]) == ("cancelled", None)
     assert spooled(tmp_path) == {}

@@ -78,7 +78,7 @@ def test_the_list_is_chosen_by_a_glob_and_read_by_scripts(place):
     assert place.run("flow", "list", "--jq", '.pipelines[] | select(.name == "audit").permissions[]').out == (
         "flow_pipeline:read\n"
     )
-    assert place.run("flow", "list", "--name", "nothing*").out == "The token cannot see a matching pipeline.\n"
+    assert place.run("flow", "list", "--name", "nothing*").out == "The token sees no such pipeline.\n"
 
 
 def test_a_set_is_shown_before_and_told_as_it_is_after(place):

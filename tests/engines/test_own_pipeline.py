@@ -13,7 +13,7 @@ pytestmark = pytest.mark.engine
 FILES = ("templates/report.yml", "templates/services.yml")
 PIPELINE = (ROOT / ".gitlab-ci.yml").read_text(encoding="utf-8")
 BUILT = {"build-image": {"stage": "build", "script": ["true"]}}
-"""The image already exists: here jobs run where cibeacon is installed."""
+"""The image is there already: here jobs run where cibeacon is installed."""
 OURS = {"cibeacon-running", "cibeacon-services"}
 
 

@@ -140,7 +140,7 @@ def test_merges_that_name_no_pull_request_are_counted_and_left_out(tmp_path):
     )
     ended = export(told, "pull-services", *DAYS, "--pr-from-messages")
     assert services_by_number(ended) == {n: names for n, names in true_services(told).items() if n % 2}
-    assert "20 merges without a pull request number in the message: left out" in ended.err
+    assert "20 merges without a pull request that the message names: left out" in ended.err
 
 
 SQUASHED = {
@@ -163,7 +163,7 @@ def test_squashed_pull_requests_are_told_by_what_their_host_writes(tmp_path, ser
     assert services_by_number(ended) == true_services(told)
     assert "from 40 pull requests" in ended.err
     rest = told.direct - 40
-    assert f"{rest} commits on the branch that are neither merges nor name a pull request: " in ended.err
+    assert f"{rest} commits on the branch that are no merges and name no pull request: " in ended.err
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_on_a_host_that_is_known_the_words_of_another_are_none(tmp_path, server,
     Worktree(told.root).git("remote", "add", "origin", f"https://{server}/{NAME}")
     ended = export(told, "pull-services", *DAYS, "--pr-from-messages")
     assert rows(ended.out) == []
-    assert f"{told.direct} commits on the branch that are neither merges nor name a pull request: " in ended.err
+    assert f"{told.direct} commits on the branch that are no merges and name no pull request: " in ended.err
 
 
 def test_merges_and_squashed_pull_requests_of_one_history_are_told_together(mixed):
@@ -199,7 +199,7 @@ def test_of_commits_that_name_one_pull_request_a_merge_is_believed_and_else_none
     made.git("commit", "--quiet", "--amend", "--message=Follow up (#8)")
     ended = cibeacon("backfill", "export", "pull-services", *DAYS, *MAP, "--pr-from-messages", cwd=made.root)
     assert services_by_number(ended) == {8: ("cart",)}
-    assert "3 commits that name the same pull request as another: left out" in ended.err
+    assert "3 commits that name a pull request which another names too: left out" in ended.err
 
 
 def test_on_another_branch_than_the_default_one_only_merges_are_believed(tmp_path):
@@ -265,7 +265,7 @@ def test_a_tag_deploys_a_service_of_its_own_tree_whatever_became_of_it(tmp_path,
         "old-1.2.0": ["old"],
         "v3": ["cart"],
     }
-    assert "2 tags named after something that never was a service (ghost): left out" in said
+    assert "2 tags called after what never was a service (ghost): left out" in said
 
 
 def test_a_service_that_loses_files_and_stands_is_deployed_and_one_that_comes_back_too(tmp_path):

@@ -301,7 +301,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("answer", "says"),
         [
-            (answers(response(b"{}", status="500 Oops")), "DX has an internal problem: send again later"),
+            (answers(response(b"{}", status="500 Oops")), "DX has trouble of its own: send again later"),
             (answers(response(b"<html>", kind="text/html")), "The answer is not DX's (text/html instead of JSON)"),
             (answers(response(b'{"ok":false,"error":"repo_not_found"}')), "DX does not know the repository"),
             (answers(response(b"", status="302 Found", Location="http://127.0.0.1:9/")), "redirects are not followed"),
@@ -445,7 +445,7 @@ class TestOutsideCi:
 
     def test_an_unknown_ci_system_is_told_that_nothing_was_sent(self, shop):
         ended = cibeacon("report", environ={"CI": "true"}, cwd=shop.root)
-        assert "this CI system is unknown" in ended.out
+        assert "this CI system is not known" in ended.out
 
     def test_it_sends_when_told_to(self, shop, dx):
         environ = {"CIBEACON_DX_URL": dx.url, "DX_API_TOKEN": TOKEN}

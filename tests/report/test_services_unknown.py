@@ -22,7 +22,7 @@ UNUSABLE = [
     pytest.param(None, (), "there is no service map; add .cibeacon.yml", id="no file"),
     pytest.param(None, ("--services=/services/{service}/",), "services '/services/{service}/' is not", id="template"),
     pytest.param(None, ("--services=services/{service}/,a",), "services mixes names", id="names and templates"),
-    pytest.param("services: {a: services/a/}", ("--base=a\tb",), "contains a control character", id="base"),
+    pytest.param("services: {a: services/a/}", ("--base=a\tb",), "holds a control character", id="base"),
     pytest.param("services: {a: services/a/}", ("--pr-number=one",), "pr_number", id="pull request"),
     pytest.param(None, ('--services=["a"',), "starts like a JSON array", id="list of services"),
 ]
@@ -87,7 +87,7 @@ def test_a_step_of_the_action_fails_by_a_misspelt_on_unknown_as_well(shop, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("stop", "why"), [(ZeroDivisionError(), "cibeacon failed unexpectedly"), (OutOfTime(), "the time is up")]
+    ("stop", "why"), [(ZeroDivisionError(), "cibeacon failed unexpectedly"), (OutOfTime(), "the time was used up")]
 )
 def test_a_failure_of_our_own_or_the_end_of_time_is_unknown_too(shop, tmp_path, monkeypatch, stop, why):
     def broken(*_, **__):
@@ -249,7 +249,7 @@ def deployed(shop, config, names, *flags):
 def test_a_service_that_is_deployed_and_that_no_map_knows_is_sent_with_a_warning(shop, config):
     services, said = deployed(shop, config, "paymnts,a,payments,changed")
     assert services == ["paymnts", "a", "payments"]
-    text = "warning: deploy_services: 'paymnts' is not a service of the service map. Did you mean payments?"
+    text = "warning: deploy_services: 'paymnts' is no service of the service map. Did you mean payments?"
     assert said == [{"weight": "info", "text": text}]
 
 

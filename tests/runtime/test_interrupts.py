@@ -330,7 +330,7 @@ def test_files_that_are_looked_at_for_ever_take_half_of_the_time_that_is_left(jo
             stopped.waited_for()
             ended = living.ended()
     assert this.rows == [(kind, "sent") for kind in KINDS]
-    assert "no file is sent, since half of the time is up" in ended.out
+    assert "no file is sent, since half of the time was used up" in ended.out
 
 
 def filled(write):
@@ -706,7 +706,7 @@ def test_a_host_that_never_ends_its_answer_takes_half_of_the_budget_at_most(job,
             ended = living.ended()
     assert ended.seconds < BUDGET + BOUND
     assert this.rows == [("pull-services", "failed"), *((kind, "sent") for kind in KINDS[1:])]
-    assert "the its time was used up" in ended.out
+    assert "the time for it was used up" in ended.out
 
 
 def test_gitlab_is_no_better(shop, merged, tmp_path):
@@ -721,7 +721,7 @@ def test_gitlab_is_no_better(shop, merged, tmp_path):
         "skipped",
         "sent",
     ]
-    assert "the its time was used up" in ended.err
+    assert "the time for it was used up" in ended.err
 
 
 def test_a_fetch_that_hangs_takes_half_of_the_budget_at_most_and_leaves_nothing(job, shop, tmp_path):

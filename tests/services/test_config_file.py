@@ -171,9 +171,9 @@ def test_from_a_tree_the_first_name_or_the_given_one_is_read():
     [
         (".cibeacon.yml", b"services: [a", "line 1"),
         (".cibeacon.yml", b"a: b\n\tc: d", "line 2"),
-        (".cibeacon.yml", b"services:\n\ta: b", "line 2 has a tab where YAML accepts only spaces; use spaces"),
-        (".cibeacon.yml", b"a: b\n\tc: d", "line 2 has a tab where YAML accepts only spaces; use spaces"),
-        (".cibeacon.yml", b"a:\n- |\n\tb", "line 3 has a tab where YAML accepts only spaces; use spaces"),
+        (".cibeacon.yml", b"services:\n\ta: b", "line 2 holds a tab where YAML takes spaces alone; use spaces"),
+        (".cibeacon.yml", b"a: b\n\tc: d", "line 2 holds a tab where YAML takes spaces alone; use spaces"),
+        (".cibeacon.yml", b"a:\n- |\n\tb", "line 3 holds a tab where YAML takes spaces alone; use spaces"),
         (".cibeacon.yml", b"a: b\nc: @d", "found character that cannot start any token at line 2, column 4"),
         (".cibeacon.yml", b"a: b\n---\nc: d", "single document"),
         (".cibeacon.yml", b"a: *b", "undefined alias"),

@@ -104,7 +104,7 @@ def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
         ("services/later/x", "services/later/x  later (discover: root services/{service}/)"),
         ("libs/ui/c", "libs/ui/c  ui (libs)"),
         ("docs/r.md", "docs/r.md  ignored"),
-        ("go.work", "go.work  no service's; watched by web; global: changes every service"),
+        ("go.work", "go.work  no service's; watched by web; global: it changes every service"),
         ("libs/ui/go.work", "libs/ui/go.work  ui (libs); watched by web"),
         ("nowhere", "nowhere  no service's"),
         ("../outside", "../outside  no service's"),
@@ -154,7 +154,7 @@ def test_every_fault_has_its_line(shop):
         [f".cibeacon.yml:{number}", "fault"] for number in (2, 6, 7, 9, 10, 12)
     ]
     assert "Did you mean services?" in ended.out
-    assert "the key 'web' appears twice in one mapping" in ended.out
+    assert "the key 'web' is written twice in one place" in ended.out
     assert "Did you mean environment?" in ended.out
 
 
@@ -170,18 +170,18 @@ def test_every_fault_has_its_line(shop):
         ("services:\n  a: {paths: apps/, uses: b}\n  b: {paths: docs/, uses: a}", ["circle: a → b → a."]),
         ("version: 1\nservices: {web: apps/web/}\nunmatched: fail", ["3: warning: unmatched: 'fail'", "Did you mean error?"]),
         ("services: {web: apps/web/}\nunmatched: wbe", ["2: warning: unmatched: 'wbe' is no service", "mean web?"]),
-        ("services: {web: apps/web/}\nunmatched: platform", ["If you mean it, name it under services, such as platform: []"]),
+        ("services: {web: apps/web/}\nunmatched: platform", ["If that is meant, name it under services, such as platform: []"]),
         ("", ["1: warning: it maps no service"]),
         ("version: 1", ["1: warning: it maps no service"]),
         ("services: {}\ndiscover: []", ["1: fault: the map finds no service (looked for: nothing)"]),
         ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only by case."]),
         (
             "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
-            ["3: fault: services: web: uses: 'pai' is neither a service nor a library. Did you mean pay?"],
+            ["3: fault: services: web: uses: 'pai' is no service and no library. Did you mean pay?"],
         ),
         ("services: [", ["2: fault: .cibeacon.yml cannot be used."]),
         ("services:\n\tx: y", ["2: fault: .cibeacon.yml cannot be used."]),
-        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used. it is in neither commit."]),
+        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used. it is in neither tree."]),
     ],
 )  # fmt: skip
 def test_what_leads_nowhere_is_found(shop, config, findings):
@@ -195,7 +195,7 @@ def test_findings_as_json(shop):
     document = checked(shop, "services:\n  web: x/", ".cibeacon.yml", "--format=json").document
     assert document["services"] == 1
     assert document["findings"][0] == {
-        "file": ".cibeacon.yml", "line": 2, "weight": "warning", "text": "x is not a folder of the repository.",
+        "file": ".cibeacon.yml", "line": 2, "weight": "warning", "text": "x is no folder of the repository.",
     }  # fmt: skip
 
 
@@ -286,7 +286,7 @@ def test_a_fault_in_a_program_stands_at_the_rules_and_not_at_the_programs_line(s
 
 def test_no_configuration_is_said(shop):
     assert cibeacon("services", "check", cwd=shop.root).out == "No configuration file: 0 services, 0 findings\n"
-    assert cibeacon("services", "list", cwd=shop.root).out == "No services found.\n"
+    assert cibeacon("services", "list", cwd=shop.root).out == "No service is found.\n"
 
 
 def test_a_faulty_map_answers_nothing_wrong(shop):
@@ -316,12 +316,12 @@ def test_in_json_and_toml_a_finding_names_its_keys(shop, name):
     ended = checked(shop, BY_KEYS[name], name)
     assert (ended.code, ended.out.count(f"{name}: fault: The file may not hold 'zzz'")) == (2, 1)
     assert f"{name}: fault: report may not hold 'strict'" in ended.out
-    assert ("the key 'strict' appears twice in one mapping." in ended.out) == name.endswith(".json")
+    assert ("the key 'strict' is written twice in one place." in ended.out) == name.endswith(".json")
 
 
 def test_a_finding_without_a_line_says_where_it_is(shop):
     ended = checked(shop, '{"services": {"web": ["x/", "apps/web/"]}}', ".cibeacon.json")
-    assert ended.out.startswith(".cibeacon.json: warning: services: web: x is not a folder of the repository.\n")
+    assert ended.out.startswith(".cibeacon.json: warning: services: web: x is no folder of the repository.\n")
 
 
 def test_an_alias_stands_where_its_anchor_does(shop):

@@ -113,7 +113,7 @@ def test_ids_keep_all_their_digits(report, dx, merged):
         ("halt", "it gives 0 values"),
         ('"no title" | halt_error', "failed. no title"),
         ("reduce range(200) as $i (1; {a: .})", "more than 100 levels"),
-        (".\x1b", "contains a control character"),
+        (".\x1b", "holds a control character"),
     ],
 )
 def test_a_program_that_fails_makes_the_deployments_invalid_and_nothing_else(report, dx, program, says):

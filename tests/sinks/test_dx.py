@@ -199,7 +199,7 @@ def test_every_error_code_of_the_articles_has_advice(code):
 @pytest.mark.parametrize("form", dx.METHODS)
 def test_an_id_of_our_own_making_that_exists_is_a_duplicate(status, form):
     _, result = conversation(deployment(), json_reply(status, {"ok": False, "error": "reference_id_exists"}), form)
-    assert result == SinkResult("duplicate", "DX already has this deployment.", "reference_id_exists")
+    assert result == SinkResult("duplicate", "DX has this deployment already.", "reference_id_exists")
 
 
 @pytest.mark.parametrize("status", [200, 409, 422])

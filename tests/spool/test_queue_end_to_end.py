@@ -148,7 +148,7 @@ def test_a_push_that_merged_nothing_costs_one_question(kind, queue, dx, tmp_path
 
     assert run.told == []
     assert [(row["outcome"], row["reason"]) for row in run.rows] == [
-        ("skipped", "the push does not belong to a merged pull request")
+        ("skipped", "the push belongs to no merged pull request")
     ]
     assert run.document["changes"]["services"] == ["by-hand"]
     assert len(run.seen) == 1
@@ -173,7 +173,7 @@ def test_without_a_token_nobody_is_asked(queue, dx, tmp_path):
 
     assert (run.told, run.seen) == ([], [])
     assert [row["outcome"] for row in run.rows] == ["skipped"]
-    assert "there is no token for its API" in run.rows[0]["reason"]
+    assert "there is no token to ask with" in run.rows[0]["reason"]
     assert run.document["changes"]["services"] == ["s1", "s2"]
 
 

@@ -87,7 +87,7 @@ def test_the_hosts_own_spool_is_sent_in_the_order_of_time_and_is_empty_then(repl
     assert len(bodies(sandbox)) == 3
     assert files(place.folder) == {}
     again = replay("--strict")
-    assert (again.code, words(again), notices(again, "info")) == (0, [], ["No signals are waiting."])
+    assert (again.code, words(again), notices(again, "info")) == (0, [], ["Nothing waits to be sent."])
     assert len(bodies(sandbox)) == 3
 
 

@@ -109,7 +109,7 @@ def test_a_disk_that_fails_at_any_step_is_told_and_leaves_whole_records_alone(pl
         return real(*given, **named)
 
     monkeypatch.setattr(os, name, failing)
-    with pytest.raises(SpoolError, match=r"Signals cannot be stored in .*Input/output error.*setting spool"):
+    with pytest.raises(SpoolError, match=r"Signals cannot be kept in .*Input/output error.*setting spool"):
         place.keep([told(1), told(2)])
     monkeypatch.undo()
     assert told(9) in found(place)
@@ -348,7 +348,7 @@ def test_trying_the_folder_leaves_nothing_in_it_and_makes_none(place):
 
 def test_trying_a_folder_that_cannot_be_written_says_why(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolError, match=r"Signals cannot be stored in .*/file/spool"):
+    with pytest.raises(SpoolError, match=r"Signals cannot be kept in .*/file/spool"):
         Spool(tmp_path / "file/spool", fresh).try_writing("word")
 
 

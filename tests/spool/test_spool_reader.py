@@ -280,7 +280,7 @@ def test_more_than_one_replay_takes_is_said_once(found, tmp_path, monkeypatch):
         file(tmp_path, f"spool/{name}.ndjson", told(1), told(2))
     found.add("spool")
     assert len(found.entries) == 3
-    assert found.problems == ["over 3 records are waiting: run cibeacon replay again for the rest"]
+    assert found.problems == ["over 3 records wait: run cibeacon replay again for the rest"]
 
 
 @given(st.lists(st.binary(max_size=30) | st.integers(0, 5).map(lambda number: told(number).line()[:-1])))

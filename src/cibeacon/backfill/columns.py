@@ -57,7 +57,7 @@ def _text(name: str, *, required: bool = False) -> Column:
 
 
 def _number(name: str, field: str = "") -> Column:
-    hint = "Write digits only, such as 7; if a spreadsheet changed it, format the column as text."
+    hint = "Write digits alone, such as 7; format the column as text where a spreadsheet changed it."
     return _column(name, parsers.number, hint, field=field)
 
 
@@ -73,26 +73,24 @@ _REPOSITORY = _column("repository", parsers.repository, "Write its full name, su
 _SHA = _column(
     "commit_sha",
     parsers.sha,
-    "Write 7 to 40 hexadecimal digits; if a spreadsheet changed it, format the column as text.",
+    "Write 7 to 40 hexadecimal digits; format the column as text where a spreadsheet changed it.",
 )
 _SHAS = _column(
     "merge_commit_shas",
     parsers.shas,
-    "Write commit ids of 7 to 40 hexadecimal digits separated by semicolons, or a JSON array of strings.",
+    "Write commit ids of 7 to 40 hexadecimal digits with semicolons between, or a JSON array of strings.",
 )
-_URL = _column("source_url", common.link, "Write a full URL that starts with https://.")
-_ID = _column(
-    "reference_id", common.text, "Write any unique text, or leave it empty to have an id derived from the row."
-)
+_URL = _column("source_url", common.link, "Write a whole address that starts with https://.")
+_ID = _column("reference_id", common.text, "Write any unique text, or leave it empty: an id is made from the row then.")
 _SERVICE = _column("service", identifiers.service, "Write one line of plain text.", required=True)
 _SERVICES = _column(
     "services",
     parsers.service_names,
-    'Write the names separated by semicolons, or a JSON array such as ["cart","payments"].',
+    'Write the names with semicolons between, or a JSON array such as ["cart","payments"].',
     required=True,
 )
 _METADATA = _column(
-    "metadata", common.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV requires.'
+    "metadata", common.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV wants it.'
 )
 _STATUS = _column("status", parsers.status, "Write success, failure, cancelled or running, or leave it empty.")
 
@@ -140,9 +138,9 @@ def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
         if not name:
             faults.append(f"column {index + 1} has no name (Name it, or remove the column)")
         elif name not in kind.columns and name not in IGNORED:
-            faults.append(f'"{name}" is not a field of this call ({suggest(kind, name).rstrip(".")})')
+            faults.append(f'"{name}" is no field of this call ({suggest(kind, name).rstrip(".")})')
         elif name in names[:index]:
-            faults.append(f'"{name}" appears twice (Remove one of the two columns)')
+            faults.append(f'"{name}" is there twice (Remove one of the two columns)')
     faults += [
         f"the column {column.name} is missing (Add it. {column.hint.rstrip('.')})"
         for column in kind.columns.values()

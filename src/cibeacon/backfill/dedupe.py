@@ -38,8 +38,8 @@ class RowClassifier:
         if isinstance(row.signal, Deployment) and row.signal.own_reference:
             own_id = fingerprint("", "reference_id", row.signal.reference_id.encode("utf-8", "surrogatepass"))
             if not self._ids.add_new(own_id):
-                what = "is the reference_id of an earlier row, which has other values"
-                fault = RowFault(cells.number, "reference_id", what, "Give each deployment its own id, or none.")
+                what = "is the reference_id of an earlier row, which says something else"
+                fault = RowFault(cells.number, "reference_id", what, "Give each deployment an id of its own, or none.")
                 return InvalidRow((fault,), key)
         return row._replace(fingerprint=mark)
 

@@ -85,7 +85,7 @@ class FailedRows:
         return FailedRowsError(
             f"The file of failed rows {self.path} cannot be written",
             failure.strerror or type(failure).__name__,
-            "Choose another file with --failures",
+            "Name another file with --failures",
         )
 
 

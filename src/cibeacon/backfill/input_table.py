@@ -26,7 +26,7 @@ LONGEST = 1 << 20
 """Characters of a line, and of a row: neither a file without line breaks nor a quote without end fills the memory."""
 MOST = 100
 """Columns of a file, and fields of an object. No call has as many."""
-_QUOTES = "Quote cells that contain a comma or a quote, and double every quote inside them."
+_QUOTES = "Put cells that hold a comma or a quote in quotes, with every quote in them doubled."
 
 
 class InputError(CibeaconError):
@@ -102,21 +102,21 @@ class InputTable:
         if head[:4] == b"PK\x03\x04":
             raise self._error("it is a spreadsheet or an archive", "Save the sheet as CSV in UTF-8")
         if not head:
-            raise self._error("it is empty", "Check that it is the right file")
+            raise self._error("it is empty", "Check whether it is the right file")
 
     def _header(self) -> tuple[str, ...]:
-        hint = "Write the column names there, separated by commas"
+        hint = "Write the names of the columns there, with commas between"
         try:
             header = tuple(cell.strip() for cell in next(self._reader, []))
         except csv.Error as error:
-            raise self._error(f"its first line is not a header: {error}", hint) from error
+            raise self._error(f"its first line is no header: {error}", hint) from error
         if not any(header):
             raise self._error("its first line is empty", hint)
         if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
             separator = "semicolons" if ";" in header[0] else "tabs"
             raise self._error(f"its columns are separated by {separator}", "Export it with commas between the columns")
         if len(header) > MOST:
-            hint = f"Remove the columns that the call does not have; {MOST} are too many"
+            hint = f"Remove what the call does not have; {MOST} are too many"
             raise self._error(f"it has {len(header)} columns", hint)
         return header
 
@@ -140,18 +140,18 @@ class InputTable:
         width = len(self.columns)
         if len(cells) == width:
             return Cells(number, dict(zip(self.columns, cells, strict=True)), cells)
-        fault = f"it has {len(cells)} cells, but the header has {width}"
+        fault = f"it has {len(cells)} cells, and the header has {width}"
         if len(cells) > width:
             return Cells(number, {}, [*cells[: width - 1], ",".join(cells[width - 1 :])], fault, _QUOTES)
-        return Cells(number, {}, cells, fault, "Add what is missing; a cell may be empty, but keep its comma.")
+        return Cells(number, {}, cells, fault, "Add what is missing; a cell may be empty, but it needs its comma.")
 
     def _broken_record(self, number: int, reason: str) -> Cells:
         """A row whose quotes are not those of CSV. Where one never ends, the rest of the file has no rows."""
         if "unexpected end" in reason or "field larger" in reason:
-            fault = f"a quote opens in row {number} and never closes, so the rest is one cell"
-            raise self._error(fault, "Close it or double it")
+            fault = f"a quote is opened in row {number} and not closed, so the rest is one cell"
+            raise self._error(fault, "Close it, or double it")
         lines = len(self._taken)
-        fault = "its quoting cannot be parsed" + (f"; {lines} lines were read as this row" if lines > 1 else "")
+        fault = "its quotes cannot be understood" + (f"; {lines} lines were taken for this row" if lines > 1 else "")
         return Cells(number, {}, ["".join(self._taken).rstrip("\r\n")], fault, _QUOTES)
 
     def _objects(self) -> Iterator[Cells]:
@@ -165,13 +165,13 @@ class InputTable:
             with self._translate_errors():
                 line = self._text.readline(LONGEST + 1)
             if len(line) > LONGEST:
-                raise self._error("a line of it is over 1 MiB", "Check that it is the right file")
+                raise self._error("a line of it is over 1 MiB", "Check whether it is the right file")
             if not line:
                 return
             self._taken.append(line)
             self._taken_size += len(line)
             if self._taken_size > LONGEST:
-                raise self._error("a row of it is over 1 MiB", "Look for an unclosed quote")
+                raise self._error("a row of it is over 1 MiB", "Look for a quote that is not closed")
             yield line
 
     def _begin_row(self) -> None:
@@ -183,10 +183,10 @@ class InputTable:
         try:
             yield
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            reason = "it is corrupt or ends too early"
-            raise self._error(reason, "Create or download it again") from error
+            reason = "its compression is broken or it ends too early"
+            raise self._error(reason, "Make or fetch it again") from error
         except OSError as error:
-            raise self._error(f"reading it failed: {error.strerror}", "Check its disk") from error
+            raise self._error(f"it cannot be read further: {error.strerror}", "Check the disk it is on") from error
 
     def _error(self, reason: str, hint: str) -> InputError:
         return InputError(f"{self.name} cannot be used", reason, hint)
@@ -215,9 +215,9 @@ def _read_object(number: int, text: str) -> Cells:
     except (ValueError, RecursionError):
         return Cells(number, {}, [text], "it is not JSON", hint)
     if not isinstance(value, dict):
-        return Cells(number, {}, [text], "it is not a JSON object", hint)
+        return Cells(number, {}, [text], "it is no JSON object", hint)
     if len(value) > MOST:
-        return Cells(number, {}, [text], f"it has {len(value)} fields", "Write only the fields of the call.")
+        return Cells(number, {}, [text], f"it has {len(value)} fields", "Write those of the call alone.")
     return Cells(number, {name: _spell(field) for name, field in value.items() if name not in IGNORED})
 
 

@@ -45,8 +45,8 @@ class Journal:
         try:
             return self._connection.execute(_INSERT, (fingerprint,)).rowcount > 0
         except sqlite3.Error as error:
-            hint = "Set TMPDIR to a folder with more space"
-            raise JournalError("The rows read so far cannot be recorded", str(error), hint) from error
+            hint = "Set TMPDIR to a folder with more room"
+            raise JournalError("The rows that were read cannot be remembered", str(error), hint) from error
 
     def add(self, fingerprints: Iterable[bytes]) -> None:
         """Adds rows that were sent. Raises `JournalError`."""
@@ -111,8 +111,8 @@ class FileJournal(Journal):
         self._connection.execute("COMMIT")
 
     def _write_error(self, error: sqlite3.Error) -> JournalError:
-        hint = "Free some space and run the same command again: it continues where it stopped"
-        return JournalError(f"The journal {self.location} cannot be written any more", str(error), hint)
+        hint = "Make room and run the same command again: it goes on where it ended"
+        return JournalError(f"The journal {self.location} cannot be written further", str(error), hint)
 
 
 def read_journal(path: Path) -> Journal:
@@ -132,9 +132,9 @@ def read_journal(path: Path) -> Journal:
 
 def _open_error(path: Path, verb: str, error: Exception) -> JournalError:
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-        hint = "Wait for it, or give each one a share with --shard"
-        return JournalError(f"The journal {path} is in use", "another backfill is sending the same file", hint)
-    hint = "Choose another file with --journal, or use --journal off"
+        hint = "Wait for it, or give each its share with --shard"
+        return JournalError(f"The journal {path} is in use", "another backfill sends the same file", hint)
+    hint = "Name another file with --journal, or --journal off for none"
     return JournalError(f"The journal {path} cannot be {verb}", str(error), hint)
 
 

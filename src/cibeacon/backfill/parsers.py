@@ -39,7 +39,7 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"{name!r} is not a time zone that this machine knows") from error
+        raise ValueError(f"{name!r} is no time zone that this machine knows") from error
 
 
 def time(text: str, rules: TimeRules) -> int:
@@ -49,14 +49,14 @@ def time(text: str, rules: TimeRules) -> int:
     if EARLIEST <= seconds <= rules.now + AHEAD:
         return seconds
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    what = "so it is not a Unix time" if seconds < EARLIEST else "which is in the future"
+    what = "so it is no Unix time" if seconds < EARLIEST else "which lies ahead"
     raise ValueError(f"would be {date}, {what}")
 
 
 def repository(text: str) -> str:
     """A repository's full name, and no address of it."""
     if "://" in text or text.endswith(".git"):
-        raise ValueError("is a URL, not the full name of a repository")
+        raise ValueError("is an address and not the full name of a repository")
     return parsers.text(text)
 
 
@@ -89,7 +89,7 @@ def status(text: str) -> str | None:
     """A run's status as DX words it, from any CI system's word; None for unknown."""
     word = status_words.status(text)
     if word in status_words.NO_END:
-        raise ValueError("is not a status that a run can end with")
+        raise ValueError("is no status that a run can end with")
     return status_words.recorded(word)
 
 
@@ -106,7 +106,7 @@ def _with_zone(text: str, zone: tzinfo | None) -> str:
     try:
         local = naive.replace(tzinfo=zone)
         if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != naive:
-            raise ValueError("is in the hour that the clocks skipped in that zone")
+            raise ValueError("is an hour that the clocks skipped in that zone")
     except OverflowError as error:
         raise ValueError("is a time outside the years 1970 to 9999") from error
     return local.isoformat()
@@ -120,15 +120,15 @@ def _refuse_rounded(text: str) -> None:
 def _items(text: str) -> list[str]:
     """The items of a list: a JSON array of strings, or texts with semicolons between. Never empty."""
     if text.startswith("{"):
-        raise ValueError("is in braces and therefore not a list")
+        raise ValueError("is in braces, which is not a list")
     listed = text.split(";")
     if text.startswith("["):
         try:
             listed = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ValueError("starts like a JSON array but is not one") from error
+            raise ValueError("starts like a JSON array but is none") from error
         if not all(isinstance(item, str) for item in listed):
-            raise ValueError("is a JSON array that contains something other than strings")
+            raise ValueError("is a JSON array that holds something other than strings")
     items = [item.strip() for item in listed if item.strip()]
     if not items:
         raise ValueError("is an empty list")

@@ -63,7 +63,7 @@ def read_row(kind: Kind, number: int, cells: Mapping[str, str], rules: TimeRules
             continue
         column = kind.columns.get(name)
         if column is None:
-            faults.append(RowFault(number, name, "is not a field of this call", suggest(kind, name)))
+            faults.append(RowFault(number, name, "is no field of this call", suggest(kind, name)))
             continue
         try:
             values[column.field] = _parse(column, text, rules)
@@ -143,15 +143,12 @@ def _signal_fault(signal: BackfillSignal) -> tuple[str, str] | None:
         case PullServices(github_pull_id=None) if not (signal.repository and signal.pr_number):
             return "it does not say which pull request", "Fill github_pull_id, or repository and pull_number."
         case Deployment() if signal.commit_sha and signal.merge_commit_shas:
-            return "it has both commit_sha and merge_commit_shas", "Keep one of the two."
+            return "it has commit_sha and merge_commit_shas", "Keep one of the two."
         case Deployment() if not signal.repository and not signal.merge_commit_shas:
             return "it does not say what was deployed", "Fill repository, or merge_commit_shas."
         case PipelineRun() if not signal.repository and (signal.commit_sha or signal.pr_number):
-            return "it has a commit or pull request, but no repository", "Fill repository."
+            return "it has a commit or pull request, and no repository", "Fill repository."
         case PipelineRun() if signal.finished_at is not None and signal.finished_at < signal.started_at:
-            return (
-                "finished_at is before started_at",
-                "Check whether the columns are swapped or their time zones differ.",
-            )
+            return "finished_at is before started_at", "Check whether the columns are exchanged, or their zones differ."
     fault = dx.faults(signal)
     return (fault.rstrip("."), "Correct the row.") if fault else None

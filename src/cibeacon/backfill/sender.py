@@ -52,7 +52,7 @@ _HELD_BACK = Outcome(
     dx.NAME,
     "failed",
     error="not sent: an earlier row of the same pull request failed",
-    reason="Correct the earlier row and send both in order.",
+    reason="Correct the earlier row and send both, in their order.",
 )
 _Result = TypeVar("_Result")
 FailureCause: TypeAlias = Literal["row", "host", "settings"]
@@ -147,7 +147,7 @@ class Sender:
         """
         for partition in self._partitions:
             if self._clock() > partition.overdue:
-                self._stop(f"an answer took more than {self._options.timeout + GRACE:g} s")
+                self._stop(f"an answer did not end within {self._options.timeout + GRACE:g} s")
             while partition.pending and partition.pending[0][1].done():
                 job, future = partition.pending.popleft()
                 yield job, future.result()
@@ -232,13 +232,13 @@ class Sender:
             else:
                 self._failures += 1
         if self._failures >= FAILURES:
-            self._stop(f"{FAILURES} rows in a row failed: {outcome.error}. {outcome.reason}")
+            self._stop(f"{FAILURES} rows one after the other failed: {outcome.error}. {outcome.reason}")
         return outcome._replace(status="failed") if cause else outcome
 
     def _retry_after(self, seconds: float) -> None:
         """All workers wait when the host asks for it."""
         if seconds > LONGEST_WAIT:
-            self._stop(f"the host asks to wait more than {LONGEST_WAIT / 60:.0f} minutes (Retry-After)")
+            self._stop(f"the host asks to wait for over {LONGEST_WAIT / 60:.0f} minutes (Retry-After)")
             return
         self._limiter.hold(seconds)
         with self._lock:

@@ -46,7 +46,7 @@ def parse_shard(flag: str | None, environ: Mapping[str, str]) -> Shard | None:
         source = "--shard" if flag else "CI_NODE_INDEX/CI_NODE_TOTAL"
         raise SettingsError(
             "Nothing was sent",
-            f"{source} is {text[:40]}, which is not a share: shares are counted from 1, as in 1/4 to 4/4",
+            f"{source} is {text[:40]}, which is no share: shares are counted from 1, as in 1/4 to 4/4",
             "Give --shard I/N; on GitHub count in the matrix, since strategy.job-index begins with 0",
         )
     shard = Shard(int(match[1]), int(match[2]))

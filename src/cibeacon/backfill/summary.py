@@ -24,7 +24,7 @@ class RowCounts:
     read: int = 0
     sent: int = 0
     duplicate: int = 0
-    """already in DX."""
+    """DX had it."""
     already: int = 0
     """The journal says that an earlier run sent it."""
     repeated: int = 0

@@ -87,13 +87,13 @@ class FallbackHistory:
     def listed(self, base: str, head: str) -> ApiComparison:
         """What the host says of two commits. Raises `HostError`."""
         if self.forge is None:
-            return ApiComparison(fault="a dry run does not ask the host")
+            return ApiComparison(fault="the host may not be asked")
         if (base, head) not in self._listed:
             self._listed[base, head] = self.forge.compare(base, head)
         return self._listed[base, head]
 
     def pull_request(self, number: int) -> PullRequest | None:
-        """A pull request by its number, open or merged; None where a dry run does not ask the host. Raises `HostError`."""
+        """A pull request by its number, open or merged; None where the host may not be asked. Raises `HostError`."""
         if self.forge is None:
             return None
         if number not in self._pull_requests:

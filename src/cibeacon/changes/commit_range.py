@@ -43,7 +43,7 @@ def find_commit_range(
     if context.host == "local" and not context.ci:
         return _here(context, history)
     if pull_request and not pull_request.named:
-        return Unknown("the head commit of the pull request is unknown", "give base and head")
+        return Unknown("which commit is the head of the pull request is not known", "give base and head")
     if not context.event and not context.branch:
         why = "neither a branch nor a pull request is known, so there is no commit to compare with"
         return Unknown(why, "set head_branch, or give base and head")
@@ -79,7 +79,7 @@ def _name(context: Context, named: NamedCommit) -> str:
 def _given(context: Context, history: History, base: str | None, head: str | None) -> RangeOrUnknown:
     head = head or context.checkout_sha or "HEAD"
     if not base:
-        return Unknown("head is set, but base is not", "give both")
+        return Unknown("head is given without base", "give both")
     commits = []
     for revision in (base, head):
         named = history.named(revision)
@@ -87,18 +87,18 @@ def _given(context: Context, history: History, base: str | None, head: str | Non
             return _explain_name(context, revision)
         commits.append(named)
     local = [_name(context, named) for named in commits if named.local and context.ci]
-    return CommitRange(commits[0].sha, commits[1].sha, ", ".join(("base and head as set", *local)))
+    return CommitRange(commits[0].sha, commits[1].sha, ", ".join(("base and head as given", *local)))
 
 
 def _explain_name(context: Context, revision: str) -> Unknown:
     """Why a revision that a person gave names nothing."""
-    why, part = f"{revision[:100]} is not a commit in this checkout", re.fullmatch(_PART_OF_AN_ID, revision)
+    why, part = f"{revision[:100]} names no commit in this checkout", re.fullmatch(_PART_OF_AN_ID, revision)
     if not context.ci:
         name = "id" if part else "name (a branch that was only fetched is origin/NAME)"
         return Unknown(why, f"correct the {name}, or fetch the commit first (git fetch)")
     if part:
-        return Unknown(why, "give the commit's full id: git cannot fetch by an abbreviated one")
-    return Unknown(why, f"correct the name; if it is right, {deepen(context)}")
+        return Unknown(why, "give the commit's full id: by a part of one nothing can be fetched")
+    return Unknown(why, f"correct the name; where it is right, {deepen(context)}")
 
 
 def _merged(context: Context, pull_request: PullRequest, history: History) -> RangeOrUnknown:
@@ -133,7 +133,7 @@ def _squashed_or_rebased(
     if held and history.is_ancestor(head, parent) is False:
         return _between(parent, merge, "merge commit, first parent")
     if held:
-        return Unknown(f"commit {merge[:12]} may be newer than the merge", "give base and head")
+        return Unknown(f"commit {merge[:12]} may have come after the merge", "give base and head")
     base = history.merge_base(merge, head) if held is False else None
     if base is None:
         return Unknown("the merge base of the pull request cannot be determined in a shallow checkout", deepen(context))
@@ -153,7 +153,7 @@ def _fast_forwarded(context: Context, pull_request: PullRequest, history: Histor
         return _between(before, head, "fast-forward, the push")
     base = history.merge_base(pull_request.base_sha, head) if pull_request.base_sha and head else None
     if base is None or base == head:
-        return Unknown("the pull request was fast-forwarded and its old base is unknown", "give base and head")
+        return Unknown("the pull request was fast-forwarded and its old base is not known", "give base and head")
     return _between(base, head, "fast-forward, merge base of base and head")
 
 
@@ -172,7 +172,7 @@ def _open(context: Context, pull_request: PullRequest, history: History) -> Rang
     seen = history.commit(pull_request.base_sha) if pull_request.base_sha else None
     target = history.named(f"refs/remotes/origin/{pull_request.base_ref}") if pull_request.base_ref else None
     if not pull_request.base_sha and not pull_request.base_ref:
-        why = f"{named(context.host).title} does not give the pull request's target branch"
+        why = f"{named(context.host).title} does not say which branch the pull request is for"
         return Unknown(why, "set pr_base, such as main")
     tips = [sha for sha in (seen, target.sha if target else None) if sha]
     base = history.merge_base(head, *tips) if tips else None
@@ -205,12 +205,12 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
             deepen(context),
         )
     if context.on_default_branch and not push.created and context.host not in ("github", "gitlab"):
-        why = f"{named(context.host).title} does not say which commit the branch pointed to before"
+        why = f"{named(context.host).title} does not say which commit the branch was at before"
         token = asked_with(context)
         ask = f", or set {token}" if token else ""
         return Unknown(why, f"give base, such as the commit of the last run{ask}")
     if context.on_default_branch:
-        return Unknown("there is nothing to compare the first push of a default branch with", "give base and head")
+        return Unknown("the first push of a default branch has nothing to compare with", "give base and head")
     what = "new branch" if push.created else "force push" if push.before else "this branch"
     return _since_default_branch(context, history, after, what)
 
@@ -228,8 +228,8 @@ def _since_default_branch(context: Context, history: History, head: str, what: s
     if history.commit(head) is None:
         return Unknown(f"commit {head[:12]} is not in this checkout ({what})", deepen(context))
     if not name:
-        ask = "" if context.ci else "let git look it up (git remote set-head origin --auto), or "
-        return Unknown(f"the default branch is unknown ({what})", f"{ask}give base, such as origin/NAME")
+        ask = "" if context.ci else "let git ask for it (git remote set-head origin --auto), or "
+        return Unknown(f"the default branch is not known ({what})", f"{ask}give base, such as origin/NAME")
     tip = history.named(f"refs/remotes/origin/{name}") or history.named(f"refs/heads/{name}")
     base = history.merge_base(head, tip.sha) if tip else None
     if tip is None or base is None:
@@ -257,6 +257,6 @@ def _here(context: Context, history: History) -> RangeOrUnknown:
     if context.on_default_branch:
         parents = history.parents(head)
         if not parents:
-            return Unknown("there is nothing to compare the first commit with", "give base and head")
+            return Unknown("the first commit has nothing to compare with", "give base and head")
         return _between(parents[0], head, f"last commit on {context.branch}")
     return _since_default_branch(context, history, head, "this branch")

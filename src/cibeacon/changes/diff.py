@@ -19,7 +19,7 @@ from cibeacon.settings import Change
 
 _NO_SERVICE = Unknown(
     "the service map finds no service in the repository",
-    "correct the rule, or name services; cibeacon services check shows which rules match nothing",
+    "correct the rule, or name services; cibeacon services check shows what leads nowhere",
 )
 
 
@@ -90,8 +90,7 @@ def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
         return None
     name, reason = next(iter(misnamed.items()))
     return Unknown(
-        f"{shown(name)} changed ({reason}) and is not a valid service name; {SERVICE_NAMES}",
-        "rename it, or ignore its folder",
+        f"{shown(name)} changed ({reason}) and is no service name; {SERVICE_NAMES}", "rename it, or ignore its folder"
     )
 
 

@@ -41,20 +41,20 @@ def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, d
         return PushedPRs()
     name = context.request_noun
     if dry_run:
-        return PushedPRs(reason=f"{name} unknown: a dry run does not ask the host; set pr_number and pr_merged")
+        return PushedPRs(reason=f"{name} unknown: a dry run asks no host; set pr_number and pr_merged")
     if context.host in OWN_GITHUB_TOKEN:
         hint = "report when it is closed (on: pull_request, types: [closed]), or set pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: cibeacon does not ask {named(context.host).title}; {hint}")
     if not forge.credential:
         token = asked_with(context)
-        why = "there is no token for its API" if token else f"cibeacon does not ask {context.server}"
+        why = "there is no token to ask with" if token else f"cibeacon does not ask {context.server}"
         hint = f"set {token}, or pr_number and pr_merged" if token else "set pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: {why}; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
     pushed = search.run(_rebased(push, tip, history, search) or _trail(push, tip, history))
     if pushed.reason or pushed.pull_requests:
         return pushed
-    return pushed._replace(reason=f"the push does not belong to a merged {name}")
+    return pushed._replace(reason=f"the push belongs to no merged {name}")
 
 
 def _rebased(push: Push, tip: str, history: History, search: "_Search") -> _Trail | None:
@@ -183,5 +183,5 @@ class _Search:
         if self._fault:
             return f"{what} were not looked up: {self._fault}"
         if self._capped:
-            return f"{what} were not looked up: at most {MOST_QUESTIONS} commits are looked up; {hint}"
-        return f"the other commits of the push are unknown here, and so is what they merged; {hint}"
+            return f"{what} were not looked up: the host is asked about {MOST_QUESTIONS} commits at most; {hint}"
+        return f"the other commits of the push are not known here, so neither is what they merged; {hint}"

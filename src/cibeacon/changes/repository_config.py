@@ -24,13 +24,13 @@ from cibeacon.settings.options import Problem
 REPORTABLE = frozenset(option.name for group in all_options().values() for option in group if option.in_repository)
 NO_REPOSITORY = "there is no git repository here"
 _OUT_OF_REACH = (
-    "the configuration is read from a trusted commit, which no outsider can change (the pull request's base, or what the event "
+    "the configuration is read from a trusted commit, which no stranger wrote (the pull request's base, or what the event "
     "itself checks out), and it is not here"
 )
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("there is no service map", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
-_CHECK = "cibeacon services check shows every problem with its line."
-_OTHER_REPOSITORY = "the run's commit is not in this checkout and cannot be fetched"
+_CHECK = "cibeacon services check shows every fault with its line."
+_OTHER_REPOSITORY = "this checkout does not hold the commit that the run is about, nor can that be fetched"
 
 
 class RepositoryConfig(NamedTuple):
@@ -146,7 +146,7 @@ def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[Se
     """The service map, or why there is none to trust. Templates in the setting stand in where no file draws one."""
     given = tuple(text for text in services if PLACEHOLDER in text)
     if given and len(given) < len(services):
-        return None, "services mixes names and templates; use one kind."
+        return None, "services mixes names and templates; give one kind."
     try:
         from_setting = schema.from_templates(given) if given else None
     except ValueError as error:
@@ -160,6 +160,4 @@ def unused(services: tuple[str, ...], config: RepositoryConfig) -> str | None:
     """Why templates in the setting are not used, where a file maps services."""
     if config.read.service_map is None or not services:
         return None
-    return (
-        f"{config.name} maps the services, so the templates in the setting services are not used: remove one of them."
-    )
+    return f"{config.name} maps the services, so the templates in the setting services are not used: drop one of them."

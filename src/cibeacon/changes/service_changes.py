@@ -24,10 +24,10 @@ from cibeacon.settings import Change
 if TYPE_CHECKING:
     from cibeacon.services.trees import Side
 
-FROM_PULL_REQUEST = "the pull request's files, as listed by the host's API"
-FROM_COMPARISON = "files as compared by the host's API"
+FROM_PULL_REQUEST = "the pull request's files, as the host's API lists them"
+FROM_COMPARISON = "files as the host's API compares them"
 _TOGETHER = Unknown(
-    "the push merged several pull requests, and the given services apply to all of them", "report each with pr_number"
+    "the push merged several pull requests, and what was given is for all of them", "report each with pr_number"
 )
 
 

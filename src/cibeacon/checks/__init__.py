@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cibeacon.spool.spool_reader import SpoolStore
 
 State: TypeAlias = Literal["ok", "warn", "fail", "not-checked"]
-"""`not-checked`: another check must pass first, or there is nothing to check."""
+"""`not-checked`: another check has to be right first, or there is nothing to check."""
 STATES: tuple[State, ...] = ("ok", "warn", "fail", "not-checked")
 
 

@@ -25,12 +25,12 @@ def system(view: View) -> Answer:
     title, context = view.system.title, view.context
     if len(view.systems) > 1 and not view.settings.core.host:
         others = " and ".join(view.systems[1:])
-        return warn(f"{title} is used, but the environment also shows {others}", "Set host to the right one.")
+        return warn(f"{title} is taken, and the environment shows {others} as well", "Set host to the one that counts.")
     if view.settings.core.host:
         return ok(title, source=view.settings.origins["host"].source)
     if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
-        hint = "Set host to a name for it (any word) and run_id to the run's id. docs/ci/other.md has a script to copy."
-        return warn("this CI system is unknown, so a report is a dry run", hint, "CI")
+        hint = "Set host to its name, any word, and run_id to the run's id: docs/ci/other.md has a script to copy."
+        return warn("this CI system is not known, so a report is a dry run", hint, "CI")
     if context.host == LOCAL:
         return ok("no CI system: the checkout describes the run")
     return ok(title, source=view.proof)
@@ -41,7 +41,7 @@ def event(view: View) -> Answer:
     errors = [notice.text for notice in view.notices if notice.weight == "error"]
     if errors:
         return fail(
-            errors[0].rstrip("."), "Run cibeacon as a step of the job, where it can read the CI system's files."
+            errors[0].rstrip("."), "Run cibeacon as a step of the job, with the CI system's own files in reach."
         )
     name = view.context.event
     return ok(f"the event is {name}{_action(view)}" if name else "no event", source=view.sources.get("event", ""))
@@ -56,7 +56,7 @@ def secrets(view: View) -> Answer:
     if not view.context.secrets_withheld:
         return ok("the CI system gives this run its secrets")
     return ok(
-        "the CI system withholds secrets from this pull request, as expected: nothing is sent, and the job stays green"
+        "the CI system withholds secrets from this pull request, as it should: nothing is sent, and the job stays green"
     )
 
 
@@ -70,11 +70,11 @@ def _value(field: str, setting: str, missing: str, view: View) -> Answer:
     if given:
         return ok(str(given), source=view.sources.get(field, ""))
     if view.context.host == LOCAL and (view.git.fault or not view.git.exists):
-        return not_checked("there is no repository to read it from")
+        return not_checked("there is no repository that would say it")
     in_checkout = ", or run cibeacon where the repository is checked out" if field in _OF_THE_CHECKOUT else ""
     hint = f"Set {setting} (variable CIBEACON_{setting.upper()}){_EXAMPLES.get(setting, '')}{in_checkout}."
     judge = fail if field in _IN_IDS and _has_invalid(view) else warn
-    return judge(f"the {missing} is unknown", hint)
+    return judge(f"the {missing} is not known", hint)
 
 
 def _has_invalid(view: View) -> bool:
@@ -88,7 +88,7 @@ def pipeline(view: View) -> Answer:
     if context.pipeline:
         return ok(context.pipeline, source=view.sources.get("pipeline", ""))
     if context.repository:
-        return ok(f"{context.repository}, after the repository; set pipeline_name to change it")
+        return ok(f"{context.repository}, after the repository: pipeline_name gives another name")
     return not_checked("it is named after the repository (run.repository)")
 
 
@@ -98,7 +98,7 @@ def commit(view: View) -> Answer:
     sha, built = view.context.commit_sha, view.context.checkout_sha
     if sha and len(sha) < _ABBREVIATED:
         hint = f"Give all 40 digits (setting commit_sha): git rev-parse {sha[:12]}"
-        return warn(f"{sha} is an abbreviated commit id", hint, answer.source)
+        return warn(f"{sha} is only the beginning of a commit id", hint, answer.source)
     if sha and built and sha != built:
         return answer._replace(message=f"{sha}; what is checked out is a merge of it ({built[:12]})")
     return answer
@@ -117,7 +117,7 @@ def pull_request(view: View) -> Answer:
     """The pull request."""
     pull_request = view.context.pull_request
     if pull_request is None:
-        return ok("the event names none")
+        return ok("none that the event names")
     state = "merged" if pull_request.merged else "closed" if pull_request.closed else "open"
     fork = ", from a fork" if pull_request.fork else ""
     base = f", into {pull_request.base_ref}" if pull_request.base_ref else ""
@@ -129,7 +129,7 @@ def run_id(view: View) -> Answer:
     """The run's id, and its attempt."""
     context = view.context
     if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
-        return not_checked("the CI system is unknown (ci.system)")
+        return not_checked("the CI system is not known (ci.system)")
     answer = _value("run_id", "run_id", "id of the run", view)
     attempt = f", attempt {context.run_attempt}" if context.run_attempt else ""
     return answer._replace(message=answer.message + attempt)
@@ -140,11 +140,11 @@ def signals(view: View) -> Answer:
     sent = [step for step in view.steps if isinstance(step, PlannedSignal)]
     others = [step for step in view.steps if not isinstance(step, PlannedSignal)]
     if reason := _reported_elsewhere(view):
-        return not_checked(f"another check must pass first ({reason})")
+        return not_checked(f"another check has to be right first ({reason})")
     lacking = {target.name for target in view.targets.values() if target.lacks}
     if invalid := [outcome for outcome in others if outcome.status == "invalid" and outcome.sink not in lacking]:
         message = f"{invalid[0].kind} is invalid: {str(invalid[0].reason).rstrip('.')}"
-        return fail(message, "Correct the setting; cibeacon report --dry-run shows the details.")
+        return fail(message, "Correct the setting; cibeacon report --dry-run shows the whole.")
     if not sent:
         reasons = [f"{outcome.kind}: {outcome.reason}" for outcome in others[:_MOST_NAMED]]
         return ok(f"this run sends nothing ({'; '.join(reasons)})")

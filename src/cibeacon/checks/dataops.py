@@ -8,14 +8,14 @@ from cibeacon.dataops.access import Access, server_url
 from cibeacon.dataops.errors import DataopsError
 from cibeacon.runtime.deadline import Deadline
 
-_SLOW = ("timed out", "took too long", "its time was used up")
+_SLOW = ("timed out", "took too long", "time for it was used up")
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
     """What the server answers to the list of pipelines."""
     options = view.settings.dataops
     if not options.dataops_token:
-        reason = "a trigger token can only start pipelines, so the server was not asked"
+        reason = "a trigger token can only start pipelines, so nothing was asked"
         return HostAnswer(not_checked(reason), not_checked(reason))
     from cibeacon.dataops.client import PipelinesClient
 
@@ -41,7 +41,7 @@ def _refusal(view: View, target: Target, error: DataopsError) -> HostAnswer:
     else:
         judge = warn if status == 429 or (status or 0) >= 500 else fail
         reach = judge(said, hint, target.url_source)
-    return HostAnswer(reach, not_checked("it could not be reached"))
+    return HostAnswer(reach, not_checked("it was not reached"))
 
 
 def _auth(target: Target, error: DataopsError, source: str) -> Answer:

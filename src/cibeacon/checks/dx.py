@@ -23,15 +23,13 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         code = document.get("error") if isinstance(document, dict) else None
         hint = str(asked.outcome.reason)
         if response.status == 403 or code == "account_inactive":
-            return fail(f"DX knows the token, but it may not call {method} ({asked.said})", hint, source)
+            return fail(f"DX knows the token, and it may not call {method} ({asked.said})", hint, source)
         if response.status == 401 or code in _WRONG:
             return refused_token(target, asked.said, hint, source)
         if asked.outcome.status == "sent":
-            return warn(
-                f"{target.url} accepted an empty {method}, which DX rejects", "Check dx_url.", target.url_source
-            )
-        refusal = f"it rejected an empty {method} because of its content ({code})"
-        return ok(f"DX accepts the token: {refusal}, and recorded nothing", source=source)
+            return warn(f"{target.url} took an empty {method}, which DX refuses", "Check dx_url.", target.url_source)
+        refusal = f"it refused an empty {method} for its content ({code})"
+        return ok(f"DX takes the token: {refusal}, and recorded nothing", source=source)
 
     return answer(ask(view, target, deadline, _empty(method)), target, judge)
 
@@ -47,7 +45,5 @@ def connector(view: View) -> Answer:
     if view.context.host not in DX_CONNECTORS:
         return ok("DX has no connector for this CI system: only cibeacon reports its runs")
     title = view.system.title
-    message = f"DX has a connector for {title}: if it is on, DX counts pipeline runs twice"
-    return ok(
-        message, "To leave out cibeacon's, set signals to auto,-pipeline-run; services and deployments are still sent."
-    )
+    message = f"DX has a connector for {title}: where it is on, DX counts pipeline runs twice"
+    return ok(message, "To leave ours out, set signals to auto,-pipeline-run; services and deployments stay.")

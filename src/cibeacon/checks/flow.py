@@ -20,7 +20,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
     def judge(asked: Asked, response: Response) -> Answer:
         hint = str(asked.outcome.reason)
         if asked.outcome.status == "sent":
-            return ok(f"Instabase accepts the token, which sees {len(rows):,} pipelines", source=source)
+            return ok(f"Instabase takes the token, which sees {len(rows):,} pipelines", source=source)
         if response.status == 401:
             return refused_token(target, asked.said, hint, source)
         return fail(f"Instabase does not list pipelines: {asked.said}", hint, source)

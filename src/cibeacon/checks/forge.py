@@ -22,7 +22,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         elif context.commit_sha:
             client.merged_prs(context.commit_sha, (), {})
         else:
-            return HostAnswer(not_checked("the run has no commit to look up"), not_checked("the server was not asked"))
+            return HostAnswer(not_checked("the run has no commit to ask for"), not_checked("nothing was asked"))
     except HostError as error:
         return _refusal(target, error, source, reached.source)
     what = "merge requests" if client.host == "gitlab" else "commits and pull requests"
@@ -33,7 +33,7 @@ def _refusal(target: Target, error: HostError, source: str, url_source: str) -> 
     said, hint = f"{error.what}: {error.why}", f"{error.hint.rstrip('.')}."
     reached = ok(f"{target.url} answers", source=url_source)
     if error.status is None:
-        return HostAnswer(_lost(target, error, said, hint), not_checked("it could not be reached"))
+        return HostAnswer(_lost(target, error, said, hint), not_checked("it was not reached"))
     if error.status == 401:
         return HostAnswer(reached, refused_token(target, "HTTP 401", hint, source))
     if error.status == 429 or error.status >= 500:

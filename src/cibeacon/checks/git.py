@@ -16,12 +16,9 @@ def repository(view: View) -> Answer:
     if git.fault is None:
         return ok("git reads the repository", source=str(view.env.cwd))
     if "dubious ownership" in git.fault:
-        hint = (
-            f"git config --global --add safe.directory {view.env.cwd}, or install a newer git, with which cibeacon needs no "
-            "such setting."
-        )
-        return fail("git refuses the repository because another user owns it", hint)
-    return fail(f"git cannot read the repository: {git.fault}", "Check out again in an image that has git.")
+        hint = f"git config --global --add safe.directory {view.env.cwd}, or a newer git, which lets cibeacon say so itself."
+        return fail("git refuses the repository, since another user owns it", hint)
+    return fail(f"git cannot read the repository: {git.fault}", "Check out again, in an image that holds git.")
 
 
 def head(view: View) -> Answer:
@@ -50,10 +47,10 @@ def depth(view: View) -> Answer:
     if changes is None or changes.status != "unknown":
         return ok(f"{size}, which is enough for this run")
     if not _is_too_shallow(view):
-        return ok(f"{size}; the cause lies elsewhere")
+        return ok(f"{size}; what is not known lies elsewhere")
     if view.offline:
-        return not_checked(f"{size}, and missing commits are not fetched: {view.offline}")
-    return warn(f"{size}, and the commit to compare with could not be fetched", _sentence(view.deepen))
+        return not_checked(f"{size}, and what is missing is not fetched: {view.offline}")
+    return warn(f"{size}, and what to compare with could not be fetched", _sentence(view.deepen))
 
 
 def _is_too_shallow(view: View) -> bool:
@@ -66,7 +63,7 @@ def commit_range(view: View) -> Answer:
     """What a report would compare."""
     changes = view.changes
     if changes is None:
-        return not_checked(view.no_map.why if view.no_map else "there is nothing to compare")
+        return not_checked(view.no_map.why if view.no_map else "nothing is compared")
     if changes.status == "unknown" and changes.unknown:
         if view.git.shallow and _is_too_shallow(view):
             return not_checked("the clone is shallow (git.depth)")

@@ -66,9 +66,9 @@ def answer(
     """
     reach = _reach(asked, target, says_404=says_404)
     if reach.state != "ok" or asked.response is None:
-        return HostAnswer(reach, not_checked(f"{target.title} could not be reached"), asked.skew)
+        return HostAnswer(reach, not_checked(f"{target.title} was not reached"), asked.skew)
     if asked.response.status == _BUSY:
-        return HostAnswer(reach, not_checked(f"{target.title} is rate limiting", "Run it again later."), asked.skew)
+        return HostAnswer(reach, not_checked(f"{target.title} asks to slow down", "Run it again later."), asked.skew)
     return HostAnswer(reach, auth(asked, asked.response), asked.skew)
 
 
@@ -90,7 +90,7 @@ def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
         return _lost(outcome, target)
     said = f"{target.url} answered HTTP {response.status}"
     if response.status >= 500:
-        return warn(said, f"{target.title} has an internal problem: try again later.", target.url_source)
+        return warn(said, f"{target.title} has trouble of its own: try again later.", target.url_source)
     is_json = isinstance(response.json(), dict)
     if response.status in (404, 405) and not (says_404 and is_json):
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
@@ -98,7 +98,7 @@ def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
     if not is_json and response.status not in (401, 403, _BUSY):
         kind = response.content_type.partition(";")[0] or "no content type"
-        hint = f"There is a proxy or login page in between: check {target.address} and HTTPS_PROXY."
+        hint = f"A proxy or a login page is in between: check {target.address} and HTTPS_PROXY."
         return fail(f"{said} with {kind} instead of JSON", hint, target.url_source)
     return ok(f"{target.url} answers", source=target.url_source)
 
@@ -120,7 +120,7 @@ def _lost(outcome: Outcome, target: Target) -> Answer:
 
 def too_slow(target: Target) -> Answer:
     """A system that takes longer than this check waits."""
-    hint = "Check whether a firewall or proxy drops the connection; a report waits longer."
+    hint = "Look whether a firewall or a proxy drops the connection; a report waits longer."
     return warn(f"{target.url} did not answer in time", hint, target.url_source)
 
 
@@ -141,7 +141,7 @@ def clock(view: View) -> Answer:
     """Whether the clock here is that of the servers. One server's own wrong clock blames nobody."""
     skews = [answer.skew for answer in view.answers.values() if answer.skew is not None]
     if not skews:
-        return not_checked("no server gave the time")
+        return not_checked("no server said what time it is")
     skew = min(skews, key=abs)
     if abs(skew) <= _MOST_SKEW:
         return ok(f"the clock is within {_MOST_SKEW / 60:.0f} minutes of the servers'")
@@ -162,11 +162,11 @@ def _configured(name: str, view: View) -> Answer:
     if not target.wanted:
         return not_checked(target.lacks or f"{target.title} is not configured")
     if target.faulty:
-        return not_checked(f"a setting for {target.title} cannot be used (settings.values)")
+        return not_checked(f"a setting of {target.title} cannot be used (settings.values)")
     if not target.lacks:
         return ok(f"{target.title} is configured", source=target.url_source)
     if view.context.secrets_withheld and not target.secrets:
-        return ok("the secret is withheld from this pull request, as expected")
+        return ok("the secret is withheld from this pull request, as it should be")
     message, _, hint = target.lacks.partition(": ")
     return fail(message, f"{hint[:1].upper()}{hint[1:]}.")
 
@@ -177,9 +177,9 @@ def reach(name: str) -> Callable[[View], Answer]:
 
 
 def auth(name: str) -> Callable[[View], Answer]:
-    """Whether a system accepts the credential."""
+    """Whether a system takes the credential."""
     return lambda view: view.answers[name].auth if name in view.answers else _not_asked(view)
 
 
 def _not_asked(view: View) -> Answer:
-    return not_checked(view.offline or view.unseen.get("network", "the server was not asked"))
+    return not_checked(view.offline or view.unseen.get("network", "it was not asked"))

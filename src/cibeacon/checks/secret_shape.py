@@ -21,17 +21,17 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
     (
         r"(?i)(bearer|token|basic)\s.*",
         "begins with the name of a scheme",
-        "Set only the token, without the word in front.",
+        "Give the token alone, without the word in front.",
     ),
     (
         r"\$\{?\{?[^}]*\}{0,2}|\$\([^)]*\)|%\w+%|\{\{.*\}\}",
-        "is the name of a variable that was not expanded",
-        "Is the secret defined, and may this job use it? Some CI systems withhold it from unprotected branches.",
+        "is the name of a variable that nothing replaced",
+        "Is the secret defined here, and may this job use it? Some CI systems withhold it from unprotected branches.",
     ),
     (r"(?i)[*•]{3,}|\[?(masked|redacted|secure|hidden)\]?", "is a mask", "Paste the token itself."),
     (
         r"(?i)<.*>|(your|my|the)[-_ ].*|change[-_ ]?(me|it)|replace[-_ ]?me|todo|x{3,}|placeholder|none|null|undefined",
-        "is a placeholder",
+        "is a word that stands for a token",
         "Paste the token itself.",
     ),
 )
@@ -42,8 +42,8 @@ def shape(view: View, target: Target) -> Answer:
     """Whether the target's secrets look like secrets of theirs."""
     if not target.secrets:
         usable = target.wanted and not target.lacks
-        used = "no credential is set, and none is sent" if target.open else "the job's token is used"
-        return ok(used) if usable else not_checked("there is no secret to check")
+        used = "no credential is set, and none is sent" if target.open else "the token of the job is used"
+        return ok(used) if usable else not_checked("there is no secret to look at")
     sources = Sources({}, view.env.environ, {})
     for option in target.secrets:
         source, text = next((source, text) for source, text in sources.candidates(option) if text.strip())
@@ -52,7 +52,7 @@ def shape(view: View, target: Target) -> Answer:
     given = ", ".join(option.name for option in target.secrets)
     origin = view.settings.origins[target.secrets[0].name].source
     return ok(
-        f"{given} {'is' if len(target.secrets) == 1 else 'are'} set, and nothing suggests that it belongs to another vendor",
+        f"{given} {'is' if len(target.secrets) == 1 else 'are'} set, and nothing shows that it is another's",
         source=origin,
     )
 
@@ -64,7 +64,7 @@ def _fault(text: str, option: Option, target: Target) -> tuple[str, str] | None:
     try:
         option.parse(text)
     except ValueError as error:
-        return f"cannot be used because it {error}", "Paste it again, on one line and with nothing else."
+        return f"cannot be used because it {error}", "Paste it again, alone and on one line."
     issuer = next((issuer for beginning, issuer in _BEGINNINGS.items() if text.startswith(beginning)), None)
     if issuer is None or issuer in target.issuers:
         return None

@@ -15,7 +15,7 @@ def service_map(view: View) -> Answer:
             more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
             return judge(f"{findings[0].rstrip('.')}{more}", _HINT, facts.name)
     if not facts.name and not facts.services:
-        return ok("there is no service map, so changed services are not determined")
+        return ok("there is no service map, so changed services are not looked for")
     return ok(
         f"{facts.services} {'service' if facts.services == 1 else 'services'}",
         source=facts.name or "the setting services",

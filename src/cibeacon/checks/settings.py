@@ -24,18 +24,18 @@ def values(view: View) -> Answer:
     problems = [problem for problem in view.settings.problems if problem.option not in (*SECRETS, "config")]
     if not problems:
         given = sum(origin.given for origin in view.settings.origins.values())
-        return ok(f"{given} settings are set, and all are valid")
+        return ok(f"{given} settings are given, and each can be used")
     more = ", ".join(problem.option for problem in problems[1:])
     message = problems[0].message + (f"; also {more}" if more else "")
     judge = warn if all(problem.group == "output" for problem in problems) else fail
-    return judge(message, "Correct the value; docs/reference.md lists the values of each setting.")
+    return judge(message, "Correct the value; docs/reference.md says what each setting takes.")
 
 
 def names(view: View) -> Answer:
     """Whether every variable that begins like ours is one."""
     slips = list(misspelt(view.env.environ, view.settings.origins))
     if not slips:
-        return ok("no variable is misspelled")
+        return ok("no variable is misspelt")
     slip, _, meant = slips[0].partition("; ")
     more = f" (and {len(slips) - 1} more)" if len(slips) > 1 else ""
     return warn(slip + more, f"{meant[:1].upper()}{meant[1:]} Rename it.")
@@ -49,7 +49,7 @@ def dry_run(view: View) -> Answer:
     if value:
         return ok("dry_run is set: a report shows what it would send", source=origin.source)
     if value is None and not view.context.ci:
-        return ok("outside CI, cibeacon report is a dry run; use --no-dry-run to send")
+        return ok("outside CI cibeacon report is a dry run by itself; --no-dry-run sends")
     return ok("a report sends its signals", source=origin.source if origin.given else "")
 
 

@@ -21,7 +21,7 @@ def writable(view: View) -> Answer:
     if spool is None and view.settings.given("spool"):
         return ok("the spool is turned off: what cannot be sent is lost", source=view.settings.origins["spool"].source)
     if spool is None:
-        hint = "Set spool to a folder that persists."
+        hint = "Name a folder that lasts in the setting spool."
         return warn("there is no folder for the spool: what cannot be sent is lost", hint)
     if view.offline and not isinstance(spool, Spool):
         return not_checked(view.offline)
@@ -45,7 +45,7 @@ def waiting(view: View) -> Answer:
     )
     reader.add_spool(spool)
     if reader.problems:
-        return warn(reader.problems[0].rstrip("."), "Check its permissions.", _place(view))
+        return warn(reader.problems[0].rstrip("."), "Look at it.", _place(view))
     if not reader.entries:
         return ok("nothing waits", source=_place(view))
     seconds = env.now() - min(entry.record.created_at for entry in reader.entries)

@@ -44,7 +44,7 @@ def _dataops(settings: Settings) -> Target:
     options, names = settings.dataops, ("dataops_project", "dataops_token", "dataops_trigger_token")
     lacks = None
     if not options.dataops_project:
-        lacks = "no DataOps.live project is set: set dataops_project to its number or path"
+        lacks = "no project of DataOps.live is named: set dataops_project to its number or path"
     elif not _given_secrets("dataops", settings):
         lacks = "there is no token for DataOps.live: set the secret dataops_token (read_api)"
     return Target(
@@ -67,7 +67,7 @@ def _forge(settings: Settings, context: Context, environ: Mapping[str, str], dea
     title = _FORGES.get(client.host, "")
     if not title:
         token = asked_with(context)
-        why = f"to look them up, set {token}" if token else f"cibeacon does not ask {context.server}"
+        why = f"to have them looked up set {token}" if token else f"cibeacon does not ask {context.server}"
         return Target("forge", "GitHub or GitLab", lacks=f"merged pull requests are not looked up: {why}")
     setting = f"{client.host}_token"
     secrets = tuple(option for option in _given_secrets("forge", settings) if option.name == setting)

@@ -19,7 +19,7 @@ class AppVeyor(CISystem):
     name = "appveyor"
     title = "AppVeyor"
     deepen = "clone the whole history (no clone_depth)"
-    check_out = "clone the repository (no shallow_clone, which downloads only the files)"
+    check_out = "clone the repository (no shallow_clone, which downloads the files alone)"
 
     def read(self, env: Variables) -> Context:
         """The run as the variables describe it."""

@@ -49,7 +49,7 @@ class ForgeApi(ABC):
         listed = self.compare(base, head)
         if listed.files is None:
             raise HostError(
-                f"{self.title} does not list the commits between {base[:12]} and {head[:12]}",
+                f"{self.title} does not list what lies between {base[:12]} and {head[:12]}",
                 listed.fault,
                 "Use a full clone.",
             )
@@ -63,15 +63,15 @@ class ForgeApi(ABC):
         except self.refusal as error:
             status = self.status_of(error)
             raise HostError(
-                f"{self.title} did not say {question}",
-                f"{self._url} gave {status or 'no usable answer'}",
+                f"{self.title} would not say {question}",
+                f"{self._url} answered {status or 'nothing usable'}",
                 self.refused_hint,
                 status=status if isinstance(status, int) else None,
             ) from error
         except _UNUSABLE as error:
             reason = error if isinstance(error, AnswerTooLarge) else type(error).__name__
             raise HostError(
-                f"{self.title} did not say {question}",
+                f"{self.title} could not be asked {question}",
                 f"{self._url} gave no usable answer ({reason})",
                 self.unusable_hint,
             ) from error
@@ -81,8 +81,8 @@ class ForgeApi(ABC):
         if (left := self._deadline.remaining()) <= 0:
             raise HostError(
                 f"{self.title} was not asked",
-                "the its time was used up",
-                "Set a larger timeout, or set pr_number and pr_merged.",
+                "the time for it was used up",
+                "Give a larger timeout, or set pr_number and pr_merged.",
             )
         return min(self._longest_call, left)
 
@@ -93,7 +93,7 @@ class ForgeApi(ABC):
     def _object(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         answer = self._get(path, query)
         if not isinstance(answer, dict):
-            raise ValueError("the answer is not an object")
+            raise ValueError("the answer is no object")
         return answer
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ class ForgeClient(NamedTuple):
         reports how it ended. The status stays None where GitLab does not say.
         """
         if dry_run:
-            return context, (Notice("info", f"a dry run does not ask for the status of pipeline {context.run_id}"),)
+            return context, (Notice("info", f"a dry run does not ask how pipeline {context.run_id} stands"),)
         return guarded(
             lambda: (self._ask(lambda api: cast("GitLabApi", api).pipeline(context)), ()),
             lambda reason: (context, (Notice("error", f"{reason}.", "pipeline-status-unknown"),)),
@@ -98,8 +98,8 @@ class ForgeClient(NamedTuple):
         except TimeoutError as error:
             raise HostError(
                 f"{self.url} did not answer",
-                "the its time was used up",
-                "Set a larger timeout, or set pr_number and pr_merged.",
+                "the time for it was used up",
+                "Give a larger timeout, or set pr_number and pr_merged.",
             ) from error
 
 

@@ -104,7 +104,7 @@ class GitHubApi(ForgeApi):
 
     def pull_request(self, number: int) -> PullRequest:
         """A pull request by its number, open or merged."""
-        with self._question(f"which pull request #{number} is"):
+        with self._question(f"what pull request #{number} is"):
             record = self._object(f"/pulls/{number}")
             pull_request = _merged(record)._replace(merged=record["merged"] is True, closed=record["state"] == "closed")
             return pull_request if pull_request.merged else pull_request._replace(merge_commit_sha=None)
@@ -136,11 +136,11 @@ class GitHubApi(ForgeApi):
             parents = {str(step["sha"]): [str(parent["sha"]) for parent in step["parents"]] for step in commits}
             fault = ""
             if merge_base != base:
-                fault = f"{head[:12]} is not a descendant of {base[:12]}, and GitHub compares with their merge base"
+                fault = f"{head[:12]} does not come after {base[:12]}, and GitHub compares with their merge base"
             elif files is None:
                 fault = "GitHub lists no changed files"
             elif len(files) >= _MOST_COMPARED_FILES:
-                fault = f"GitHub lists at most {_MOST_COMPARED_FILES} changed files"
+                fault = f"GitHub lists {_MOST_COMPARED_FILES} changed files at most"
             return ApiComparison(
                 merge_base,
                 first_parents(parents, head) if len(commits) == record["total_commits"] else None,

@@ -92,5 +92,5 @@ class GitHubHistory(GitHubApi):
 
     def single_commit_or_base(self, number: int) -> tuple[bool, str | None]:
         """Whether a pull request holds a single commit. GitHub does not say what it is to be compared with."""
-        with self._question(f"which pull request #{number} is"):
+        with self._question(f"what pull request #{number} is"):
             return self._object(f"/pulls/{number}")["commits"] == 1, None

@@ -16,7 +16,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.settings.general import ForgeTokens
 
 _ACCESS = (
-    "Allow this project's job tokens in the project (its Job token permissions), or set gitlab_token (read_repository)"
+    "Let this project's job tokens into the project (its Job token permissions), or set gitlab_token (read_repository)"
 )
 
 

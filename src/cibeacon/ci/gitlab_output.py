@@ -64,7 +64,7 @@ def _links(report: Report, environ: Mapping[str, str], report_name: str) -> Iter
     job, project = environ.get("CI_JOB_URL", ""), environ.get("CI_PROJECT_URL", "")
     target = environ.get("CI_MERGE_REQUEST_PROJECT_URL") or project
     context, changes, source = report.context, report.changes, _source(report)
-    links = [("What cibeacon detected and sent", f"{job}/artifacts/file/{report_name}" if job else "")]
+    links = [("What cibeacon found and sent", f"{job}/artifacts/file/{report_name}" if job else "")]
     if context and context.closes:
         links.append((f"Pipeline {context.run_id}, the reported run", context.run_url or ""))
     if context and context.pull_request and target:

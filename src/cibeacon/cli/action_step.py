@@ -57,7 +57,9 @@ def command(environ: Mapping[str, str]) -> tuple[str, ...]:
     if words[0] == "exec":
         raise ValueError("The input command names exec, which runs a command of the job: call it in a step with run.")
     if words[0] in INTERACTIVE:
-        raise ValueError(f"The input command names {words[0]}, which is for interactive use, not for a step of a job.")
+        raise ValueError(
+            f"The input command names {words[0]}, which is for a person at a machine and no step of a job."
+        )
     return words
 
 

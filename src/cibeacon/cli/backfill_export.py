@@ -137,26 +137,26 @@ def _totals_lines(options: ExportOptions, totals: ExportTotals) -> Iterator[str]
     yield f"{counted(totals.rows, 'row')} from {counted(totals.entries, noun)}"
     series = ", ".join(totals.foreign_series)
     lines = (
-        (totals.continued, f"skipped: {counted(totals.continued, noun)} before the last row of the file"),
+        (totals.continued, f"passed over: {counted(totals.continued, noun)} before the last row of the file"),
         (totals.unchanged, f"{totals.unchanged:,} changed no service"),
-        (totals.unfinished, f"{totals.unfinished:,} are unfinished: left out"),
+        (totals.unfinished, f"{totals.unfinished:,} neither succeeded nor failed, and are left out"),
         (
             totals.unnumbered,
-            f"{counted(totals.unnumbered, 'merge')} without a pull request number in the message: left out",
+            f"{counted(totals.unnumbered, 'merge')} without a pull request that the message names: left out",
         ),
         (
             totals.foreign_tags,
-            f"{counted(totals.foreign_tags, noun)} named after something that never was a service ({series}): left out",
+            f"{counted(totals.foreign_tags, noun)} called after what never was a service ({series}): left out",
         ),
         (
             totals.ambiguous,
-            f"{counted(totals.ambiguous, 'commit')} that name the same pull request as another: left out",
+            f"{counted(totals.ambiguous, 'commit')} that name a pull request which another names too: left out",
         ),
     )
     yield from (f"  {text}" for number, text in lines if number)
     if totals.plain_commits and (options.kind == "pull-services" or options.of == "merges"):
-        what = "neither merges nor name a pull request" if options.pr_from_messages else "no merges"
-        hint = "git cannot tell whether they are squashed or rebased pull requests (use --source github or gitlab)"
+        what = "no merges and name no pull request" if options.pr_from_messages else "no merges"
+        hint = "git does not show whether they are squashed or rebased pull requests (--source github or gitlab does)"
         yield f"  {counted(totals.plain_commits, 'commit')} on the branch that are {what}: {hint}"
     if totals.unknown:
         yield f"! {totals.unknown:,} left out, since their services are unknown:"

@@ -104,8 +104,8 @@ def _options(
         reason = f"--tz: {clipped(str(error), 100)}"
         raise SettingsError("Nothing was sent", reason, "Give UTC, +02:00, or a name such as Europe/Berlin") from error
     if own["failures"] and is_address(own["failures"]):
-        reason = "--failures is an address in a bucket, but failed rows can only be written to a local file"
-        raise SettingsError("Nothing was sent", reason, "Give a local file, and copy it to the bucket afterwards")
+        reason = "failed rows are written on this machine, and --failures names a place in a bucket"
+        raise SettingsError("Nothing was sent", reason, "Name a file, and copy it to the bucket afterwards")
     return BackfillOptions(
         kind=kind,
         inputs=inputs,

@@ -30,7 +30,7 @@ _WIDTH = 500
 _LABELS = {
     "read": "rows read",
     "sent": "sent",
-    "duplicate": "already in DX",
+    "duplicate": "DX had them",
     "already": "sent by an earlier run",
     "repeated": "repeat an earlier row",
     "elsewhere": "another shard's",
@@ -39,7 +39,7 @@ _LABELS = {
     "failed": "failed",
     "left": "not tried",
 }
-_SINGULAR = {"read": "row read", "repeated": "repeats an earlier row"}
+_SINGULAR = {"read": "row read", "duplicate": "DX had it", "repeated": "repeats an earlier row"}
 
 
 class ProgressView:
@@ -64,7 +64,7 @@ class ProgressView:
         self._on_exit.close()
         more = self._faults - SHOWN
         if more > 0 and self._mode != "check":
-            self._say(f"… and {counted(more, 'more fault')}; --check lists all, and failed rows are in their file")
+            self._say(f"… and {counted(more, 'more fault')}; --check lists all, failed rows are in their file")
 
     def show_fault(self, file: str, fault: RowFault) -> None:
         """A check shows every fault; a run the first ones, since all are in a file. A hint is given once."""
@@ -85,7 +85,7 @@ class ProgressView:
         self._outage = outage
         text = f"{host} answers again"
         if outage:
-            text = f"{outage.describe(host)}: waiting {PAUSE:,.0f} s before trying again. {outage.hint}"
+            text = f"{outage.describe(host)}: left alone for {PAUSE:,.0f} s, then tried again. {outage.hint}"
         self._write_above(clipped(self._redactor(f"backfill: {text}"), _WIDTH))
 
     def show_progress(self, rows: RowCounts, fraction: float | None) -> None:
@@ -159,10 +159,10 @@ def _summary_lines(summary: BackfillSummary) -> list[str]:
     if summary.unusable:
         lines += [f"✗ {summary.unusable}", f"  {help_link('backfill-file-unusable')}"]
     elif summary.stopped:
-        stopped = f"✗ Stopped: {summary.stopped.rstrip('.')}. Run the same command again to continue."
+        stopped = f"✗ Stopped: {summary.stopped.rstrip('.')}. The same command goes on where it ended."
         lines += [stopped, f"  {help_link('backfill-stopped')}"]
     else:
-        lines += [f"no rows     {file['name']}: it has nothing to send" for file in files if not file["rows"]]
+        lines += [f"no rows     {file['name']}: there is nothing in it to send" for file in files if not file["rows"]]
     rate = f", {rows.delivered / max(summary.seconds, 0.001):,.1f}/s" if rows.delivered else ""
     lines.append(f"result      {summary.status} in {summary.seconds:,.1f} s{rate}; exit {summary.exit_code}")
     return lines

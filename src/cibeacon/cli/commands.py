@@ -22,9 +22,9 @@ from cibeacon.settings.options import Option
 VERBS: Mapping[str, str] = {
     "report": "Report this CI run: changed services, deployments, status.",
     "exec": "Run a command and report how it ended.",
-    "init": "Write a first .cibeacon.yml and show what to add to the pipeline.",
+    "init": "Write a first .cibeacon.yml, and show what to add to the pipeline.",
     "replay": "Send the signals that are waiting in the spool.",
-    "doctor": "Check the setup and show how to fix problems.",
+    "doctor": "Check the setup, and say how to fix what is wrong.",
     "services": "Show which services changed, and why.",
     "dci": "Report a DCI job step by step; list topics, components and jobs.",
     "dataops": "Start DataOps.live or GitLab pipelines, wait for them, list them.",
@@ -163,7 +163,9 @@ def _with_suggestion(error: click.ClickException) -> click.ClickException:
     """
     if isinstance(error, click.NoSuchOption) and (secret := _secret(error)):
         variable = secret.also[0] if secret.also else secret.variable
-        message = f"There is no {error.option_name}: a command line can be seen in process lists and logs. Set the variable {variable}."
+        message = (
+            f"There is no {error.option_name}: process lists and logs show command lines. Set the variable {variable}."
+        )
         return click.UsageError(message, error.ctx)
     context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
     if name is None or context is None or getattr(error, "possibilities", None):

@@ -9,8 +9,8 @@ import click
 from cibeacon.cli.lazy_group import Verb, Verbs
 
 VERBS: Mapping[str, Verb] = {
-    "trigger": Verb("dataops_run:trigger_command", "Start a pipeline; with --wait, wait until it ends."),
-    "wait": Verb("dataops_run:wait_command", "Wait until a pipeline ends."),
+    "trigger": Verb("dataops_run:trigger_command", "Start a pipeline; with --wait, wait for its end."),
+    "wait": Verb("dataops_run:wait_command", "Wait for the end of a pipeline."),
     "schedule": Verb("dataops_run:schedule_command", "Create a pipeline schedule, or update it."),
     "pipelines": Verb("dataops_query:pipelines_command", "List the project's pipelines."),
     "pipeline": Verb("dataops_query:pipeline_command", "Show one pipeline."),

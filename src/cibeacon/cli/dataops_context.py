@@ -68,12 +68,12 @@ class DataopsVerb:
     @property
     def access(self) -> Access:
         """The project and its tokens. Raises `DataopsError`, also for a setting that cannot be used."""
-        what, problems = "No request was sent", self.settings.problems
+        what, problems = "Nothing was asked or started", self.settings.problems
         if wrong := [problem.message for problem in problems if problem.group in ("core", "dataops", "output")]:
             raise usage_error(what, "; ".join(wrong), "Correct the setting")
         url = server_url(self.options.dataops_url, allow_http=self.settings.core.allow_http)
         if not self.options.dataops_project:
-            raise usage_error(what, "no project is set", "Set dataops_project to its number or path")
+            raise usage_error(what, "no project is named", "Set dataops_project to its number or path")
         return Access(
             url,
             self.options.dataops_project,
@@ -202,7 +202,7 @@ def _run(verb: DataopsVerb, work: Callable[[DataopsVerb], int], waits: Callable[
     except DataopsError as error:
         return verb.end("refused" if error.refused else "lost", str(error))
     except OutOfTime:
-        return verb.end("timed-out", "The time is up (setting timeout).")
+        return verb.end("timed-out", "The time was used up (setting timeout).")
     except KeyboardInterrupt:
         return verb.end("canceled", "cibeacon was interrupted.")
 

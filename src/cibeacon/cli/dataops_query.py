@@ -156,10 +156,10 @@ def _show_command(kind: str, help: str, read: Callable[[PipelinesClient, int], A
 
 pipeline_command = _show_command(
     "pipeline",
-    "Show PIPELINE. Exits 0 whatever its status; use wait to exit with its result.",
+    "Show PIPELINE. Exits 0 whatever its status is; use wait to exit with its result.",
     PipelinesClient.pipeline,
 )
-job_command = _show_command("job", "Show JOB. Exits 0 whatever its status.", PipelinesClient.job)
+job_command = _show_command("job", "Show JOB. Exits 0 whatever its status is.", PipelinesClient.job)
 
 
 @verb_command(

@@ -121,9 +121,7 @@ def _schedule(verb: DataopsVerb, schedule: PlannedSchedule) -> int:
 def _wait(verb: DataopsVerb) -> int:
     access, number = verb.access, verb.options.dataops_pipeline_id
     if number is None:
-        raise usage_error(
-            "There is nothing to wait for", "no pipeline is given", "Give its id, or set dataops_pipeline_id"
-        )
+        raise usage_error("Nothing was waited for", "no pipeline is named", "Give its id, or set dataops_pipeline_id")
     if verb.dry_run:
         return verb.preview(("GET", f"{access.api}/pipelines/{number}", None))
     return _follow(verb, access.require(*_wait_powers(verb)), number)
@@ -163,12 +161,12 @@ def _start(verb: DataopsVerb, access: Access, trigger: Trigger) -> Triggered:
         above = newest_id(client) if access.token else None
     except DataopsError as error:
         if verb.options.dataops_wait:
-            error.what = "No pipeline was started, because it could not be followed"
+            error.what = "No pipeline was started, since it could not be followed"
             raise
     try:
         return start_pipeline(client, access, trigger, verb.env, above=above)
     except KeyboardInterrupt as stop:
-        why = "the time is up" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
+        why = "the time was used up" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
         raise DataopsError("It is not known whether a pipeline was started", why, trigger.hint) from stop
 
 
@@ -186,8 +184,8 @@ def _follow(verb: DataopsVerb, access: Access, number: int) -> int:
         if result.status == "timed-out":
             more = _cancel(verb, access, number, LAST_SECONDS)
     except KeyboardInterrupt as stop:
-        late = PipelineResult("timed-out", "The time is up.")
-        result = late if isinstance(stop, OutOfTime) else PipelineResult("canceled", "cibeacon was interrupted.")
+        late = PipelineResult("timed-out", "The time was used up.")
+        result = late if isinstance(stop, OutOfTime) else PipelineResult("canceled", "It was interrupted.")
         verb.env.closing(ENDINGS[result.status].code)
         more = _cancel(verb, access, number, _FAREWELL_SECONDS)
     return _show_result(verb, wait, number, result._replace(reason=f"{result.reason} {more}".strip()))
@@ -196,7 +194,7 @@ def _follow(verb: DataopsVerb, access: Access, number: int) -> int:
 def _cancel(verb: DataopsVerb, access: Access, number: int, seconds: float) -> str:
     """Cancels the pipeline where that is wanted: one call, that has this long. What came of it, in words."""
     if not verb.options.dataops_cancel:
-        return f"Pipeline {number} continues without cibeacon waiting for it (setting dataops_cancel)."
+        return f"Pipeline {number} goes on, and cibeacon does not wait for it (setting dataops_cancel)."
     try:
         verb.open_client(access, seconds).cancel(number)
     except DataopsError as error:
@@ -216,7 +214,7 @@ def _show_result(verb: DataopsVerb, wait: PipelineWait, number: int, result: Pip
         verb.print_text(table(verb.env, HEADS, map(job_row, snapshot.jobs)))
         failed = [job.name for job in snapshot.jobs if job.status == "failed" and job.allow_failure]
         if failed and status == "success":
-            verb.note(f"passed with warnings; these jobs are allowed to fail: {', '.join(failed[:10])}.")
+            verb.note(f"passed with warnings, since these jobs may fail: {', '.join(failed[:10])}.")
         verb.say(f"pipeline    {snapshot.pipeline.id} after {wait.seconds:.0f} s: {url}")
         outputs["web_url"] = safe_url(url)
     verb.write_outputs(**outputs)

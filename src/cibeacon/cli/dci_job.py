@@ -51,7 +51,7 @@ def _job_flags(*settings: str) -> Callable[[Any], Any]:
 
 def _parse_mime(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
     if given and not _MIME.fullmatch(given):
-        raise click.BadParameter(f"{given[:80]!r} is not a MIME type such as text/plain")
+        raise click.BadParameter(f"{given[:80]!r} is no type such as text/plain")
     return given
 
 
@@ -63,7 +63,7 @@ def _parse_state(context: click.Context, parameter: click.Parameter, given: str)
     try:
         return dci_builders.ENDS[status_words.status(given)]
     except (ValueError, KeyError) as error:
-        text = f"{given[:40]!r} is none of {', '.join(states)}, nor a CI system's word for one."
+        text = f"{given[:40]!r} is none of {', '.join(states)}, nor how a CI system says it."
         raise click.BadParameter(text) from error
 
 

@@ -47,7 +47,7 @@ def _parse_where(context: click.Context, parameter: click.Parameter, given: tupl
         if not sign or not name.replace("_", "").isalnum() or not name.isascii():
             raise click.BadParameter(f"{text} is not NAME=VALUE, such as status=failure")
         if not can_be_queried(value.removesuffix("*")):
-            raise click.BadParameter(f"DCI cannot search for an empty value or one with a comma: {text}")
+            raise click.BadParameter(f"DCI cannot be asked for an empty value or one with a comma: {text}")
         conditions[name] = value
     return conditions
 
@@ -105,9 +105,7 @@ def components(
 ) -> int:
     """List the components of TOPIC (a name or an id), the most recently released first."""
     if not can_be_queried(topic):
-        raise click.BadParameter(
-            "DCI cannot look up a topic whose name has a comma or ends in an asterisk: give its id"
-        )
+        raise click.BadParameter("DCI can look up no topic with a comma or an asterisk at its end: give its id")
     settings = load_settings(given(arguments), env.environ, {})
     latest_by = (settings.dci.dci_latest_by or "released") if latest else None
     wanted = dci_query.RowFilter(where, limit)
@@ -139,7 +137,7 @@ def _list(columns: Columns) -> QueryLines:
         if shown < total:
             yield f"{shown} of {total} {answer.name}\n"
         elif not shown:
-            yield f"DCI found no {answer.name}.\n"
+            yield f"DCI has no such {answer.name}.\n"
 
     return lines
 

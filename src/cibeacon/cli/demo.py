@@ -49,12 +49,12 @@ def command(env: Environment, /, serve: bool) -> int:
         mismatches = story.mismatches()
         say(env, "".join(f"✗ {mismatch}\n" for mismatch in mismatches))
         if not mismatches and not is_broken:
-            say(env, "✓ The sandbox received exactly what was sent.\n")
+            say(env, "✓ The sandbox holds exactly what was done.\n")
         if serve:
-            say(env, f"Open {sandbox.url} in a browser; stop with Ctrl-C.\n")
+            say(env, f"Open {sandbox.url} in a browser; end with Ctrl-C.\n")
             wait_for_interrupt(env)
         else:
-            say(env, "Run it with --serve to see all of this in a browser.\n")
+            say(env, "Run it with --serve to look at all of this in a browser.\n")
         return int(bool(mismatches) or is_broken)
 
 

@@ -26,13 +26,13 @@ FLAGS = (
     Flag("--kill-after", "Seconds between asking the command to stop and killing it. Default: never.", "SECONDS"),
     Flag(
         "--group",
-        "Run the command in its own process group and forward signals to all of it. It then cannot read from a terminal.",
+        "Run the command in its own process group and forward signals to all of it. It cannot read from a terminal then.",
     ),
     Flag("--leave-running", "Leave the command running if cibeacon itself is killed (SIGKILL)."),
     Flag("--hide-token", "Hide cibeacon's own secrets from the command."),
     Flag("--report-timeout", "Seconds that reporting may take after the command has ended. Default: 5.", "SECONDS"),
     Flag("--dry-run", "Show what would be sent; send nothing."),
-    Flag("--no-dry-run", "Also send outside CI."),
+    Flag("--no-dry-run", "Send outside CI as well."),
     Flag("--quiet", "Print nothing."),
     Flag("--verbose", "Print on stderr what was reported."),
 )

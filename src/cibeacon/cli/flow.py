@@ -117,6 +117,4 @@ def _lines(env: Environment, answer: QueryResult) -> Iterator[str]:
         permissions, manager = row["permissions"], {True: "yes", False: "no"}.get(row["is_manager"])
         names = [str(name).removeprefix(PREFIX) for name in permissions] if isinstance(permissions, list) else None
         rows.append((row["name"], row["id"], names, manager))
-    yield (
-        table(env, ("pipeline", "id", "permissions", "manager"), rows) or "The token cannot see a matching pipeline.\n"
-    )
+    yield table(env, ("pipeline", "id", "permissions", "manager"), rows) or "The token sees no such pipeline.\n"

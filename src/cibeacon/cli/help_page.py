@@ -35,7 +35,7 @@ _HELP_ALL = click.Option(
     is_eager=True,
     expose_value=False,
     callback=_show_all,
-    help="Show all flags by topic.",
+    help="Show all flags, by topic.",
 )
 
 

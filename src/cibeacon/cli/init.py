@@ -32,7 +32,7 @@ _WIDTH = 400
     "--ci",
     type=click.Choice(kits.names(), case_sensitive=False),
     metavar="NAME",
-    help="CI system whose files to show, such as jenkins. Default: the one whose pipeline file is committed.",
+    help="CI system to show the files of, such as jenkins. Default: the one whose pipeline file is committed.",
 )
 @click.option(
     "--ci-files",
@@ -84,7 +84,7 @@ def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | No
     """The files to copy for the CI system, or where they were written; and the other CI systems that are in use here."""
     name = ci or next(iter(setup.pipelines), None)
     if name is None:
-        yield from ("", "This repository has no committed pipeline file. To see what to add to your pipeline, run")
+        yield from ("", "No pipeline file of a CI system is committed here. See what to add to your pipeline with")
         yield from (f"cibeacon init --dry-run --ci NAME, where NAME is one of: {', '.join(kits.names())}.",)
         return
     pipeline = setup.pipelines.get(name)
@@ -102,4 +102,4 @@ def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | No
             yield from ("", f"── {file} ──", *text.splitlines())
     for other, path in setup.pipelines.items():
         if other != name:
-            yield clipped(f"Also found: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)
+            yield clipped(f"Also here: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)

@@ -35,7 +35,7 @@ def answer(env: Environment, settings: Settings, text: str, code: int = 0) -> in
         return code
     from cibeacon.ci.detect import is_ci_job  # half of the host modules, which few of these verbs need
 
-    message = f"✗ The output could not be written: {fault}. Check where it goes."
+    message = f"✗ The answer could not be written: {fault}. Check where the output goes."
     say(env, f"{clipped(message, _WIDTH)}\n", to_stderr=True)
     return code or int(settings.output.strict or not is_ci_job(env.environ, settings.core.host))
 

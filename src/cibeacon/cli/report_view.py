@@ -81,7 +81,7 @@ def present(
         report, used = guarded(work, lambda reason: (_empty(f"{reason}.", blank), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
-        reason = f"Nothing was sent: {interruption(stop)} before the signals were planned."
+        reason = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
         report = _empty(reason, blank)
     env.closing(report.exit_code)
     misspelt_variables = (Notice("info", text) for text in misspelt(env.environ, settings.origins))
@@ -191,6 +191,6 @@ def _write(env: Environment, clean: Redactor, files: Iterable[OutputFile]) -> li
             else:
                 paths.replace(path, content, f".{path.name}.{env.token()}.part")
         except OSError as error:
-            consequence = "Its readers do not see this run: check its path, permissions and disk."
+            consequence = "What reads it does not see this run: check its path, permissions and disk."
             faults.append(clipped(clean(f"{path.name} was not written: {error}. {consequence}"), 300))
     return faults

@@ -45,7 +45,7 @@ _STEP = 2.0
     "faults",
     multiple=True,
     metavar="ORDER",
-    help="Faults by chance, such as 'dx: 30% 503, 10% lost'; repeatable.",
+    help="Faults by chance, such as 'dx: 30% 503, 10% lost'; can be repeated.",
 )
 @click.pass_obj
 def command(
@@ -74,7 +74,7 @@ def command(
             f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
         ) from error
     say(env, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
-    where = f"at {sandbox.url}; open it in a browser; stop it with Ctrl-C."
+    where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
     say(env, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
     wait_for_interrupt(env)
     sandbox.close()

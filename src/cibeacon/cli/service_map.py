@@ -34,7 +34,7 @@ def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
     """List all services with their folders and the rule that found each."""
     inspection = inspect(env, given(arguments))
     document = {"services": [service.document() for service in inspection.services]}
-    lines = service_lines(inspection.services) or ["No services found."]
+    lines = service_lines(inspection.services) or ["No service is found."]
     return _show(env, given(arguments), inspection, document, lines)
 
 
@@ -88,7 +88,7 @@ def inspect(env: Environment, flags: Mapping[str, str], **more: Any) -> Inspecti
         with interruptible():
             return inspect_map(env, flags, **more)
     except OutOfTime as stop:
-        hint = "Set a larger timeout, or write a smaller map."
+        hint = "Give a larger timeout, or write a smaller map."
         text = f"The service map could not be read: {interruption(stop)}. {hint}"
         return Inspection("", env.cwd, findings=(Located("", 0, "fault", text),))
 
@@ -99,7 +99,7 @@ def _describe(which: Which) -> str:
     rule = f" ({which.rule})" if which.rule else ""
     owner = (", ".join(which.owners) or "no service's") + rule
     watchers = f"; watched by {', '.join(which.watchers)}" if which.watchers else ""
-    return f"{owner}{watchers}{'; global: changes every service' if which.everywhere else ''}"
+    return f"{owner}{watchers}{'; global: it changes every service' if which.everywhere else ''}"
 
 
 def _from_the_top(env: Environment, inspection: Inspection, path: str) -> str:

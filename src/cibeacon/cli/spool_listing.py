@@ -20,7 +20,7 @@ from cibeacon.spool.unfinished import is_unfinished
 _SHOWN = 500
 """Most signals of a listing."""
 _Attempts: TypeAlias = Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]]
-_UNFINISHED = "its command is still running"
+_UNFINISHED = "its command has not ended"
 
 
 class SpoolListing:

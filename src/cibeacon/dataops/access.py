@@ -15,7 +15,7 @@ PIPELINE_FILE = "_PIPELINE_FILE_NAME"
 """The variable behind "Pipeline configuration file path" (https://docs.dataops.live/docs/api-docs/rest-api-resources/)."""
 Power: TypeAlias = Literal["trigger", "read", "list jobs", "change"]
 TOKENS: Mapping[str, tuple[frozenset[Power], str]] = {
-    "dataops_trigger_token": (frozenset({"trigger"}), "only starts pipelines"),
+    "dataops_trigger_token": (frozenset({"trigger"}), "starts pipelines, and does nothing else"),
     "dataops_token": (
         frozenset({"read", "list jobs", "change"}),
         "follows pipelines and reads logs (scope read_api, role Reporter); "
@@ -66,8 +66,8 @@ class Access(NamedTuple):
         granted = {power for name in names for power in TOKENS[name][0]}
         if hints := [_HINTS[power] for power in powers if power not in granted]:
             tokens = "; ".join(f"{name} {TOKENS[name][1]}" for name in names)
-            why = f"the token given cannot do it: {tokens}" if tokens else "there is no token for it"
-            raise usage_error("No request was sent", why, ". ".join(hints))
+            why = f"there is only a token that cannot do it: {tokens}" if tokens else "there is no token for it"
+            raise usage_error("Nothing was asked or started", why, ". ".join(hints))
         return self
 
 

@@ -37,7 +37,7 @@ _SLACK = 0.2
 """The part of a request's own limit after which its caller goes on without it: headers may drip."""
 _CREDENTIALS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie")
 _READING = ("GET", "HEAD")
-_PROXY_HINT = "Is there a proxy or login page in between?"
+_PROXY_HINT = "Is there a login or a proxy in between?"
 _Value = TypeVar("_Value")
 ApiRecord = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class OneOriginSession(HardenedSession):
         """Sends a request. Raises `requests.exceptions.InvalidURL` where it would take a credential or body elsewhere."""
         elsewhere = origin(request.url or "") != self._origin
         if elsewhere and (request.method not in _READING or any(name in request.headers for name in _CREDENTIALS)):
-            raise requests.exceptions.InvalidURL("the server points to another host")
+            raise requests.exceptions.InvalidURL("the server leads to another host")
         self.last_headers = {}
         response = super().send(request, **more)
         self.last_headers = response.headers
@@ -155,7 +155,7 @@ class PipelinesClient:
 
     def create_schedule(self, body: ApiRecord) -> ApiRecord:
         """Makes a schedule. Sent once."""
-        return self._record("The schedule was not created", "post", "pipeline_schedules", post_data=dict(body))
+        return self._record("The schedule was not made", "post", "pipeline_schedules", post_data=dict(body))
 
     def update_schedule(self, number: int, body: ApiRecord) -> None:
         """Changes a schedule."""
@@ -184,7 +184,7 @@ class PipelinesClient:
         token, job_token = self._access.token, self._access.job_token
         if signed and not (token or job_token):
             hint = "Set the secret dataops_token (scope read_api)"
-            raise usage_error(f"{self._access.url} was not asked", "this needs an access token", hint)
+            raise usage_error(f"{self._access.url} was not asked", "that needs an access token", hint)
         gitlab = Gitlab(
             self._access.url,
             session=self._session,
@@ -245,7 +245,7 @@ class PipelinesClient:
         """Does work that waits for the server, in time. Raises `DataopsError`."""
         url, seconds = self._access.url, self._seconds()
         if seconds <= 0:
-            raise DataopsError(what, "the its time was used up", "Set a larger timeout", maybe_delivered=False)
+            raise DataopsError(what, "the time for it was used up", "Give a larger timeout", maybe_delivered=False)
         try:
             return within(seconds * (1 + _SLACK), work)
         except GitlabError as error:
@@ -277,7 +277,7 @@ def _as_record(what: str, response: requests.Response) -> ApiRecord:
     record = _json(what, response)
     if not isinstance(record, dict) or number(record.get("id")) is None:
         hint = "Is dataops_url the address of a GitLab server?"
-        raise DataopsError(what, "the server's answer is not a record", hint)
+        raise DataopsError(what, "the server's answer is no record", hint)
     return record
 
 

@@ -24,14 +24,14 @@ class Ending(NamedTuple):
 
 
 ENDINGS: Mapping[ResultStatus, Ending] = {
-    "success": Ending(0, "The pipeline succeeded, or the command did what it was asked to do."),
+    "success": Ending(0, "The pipeline succeeded, or what was asked for was done."),
     "failed": Ending(10, "The pipeline failed, or a downstream pipeline whose failure is not allowed."),
     "canceled": Ending(11, "The pipeline was canceled, or waiting for it was interrupted by a signal."),
-    "skipped": Ending(12, "The pipeline was skipped: none of its jobs run."),
-    "manual": Ending(13, "The pipeline waits for a manual job to be started."),
-    "timed-out": Ending(14, "The pipeline did not end in time, or did not start in time."),
-    "lost": Ending(15, "The server was unreachable for too long, or the result of a request is unknown."),
-    "refused": Ending(16, "A token is missing or lacks rights, or a setting cannot be right."),
+    "skipped": Ending(12, "The pipeline was skipped: no job of it runs."),
+    "manual": Ending(13, "The pipeline is blocked by a manual job that has to be started."),
+    "timed-out": Ending(14, "The pipeline was not over in time, or did not start in time."),
+    "lost": Ending(15, "The server could not be reached for too long, or it is unknown what a request did."),
+    "refused": Ending(16, "A token is missing or not good enough, or something that was asked for cannot be right."),
 }
 """Every result; docs/dataops.md shows this table."""
 _LONGEST = 300
@@ -39,10 +39,10 @@ _DEEPEST = 5
 _PASSING = frozenset({408, 425, 429})
 """Client errors that another try may not meet."""
 _HINTS = {
-    400: "Correct what the server reports and try again",
+    400: "Correct what the server names and try again",
     401: "The token is wrong, expired or revoked: set the secret dataops_token to a valid access token",
     403: "The token may not do this: reading needs the scope read_api and the role Reporter, changing api and Developer",
-    404: "Check dataops_project and the id: the server gives the same answer if the token may not see it",
+    404: "Check dataops_project and the id: the server says the same when the token may not see it",
 }
 
 
@@ -79,7 +79,7 @@ def usage_error(what: str, why: str, hint: str) -> DataopsError:
 
 def http_error(what: str, status: int, body: bytes, retry_after: float = 0.0) -> DataopsError:
     """The error for a response that is not a success."""
-    hint = "Set dataops_url to the address that the server points to" if 300 <= status < 400 else "Try again later"
+    hint = "Give the address that the server leads to as dataops_url" if 300 <= status < 400 else "Try again later"
     return DataopsError(
         what,
         explain_response(status, body),
@@ -102,7 +102,7 @@ def _texts(body: bytes) -> Iterator[str]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        page = "a web page instead of JSON: there is a proxy or login page in between"
+        page = "a web page instead of JSON: a proxy or a login stands in between"
         yield from filter(None, [page if text.startswith("<") else text])
         return
     if isinstance(value, Mapping):

@@ -62,7 +62,7 @@ class JobLogs:
         known = {job.id for job in snapshot.jobs}
         for log in [log for number, log in self._logs.items() if number not in known and not log.is_done]:
             if not log.failures:
-                self._note(f"job {log.name} was retried; this is the rest of the previous attempt.")
+                self._note(f"job {log.name} was tried again; this is the rest of the attempt before.")
             self._read(log, is_over=True)
         for job in snapshot.jobs:
             if not job.bridge and self._is_readable(job):
@@ -175,9 +175,9 @@ def heartbeat(snapshot: Snapshot) -> str:
     more = f" and {len(running) - _MOST_NAMES} more" if len(running) > _MOST_NAMES else ""
     names = f", running {', '.join(running[:_MOST_NAMES])}{more}" if running else ""
     over = sum(job.status in FINAL for job in snapshot.jobs)
-    return f"still {snapshot.pipeline.status}: {over} of {len(snapshot.jobs)} jobs ended{names}"
+    return f"still {snapshot.pipeline.status}: {over} of {len(snapshot.jobs)} jobs over{names}"
 
 
 def _change(before: str, after: str, details: str = "") -> str:
-    unknown = "" if after in KNOWN else " (an unknown status, which counts as not ended)"
+    unknown = "" if after in KNOWN else " (a status not known here; it counts as not over)"
     return f"{f'{before} → ' if before else ''}{after}{details}{unknown}"

@@ -147,7 +147,7 @@ class JobLog:
         for piece in self._tail.new_pieces():
             if piece == RESTART:
                 yield from self._lines.rest()
-                yield "--- the log starts over: it was erased, or the job was retried ---"
+                yield "--- the log starts again: it was erased, or the job was retried ---"
                 continue
             allowed = self._limit - self._shown
             self._shown += min(allowed, len(piece))
@@ -174,6 +174,6 @@ class JobLog:
                 del end[: -self._limit]
         if size > self._limit:
             del end[: -self._limit]
-            yield f"--- the last {self._limit} bytes; the whole log is at {self._url} ---"
+            yield f"--- the last {self._limit} bytes; all of it is at {self._url} ---"
         yield from self._lines.feed(bytes(end))
         yield from self._lines.rest()

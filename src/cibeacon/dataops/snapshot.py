@@ -148,7 +148,7 @@ def _read_jobs(
     try:
         newest = list(islice(records, _MOST_JOBS))
         if next(records, None) is not None:
-            hidden.append(f"of the {name} of pipeline {number} only the newest {_MOST_JOBS} are read")
+            hidden.append(f"of the {name} of pipeline {number} only the newest {_MOST_JOBS} are looked at")
     except DataopsError as error:
         if not error.refused:
             raise

@@ -36,12 +36,12 @@ class Trigger(NamedTuple):
     @property
     def hint(self) -> str:
         """What to do where it is not known whether the pipeline was started."""
-        return f"Before you start another, look for a pipeline of the project with the variable {MARK}={self.mark}"
+        return f"Look at the project's pipelines for the variable {MARK}={self.mark} before you start another"
 
     def check(self, access: Access) -> None:
         """Raises `DataopsError` for a trigger that no server can carry out."""
         if not self.ref:
-            raise usage_error("No pipeline was started", "no branch or tag is set", "Set dataops_ref")
+            raise usage_error("No pipeline was started", "no branch or tag is named", "Set dataops_ref")
         if access.is_dataops_live and not self.variables.get(PIPELINE_FILE):
             why = "DataOps.live needs the path of the pipeline file"
             raise usage_error("No pipeline was started", why, "Set dataops_pipeline_file, such as full-ci.yml")
@@ -50,9 +50,9 @@ class Trigger(NamedTuple):
         """What is likely to go wrong, and is not certain."""
         file = self.variables.get(PIPELINE_FILE)
         if file and not file.endswith("-ci.yml"):
-            yield f"the pipeline file {file} does not end with -ci.yml, as DataOps.live requires"
+            yield f"the pipeline file {file} does not end with -ci.yml, as those of DataOps.live do"
         if 7 <= len(self.ref) <= 40 and all(character in "0123456789abcdef" for character in self.ref):
-            yield f"the ref {self.ref} looks like a commit; the server starts pipelines only for branches and tags"
+            yield f"the ref {self.ref} looks like a commit; the server starts pipelines of branches and tags only"
 
 
 class Triggered(NamedTuple):
@@ -84,7 +84,7 @@ def start_pipeline(
             error.hint = _hint(error, trigger.ref)
             raise
         record = _look_up(client, trigger, above, env, error)
-        note = f"the trigger gave no answer ({error.why}); but its pipeline was found"
+        note = f"the trigger gave no answer ({error.why}); its pipeline was found"
         return Triggered(GitLabPipeline.read(record, access.project), note)
 
 
@@ -94,7 +94,7 @@ def _look_up(
     """The pipeline that a trigger without an answer started. Raises `DataopsError` where there is none, or none is visible."""
     unknown = "It is not known whether a pipeline was started"
     if above is None:
-        raise DataopsError(unknown, error.why, f"{trigger.hint}; with dataops_token cibeacon looks for it") from error
+        raise DataopsError(unknown, error.why, f"{trigger.hint}; with dataops_token cibeacon looks itself") from error
     has_looked = False
     for pause in _LOOKS:
         env.sleep(pause)
@@ -108,9 +108,7 @@ def _look_up(
                 error = later
                 break
     if has_looked:
-        raise DataopsError(
-            "No pipeline was started", f"{error.why}, and no pipeline was found afterwards", "Run this again"
-        )
+        raise DataopsError("No pipeline was started", f"{error.why}, and none was found afterwards", "Run this again")
     raise DataopsError(unknown, error.why, trigger.hint)
 
 
@@ -129,7 +127,7 @@ def _hint(error: DataopsError, ref: str) -> str:
     if error.status == 404:
         return "Check dataops_trigger_token and dataops_project: the server gives this answer for a wrong token, too"
     if "Reference not found" in error.why:
-        return f"Give the name of a branch or tag as dataops_ref: {ref} is neither in this project (a commit does not work)"
+        return f"Give the name of a branch or tag as dataops_ref: {ref} is none in this project, nor is a commit"
     if "nsufficient permissions to set pipeline variables" in error.why:
         return "The project forbids pipeline variables (Settings, CI/CD): allow them for the owner of the trigger token"
     return error.hint

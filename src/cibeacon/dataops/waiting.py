@@ -91,9 +91,9 @@ def _given_up(policy: WaitPolicy, state: WaitState, now: float, error: DataopsEr
 
 def _expired(policy: WaitPolicy, state: WaitState, now: float) -> PipelineResult | None:
     if now - state.started_at >= policy.total:
-        return PipelineResult("timed-out", f"It did not end within {policy.total:g} s (setting dataops_wait_timeout).")
+        return PipelineResult("timed-out", f"It was not over after {policy.total:g} s (setting dataops_wait_timeout).")
     if not state.has_run and now - state.started_at >= policy.queue:
-        text = f"It did not start running within {policy.queue:g} s (setting dataops_queue_timeout)."
+        text = f"It did not start to run within {policy.queue:g} s (setting dataops_queue_timeout)."
         return PipelineResult("timed-out", f"{text} Is there a runner for its jobs?")
     return None
 

@@ -117,7 +117,7 @@ class _Delivery:
 
     def _not_tried(self, step: PlanStep) -> Outcome:
         sink = step.sink if isinstance(step, Outcome) else step.outcome.sink
-        return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not accept an earlier signal.")
+        return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not take the signals before this one.")
 
 
 def _after_job(step: PlanStep, job: Outcome) -> PlanStep:
@@ -130,7 +130,7 @@ def _after_job(step: PlanStep, job: Outcome) -> PlanStep:
     if job_id or job.status in ("sent", "duplicate"):
         return step._replace(signal=step.signal._replace(job_id=job_id))
     if job.retryable:
-        return _spooled(step, "not sent", "Its job is not in DCI yet.")
+        return _spooled(step, "not sent", "Its job is not at DCI yet.")
     return step.outcome._replace(status="skipped", reason="DCI has no job for it")
 
 

@@ -41,14 +41,14 @@ def fault(
 
     path = Path(str(signal.get("path")))
     if not _is_own(entry, env, spool) and path not in allowed():
-        reason = f"{path} is not sent, because anyone could have written the record that lists it"
-        hint = "to send it, list it in the setting dci_files of this replay."
+        reason = f"{path} is not sent, because anyone could have written the record that names it"
+        hint = "if it is to leave, name it in the setting dci_files of this replay."
         return AttachmentFault(f"{reason}: {hint}", retryable=True)
     files, problems = find_attachments([str(path)], env.cwd, anywhere=True)
     if [file.path for file in files] == [path]:
         return None
-    reason = "; ".join(problems) or "it is not a file"
-    return AttachmentFault(f"The file can no longer be sent: {reason}.", retryable=False)
+    reason = "; ".join(problems) or "it is no file"
+    return AttachmentFault(f"The file cannot be sent any more: {reason}.", retryable=False)
 
 
 def allowed_files(env: Environment, settings: Settings) -> frozenset[Path]:

@@ -26,8 +26,8 @@ from cibeacon.spool import LockPatience, Spool, folder, is_address
 if TYPE_CHECKING:
     from cibeacon.spool.spool_reader import SpoolStore
 
-_NOT_CLEAN = "it contains a secret of this job"
-_NO_TIME = "there was no time to write it"
+_NOT_CLEAN = "a secret of this job stands in it"
+_NO_TIME = "there was no time to write it down"
 _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 _SHORTEST, _LONGEST = 1.0, 10.0
 """Seconds that one request to a bucket may take, however much time is left: signals are sent without it, too."""
@@ -96,15 +96,13 @@ class WriteAhead:
             return outcome
         if record is None:
             reason = self._fault or self._unwritten.get(key, _NOT_CLEAN)
-            reason = f"{outcome.reason} It could not be spooled: {reason}."
+            reason = f"{outcome.reason} It could not be kept for later: {reason}."
             return outcome._replace(status="failed", retryable=False, reason=reason)
         self._delivered.discard(key)
         self._count_waiting()
         if outcome.status == "failed":
-            return outcome._replace(
-                reason=f"{outcome.reason} It is in the spool: once that is corrected, run cibeacon replay."
-            )
-        return outcome._replace(reason=f"{outcome.reason} It is in the spool: run cibeacon replay to send it.")
+            return outcome._replace(reason=f"{outcome.reason} It is kept: run cibeacon replay once that is corrected.")
+        return outcome._replace(reason=f"{outcome.reason} It is kept: cibeacon replay sends it.")
 
     def _write(self, records: Sequence[Record]) -> None:
         """Writes what is not in the spool as it is known now, and removes what is not to be sent any more."""
@@ -186,4 +184,4 @@ def _record(step: PlannedSignal, known: Mapping[str, Endpoint], now: float) -> R
 
 
 def _too_large(record: Record) -> SpoolError:
-    return SpoolError(f"A signal was not spooled ({record.kind})", _TOO_LARGE, "Send less metadata.")
+    return SpoolError(f"A signal is not kept for later ({record.kind})", _TOO_LARGE, "Send less metadata.")

@@ -105,7 +105,7 @@ class Story:
         pull = f'GitHub Actions: pull request #{number}, "{title}", was {_HOW[method]}'
         if number == 1:
             yield self._run(f"{pull}; its run begins", environ, "--signals=pipeline-run", "--status=running")
-            pull = "GitHub Actions: the same run succeeds"
+            pull = "GitHub Actions: the same run ends well"
         flags = ("--deploy-services=changed", "--environment=production", "--status=success")
         yield self._run(f"{pull}; it deployed what changed", environ, *flags)
 

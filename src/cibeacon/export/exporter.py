@@ -87,22 +87,22 @@ def _check(options: ExportOptions, settings: Settings) -> None:
     since, until = options.window
     if since >= until:
         reason = f"--from {iso(since)} is not before --to {iso(until)}"
-        raise SettingsError("Nothing was exported", reason, "Swap the two; a day given as --to counts in full.")
+        raise SettingsError("Nothing was exported", reason, "Exchange the two; a day as --to counts whole.")
     if options.source == "git" and options.kind == "pull-services" and not options.pr_from_messages:
         raise SettingsError(
-            "git does not know pull request numbers",
-            "they appear only in commit messages, which anyone can write",
-            "Give --source github or gitlab, or trust the messages with --pr-from-messages.",
+            "git does not know the numbers of pull requests",
+            "only commit messages name them, and anyone can write a message",
+            "Give --source github or gitlab, or believe the messages with --pr-from-messages.",
         )
     known = ("tags", "merges") if options.source == "git" else ("deployments", "releases", "tags")
     if options.kind == "deployments" and options.of not in known:
         reason = f"it knows {' and '.join(known)}"
-        raise SettingsError(f"{options.title} has no {options.of}", reason, "Choose another --of or --source.")
+        raise SettingsError(f"{options.title} knows no {options.of}", reason, "Give another --of, or another --source.")
     if options.append and not options.output:
-        raise SettingsError("Standard output cannot be appended to", "it is not a file", "Give --output with --append.")
+        raise SettingsError("Standard output cannot be continued", "it is no file", "Give --output with --append.")
     if options.output and not options.append and options.output.exists():
-        hint = "Use --append to continue it, or choose another name."
-        raise SettingsError(f"{options.output} already exists", "it would be overwritten", hint)
+        hint = "Give --append to continue it, or another name."
+        raise SettingsError(f"{options.output} is there already", "it would be lost", hint)
 
 
 def _repository(log: CommitLog | None, settings: Settings, options: ExportOptions) -> ExportedRepository:
@@ -112,13 +112,13 @@ def _repository(log: CommitLog | None, settings: Settings, options: ExportOption
     server, name = (url.server, url.repository) if url else (server, given or name)
     if not name:
         raise SettingsError(
-            "The repository has no name", "its remote origin does not give one", "Give --repository owner/name."
+            "The repository has no name", "its remote origin names none", "Give --repository owner/name."
         )
     branch = options.branch or checkout.default_branch
     refs = (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}", options.branch or "HEAD")
     revision = next((commit for ref in refs if log and (commit := log.commit(ref))), None)
     if options.branch and revision is None and log:
-        raise SettingsError(f"There is no branch {options.branch}", "the clone does not have it", "Fetch it first.")
+        raise SettingsError(f"There is no branch {options.branch}", "the clone does not know it", "Fetch it first.")
     return ExportedRepository(name, log, revision, server)
 
 
@@ -139,7 +139,7 @@ def _open_history(
 
         if log is None or repository.revision is None:
             hint = "Run inside a clone, or give --source."
-            raise SettingsError("There is no history here", "this is not a clone, or it is empty", hint)
+            raise SettingsError("There is no history here", "this is no clone, or an empty one", hint)
         is_default = options.branch is None or log.checkout().default_branch in (None, options.branch)
         return GitHistory(log, repository.revision, options, believes_squashed=is_default, server=repository.server)
     from cibeacon.export.forge_history import ForgeHistory

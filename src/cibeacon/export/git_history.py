@@ -33,7 +33,7 @@ class GitHistory:
         if log.shallow():
             raise CheckoutError(
                 "The history cannot be read",
-                "the clone is shallow: its oldest commit seems to contain every change",
+                "the clone is shallow: its oldest commit seems to have brought everything",
                 "Fetch the rest (git fetch --unshallow, or fetch-depth: 0).",
             )
         self._log, self._revision, self._options = log, revision, options

@@ -75,7 +75,7 @@ class ExportTotals:
     unnumbered: int = 0
     """Merges whose pull request is not known."""
     plain_commits: int = 0
-    """Commits that are neither merges nor name a pull request: git does not say whether one is a squashed one."""
+    """Commits that are no merges and name no pull request: git does not say whether one is a squashed one."""
     ambiguous: int = 0
     """Commits that are no merges and name a pull request that another names, too."""
     foreign_tags: int = 0

@@ -82,9 +82,9 @@ def continue_file(path: Path, columns: ExportRow) -> dict[str, str] | None:
                 last = next(csv.reader(StringIO(record.decode("utf-8"), newline="")), [])
                 header = last if header is None else header
             if header is not None and tuple(header) != columns:
-                raise ValueError("its columns are different")
+                raise ValueError("its columns are others")
             if last is not None and len(last) != len(columns):
-                raise ValueError("a row has a different number of cells")
+                raise ValueError("a row has another number of cells")
             file.truncate(end)
             file.seek(0, os.SEEK_END)
             if end == 0:
@@ -93,7 +93,7 @@ def continue_file(path: Path, columns: ExportRow) -> dict[str, str] | None:
         path.write_text(to_csv(columns), encoding="ascii")
         return None
     except (OSError, ValueError, csv.Error) as error:
-        hint = "Give a file that the same export began, or a new one."
+        hint = "Name a file that this very export began, or a new one."
         raise SettingsError(f"{path} cannot be continued", str(error), hint) from error
     return dict(zip(columns, last, strict=True)) if last is not None and last is not header else None
 
@@ -115,4 +115,4 @@ def _records(file: IO[bytes]) -> Iterator[bytes]:
             yield record
             record = b""
         elif len(record) > LARGEST_ROW:
-            raise ValueError("it has a row that no export wrote")
+            raise ValueError("it holds a row that no export wrote")

@@ -146,7 +146,7 @@ ServiceHistory: TypeAlias = NamedServices | MappedServices
 def _assign(services: ServiceMap, paths: Iterable[str]) -> HistoricServices:
     assigned = services.assign(paths)
     for name, reason in assigned.misnamed.items():
-        return HistoricServices(unknown=f"{shown(name)} changed ({reason}) and is not a valid service name")
+        return HistoricServices(unknown=f"{shown(name)} changed ({reason}) and is no service name")
     return HistoricServices(tuple(assigned.why))
 
 
@@ -169,7 +169,7 @@ def open_service_history(
         raise SettingsError("The service map cannot be used", fault, "Correct it.")
     if rules is None:
         raise SettingsError(
-            "The services are unknown",
+            "Nothing says what the services are",
             "there is no .cibeacon.yml here",
             "Give --services with their names or a template such as services/{service}/.",
         )
@@ -177,14 +177,14 @@ def open_service_history(
         rules = _with_jq_cache(discovery.with_tools(rules, deadline, discovery.checkout_reader(root), gitlab=gitlab))
     elif rules.rules.discover or rules.rules.everywhere:
         raise CibeaconError(
-            "The service map cannot be used", "it needs a clone, and there is none", "Run inside the checkout."
+            "The service map cannot be used", "it looks into a clone, and there is none", "Run inside the checkout."
         )
     services = MappedServices(rules, log, revision)
     if services.today.is_empty():
         raise SettingsError(
             "The service map finds no service",
             f"looked for: {services.today.searched or 'nothing'}",
-            "Correct the rule, or name services; cibeacon services check shows which rules match nothing.",
+            "Correct the rule, or name services; cibeacon services check shows what leads nowhere.",
         )
     return services
 

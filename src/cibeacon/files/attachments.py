@@ -78,7 +78,7 @@ def try_find_attachments(
 
 def no_attachments(reason: str) -> Findings:
     """No file, for a reason that lies elsewhere."""
-    return (), (f"no file is sent because {reason}",)
+    return (), (f"no file is sent, since {reason}",)
 
 
 def allowed_paths(patterns: Sequence[str], root: Path, top: Path) -> frozenset[Path]:
@@ -106,13 +106,13 @@ class _Search:
             try:
                 self._add(pattern)
             except ValueError as error:
-                self._complaints.append(f"{pattern} is not used: it {error}")
+                self._complaints.append(f"{pattern} is not taken: it {error}")
 
     def named_files(self) -> Findings:
         """The files with their names and types."""
         files = sorted(self.files.items(), key=lambda item: (item[1].label, item[0]))
         if len(files) > MOST:
-            self._complaints.append(f"only the first {MOST} of {len(files)} files are used")
+            self._complaints.append(f"only the first {MOST} of {len(files)} files are taken")
             files = files[:MOST]
         types = [self._mime_type(path, file.real) for path, file in files]
         names = unique_names([(file.label, mime == JUNIT) for (_, file), mime in zip(files, types, strict=True)])
@@ -121,20 +121,20 @@ class _Search:
             for (_, file), name, mime in zip(files, names, types, strict=True)
         )
         more = len(self._complaints) - MOST_COMPLAINTS
-        rest = (f"… and {more} more are not used",) if more > 0 else ()
+        rest = (f"… and {more} more are not taken as they are",) if more > 0 else ()
         return attachments, (*self._complaints[:MOST_COMPLAINTS], *rest)
 
     def _add(self, pattern: str) -> None:
         """Takes what a pattern means. Raises `ValueError` with what is wrong with it."""
         path = os.path.normpath(os.path.join(self._root, pattern))  # noqa: PTH118 - any text
         if not self._anywhere and not _is_within(path, self._top):
-            raise ValueError(f"points outside the folder {self._top}")
+            raise ValueError(f"leads out of the folder {self._top}")
         folder, matches = self._match(path)
         for match in matches:
             if match not in self.files:
                 self._take(match, os.path.relpath(match, self._root if _is_below(match, self._root) else folder))
         if not matches:
-            self._complaints.append(f"{pattern} matches no file")
+            self._complaints.append(f"{pattern} means no file")
 
     def _match(self, path: str) -> tuple[str, list[str]]:
         """The folder to look in, and the files in it: one by its name, all of a folder, or those that match."""
@@ -146,7 +146,7 @@ class _Search:
             folder, pattern = _split_at_wildcard(path, self._root if _is_below(path, self._root) else os.sep)
         glob = Glob(pattern)
         if not self._anywhere and not _is_within(os.path.realpath(folder), self._real_top):
-            raise ValueError("begins with a symbolic link that points outside the folder")
+            raise ValueError("begins with a symbolic link that leads out of the folder")
         hidden = pattern.startswith(".") or "/." in pattern
         files = _list_files(folder, deep="/" in pattern or "**" in pattern, hidden=hidden)
         return folder, sorted(file for file in files if glob.matches(os.path.relpath(file, folder)))
@@ -161,7 +161,7 @@ class _Search:
         except OSError as error:
             fault = fault or f"it cannot be read: {error.strerror}"
         if fault:
-            self._complaints.append(f"{self._shown(path)} is not used: {fault}")
+            self._complaints.append(f"{self._shown(path)} is not taken: {fault}")
         else:
             self.files[path] = _File(label, about.st_size, Path(real))
 
@@ -170,9 +170,9 @@ class _Search:
         if self._anywhere:
             return None
         if not _is_below(real, self._real_top):
-            return "it is a symbolic link that points outside the folder"
+            return "it is a symbolic link that leads out of the folder"
         if ".git" in Path(os.path.relpath(real, self._real_top)).parts:
-            return "it belongs to git, which may store a token there"
+            return "it belongs to git, which may keep a token there"
         return None
 
     def _mime_type(self, path: str, real: Path) -> str:
@@ -200,11 +200,9 @@ class _Search:
 
 def _unfit(path: str, about: os.stat_result) -> str | None:
     if not stat.S_ISREG(about.st_mode):
-        return "it is not a regular file"
+        return "it is no regular file"
     if about.st_size > LARGEST:
-        return (
-            f"it has {about.st_size / LARGEST:.1f} GiB, and DCI accepts at most 1 GiB per file: compress it or split it"
-        )
+        return f"it has {about.st_size / LARGEST:.1f} GiB, and DCI gets at most 1 GiB at once: compress it or split it"
     return None if os.access(path, os.R_OK) else "it cannot be read: Permission denied"
 
 

@@ -48,7 +48,7 @@ def check(file: BinaryIO) -> Check:
     except expat.ExpatError as error:
         return Check(reader.is_junit, f"line {error.lineno}: {expat.ErrorString(error.code)}")
     except (ValueError, LookupError):  # an encoding that Python does not know, or not as one of single bytes
-        return Check(reader.is_junit, "its encoding is unknown")
+        return Check(reader.is_junit, "its encoding is not known")
     return Check(reader.is_junit)
 
 
@@ -72,7 +72,7 @@ class _Reader:
             self._parser.Parse(piece, False)
             fed += len(piece)
             if fed - max(self._parser.CurrentByteIndex, 0) > LONGEST_PART + _PIECE:
-                raise _Refused(f"it has a tag or comment of over {LONGEST_PART >> 20} MiB")
+                raise _Refused(f"it holds a tag or comment of over {LONGEST_PART >> 20} MiB")
         if fed:
             self._parser.Parse(b"", True)
 
@@ -85,9 +85,9 @@ class _Reader:
         self._names.add(name)
         self._names.update(attributes)
         if self._depth > DEEPEST:
-            raise _Refused(f"its elements are nested more than {DEEPEST} levels deep")
+            raise _Refused(f"its elements are nested in over {DEEPEST} levels")
         if len(self._names) > MOST_NAMES:
-            raise _Refused(f"it has over {MOST_NAMES} different names")
+            raise _Refused(f"it holds over {MOST_NAMES} different names")
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -96,8 +96,8 @@ class _Reader:
 def _no_declarations(_name: str, _system: str | None, _public: str | None, inside: bool) -> None:
     """A document type that names another file declares nothing here: that file is not read."""
     if inside:
-        raise _Refused("it has a document type with declarations, which could expand without end")
+        raise _Refused("it has a document type with declarations, which could be entities without end")
 
 
 def _no_entities(name: str, _parameter: bool) -> None:
-    raise _Refused(f"it uses the entity {name[:40]}, which it does not declare")
+    raise _Refused(f"it holds the entity {name[:40]}, which nothing in it declares")

@@ -41,7 +41,7 @@ _BEGINNING = 8 << 10
 _LONGEST_REASON = 200
 _OTHER = "application/octet-stream"
 _PACKED = frozenset({"application/x-gzip", "application/x-xz"})
-_HINT = "Check the file and the space for temporary files."
+_HINT = "Look at the file and at the space for temporary files."
 
 
 def file_redaction(
@@ -96,12 +96,12 @@ def redact(source: Path, target: Path, patterns: Sequence[str], *, seconds: floa
     if code:
         last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
         reason = clipped(last, _LONGEST_REASON) or f"its process ended with exit code {code}"
-        raise RedactionError(f"{source.name} cannot be redacted", reason, "Check the space for temporary files.")
+        raise RedactionError(f"{source.name} cannot be redacted", reason, "Look at the space for temporary files.")
 
 
 def _stopped(source: Path, seconds: float) -> RedactionError:
     reason = f"it took more than {seconds:.3g} s"
-    hint = "Look for a pattern that backtracks too much (setting dci_redact_patterns), or increase dci_upload_timeout."
+    hint = "Look for a pattern that tries too much (setting dci_redact_patterns), or give dci_upload_timeout more time."
     return RedactionError(f"{source.name} is not redacted", reason, hint)
 
 
@@ -123,7 +123,7 @@ def _is_text(path: Path, mime: str) -> bool:
         raise _not_copied(error) from error
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         hint = "Write it as UTF-8, or leave it out (setting dci_files)."
-        raise RedactionError(f"{path.name} is not redacted", "it is UTF-16, in which no pattern would match", hint)
+        raise RedactionError(f"{path.name} is not redacted", "it is UTF-16, in which nothing would be found", hint)
     return mime != _OTHER or b"\0" not in beginning
 
 

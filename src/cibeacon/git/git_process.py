@@ -151,7 +151,7 @@ class Git:
             for piece in self._chunks(child, complaints, arguments[0]):
                 out += piece
                 if len(out) > LARGEST:
-                    raise _too_large(arguments[0], f"its output is over {LARGEST >> 20} MiB")
+                    raise _too_large(arguments[0], f"its answer is over {LARGEST >> 20} MiB")
             code, err = self._wait(child, complaints, arguments[0])
         finally:
             end(child)
@@ -228,7 +228,7 @@ class Git:
             return child
         except FileNotFoundError as error:
             raise CheckoutError(
-                "git cannot be run", "it is not installed, or the folder no longer exists", "Install git in the image."
+                "git cannot be run", "it is not installed here, or the folder is gone", "Install git in the image."
             ) from error
         except (OSError, ValueError) as error:
             raise CheckoutError("git cannot be run", str(error), "Check the installation of git.") from error
@@ -258,7 +258,7 @@ def _too_large(command: str, reason: str) -> CheckoutError:
 
 def _too_slow(command: str) -> CheckoutError:
     return CheckoutError(
-        f"git {command} took too long", "git may use at most half of the time budget", "Set a larger timeout."
+        f"git {command} took too long", "git may use half of the time budget at most", "Give a larger timeout."
     )
 
 
@@ -278,7 +278,7 @@ def _file(content: bytes) -> IO[bytes]:
 def no_temporary_file(error: OSError) -> CheckoutError:
     """The error of what needs a file of its own and cannot have one."""
     return CheckoutError(
-        "There is no space for temporary files", error.strerror or str(error), "Set TMPDIR to a writable folder."
+        "There is no room for temporary files", error.strerror or str(error), "Name a writable folder in TMPDIR."
     )
 
 

@@ -191,21 +191,19 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
     """An exception of the HTTP libraries, as a short error and a next step."""
     message = str(error)
     if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError):
-        return Lost("the file cannot be read", "It was moved or deleted after it was found.", False, received=False)
+        return Lost("the file cannot be read", "It was moved or taken away after it was found.", False, received=False)
     if BECAME_SHORTER in message:
-        return Lost(BECAME_SHORTER, "It changed while it was being sent: send it once it is complete.", received=False)
+        return Lost(BECAME_SHORTER, "It was written while it was sent: send it once it is complete.", received=False)
     if isinstance(error, requests.exceptions.SSLError):
         return _tls_error(message, endpoint)
     if "CA certificate bundle" in message:
-        return Lost(
-            "the CA file is missing", "REQUESTS_CA_BUNDLE points to a file that does not exist.", transient=False
-        )
+        return Lost("the CA file is missing", "REQUESTS_CA_BUNDLE names a file that is not there.", transient=False)
     if "TLS certificate file" in message or "TLS key file" in message:
-        return Lost("the client certificate is missing", "The configured file does not exist.", transient=False)
+        return Lost("the client certificate is missing", "The file that is set as one is not there.", transient=False)
     if isinstance(error, requests.exceptions.InvalidProxyURL):
         return Lost("the proxy cannot be used", "HTTPS_PROXY is not the URL of a proxy.", transient=False)
     if isinstance(error, requests.exceptions.ProxyError) and any(part in message for part in _NO_TLS):
-        advice = "The proxy itself does not use TLS: start its URL in HTTPS_PROXY with http://."
+        advice = "The proxy does not speak TLS itself: begin its address in HTTPS_PROXY with http://."
         return Lost("no TLS on the proxy's port", advice, transient=False, received=False)
     if isinstance(error, requests.exceptions.ProxyError):
         return _proxy_error(message, endpoint)
@@ -235,15 +233,17 @@ def _tls_error(message: str, endpoint: Endpoint) -> Lost:
     if any(part in message for part in _NO_TLS):
         plain = f"http://{endpoint.name}"
         and_allow = " and set allow_http" if plain_http_refused(plain) else ""
-        advice = f"{endpoint.name} does not speak TLS: check the port, or write {plain}{and_allow} for plain http."
+        advice = (
+            f"{endpoint.name} does not speak TLS: check the port, or write {plain}{and_allow} if plain http is meant."
+        )
         return Lost("no TLS on that port", advice, transient=False, received=False)
     if any(part in message for part in _OUTDATED):
         advice = f"The operator of {endpoint.name} must renew the certificate, or this machine's clock is wrong."
         return Lost("TLS certificate expired", advice, transient=False)
     if any(part in message for part in _OTHER_NAME):
-        advice = f"The certificate is not for {endpoint.name}: check the URL and any proxy in between."
+        advice = f"The certificate is not that of {endpoint.name}: check the URL, and what stands in between."
         return Lost("TLS certificate of another name", advice, transient=False)
-    advice = f"{endpoint.name} has a certificate that is not trusted here: set REQUESTS_CA_BUNDLE to your CA file."
+    advice = f"{endpoint.name} shows a certificate that is not trusted here: name your CA file in REQUESTS_CA_BUNDLE."
     return Lost(UNTRUSTED, advice, transient=False)
 
 
@@ -251,10 +251,10 @@ def _proxy_error(message: str, endpoint: Endpoint) -> Lost:
     """What a proxy answers to the request for a tunnel; it may also not answer at all."""
     status = message.partition("Tunnel connection failed: ")[2][:3]
     if status == "407":
-        advice = "Add the user name and password for the proxy to HTTPS_PROXY."
+        advice = "Give HTTPS_PROXY the user name and password that the proxy asks for."
         return Lost("the proxy asks for a password", advice, transient=False, received=False)
     if status.isdecimal():
-        advice = f"Have {endpoint.name} allowed there, or list it in NO_PROXY."
+        advice = f"Have {endpoint.name} allowed there, or name it in NO_PROXY."
         return Lost(f"the proxy refuses the connection ({status})", advice, received=False)
     return Lost("the proxy does not answer", "Check HTTPS_PROXY and NO_PROXY.", received=False)
 
@@ -262,7 +262,7 @@ def _proxy_error(message: str, endpoint: Endpoint) -> Lost:
 def _handshake_hint(endpoint: Endpoint) -> str:
     """What a server wants that breaks a handshake off."""
     if setting := endpoint.certificate_setting:
-        return f"may require a client certificate: set one in {setting}"
+        return f"may ask for a client certificate: name one in the setting {setting}"
     return "refuses this machine's TLS, or something in between does: check the URL and the proxy"
 
 

@@ -122,7 +122,7 @@ class HttpClient:
         `repeated`: an attempt before may have arrived; so may those of which the response is `repeated` or `received`.
         """
         if not (self._allow_http or endpoint.open) and plain_http_refused(endpoint.base_url):
-            advice = f"Use https for {endpoint.name}, or set allow_http if you trust the network in between."
+            advice = f"Use https for {endpoint.name}, or set allow_http if the network in between is yours."
             return Lost("plain http refused", advice, transient=False, received=False), 0
         last: Response | Lost = no_time_left(endpoint)
         for attempt in range(tries):
@@ -202,7 +202,7 @@ def _read(response: requests.Response, deadline: Deadline) -> Response | Lost:
         content += chunk
         if deadline.remaining() <= 0:
             return too_slow()
-    return Lost("answer too large", "The answer is over 1 MiB, so it is not from this API: check the URL.", False)
+    return Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
 
 
 def _compare(response: requests.Response, path: Path, deadline: Deadline) -> Response | Lost:

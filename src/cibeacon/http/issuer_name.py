@@ -37,7 +37,7 @@ def _values(encoded: bytes) -> list[tuple[int, bytes]]:
             start += length & 0x7F
             length = int.from_bytes(encoded[2:start], "big")
         if start + length > len(encoded):
-            raise ValueError("a truncated value")
+            raise ValueError("a value that is cut off")
         values.append((tag, encoded[start : start + length]))
         encoded = encoded[start + length :]
     return values

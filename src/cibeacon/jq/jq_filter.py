@@ -51,7 +51,7 @@ def run(program: str, value: Any, *, seconds: float, environ: Mapping[str, str] 
     """
     stdin = _stdin(program, value)
     if seconds <= 0:
-        raise _stopped("there is no time left for it")
+        raise _stopped("no time is left for it")
     limits = (math.ceil(seconds), MEMORY, OUTPUT)
     try:
         with _empty_folder() as folder:
@@ -60,7 +60,7 @@ def run(program: str, value: Any, *, seconds: float, environ: Mapping[str, str] 
         raise _stopped(f"it took more than {seconds:.3g} s") from error
     except OSError as error:
         reason = clipped(error, _LONGEST_REASON)
-        raise SettingsError("jq could not be run", reason, "Check the machine's resource limits.") from error
+        raise SettingsError("jq could not be run", reason, "Look at the machine's limits.") from error
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _stopped(f"it took more than {seconds:.3g} s")
     if code < 0:
@@ -84,12 +84,12 @@ def _stdin(program: str, value: Any) -> bytes:
     try:
         parsers.program(program)
     except ValueError as error:
-        raise SettingsError("The jq program cannot be read", f"it {error}", "Retype it as plain text.") from error
+        raise SettingsError("The jq program cannot be read", f"it {error}", "Write it again, as plain text.") from error
     try:
         document = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise SettingsError(
-            "The input of the jq program is not JSON", _reason(error), "Fix the command that produces it."
+            "The input of the jq program is no JSON", _reason(error), "Correct what it comes from."
         ) from error
     return f"{json.dumps(program)}\n{document}".encode(errors="replace")
 
@@ -98,7 +98,7 @@ def _failure(code: int, status: bytes, message: str) -> SettingsError:
     if not code and status == b"syntax":
         first = _PREFIX_OR_COLON.sub("", message.strip().partition("\n")[0])  # jq repeats the program's text below it
         reason = clipped(first.replace(" at <top-level>,", " at"), _LONGEST_REASON)
-        hint = "Correct it; the language is documented at https://jqlang.org/manual/v1.8/."
+        hint = "Correct it; https://jqlang.org/manual/v1.8/ has the language."
         return SettingsError("The jq program cannot be compiled", reason, hint)
     if not code and status == b"runtime":
         reason = clipped(" ".join(message.split()), _LONGEST_REASON)
@@ -113,7 +113,7 @@ def _parse_results(lines: bytes) -> list[Any]:
     try:
         results = [json.loads(line, parse_float=_finite) for line in lines.split(b"\n") if line]
         if any(deeper(result, DEEPEST) for result in results):
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+            raise ValueError(f"it is nested in more than {DEEPEST} levels")
     except (ValueError, RecursionError) as error:
         what = "The jq program's result cannot be used"
         raise SettingsError(what, _reason(error), "Correct the program.") from error
@@ -130,4 +130,4 @@ def _finite(text: str) -> float:
 
 
 def _stopped(reason: str) -> SettingsError:
-    return SettingsError("The jq program was stopped", reason, "Simplify it.")
+    return SettingsError("The jq program was stopped", reason, "Make it do less.")

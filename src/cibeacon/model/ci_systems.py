@@ -83,7 +83,7 @@ def host(given: str) -> str:
     from difflib import get_close_matches  # only another name needs it
 
     if near := get_close_matches(name[:40], (*CI_SYSTEMS, LOCAL), 1, _NEAR):
-        raise ValueError(f"is not a CI system that cibeacon knows; did you mean {near[0]}?")
+        raise ValueError(f"is no CI system that cibeacon knows; did you mean {near[0]}?")
     if not re.fullmatch(_OTHER, name):
-        raise ValueError("is not a valid name for a CI system: letters, digits, dots and dashes, at most 40")
+        raise ValueError("is no name of a CI system: letters, digits, dots and dashes, 40 at most")
     return name

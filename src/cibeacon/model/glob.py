@@ -56,7 +56,7 @@ def by_folder(globs: Iterable[tuple[_Key, Glob]]) -> dict[str, list[tuple[_Key, 
 def checked_characters(text: str) -> str:
     """The text, or `ValueError` where no path can hold it: JSON and YAML can write what no file system takes."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" and not "\udc80" <= letter <= "\udcff" for letter in text):
-        raise ValueError("contains a character that no path can contain")
+        raise ValueError("holds a character that no path can hold")
     return text
 
 
@@ -65,15 +65,15 @@ def _checked(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     if text.startswith("/"):
-        raise ValueError("begins with a slash; patterns already start at the top of the repository")
+        raise ValueError("begins with a slash; patterns begin at the top of the repository as it is")
     if "\\" in text:
-        raise ValueError("contains a backslash; separate folders with /, and write [*] for a literal *")
+        raise ValueError("holds a backslash; folders are separated by /, and [*] stands for a real *")
     if "{" in text or "}" in text:
-        raise ValueError("contains braces; write one pattern per alternative")
+        raise ValueError("holds braces; write one pattern for each alternative")
     if any(part in ("", ".", "..") for part in text.removesuffix("/").split("/")):
-        raise ValueError("points outside the repository, or has an empty folder name")
+        raise ValueError("leads outside, or holds an empty folder")
     if text.count("*") + text.count("?") > MOST_WILDCARDS:
-        raise ValueError(f"contains over {MOST_WILDCARDS} wildcards")
+        raise ValueError(f"holds over {MOST_WILDCARDS} wildcards")
     return text
 
 
@@ -119,5 +119,5 @@ def _character_class(brackets: str) -> str:
     try:
         re.compile(f"[{escaped}]")
     except re.error as error:
-        raise ValueError(f"holds {brackets}, which is not a range of characters") from error
+        raise ValueError(f"holds {brackets}, which is no range of characters") from error
     return f"(?!/)[{'^' if negated else ''}{escaped}]"

@@ -74,23 +74,21 @@ def root(given: str) -> str:
     """The base URL of a system whose paths are known: scheme and host alone."""
     url = parsers.url(given)
     if path := urlsplit(url).path:
-        raise ValueError(f"contains the path {path[:60]}; give only scheme and host, such as https://www.instabase.com")
+        raise ValueError(f"holds the path {path[:60]}; give scheme and host alone, such as https://www.instabase.com")
     return url
 
 
 def context(given: str) -> str:
     """Whose data a request is about, as a header takes it: printable ASCII without spaces."""
     if not re.fullmatch(_CONTEXT, given):
-        raise ValueError(
-            "is not the id of an organisation or user: it contains a space or another character that ids do not have"
-        )
+        raise ValueError("is no id of an organisation or a user: it holds a space or a character that no id has")
     return given
 
 
 def path(given: str) -> str:
     """A path on a server; nothing in it can lead to another one, nor upwards."""
     if not re.fullmatch(_PATH, given):
-        raise ValueError("is not a path such as /api/v1/flow/pipeline, without host, query or leading dots")
+        raise ValueError("is not a path such as /api/v1/flow/pipeline, without a host, query or dots in front")
     return given
 
 
@@ -107,7 +105,7 @@ def is_service_name(name: str) -> bool:
 def service(given: str) -> str:
     """A service by name."""
     if not is_service_name(parsers.text(given)):
-        raise ValueError(f"is not a valid service name; {SERVICE_NAMES}")
+        raise ValueError(f"is no service name; {SERVICE_NAMES}")
     return given
 
 
@@ -116,7 +114,7 @@ def names(given: str) -> tuple[str, ...]:
     services = parsers.text_list(given)
     for name in services:
         if not is_service_name(name):
-            near = "patterns belong in the setting services, such as services/{service}/; write changed here"
+            near = "patterns are for the setting services, such as services/{service}/; say changed here"
             raise ValueError(_no_name(name, services, near if _pattern(name) else None))
     return services
 
@@ -132,8 +130,8 @@ def services(given: str) -> tuple[str, ...]:
 
 
 def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
-    which = "is" if len(among) == 1 else f"contains {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
-    return f"{which} not a valid service name; {near or f'{SERVICE_NAMES}; separate names by commas or line breaks'}"
+    which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
+    return f"{which} no service name; {near or f'{SERVICE_NAMES}; separate names by commas or line breaks'}"
 
 
 def _may_be_shown(name: str) -> bool:

@@ -32,14 +32,14 @@ _LAST_MOMENT = 253_402_300_799
 def text(given: str) -> str:
     """Any text without a line break or another control character."""
     if not given.isprintable() and any(ord(character) < 32 or ord(character) == 127 for character in given):
-        raise ValueError("contains a control character")
+        raise ValueError("holds a control character")
     return given
 
 
 def program(given: str) -> str:
     """A jq program: any text; line breaks and tabs are its only control characters."""
     if any(ord(character) < 32 and character not in "\t\n\r" for character in given):
-        raise ValueError("contains a control character")
+        raise ValueError("holds a control character")
     if any("\ud800" <= character <= "\udfff" for character in given):
         raise ValueError("is not UTF-8")
     return given
@@ -52,16 +52,16 @@ def command(given: str) -> tuple[str, ...]:
     try:
         arguments = tuple(shlex.split(given))
     except ValueError as error:
-        raise ValueError("has an unclosed quotation mark or a trailing backslash") from error
+        raise ValueError("has a quotation mark or backslash without its end") from error
     if not arguments or not arguments[0]:
-        raise ValueError("contains no command")
+        raise ValueError("names no command")
     return arguments
 
 
 def token(given: str) -> str:
     """A credential: printable ASCII without spaces, so that a pasted line break or quote is found here."""
     if not given.isascii() or not given.isprintable() or " " in given:
-        raise ValueError("contains a space or a character that no token has; paste only the token")
+        raise ValueError("holds a space or a character that no token has; paste it again, alone")
     return given
 
 
@@ -88,9 +88,9 @@ def text_list(given: str) -> tuple[str, ...]:
         try:
             items = json.loads(given)
         except (ValueError, RecursionError) as error:
-            raise ValueError("starts like a JSON array but is not one") from error
+            raise ValueError("starts like a JSON array but is none") from error
         if not all(isinstance(item, str) for item in items):
-            raise ValueError("is a JSON array that contains something other than strings")
+            raise ValueError("is a JSON array that holds something other than strings")
     else:
         items = re.split(r"[,\n]", given)
     return tuple(dict.fromkeys(text(item.strip()) for item in items if item.strip()))
@@ -108,10 +108,10 @@ def regexes(given: str) -> tuple[str, ...]:
                 re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
             shown = json.dumps(text[:80])
-            reason = f"contains {shown}, which is not a regular expression: {error}; for a colon inside one write \\x3a"
+            reason = f"holds {shown}, which is no regular expression: {error}; for a colon inside one write \\x3a"
             raise ValueError(reason) from error
     if not patterns:
-        raise ValueError("contains no regular expression")
+        raise ValueError("holds no regular expression")
     return patterns
 
 
@@ -173,7 +173,7 @@ def json_value(given: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise ValueError("is not JSON") from error
     if deeper(value, DEEPEST):
-        raise ValueError(f"is nested more than {DEEPEST} levels deep")
+        raise ValueError(f"is nested in more than {DEEPEST} levels")
     return value
 
 
@@ -192,7 +192,7 @@ def metadata(given: str) -> Mapping[str, Any]:
         raise ValueError("is not a JSON object")
     for key in value:
         if not re.fullmatch(_METADATA_KEY, key):
-            raise ValueError(f"has the key {json.dumps(key)}; keys consist of letters, digits, dashes and underscores")
+            raise ValueError(f"has the key {json.dumps(key)}; keys are letters, digits, dashes and underscores")
     return value
 
 
@@ -207,9 +207,9 @@ def url(given: str) -> str:
     if not usable:
         raise ValueError("is not a URL that starts with https://")
     if "@" in parts.netloc:
-        raise ValueError("contains a user name or password; give the token in its own setting")
+        raise ValueError("holds a user name or password; give the token as its own setting")
     if "?" in given or "#" in given:
-        raise ValueError("contains a query or fragment; give only the base URL")
+        raise ValueError("holds a query or fragment; give the base URL alone")
     return given.rstrip("/")
 
 
@@ -281,7 +281,7 @@ def selection(every: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
         words = choose(given)
         removed = next((word for word in words if word.startswith("-")), None)
         if removed and every not in words:
-            raise ValueError(f"has nothing to remove {removed[1:]} from; write {every},{removed}")
+            raise ValueError(f"takes {removed[1:]} away from nothing; write {every},{removed}")
         return words
 
     return parse
@@ -294,7 +294,7 @@ def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
     def parse(given: str) -> tuple[str, ...]:
         chosen = tuple(dict.fromkeys(one(word) for word in text_list(given)))
         if not chosen:
-            raise ValueError(f"selects none of {', '.join(allowed)}")
+            raise ValueError(f"names none of {', '.join(allowed)}")
         return chosen
 
     return parse

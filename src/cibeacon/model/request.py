@@ -125,7 +125,7 @@ def redirect_error(response: Response, vendor: str, setting: str) -> SinkError:
 def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpected answer") -> SinkError:
     """What an answer of another server means; `content` says what it is, `setting` holds the vendor's URL."""
     return SinkError(
-        f"The answer does not come from {vendor} ({content}): check {setting}, and whether there is a proxy or login page in between.",
+        f"The answer is not {vendor}'s ({content}): check {setting}, and whether a proxy or login page is in between.",
         error,
         retryable=True,
     )
@@ -134,12 +134,12 @@ def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpec
 def status_advice(status: int, vendor: str, setting: str) -> str | None:
     """What to do about a status that means the same at every vendor; `setting` holds the vendor's URL."""
     if status >= 500:
-        return f"{vendor} has an internal problem: send again later."
+        return f"{vendor} has trouble of its own: send again later."
     if status in (404, 405):
-        return f"This call does not exist at this URL: check {setting}."
+        return f"There is no such call at this address: check {setting}."
     return {
         407: "The proxy asks for a password: check HTTPS_PROXY.",
-        429: f"{vendor} is rate limiting: send again later.",
+        429: f"{vendor} asks to slow down: it goes through when sent again later.",
     }.get(status)
 
 

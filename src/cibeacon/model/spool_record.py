@@ -101,7 +101,7 @@ def read(line: bytes) -> Record:
     _check_version(document.get("version"))
     checksum = document.pop("checksum", None)
     if checksum is not None and checksum != _checksum(document):  # a record made by hand has none
-        raise SpoolRecordError("its checksum does not match: it was changed, or only partly written")
+        raise SpoolRecordError("its checksum does not match: it was changed, or written by halves")
     return _to_record(document)
 
 
@@ -116,7 +116,7 @@ def _finite(text: str) -> float:
 
 def _check_version(version: object) -> None:
     if type(version) is not int or version < VERSION:
-        raise SpoolRecordError("its version is one that cibeacon never wrote")
+        raise SpoolRecordError("it has no version that cibeacon ever wrote")
     if version > VERSION:
         raise UnsupportedRecordVersion("a newer cibeacon wrote it")
 
@@ -144,11 +144,11 @@ def _to_record(document: dict[str, Any]) -> Record:
     known = {**_REQUIRED, **_MORE}
     fields = {name: value for name, value in document.items() if name in known}
     if not _REQUIRED.keys() <= fields.keys() or not all(isinstance(fields[name], known[name]) for name in fields):
-        raise SpoolRecordError("its fields are not those of a spool record")
+        raise SpoolRecordError("its fields are not those of a record")
     if not fields["key"]:
-        raise SpoolRecordError("it has no key to identify it by")
+        raise SpoolRecordError("it has no key, so it cannot be distinguished from another")
     if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LATEST:
-        raise SpoolRecordError("created_at is not a time")
+        raise SpoolRecordError("created_at is no time")
     return Record(**fields)
 
 

@@ -46,7 +46,7 @@ class Unwatched(TimeoutError):
     """Work was not begun, since no thread could be started that would let us go on without it."""
 
     def __init__(self) -> None:
-        super().__init__("this machine allows no thread to interrupt it (a container's process limit)")
+        super().__init__("this machine allows no thread that could break it off (a container's limit of processes)")
 
 
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:

@@ -66,8 +66,8 @@ class HalfTime(OutOfTime):
 def interruption(stop: KeyboardInterrupt) -> str:
     """Why work was interrupted, as a clause."""
     if isinstance(stop, HalfTime):
-        return "half of the time was used before they were found (setting timeout)"
-    return "the time is up (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
+        return "half of the time was used up before they were found (setting timeout)"
+    return "the time was used up (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
 
 
 def guarded(work: Callable[[], _Done], otherwise: Callable[[str], _Done]) -> _Done:
@@ -85,10 +85,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, CibeaconError):
         return str(error).rstrip(".")
     if isinstance(error, MemoryError):
-        return "there is not enough memory; give the job more"
+        return "there is not enough memory for it; give the job more"
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
     where = f"{place.tb_frame.f_code.co_qualname} line {place.tb_lineno}" if place else "an unknown place"
     what = type(error).__name__ + (f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else "")
-    return f"cibeacon failed unexpectedly; this is a bug: {what} in {where}. Please report this line"
+    return f"cibeacon failed unexpectedly; this is our fault: {what} in {where}. Please report this line"

@@ -80,7 +80,7 @@ def open_regular(path: Path) -> int:
     descriptor = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise PermissionError(errno.EINVAL, "it is not a regular file", str(path))
+        raise PermissionError(errno.EINVAL, "it is no regular file", str(path))
     return descriptor
 
 

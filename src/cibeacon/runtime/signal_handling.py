@@ -34,7 +34,7 @@ _TICK = 0.5
 """Seconds between two looks at the clock. One that is late by `_PAUSE` means that the process was stopped."""
 _PAUSE = 0.3
 _FOR_EVER = 1e8
-_ENDED = "cibeacon did not stop and was killed."
+_ENDED = "cibeacon did not stop by itself and was ended."
 
 
 class Interrupts:
@@ -193,7 +193,9 @@ def _describe_spool(signals: int | None) -> str:
         return ""
     if not signals:
         return " No signal of it is in the spool."
-    return f" {signals} of its signals {'is' if signals == 1 else 'are'} in the spool: run cibeacon replay to send."
+    return (
+        f" {signals} of its signals wait{'s' if signals == 1 else ''} in the spool: cibeacon replay sends what waits."
+    )
 
 
 def _clean_up(done: Callable[[], None]) -> None:

@@ -123,7 +123,7 @@ class Supervisor:
             self._child = command_process.start(self._command, before)
         except OSError as error:  # the command runs all the same
             reason = os.strerror(error.errno or 0)
-            self._say(f"the run is not reported, because no helper process can be started: {reason}")
+            self._say(f"the run is not reported, since no process can be started beside it: {reason}")
             command_process.become(self._command, before)
         command_process.let_go((self._wakeup, wakeup_writer, *self._witness.descriptors))
         self._start_helper(report)
@@ -241,7 +241,7 @@ class Supervisor:
         if self._helper:
             os.kill(self._helper, signal.SIGKILL)
             os.waitpid(self._helper, 0)
-            return "the report was interrupted: run cibeacon replay to send what is in the spool"
+            return "the report was broken off: cibeacon replay sends what is in the spool"
         answer = os.read(self._answer, _LONGEST_LINE)
         return answer.decode("utf-8", "replace").removesuffix("\n") if answer else _UNREPORTED
 

@@ -49,7 +49,7 @@ class Template(NamedTuple):
         """The template, or `ValueError` with what is wrong with it."""
         segments = tuple(parse_root(text).split("/"))
         if segments.count(PLACEHOLDER) != 1:
-            raise ValueError(f"must contain the folder {PLACEHOLDER} once")
+            raise ValueError(f"must hold the folder {PLACEHOLDER} once")
         for segment in segments:
             if segment not in _ANY_SEGMENT and any(mark in segment for mark in "*?[{}"):
                 raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
@@ -87,13 +87,11 @@ def parse_rule(order: int, written: Any) -> Template | Rule:
     """A rule of discovery as it is written, or `ValueError` with what is wrong with it."""
     kinds = [kind for kind in _KINDS if isinstance(written, dict) and kind in written]
     if len(kinds) != 1:
-        raise ValueError(f"must have one of {', '.join(_KINDS)}, as in {{root: 'services/{{service}}/'}}")
+        raise ValueError(f"must hold one of {', '.join(_KINDS)}, as in {{root: 'services/{{service}}/'}}")
     kind = kinds[0]
     for key, value in written.items():
         if key != kind and key not in _KINDS[kind]:
-            raise ValueError(
-                f"may not have {shown(key)}; {kind} accepts {' and '.join(_KINDS[kind]) or 'nothing else'}"
-            )
+            raise ValueError(f"may not hold {shown(key)}; {kind} takes {' and '.join(_KINDS[kind]) or 'nothing else'}")
         if not isinstance(value, str) or not value:
             raise ValueError(f"has a {key} that is not text")
     text = written[kind]
@@ -104,7 +102,7 @@ def parse_rule(order: int, written: Any) -> Template | Rule:
         if not file or not is_plain(file):
             raise ValueError("must end in the name of a file")
     elif kind != "jq" and (not is_plain(text) or text.endswith("/") or Glob(text).text != text):
-        raise ValueError("must select one file")
+        raise ValueError("must name one file")
     return Rule(order, kind, text, written.get("name"), written.get("when"))
 
 
@@ -155,7 +153,7 @@ def parse_root(text: str) -> str:
     """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
     folder = checked_characters(text).removeprefix("./").rstrip("/")
     if not folder or any(part in ("", ".", "..") for part in folder.split("/")):
-        remedy = "; remove the leading slash" if text.startswith("/") and folder else ""
+        remedy = "; drop the slash at its beginning" if text.startswith("/") and folder else ""
         raise ValueError(f"is not a folder below the top of the repository{remedy}")
     return folder
 
@@ -185,18 +183,18 @@ class Mention(NamedTuple):
 
 def unknown_key(key: Any, known: Collection[str], owner: str) -> str:
     """The sentence about a key that does not exist, with the nearest one that does."""
-    hint = _nearest(str(key), known) or f" It may have {', '.join(known)}."
-    return f"{owner} may not have {shown(key)}; it is ignored.{hint}"
+    hint = _nearest(str(key), known) or f" It may hold {', '.join(known)}."
+    return f"{owner} may not hold {shown(key)}; it is not used.{hint}"
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:
     """The sentence about a service or library that does not exist, with the nearest one that does."""
-    return f"{shown(name)} is neither a service nor a library.{_nearest(name, known)}"
+    return f"{shown(name)} is no service and no library.{_nearest(name, known)}"
 
 
 def unknown_service(name: str, known: Collection[str]) -> str:
     """The sentence about a service that no rule of the map finds, with the nearest one that some rule does."""
-    return f"{shown(name)} is not a service of the service map.{_nearest(name, known)}"
+    return f"{shown(name)} is no service of the service map.{_nearest(name, known)}"
 
 
 def shown(value: Any) -> str:

@@ -52,8 +52,8 @@ def with_projects(
     documents = config_file.documents(rule.text, content) if content is not None else []
     projects = list((nx if rule.kind == "nx" else turbo)(documents[0])) if documents else []
     if not projects:
-        reason = f"it does not exist, or is not a graph of {rule.kind}"
-        raise ServiceMapError(f"{rule.text} cannot be used", reason, "Create it in an earlier step.")
+        reason = f"it is not here, or no graph of {rule.kind}"
+        raise ServiceMapError(f"{rule.text} cannot be used", reason, "Write it in an earlier step.")
     own_keys = {p.name: LIBRARY + p.name if p.library else service_key(p.name) for p in projects}
     keys = {p.name: claimed(p.root, rule.order) or own_keys[p.name] for p in projects}
     for project in projects:

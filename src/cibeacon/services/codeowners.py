@@ -96,7 +96,7 @@ def _globs(pattern: str) -> tuple[Glob, ...]:
     anchored = "/" in pattern.rstrip("/")
     plain = pattern.removeprefix("/")
     if not plain:
-        raise ValueError("is the top of the repository, which hosts ignore")
+        raise ValueError("is the top of the repository, which hosts take for nothing")
     if not anchored:
         plain = f"**/{plain}"
     if plain.endswith(("/", "/**")) or (anchored and pattern.endswith("/*")):

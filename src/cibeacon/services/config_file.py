@@ -31,7 +31,7 @@ _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
 
 
 class RepeatedKey(NamedTuple):
-    """A key that appears twice in one mapping."""
+    """A key that is written twice in one place."""
 
     key: str
     line: int = 0
@@ -40,7 +40,7 @@ class RepeatedKey(NamedTuple):
     @property
     def text(self) -> str:
         """The key in a sentence."""
-        return f"the key {self.key[:80]!r} appears twice in one mapping"
+        return f"the key {self.key[:80]!r} is written twice in one place"
 
 
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
@@ -50,7 +50,7 @@ def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     names = [name for name in NAMES if os.path.lexists(root / name)]
     _check_there_is_one(names)
     if not names and os.path.lexists(root / _MISSPELT):
-        raise _unusable(_MISSPELT, f"it is not read under this name; name it {NAMES[0]}")
+        raise _unusable(_MISSPELT, f"it is not read under this name; call it {NAMES[0]}")
     return (names[0], _content(root, root / names[0])) if names else None
 
 
@@ -186,7 +186,7 @@ def _yaml_fault(text: str, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     lines = text.split("\n")
     if mark and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
-        return f"line {mark.line + 1} has a tab where YAML accepts only spaces; use spaces"
+        return f"line {mark.line + 1} holds a tab where YAML takes spaces alone; use spaces"
     return " ".join(str(error).replace(f' in "{_UNNAMED}",', " at").split())
 
 
@@ -264,7 +264,7 @@ def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:
         return known[id(value)]
     if value is None or isinstance(value, str | int | float):
         return 1 + len(value) if isinstance(value, str) else 1
-    raise ValueError(f"it contains a {type(value).__name__}; if you mean text, put it in quotes")
+    raise ValueError(f"it holds a {type(value).__name__}; if that is meant as text, put it in quotes")
 
 
 def _content(root: Path, path: Path) -> bytes:
@@ -276,8 +276,8 @@ def _content(root: Path, path: Path) -> bytes:
         with os.fdopen(paths.open_regular(real), "rb") as file:
             return file.read(LARGEST + 1)
     except FileNotFoundError as error:
-        hint = "Correct the name (setting config), or the broken link."
-        raise ServiceMapError(f"{name} cannot be used", "there is no such file", hint) from error
+        hint = "Correct the name (the setting config, where that gives it), or the link that leads nowhere."
+        raise ServiceMapError(f"{name} cannot be used", "it cannot be read: there is no such file", hint) from error
     except (OSError, RuntimeError) as error:
         raise _unusable(name, f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

@@ -180,8 +180,8 @@ def _run(rule: Rule, tools: Tools, program: str, values: list[Any]) -> list[Any]
                     raise SettingsError(alone.what, f"discover: {rule.description}: {alone.why}", alone.hint) from error
         raise
     if len(results) != 1 or not isinstance(results[0], list) or len(results[0]) != len(values):
-        what = "A jq program of the service map is not a filter"
-        raise ServiceMapError(what, "it does more than return a result", "Correct it: it may only return results.")
+        what = "A jq program of the service map is no filter"
+        raise ServiceMapError(what, "it does more than answer", "Correct it: it must give its results alone.")
     return results[0]
 
 
@@ -196,7 +196,7 @@ def _chooser(programs: list[Rule], tools: Tools, trees: Trees) -> Callable[[list
             for result in tools.jq(rule.text, value):
                 for name in result if isinstance(result, list) else [result]:
                     if not isinstance(name, str) or not is_service_name(name):
-                        what = f"discover: jq rule {rule.order + 1} returned an invalid service name"
+                        what = f"discover: jq rule {rule.order + 1} gave what is no service name"
                         raise ServiceMapError(what, repr(name)[:80], f"Correct it: {SERVICE_NAMES}.")
                     why.setdefault(name, f"chosen by jq, discover rule {rule.order + 1}")
         return why
@@ -215,9 +215,7 @@ def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
     contents = (trees.text(side, rule.text) for side in tools.sides if side in trees.commits)
     content = next((content for content in contents if content is not None), None)
     if content is None:
-        raise ServiceMapError(
-            f"{rule.text} cannot be used", "it is in neither commit", "Correct the path, or the rule."
-        )
+        raise ServiceMapError(f"{rule.text} cannot be used", "it is in neither tree", "Correct the path, or the rule.")
     # each host has a folder of its own for the file; elsewhere the CI system decides
     gitlab = rule.text.startswith(".gitlab/") or (tools.gitlab and not rule.text.startswith(".github/"))
     owners = Owners(content.decode("utf-8-sig", "surrogateescape"), gitlab=gitlab)

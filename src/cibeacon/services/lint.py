@@ -127,7 +127,7 @@ def warnings(service_map: ServiceMap, mentions: Sequence[Mention], paths: Sequen
         cycle: list[str] = error.args[1][::-1]  # graphlib walks from the used to the user
         circle = " → ".join(map(name_of, cycle))
         findings.append(
-            Finding((*_written_at(cycle[0]), "uses"), f"these use each other in a cycle: {circle}.", "warning")
+            Finding((*_written_at(cycle[0]), "uses"), f"these use each other in a circle: {circle}.", "warning")
         )
     touches = (service_map.touch(path) for path in paths)
     touched = {key for touch in touches for key in (*touch.owners, *touch.watchers)}
@@ -151,8 +151,8 @@ def catch_all(service_map: ServiceMap) -> Iterator[Finding]:
     from difflib import get_close_matches
 
     near = [_SLIPS[name.lower()]] if name.lower() in _SLIPS else get_close_matches(name, (*POLICIES, *sorted(named)), 1)
-    text = f"unmatched: {shown(name)} is not a service of this map, so it becomes one."
-    hint = f"Did you mean {near[0]}? Else" if near else "If you mean it,"
+    text = f"unmatched: {shown(name)} is no service of this map, so it becomes one."
+    hint = f"Did you mean {near[0]}? Else" if near else "If that is meant,"
     yield Finding(("unmatched",), f"{text} {hint} name it under services, such as {name}: [].", "warning")
 
 
@@ -170,10 +170,10 @@ def _misnamed(service_map: ServiceMap) -> Iterator[Finding]:
         (("discover", order), f"{folder}/" if folder else "the top", key)
         for folder, key, order in service_map.discovered_roots()
     ]
-    findings += [(("discover",), "the files of an owner in CODEOWNERS", key) for key in service_map.rules.owner_keys]
+    findings += [(("discover",), "what an owner of CODEOWNERS owns", key) for key in service_map.rules.owner_keys]
     for path, subject, key in findings:
         if key.startswith(MISNAMED):
-            text = f"{subject} would be {shown(name_of(key))}, which is not a valid service name: a change there makes"
+            text = f"{subject} would be {shown(name_of(key))}, which is no service name: a change there makes"
             yield Finding(path, f"{text} the services unknown. {SERVICE_NAMES}.")
 
 
@@ -197,7 +197,7 @@ def _unmatched(mentions: Sequence[Mention], service_map: ServiceMap, paths: Sequ
             yield Finding(mention.path, f"{mention.text} matches no file.", "warning")
         elif mention.kind in ("root", "plain") and mention.text not in folders:
             if mention.kind == "root" or mention.text not in files:
-                yield Finding(mention.path, f"{mention.text} is not a folder of the repository.", "warning")
+                yield Finding(mention.path, f"{mention.text} is no folder of the repository.", "warning")
         elif mention.kind == "template" and mention.text not in filled:
             yield Finding(mention.path, f"the template {mention.text} finds no service.", "warning")
 

@@ -31,12 +31,10 @@ _YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 _MOST_SKIPPED = 10
 _HEADER = f"""\
 # Which paths belong to which service, as far as `cibeacon init` could see. Correct it, then run: cibeacon services check
-# All keys: {SITE}/reference/#repository-configuration
+# What else may be written here: {SITE}/reference/#repository-configuration
 """
 _UNSURE = "# The name of this folder does not say whether these are services. Remove the line if they are not."
-_SHARED_CODE = (
-    "Probably shared code, by the names of the folders. Move any services among them to discover or services:"
-)
+_SHARED_CODE = "Probably shared code, by the names of the folders. Move services of their own to discover or services:"
 
 
 class _Root(NamedTuple):
@@ -90,12 +88,12 @@ def propose(paths: Sequence[str], read: Read, name: str) -> str:
     owners = next((path for path in owned if Owners((read(path) or b"").decode(errors="replace")).names), None)
     if owners and draft.is_empty:
         draft.discover += [
-            "# No folder looks like services, so each owner in CODEOWNERS is one. Check that this is right."
+            "# No folder looks like services, so each owner in CODEOWNERS is one. Check that this is meant."
         ]
         draft.discover += [f"- codeowners: {owners}"]
     elif owners:
         draft.comment(
-            "CODEOWNERS can make the owners of all other files services. If you mean it, add to discover:",
+            "CODEOWNERS can make the owners of all other files services. If that is meant, add to discover:",
             f"  - codeowners: {owners}",
         )
     if draft.is_empty:

@@ -158,9 +158,9 @@ class _MapReader:
             if not isinstance(name, str):
                 self.fault(path, f"{section}: {shown(name)} is not text: put the name in quotes.")
             elif not is_service_name(name):
-                self.fault(path, f"{section}: {shown(name)} is not a valid service name; {SERVICE_NAMES}.")
+                self.fault(path, f"{section}: {shown(name)} is no service name; {SERVICE_NAMES}.")
             elif LIBRARY + name in libraries:
-                self.fault(path, f"services: {name} is already one of libs.")
+                self.fault(path, f"services: {name} is one of libs already.")
             else:
                 key = LIBRARY + name if section == "libs" else name
                 self._names[key] = None
@@ -231,7 +231,7 @@ class _MapReader:
         for at, text in _items(value, (section,)):
             with self._faults(at, f"{section}: {shown(text)}"):
                 if _text(text).startswith("!"):
-                    raise ValueError("subtracts; only paths of a service can")
+                    raise ValueError("subtracts; only the paths of a service can")
                 globs += _globs(text)
                 self.mentions.append(Mention(at, "pattern", text))
         return tuple(globs)

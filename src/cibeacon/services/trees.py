@@ -107,7 +107,7 @@ class Trees:
                     raise ServiceMapError(
                         "The folders of the repository cannot be listed",
                         f"there are over {MOST_FOLDERS:,}",
-                        "List the services instead of finding them by templates.",
+                        "Write the services down instead of finding them by templates.",
                     )
         return folders
 

@@ -128,7 +128,7 @@ def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Prob
     if origins["commit_sha"].given:
         return (Problem("deploy", "merge_commit_shas", "Give either commit_sha or merge_commit_shas, not both"),)
     if deploy.attribution == "repository":
-        message = "attribution repository sends no commit, but merge_commit_shas lists some: set one or the other"
+        message = "attribution repository sends no commit, but merge_commit_shas names some: give one of them"
         return (Problem("deploy", "attribution", message),)
     return ()
 

@@ -18,7 +18,7 @@ def variables(given: str) -> Mapping[str, str]:
     if given.lstrip().startswith("{"):
         document = parsers.json_value(given)
         if any(isinstance(value, dict | list) or value is None for value in document.values()):
-            raise ValueError("contains a value that is not text, a number or a boolean")
+            raise ValueError("holds a value that is neither text nor number nor boolean")
         pairs = {name: value if isinstance(value, str) else json.dumps(value) for name, value in document.items()}
     else:
         lines = [line for line in given.split("\n") if line.strip()]
@@ -27,7 +27,7 @@ def variables(given: str) -> Mapping[str, str]:
         pairs = {name.strip(): value.rstrip("\r") for name, _, value in (line.partition("=") for line in lines)}
     for name in pairs:
         if not re.fullmatch(_NAME, name):
-            raise ValueError(f"has the name {json.dumps(name)[:60]}; names consist of letters, digits and underscores")
+            raise ValueError(f"has the name {json.dumps(name)[:60]}; names are letters, digits and underscores")
     return pairs
 
 
@@ -37,7 +37,7 @@ class Dataops(NamedTuple):
     dataops_url: str = option(
         parsers.url, PUBLIC, "URL of DataOps.live or any GitLab server, with or without /api/v4.", shown_default=PUBLIC
     )
-    dataops_project: str | None = option(parsers.text, None, "Project of the pipelines: its number or full path.")
+    dataops_project: str | None = option(parsers.text, None, "Project of the pipelines: its number, or its full path.")
     dataops_token: str | None = option(
         parsers.token,
         None,
@@ -63,7 +63,7 @@ class Dataops(NamedTuple):
     dataops_pipeline_id: int | None = option(
         parsers.integer,
         None,
-        "Id of a pipeline that is already running, to follow instead of starting one. For jobs that are retried.",
+        "Id of a pipeline that is already running: it is followed and none is started. For jobs that are retried.",
     )
     dataops_wait: bool = option(
         parsers.boolean, False, "Wait until the started pipeline has ended.", shown_default="false", flag=True

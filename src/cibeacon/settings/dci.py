@@ -27,7 +27,7 @@ class Dci(NamedTuple):
     dci_latest_by: str | None = option(
         parsers.Choice("created", "released"),
         None,
-        "Which component of a type is the latest: the last one created or the last one released.",
+        "Which component of a type is the latest: the last one created, or the last one released.",
         shown_default="released for types in dci_components; without dci_components DCI chooses the last one created",
     )
     dci_job_id: str | None = option(

@@ -161,7 +161,7 @@ class Change(NamedTuple):
     pr_base: str | None = option(
         parsers.text,
         None,
-        "Target branch of the pull request in pr_number, for a CI system that does not give it. The run then counts as a "
+        "Target branch of the pull request in pr_number, for a CI system that does not say it. The run then counts as a "
         "run of that pull request.",
         shown_default="from the CI system",
     )
@@ -191,7 +191,7 @@ class Change(NamedTuple):
     traceparent: str | None = option(
         identifiers.traceparent,
         None,
-        "W3C trace context of what caused the run: what is sent over OTLP becomes part of that trace. One that is not valid is "
+        "W3C trace context of what caused the run: what is sent by OTLP becomes a part of that trace. One that is not valid is "
         "not used.",
         also=("TRACEPARENT",),
     )

@@ -100,7 +100,7 @@ def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str 
     """
     if unencrypted(sink, settings):
         url = settings.endpoints[sink].base_url
-        return f"{url} would carry the token unencrypted: use https, or set allow_http if you trust the network"
+        return f"{url} would carry the token unencrypted: use https, or set allow_http if the network is yours"
     requirements, group = settings.requirements(sink), getattr(settings, sink)
     missing = [hint for name, hint in requirements.required.items() if not getattr(group, name)]
     if not missing or dry_run:

@@ -28,12 +28,12 @@ def trigger(plan_input: PlanInput) -> None:
     if not dci.dci_topic and not known_id(plan_input):
         raise NotPlanned("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for a job that exists")
     if context.about_upstream:
-        raise NotPlanned("skipped", "the run that this one follows sends its own DCI jobs")
+        raise NotPlanned("skipped", "the run that this one follows sends its jobs itself")
     if not dci.dci_job_id:
         triggers.check_identity(plan_input)
     triggers.check_final(builders.run_status(plan_input))
     if plan_input.stage == "post" and _end(plan_input) is None:
-        raise NotPlanned("invalid", "the job's result is unknown: set job_status")
+        raise NotPlanned("invalid", "how the job ended is not known: set job_status")
 
 
 def signals(plan_input: PlanInput) -> list[Signal]:

@@ -17,7 +17,7 @@ from cibeacon.model.signals import Deployment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 
-_FIX = "The program must return one object, such as {branch: .context.branch}."
+_FIX = "The program gives one object, such as {branch: .context.branch}."
 
 
 def with_metadata(
@@ -66,7 +66,7 @@ def _run_program(
     program_input = {"event": event, "context": context.document(), "services": services}
     results = jq_filter.run(program, program_input, seconds=min(seconds, jq_filter.SECONDS), environ=environ)
     if len(results) != 1:
-        raise SettingsError("The jq program's result cannot be used", f"it returned {len(results)} values", _FIX)
+        raise SettingsError("The jq program's result cannot be used", f"it gives {len(results)} values", _FIX)
     try:
         return parsers.metadata(json.dumps(results[0]))
     except ValueError as error:

@@ -32,8 +32,8 @@ def problems(plan_input: PlanInput) -> Iterator[Problem]:
 def check_order(signal: PipelineRun) -> None:
     """Raises `NotPlanned` for a run that ended before it began."""
     if signal.finished_at is not None and signal.finished_at < signal.started_at:
-        ends = f"the end ({shown(signal.finished_at)}) is before the start ({shown(signal.started_at)})"
-        raise NotPlanned("invalid", f"{ends}: set started_at and finished_at to the times when the run began and ended")
+        ends = f"the end ({shown(signal.finished_at)}) lies before the start ({shown(signal.started_at)})"
+        raise NotPlanned("invalid", f"{ends}: set started_at and finished_at to when the run began and ended")
 
 
 def shown(seconds: int) -> str:
@@ -45,5 +45,5 @@ def shown(seconds: int) -> str:
 
 def _impossible(seconds: int, now: int) -> str | None:
     if seconds < EARLIEST:
-        return "lies before 1990, so it is not a Unix time"
-    return "is more than a day in the future" if seconds > now + AHEAD else None
+        return "lies before 1990, so it is no Unix time"
+    return "lies more than a day ahead" if seconds > now + AHEAD else None

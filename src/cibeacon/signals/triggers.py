@@ -10,8 +10,10 @@ from cibeacon.model.context import PullRequest
 from cibeacon.model.report import OutcomeStatus
 from cibeacon.signals import NotPlanned, PlanInput, builders
 
-NO_PIPELINE = "no Flow pipeline is set: set flow_pipelines; to remove all of them from a job, run cibeacon flow assign JOB --clear"
-_NO_PULL_REQUEST = "the event does not give its pull request"
+NO_PIPELINE = (
+    "no Flow pipeline is named: set flow_pipelines; taking all of them from a job is cibeacon flow assign JOB --clear"
+)
+_NO_PULL_REQUEST = "the event does not say which pull request it is about"
 
 
 def pull_services(plan_input: PlanInput) -> tuple[MergedPR, ...]:
@@ -44,7 +46,7 @@ def _named_pull_request(plan_input: PlanInput, pull_request: PullRequest) -> Pul
     """One that the user named by its number: what the host says of it counts, where it was asked."""
     context = plan_input.context
     if context.push and not context.on_default_branch and not plan_input.is_named("pull-services"):
-        raise NotPlanned("skipped", "only a push to the default branch merges pull requests")
+        raise NotPlanned("skipped", "a push to another branch than the default one merges no pull request")
     if pull_request.merged:
         return pull_request
     if pull_request.looked_up:
@@ -69,7 +71,7 @@ def deployment(plan_input: PlanInput) -> None:
     if not plan_input.settings.deploy.deploy_services:
         raise NotPlanned("invalid" if is_named else "skipped", "deploy_services is not set")
     if plan_input.stage == "main":
-        raise NotPlanned("skipped", "it is announced after the job")
+        raise NotPlanned("skipped", "it is announced when the job has ended")
     of_event = pull_request and (context.about_pull_request or not pull_request.named)
     if pull_request and of_event and not pull_request.merged and not is_named:
         raise NotPlanned("skipped", f"{context.request_noun} #{pull_request.number} is not merged")
@@ -80,7 +82,7 @@ def deployment(plan_input: PlanInput) -> None:
     if context.push and context.push.deleted:
         raise NotPlanned("skipped", "the branch was deleted")
     if context.closes:
-        raise NotPlanned("skipped", f"pipeline {context.run_id} announces its own deployments")
+        raise NotPlanned("skipped", f"what pipeline {context.run_id} deployed was for itself to announce")
     _check_success(plan_input)
     _check_attribution(plan_input)
 
@@ -98,7 +100,7 @@ def _check_success(plan_input: PlanInput) -> None:
     status = builders.job_status(plan_input)
     if status not in (None, "success"):
         so_far = status == "running" and context.provisional
-        hint = ": set last_step in its last step, or deploy_success once it has deployed" if so_far else ""
+        hint = ": set last_step in its last step, or deploy_success where it has deployed" if so_far else ""
         raise NotPlanned("skipped", f'the run is "{status}"{hint}')
 
 
@@ -108,7 +110,7 @@ def _check_attribution(plan_input: PlanInput) -> None:
     by_commit = settings.deploy.attribution == "commit" and not settings.deploy.merge_commit_shas
     if by_commit and not builders.deployed_sha(plan_input):
         raise NotPlanned(
-            "invalid", "there is no commit to attribute the deployment by: set commit_sha, or attribution: repository"
+            "invalid", "no commit is known to attribute the deployment by: set commit_sha, or attribution: repository"
         )
     if not settings.deploy.reference_id:
         _check_run_id(plan_input)
@@ -120,7 +122,7 @@ def pipeline_run(plan_input: PlanInput) -> None:
     check_identity(plan_input)
     if context.closes and not context.status:  # a record is closed by what the host says, never by a guess
         status: OutcomeStatus = "skipped" if plan_input.dry_run else "failed"
-        raise NotPlanned(status, f"the status of pipeline {context.run_id} is unknown")
+        raise NotPlanned(status, f"how pipeline {context.run_id} stands is not known")
     if context.about_upstream and plan_input.stage == "post":
         raise NotPlanned("skipped", "the run that this one follows was reported at the start")
     check_final(builders.run_status(plan_input))
@@ -147,7 +149,7 @@ def check_identity(plan_input: PlanInput) -> None:
     if not plan_input.has_repository:
         raise NotPlanned(
             "invalid",
-            "the repository is unknown, and another one may have a run with this id: set repository, such as acme/shop",
+            "no repository is known, and another one may have a run of this id: set repository, such as acme/shop",
         )
 
 
@@ -155,11 +157,11 @@ def _check_run_id(plan_input: PlanInput) -> None:
     if not plan_input.has_run_id:
         raise NotPlanned(
             "invalid",
-            "the CI system gives no run id: set run_id to a value that no other run has, such as PIPELINE/42",
+            "the CI system names no run, so the run has no id: set run_id, such as PIPELINE/42, which no other run has",
         )
 
 
 def check_final(status: str) -> None:
     """A conclusion that the same run may outlive ends no record: DX's never becomes better again."""
     if status in status_words.NO_END:
-        raise NotPlanned("skipped", f'the run is "{status}", which is not final: the run may still continue')
+        raise NotPlanned("skipped", f'the run is "{status}", which ends no record: it may still go on')

@@ -46,26 +46,24 @@ def faults(signal: Signal) -> str | None:
         case DciJob():
             return _job_faults(signal)
         case Attachment():
-            return None if is_header_name(signal.name) else "DCI accepts file names of 1 to 255 Latin-1 characters."
+            return None if is_header_name(signal.name) else "DCI takes file names of 1 to 255 characters of Latin-1."
         case JobValue():
-            return None if 0 < len(signal.name) <= LONGEST else "DCI accepts names of numbers of 1 to 255 characters."
+            return None if 0 < len(signal.name) <= LONGEST else "DCI takes names of numbers of 1 to 255 characters."
         case JobState():
             known = ", ".join(STATUSES)
-            return None if signal.status in STATUSES else f"{signal.status} is not a state of a DCI job: {known}."
-    return "DCI accepts only signals about its own jobs."
+            return None if signal.status in STATUSES else f"{signal.status} is no state of a job: {known}."
+    return "DCI takes signals about its jobs alone."
 
 
 def _job_faults(signal: DciJob) -> str | None:
     if not signal.job_id and not signal.topic:
-        return "A DCI job needs a topic: set dci_topic."
+        return "A job of DCI needs a topic: set dci_topic."
     if signal.topic and not can_be_queried(signal.topic):
-        return (
-            "DCI cannot look up a topic whose name has a comma or ends in an asterisk: give its id (setting dci_topic)."
-        )
+        return "DCI can look up no topic with a comma or an asterisk at its end: give its id (setting dci_topic)."
     if long := [text for text in (signal.correlation, signal.name or "", *signal.tags) if len(text) > LONGEST]:
         return f"DCI stores names and tags of at most {LONGEST} characters: {long[0][:40]}… is longer."
     if signal.change_url and not _PAGE.fullmatch(signal.change_url):
-        return "The URL of the change is not a web URL: check dci_change_url."
+        return "The address of the change is no web address: check dci_change_url."
     return None
 
 
@@ -73,7 +71,7 @@ def request(signal: Signal, form: str) -> Request:
     """The one request that everything else leads to, with holes where a look-up would fill something in."""
     match signal:
         case DciJob(job_id=None):
-            default = ("the latest released of each type",) if signal.latest_by == "released" else ()
+            default = ("the last released of every type",) if signal.latest_by == "released" else ()
             return _create(signal, signal.topic or "", [f"{{{name}}}" for name in signal.components or default])
         case DciJob():
             return state_request(str(signal.job_id), "running", signal.note)
@@ -143,7 +141,7 @@ def _send_job(signal: DciJob) -> Exchange:
     yield from end_duplicates(duplicates, job)
     if is_new or states:
         return SinkResult("sent", outputs=outputs)
-    return SinkResult("duplicate", f"DCI already has this job; it is {_shown_status(job)}.", outputs=outputs)
+    return SinkResult("duplicate", f"DCI has this job already; it is {_shown_status(job)}.", outputs=outputs)
 
 
 def _create_job(signal: DciJob) -> Talk[list[DciRow]]:
@@ -212,10 +210,10 @@ def _set_state_in_order(job: DciRow, signal: JobState, *, late: bool) -> Exchang
     job_id = id_of(job)
     outputs, now = {"dci_job_id": job_id}, status_of(job)
     if now == signal.status or (signal.if_unfinished and now in FINAL):
-        return SinkResult("duplicate", f"DCI already has the job as {_shown_status(job)}.", outputs=outputs)
+        return SinkResult("duplicate", f"DCI has the job as {_shown_status(job)} already.", outputs=outputs)
     if signal.status not in FINAL and (now in FINAL or (late and has_passed(job, signal.status))):
         reason = (
-            f"DCI already has the job as {_shown_status(job)}; {signal.status} comes before that, so it is not sent."
+            f"DCI has the job as {_shown_status(job)} already; {signal.status} comes before that, so it is not sent."
         )
         return SinkResult("duplicate", reason, outputs=outputs)  # the job would be open again
     try:
@@ -228,4 +226,4 @@ def _set_state_in_order(job: DciRow, signal: JobState, *, late: bool) -> Exchang
 
 
 def _shown_status(job: DciRow) -> str:
-    return status_of(job) if status_of(job) in STATUSES else "in an unknown state"
+    return status_of(job) if status_of(job) in STATUSES else "in a state of its own"

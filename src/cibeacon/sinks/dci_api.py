@@ -34,39 +34,39 @@ _SIGNATURE = (
     "itself is known."
 )
 _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
-    ("signature is expired", "DCI considers the signature too old or too new: set the clock ({clock}).", True),
+    ("signature is expired", "DCI takes the signature for too old or too new: set the clock ({clock}).", True),
     ("bad or incomplete headers", "DCI cannot read the signature: set dci_client_id to remoteci/UUID.", True),
     ("HmacMechanism failed", f"DCI does not accept the signature: {_SIGNATURE}", True),
-    ("identity does not exist", "DCI has no active remote CI with this id: check dci_client_id.", True),
-    ("remoteci not found", "DCI has no remote CI with this id: check dci_client_id.", True),
-    ("feeder not found", "DCI has no feeder with this id: check dci_client_id.", True),
-    ("is disabled", "The remote CI is disabled and cannot create jobs: have it enabled, or use another one.", True),
-    ("Authorization", "The signature did not arrive: check any proxy on the way to DCI (dci_url).", True),
-    ("Operation not authorized", "This remote CI has no access to it: ask the product's team for access.", True),
-    ("Only remoteci", "Only a remote CI can create jobs: dci_client_id must be the id of one.", False),
-    ("Topic ", "The topic is no longer active: choose another one (setting dci_topic).", False),
+    ("identity does not exist", "DCI knows no active remote CI of this id: check dci_client_id.", True),
+    ("remoteci not found", "DCI knows no remote CI of this id: check dci_client_id.", True),
+    ("feeder not found", "DCI knows no feeder of this id: check dci_client_id.", True),
+    ("is disabled", "The remote CI is disabled and cannot make jobs: have it enabled, or sign as another.", True),
+    ("Authorization", "The signature did not arrive: check what is between here and DCI (dci_url).", True),
+    ("Operation not authorized", "This remote CI has no access to it: ask the product's team to grant it.", True),
+    ("Only remoteci", "Only a remote CI can make jobs: dci_client_id must be the id of one.", False),
+    ("Topic ", "The topic is not active any more: choose another one (setting dci_topic).", False),
     ("team ", "The remote CI's team is not active: ask DCI's administrators.", True),
-    ("Component of type", "The topic lacks a component: list those of the job (setting dci_components).", False),
-    ("omponent", "DCI rejects the components: check dci_components with cibeacon dci components.", False),
+    ("Component of type", "The topic lacks a component: name those of the job (setting dci_components).", False),
+    ("omponent", "DCI does not take the components: check dci_components with cibeacon dci components.", False),
     ("topic not found", "DCI has no such topic: check dci_topic.", False),
     ("job not found", "DCI has no such job, or it was archived: check dci_job_id.", False),
     (
         "Invalid XML",
-        "DCI stored the file, but cannot read it as JUnit, so its tests are not counted: fix the tool that writes it.",
+        "DCI keeps the file, but cannot read it as JUnit, so its tests are not counted: correct what writes it.",
         False,
     ),
-    ("similar resource already exists", "DCI already has it, or it refers to something that DCI does not have.", False),
+    ("similar resource already exists", "DCI has it already, or it names something that DCI does not have.", False),
     (
         "unable to create this resource",
-        "DCI cannot store a value: a text may be longer than 255 characters or contain one that DCI rejects.",
+        "DCI cannot store a value: a text may be over 255 characters, or hold one that it refuses.",
         False,
     ),
     ("Request malformed", "DCI refuses a field of the request; its own words are above.", False),
 )
 """A part of DCI's message, what to do about it, and whether the same request may be accepted later; the first that fits."""
 _BY_STATUS: Mapping[int, tuple[str, bool]] = {
-    401: ("DCI does not recognise the credentials: check dci_client_id and the secret dci_api_secret.", True),
-    403: ("Something on the way to DCI rejects the call: check the proxy and dci_url.", True),
+    401: ("DCI does not know who asks: check dci_client_id and the secret dci_api_secret.", True),
+    403: ("Something between here and DCI refuses the call: check the proxy, and dci_url.", True),
     413: ("It is too large for DCI: compress it, or leave it out (setting dci_files).", False),
 }
 _HIDDEN = re.compile(r"(?i:psycopg|sqlalche|\[SQL|api_secret)|\b(?:SELECT|INSERT|UPDATE|DELETE|FROM|WHERE)\b|<")
@@ -190,7 +190,7 @@ def answer(response: Response) -> DciRow:
 
 def unanswered() -> SinkError:
     """A request was sent several times, and its answer was lost each time."""
-    return SinkError("DCI has an internal problem: send again later.", "no answer", retryable=True)
+    return SinkError("DCI has trouble of its own: send again later.", "no answer", retryable=True)
 
 
 def foreign(content: str) -> SinkError:

@@ -22,9 +22,9 @@ _PLAIN = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 _DIGITS = 16
 _MOST_OF_A_NAME = 20
 """Files of one name in a job: more of them are a mistake in a loop."""
-_OWN_NAME = "give each file its own name (cibeacon dci upload --name)"
+_OWN_NAME = "give each file a name of its own (cibeacon dci upload --name)"
 _RENAMED = (
-    "DCI has another file named {0}, so this one is named {1}: to have DCI compare its results from run to run, "
+    "DCI has another file of the name {0}, so this one is called {1}: to have DCI compare its results from run to run, "
     f"{_OWN_NAME}."
 )
 
@@ -46,7 +46,7 @@ def send_file(signal: Attachment) -> Exchange:
         namesakes = yield from _files_of_name(job_id, name)
         for row in namesakes:
             if (yield from _is_same(row, signal, ours=lost > 0)):
-                return sent if lost else SinkResult("duplicate", f"DCI already has this file: {name}.", outputs=outputs)
+                return sent if lost else SinkResult("duplicate", f"DCI has this file already: {name}.", outputs=outputs)
         if namesakes:
             number += 1
             continue
@@ -57,7 +57,7 @@ def send_file(signal: Attachment) -> Exchange:
         lost += 1
     if lost:
         raise unanswered()
-    reason = f"DCI has {_MOST_OF_A_NAME} other files named {signal.name}: {_OWN_NAME}."
+    reason = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
     return SinkResult("failed", reason, "name taken", outputs=outputs)
 
 
@@ -78,7 +78,9 @@ def _is_same(row: DciRow, signal: Attachment, *, ours: bool) -> Talk[bool]:
         answer(response)
     if ours:
         return True
-    raise SinkError(f"DCI has a file named {signal.name} but does not show its content: {_OWN_NAME}.", "name taken")
+    raise SinkError(
+        f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}.", "name taken"
+    )
 
 
 def _numbered(name: str, number: int) -> str:

@@ -16,7 +16,7 @@ STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "kill
 FINAL = frozenset(STATUSES[4:])
 _MOST_OF_A_RUN = 10
 """Jobs of one tag that are read: a run has two at most."""
-_NO_JOB = "DCI has no job for this run: see the step that creates it (cibeacon dci start, or the first stage)."
+_NO_JOB = "DCI has no job of this run: the step that is to make it says why (cibeacon dci start, or the first stage)."
 
 
 def find_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
@@ -61,7 +61,7 @@ def end_duplicates(duplicates: Iterable[DciRow], job: DciRow) -> Talk[None]:
     for duplicate in duplicates:
         if status_of(duplicate) not in FINAL:
             with suppress(SinkError):
-                yield from set_state(id_of(duplicate), "killed", f"Created twice by mistake: see job {id_of(job)}.")
+                yield from set_state(id_of(duplicate), "killed", f"Made twice by mistake: see the job {id_of(job)}.")
 
 
 def state_request(job_id: str, status: str, comment: str | None = None) -> Request:

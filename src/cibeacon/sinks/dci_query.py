@@ -72,7 +72,7 @@ def without_secrets(value: Any) -> Any:
 def _public(row: DciRow) -> DciRow:
     """A row as people may see it."""
     if deeper(row, _LEVELS):
-        raise foreign(f"nested more than {_LEVELS} levels deep")
+        raise foreign(f"nested in more than {_LEVELS} levels")
     public: DciRow = without_secrets(row)
     return public
 

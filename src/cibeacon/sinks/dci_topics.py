@@ -25,7 +25,7 @@ def find_topic(wanted: str) -> Talk[DciRow]:
     exact = [row for row in matches if row.get("name") == wanted]
     if not matches:
         raise SinkError(
-            f"DCI shows this remote CI no topic {wanted}: run cibeacon dci topics to list those that it may use; ask the "
+            f"DCI shows this remote CI no topic {wanted}: cibeacon dci topics lists those that it may use; ask the "
             "product's team for access to others."
         )
     return (exact or matches)[0]
@@ -35,7 +35,7 @@ def find_active_topic(wanted: str) -> Talk[DciRow]:
     """The topic of a name or an id. Raises `SinkError` when there is none, or it is not active."""
     topic = yield from find_topic(wanted)
     if not _is_active(topic):
-        raise SinkError(f"The topic {wanted} is no longer active: choose another one (setting dci_topic).")
+        raise SinkError(f"The topic {wanted} is not active any more: choose another one (setting dci_topic).")
     return topic
 
 
@@ -93,7 +93,7 @@ def _latest(topic_id: str, component_type: str, latest_by: str | None) -> Talk[D
 
 def _active(component: DciRow, wanted: str) -> DciRow:
     if not _is_active(component):
-        raise SinkError(f"The component {wanted} is no longer active: choose another one (setting dci_components).")
+        raise SinkError(f"The component {wanted} is not active any more: choose another one (setting dci_components).")
     return component
 
 

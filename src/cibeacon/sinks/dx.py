@@ -45,9 +45,9 @@ ADVICE: Mapping[str, str] = {
     "invalid_auth": "The API key is wrong or expired: make a new Data Cloud API key in DX and update the secret "
     "dx_token (a Web API token does not work here).",
     "account_inactive": "The account behind the API key is deactivated or suspended: make a key from an active account.",
-    "required_params_missing": "DX requires a field that is missing: compare the request in the JSON report with docs/reference.md.",
+    "required_params_missing": "DX misses a required field: compare the request in the JSON report with docs/reference.md.",
     "invalid_json": "DX could not parse the request: something between here and DX changed it; check the proxy.",
-    "invalid_arguments": "DX rejects a field: try the other version of the API with dx_api.",
+    "invalid_arguments": "DX refuses a field: try the other form of the API with dx_api.",
     "repository_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
     "repo_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
     "commit_sha_invalid": "DX refuses the commit id: give 7 to 40 hexadecimal digits (setting commit_sha).",
@@ -55,7 +55,7 @@ ADVICE: Mapping[str, str] = {
     "metadata_invalid": "DX refuses the metadata: it must be a JSON object; keys are letters, digits, dashes, underscores.",
     "integration_branch_not_valid": "integration_branch must be a branch that pull requests target, and not the default branch.",
     "ambiguous_commit_sha_arguments": "Give either commit_sha or merge_commit_shas, not both.",
-    "merge_commit_shas_blank": "merge_commit_shas is empty: list at least one commit, or leave it unset.",
+    "merge_commit_shas_blank": "merge_commit_shas is empty: name at least one commit, or leave it unset.",
     "merge_commit_shas_invalid": "A commit in merge_commit_shas is shorter than 7 digits.",
     "merge_commit_shas_not_found": "DX does not know a commit in merge_commit_shas yet: it may not have imported it; send again later.",
     "deployment_not_found": "DX has no deployment with this reference_id.",
@@ -63,14 +63,14 @@ ADVICE: Mapping[str, str] = {
 """DX's error codes, each with the next step."""
 
 _OWN_ATTEMPT = (
-    "DX already has this reference_id: most likely from an attempt just before whose answer was lost. "
-    "If another run may have used it, check in DX."
+    "DX has this reference_id already: most likely from an attempt of ours just before, whose answer was lost. "
+    "If another run may have used it, look in DX."
 )
 _EXISTED_BEFORE = (
-    "DX already has this reference_id: from an earlier attempt whose answer was lost, or from another run. "
-    "Check in DX; if another run used it, choose a unique reference_id, or leave it unset."
+    "DX has this reference_id already: from an earlier attempt of ours whose answer was lost, or from another run. "
+    "Look in DX; if it is another one's, choose a unique reference_id, or leave it unset."
 )
-_WRONG_ADDRESS = "This method does not exist at this URL: check dx_url, and whether dx_api should have its other value."
+_WRONG_ADDRESS = "There is no such method at this address: check dx_url, and whether dx_api should be the other form."
 
 _HTTP_ADVICE: Mapping[int, str] = {
     401: ADVICE["invalid_auth"],
@@ -112,12 +112,12 @@ def faults(signal: Signal) -> str | None:
             return _deployment_faults(signal)
         case PipelineRun():
             return _run_faults(signal)
-    return "DX accepts only pull requests, deployments and pipeline runs."
+    return "DX takes pull requests, deployments and pipeline runs alone."
 
 
 def _pull_services_faults(signal: PullServices) -> str | None:
     if not signal.services:
-        return "There are no services to send; an empty list could erase those that DX has."
+        return "No service is named; an empty list could wipe what DX knows."
     if signal.github_pull_id is None and not (signal.repository and signal.pr_number):
         return "DX needs the pull request's GitHub id, or its repository and number: set pr_number and repository."
     return None
@@ -137,7 +137,7 @@ def _run_faults(signal: PipelineRun) -> str | None:
     if signal.commit_sha and not _SHA.fullmatch(signal.commit_sha):
         return f"{signal.commit_sha} is not a commit id of 7 to 40 hexadecimal digits."
     if not signal.repository and (signal.commit_sha or signal.pr_number):
-        return "DX needs the repository with a commit or pull request: set repository."
+        return "DX needs the repository when a commit or pull request is named: set repository."
     return None
 
 
@@ -260,7 +260,7 @@ def judge(response: Response, *, repeated_by_us: bool = False, late: bool = Fals
     code = document.get("error") if isinstance(document.get("error"), str) else None
     exists = code == "reference_id_exists"
     if exists and repeated_by_us:
-        return SinkResult("duplicate", "DX already has this deployment.", code)
+        return SinkResult("duplicate", "DX has this deployment already.", code)
     if exists and response.repeated:
         return SinkResult("duplicate", _OWN_ATTEMPT, code)
     advice = _EXISTED_BEFORE if exists and late else ADVICE.get(code or "") or _advice(response.status)

@@ -35,13 +35,13 @@ def method(signal: Signal, form: str) -> str:
 def faults(signal: Signal) -> str | None:
     """The first rule that the signal breaks, as a sentence, or None."""
     if not isinstance(signal, FlowAssignment):
-        return "Instabase Flow accepts only pipelines of jobs."
+        return "Instabase Flow takes the pipelines of jobs alone."
     if not signal.job_id.strip():
         return "The job is missing: set flow_job_id."
     if signal.clear and signal.pipelines:
-        return "Give either pipelines to assign or the order to remove all, not both."
+        return "Pipelines are named, and all of them are to be taken away: give one of the two."
     if not signal.clear and not all((signal.pipelines, *signal.pipelines)):
-        return "No pipeline is given: an empty list would remove all of them from the job."
+        return "No pipeline is named: an empty list would take all of them from the job."
     return None
 
 
@@ -121,7 +121,7 @@ def _list(form: str) -> Generator[Request, Response, tuple[FlowPipeline, ...]]:
     if response.status in (404, 405):
         other = LISTING if path == UPDATE else UPDATE
         raise SinkError(
-            f"This Instabase lists no pipelines at {path}. Instabase documents another path, too: "
+            f"This Instabase lists no pipelines at {path}. Its documents name another path as well: "
             f"set flow_list_path to {other}.",
             f"HTTP {response.status}",
             retryable=True,
@@ -134,10 +134,10 @@ def _update(job_id: str, ids: Sequence[str]) -> Request:
 
 
 def _check(wanted: Sequence[FlowPipeline], now: Sequence[FlowPipeline]) -> SinkResult:
-    has = f"The job now has {name_pipelines(now) or 'no pipeline'}"
+    has = f"The job has {name_pipelines(now) or 'no pipeline'} now"
     if {pipeline.id.lower() for pipeline in now} == {pipeline.id.lower() for pipeline in wanted}:
         return SinkResult("sent", f"{has}.")
-    reason = f"{has} instead of {name_pipelines(wanted) or 'none'}: check the job, since others may see its documents."
+    reason = f"{has}, and not {name_pipelines(wanted) or 'none'}: look at the job, whose documents others may see."
     return SinkResult("failed", reason, "not what was set")
 
 
@@ -147,7 +147,7 @@ def _doubts(chosen: Sequence[FlowPipeline]) -> str | None:
     barred = [
         pipeline for pipeline in chosen if pipeline.permissions is not None and not _NEEDED & {*pipeline.permissions}
     ]
-    doubts = [f"The token cannot see the pipeline {name_pipelines(unlisted)}."] if unlisted else []
+    doubts = [f"The token sees no pipeline {name_pipelines(unlisted)}."] if unlisted else []
     if barred:
         doubts.append(f"The token may neither execute nor write {name_pipelines(barred)}.")
     return " ".join(doubts) or None
@@ -174,14 +174,14 @@ def _match(listed: Sequence[FlowPipeline], wanted: str) -> FlowPipeline:
         return by_name[0]
     if by_name:
         ids = ", ".join(pipeline.id for pipeline in by_name)
-        raise SinkError(f"{len(by_name)} pipelines are named {wanted}: give the id of the right one ({ids}).")
+        raise SinkError(f"{len(by_name)} pipelines are called {wanted}: name the one that is meant by its id ({ids}).")
     if is_uuid(wanted.lower()):
         return FlowPipeline("", wanted.lower(), listed=False)
     from difflib import get_close_matches  # only a slip needs it
 
     near = get_close_matches(wanted, dict.fromkeys(pipeline.name for pipeline in listed), 3, 0.5)
-    like = f" Similar names are {', '.join(near)}." if near else ""
+    like = f" Names like it are {', '.join(near)}." if near else ""
     raise SinkError(
-        f"The token cannot see the pipeline {wanted}.{like} cibeacon flow list shows all that it sees; a flow_context that is "
+        f"The token sees no pipeline {wanted}.{like} cibeacon flow list shows all that it sees; a flow_context that is "
         "missing or wrong leads to another account's."
     )

@@ -12,19 +12,19 @@ from cibeacon.model.request import Response, SinkError, foreign_error, redirect_
 
 PREFIX = "flow_pipeline:"
 _TOKEN = "Instabase does not accept the token: check that the secret flow_token is current."  # noqa: S105 - advice
-_ACCESS = "The token's user may not do this: ask a manager of the pipeline (Admin app), and check flow_context."
+_ACCESS = "The token's user may not do that: ask a manager of the pipeline (Admin app), and check flow_context."
 _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
     ("token", _TOKEN, True),
     ("permission", _ACCESS, True),
     ("access", _ACCESS, True),
     ("authori", _ACCESS, True),
-    ("pipeline", "Instabase rejects a pipeline: run cibeacon flow list to show those that the token can see.", False),
-    ("job", "Instabase rejects the job: check flow_job_id, and that flow_context is the job's.", False),
+    ("pipeline", "Instabase does not take a pipeline: cibeacon flow list shows those that the token sees.", False),
+    ("job", "Instabase does not take the job: check flow_job_id, and that flow_context is the job's.", False),
 )
 """A part of Instabase's message, what to do about it, and whether the same request may be accepted later."""
 _BY_STATUS: Mapping[int, str] = {
     401: _TOKEN,
-    403: "Instabase, or something on the way to it, rejects the call: check flow_token, flow_context, flow_client_cert and the proxy.",
+    403: "Instabase, or something before it, refuses the call: check flow_token, flow_context, flow_client_cert and the proxy.",
 }
 _LONGEST = 200
 

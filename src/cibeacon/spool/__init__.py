@@ -35,8 +35,8 @@ LOCK_PAUSE = 0.02
 _MOST_HELD = 200
 """Files that are locked at once: each takes a descriptor, of which a process may have a thousand."""
 _EMPTY = "Run cibeacon replay, or empty it."
-_CLEAR = "Check the files that end in .refused and .corrupt, and remove them."
-_FREE = "Check whether a process that uses the folder is suspended, or set spool to another folder."
+_CLEAR = "Look at the files that end in .refused and .corrupt, and remove them."
+_FREE = "Look whether a process that uses the folder is stopped, or name another folder in the setting spool."
 _LEFTOVER = rf"[0-9a-f]{{32}}{re.escape(UNFINISHED)}"
 _LEFTOVER_SECONDS = 3600.0
 
@@ -45,7 +45,7 @@ class LockTimeoutError(OSError):
     """Another process of ours holds the lock of a folder and does not release it."""
 
     def __init__(self) -> None:
-        super().__init__(errno.EAGAIN, "another process does not release the folder's lock")
+        super().__init__(errno.EAGAIN, "another process holds the folder's lock and does not let go")
 
 
 class LockPatience:
@@ -256,8 +256,8 @@ def _translated(folder: Path) -> Iterator[None]:
     except LockTimeoutError as error:
         raise _not_kept(folder, str(error.strerror), _FREE) from error
     except OSError as error:
-        raise _not_kept(folder, error.strerror or str(error), "Set spool to a folder.") from error
+        raise _not_kept(folder, error.strerror or str(error), "Name a folder in the setting spool.") from error
 
 
 def _not_kept(folder: Path, reason: str, hint: str) -> SpoolError:
-    return SpoolError(f"Signals cannot be stored in {folder}", reason, hint)
+    return SpoolError(f"Signals cannot be kept in {folder}", reason, hint)

@@ -34,7 +34,7 @@ class BucketSpool:
         objects = {_name(record): record.line() for record in records}
         if any(len(line) > LARGEST for line in objects.values()):
             raise SpoolError(
-                f"Signals cannot be stored in {self.bucket.url}",
+                f"Signals cannot be kept in {self.bucket.url}",
                 f"a signal is over {LARGEST >> 20} MiB",
                 "Send less metadata.",
             )

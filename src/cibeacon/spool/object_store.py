@@ -157,8 +157,8 @@ class Bucket:
         what = f"{failure} {_without_credentials(self.url)}"
         match = _URL.fullmatch(self.url)
         if not match:
-            hint = "Write s3://bucket/prefix, or the same with gs:// or az://."
-            raise SpoolError(what, "this is not the URL of a bucket", hint)
+            hint = "Write s3://bucket/prefix, or gs:// or az:// likewise."
+            raise SpoolError(what, "this is no address of a bucket", hint)
         kind = _KINDS[match["scheme"]]
         try:
             return within(self._seconds(), work)
@@ -169,7 +169,7 @@ class Bucket:
             hint = "Check the network, or give a larger timeout."
             raise SpoolError(what, "there was no answer in time", hint) from error
         except _errors(kind) as error:
-            hint = "Check the URL and the credentials in the environment."
+            hint = "Check the address, and the credentials in the environment."
             raise SpoolError(what, _kind_of(error), hint) from error
 
 

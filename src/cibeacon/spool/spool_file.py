@@ -54,8 +54,8 @@ class SpoolFile(NamedTuple):
 
         Raises `SpoolError`.
         """
-        what = f"A line of {self} cannot be set aside" if aside else f"Signals that were sent remain in {self}"
-        hint = "Check its permissions." if aside else "Remove the file, or make it writable."
+        what = f"A line of {self} cannot be set aside" if aside else f"What was dealt with stays in {self}"
+        hint = "Look at it." if aside else "Remove the file, or make it writable."
         try:
             with uninterrupted(), paths.folder(self.path.parent) as where, locked(where, self.patience):
                 present = self._lines(where)  # another replay may have taken some out meanwhile

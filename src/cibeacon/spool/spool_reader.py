@@ -87,7 +87,7 @@ class SpoolReader:
                         self._add_path(match)
             else:
                 self._note_once(
-                    SpoolError(f"There is no {name} to replay", "it does not exist", "Give an existing file.")
+                    SpoolError(f"There is no {name} to replay", "nothing has this name", "Name what is there.")
                 )
         except OSError as error:
             self._unreadable(error, name)
@@ -108,9 +108,7 @@ class SpoolReader:
         for line in filter(bytes.strip, lines):
             self._memory += _BYTE * len(line) + _VALUE * sum(map(line.count, (b",", b"[", b"{")))
             if len(self.entries) >= MOST or self._memory > MEMORY:
-                self._note_once(
-                    f"over {len(self.entries):,} records are waiting: run cibeacon replay again for the rest"
-                )
+                self._note_once(f"over {len(self.entries):,} records wait: run cibeacon replay again for the rest")
                 break
             try:
                 self.entries.append(Entry(spool_record.read(line), line, source))
@@ -123,7 +121,7 @@ class SpoolReader:
             self._note_once(f"{name}: {_count(newer)} left there, since a newer cibeacon wrote it: update this one")
         if bad:
             is_spool = source and (len(self.entries) > before or _OURS.fullmatch(source.name))
-            what = f"{_count(len(bad))} not a spool record, because {next(iter(bad.values()))}"
+            what = f"{_count(len(bad))} no record, because {next(iter(bad.values()))}"
             self._note_once(f"{name}: {what}{'; it is set aside' if is_spool else ''}")
             if source and is_spool:
                 self._set_aside(source, bad)
@@ -143,7 +141,7 @@ class SpoolReader:
         elif path.is_file():
             self._add_file(path)
         else:
-            self._note_once(SpoolError(f"{path} is not read", "it is not a file", "Use - to read standard input."))
+            self._note_once(SpoolError(f"{path} is not read", "it is no file", "Give - to read standard input."))
 
     def _add_bucket(self, url: str) -> None:
         deadline = self._deadline

@@ -69,7 +69,7 @@ class SpooledSignal(NamedTuple):
         """An outcome that is not final; what came by a pipe has no spool to stay in."""
         if self.newest.source is not None:
             return outcome
-        reason = f"{outcome.reason} It was read from a pipe and is not stored."
+        reason = f"{outcome.reason} It was read from a pipe and is not kept."
         return outcome._replace(status="failed", retryable=False, reason=reason)
 
     def spooled(self, error: str, reason: str) -> Outcome:

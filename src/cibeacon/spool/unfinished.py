@@ -13,9 +13,9 @@ from typing import Any
 from cibeacon.model.spool_record import Record
 
 TYPE = "Unfinished"
-CLOSED = "cibeacon was killed before it could report the command's end, so the end time is unknown."
-UNSEEN = "A dry run does not check whether the command is still running."
-ELSEWHERE = "Only the machine that ran the command can check whether it is still running: replay it there."
+CLOSED = "The command's end was never reported, since cibeacon was killed; when it ended is not known."
+UNSEEN = "A dry run does not look whether the command still runs."
+ELSEWHERE = "Only the machine that ran the command knows whether it still runs: replay it there."
 
 
 def unfinished_mark(signal: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
