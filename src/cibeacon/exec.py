@@ -126,17 +126,17 @@ class _CommandReport:
     def _steps(self, run: Run, status: str, ending: CommandEnd | None = None) -> Iterator[PlanStep]:
         """The signal for every sink that takes pipeline runs and is asked to."""
         signal = self._signal(run, status, ending)
-        for sink, kinds in KINDS.items():
-            if _KIND in kinds and (sink == "dx" or is_wanted(sink, self._settings)):
-                withheld = run.context.secrets_withheld and not run.dry_run
-                reason = why_unsendable(sink, self._settings, "core", "change", "run", sink, dry_run=run.dry_run)
-                step = check_signal(signal, sink, self._settings, reason)
-                if withheld and not has_credential(sink, self._settings):
-                    yield Outcome(_KIND, sink, "skipped", "the host withholds secrets here", signal.subject)
-                elif ending and isinstance(step, PlannedSignal):
-                    yield _as_end(step)
-                else:
-                    yield step
+        wanted = [sink for sink, kinds in KINDS.items() if _KIND in kinds and is_wanted(sink, self._settings)]
+        for sink in wanted or ["dx"]:
+            withheld = run.context.secrets_withheld and not run.dry_run
+            reason = why_unsendable(sink, self._settings, "core", "change", "run", sink, dry_run=run.dry_run)
+            step = check_signal(signal, sink, self._settings, reason)
+            if withheld and not has_credential(sink, self._settings):
+                yield Outcome(_KIND, sink, "skipped", "the host withholds secrets here", signal.subject)
+            elif ending and isinstance(step, PlannedSignal):
+                yield _as_end(step)
+            else:
+                yield step
 
     def _signal(self, run: Run, status: str, ending: CommandEnd | None) -> PipelineRun:
         settings, at = self._settings, ending.at if ending else None

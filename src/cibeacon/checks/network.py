@@ -96,7 +96,7 @@ def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
     if 300 <= response.status < 400 or response.status == 407:
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
-    if not is_json and response.status not in (401, 403, _BUSY):
+    if not is_json and outcome.status != "sent" and response.status not in (401, 403, _BUSY):
         kind = response.content_type.partition(";")[0] or "no content type"
         hint = f"A proxy or a login page is in between: check {target.address} and HTTPS_PROXY."
         return fail(f"{said} with {kind} instead of JSON", hint, target.url_source)
