@@ -54,6 +54,7 @@ STANDARD_DOORS = {
         "files.redaction",
         "jq.jq_filter",
         "runtime.command_process",
+        "runtime.forked_answer",
         "runtime.group_witness",
         "runtime.shutdown",
         "runtime.signal_handling",

@@ -87,6 +87,8 @@ def test_every_code_of_dx_has_an_id_of_its_own(code):
         ("flow", 200, "unexpected answer", "unexpected-answer"),
         ("dx_workflow", 401, "invalid_auth", "dx-workflow-refused"),
         ("dx_workflow", 401, "HTTP 401", "http-401"),
+        ("otlp", 200, "partial success: too old", "otlp-partial-success"),
+        ("otlp", 400, "no such trace", "otlp-refused"),
     ],
 )
 def test_a_refusal_has_the_id_of_its_status_or_of_the_vendor(sink, status, error, wanted):

@@ -109,6 +109,11 @@ def _exec() -> None:
     )
     if outer:  # one run is reported once, by the outermost
         command_process.become(command)
+    if any(os.environ.get(name) for name in exec_line.TRACED_BY):
+        from cibeacon.runtime.forked_answer import forked_answer
+
+        context = forked_answer(lambda: _trace_context(line, command.run_id, began), exec_line.TRACE_SECONDS)
+        command = command._replace(trace_context=context)
     Supervisor(
         command,
         line.report_timeout,
@@ -117,6 +122,16 @@ def _exec() -> None:
         complaint="; ".join(line.complaints),
         quiet=line.quiet,
     ).run(lambda link: _report_command(line, command.run_id, began, link))
+
+
+def _trace_context(line: ExecLine, run_id: str, began: int) -> str:
+    """Where the command is in its trace; empty where it is in none."""
+    from cibeacon.exec import CommandRun, trace_context
+    from cibeacon.runtime.errors import guarded
+
+    env = _environment("single", Interrupts(time.monotonic), time.monotonic())._replace(began=began)
+    this = CommandRun(run_id, line.program, line.name, line.success_codes, line.report_timeout)
+    return guarded(lambda: trace_context(env, line.settings, this), lambda _: "")
 
 
 def _report_command(line: ExecLine, run_id: str, began: int, link: Link) -> str:

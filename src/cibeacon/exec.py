@@ -15,6 +15,7 @@ from cibeacon.manual_run import read_run
 from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.signals import PipelineRun
 from cibeacon.model.spool_record import Record
+from cibeacon.model.trace_position import trace_position
 from cibeacon.run import Run, is_previewed
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -67,6 +68,12 @@ def report_command(env: Environment, flags: Mapping[str, str], this: CommandRun,
     return report.close(ending)
 
 
+def trace_context(env: Environment, flags: Mapping[str, str], this: CommandRun) -> str:
+    """Where the command is in the trace that it is reported in; empty where it is reported in none."""
+    settings = load_settings(flags, env.environ, {})
+    return _CommandReport(env, settings, this).trace_context()
+
+
 class _CommandReport:
     """The report of one run, from its start to its end."""
 
@@ -76,6 +83,15 @@ class _CommandReport:
         self._write_ahead: WriteAhead | None = None
         self._spool: Spool | None = None
         self._unfinished: list[Record] = []
+
+    def trace_context(self) -> str:
+        """The context that the command hands on to what it does; empty where no sink makes a trace of it."""
+        run = self._read_run(self._settings)
+        signal = self._signal(run, "running", None)
+        reason = why_unsendable("otlp", self._settings, "core", "change", "run", "otlp", dry_run=False)
+        if run.dry_run or reason or signal.run is None:
+            return ""
+        return trace_position(signal.run, signal.reference_id).traceparent
 
     def announce(self) -> None:
         """Reports that the command runs. It is broken off when the command ends."""

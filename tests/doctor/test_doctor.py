@@ -15,7 +15,7 @@ from canaries import Canary, leaked
 from cibeacon.checks.table import CHECKS, IDS, PROBES
 from cibeacon.settings import all_options
 from cibeacon.sinks import KINDS
-from doctor_place import TOKEN, DoctorPlace, findings
+from doctor_place import OTLP_TOKEN, TOKEN, DoctorPlace, findings
 from forge import Forge
 from processes import cibeacon
 from spool_records import told
@@ -97,7 +97,8 @@ def test_a_fault_is_found_once_and_nothing_else_is_blamed(case, place, tmp_path)
 
 
 def leaked_secrets(environ, ended):
-    texts = [environ[name] for name in ("DX_API_TOKEN", "DCI_API_SECRET", "CIBEACON_FLOW_TOKEN") if name in environ]
+    names = ("DX_API_TOKEN", "DCI_API_SECRET", "CIBEACON_FLOW_TOKEN", "CIBEACON_OTLP_HEADERS")
+    texts = [environ[name] for name in names if name in environ]
     return [text for text in texts if len(text) > 8 and text in ended.out + ended.err]
 
 
@@ -113,6 +114,10 @@ def test_every_system_that_is_right_is_said_to_be(place):
     for system in ("dci", "flow", "dataops"):
         environ |= getattr(place.sandbox, system).account.exports(place.sandbox.url)
     environ |= place.sandbox.dx_workflow.exports(place.sandbox.url)
+    environ |= {
+        "CIBEACON_OTLP_ENDPOINT": place.sandbox.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{OTLP_TOKEN}",
+    }
     ended = place.run("--format=json", environ=environ)
     assert {row["state"] for row in ended.document["findings"]} == {"ok"}
 

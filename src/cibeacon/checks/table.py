@@ -22,6 +22,7 @@ from cibeacon.checks import (
     forge,
     git,
     network,
+    otlp,
     secret_shape,
     services,
     settings,
@@ -33,6 +34,7 @@ PROBES: Mapping[str, tuple[str, Probe]] = {
     "dx_workflow": ("the workflow API of DX", dx_workflow.probe),
     "dci": ("DCI", dci.probe),
     "flow": ("Instabase Flow", flow.probe),
+    "otlp": ("the OTLP receiver", otlp.probe),
     "dataops": ("DataOps.live", dataops.probe),
     "forge": ("the API of GitHub or GitLab", forge.probe),
 }

@@ -39,6 +39,10 @@ FLAGS = (
 _BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 _MEANINGS = {"LIST": "list of exit codes", "SECONDS": "number of seconds"}
 REPORT_SECONDS = 5.0
+TRACED_BY = ("CIBEACON_OTLP_ENDPOINT", "CIBEACON_INPUT_OTLP_ENDPOINT", "INPUT_OTLP_ENDPOINT", "PLUGIN_OTLP_ENDPOINT")
+"""Variables of the setting that turns traces on. The command waits for its place in the trace then."""
+TRACE_SECONDS = 2.0
+"""Seconds that it waits at most."""
 
 
 class ExecLine(NamedTuple):

@@ -1,4 +1,4 @@
-"""`cibeacon sandbox`: the APIs of DX, DCI, DataOps.live and Instabase Flow on this machine."""
+"""`cibeacon sandbox`: the APIs of DX, DCI, DataOps.live, Instabase Flow and OTLP on this machine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _STEP = 2.0
 def command(
     env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None, faults: Sequence[str]
 ) -> int:
-    """Run a sandbox of the DX, DCI, DataOps.live and Instabase Flow APIs on this machine, with a web page."""
+    """Run a sandbox of the DX, DCI, DataOps.live, Instabase Flow and OTLP APIs on this machine, with a web page."""
     try:
         sandbox = Sandbox(
             token=token,
@@ -75,7 +75,7 @@ def command(
         ) from error
     say(env, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
-    say(env, f"The sandbox plays DX, DCI, DataOps.live and Instabase Flow {where}\n", to_stderr=True)
+    say(env, f"The sandbox plays DX, DCI, DataOps.live, Instabase Flow and an OTLP receiver {where}\n", to_stderr=True)
     wait_for_interrupt(env)
     sandbox.close()
     return 0
@@ -95,7 +95,8 @@ def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
     systems = (sandbox.dci, sandbox.dataops, sandbox.flow)
     others = {name: value for system in systems for name, value in system.account.exports(sandbox.url).items()}
     workflow = sandbox.dx_workflow.exports(sandbox.url)
-    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others, **workflow}
+    traces = {"CIBEACON_OTLP_ENDPOINT": sandbox.url}
+    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others, **workflow, **traces}
 
 
 def _log(env: Environment, entry: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, NoReturn
 
 RUN_ID = "CIBEACON_EXEC_ID"
 """The variable by which a command, and whatever it starts, knows that its run is reported already. It is no setting."""
+TRACE_CONTEXT = "TRACEPARENT"
+"""https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
 NOT_RUNNABLE, MISSING = 126, 127
 """Exit codes of every shell for a program that cannot be started, and for one that does not exist."""
 _FAULTS = (
@@ -41,6 +43,8 @@ class WrappedCommand(NamedTuple):
     """Seconds from the first signal that asks it to stop until it is killed; None never kills it."""
     hidden: tuple[str, ...] = ()
     """Variables that it does not get."""
+    trace_context: str = ""
+    """Where it is in a trace, as the variable that it gets; empty leaves what is there."""
 
 
 class Signals(NamedTuple):
@@ -100,6 +104,8 @@ def become(command: WrappedCommand, before: Signals | None = None) -> NoReturn:
     for name in (*command.hidden, *_added_variables()):
         os.unsetenv(name)
     os.putenv(RUN_ID, command.run_id)
+    if command.trace_context:
+        os.putenv(TRACE_CONTEXT, command.trace_context)
     if before:
         signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
     try:

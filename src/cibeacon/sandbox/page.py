@@ -17,6 +17,7 @@ _SCRIPTS = (
     "page_parts.js",
     "page_dx.js",
     "page_vendors.js",
+    "page_otlp.js",
     "page_requests.js",
     "page_overview.js",
     "page.js",

@@ -1,8 +1,9 @@
 // Requests
 
-const VENDORS = { DX: "dx", DCI: "dci", "DataOps.live": "dataops", Flow: "flow" };
+const VENDORS = { DX: "dx", DCI: "dci", "DataOps.live": "dataops", Flow: "flow", OTLP: "otlp" };
 
 function vendor({ path }) {
+  if (path.startsWith("/v1/")) return "OTLP";
   if (path.startsWith("/api/v4/")) return "DataOps.live";
   if (/^\/api\/v1\/(flow\/pipeline|jobs\/pipelines)/.test(path)) return "Flow";
   return path.startsWith("/api/v1/") ? "DCI" : "DX";
@@ -16,6 +17,8 @@ const faulty = (entry) => (entry.fault ? pill("waiting", `on order: ${entry.faul
 const toRequest = (entry, words) => link(hash("requests", { "requests.search": `request ${entry.seq}.` }), text(words));
 
 function gist(body) {
+  const spans = ["resourceSpans", "scopeSpans", "spans"].reduce((all, name) => all.flatMap((one) => one?.[name] ?? []), [body]);
+  if (spans.length) return spans.map((one) => one?.name).filter((part) => typeof part === "string").join(", ");
   const services = Array.isArray(body?.services) ? body.services : [body?.service];
   const named = services.map((service) => service?.identifier ?? service);
   return [body?.pipeline_name, body?.name, body?.["DCI-NAME"], body?.status, ...named].filter((part) => typeof part === "string").join(", ");

@@ -15,6 +15,7 @@ from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dci as dci_app
 from cibeacon.sandbox import dx, dx_workflow, pulls
 from cibeacon.sandbox import flow as flow_app
+from cibeacon.sandbox import otlp as otlp_app
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.attribution import conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
@@ -32,7 +33,7 @@ from cibeacon.sandbox.vendor import Journal, Vendor
 
 
 class Sandbox(Listener):
-    """DX, DCI, DataOps.live and Instabase Flow on this machine, between `start` and `stop` or as a context manager.
+    """Every vendor on this machine, between `start` and `stop` or as a context manager.
 
     Args:
         token, repositories, commits, default_branch: what DX knows already, as `dx.Dx` says.
@@ -42,6 +43,7 @@ class Sandbox(Listener):
         dataops: what DataOps.live holds; the example of `dataops_account` by default.
         spool: what waits in a spool folder, given the requests of the ledger; shown as `spool`.
         flow: what Instabase holds; the example of `flow_account` by default.
+        otlp_token: the only token that the OTLP receiver takes; None takes any, and none.
         db: the file that keeps what arrived for the next sandbox; None keeps it in memory. Raises OSError where it
             cannot be used.
         chance: draws the faults that `outage` has on order.
@@ -59,6 +61,7 @@ class Sandbox(Listener):
         dci: DciAccount | None = None,
         dataops: DataOpsAccount | None = None,
         flow: FlowAccount | None = None,
+        otlp_token: str | None = None,
         db: Path | None = None,
         spool: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] | None = None,
         chance: Random | None = None,
@@ -71,6 +74,7 @@ class Sandbox(Listener):
         self.dci = Dci(dci or DciAccount(), clock, self._store)
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), self._store, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
+        self.otlp = otlp_app.Otlp(otlp_token, self._store)
         self.dx = dx.Dx(self.ledger, token, repositories, commits, default_branch)
         self.dx_workflow = dx_workflow.DxWorkflowRuns(self._store, clock)
         journal = Journal(self.ledger, log, self.outage.fault_of)
@@ -78,6 +82,7 @@ class Sandbox(Listener):
             Vendor("flow", "", flow_app.create_app(self.flow), journal, flow_app.verdict),
             Vendor("dataops", dataops_app.PREFIX, dataops_app.create_app(self.dataops), journal),
             Vendor("dci", dci_app.PREFIX, dci_app.create_app(self.dci), journal, dci_app.verdict, streams=True),
+            Vendor("otlp", otlp_app.PREFIX, otlp_app.create_app(self.otlp), journal, otlp_app.verdict),
             Vendor("dx", dx.PREFIX, dx.create_app(self.dx), journal, dx.verdict),
             Vendor("dx", dx_workflow.PREFIX, dx_workflow.create_app(self.dx_workflow), journal, dx.verdict),
         )
@@ -100,6 +105,7 @@ class Sandbox(Listener):
         """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         others["dx_workflow"] = self.dx_workflow.document()
+        others |= {"otlp": self.otlp.document()}
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
         known = (ledger["deployments"], ledger["pull_requests"], ledger["pull_services"])

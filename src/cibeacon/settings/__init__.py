@@ -15,6 +15,7 @@ from cibeacon.settings.dx import Deploy, Dx, DxWorkflow, RunOptions
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeTokens, Output, Step
 from cibeacon.settings.options import Option, Origin, Problem, Requirements, Sources, credentials, declared, resolve
+from cibeacon.settings.otlp import Otlp
 
 __all__ = [
     "GROUPS",
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     dx_workflow: DxWorkflow
     dci: Dci
     flow: Flow
+    otlp: Otlp
     dataops: Dataops
     forge: ForgeTokens
     origins: Mapping[str, Origin]

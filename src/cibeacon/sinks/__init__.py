@@ -18,6 +18,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "dx_workflow": ("pipeline-run",),
     "dci": ("dci",),
     "flow": ("flow",),
+    "otlp": ("pull-services", "deployment", "pipeline-run"),
 }
 """Each sink and the kinds of signal that it receives. Where several receive a kind, the first is the one it is made for."""
 
