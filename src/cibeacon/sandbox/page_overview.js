@@ -115,7 +115,7 @@ async function play(button) {
     await refresh();
     result.replaceChildren(make("h3", "", text(button.textContent)), ...conclusion(answer));
   } catch (error) {
-    result.replaceChildren(make("p", "bad", text(`The sandbox did not take the story. ${error.message}`)));
+    result.replaceChildren(make("p", "bad", text(`The sandbox rejected the story. ${error.message}`)));
   }
 }
 

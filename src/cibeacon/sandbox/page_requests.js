@@ -69,7 +69,7 @@ const spool = {
 function outage() {
   const folder = ledger.spool?.folder;
   find("no-spool").hidden = Boolean(ledger.spool?.waiting);
-  find("no-spool-note").textContent = folder ? `Nothing waits in ${folder}.` : "The sandbox was not told where the spool is: start it with --spool DIR. Then point cibeacon at that folder:";
+  find("no-spool-note").textContent = folder ? `Nothing waits in ${folder}.` : "The sandbox does not know the spool folder: start it with --spool DIR. Then point cibeacon at that folder:";
   find("spool-settings").hidden = Boolean(folder);
   const shown = ledger.spool?.signals.length ?? 0;
   const part = shown < ledger.spool?.waiting ? `The first ${shown.toLocaleString("en")} of ${ledger.spool.waiting.toLocaleString("en")}. ` : "";
