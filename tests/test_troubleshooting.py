@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +17,7 @@ from cibeacon.dataops.errors import ENDINGS
 from cibeacon.http import UNTRUSTED
 from cibeacon.model.error_ids import ERROR_IDS, NOTICE_IDS, OUTCOME_IDS, SITE, VERB_IDS, check_link, help_link
 from cibeacon.model.report import Outcome, OutcomeStatus
+from cibeacon.runtime.errors import CibeaconError
 from cibeacon.runtime.paths import BECAME_SHORTER
 from cibeacon.sinks.dx import ADVICE
 
@@ -119,3 +123,32 @@ def test_every_end_of_a_dataops_verb_but_success_has_an_id():
     assert {f"dataops-{status}" for status in ENDINGS if status != "success"} == {
         name for name in VERB_IDS if name.startswith("dataops-")
     }
+
+
+TOKENLESS = {"CIBEACON_DX_URL": "https://acme.getdx.net", "CIBEACON_FLOW_URL": "https://flow.example"}
+NO_REPORT = {
+    "no such command": (("reprot",), "command-line-invalid"),
+    "no such flag": (("report", "--sevices=x"), "command-line-invalid"),
+    "a value that is missing": (("replay", "--spool"), "command-line-invalid"),
+    "exec without a token": (("exec", "--no-dry-run", "--", "true"), "signal-invalid"),
+    "a query without a token": (("flow", "list"), "signal-invalid"),
+    "an export without a source": (
+        ("backfill", "export", "pull-services", "--from=2026-01-01", "--to=2026-01-02"),
+        "export-incomplete",
+    ),
+}
+
+
+@pytest.mark.parametrize(("argv", "error_id"), NO_REPORT.values(), ids=NO_REPORT)
+def test_an_error_of_a_command_without_a_report_ends_with_its_link(argv, error_id, tmp_path):
+    environ = {**TOKENLESS, "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    program = (sys.executable, "-m", "cibeacon")
+    ended = subprocess.run([*program, *argv], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert ended.stderr.endswith(f"{help_link(error_id)}\n")
+
+
+def test_an_error_says_what_happened_and_why_in_one_sentence_and_then_what_to_do():
+    assert str(CibeaconError("x.csv cannot be used", "it is empty.", "Name another.")) == (
+        "x.csv cannot be used: it is empty. Name another."
+    )
+    assert str(CibeaconError("Nothing was sent", "no token", "")) == "Nothing was sent: no token."

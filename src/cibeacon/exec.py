@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, open_spool, preview_steps
 from cibeacon.manual_run import read_run
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.signals import PipelineRun
 from cibeacon.model.spool_record import Record
@@ -214,9 +215,12 @@ class _CommandReport:
     def _line(self, outcomes: tuple[Outcome, ...], notices: list[Notice], *, dry_run: bool) -> str:
         """What a person should know; nothing where all is well, unless that is asked for."""
         verbose = self._settings.output.verbose
-        texts = [_describe(each) for each in outcomes if verbose or each.status in ("failed", "invalid", "spooled")]
-        texts += [notice.text for notice in notices if verbose or notice.weight == "error" or not dry_run]
-        return clipped(Redactor(secret_values(self._env.environ))("; ".join(texts)), _WIDTH)
+        shown = [each for each in outcomes if verbose or each.status in ("failed", "invalid", "spooled")]
+        said = [notice for notice in notices if verbose or notice.weight == "error" or not dry_run]
+        texts = [*map(_describe, shown), *(notice.text for notice in said)]
+        line = clipped(Redactor(secret_values(self._env.environ))("; ".join(texts)), _WIDTH)
+        error_ids = [outcome.error_id for outcome in shown] + [notice.error_id for notice in said]
+        return " ".join([line, *[help_link(error_id) for error_id in error_ids if error_id][:1]])
 
 
 def _as_end(step: PlannedSignal) -> PlannedSignal:

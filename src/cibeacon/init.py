@@ -42,7 +42,7 @@ def propose_setup(env: Environment) -> Setup:
     with closing(Repository(root, env.environ, deadline)) as repository:
         if not repository.exists:
             hint = "Change to the folder of your checkout, or create one with git init, and run cibeacon init again"
-            raise CheckoutError(_NOTHING, "This folder is not in a git repository", hint)
+            raise CheckoutError(_NOTHING, "this folder is not in a git repository", hint)
         if complaint := repository.complaint():
             raise CheckoutError(_NOTHING, f"git cannot read the repository: {complaint}", "Correct that first")
         head = repository.commit("HEAD")
@@ -72,6 +72,6 @@ def write_new(env: Environment, path: Path, text: str, *, force: bool) -> None:
     """Writes a file; with `force` in the place of one that is there, or of a link, which is not followed."""
     if os.path.lexists(path) and not force:
         hint = "Use --dry-run to see what it would hold, or --force to replace it"
-        raise ServiceMapError(f"{path.name} was not written", "It exists already", hint)
+        raise ServiceMapError(f"{path.name} was not written", "it exists already", hint)
     trusted = paths.resolve_trusted(env, path)
     paths.replace(trusted, text.encode(), f".{path.name}.{env.token()}.part")

@@ -237,12 +237,14 @@ def _changes_markdown(changes: Changes | None) -> Iterator[str]:
     if changes.status == "unknown":
         yield from ("", f"Changed services: unknown, {cell(changes.unknown)}")
         return
+    if not changes.services:
+        yield from ("", f"Changed services: none ({cell(changes.how)})")
+        return
     title = f"{_counted(len(changes.services), 'changed service')} ({cell(changes.how)})"
     yield from ("", f"<details open><summary>{title}</summary>", "")
-    if changes.services:
-        yield from markdown_table(
-            ("service", "because of"), [(name, (changes.why or {}).get(name, "")) for name in changes.services]
-        )
+    yield from markdown_table(
+        ("service", "because of"), [(name, (changes.why or {}).get(name, "")) for name in changes.services]
+    )
     yield from ("", "</details>")
 
 

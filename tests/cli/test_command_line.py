@@ -215,7 +215,7 @@ def test_every_verb_says_whether_it_is_a_dry_run_by_itself(tmp_path, capsys, ver
 )
 def test_a_misspelt_variable_is_answered_with_the_setting_that_is_near(shop, verb, given, meant):
     ended = cibeacon(verb, "--strict", "--dry-run", environ={given: "x", "CIBEACON_RUN_ID": "7"}, cwd=shop.root)
-    said = f"i the variable {given} is no setting and is not used; did you mean {meant}?"
+    said = f"i the variable {given} is not a setting and is ignored; did you mean {meant}?"
     assert (ended.code, ended.out.count(said)) == (0, 1), ended.out
 
 
@@ -232,7 +232,7 @@ def test_variables_of_others_and_ours_that_are_no_settings_are_not_spoken_of(sho
         *("CIBEACON_COLOUR_OF_THE_SHED", "CIBEACON_", "CIBEACON_" + "X" * 100_000, "STRICTT", "cibeacon_strict"),
     )
     ended = cibeacon("report", environ={**dict.fromkeys(names, "x"), "CIBEACON_DCI_JOB_ID": ""}, cwd=shop.root)
-    assert "is no setting" not in ended.out
+    assert "is not a setting" not in ended.out
 
 
 def test_a_hundred_misspelt_variables_are_a_few_lines(shop):

@@ -53,7 +53,7 @@ def test_every_boolean_flag_of_every_verb_takes_its_value_after_an_equals_sign_o
         assert value_read(words, command, option, name, "true") is True
         assert value_read(words, command, option, name, "False") is (False if option.secondary_opts else None)
         with pytest.raises(
-            CommandLineError, match=f"^{name}=maybe cannot be used because 'maybe' is none of true, false"
+            CommandLineError, match=f"^{name}=maybe cannot be used because 'maybe' is not one of true, false"
         ):
             run_or_raise([*words, f"{name}=maybe"], None)
 

@@ -146,7 +146,7 @@ def test_files_for_the_ci_system_can_be_written_but_not_over_others(shop):
     (shop.root / NAME).unlink()
     ended = cibeacon("init", "--ci-files=.", cwd=shop.root)
     assert (ended.code, (shop.root / "Jenkinsfile").read_text()) == (1, "")
-    assert "Jenkinsfile was not written. It exists already." in ended.err
+    assert "Jenkinsfile was not written: it exists already." in ended.err
     assert f"✓ written   {NAME}" in ended.out
 
 

@@ -105,7 +105,7 @@ def leaked_secrets(environ, ended):
 def test_a_set_up_that_is_right_takes_one_line(place):
     ended = place.run()
     assert ended.code == 0
-    assert re.fullmatch(r"\d+ ok, \d+ not checked\n", ended.out)
+    assert re.fullmatch(r"\d+ ok, \d+ not checked \(--verbose shows all\)\n", ended.out)
     assert ended.err == ""
 
 
@@ -325,9 +325,9 @@ def test_warnings_count_where_that_is_asked(place):
 def test_the_text_counts_first_and_gives_one_thing_to_do(place):
     environ = place.environ() | {"DX_API_TOKEN": "wrong-token-1"}
     first, finding, hint, link, last = place.run(environ=environ).out.splitlines()
-    assert re.fullmatch(r"\d+ ok, 1 failed, \d+ not checked", first)
+    assert re.fullmatch(r"\d+ ok, 1 failed, \d+ not checked \(--verbose shows all\)", first)
     assert finding.startswith("✗ dx.auth: DX refuses the token (invalid_auth")
-    assert hint.startswith("  The API key is wrong or expired")
+    assert hint.startswith("  The API key is not valid or has expired")
     assert link == "  https://cibeacon.github.io/cibeacon/doctor/#dxauth"
     assert "dx_url is the variable CIBEACON_DX_URL" in last
 

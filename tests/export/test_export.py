@@ -70,7 +70,7 @@ def test_five_hundred_merges_are_told_with_exactly_the_services_that_each_change
     idle = sum(not names for names in long.merges.values())
     assert f"{500 - idle} rows from 500 pull requests" in ended.err
     assert f"{idle} changed no service" in ended.err
-    assert f"{long.direct} commits on the branch that are no merges" in ended.err
+    assert f"{long.direct} other commits on the branch" in ended.err
 
 
 def test_a_tag_is_a_deployment_of_what_changed_since_the_tag_before(long):
@@ -163,7 +163,7 @@ def test_squashed_pull_requests_are_told_by_what_their_host_writes(tmp_path, ser
     assert services_by_number(ended) == true_services(told)
     assert "from 40 pull requests" in ended.err
     rest = told.direct - 40
-    assert f"{rest} commits on the branch that are no merges and name no pull request: " in ended.err
+    assert f"{rest} other commits on the branch: " in ended.err
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_on_a_host_that_is_known_the_words_of_another_are_none(tmp_path, server,
     Worktree(told.root).git("remote", "add", "origin", f"https://{server}/{NAME}")
     ended = export(told, "pull-services", *DAYS, "--pr-from-messages")
     assert rows(ended.out) == []
-    assert f"{told.direct} commits on the branch that are no merges and name no pull request: " in ended.err
+    assert f"{told.direct} other commits on the branch: " in ended.err
 
 
 def test_merges_and_squashed_pull_requests_of_one_history_are_told_together(mixed):
@@ -199,7 +199,7 @@ def test_of_commits_that_name_one_pull_request_a_merge_is_believed_and_else_none
     made.git("commit", "--quiet", "--amend", "--message=Follow up (#8)")
     ended = cibeacon("backfill", "export", "pull-services", *DAYS, *MAP, "--pr-from-messages", cwd=made.root)
     assert services_by_number(ended) == {8: ("cart",)}
-    assert "3 commits that name a pull request which another names too: left out" in ended.err
+    assert "3 commits naming a pull request that another commit names, too: left out" in ended.err
 
 
 def test_on_another_branch_than_the_default_one_only_merges_are_believed(tmp_path):

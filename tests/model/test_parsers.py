@@ -135,7 +135,7 @@ def test_a_choice_is_taken_in_any_case(word):
 
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match="is none of auto, never"):
+    with pytest.raises(ValueError, match="is not one of auto, never"):
         parsers.Choice("auto", "never")("always")
 
 

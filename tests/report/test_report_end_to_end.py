@@ -296,7 +296,9 @@ class TestFailures:
         self.both(environ=environ, cwd=shop.root, says="connection refused")
 
     def test_dx_refuses_the_token(self, shop, github):
-        self.both(environ=github(DX_API_TOKEN="wrong-token"), cwd=shop.root, says="The API key is wrong or expired")
+        self.both(
+            environ=github(DX_API_TOKEN="wrong-token"), cwd=shop.root, says="The API key is not valid or has expired"
+        )
 
     @pytest.mark.parametrize(
         ("answer", "says"),
@@ -382,7 +384,7 @@ class TestFailures:
         (("--deployed-at=tomorrow",), "neither a Unix time"),
         (("--merge-commit-shas=abc",), "commit id of 7 to 40"),
         (("--timeout=abc",), "is not a number of seconds"),
-        (("--signals=everything",), "is none of auto"),
+        (("--signals=everything",), "is not one of auto"),
         (("--dx-url=ftp://dx.example",), "is not a URL"),
     ],
 )

@@ -10,12 +10,16 @@ from cibeacon.model.request import Request
 from cibeacon.report_text import summary
 
 
-@pytest.mark.parametrize(
-    ("names", "said"), [((), "0 changed services"), (("a",), "1 changed service"), (("a", "b"), "2 changed services")]
-)
+@pytest.mark.parametrize(("names", "said"), [(("a",), "1 changed service"), (("a", "b"), "2 changed services")])
 def test_changed_services_are_counted_in_words_that_fit(names, said):
     changes = Changes("ok", names, how="push")
     assert f"<summary>{said} (push)</summary>" in summary(Report(context=None, changes=changes))
+
+
+def test_that_no_service_changed_is_one_line_without_an_empty_section():
+    text = summary(Report(context=None, changes=Changes("none", how="push")))
+    assert "\nChanged services: none (push)\n" in text
+    assert "<details" not in text
 
 
 def told(body):

@@ -62,7 +62,7 @@ def test_a_configuration_of_another_name_is_looked_for_in_the_commit_as_well(sho
     shop.git("sparse-checkout", "set", "--no-cone", "services/web")
     assert services({}, shop.root, "--config=ci/map.json")["services"] == ["all"]
     ended = cibeacon("services", "--config=ci/nope.json", cwd=shop.root)
-    assert "nope.json cannot be used. it cannot be read: there is no such file" in ended.out
+    assert "nope.json cannot be used: it cannot be read: there is no such file" in ended.out
 
 
 def test_the_map_itself_is_shown_from_the_commit_where_the_file_is_left_out(shop):

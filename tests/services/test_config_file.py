@@ -75,7 +75,7 @@ def test_two_files_are_refused_by_name_wherever_they_are_read(one, other, checko
     for name, content in contents.items():
         (checkout / name).write_bytes(content)
     for look in (lambda: in_folder(checkout, None), lambda: in_tree(contents.get, None)):
-        with pytest.raises(ServiceMapError, match=f"{one} and {other} cannot be used. there must be one of them"):
+        with pytest.raises(ServiceMapError, match=f"{one} and {other} cannot be used: there must be one of them"):
             look()
 
 
@@ -171,9 +171,9 @@ def test_from_a_tree_the_first_name_or_the_given_one_is_read():
     [
         (".cibeacon.yml", b"services: [a", "line 1"),
         (".cibeacon.yml", b"a: b\n\tc: d", "line 2"),
-        (".cibeacon.yml", b"services:\n\ta: b", "line 2 holds a tab where YAML takes spaces alone; use spaces"),
-        (".cibeacon.yml", b"a: b\n\tc: d", "line 2 holds a tab where YAML takes spaces alone; use spaces"),
-        (".cibeacon.yml", b"a:\n- |\n\tb", "line 3 holds a tab where YAML takes spaces alone; use spaces"),
+        (".cibeacon.yml", b"services:\n\ta: b", "line 2 is indented with a tab; use spaces"),
+        (".cibeacon.yml", b"a: b\n\tc: d", "line 2 is indented with a tab; use spaces"),
+        (".cibeacon.yml", b"a:\n- |\n\tb", "line 3 is indented with a tab; use spaces"),
         (".cibeacon.yml", b"a: b\nc: @d", "found character that cannot start any token at line 2, column 4"),
         (".cibeacon.yml", b"a: b\n---\nc: d", "single document"),
         (".cibeacon.yml", b"a: *b", "undefined alias"),

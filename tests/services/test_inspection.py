@@ -104,10 +104,10 @@ def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
         ("services/later/x", "services/later/x  later (discover: root services/{service}/)"),
         ("libs/ui/c", "libs/ui/c  ui (libs)"),
         ("docs/r.md", "docs/r.md  ignored"),
-        ("go.work", "go.work  no service's; watched by web; global: it changes every service"),
+        ("go.work", "go.work  no service; watched by web; global: it changes every service"),
         ("libs/ui/go.work", "libs/ui/go.work  ui (libs); watched by web"),
-        ("nowhere", "nowhere  no service's"),
-        ("../outside", "../outside  no service's"),
+        ("nowhere", "nowhere  no service"),
+        ("../outside", "../outside  no service"),
     ],
 )
 def test_a_path_is_told_its_owner_and_rule_and_who_else_watches_it(shop, path, words):
@@ -177,11 +177,11 @@ def test_every_fault_has_its_line(shop):
         ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only by case."]),
         (
             "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
-            ["3: fault: services: web: uses: 'pai' is no service and no library. Did you mean pay?"],
+            ["3: fault: services: web: uses: 'pai' is neither a service nor a library. Did you mean pay?"],
         ),
         ("services: [", ["2: fault: .cibeacon.yml cannot be used."]),
         ("services:\n\tx: y", ["2: fault: .cibeacon.yml cannot be used."]),
-        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used. it is in neither tree."]),
+        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used: it is in neither tree."]),
     ],
 )  # fmt: skip
 def test_what_leads_nowhere_is_found(shop, config, findings):
@@ -294,7 +294,7 @@ def test_a_faulty_map_answers_nothing_wrong(shop):
     for verb in (("list",), ("which", "apps/web/x")):
         ended = cibeacon("services", *verb, cwd=shop.root)
         assert (ended.code, ended.out) == (2, "")
-        assert ".cibeacon.yml:1: fault: The file may not hold 'servces'" in ended.err
+        assert ".cibeacon.yml:1: fault: The file does not take 'servces'" in ended.err
 
 
 def test_names_of_strangers_stay_on_their_line(shop):
@@ -314,8 +314,8 @@ BY_KEYS = {
 @pytest.mark.parametrize("name", BY_KEYS)
 def test_in_json_and_toml_a_finding_names_its_keys(shop, name):
     ended = checked(shop, BY_KEYS[name], name)
-    assert (ended.code, ended.out.count(f"{name}: fault: The file may not hold 'zzz'")) == (2, 1)
-    assert f"{name}: fault: report may not hold 'strict'" in ended.out
+    assert (ended.code, ended.out.count(f"{name}: fault: The file does not take 'zzz'")) == (2, 1)
+    assert f"{name}: fault: report does not take 'strict'" in ended.out
     assert ("the key 'strict' is written twice in one place." in ended.out) == name.endswith(".json")
 
 

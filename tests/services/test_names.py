@@ -159,5 +159,5 @@ def test_a_change_elsewhere_is_told_all_the_same(tmp_path):
     assert (ended.document["changes"]["services"], ended.document["changes"]["unmatched"]) == (["a"], 1)
     assert (
         cibeacon("services", "which", "$(id)/x", cwd=tree.root).out
-        == "$(id)/x  no service's ('$(id)' is no service name)\n"
+        == "$(id)/x  no service ('$(id)' is no service name)\n"
     )

@@ -138,15 +138,15 @@ def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
         if not name:
             faults.append(f"column {index + 1} has no name (Name it, or remove the column)")
         elif name not in kind.columns and name not in IGNORED:
-            faults.append(f'"{name}" is no field of this call ({suggest(kind, name).rstrip(".")})')
+            faults.append(f'"{name}" is not a column of {kind.name} ({suggest(kind, name).rstrip(".")})')
         elif name in names[:index]:
             faults.append(f'"{name}" is there twice (Remove one of the two columns)')
     faults += [
-        f"the column {column.name} is missing (Add it. {column.hint.rstrip('.')})"
+        f"the column {column.name} is missing ({column.hint.rstrip('.')})"
         for column in kind.columns.values()
         if column.required and column.name not in names
     ]
     if kind.either and not any(set(columns) <= set(names) for columns in kind.either):
         sets = ", or ".join(" and ".join(columns) for columns in kind.either)
-        faults.append(f"there must be {sets} (Add what is missing)")
+        faults.append(f"add {sets}")
     return faults

@@ -49,7 +49,7 @@ def time(text: str, rules: TimeRules) -> int:
     if EARLIEST <= seconds <= rules.now + AHEAD:
         return seconds
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    what = "so it is no Unix time" if seconds < EARLIEST else "which lies ahead"
+    what = "which is before 1990" if seconds < EARLIEST else "which is in the future"
     raise ValueError(f"would be {date}, {what}")
 
 

@@ -104,7 +104,7 @@ class BackfillRun:
     def _check_header(self, table: InputTable) -> None:
         faults = header_faults(self._options.kind, table.columns) if table.columns else []
         if faults:
-            what = f"{table.name} is no file of {self._options.kind.name}"
+            what = f"{table.name} cannot be sent as {self._options.kind.name}"
             raise InputError(what, "; ".join(faults), "Correct its first line")
 
     def _rows(self) -> Iterator[tuple[RunInput, Cells, ValidRow | InvalidRow]]:

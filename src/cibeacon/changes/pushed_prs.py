@@ -11,7 +11,7 @@ from cibeacon.changes import History
 from cibeacon.ci.ci_system import asked_with
 from cibeacon.ci.detect import named
 from cibeacon.ci.forge_client import ForgeClient
-from cibeacon.model.changes import PushedPRs
+from cibeacon.model.changes import PushedPRs, as_clause
 from cibeacon.model.ci_systems import OWN_GITHUB_TOKEN
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
@@ -179,9 +179,10 @@ class _Search:
         names = ", ".join(sha[:12] for sha in self._missed[:_MOST_NAMED])
         more = len(self._missed) - _MOST_NAMED
         what = f"{len(self._missed)} of the push's commits ({names}{f' and {more} more' if more > 0 else ''})"
+        verb = "was" if len(self._missed) == 1 else "were"
         hint = "report what they merged with pr_number, pr_merged, base and head"
         if self._fault:
-            return f"{what} were not looked up: {self._fault}"
+            return f"{what} {verb} not looked up: {as_clause(str(self._fault))}"
         if self._capped:
-            return f"{what} were not looked up: the host is asked about {MOST_QUESTIONS} commits at most; {hint}"
+            return f"{what} {verb} not looked up: the host is asked about {MOST_QUESTIONS} commits at most; {hint}"
         return f"the other commits of the push are not known here, so neither is what they merged; {hint}"

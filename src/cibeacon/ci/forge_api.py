@@ -34,7 +34,7 @@ class ForgeApi(ABC):
     status_of: attrgetter[Any]
     """The HTTP status in it."""
     refused_hint: str
-    unusable_hint = "Run again later, or set pr_number and pr_merged."
+    unusable_hint = "Run again later, or set pr_number, pr_merged, base and head."
 
     def __init__(self, url: str, path: str, deadline: Deadline, longest_call: float) -> None:
         self._url, self._path = url, path
@@ -82,7 +82,7 @@ class ForgeApi(ABC):
             raise HostError(
                 f"{self.title} was not asked",
                 "the time for it was used up",
-                "Give a larger timeout, or set pr_number and pr_merged.",
+                "Give a larger timeout, or set pr_number, pr_merged, base and head.",
             )
         return min(self._longest_call, left)
 

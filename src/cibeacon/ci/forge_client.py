@@ -99,7 +99,7 @@ class ForgeClient(NamedTuple):
             raise HostError(
                 f"{self.url} did not answer",
                 "the time for it was used up",
-                "Give a larger timeout, or set pr_number and pr_merged.",
+                "Give a larger timeout, or set pr_number, pr_merged, base and head.",
             ) from error
 
 

@@ -61,9 +61,7 @@ class GitHubApi(ForgeApi):
     title = "GitHub"
     refusal = GithubException
     status_of = attrgetter("status")
-    refused_hint = (
-        "Give the job the permissions contents: read and pull-requests: read, or set pr_number and pr_merged."
-    )
+    refused_hint = "Give the job the permissions contents: read and pull-requests: read, or set pr_number, pr_merged, base and head."
 
     def __init__(
         self, url: str, credential: Mapping[str, str], repository: str, deadline: Deadline, longest_call: float = 10.0

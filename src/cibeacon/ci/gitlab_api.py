@@ -33,7 +33,9 @@ class GitLabApi(ForgeApi):
     title = "GitLab"
     refusal = GitlabError
     status_of = attrgetter("response_code")
-    refused_hint = "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number and pr_merged."
+    refused_hint = (
+        "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number, pr_merged, base and head."
+    )
     retries: Mapping[str, Any] = {"obey_rate_limit": False, "retry_transient_errors": False}
     """How often the library repeats a call."""
 
@@ -130,7 +132,7 @@ class GitLabApi(ForgeApi):
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits. Without one it is a `HostError`."""
-        with self._question(f"the merge base of {one[:12]} and {other[:12]}"):
+        with self._question(f"what the merge base of {one[:12]} and {other[:12]} is"):
             return required(commit, self._object("/repository/merge_base", {"refs[]": [one, other]})["id"])
 
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:

@@ -15,6 +15,7 @@ from cibeacon.cli.tables import counted
 from cibeacon.export.exporter import export
 from cibeacon.export.options import DeploymentKind, ExportOptions, ExportTotals, Window
 from cibeacon.model import parsers
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.payload import iso
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, interruption
@@ -26,6 +27,7 @@ CUT_SHORT, UNUSABLE = 1, 2
 """Exit codes: not everything could be exported; nothing could be."""
 _AS_THEY_ARE = ("kind", "append", "pr_from_messages", "branch", "environment", "tags")
 _WIDTH = 400
+_HELP = f"  {help_link('export-incomplete')}"
 _DAY = len("2026-01-31")
 _DAYS = "give a day such as 2026-01-31, a Unix time, or an ISO 8601 time with its zone"
 
@@ -119,15 +121,15 @@ def command(
 def _export(
     env: Environment, sent: dict[str, str], options: ExportOptions, totals: ExportTotals
 ) -> tuple[int, list[str]]:
-    """The exit code, and the line about what went wrong."""
+    """The exit code, and the lines about what went wrong."""
     hint = " Continue with --append." if options.output else ""
     try:
         export(env, sent, options, totals)
     except (CibeaconError, OSError) as error:
         text = str(error) if isinstance(error, CibeaconError) else f"The rows cannot be written: {error}.{hint}"
-        return (CUT_SHORT if totals.rows else UNUSABLE), [f"! {text}"]
+        return (CUT_SHORT if totals.rows else UNUSABLE), [f"! {text}", _HELP]
     except KeyboardInterrupt as stop:
-        return CUT_SHORT, [f"! Cut short: {interruption(stop)}.{hint}"]
+        return CUT_SHORT, [f"! Cut short: {interruption(stop)}.{hint}", _HELP]
     return (CUT_SHORT if totals.unknown else 0), []
 
 
@@ -150,14 +152,14 @@ def _totals_lines(options: ExportOptions, totals: ExportTotals) -> Iterator[str]
         ),
         (
             totals.ambiguous,
-            f"{counted(totals.ambiguous, 'commit')} that name a pull request which another names too: left out",
+            f"{counted(totals.ambiguous, 'commit')} naming a pull request that another commit names, too: left out",
         ),
     )
     yield from (f"  {text}" for number, text in lines if number)
     if totals.plain_commits and (options.kind == "pull-services" or options.of == "merges"):
-        what = "no merges and name no pull request" if options.pr_from_messages else "no merges"
-        hint = "git does not show whether they are squashed or rebased pull requests (--source github or gitlab does)"
-        yield f"  {counted(totals.plain_commits, 'commit')} on the branch that are {what}: {hint}"
+        hint = "git does not show squashed and rebased pull requests (--source github or gitlab does)"
+        yield f"  {counted(totals.plain_commits, 'other commit')} on the branch: {hint}"
     if totals.unknown:
         yield f"! {totals.unknown:,} left out, since their services are unknown:"
         yield from (f"!   {reason}" for reason in totals.unknown_reasons)
+        yield _HELP

@@ -97,7 +97,7 @@ def _options(
     if mode == "send":
         fault = fault or unreachable(dx.NAME, settings)
     if fault:
-        raise SettingsError("Nothing was sent", fault, "Correct the setting")
+        raise SettingsError("Nothing was sent", fault, "")
     try:
         zone = parsers.zone(own["tz"]) if own["tz"] else None
     except ValueError as error:

@@ -13,6 +13,7 @@ from cibeacon import __version__
 from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.output import say
 from cibeacon.cli.report_view import VALUES_OF_FLAGS
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.parsers import boolean
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, block, clipped
@@ -66,6 +67,7 @@ def run(argv: Sequence[str], env: Environment) -> int:
     except click.ClickException as error:
         text = StringIO()
         _with_suggestion(error).show(text)
+        text.write(f"{help_link('command-line-invalid')}\n")
         say(env, block(Redactor(secret_values(env.environ))(text.getvalue())), to_stderr=True)
         return error.exit_code if env.stage == "single" else 0
 

@@ -63,7 +63,7 @@ def _parse_state(context: click.Context, parameter: click.Parameter, given: str)
     try:
         return dci_builders.ENDS[status_words.status(given)]
     except (ValueError, KeyError) as error:
-        text = f"{given[:40]!r} is none of {', '.join(states)}, nor how a CI system says it."
+        text = f"{given[:40]!r} is not one of {', '.join(states)}, nor how a CI system says it."
         raise click.BadParameter(text) from error
 
 

@@ -78,7 +78,9 @@ def _ids(names: tuple[str, ...]) -> set[str]:
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     """How many checks are in each state; then what is wrong, and with `verbose` everything."""
     counts = diagnosis.counts
-    yield ", ".join(f"{count} {_WORDS[state]}" for state, count in counts.items() if count) or "nothing was checked"
+    more = " (--verbose shows all)" if counts["not-checked"] and not diagnosis.settings.output.verbose else ""
+    summary = ", ".join(f"{count} {_WORDS[state]}" for state, count in counts.items() if count)
+    yield f"{summary or 'nothing was checked'}{more}"
     for result in diagnosis.results:
         if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
             yield from _finding(result)

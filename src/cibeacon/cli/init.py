@@ -94,6 +94,7 @@ def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | No
     where = clipped(f"{title} ({pipeline})" if pipeline else title, _WIDTH)
     yield f"{where}: add this to your pipeline. acme stands for the name of your DX instance; its token is a secret."
     yield page
+    yield f"Before the first release, replace the action, component, image or package: {SITE}/getting-started/#before-the-first-release"
     for file, text in kits.kit(name).items():
         if folder is not None:
             write_new(env, env.cwd / folder / file, text, force=force)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import answer, say
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -43,5 +44,6 @@ def show_query(
     if status == "dry-run" and request:
         say(env, f"{clean(clipped(f'dry run: {request.method} {request.url}', _WIDTH))}\n", to_stderr=True)
     if result.fault:
-        say(env, f"{clipped(clean(f'✗ {result.fault}'), _WIDTH)}\n", to_stderr=True)
+        text = clipped(clean(f"✗ {result.fault}"), _WIDTH)
+        say(env, f"{text}\n  {help_link(result.outcome.error_id or 'signal-invalid')}\n", to_stderr=True)
     return result.exit_code or code

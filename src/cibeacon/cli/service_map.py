@@ -97,7 +97,7 @@ def _describe(which: Which) -> str:
     if which.ignored:
         return "ignored"
     rule = f" ({which.rule})" if which.rule else ""
-    owner = (", ".join(which.owners) or "no service's") + rule
+    owner = (", ".join(which.owners) or "no service") + rule
     watchers = f"; watched by {', '.join(which.watchers)}" if which.watchers else ""
     return f"{owner}{watchers}{'; global: it changes every service' if which.everywhere else ''}"
 

@@ -83,26 +83,26 @@ def _check(options: ExportOptions, settings: Settings) -> None:
     groups = ("core", "change", "forge")
     fault = next((problem.message for problem in settings.problems if problem.group in groups), None)
     if fault:
-        raise SettingsError("Nothing was exported", fault, "Correct the setting.")
+        raise SettingsError("Nothing was exported", fault, "")
     since, until = options.window
     if since >= until:
         reason = f"--from {iso(since)} is not before --to {iso(until)}"
-        raise SettingsError("Nothing was exported", reason, "Exchange the two; a day as --to counts whole.")
+        raise SettingsError("Nothing was exported", reason, "Swap the two; a day given as --to is included.")
     if options.source == "git" and options.kind == "pull-services" and not options.pr_from_messages:
         raise SettingsError(
             "git does not know the numbers of pull requests",
             "only commit messages name them, and anyone can write a message",
-            "Give --source github or gitlab, or believe the messages with --pr-from-messages.",
+            "Give --source github or gitlab, or --pr-from-messages to trust the messages.",
         )
     known = ("tags", "merges") if options.source == "git" else ("deployments", "releases", "tags")
     if options.kind == "deployments" and options.of not in known:
         reason = f"it knows {' and '.join(known)}"
         raise SettingsError(f"{options.title} knows no {options.of}", reason, "Give another --of, or another --source.")
     if options.append and not options.output:
-        raise SettingsError("Standard output cannot be continued", "it is no file", "Give --output with --append.")
+        raise SettingsError("Standard output cannot be continued", "it is not a file", "Give --output with --append.")
     if options.output and not options.append and options.output.exists():
         hint = "Give --append to continue it, or another name."
-        raise SettingsError(f"{options.output} is there already", "it would be lost", hint)
+        raise SettingsError(f"{options.output} was not written", "it exists already", hint)
 
 
 def _repository(log: CommitLog | None, settings: Settings, options: ExportOptions) -> ExportedRepository:

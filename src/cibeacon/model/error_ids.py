@@ -41,10 +41,10 @@ NOTICE_IDS = _ids(
 VERB_IDS = _ids(
     """
     dataops-failed dataops-canceled dataops-skipped dataops-manual dataops-timed-out dataops-lost dataops-refused
-    backfill-file-unusable backfill-stopped
+    backfill-file-unusable backfill-stopped export-incomplete command-line-invalid
     """
 )
-"""Of verbs whose exit code says how they ended."""
+"""Of verbs whose exit code says how they ended, and of command lines that name none."""
 ERROR_IDS = OUTCOME_IDS | NOTICE_IDS | VERB_IDS
 _SAME_AS = {"dx-repo-not-found": "dx-repository-not-found", "http-405": "http-404"}
 

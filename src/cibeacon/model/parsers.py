@@ -72,7 +72,7 @@ def boolean(given: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise ValueError("is none of true, false, yes, no, on, off, 1, 0")
+    raise ValueError("is not one of true, false, yes, no, on, off, 1, 0")
 
 
 def integer(given: str) -> int:
@@ -269,7 +269,7 @@ class Choice:
     def __call__(self, given: str) -> str:
         """The word."""
         if given.lower() not in self.words:
-            raise ValueError(f"is none of {', '.join(self.words)}")
+            raise ValueError(f"is not one of {', '.join(self.words)}")
         return given.lower()
 
 

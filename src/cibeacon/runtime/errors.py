@@ -13,14 +13,15 @@ _Done = TypeVar("_Done")
 
 
 class CibeaconError(Exception):
-    """A failure as a paragraph: `what` happened, `why`, and the `hint` a person can try next."""
+    """A failure as a paragraph: `what` happened, `why` as a clause, and the `hint` a person can try next."""
 
     def __init__(self, what: str, why: str, hint: str) -> None:
         super().__init__(what, why, hint)
         self.what, self.why, self.hint = what, why, hint
 
     def __str__(self) -> str:
-        return " ".join(f"{part.rstrip('.')}." for part in (self.what, self.why, self.hint) if part)
+        happened = ": ".join(part.rstrip(".") for part in (self.what, self.why) if part)
+        return " ".join(f"{part.rstrip('.')}." for part in (happened, self.hint) if part)
 
 
 class SettingsError(CibeaconError):

@@ -91,7 +91,7 @@ def parse_rule(order: int, written: Any) -> Template | Rule:
     kind = kinds[0]
     for key, value in written.items():
         if key != kind and key not in _KINDS[kind]:
-            raise ValueError(f"may not hold {shown(key)}; {kind} takes {' and '.join(_KINDS[kind]) or 'nothing else'}")
+            raise ValueError(f"does not take {shown(key)}; {kind} takes {' and '.join(_KINDS[kind]) or 'nothing else'}")
         if not isinstance(value, str) or not value:
             raise ValueError(f"has a {key} that is not text")
     text = written[kind]
@@ -183,13 +183,13 @@ class Mention(NamedTuple):
 
 def unknown_key(key: Any, known: Collection[str], owner: str) -> str:
     """The sentence about a key that does not exist, with the nearest one that does."""
-    hint = _nearest(str(key), known) or f" It may hold {', '.join(known)}."
-    return f"{owner} may not hold {shown(key)}; it is not used.{hint}"
+    hint = _nearest(str(key), known) or f" It takes {', '.join(known)}."
+    return f"{owner} does not take {shown(key)}.{hint}"
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:
     """The sentence about a service or library that does not exist, with the nearest one that does."""
-    return f"{shown(name)} is no service and no library.{_nearest(name, known)}"
+    return f"{shown(name)} is neither a service nor a library.{_nearest(name, known)}"
 
 
 def unknown_service(name: str, known: Collection[str]) -> str:

@@ -186,7 +186,7 @@ def _yaml_fault(text: str, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     lines = text.split("\n")
     if mark and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
-        return f"line {mark.line + 1} holds a tab where YAML takes spaces alone; use spaces"
+        return f"line {mark.line + 1} is indented with a tab; use spaces"
     return " ".join(str(error).replace(f' in "{_UNNAMED}",', " at").split())
 
 

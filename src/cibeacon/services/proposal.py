@@ -31,7 +31,7 @@ _YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 _MOST_SKIPPED = 10
 _HEADER = f"""\
 # Which paths belong to which service, as far as `cibeacon init` could see. Correct it, then run: cibeacon services check
-# What else may be written here: {SITE}/reference/#repository-configuration
+# Every key is explained here: {SITE}/reference/#repository-configuration
 """
 _UNSURE = "# The name of this folder does not say whether these are services. Remove the line if they are not."
 _SHARED_CODE = "Probably shared code, by the names of the folders. Move services of their own to discover or services:"

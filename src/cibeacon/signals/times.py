@@ -45,5 +45,5 @@ def shown(seconds: int) -> str:
 
 def _impossible(seconds: int, now: int) -> str | None:
     if seconds < EARLIEST:
-        return "lies before 1990, so it is no Unix time"
+        return "is before 1990"
     return "lies more than a day ahead" if seconds > now + AHEAD else None

@@ -42,7 +42,7 @@ METHODS: Mapping[str, Mapping[str, str]] = {
 
 ADVICE: Mapping[str, str] = {
     "not_authed": "The request carried no API key: set the secret dx_token (DX_API_TOKEN).",
-    "invalid_auth": "The API key is wrong or expired: make a new Data Cloud API key in DX and update the secret "
+    "invalid_auth": "The API key is not valid or has expired: make a new Data Cloud API key in DX and update the secret "
     "dx_token (a Web API token does not work here).",
     "account_inactive": "The account behind the API key is deactivated or suspended: make a key from an active account.",
     "required_params_missing": "DX misses a required field: compare the request in the JSON report with docs/reference.md.",

@@ -87,7 +87,7 @@ class SpoolReader:
                         self._add_path(match)
             else:
                 self._note_once(
-                    SpoolError(f"There is no {name} to replay", "nothing has this name", "Name what is there.")
+                    SpoolError(f"{name} cannot be replayed", "there is no such file or folder", "Correct the name.")
                 )
         except OSError as error:
             self._unreadable(error, name)
