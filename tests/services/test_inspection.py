@@ -179,8 +179,8 @@ def test_every_fault_has_its_line(shop):
             "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
             ["3: fault: services: web: uses: 'pai' is neither a service nor a library. Did you mean pay?"],
         ),
-        ("services: [", ["2: fault: .cibeacon.yml cannot be used."]),
-        ("services:\n\tx: y", ["2: fault: .cibeacon.yml cannot be used."]),
+        ("services: [", ["2: fault: .cibeacon.yml cannot be used:"]),
+        ("services:\n\tx: y", ["2: fault: .cibeacon.yml cannot be used:"]),
         ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used: it is in neither tree."]),
     ],
 )  # fmt: skip
@@ -281,7 +281,7 @@ def test_a_repository_without_a_commit_is_said_to_have_none(tmp_path):
 
 def test_a_fault_in_a_program_stands_at_the_rules_and_not_at_the_programs_line(shop):
     ended = checked(shop, "version: 1\nservices: {}\ndiscover:\n- marker: '**/a'\n  name: .foo |\n")
-    assert ended.out.startswith(".cibeacon.yml:3: fault: The jq program cannot be compiled. discover: marker **/a: ")
+    assert ended.out.startswith(".cibeacon.yml:3: fault: The jq program cannot be compiled: discover: marker **/a: ")
 
 
 def test_no_configuration_is_said(shop):

@@ -101,7 +101,7 @@ def test_ids_keep_all_their_digits(report, dx, merged):
     ("program", "says"),
     [
         ("{", "cannot be compiled. syntax error"),
-        (".event.number.x", "failed. Cannot index number"),
+        (".event.number.x", "failed: Cannot index number"),
         ("empty", "it gives 0 values"),
         ("{a: 1}, {b: 2}", "it gives 2 values"),
         ('"text"', "it is not a JSON object"),
@@ -111,7 +111,7 @@ def test_ids_keep_all_their_digits(report, dx, merged):
         ('{"": 1}', 'it has the key ""'),
         ("def f: f; f", "it took more than"),
         ("halt", "it gives 0 values"),
-        ('"no title" | halt_error', "failed. no title"),
+        ('"no title" | halt_error', "failed: no title"),
         ("reduce range(200) as $i (1; {a: .})", "more than 100 levels"),
         (".\x1b", "holds a control character"),
     ],
