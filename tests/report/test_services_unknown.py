@@ -15,7 +15,7 @@ from repositories import Worktree
 
 UNUSABLE = [
     pytest.param("servces: {a: services/a/}", (), "The file does not take 'servces'", id="unknown key"),
-    pytest.param("services:\n\ta: services/a/", (), "line 2 holds a tab", id="tab"),
+    pytest.param("services:\n\ta: services/a/", (), "line 2 is indented with a tab", id="tab"),
     pytest.param(None, ("--config=nope.yml",), "nope.yml cannot be used: it cannot be read", id="no such file"),
     pytest.param("", (), ".cibeacon.yml has no service map; give it services", id="empty file"),
     pytest.param("report: {environment: x}", (), ".cibeacon.yml has no service map", id="report alone"),

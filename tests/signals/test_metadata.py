@@ -100,7 +100,7 @@ def test_ids_keep_all_their_digits(report, dx, merged):
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        ("{", "cannot be compiled. syntax error"),
+        ("{", "cannot be compiled: syntax error"),
         (".event.number.x", "failed: Cannot index number"),
         ("empty", "it gives 0 values"),
         ("{a: 1}, {b: 2}", "it gives 2 values"),
