@@ -167,7 +167,7 @@ def test_where_there_is_nothing_to_look_at_a_paragraph_says_what_to_do(tmp_path,
     for flags in ((), ("--dry-run",)):
         ended = cibeacon("init", *flags, cwd=tmp_path)
         assert (ended.code, ended.out) == (1, "")
-        assert ended.err.startswith("✗ Nothing was written. ")
+        assert ended.err.startswith("✗ Nothing was written: ")
         assert ended.err.endswith("and run cibeacon init again.\n")
     assert [path.name for path in tmp_path.iterdir()] == ([] if place == "outside git" else [".git"])
 

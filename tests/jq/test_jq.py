@@ -60,8 +60,8 @@ def test_the_program_is_a_setting_like_any_other(tmp_path, environ):
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        ("{", "cannot be compiled. syntax error, unexpected end of file at line 1, column 1"),
-        (".version.x", "The jq program failed. Cannot index number"),
+        ("{", "cannot be compiled: syntax error, unexpected end of file at line 1, column 1"),
+        (".version.x", "The jq program failed: Cannot index number"),
         ('import "a" as a; .', "module not found: a"),
         ("repeat(1)", "The jq program was stopped"),
         (".\x1b", "holds a control character"),
