@@ -24,9 +24,9 @@ GLOSSARY = {
     )
     if word not in ("word", "---")
 }
-BUDGETS = {"code": 22_230, "lines": 31_990, "longest file": 300, "longest function": 50, "levels": 6}
+BUDGETS = {"code": 22_520, "lines": 32_420, "longest file": 300, "longest function": 50, "levels": 6}
 """The most of each figure that scripts/house prints."""
-MODULES_OF_A_REPORT = 71
+MODULES_OF_A_REPORT = 72
 """A sink that is off costs the module of its options, which say that it is off."""
 PRIVATE = {
     "told", "found", "drawn", "mend", "teller", "hire", "hired", "carry", "carried", "strays", "landed", "landing", "settle",

@@ -88,6 +88,8 @@ def test_every_code_of_dx_has_an_id_of_its_own(code):
         ("dci", 404, "topic not found", "dci-refused"),
         ("dci", 413, "HTTP 413", "http-413"),
         ("flow", 200, "Job does not exist", "flow-refused"),
+        ("devlake", 400, "HTTP 400: input json error", "devlake-refused"),
+        ("devlake", 403, "HTTP 403: api key is invalid", "http-403"),
         ("flow", 200, "unexpected answer", "unexpected-answer"),
         ("dx_workflow", 401, "invalid_auth", "dx-workflow-refused"),
         ("dx_workflow", 401, "HTTP 401", "http-401"),

@@ -118,6 +118,7 @@ def test_every_system_that_is_right_is_said_to_be(place):
         "CIBEACON_OTLP_ENDPOINT": place.sandbox.url,
         "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{OTLP_TOKEN}",
     }
+    environ |= place.sandbox.devlake.exports(place.sandbox.url)
     ended = place.run("--format=json", environ=environ)
     assert {row["state"] for row in ended.document["findings"]} == {"ok"}
 

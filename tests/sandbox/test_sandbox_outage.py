@@ -83,7 +83,7 @@ def test_what_is_no_order_is_answered_with_what_would_be_one_and_changes_nothing
     order(http, sandbox, "dx: 1% lost")
     reply = order(http, sandbox, text)
     assert (reply.status_code, reply.json()["error"]) == (422, "invalid_fault")
-    assert "dx, dci, dataops, flow, otlp or all" in reply.json()["message"]
+    assert "dx, dci, dataops, flow, otlp, devlake or all" in reply.json()["message"]
     assert order(http, sandbox, "", "GET").json()["faults"] == {"dx": "1% lost"}
 
 

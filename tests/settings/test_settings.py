@@ -15,7 +15,7 @@ REPORTABLE = {"signals", "deploy_services", "environment", "pipeline_name", "sou
 SECRETS = {
     "git_token",
     "dx_token", "dx_workflow_token", "dci_api_secret", "github_token", "gitlab_token", "dataops_token", "dataops_trigger_token",
-    "flow_token", "otlp_headers",
+    "flow_token", "otlp_headers", "devlake_token",
 }  # fmt: skip
 SPELLED = {
     "signals", "strict", "dry_run", "timeout", "config", "format", "job_status", "repository", "commit_sha",
@@ -60,6 +60,7 @@ GIVEN = {
     "flow_job_id": "x", "flow_pipelines": "x", "flow_url": "https://flow.evil.example", "flow_token": "stolen",
     "otlp_endpoint": "https://otlp.evil.example", "otlp_headers": "api-key=stolen",
     "flow_context": "evil", "flow_list_path": "/elsewhere", "flow_client_cert": "/etc/passwd",
+    "devlake_url": "https://evil.example/api/rest/plugins/webhook/connections/1/deployments", "devlake_token": "stolen",
     "dataops_url": "https://evil.example", "dataops_project": "9", "dataops_token": "stolen",
     "dataops_trigger_token": "stolen", "dataops_ref": "x", "dataops_pipeline_file": "x-ci.yml",
     "dataops_variables": "A=b", "dataops_pipeline_id": "9", "dataops_wait": "true", "dataops_wait_timeout": "9",

@@ -21,7 +21,14 @@ from cibeacon.sandbox.safe_json import JSONAnswer
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sandbox.vendor import Fault, error_page
 
-PREFIXES = {"dx": "/api", "dci": "/api/v1", "dataops": "/api/v4", "flow": "/api/v1", "otlp": "/v1"}
+PREFIXES = {
+    "dx": "/api",
+    "dci": "/api/v1",
+    "dataops": "/api/v4",
+    "flow": "/api/v1",
+    "otlp": "/v1",
+    "devlake": "/api/rest/plugins/webhook",
+}
 BUSY = {"message": {"error": "This endpoint has been requested too many times. Try again later."}}
 LOGIN = (
     "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><form method=post>Password</form></body></html>\n"

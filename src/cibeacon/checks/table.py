@@ -16,6 +16,7 @@ from cibeacon.checks import (
     ci,
     dataops,
     dci,
+    devlake,
     dx,
     dx_workflow,
     flow,
@@ -35,6 +36,7 @@ PROBES: Mapping[str, tuple[str, Probe]] = {
     "dci": ("DCI", dci.probe),
     "flow": ("Instabase Flow", flow.probe),
     "otlp": ("the OTLP receiver", otlp.probe),
+    "devlake": ("Apache DevLake", devlake.probe),
     "dataops": ("DataOps.live", dataops.probe),
     "forge": ("the API of GitHub or GitLab", forge.probe),
 }

@@ -92,11 +92,10 @@ def wait_for_interrupt(env: Environment) -> None:
 
 def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
     """The settings that lead to a sandbox, whose API key of DX is `token`."""
-    systems = (sandbox.dci, sandbox.dataops, sandbox.flow)
-    others = {name: value for system in systems for name, value in system.account.exports(sandbox.url).items()}
-    workflow = sandbox.dx_workflow.exports(sandbox.url)
+    systems = (sandbox.dci.account, sandbox.dataops.account, sandbox.flow.account, sandbox.dx_workflow, sandbox.devlake)
+    others = {name: value for system in systems for name, value in system.exports(sandbox.url).items()}
     traces = {"CIBEACON_OTLP_ENDPOINT": sandbox.url}
-    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others, **workflow, **traces}
+    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others, **traces}
 
 
 def _log(env: Environment, entry: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ OUTCOME_IDS = _ids(
     dx-account-inactive dx-required-params-missing dx-invalid-json dx-invalid-arguments dx-repository-not-found
     dx-commit-sha-invalid dx-reference-id-exists dx-metadata-invalid dx-integration-branch-not-valid
     dx-ambiguous-commit-sha-arguments dx-merge-commit-shas-blank dx-merge-commit-shas-invalid
-    dx-merge-commit-shas-not-found dx-deployment-not-found dx-refused dci-refused flow-refused otlp-refused
+    dx-merge-commit-shas-not-found dx-deployment-not-found dx-refused dci-refused flow-refused devlake-refused otlp-refused
     otlp-partial-success no-job name-taken
     not-what-was-set http-401 http-403 http-404 http-407 http-413 http-429 http-5xx redirect unexpected-answer
     answer-too-large no-answer timed-out no-time-left host-name-not-found connection-refused connection-failed

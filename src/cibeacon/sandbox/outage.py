@@ -21,7 +21,7 @@ from cibeacon.sandbox.safe_json import JSONAnswer, read_json
 from cibeacon.sandbox.vendor import Fault, error_page
 
 PATH = "/sandbox/faults"
-VENDORS = ("dx", "dci", "dataops", "flow", "otlp", "all")
+VENDORS = ("dx", "dci", "dataops", "flow", "otlp", "devlake", "all")
 _FAULT = re.compile(r"(\d{1,3})% *(?:([45]\d\d)|(lost)|slow (\d{1,3})s)", re.ASCII)
 _ALLOWED = (
     f"An order is a vendor ({', '.join(VENDORS[:-1])} or all), a colon, and percents with their faults: a status from 400 "

@@ -2,10 +2,10 @@ const tables = {
   deployments: new Table("deployments", deployments), pulls: new Table("pulls", pulls), runs: new Table("runs", runs),
   "workflow-runs": new Table("workflow-runs", workflowRuns),
   jobs: new Table("jobs", jobs), pipelines: new Table("pipelines", pipelines), schedules: new Table("schedules", schedules),
-  flows: new Table("flows", flows), traces: new Table("traces", traces), requests: new Table("requests", requests), spool: new Table("spool", spool),
+  flows: new Table("flows", flows), lakes: new Table("lakes", lakes), traces: new Table("traces", traces), requests: new Table("requests", requests), spool: new Table("spool", spool),
 };
 const tabs = {
-  overview: [], dx: ["deployments", "pulls", "runs", "workflow-runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"], otlp: ["traces"],
+  overview: [], dx: ["deployments", "pulls", "runs", "workflow-runs"], dci: ["jobs"], dataops: ["pipelines", "schedules"], flow: ["flows"], otlp: ["traces"], devlake: ["lakes"],
   requests: ["requests"], outage: ["spool"],
 };
 let ledger = null;
@@ -42,7 +42,7 @@ function badges() {
   const size = (records) => Object.keys(records).length;
   const numbers = {
     dx: size(ledger.deployments) + size(ledger.pipeline_runs), dci: size(ledger.dci.jobs), dataops: size(ledger.dataops.pipelines),
-    flow: Object.values(ledger.flow).reduce((sum, context) => sum + size(context.jobs), 0), otlp: size(ledger.otlp.traces), requests: ledger.received, outage: ledger.spool?.waiting ?? 0,
+    flow: Object.values(ledger.flow).reduce((sum, context) => sum + size(context.jobs), 0), otlp: size(ledger.otlp.traces), devlake: size(ledger.devlake.deployments), requests: ledger.received, outage: ledger.spool?.waiting ?? 0,
   };
   for (const [name, number] of Object.entries(numbers)) find(`to-${name}`).querySelector(".badge").textContent = number ? number.toLocaleString("en") : "";
 }
@@ -57,6 +57,7 @@ function settings() {
   find("dataops-settings").textContent = `export CIBEACON_DATAOPS_URL=${location.origin}\nexport CIBEACON_DATAOPS_PROJECT=${ledger.dataops.project}\n# and the token as it was printed where the sandbox started\n${files}`;
   find("flow-settings").textContent = `export CIBEACON_FLOW_URL=${location.origin}\nexport CIBEACON_FLOW_CONTEXT=${Object.keys(ledger.flow)[0] ?? ""}\n# and the token as it was printed where the sandbox started\ncibeacon flow list`;
   find("otlp-settings").textContent = `export CIBEACON_OTLP_ENDPOINT=${location.origin}\ncibeacon report --no-dry-run --run-id=1 --repository=acme/shop --status=success`;
+  find("devlake-settings").textContent = `export CIBEACON_DEVLAKE_URL=${location.origin}/api/rest/plugins/webhook/connections/1/deployments\n# and the token as it was printed where the sandbox started\ncibeacon report --no-dry-run --run-id=1 --repository=git@github.com:acme/shop --deploy-services=checkout`;
   const report = `export CIBEACON_DX_URL=${location.origin}\n# unless the sandbox was started with another --token:\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1 --repository=acme/shop`;
   for (const element of document.querySelectorAll(".dx-settings")) element.textContent = report;
 }

@@ -1,9 +1,10 @@
 // Requests
 
-const VENDORS = { DX: "dx", DCI: "dci", "DataOps.live": "dataops", Flow: "flow", OTLP: "otlp" };
+const VENDORS = { DX: "dx", DCI: "dci", "DataOps.live": "dataops", Flow: "flow", OTLP: "otlp", DevLake: "devlake" };
 
 function vendor({ path }) {
   if (path.startsWith("/v1/")) return "OTLP";
+  if (path.startsWith("/api/rest/plugins/webhook/")) return "DevLake";
   if (path.startsWith("/api/v4/")) return "DataOps.live";
   if (/^\/api\/v1\/(flow\/pipeline|jobs\/pipelines)/.test(path)) return "Flow";
   return path.startsWith("/api/v1/") ? "DCI" : "DX";

@@ -122,3 +122,19 @@ const flows = {
     Pipelines: { sort: (job) => job.pipelines.join(), cell: (job) => listed(job.pipelines, span("soft", "none")) },
   },
 };
+
+// Apache DevLake
+
+const lakes = {
+  unit: "deployment",
+  records: (ledger) => Object.entries(ledger.devlake.deployments).map(([key, held]) => ({ key, ...held })),
+  filters: { environment: (one) => [one.environment], result: (one) => [one.result] },
+  words: (one) => [one.key, one.name, one.displayTitle, one.environment, ...one.deploymentCommits.flatMap((commit) => [commit.repoUrl, commit.commitSha])],
+  columns: {
+    Deployment: { className: "wide", sort: (one) => one.displayTitle, cell: (one) => [text(one.displayTitle), second(one.key)] },
+    Environment: { sort: (one) => one.environment, cell: (one) => [text(one.environment), second(one.originalEnvironment)] },
+    Result: { sort: (one) => one.result, cell: (one) => [pill(one.result === "SUCCESS" ? "success" : "failed", one.result)] },
+    Finished: { sort: (one) => one.finishedDate, cell: (one) => [text(one.finishedDate)] },
+    Commits: { cell: (one) => one.deploymentCommits.map((commit) => span("mono", `${commit.repoUrl} ${commit.commitSha.slice(0, 12)}`)) },
+  },
+};

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from cibeacon.sandbox import dataops as dataops_app
 from cibeacon.sandbox import dci as dci_app
+from cibeacon.sandbox import devlake as devlake_app
 from cibeacon.sandbox import dx, dx_workflow, pulls
 from cibeacon.sandbox import flow as flow_app
 from cibeacon.sandbox import otlp as otlp_app
@@ -75,6 +76,7 @@ class Sandbox(Listener):
         self.dataops = dataops_app.DataOps(dataops or DataOpsAccount(), self._store, clock)
         self.flow = flow_app.Flow(flow or FlowAccount(), self._store)
         self.otlp = otlp_app.Otlp(otlp_token, self._store)
+        self.devlake = devlake_app.Devlake(devlake_app.TOKEN, self._store)
         self.dx = dx.Dx(self.ledger, token, repositories, commits, default_branch)
         self.dx_workflow = dx_workflow.DxWorkflowRuns(self._store, clock)
         journal = Journal(self.ledger, log, self.outage.fault_of)
@@ -83,6 +85,7 @@ class Sandbox(Listener):
             Vendor("dataops", dataops_app.PREFIX, dataops_app.create_app(self.dataops), journal),
             Vendor("dci", dci_app.PREFIX, dci_app.create_app(self.dci), journal, dci_app.verdict, streams=True),
             Vendor("otlp", otlp_app.PREFIX, otlp_app.create_app(self.otlp), journal, otlp_app.verdict),
+            Vendor("devlake", devlake_app.PREFIX, devlake_app.create_app(self.devlake), journal),
             Vendor("dx", dx.PREFIX, dx.create_app(self.dx), journal, dx.verdict),
             Vendor("dx", dx_workflow.PREFIX, dx_workflow.create_app(self.dx_workflow), journal, dx.verdict),
         )
@@ -106,6 +109,7 @@ class Sandbox(Listener):
         others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
         others["dx_workflow"] = self.dx_workflow.document()
         others |= {"otlp": self.otlp.document()}
+        others |= {"devlake": self.devlake.document()}
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
         known = (ledger["deployments"], ledger["pull_requests"], ledger["pull_services"])

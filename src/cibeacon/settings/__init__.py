@@ -11,6 +11,7 @@ from cibeacon.model import ci_systems
 from cibeacon.model.endpoint import Endpoint
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
+from cibeacon.settings.devlake import Devlake
 from cibeacon.settings.dx import Deploy, Dx, DxWorkflow, RunOptions
 from cibeacon.settings.flow import Flow
 from cibeacon.settings.general import SIGNAL_KINDS, Change, Core, ForgeTokens, Output, Step
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     dci: Dci
     flow: Flow
     otlp: Otlp
+    devlake: Devlake
     dataops: Dataops
     forge: ForgeTokens
     origins: Mapping[str, Origin]

@@ -19,6 +19,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "dci": ("dci",),
     "flow": ("flow",),
     "otlp": ("pull-services", "deployment", "pipeline-run"),
+    "devlake": ("deployment",),
 }
 """Each sink and the kinds of signal that it receives. Where several receive a kind, the first is the one it is made for."""
 
