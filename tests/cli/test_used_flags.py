@@ -15,6 +15,14 @@ DCI_ID = "6cee7286-5d99-4a96-9949-200977f4be07"
 DX = {"CIBEACON_DX_URL": "acme", "DX_API_TOKEN": "token-of-dx"}
 DCI = {"DCI_CLIENT_ID": DCI_ID, "DCI_API_SECRET": "secret-of-the-remote-ci"}
 FLOW = {"CIBEACON_FLOW_URL": "https://flow.example", "CIBEACON_FLOW_TOKEN": "token-of-flow"}
+OTHERS = {
+    **{"CIBEACON_OTLP_ENDPOINT": "https://otlp.example", "CIBEACON_DX_WORKFLOW_RUN": "another-run"},
+    **{"CIBEACON_DX_WORKFLOW_TOKEN": "token-of-workflows"},
+    **{
+        "CIBEACON_DEVLAKE_URL": "https://devlake.example/api/rest/plugins/webhook/connections/1/deployments",
+        "CIBEACON_DEVLAKE_TOKEN": "token-of-devlake",
+    },
+}
 DATAOPS = {
     **{
         "CIBEACON_DATAOPS_PROJECT": "4",
@@ -33,9 +41,9 @@ MERGED = PULL_REQUEST | {"CIBEACON_PR_MERGED": "true"}
 MAP = ("--services=services/{service}/",)
 SIGNALS = (*MAP, "--deploy-services=pay", "--dci-topic=t", "--flow-job-id=3", "--flow-pipelines=p", "--status=success")
 CASES = {
-    "report": (SIGNALS, [GITHUB, LAPTOP, PULL_REQUEST, MERGED], DX | DCI | FLOW),
+    "report": (SIGNALS, [GITHUB, LAPTOP, PULL_REQUEST, MERGED], DX | DCI | FLOW | OTHERS),
     "services": (MAP, [GITHUB, LAPTOP, PULL_REQUEST], {}),
-    "replay": ((), [GITHUB], DX | DCI | FLOW),
+    "replay": ((), [GITHUB], DX | DCI | FLOW | OTHERS),
     "dci start": (("--topic=t", "--components=ocp"), [GITHUB], DCI),
     "dci state": (("running",), [GITHUB], DCI),
     "dci upload": (("services/pay/a",), [GITHUB], DCI),
@@ -76,13 +84,24 @@ CONNECTED = {
 ALSO = {
     "report": {
         "job_status",
+        "dx_workflow_message",  # said in a later request than the one that is shown
         "last_step",
         "replace_services",
         "run_scope",
         "send_email",
         "status",
     },  # need another run than these
-    "replay": {"host", "strict", "dx_url", "dci_files", "dci_url", "flow_url"},  # nothing waits
+    "replay": {
+        "host",
+        "strict",
+        "dx_url",
+        "dx_workflow_url",
+        "devlake_url",
+        "otlp_endpoint",
+        "dci_files",
+        "dci_url",
+        "flow_url",
+    },  # nothing waits
     "dci upload": {"dci_files"},  # the arguments win
     "dataops trigger": {"dataops_wait"},
     "dataops wait": {"dataops_pipeline_id"},  # the argument wins

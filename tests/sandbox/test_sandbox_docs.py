@@ -79,7 +79,8 @@ def test_a_wrong_key_is_told_in_one_sentence(environ, tmp_path):
     report = next(argv for argv in lines("sandbox.md") if argv[0] == "report")
     said = cibeacon(*report, environ=environ | {"DX_API_TOKEN": "other-key"}, cwd=tmp_path)
     assert (
-        "(invalid_auth: This is not the Data Cloud API key that the sandbox expects): The API key is wrong" in said.out
+        "(invalid_auth: This is not the Data Cloud API key that the sandbox expects): The API key is not valid"
+        in said.out
     )
 
 

@@ -28,6 +28,7 @@ _FOR_REPORTS = (
     "matrix",
     "job_run_id",
     "source_url",
+    "traceparent",
 )
 """Settings that change nothing here."""
 
