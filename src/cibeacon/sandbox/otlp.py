@@ -61,7 +61,7 @@ class ArrayValue(_Message):
     values: list[AnyValue] = []
 
 
-class KeyValue(_Message):
+class Attribute(_Message):
     """An attribute."""
 
     key: Annotated[str, Field(strict=True, min_length=1)]
@@ -85,7 +85,7 @@ class Span(_Message):
     kind: Annotated[int, Field(strict=True, ge=0, le=5)] = 0
     start_time_unix_nano: Number
     end_time_unix_nano: Number
-    attributes: list[KeyValue] = []
+    attributes: list[Attribute] = []
     status: Status = Status()
 
     @model_validator(mode="after")
@@ -113,7 +113,7 @@ class ScopeSpans(_Message):
 class Resource(_Message):
     """What the spans are about."""
 
-    attributes: list[KeyValue] = []
+    attributes: list[Attribute] = []
 
 
 class ResourceSpans(_Message):
@@ -163,7 +163,7 @@ class Otlp:
         return {"traces": traces}
 
 
-def _plain(attributes: Sequence[KeyValue]) -> dict[str, Any]:
+def _plain(attributes: Sequence[Attribute]) -> dict[str, Any]:
     return {each.key: each.value.plain for each in attributes}
 
 
