@@ -13,21 +13,18 @@ from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cibeacon.sandbox import dci_files, vendor
 from cibeacon.sandbox import dci_models as models
-from cibeacon.sandbox.dci_account import Component, Remoteci, Row, Topic
-from cibeacon.sandbox.dci_call import Ask, Call, Given, Id, Pages, answer, create_router
+from cibeacon.sandbox.dci_account import Row, Topic
 from cibeacon.sandbox.dci_models import SIMILAR, Refusal, check_uuid
-from cibeacon.sandbox.dci_state import FILE, JOB, JOBSTATE, RESULT, Dci, list_rows, of_job, show
+from cibeacon.sandbox.dci_signature import Ask, Call, Given, Id, Pages, answer, create_router
+from cibeacon.sandbox.dci_state import Dci, list_rows, show
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 PREFIX = "/api/v1"
-_TOPIC = tuple(Topic(id="", name="", component_types=()).row())
-_COMPONENT = tuple(Component(id="", type="", name="").row(""))
-_REMOTECI = tuple(Remoteci(id="", name="", secret="").row(""))
 router = create_router()
 
 
@@ -51,7 +48,7 @@ async def show_identity(ask: Ask) -> Response:
 async def list_topics(ask: Ask, paging: Pages) -> Response:
     """The topics that the team may see, inactive ones too."""
     rows = [topic.row() for topic in ask.dci.account.topics if topic.granted]
-    return JSONAnswer(list_rows("topics", rows, paging, _TOPIC))
+    return JSONAnswer(list_rows("topics", rows, paging))
 
 
 @router.get("/topics/{topic_id:uuid}")
@@ -64,7 +61,7 @@ async def show_topic(topic_id: Id, ask: Ask) -> Response:
 async def list_components(topic_id: Id, ask: Ask, paging: Pages) -> Response:
     """The components of a topic, newest release first."""
     rows = ask.dci.topic(topic_id).component_rows(ask.dci.account.team_id)
-    return JSONAnswer(list_rows("components", rows, paging, _COMPONENT, "-released_at"))
+    return JSONAnswer(list_rows("components", rows, paging, "-released_at"))
 
 
 @router.get("/components/{component_id:uuid}")
@@ -82,14 +79,14 @@ async def list_remotecis(ask: Ask, paging: Pages) -> Response:
     """The team's remote CIs, secrets and all."""
     account = ask.dci.account
     rows = [one.row(account.team_id) for one in account.remotecis if one.kind == "remoteci"]
-    return JSONAnswer(list_rows("remotecis", rows, paging, _REMOTECI))
+    return JSONAnswer(list_rows("remotecis", rows, paging))
 
 
 @router.get("/jobs")
 async def list_jobs(ask: Ask, paging: Pages) -> Response:
     """The jobs, newest first, each with what belongs to it but states and files."""
     rows = [job for job in ask.dci.jobs.values() if job["state"] != "archived"]
-    page = list_rows("jobs", rows, paging, JOB)
+    page = list_rows("jobs", rows, paging)
     return JSONAnswer(page | {"jobs": [job | _relations(ask.dci, job["id"]) for job in page["jobs"]]})
 
 
@@ -111,18 +108,18 @@ async def schedule_job(body: models.ScheduledJob, ask: Ask, agent: _Agent) -> Re
     """Make a job with the components of its topic that were created last, or with one of each type as given."""
     topic = _open_topic(ask, body.topic_id)
     rows = [row for row in topic.component_rows(ask.dci.account.team_id) if row["state"] == "active"]
-    types = [kind.lower() for kind in topic.component_types]
-    chosen = _choose(body.components_ids, rows, types) if body.components_ids else _choose_newest(rows, types)
-    return answer("job", _insert(ask, topic, body, agent, [row["id"] for row in chosen]), 201)
+    types, given = topic.component_types, body.components_ids
+    chosen = _choose(given, rows, types) if given else _choose_newest(rows, types)
+    return answer("job", _insert(ask, topic, body, agent, chosen), 201)
 
 
 @router.get("/jobs/{job_id:uuid}")
 async def show_job(job_id: Id, ask: Ask) -> Response:
     """A job with everything, but of the files only those that are on no jobstate."""
     job = ask.dci.job(job_id)
-    files = [show(row, FILE) for row in of_job(ask.dci.files, job) if row["jobstate_id"] is None]
-    states = [show(row, JOBSTATE) for row in of_job(ask.dci.jobstates, job)]
-    return answer("job", show(job, JOB) | _relations(ask.dci, job_id) | {"jobstates": states, "files": files})
+    files = [show(row, "files") for row in ask.dci.of_job("files", job) if row["jobstate_id"] is None]
+    states = [show(row, "jobstates") for row in ask.dci.of_job("jobstates", job)]
+    return answer("job", show(job, "jobs") | _relations(ask.dci, job_id) | {"jobstates": states, "files": files})
 
 
 @router.put("/jobs/{job_id:uuid}")
@@ -132,7 +129,7 @@ async def change_job(job_id: Id, body: models.JobPatch, ask: Ask, if_match: Give
     change = body.model_dump(exclude_unset=True)
     if status := change.pop("status", None):
         ask.dci.add_state(job, status, None)
-    return answer("job", show(ask.dci.change_job(job_id, change), JOB))
+    return answer("job", show(ask.dci.change_job(job_id, change), "jobs"))
 
 
 @router.delete("/jobs/{job_id:uuid}", status_code=204)
@@ -152,22 +149,13 @@ async def add_state(body: models.NewState, ask: Ask) -> Response:
 
 
 @router.get("/jobs/{job_id:uuid}/jobstates")
-async def list_states(job_id: Id, ask: Ask, paging: Pages) -> Response:
-    """The history of a job, oldest first."""
-    rows = of_job(ask.dci.jobstates, ask.dci.job(job_id))
-    return JSONAnswer(list_rows("jobstates", rows, paging, JOBSTATE, "created_at"))
-
-
 @router.get("/jobs/{job_id:uuid}/files")
-async def list_files(job_id: Id, ask: Ask, paging: Pages) -> Response:
-    """The files of a job."""
-    return JSONAnswer(list_rows("files", of_job(ask.dci.files, ask.dci.job(job_id)), paging, FILE))
-
-
 @router.get("/jobs/{job_id:uuid}/results")
-async def list_results(job_id: Id, ask: Ask, paging: Pages) -> Response:
-    """What was counted in the JUnit files of a job."""
-    return JSONAnswer(list_rows("results", of_job(ask.dci.results, ask.dci.job(job_id)), paging, RESULT))
+async def list_of_job(job_id: Id, request: Request, ask: Ask, paging: Pages) -> Response:
+    """The history of a job, oldest first; its files; or what was counted in the JUnit ones, newest first."""
+    table = request.scope["path"].rpartition("/")[2]
+    order = "created_at" if table == "jobstates" else "-created_at"
+    return JSONAnswer(list_rows(table, ask.dci.of_job(table, ask.dci.job(job_id)), paging, order))
 
 
 @router.post("/jobs/{job_id:uuid}/kv", status_code=201)
@@ -219,8 +207,8 @@ def _relations(dci: Dci, job_id: str) -> Row:
         "remoteci": remoteci.row(account.team_id),
         "team": {"id": account.team_id, "name": account.team_name, "state": "active"},
         "components": [known[each] for each in job["components"]],
-        "results": [show(row, RESULT) for row in of_job(dci.results, job)],
-        "keys_values": of_job(dci.values, job),
+        "results": [show(row, "results") for row in dci.of_job("results", job)],
+        "keys_values": dci.of_job("values", job),
         "pipeline": None,
     }
 
@@ -246,26 +234,23 @@ def _open_topic(ask: Call, topic_id: str | None) -> Topic:
     return topic
 
 
-def _choose_newest(rows: Sequence[Row], types: Sequence[str]) -> list[Row]:
-    chosen = []
-    for kind in types:
-        of_type = [row for row in rows if row["type"] == kind and row["team_id"] is None]
-        if not of_type:
-            raise Refusal(412, f'Component of type "{kind}" not found or not exported.')
-        chosen.append(max(of_type, key=lambda row: str(row["created_at"])))
-    return chosen
+def _choose_newest(rows: Sequence[Row], types: Sequence[str]) -> list[str]:
+    by_age = sorted(rows, key=lambda row: str(row["created_at"]))
+    newest = {row["type"]: row["id"] for row in by_age if row["team_id"] is None}
+    if missing := [kind for kind in types if kind not in newest]:
+        raise Refusal(412, f'Component of type "{missing[0]}" not found or not exported.')
+    return [newest[kind] for kind in types]
 
 
-def _choose(ids: Sequence[str], rows: Sequence[Row], types: Sequence[str]) -> list[Row]:
-    by_id = {row["id"]: row for row in rows}
+def _choose(ids: Sequence[str], rows: Sequence[Row], types: Sequence[str]) -> list[str]:
+    type_of = {row["id"]: row["type"] for row in rows}
     if len(ids) != len(types):
         raise Refusal(412, f"The number of component ids does not match the number of component types {list(types)}")
-    if unknown := [each for each in ids if each not in by_id]:
+    if unknown := [each for each in ids if each not in type_of]:
         raise Refusal(412, f"Component id {unknown[0]} not found or not exported")
-    chosen = [by_id[each] for each in ids]
-    if sorted(row["type"] for row in chosen) != sorted(types):
+    if sorted(type_of[each] for each in ids) != sorted(types):
         raise Refusal(412, "Component types malformed: one component of each type is needed.")
-    return chosen
+    return list(ids)
 
 
 def _insert(ask: Call, topic: Topic, body: models.JobFields, agent: Row, components: Sequence[str] = ()) -> Row:
@@ -273,8 +258,8 @@ def _insert(ask: Call, topic: Topic, body: models.JobFields, agent: Row, compone
     dci, previous = ask.dci, (body.previous_job_id, body.update_previous_job_id)
     if body.pipeline_id or any(each and each not in dci.jobs for each in previous):
         raise Refusal(409, SIMILAR)
-    job: Row = dci.new_row("job") | body.model_dump(include=set(models.JobFields.model_fields)) | agent
-    job |= {"status": "new", "tags": body.tags or [], "data": body.data or {}, "duration": 0, "topic_id": topic.id}
-    job |= {"product_id": topic.product_id, "remoteci_id": ask.remoteci.id, "team_id": dci.account.team_id}
+    said = body.model_dump(include=set(models.JobFields.model_fields), exclude_none=True)
+    owners = {"topic_id": topic.id, "product_id": topic.row()["product_id"], "team_id": dci.account.team_id}
+    job = dci.new_row("jobs", **said, **agent, **owners, remoteci_id=ask.remoteci.id)
     dci.jobs[job["id"]] = job | {"components": list(components), "notifications": 0}
     return job

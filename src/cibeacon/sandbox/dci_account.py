@@ -26,15 +26,24 @@ _IDS = uuid.UUID("4c2f5d1e-6a0b-5b5e-9d3c-1f0a7e8b2c4d")
 _MEGABYTE = 1024 * 1024
 
 
+def _read(name: str) -> Any:
+    return json.loads(resources.files(__package__).joinpath(name).read_bytes())
+
+
+COLUMNS: Mapping[str, Row] = _read("dci_columns.json")
+"""By table, as lists of it are called: its columns, each with what it holds where nothing is said."""
+
+
 def id_of(kind: str, name: object) -> str:
     """The id of the thing of that kind and name, the same in every sandbox."""
     return str(uuid.uuid5(_IDS, f"{kind}:{name}"))
 
 
-def _row(thing: Remoteci | Component | Topic, created_at: str) -> Row:
-    """The columns of everything that was there before."""
-    row: Row = {"id": thing.id, "name": thing.name, "state": "active" if thing.active else "inactive", "data": {}}
-    return row | {"etag": thing.id.replace("-", ""), "created_at": created_at, "updated_at": created_at}
+def _row(table: str, thing: Remoteci | Component | Topic, created_at: str, **others: object) -> Row:
+    """A thing as the API shows it: the columns of its table, as far as it says nothing else with their defaults."""
+    row: Row = {name: getattr(thing, name, default) for name, default in COLUMNS[table].items()}
+    row |= {"state": "active" if thing.active else "inactive", "etag": thing.id.replace("-", "")}
+    return row | {"created_at": created_at, "updated_at": created_at} | others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +58,7 @@ class Remoteci:
 
     def row(self, team_id: str) -> Row:
         """As the API shows it; the observed server gave its secret away."""
-        row = _row(self, "2019-10-01T00:00:00.000000")
-        return row | {"api_secret": self.secret, "team_id": team_id, "public": False}
+        return _row("remotecis", self, "2019-10-01T00:00:00.000000", api_secret=self.secret, team_id=team_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +74,6 @@ class Component:
     version: str = ""
     released_at: str = "2025-01-01T00:00:00.000000"
     created_at: str | None = None
-    url: str = ""
     tags: Sequence[str] = ()
     data: Mapping[str, object] = field(default_factory=dict)
     active: bool = True
@@ -74,16 +81,8 @@ class Component:
 
     def row(self, topic_id: str) -> Row:
         """As the API shows it."""
-        row = _row(self, self.created_at or self.released_at) | {"topic_id": topic_id, "type": self.type.lower()}
-        row |= {
-            "display_name": self.name,
-            "canonical_project_name": self.name,
-            "uid": "",
-            "title": None,
-            "message": None,
-        }
-        row |= {"version": self.version, "url": self.url, "released_at": self.released_at, "team_id": self.team_id}
-        return row | {"tags": list(self.tags), "data": dict(self.data)}
+        names = {"display_name": self.name, "canonical_project_name": self.name, "tags": list(self.tags)}
+        return _row("components", self, self.created_at or self.released_at, topic_id=topic_id, **names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +94,13 @@ class Topic:
     component_types: Sequence[str]
     components: Sequence[Component] = ()
     component_types_optional: Sequence[str] = ()
-    product_id: str = "b3d8d6f3-8223-4553-bf08-9b2cecb869f2"
-    created_at: str = "2019-10-10T06:14:55.269457"
     active: bool = True
     granted: bool = True
     export_control: bool = False
 
     def row(self) -> Row:
         """As the API shows it."""
-        row = _row(self, self.created_at) | {"next_topic": None, "next_topic_id": None, "product_id": self.product_id}
-        row |= {"product": {"id": self.product_id, "name": "Red Hat", "label": "RH", "state": "active"}}
-        row |= {"component_types": [kind.lower() for kind in self.component_types]}
-        row |= {"component_types_optional": [kind.lower() for kind in self.component_types_optional]}
-        return row | {"export_control": self.export_control}
+        return _row("topics", self, "2019-10-10T06:14:55.269457")
 
     def component_rows(self, team_id: str) -> list[Row]:
         """The components that a team may see: everybody's and its own."""
@@ -116,7 +109,6 @@ class Topic:
 
 def example_topics() -> tuple[Topic, ...]:
     """The documented topic, a long list, and one topic for each way in which a topic can be in the way."""
-    topics = json.loads(resources.files(__package__).joinpath("dci_example.json").read_bytes())
     start = datetime(2025, 1, 1, 6)
     nightlies = [
         Component(
@@ -129,8 +121,11 @@ def example_topics() -> tuple[Topic, ...]:
         )
         for day in range(1, 231)
     ]
-    components = [[Component(**one) for one in topic["components"]] or nightlies for topic in topics]
-    return tuple(Topic(**topic | {"components": each}) for topic, each in zip(topics, components, strict=True))
+    topics = _read("dci_example.json")
+    return tuple(
+        Topic(**topic | {"components": [Component(**one) for one in topic["components"]] or nightlies})
+        for topic in topics
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from fastapi import Response
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox.dci_account import Row
-from cibeacon.sandbox.dci_call import Ask, Given, Id, answer, create_router
 from cibeacon.sandbox.dci_models import SIMILAR, Refusal, check_uuid
-from cibeacon.sandbox.dci_state import FILE, Dci, of_job, show
+from cibeacon.sandbox.dci_signature import Ask, Given, Id, answer, create_router
+from cibeacon.sandbox.dci_state import Dci, show
 
 JUNIT = "application/junit"
 _ALIKE = ("topic_id", "remoteci_id", "name", "configuration", "url")
@@ -38,8 +38,8 @@ async def add_file(
     content = ask.upload.content
     if content is None and dci_mime == JUNIT:
         raise HTTPException(413)
-    row = dci.new_row("file") | {"name": dci_name, "mime": dci_mime, "md5": None, "size": ask.upload.size}
-    row |= {"job_id": job["id"], "jobstate_id": dci_jobstate_id, "team_id": dci.account.team_id}
+    described = {"name": dci_name, "mime": dci_mime, "size": ask.upload.size, "jobstate_id": dci_jobstate_id}
+    row = dci.new_row("files", **described, job_id=job["id"], team_id=dci.account.team_id)
     dci.files[row["id"]] = row | {"sha256": ask.upload.digest}
     if content is not None:
         dci.keep(row["id"], content)
@@ -53,7 +53,7 @@ async def add_file(
 @router.get("/files/{file_id:uuid}")
 async def show_file(file_id: Id, ask: Ask) -> Response:
     """A file, without its content."""
-    return answer("file", show(_find(ask.dci, file_id), FILE))
+    return answer("file", show(_find(ask.dci, file_id), "files"))
 
 
 @router.get("/files/{file_id:uuid}/content")
@@ -99,8 +99,8 @@ def _find_job(dci: Dci, job_id: str | None, jobstate_id: str | None) -> Row:
 def _add_result(dci: Dci, job: Row, row: Row, content: bytes) -> None:
     counts, passed = count(content)
     before = _before(dci, job, row["name"])
-    result = dci.new_row("result") | {"name": row["name"], "filename": row["name"], "file_id": row["id"]}
-    result |= {"job_id": job["id"], "passed": passed, **counts}
+    names = {"name": row["name"], "filename": row["name"], "file_id": row["id"], "job_id": job["id"]}
+    result = dci.new_row("results", **names, passed=passed, **counts)
     for column, was in (("regressions", True), ("successfixes", False)):
         result[column] = sum(before.get(case) is was for case, good in passed.items() if good is not was)
     dci.results[result["id"]] = result
@@ -142,7 +142,7 @@ def _before(dci: Dci, job: Row, name: str) -> Mapping[str, bool]:
     """Which cases of the file passed in the newest earlier job that is alike; one that has it twice is too much."""
     earlier = takewhile(lambda one: one["id"] != job["id"], dci.jobs.values())
     alike = [one for one in earlier if all(one[key] == job[key] for key in _ALIKE) and one["state"] != "archived"]
-    results = [row for row in of_job(dci.results, alike[-1]) if row["name"] == name] if alike else []
+    results = [row for row in dci.of_job("results", alike[-1]) if row["name"] == name] if alike else []
     if len(results) > 1:
         raise HTTPException(500)
     return results[0]["passed"] if results else {}

@@ -12,17 +12,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from cibeacon.sandbox.dci_account import DciAccount, Row, Topic, id_of
-from cibeacon.sandbox.dci_models import FINAL, JobFields, Paging, Refusal, check_uuid
+from cibeacon.sandbox.dci_account import COLUMNS, DciAccount, Row, Topic, id_of
+from cibeacon.sandbox.dci_models import FINAL, Paging, Refusal, check_uuid
 from cibeacon.sandbox.store import Store
 
-_ROW = ("id", "created_at", "updated_at", "etag", "state")
-_OWNERS = ("product_id", "remoteci_id", "team_id", "topic_id")
-JOB = (*_ROW, "status", *JobFields.model_fields, "duration", "client_version", "user_agent", *_OWNERS)
-JOBSTATE = ("id", "job_id", "status", "comment", "created_at")
-FILE = (*_ROW, "name", "mime", "md5", "size", "job_id", "jobstate_id", "team_id")
-_COUNTS = ("total", "success", "failures", "errors", "skips", "regressions", "successfixes", "time")
-RESULT = ("id", "created_at", "name", "filename", "file_id", *_COUNTS)
 _NOTIFIED = ("success", "failure", "error")
 """The ends that people are notified of; killed is none of them."""
 _FAILING = 100
@@ -63,11 +56,16 @@ class Dci:
             raise Refusal(404, "job not found")
         return job
 
-    def new_row(self, kind: str) -> Row:
-        """The columns that every new row of that kind has."""
+    def new_row(self, table: str, **columns: object) -> Row:
+        """A row to be of that table, with these of its columns, and what belongs to it beside them."""
         etag, now = self._new_etag(), self._now()
-        row_id = id_of(kind, self._counts["etags"])
-        return {"id": row_id, "created_at": now, "updated_at": now, "etag": etag, "state": "active"}
+        own = {"id": id_of(table, self._counts["etags"]), "created_at": now, "updated_at": now, "etag": etag}
+        return {**COLUMNS[table], **own, **columns}
+
+    def of_job(self, table: str, job: Row) -> list[Row]:
+        """The rows of a table that belong to a job and are not archived, oldest first."""
+        rows = self.store.table(f"dci {table}").values()
+        return [row for row in rows if row["job_id"] == job["id"] and row.get("state") != "archived"]
 
     def change_job(self, job_id: str, change: Mapping[str, Any]) -> Row:
         """Change columns of a job, and its etag."""
@@ -77,12 +75,12 @@ class Dci:
 
     def add_state(self, job: Row, status: str, comment: str | None, *, kept: str | None = None) -> Row:
         """Add a row of `kept` to the job's history, and make `status` its status."""
-        row = self.new_row("jobstate") | {"job_id": job["id"], "status": kept or status, "comment": comment}
+        row = self.new_row("jobstates", job_id=job["id"], status=kept or status, comment=comment)
         self.jobstates[row["id"]] = row
         ended = status in _NOTIFIED and job["status"] not in FINAL
         change = {"status": status, "duration": self.age(job), "notifications": job["notifications"] + ended}
         self.change_job(job["id"], change)
-        return show(row, JOBSTATE)
+        return show(row, "jobstates")
 
     def age(self, job: Mapping[str, Any]) -> int:
         """Seconds since the job was made."""
@@ -96,12 +94,7 @@ class Dci:
             del self.contents[next(iter(self.contents))]
 
     def document(self) -> dict[str, Any]:
-        """What `/ledger` shows: the client's id, the names of the visible topics, and the jobs by id.
-
-        A job: its columns, `topic` by name, `components` by id, `states` as pairs of status and comment, `timeline` with
-        the time beside each, `files` with `sha256`, `results` each with its first `failing` cases, those of the job
-        together, `keys_values`, and how many `notifications` of its end went out.
-        """
+        """What `/ledger` shows: the client's id, the names of the visible topics, and by id each job with all of it."""
         with self.store.lock:
             return {
                 "client_id": f"remoteci/{self.account.remotecis[0].id}",
@@ -110,17 +103,17 @@ class Dci:
             }
 
     def _describe(self, job: Row) -> Row:
-        states, tested = of_job(self.jobstates, job), of_job(self.results, job)
+        states, tested = self.of_job("jobstates", job), self.of_job("results", job)
         failing = [[case for case, passed in row["passed"].items() if not passed][:_FAILING] for row in tested]
         names = {topic.id: topic.name for topic in self.account.topics}
         return job | {
             "topic": names.get(job["topic_id"]),
             "states": [[row["status"], row["comment"]] for row in states],
             "timeline": [[row["status"], row["comment"], row["created_at"]] for row in states],
-            "files": of_job(self.files, job),
-            "results": [show(row, RESULT) | {"failing": each} for row, each in zip(tested, failing, strict=True)],
+            "files": self.of_job("files", job),
+            "results": [show(row, "results") | {"failing": each} for row, each in zip(tested, failing, strict=True)],
             "failing": [case for each in failing for case in each][:_FAILING],
-            "keys_values": {row["key"]: row["value"] for row in of_job(self.values, job)},
+            "keys_values": {row["key"]: row["value"] for row in self.of_job("values", job)},
         }
 
     def _new_etag(self) -> str:
@@ -132,34 +125,24 @@ class Dci:
         return datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-def of_job(table: Mapping[str, Row], job: Row) -> list[Row]:
-    """The rows of a table that belong to a job and are not archived, oldest first."""
-    return [row for row in table.values() if row["job_id"] == job["id"] and row.get("state") != "archived"]
+def show(row: Row, table: str) -> Row:
+    """A row as the API shows it: only the columns of its table."""
+    return {name: row[name] for name in COLUMNS[table]}
 
 
-def show(row: Row, columns: Sequence[str]) -> Row:
-    """A row as the API shows it: only these columns."""
-    return {name: row[name] for name in columns}
-
-
-def list_rows(
-    name: str, rows: Sequence[Row], paging: Paging, columns: Sequence[str], order: str = "-created_at"
-) -> Row:
-    """The page asked for under `name`, only these columns, and how many rows there are in `_meta`.
-
-    `rows` stand in the order of their making. Raises what DCI answers to a column that is none of `columns`.
-    """
-    conditions = [] if paging.where is None else [_parse(part, columns, name) for part in paging.where.split(",")]
+def list_rows(table: str, rows: Sequence[Row], paging: Paging, order: str = "-created_at") -> Row:
+    """The page asked for of a table's `rows`, the oldest first, and how many there are. Raises for an unknown column."""
+    conditions = [] if paging.where is None else [_parse(part, table) for part in paging.where.split(",")]
     keys = [key for key in (paging.sort or order).split(",") if key]
     for key in keys:
-        _check_column("sort", key.removeprefix("-"), columns)
+        _check_column("sort", key.removeprefix("-"), table)
     found = [row for row in rows if all(_matches(row.get(column), value) for column, value in conditions)]
     if keys and keys[0].startswith("-"):
         found.reverse()  # of rows made in the same moment the newest stands first
     for key in reversed(keys):
         found.sort(key=partial(_rank, key.removeprefix("-")), reverse=key.startswith("-"))
     page = found[paging.offset : paging.offset + min(paging.limit, _CAP)]
-    return {"_meta": {"count": len(found)}, name: [show(row, columns) for row in page]}
+    return {"_meta": {"count": len(found)}, table: [show(row, table) for row in page]}
 
 
 def _rank(column: str, row: Row) -> tuple[bool, Any]:
@@ -167,21 +150,21 @@ def _rank(column: str, row: Row) -> tuple[bool, Any]:
     return (held is not None, held if isinstance(held, int | float | str) else str(held))
 
 
-def _parse(part: str, columns: Sequence[str], table: str) -> tuple[str, str]:
+def _parse(part: str, table: str) -> tuple[str, str]:
     """A column and the value that it is to have; a star at its end means that it is contained."""
     column, colon, value = part.partition(":")
     if not colon:
         form = 'where key must have the following form "key:value"'
         raise Refusal(400, f'Invalid where key: "{part}"', {"error": form})
-    _check_column("where", column, columns)
+    _check_column("where", column, table)
     if column == "id" or column.endswith("_id"):
         check_uuid(f"{table}.{column}", value.lower())
     return column, value
 
 
-def _check_column(use: str, column: str, columns: Sequence[str]) -> None:
-    if column not in columns:
-        valid = {"error": f"Valid {use} keys are: {', '.join(sorted(columns))}"}
+def _check_column(use: str, column: str, table: str) -> None:
+    if column not in COLUMNS[table]:
+        valid = {"error": f"Valid {use} keys are: {', '.join(sorted(COLUMNS[table]))}"}
         raise Refusal(400, f'Invalid {use} key: "{column}"', valid)
 
 
