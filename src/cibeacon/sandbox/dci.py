@@ -9,12 +9,12 @@ while the job's status says what was sent.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware.base import RequestResponseEndpoint
 
 from cibeacon.sandbox import dci_files, vendor
 from cibeacon.sandbox import dci_models as models
@@ -171,7 +171,15 @@ async def add_value(job_id: Id, body: models.KeyValue, ask: Ask) -> Response:
 def create_app(dci: Dci) -> FastAPI:
     """DCI as an app, which is mounted below `PREFIX`."""
     app = vendor.create_app("DCI", router, dci_files.router, refuse=models.refuse, errors=(Refusal,), dci=dci)
-    app.add_middleware(_Front, clock=dci.clock)
+
+    @app.middleware("http")
+    async def answer_dated(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """A path may end with a slash, and every answer is dated by the clock that judges signatures."""
+        request.scope["path"] = request.scope["path"].rstrip("/")
+        response = await call_next(request)
+        response.headers["Date"] = formatdate(dci.clock(), usegmt=True)
+        return response
+
     return app
 
 
@@ -181,21 +189,6 @@ def verdict(response: Response) -> tuple[str | None, str | None]:
     if message != models.MALFORMED:
         return error, message
     return error, f"{message}: {json.loads(bytes(response.body))['payload']['error']}"
-
-
-class _Front:
-    """The layer in front: a path may end with a slash, and every answer is dated by the clock that judges signatures."""
-
-    def __init__(self, app: ASGIApp, clock: Callable[[], float]) -> None:
-        self._app, self._clock = app, clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_dated(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"date", formatdate(self._clock(), usegmt=True).encode())]
-            await send(message)
-
-        await self._app({**scope, "path": scope["path"].rstrip("/")}, receive, send_dated)
 
 
 def _relations(dci: Dci, job_id: str) -> Row:

@@ -11,7 +11,6 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any, TypeAlias
 
@@ -109,23 +108,8 @@ class Topic:
 
 def example_topics() -> tuple[Topic, ...]:
     """The documented topic, a long list, and one topic for each way in which a topic can be in the way."""
-    start = datetime(2025, 1, 1, 6)
-    nightlies = [
-        Component(
-            id=id_of("component", f"OCP-4.18 nightly {day}"),
-            type="ocp",
-            name=f"OpenShift 4.18 nightly {day:03}",
-            version=f"4.18.0-0.nightly-{day:03}",
-            released_at=(start + timedelta(days=day)).isoformat(timespec="microseconds"),
-            tags=["build:nightly"],
-        )
-        for day in range(1, 231)
-    ]
     topics = _read("dci_example.json")
-    return tuple(
-        Topic(**topic | {"components": [Component(**one) for one in topic["components"]] or nightlies})
-        for topic in topics
-    )
+    return tuple(Topic(**topic | {"components": [Component(**one) for one in topic["components"]]}) for topic in topics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

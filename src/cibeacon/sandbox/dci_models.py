@@ -87,14 +87,19 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class JobFields(_Strict):
-    """What every new job may say about itself."""
+class _Words(_Strict):
+    """What a job may say about itself at any time."""
 
     name: Short | None = None
     comment: Text | None = None
     configuration: Text | None = None
     status_reason: Text | None = None
     url: Link | None = None
+
+
+class JobFields(_Words):
+    """What every new job may say about itself."""
+
     tags: Tags | None = None
     data: dict[str, Any] | None = None
     previous_job_id: Uuid | None = None
@@ -125,14 +130,9 @@ class ScheduledJob(JobFields):
     components_ids: list[Uuid] = []
 
 
-class JobPatch(_Strict):
+class JobPatch(_Words):
     """What may change of a job."""
 
-    comment: Text | None = None
-    name: Short | None = None
-    configuration: Text | None = None
-    status_reason: Text | None = None
-    url: Link | None = None
     tags: Tags = []
     status: Status = ""
     state: Literal["active", "inactive", "archived"] = "active"

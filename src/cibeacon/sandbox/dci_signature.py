@@ -20,6 +20,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 from pydantic import BeforeValidator
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from cibeacon.sandbox.dci_account import Remoteci, Row
 from cibeacon.sandbox.dci_models import Paging, Refusal, check_uuid
@@ -36,9 +37,7 @@ _SMALL = 1024 * 1024
 
 
 class Claim(NamedTuple):
-    """What a request says of its signature: `client` is type and id, `scope` date, region, service and the scheme's last
-    word, `headers` the signed ones in their order.
-    """
+    """What a request says of its signature; `scope` is date, region, service and the scheme's last word."""
 
     algorithm: str
     client: tuple[str, str]
@@ -118,6 +117,10 @@ class Upload(NamedTuple):
     digest: str
     content: bytes | None
 
+    async def replay(self) -> Message:
+        """The body as it is received, once more."""
+        return {"type": "http.request", "body": self.content or b""}
+
 
 class Call(NamedTuple):
     """What a handler needs beside the models: what is held, who asks, and the body."""
@@ -149,26 +152,16 @@ class _SignedRoute(APIRoute):
             dci: Dci = request.app.state.dci
             upload = await _receive(request, dci.account.kept)
             sent = parse_json(upload.content) if self.body_field else None
-            request.state.json, request.state.remembered = sent, _remember(request, upload, sent)
+            request.state.remembered = _remember(request, upload, sent)
             with dci.store.lock:
                 request.state.call = Call(dci, _authenticate(request, dci, upload), upload)
                 if self.body_field and _media_type(request) != "application/json":
                     raise HTTPException(500)
                 if self.body_field and sent is None:
                     raise HTTPException(400)
-                return await handle(_ReadRequest(request.scope))
+                return await handle(Request(request.scope, upload.replay))
 
         return call
-
-
-class _ReadRequest(Request):
-    """A request whose body has been read."""
-
-    async def body(self) -> bytes:
-        return b"read"
-
-    async def json(self) -> Any:
-        return self.state.json
 
 
 def create_router() -> APIRouter:

@@ -58,9 +58,9 @@ class Dci:
 
     def new_row(self, table: str, **columns: object) -> Row:
         """A row to be of that table, with these of its columns, and what belongs to it beside them."""
-        etag, now = self._new_etag(), self._now()
-        own = {"id": id_of(table, self._counts["etags"]), "created_at": now, "updated_at": now, "etag": etag}
-        return {**COLUMNS[table], **own, **columns}
+        stamp = self._stamp()
+        own = {"id": id_of(table, self._counts["etags"]), "created_at": stamp["updated_at"]}
+        return {**COLUMNS[table], **stamp, **own, **columns}
 
     def of_job(self, table: str, job: Row) -> list[Row]:
         """The rows of a table that belong to a job and are not archived, oldest first."""
@@ -69,7 +69,7 @@ class Dci:
 
     def change_job(self, job_id: str, change: Mapping[str, Any]) -> Row:
         """Change columns of a job, and its etag."""
-        job: Row = self.jobs[job_id] | change | {"etag": self._new_etag(), "updated_at": self._now()}
+        job: Row = self.jobs[job_id] | change | self._stamp()
         self.jobs[job_id] = job
         return job
 
@@ -116,13 +116,12 @@ class Dci:
             "keys_values": {row["key"]: row["value"] for row in self.of_job("values", job)},
         }
 
-    def _new_etag(self) -> str:
-        """One that was never given before."""
+    def _stamp(self) -> Row:
+        """An etag that was never given before, and the time."""
         self._counts["etags"] = self._counts.get("etags", 0) + 1
-        return hashlib.sha256(str(self._counts["etags"]).encode()).hexdigest()[:32]
-
-    def _now(self) -> str:
-        return datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        now = datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None)
+        etag = hashlib.sha256(str(self._counts["etags"]).encode()).hexdigest()[:32]
+        return {"etag": etag, "updated_at": now.isoformat(timespec="microseconds")}
 
 
 def show(row: Row, table: str) -> Row:
