@@ -18,10 +18,9 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from cibeacon.sandbox import dci_files, vendor
 from cibeacon.sandbox import dci_models as models
-from cibeacon.sandbox.dci_account import Row, Topic
-from cibeacon.sandbox.dci_models import SIMILAR, Refusal, check_uuid
+from cibeacon.sandbox.dci_account import Dci, Topic
+from cibeacon.sandbox.dci_models import SIMILAR, Refusal, Row, check_uuid, list_rows, show
 from cibeacon.sandbox.dci_signature import Ask, Call, Given, Id, Pages, answer, create_router
-from cibeacon.sandbox.dci_state import Dci, list_rows, show
 from cibeacon.sandbox.safe_json import JSONAnswer
 
 PREFIX = "/api/v1"

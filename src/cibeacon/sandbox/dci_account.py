@@ -1,21 +1,21 @@
-"""Knows what the imaginary DCI holds before the first request: a team, its remote CIs, topics and their components. Does
-not know what was sent since.
+"""Knows what the imaginary DCI holds: a team with its remote CIs and topics before the first request, and the rows of what
+was sent since. Does not know routes or who may change them.
 
-The vendor's server: https://github.com/redhat-cip/dci-control-server. Every id is fixed; those of RHEL-8.2, of the team
-and of the remote CI are the ids that DCI's API documentation shows.
+https://github.com/redhat-cip/dci-control-server: its columns, and times in ISO 8601 in UTC without a zone. Every id is
+fixed; those of RHEL-8.2, of the team and of the remote CI are the ids that DCI's API documentation shows.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Any
 
-Row: TypeAlias = dict[str, Any]
-"""A thing as the API shows it."""
+from cibeacon.sandbox.dci_models import COLUMNS, FINAL, Refusal, Row, read_data, show
+from cibeacon.sandbox.store import Store
 
 REMOTECI = "6cee7286-5d99-4a96-9949-200977f4be07"
 TEAM = "713ecb86-0157-4445-ad90-c7aa7d0306a0"
@@ -23,14 +23,10 @@ SECRET = "DCI." + ("sandbox" * 9)[:60]
 _IDS = uuid.UUID("4c2f5d1e-6a0b-5b5e-9d3c-1f0a7e8b2c4d")
 """Where ids that the documentation does not give are derived from."""
 _MEGABYTE = 1024 * 1024
-
-
-def _read(name: str) -> Any:
-    return json.loads(resources.files(__package__).joinpath(name).read_bytes())
-
-
-COLUMNS: Mapping[str, Row] = _read("dci_columns.json")
-"""By table, as lists of it are called: its columns, each with what it holds where nothing is said."""
+_NOTIFIED = ("success", "failure", "error")
+"""The ends that people are notified of; killed is none of them."""
+_FAILING = 100
+"""Most failing test cases that a job, or one of its results, is shown with."""
 
 
 def id_of(kind: str, name: object) -> str:
@@ -108,7 +104,7 @@ class Topic:
 
 def example_topics() -> tuple[Topic, ...]:
     """The documented topic, a long list, and one topic for each way in which a topic can be in the way."""
-    topics = _read("dci_example.json")
+    topics = read_data("dci_example.json")
     return tuple(Topic(**topic | {"components": [Component(**one) for one in topic["components"]]}) for topic in topics)
 
 
@@ -145,3 +141,103 @@ class DciAccount:
     def components(self) -> dict[str, Row]:
         """Every component that the team may name, by id."""
         return {row["id"]: row for topic in self.topics for row in topic.component_rows(self.team_id)}
+
+
+class Dci:
+    """DCI over an account and a store, whose lock is held by whoever changes it."""
+
+    def __init__(self, account: DciAccount, clock: Callable[[], float], store: Store) -> None:
+        self.account, self.clock, self.store = account, clock, store
+        table = store.table
+        self._counts = table("dci counts")
+        self.jobs, self.jobstates, self.values = table("dci jobs"), table("dci jobstates"), table("dci values")
+        """A job with the ids of its `components`, and how many `notifications` of its end went out, beside its columns."""
+        self.files, self.contents, self.results = table("dci files"), store.blobs("dci contents"), table("dci results")
+        """A file with `sha256`, a result with `job_id`, and `passed` by test case, beside their columns."""
+
+    def content(self, file_id: str) -> bytes | None:
+        """The bytes of a file; None where they are not kept."""
+        return self.contents.get(file_id)
+
+    def topic(self, topic_id: str | None) -> Topic:
+        """A topic that the team may see. Raises 404 and 401."""
+        topic = next((one for one in self.account.topics if one.id == topic_id), None)
+        if topic is None:
+            raise Refusal(404, "topic not found")
+        if not topic.granted:
+            raise Refusal(401, "Operation not authorized.")
+        return topic
+
+    def job(self, job_id: str) -> Row:
+        """The job of that id. Raises 404 where it is not, or is archived."""
+        job: Row | None = self.jobs.get(job_id)
+        if job is None or job["state"] == "archived":
+            raise Refusal(404, "job not found")
+        return job
+
+    def new_row(self, table: str, **columns: object) -> Row:
+        """A row to be of that table, with these of its columns, and what belongs to it beside them."""
+        stamp = self._stamp()
+        own = {"id": id_of(table, self._counts["etags"]), "created_at": stamp["updated_at"]}
+        return {**COLUMNS[table], **stamp, **own, **columns}
+
+    def of_job(self, table: str, job: Row) -> list[Row]:
+        """The rows of a table that belong to a job and are not archived, oldest first."""
+        rows = self.store.table(f"dci {table}").values()
+        return [row for row in rows if row["job_id"] == job["id"] and row.get("state") != "archived"]
+
+    def change_job(self, job_id: str, change: Mapping[str, Any]) -> Row:
+        """Change columns of a job, and its etag."""
+        job: Row = self.jobs[job_id] | change | self._stamp()
+        self.jobs[job_id] = job
+        return job
+
+    def add_state(self, job: Row, status: str, comment: str | None, *, kept: str | None = None) -> Row:
+        """Add a row of `kept` to the job's history, and make `status` its status."""
+        row = self.new_row("jobstates", job_id=job["id"], status=kept or status, comment=comment)
+        self.jobstates[row["id"]] = row
+        ended = status in _NOTIFIED and job["status"] not in FINAL
+        change = {"status": status, "duration": self.age(job), "notifications": job["notifications"] + ended}
+        self.change_job(job["id"], change)
+        return show(row, "jobstates")
+
+    def age(self, job: Mapping[str, Any]) -> int:
+        """Seconds since the job was made."""
+        created = datetime.fromisoformat(job["created_at"]).replace(tzinfo=UTC)
+        return max(0, int(self.clock() - created.timestamp()))
+
+    def keep(self, file_id: str, content: bytes) -> None:
+        """Keep the content of a file, and forget the oldest ones where they are too much in all."""
+        self.contents[file_id] = content
+        while sum(map(len, self.contents.values())) > self.account.kept_in_all:
+            del self.contents[next(iter(self.contents))]
+
+    def document(self) -> dict[str, Any]:
+        """What `/ledger` shows: the client's id, the names of the visible topics, and by id each job with all of it."""
+        with self.store.lock:
+            return {
+                "client_id": f"remoteci/{self.account.remotecis[0].id}",
+                "topics": [topic.name for topic in self.account.topics if topic.granted],
+                "jobs": {job_id: self._describe(job) for job_id, job in self.jobs.items()},
+            }
+
+    def _describe(self, job: Row) -> Row:
+        states, tested = self.of_job("jobstates", job), self.of_job("results", job)
+        failing = [[case for case, passed in row["passed"].items() if not passed][:_FAILING] for row in tested]
+        names = {topic.id: topic.name for topic in self.account.topics}
+        return job | {
+            "topic": names.get(job["topic_id"]),
+            "states": [[row["status"], row["comment"]] for row in states],
+            "timeline": [[row["status"], row["comment"], row["created_at"]] for row in states],
+            "files": self.of_job("files", job),
+            "results": [show(row, "results") | {"failing": each} for row, each in zip(tested, failing, strict=True)],
+            "failing": [case for each in failing for case in each][:_FAILING],
+            "keys_values": {row["key"]: row["value"] for row in self.of_job("values", job)},
+        }
+
+    def _stamp(self) -> Row:
+        """An etag that was never given before, and the time."""
+        self._counts["etags"] = self._counts.get("etags", 0) + 1
+        now = datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None)
+        etag = hashlib.sha256(str(self._counts["etags"]).encode()).hexdigest()[:32]
+        return {"etag": etag, "updated_at": now.isoformat(timespec="microseconds")}

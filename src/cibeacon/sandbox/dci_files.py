@@ -13,10 +13,9 @@ from xml.etree import ElementTree
 from fastapi import Response
 from starlette.exceptions import HTTPException
 
-from cibeacon.sandbox.dci_account import Row
-from cibeacon.sandbox.dci_models import SIMILAR, Refusal, check_uuid
+from cibeacon.sandbox.dci_account import Dci
+from cibeacon.sandbox.dci_models import SIMILAR, Refusal, Row, check_uuid, show
 from cibeacon.sandbox.dci_signature import Ask, Given, Id, answer, create_router
-from cibeacon.sandbox.dci_state import Dci, show
 
 JUNIT = "application/junit"
 _ALIKE = ("topic_id", "remoteci_id", "name", "configuration", "url")

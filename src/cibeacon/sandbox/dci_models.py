@@ -1,4 +1,5 @@
-"""Knows what DCI takes, property by property, and how it refuses the rest. Does not know what becomes of it.
+"""Knows what DCI takes, property by property, how it refuses the rest, and how it shows and lists rows. Does not know what
+becomes of what was taken.
 
 https://github.com/redhat-cip/dci-control-server, as it was observed: what breaks a rule is malformed, but for what only
 the database finds, a NUL or a text too long for its column; and the layers in front of it answer in HTML.
@@ -6,9 +7,12 @@ the database finds, a NUL or a text too long for its column; and the layers in f
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from functools import partial
+from importlib import resources
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
@@ -20,12 +24,26 @@ from starlette.responses import Response
 from cibeacon.sandbox.safe_json import JSONAnswer
 from cibeacon.sandbox.vendor import error_page
 
+Row: TypeAlias = dict[str, Any]
+"""A thing as the API shows it."""
+
 MALFORMED = "Request malformed"
 SIMILAR = "We are unable to create this resource. A similar resource already exists."
 _UNABLE = "We are unable to create this resource. Please contact a DCI administrator."
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 FINAL = ("success", "failure", "killed", "error")
 STATUSES = ("new", "pre-run", "running", "post-run", *FINAL)
+_CAP = 200
+"""Most rows of a page."""
+
+
+def read_data(name: str) -> Any:
+    """What is in a data file of the sandbox."""
+    return json.loads(resources.files(__package__).joinpath(name).read_bytes())
+
+
+COLUMNS: Mapping[str, Row] = read_data("dci_columns.json")
+"""By table, as lists of it are called: its columns, each with what it holds where nothing is said."""
 
 
 class Refusal(Exception):
@@ -47,18 +65,13 @@ def check_uuid(column: str, value: object) -> None:
 async def refuse(_request: Request, error: Exception) -> Response:
     """The answer to what was raised."""
     if isinstance(error, RequestValidationError):
-        error = _refusal_of(error.errors())
+        broken = [each for each in error.errors() if each["type"] not in ("unstorable", "string_too_long")]
+        said = [_describe(each) for each in broken]
+        error = Refusal(400, MALFORMED, {"error": said[0], "errors": said}) if said else Refusal(400, _UNABLE)
     if isinstance(error, Refusal):
         body = {"message": error.message, "payload": dict(error.payload), "status_code": error.status}
         return JSONAnswer(body, error.status)
     return error_page(getattr(error, "status_code", 500))
-
-
-def _refusal_of(errors: Sequence[Mapping[str, Any]]) -> Refusal:
-    malformed = [_describe(each) for each in errors if each["type"] not in ("unstorable", "string_too_long")]
-    if not malformed:
-        return Refusal(400, _UNABLE)
-    return Refusal(400, MALFORMED, {"error": malformed[0], "errors": malformed})
 
 
 def _describe(error: Mapping[str, Any]) -> str:
@@ -168,3 +181,53 @@ class Paging(_Strict):
             if given in self.model_fields_set and other not in self.model_fields_set:
                 raise PydanticCustomError("dependency", f"'{other}' is a dependency of '{given}'")
         return self
+
+
+def show(row: Row, table: str) -> Row:
+    """A row as the API shows it: only the columns of its table."""
+    return {name: row[name] for name in COLUMNS[table]}
+
+
+def list_rows(table: str, rows: Sequence[Row], paging: Paging, order: str = "-created_at") -> Row:
+    """The page asked for of a table's `rows`, the oldest first, and how many there are. Raises for an unknown column."""
+    conditions = [] if paging.where is None else [_parse(part, table) for part in paging.where.split(",")]
+    keys = [key for key in (paging.sort or order).split(",") if key]
+    for key in keys:
+        _check_column("sort", key.removeprefix("-"), table)
+    found = [row for row in rows if all(_matches(row.get(column), value) for column, value in conditions)]
+    if keys and keys[0].startswith("-"):
+        found.reverse()  # of rows made in the same moment the newest stands first
+    for key in reversed(keys):
+        found.sort(key=partial(_rank, key.removeprefix("-")), reverse=key.startswith("-"))
+    page = found[paging.offset : paging.offset + min(paging.limit, _CAP)]
+    return {"_meta": {"count": len(found)}, table: [show(row, table) for row in page]}
+
+
+def _rank(column: str, row: Row) -> tuple[bool, Any]:
+    held = row.get(column)
+    return (held is not None, held if isinstance(held, int | float | str) else str(held))
+
+
+def _parse(part: str, table: str) -> tuple[str, str]:
+    """A column and the value that it is to have; a star at its end means that it is contained."""
+    column, colon, value = part.partition(":")
+    if not colon:
+        form = 'where key must have the following form "key:value"'
+        raise Refusal(400, f'Invalid where key: "{part}"', {"error": form})
+    _check_column("where", column, table)
+    if column == "id" or column.endswith("_id"):
+        check_uuid(f"{table}.{column}", value.lower())
+    return column, value
+
+
+def _check_column(use: str, column: str, table: str) -> None:
+    if column not in COLUMNS[table]:
+        valid = {"error": f"Valid {use} keys are: {', '.join(sorted(COLUMNS[table]))}"}
+        raise Refusal(400, f'Invalid {use} key: "{column}"', valid)
+
+
+def _matches(held: object, value: str) -> bool:
+    if isinstance(held, list):
+        return value in held
+    text, asked = str(held).lower(), value.lower()
+    return held is not None and (asked[:-1] in text if asked.endswith("*") else text == asked)

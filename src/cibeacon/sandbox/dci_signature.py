@@ -22,9 +22,8 @@ from pydantic import BeforeValidator
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from cibeacon.sandbox.dci_account import Remoteci, Row
-from cibeacon.sandbox.dci_models import Paging, Refusal, check_uuid
-from cibeacon.sandbox.dci_state import Dci
+from cibeacon.sandbox.dci_account import Dci, Remoteci
+from cibeacon.sandbox.dci_models import Paging, Refusal, Row, check_uuid
 from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
 
 _DATE_HEADERS = {"dci2_request": "x-dci-date", "aws4_request": "x-amz-date"}

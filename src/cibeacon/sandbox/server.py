@@ -20,8 +20,7 @@ from cibeacon.sandbox import otlp as otlp_app
 from cibeacon.sandbox.app import create_app
 from cibeacon.sandbox.attribution import conclusions
 from cibeacon.sandbox.dataops_account import DataOpsAccount
-from cibeacon.sandbox.dci_account import DciAccount
-from cibeacon.sandbox.dci_state import Dci
+from cibeacon.sandbox.dci_account import Dci, DciAccount
 from cibeacon.sandbox.flow_account import FlowAccount
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.listener import Listener
