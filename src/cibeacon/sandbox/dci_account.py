@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cibeacon.sandbox.dci_models import COLUMNS, FINAL, Refusal, Row, read_data, show
+from cibeacon.sandbox.dci_models import COLUMNS, FINAL, Refusal, Row, show
+from cibeacon.sandbox.safe_json import read_data
 from cibeacon.sandbox.store import Store
 
 REMOTECI = "6cee7286-5d99-4a96-9949-200977f4be07"

@@ -6,7 +6,6 @@ and answered with a page of the framework. The format as CI servers take it: htt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import takewhile
 from xml.etree import ElementTree
 
@@ -96,8 +95,14 @@ def _find_job(dci: Dci, job_id: str | None, jobstate_id: str | None) -> Row:
 
 
 def _add_result(dci: Dci, job: Row, row: Row, content: bytes) -> None:
+    """Keep what is counted in a file, beside its namesake's of the newest earlier job that is alike: two are too many."""
     counts, passed = count(content)
-    before = _before(dci, job, row["name"])
+    earlier = takewhile(lambda one: one["id"] != job["id"], dci.jobs.values())
+    alike = [one for one in earlier if all(one[key] == job[key] for key in _ALIKE) and one["state"] != "archived"]
+    namesakes = [one for each in alike[-1:] for one in dci.of_job("results", each) if one["name"] == row["name"]]
+    if len(namesakes) > 1:
+        raise HTTPException(500)
+    before: Row = namesakes[0]["passed"] if namesakes else {}
     names = {"name": row["name"], "filename": row["name"], "file_id": row["id"], "job_id": job["id"]}
     result = dci.new_row("results", **names, passed=passed, **counts)
     for column, was in (("regressions", True), ("successfixes", False)):
@@ -135,13 +140,3 @@ def _seconds(text: str) -> float:
     except ValueError:
         return 0.0
     return seconds if 0 <= seconds < 1e9 else 0.0
-
-
-def _before(dci: Dci, job: Row, name: str) -> Mapping[str, bool]:
-    """Which cases of the file passed in the newest earlier job that is alike; one that has it twice is too much."""
-    earlier = takewhile(lambda one: one["id"] != job["id"], dci.jobs.values())
-    alike = [one for one in earlier if all(one[key] == job[key] for key in _ALIKE) and one["state"] != "archived"]
-    results = [row for row in dci.of_job("results", alike[-1]) if row["name"] == name] if alike else []
-    if len(results) > 1:
-        raise HTTPException(500)
-    return results[0]["passed"] if results else {}

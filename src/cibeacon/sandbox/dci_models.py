@@ -7,11 +7,9 @@ the database finds, a NUL or a text too long for its column; and the layers in f
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib import resources
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cibeacon.sandbox.safe_json import JSONAnswer
+from cibeacon.sandbox.safe_json import JSONAnswer, read_data
 from cibeacon.sandbox.vendor import error_page
 
 Row: TypeAlias = dict[str, Any]
@@ -35,13 +33,6 @@ FINAL = ("success", "failure", "killed", "error")
 STATUSES = ("new", "pre-run", "running", "post-run", *FINAL)
 _CAP = 200
 """Most rows of a page."""
-
-
-def read_data(name: str) -> Any:
-    """What is in a data file of the sandbox."""
-    return json.loads(resources.files(__package__).joinpath(name).read_bytes())
-
-
 COLUMNS: Mapping[str, Row] = read_data("dci_columns.json")
 """By table, as lists of it are called: its columns, each with what it holds where nothing is said."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cibeacon.sandbox.safe_json import read_data
+
 READ, EXECUTE, WRITE = "flow_pipeline:read", "flow_pipeline:execute", "flow_pipeline:write"
 EVERYTHING = (READ, EXECUTE, "flow_pipeline:delete", "flow_pipeline:manage_pipelines", WRITE)
 JOB = "f403399d-7ac7-4285-bb06-f7ad82ddbea2"
 """The documented job, which has no pipeline at first."""
 ASSIGNED_JOB = "0b7d3f52-6c1e-4e8a-9a55-3f2d1c0b9a87"
 """A job that has one pipeline at first."""
-ORGANISATION = "airline"
 COMMUNITY = "community"
 TOKEN = "sandbox-flow-token"  # noqa: S105 - the sandbox's own
 
@@ -45,21 +46,9 @@ class Context:
 
 def example_contexts() -> dict[str, Context]:
     """An organisation with the documented pipelines, two of one name and one that may only be read; and the community."""
-    documented = (
-        FlowPipeline(id="8c400d55-15d4-41f9-b306-ec2836898d83", name="pipeline_name"),
-        FlowPipeline(id="e05cc5f7-b199-49a6-b1bc-f17dc5247e0c", name="udit-test"),
-        FlowPipeline(id="03f4dc97-1245-452d-9d7b-17f8b86473b8", name="jag-test"),
-    )
-    special = (
-        FlowPipeline(id="1d6c1f0e-58a4-4f0c-8a3e-0c7a2b9d4e61", name="claims", permissions=(READ, EXECUTE, WRITE)),
-        FlowPipeline(id="2e7d2a1f-69b5-4a1d-9b4f-1d8b3cae5f72", name="claims", is_manager=False),
-        FlowPipeline(id="3f8e3b20-7ac6-4b2e-8c50-2e9c4dbf6083", name="audit", permissions=(READ,), is_manager=False),
-    )
-    strangers = (FlowPipeline(id="9a0b1c2d-3e4f-4a5b-8c6d-7e8f90a1b2c3", name="community-review"),)
-    jobs = {JOB: (), ASSIGNED_JOB: (documented[0].id,)}
     return {
-        ORGANISATION: Context(pipelines=(*documented, *special), jobs=jobs),
-        COMMUNITY: Context(pipelines=strangers),
+        name: Context(pipelines=[FlowPipeline(**one) for one in each["pipelines"]], jobs=each["jobs"])
+        for name, each in read_data("flow_example.json").items()
     }
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import resources
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +26,11 @@ class JSONAnswer(Response):
     def render(self, content: object) -> bytes:
         """The body."""
         return json.dumps(content, allow_nan=False).encode("ascii")
+
+
+def read_data(name: str) -> Any:
+    """What is in a data file of the sandbox."""
+    return json.loads(resources.files(__package__).joinpath(name).read_bytes())
 
 
 async def read_json(request: Request) -> object:
