@@ -59,7 +59,6 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
         strict=settings.output.strict,
         dry_run=dry_run,
         host_title="replay",
-        verb="replay",
     )
     return report, settings
 

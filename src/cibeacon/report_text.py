@@ -112,7 +112,11 @@ def _clipped(texts: Iterable[str]) -> tuple[str, ...]:
 def _heading(report: Report) -> str:
     context = report.context
     sha = context.commit_sha[:9] if context and context.commit_sha else None
-    parts = (report.host_title, context.repository, _event(context), sha) if context else (report.verb,)
+    parts = (
+        (report.host_title, context.repository, _event(context), sha)
+        if context
+        else (report.host_title or report.verb,)
+    )
     return " · ".join(part for part in (f"cibeacon {__version__}", *parts) if part)
 
 

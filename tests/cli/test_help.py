@@ -79,7 +79,8 @@ def test_help_all_groups_the_flags_by_topic(tmp_path, capsys):
     headings = re.findall(r"^([A-Z].*):$", shown(tmp_path, capsys, "report", "--help-all"), re.M)
     assert headings == [
         *("Examples", "Common options", "General", "Output and exit code", "Run, commit and services", "Deployments"),
-        *("Pipeline runs", "GitHub, GitLab and other forges", "DX", "DCI", "Instabase Flow", "Help"),
+        *("Pipeline runs", "GitHub, GitLab and other forges", "DX", "DX workflow API", "DCI", "Instabase Flow"),
+        *("OpenTelemetry (OTLP)", "Apache DevLake", "Help"),
     ]
 
 
@@ -150,7 +151,8 @@ def completed(tmp_path, line, without=()):
         ("cibeacon services ", ["list", "which", "check"]),
         ("cibeacon dataops pipe", ["pipelines", "pipeline"]),
         ("cibeacon report --on", []),
-        ("cibeacon report --dx", ["--dx-url", "--dx-api"]),
+        ("cibeacon report --dx-a", ["--dx-api"]),
+        ("cibeacon report --dci-u", ["--dci-upload-timeout", "--dci-url"]),
         ("cibeacon report --help", ["--help", "--help-all"]),
         ("cibeacon report --format ", ["text", "json"]),
         ("cibeacon report --dx-api cur", ["current"]),

@@ -198,7 +198,7 @@ def naive(config, paths):
 def test_every_map_agrees_with_the_rules_written_down_naively(config, paths):
     found = read(config, REPORTABLE)
     if found.faults:
-        assert all("belongs to both" in fault or "no service and no library" in fault for fault in found.faults)
+        assert all("belongs to both" in fault or "neither a service nor a library" in fault for fault in found.faults)
         return
     got = found.service_map.assign(paths)
     assert (dict(got.why), got.unmatched, got.ignored) == naive(config, paths)

@@ -293,7 +293,7 @@ def test_a_name_of_nothing_is_trouble_and_the_others_are_sent(replay, place):
     place.keep([kept(run())])
     ended = replay("--strict", "nowhere", "spool")
     assert (ended.code, words(ended)) == (1, ["sent"])
-    assert "There is no nowhere to replay" in notices(ended)[0]
+    assert "nowhere cannot be replayed" in notices(ended)[0]
     assert replay("nowhere").code == 0
 
 

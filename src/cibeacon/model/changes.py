@@ -31,7 +31,8 @@ class ApiComparison(NamedTuple):
 
 def as_clause(sentence: str) -> str:
     """A sentence as a part of a longer one."""
-    start = sentence[:1].lower() if sentence[1:2].islower() else sentence[:1]
+    word = sentence.partition(" ")[0]
+    start = sentence[:1].lower() if word[1:].islower() else sentence[:1]  # GitHub stays GitHub
     return f"{start}{sentence[1:].rstrip('.')}"
 
 

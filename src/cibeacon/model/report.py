@@ -155,8 +155,14 @@ class Report(NamedTuple):
     @property
     def asides(self) -> tuple[Notice, ...]:
         """The notices beside the one that says why the services are unknown, which is shown elsewhere."""
-        shown = str(self.changes.unknown).lower() if self.changes and self.changes.unknown else ""
-        return tuple(each for each in self.notices if not shown.startswith(_first_sentence(each.text.lower())))
+        unknown = self.changes.unknown if self.changes else None
+        if unknown is None:
+            return self.notices
+        shown, why = str(unknown).lower(), f"{unknown.why.lower()}: "
+        texts = [(each, each.text.lower()) for each in self.notices]
+        return tuple(
+            each for each, text in texts if not shown.startswith(_first_sentence(text)) and not text.startswith(why)
+        )
 
     @property
     def reference_ids(self) -> tuple[str, ...]:
