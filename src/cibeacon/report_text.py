@@ -154,6 +154,8 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A line for each kind of signal and its outcome; neighbours that were not sent for one reason share a line too."""
     outcomes = list(outcomes)
     sinks = {outcome.kind: {one.sink for one in outcomes if one.kind == outcome.kind} for outcome in outcomes}
+    named = [f"{outcome.kind} ({outcome.sink})" for outcome in outcomes if len(sinks[outcome.kind]) > 1]
+    width = max(14, *map(len, named), 14)
     for (status, reason, error, _, sink), group in groupby(
         outcomes, key=lambda one: (one.status, one.reason, one.error, one.subject and one.kind, one.sink)
     ):
@@ -164,7 +166,7 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
         subjects = _subjects([one.subject for one in alike if one.subject])
         error = f"{subjects} ({error})" if subjects and error else error or subjects
         details = _joined(error, reason)
-        yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<14} {details}".rstrip()
+        yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<{width}} {details}".rstrip()
         if name := alike[0].error_id:
             yield _link(name)
 

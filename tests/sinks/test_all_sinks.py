@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
@@ -91,6 +92,15 @@ def test_every_sink_has_the_same_facts(job):
     assert ended.code == 0, ended.out + ended.err
     assert {sink for sink in job.outcomes(ended) if "sent" in job.outcomes(ended)[sink]} == {*KINDS}
     assert job.facts() == EVERYWHERE
+
+
+def test_the_log_has_a_column_for_the_kinds_also_where_they_name_their_sinks(job):
+    ended = cibeacon("report", "--dry-run", *FLAGS, environ=job.environ, cwd=job.shop.root)
+    lines = [line for line in ended.out.splitlines() if "would send" in line]
+    kinds = [line.removeprefix("~ would send ") for line in lines]
+    starts = {len(kind) - len(re.sub(r"^\S+( \(\w+\))? +", "", kind)) for kind in kinds}
+    assert len(lines) > len(KINDS)
+    assert len(starts) == 1, ended.out
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
