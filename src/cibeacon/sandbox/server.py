@@ -105,10 +105,8 @@ class Sandbox(Listener):
 
     def document(self) -> Mapping[str, Any]:
         """Everything that is held, and what DX would conclude from it: what `/ledger` answers."""
-        others = {"dci": self.dci.document(), "dataops": self.dataops.document(), "flow": self.flow.document()}
-        others["dx_workflow"] = self.dx_workflow.document()
-        others |= {"otlp": self.otlp.document()}
-        others |= {"devlake": self.devlake.document()}
+        names = ("dci", "dataops", "flow", "dx_workflow", "otlp", "devlake")
+        others = {name: getattr(self, name).document() for name in names}
         ledger = self.ledger.document()
         spool = self._spool(ledger["requests"]) if self._spool else None
         known = (ledger["deployments"], ledger["pull_requests"], ledger["pull_services"])
