@@ -236,7 +236,7 @@ def test_a_signal_during_the_report_ends_it_and_not_the_code(name, times, tmp_pa
     ("more", "says"),
     [
         ({"DX_API_TOKEN": ""}, "invalid pipeline-run build: success: DX's token is missing"),
-        ({"CIBEACON_DX_URL": ""}, "invalid pipeline-run build: success: DX's address is missing"),
+        ({"CIBEACON_DX_URL": ""}, "invalid pipeline-run build: success: DX's URL is missing"),
         ({"CIBEACON_DX_URL": "", "DX_API_TOKEN": ""}, "invalid pipeline-run build: success: DX is not configured"),
         ({"CIBEACON_TIMEOUT": "soon"}, 'invalid pipeline-run build: success: timeout "soon" cannot be used'),
         ({"CIBEACON_STRICT": "true", "DX_API_TOKEN": "bad"}, "failed pipeline-run build: success ("),

@@ -209,7 +209,7 @@ def test_when_the_newest_is_refused_an_older_statement_does_not_get_the_last_wor
     [
         ({"CIBEACON_DX_URL": "", "DX_API_TOKEN": ""}, "DX is not configured"),
         ({"DX_API_TOKEN": ""}, "token is missing"),
-        ({"CIBEACON_DX_URL": ""}, "address is missing"),
+        ({"CIBEACON_DX_URL": ""}, "URL is missing"),
         ({"CIBEACON_DX_URL": "http://dx.example"}, "unencrypted"),
         ({"CIBEACON_TIMEOUT": "abc"}, "not a number of seconds"),
     ],

@@ -1,7 +1,7 @@
-"""The one declaration of every option: name, syntax, default, help, secrecy. Does not know surfaces or the process.
+"""Declares every option once: name, syntax, default, help, secrecy. Does not know the surfaces or the process.
 
-`scripts/render` writes the action inputs, the GitLab inputs and docs/reference.md from it; the command line is
-generated from it. Edges and sinks never see a group: they take the values they need.
+`scripts/render` generates the action inputs, the GitLab inputs and docs/reference.md from it; the command line is
+generated from it as well. Edges and sinks never see a settings group: they take the values they need.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Settings(NamedTuple):
-    """Every value, where it came from, and what could not be used."""
+    """Every value, its origin, and the values that cannot be used."""
 
     core: Core
     output: Output
@@ -53,7 +53,7 @@ class Settings(NamedTuple):
     problems: tuple[Problem, ...]
 
     def given(self, *names: str) -> bool:
-        """True when one of these options was given, by whatever source."""
+        """True when one of these options was set, in any source."""
         return any(self.origins[name].given for name in names)
 
     @property
@@ -62,18 +62,18 @@ class Settings(NamedTuple):
         return {name: getattr(self, name).endpoint for name in SINK_GROUPS}
 
     def requirements(self, sink: str) -> Requirements:
-        """What a sink needs before anything can be sent to it."""
+        """The settings that a sink needs before anything can be sent to it."""
         requirements: Requirements = getattr(self, sink).requirements
         return requirements
 
     @property
     def as_json(self) -> bool:
-        """True when stdout holds one JSON document, or what a program makes of it."""
+        """True when stdout holds one JSON document, or the results of a jq program for it."""
         return self.output.format == "json" or self.given("jq")
 
     @property
     def seconds(self) -> float:
-        """How long everything may take: files have time of their own, and what comes after them has it afresh."""
+        """How long everything may take. Uploading files has its own time limit, and `timeout` starts again after it."""
         timeout = self.core.timeout
         return 2 * timeout + self.dci.dci_upload_timeout if self.dci.dci_files else timeout
 
@@ -83,10 +83,10 @@ GROUPS: Mapping[str, type] = {
 }
 
 _PLUGINS = frozenset({"drone", "woodpecker", "harness"})
-"""CI systems that hand over the settings of a step as `PLUGIN_` variables."""
+"""CI systems that pass the settings of a step as `PLUGIN_` variables."""
 
 SINK_GROUPS = tuple(name for name, group in GROUPS.items() if hasattr(group, "endpoint"))
-"""The groups that configure a sink, which has the same name."""
+"""The groups that configure a sink of the same name."""
 
 
 def all_options() -> dict[str, tuple[Option, ...]]:
@@ -95,12 +95,12 @@ def all_options() -> dict[str, tuple[Option, ...]]:
 
 
 def step_options() -> tuple[Option, ...]:
-    """What the action's inputs have beyond the settings: neither a flag nor a GitLab input, and no variable of ours."""
+    """Inputs of the action that are not settings: they have no flag, no GitLab input and no `CIBEACON_` variable."""
     return declared(Step)
 
 
 def takes_plugin_settings(environ: Mapping[str, str]) -> bool:
-    """Whether the job runs on a CI system whose steps are plugins: images without a command, with settings."""
+    """Whether the job runs on a CI system whose steps are plugins: images with settings instead of a command."""
     return not _PLUGINS.isdisjoint(ci_systems.recognise(environ)[:1])
 
 
@@ -126,19 +126,19 @@ def load_settings(flags: Mapping[str, str], environ: Mapping[str, str], reposito
 
 
 def _contradictions(deploy: Deploy, origins: Mapping[str, Origin]) -> tuple[Problem, ...]:
-    """Settings that cannot both be meant."""
+    """Problems for settings that contradict each other."""
     if not deploy.merge_commit_shas:
         return ()
     if origins["commit_sha"].given:
-        return (Problem("deploy", "merge_commit_shas", "Give either commit_sha or merge_commit_shas, not both"),)
+        return (Problem("deploy", "merge_commit_shas", "Set either commit_sha or merge_commit_shas, not both"),)
     if deploy.attribution == "repository":
-        message = "attribution repository sends no commit, but merge_commit_shas names some: give one of them"
+        message = "attribution repository sends no commit, but merge_commit_shas is set: set only one of them"
         return (Problem("deploy", "attribution", message),)
     return ()
 
 
 def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The text of every secret in the environment, whatever would win: all of it must be masked.
+    """The text of every secret in the environment, whichever source takes precedence: all of them must be masked.
 
     User names and passwords in URLs are secrets, too.
     """
@@ -152,7 +152,7 @@ def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def own_secret_variables() -> tuple[str, ...]:
-    """The variables that hold secrets of ours alone: a forge's token is every tool's."""
+    """The variables whose secrets only cibeacon uses. A forge's token is not among them: every tool uses it."""
     secrets = [option for group in all_options().values() for option in group if option.secret]
     return tuple(
         variable
@@ -163,7 +163,7 @@ def own_secret_variables() -> tuple[str, ...]:
 
 
 def own_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets that were given to us as settings: no other may be printed, not even as a mask."""
+    """The secrets that were given as settings. Masking commands may print only these, since they print the secret itself."""
     options = [option for group in all_options().values() for option in group if option.secret]
     given = [
         (option, environ[name]) for option in options for name in option.variables if environ.get(name, "").strip()
@@ -176,10 +176,10 @@ _STORAGE_SECRETS = (
     *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET"),
     *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN"),
 )
-"""Variables of the libraries that a spool in a bucket is reached by."""
+"""Variables of the libraries that access a spool in a bucket."""
 
 _URLS = (
     *(name for proxy in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") for name in (proxy, proxy.lower())),
     *("GITHUB_SERVER_URL", "GITHUB_API_URL", "CI_SERVER_URL", "CI_API_V4_URL", "CI_REPOSITORY_URL"),
 )
-"""More variables with URLs that we use, or that are known to hold a password."""
+"""More variables with URLs that cibeacon uses, or that are known to contain a password."""

@@ -1,4 +1,4 @@
-"""The options of driving pipelines of DataOps.live, or of any GitLab: where, as whom, which one, how long to wait."""
+"""The options for driving pipelines on DataOps.live or any GitLab: server, token, pipeline, waiting times."""
 
 import json
 import re
@@ -9,16 +9,16 @@ from cibeacon.model import parsers
 from cibeacon.settings.options import option
 
 PUBLIC = "https://app.dataops.live"
-"""The server that everybody uses."""
+"""The public server."""
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
 
 
 def variables(given: str) -> Mapping[str, str]:
-    """Variables for a pipeline: a JSON object, or lines of NAME=VALUE. The server takes nothing but texts."""
+    """Variables for a pipeline: a JSON object, or lines of NAME=VALUE. The server accepts only strings."""
     if given.lstrip().startswith("{"):
         document = parsers.json_value(given)
         if any(isinstance(value, dict | list) or value is None for value in document.values()):
-            raise ValueError("holds a value that is neither text nor number nor boolean")
+            raise ValueError("contains a value that is not a string, number or boolean")
         pairs = {name: value if isinstance(value, str) else json.dumps(value) for name, value in document.items()}
     else:
         lines = [line for line in given.split("\n") if line.strip()]
@@ -27,7 +27,9 @@ def variables(given: str) -> Mapping[str, str]:
         pairs = {name.strip(): value.rstrip("\r") for name, _, value in (line.partition("=") for line in lines)}
     for name in pairs:
         if not re.fullmatch(_NAME, name):
-            raise ValueError(f"has the name {json.dumps(name)[:60]}; names are letters, digits and underscores")
+            raise ValueError(
+                f"has the name {json.dumps(name)[:60]}; use only letters, digits and underscores, and no digit first"
+            )
     return pairs
 
 
@@ -55,7 +57,7 @@ class Dataops(NamedTuple):
     dataops_pipeline_file: str | None = option(
         parsers.text,
         None,
-        "Pipeline file, such as full-ci.yml; required on DataOps.live. Passed on as the variable _PIPELINE_FILE_NAME.",
+        "Pipeline file, such as full-ci.yml; required on DataOps.live. cibeacon passes it as the variable _PIPELINE_FILE_NAME.",
     )
     dataops_variables: Mapping[str, str] = option(
         variables, {}, "Variables for the pipeline: a JSON object, or NAME=VALUE lines.", shown_default="none"
@@ -63,7 +65,7 @@ class Dataops(NamedTuple):
     dataops_pipeline_id: int | None = option(
         parsers.integer,
         None,
-        "Id of a pipeline that is already running: it is followed and none is started. For jobs that are retried.",
+        "Id of a running pipeline to follow instead of starting a new one. Useful when a job is retried.",
     )
     dataops_wait: bool = option(
         parsers.boolean, False, "Wait until the started pipeline has ended.", shown_default="false", flag=True
@@ -71,7 +73,7 @@ class Dataops(NamedTuple):
     dataops_wait_timeout: float = option(
         parsers.duration,
         3600.0,
-        "Seconds to wait for the end of the pipeline, including its time in the queue.",
+        "Seconds to wait for the pipeline to end, including its time in the queue.",
         shown_default="3600",
     )
     dataops_queue_timeout: float = option(
@@ -80,7 +82,7 @@ class Dataops(NamedTuple):
     dataops_on_manual: str = option(
         parsers.Choice("fail", "succeed", "wait"),
         "fail",
-        "What to do if only manual jobs are left: fail, succeed, or wait until they are started.",
+        "What to do if only manual jobs are left: fail, succeed, or wait until someone starts them.",
         shown_default="fail",
     )
     dataops_cancel: bool = option(
@@ -93,12 +95,12 @@ class Dataops(NamedTuple):
     dataops_logs: str = option(
         parsers.Choice("none", "failed", "all"),
         "failed",
-        "Job logs to show while waiting: none, failed (after they ended), or all (while they run).",
+        "Job logs to show while waiting: none, failed (when a job has failed), or all (while the jobs run).",
         shown_default="failed",
     )
     dataops_log_limit: int = option(
         parsers.integer,
         1_000_000,
-        "Bytes to show of each job's log: the first ones with all, the last ones with failed.",
+        "Bytes to show of each job's log: from its start with all, from its end with failed.",
         shown_default="1000000",
     )

@@ -1,4 +1,4 @@
-"""The options of what is sent to DCI: the job, its files, and where DCI is. The names are those of DCI's own tools."""
+"""The options for DCI: its URL and credentials, the job, and the files of the job. DCI's own tools use the same names."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Self
@@ -9,7 +9,7 @@ from cibeacon.model.endpoint import Endpoint
 from cibeacon.settings.options import Origin, Problem, Requirements, option
 
 PUBLIC = "https://api.distributed-ci.io"
-"""The control server that everybody uses."""
+"""The public control server."""
 
 
 class Dci(NamedTuple):
@@ -27,20 +27,20 @@ class Dci(NamedTuple):
     dci_latest_by: str | None = option(
         parsers.Choice("created", "released"),
         None,
-        "Which component of a type is the latest: the last one created, or the last one released.",
-        shown_default="released for types in dci_components; without dci_components DCI chooses the last one created",
+        "Which component of a type counts as the latest: the last one created, or the last one released.",
+        shown_default="released for types in dci_components; without dci_components, DCI picks the last one created",
     )
     dci_job_id: str | None = option(
         identifiers.job_id,
         None,
-        "Id of an existing DCI job to continue; env reads it from the variable DCI_JOB_ID.",
+        "Id of an existing DCI job to continue. Use env to read it from the variable DCI_JOB_ID.",
         shown_default="the job that an earlier step of this run created",
     )
     dci_name: str | None = option(
         parsers.text,
         None,
         "Name of the job. DCI compares results with earlier jobs of the same name.",
-        shown_default="the names of pipeline and job, with matrix values",
+        shown_default="the names of the pipeline and the job, with matrix values",
     )
     dci_configuration: str | None = option(
         parsers.text, None, "Configuration under test, such as a scenario or the hardware."
@@ -54,16 +54,16 @@ class Dci(NamedTuple):
     dci_tags: tuple[str, ...] = option(
         parsers.text_list,
         (),
-        "Tags of the job. cibeacon adds one of its own to find the job again.",
+        "Tags of the job. cibeacon adds one more, to find the job again.",
         shown_default="none",
     )
     dci_comment: str | None = option(
-        parsers.text, None, "Comment on the job and its states.", shown_default="for states the URL of the run"
+        parsers.text, None, "Comment on the job and its states.", shown_default="the URL of the run, on states only"
     )
     dci_files: tuple[str, ...] = option(
         parsers.text_list,
         (),
-        "Files to upload when the job has ended, as globs such as reports/**/*.xml. JUnit reports are recognised.",
+        "Files to upload when the job ends, as globs such as reports/**/*.xml. cibeacon recognises JUnit reports.",
         shown_default="none",
     )
     dci_key_values: Mapping[str, float] = option(
@@ -75,13 +75,13 @@ class Dci(NamedTuple):
     dci_upload_timeout: float = option(
         parsers.duration,
         300.0,
-        "Seconds that uploading all files may take, in addition to timeout.",
+        "Seconds allowed for uploading all files, in addition to timeout.",
         shown_default="300",
     )
     dci_redact: bool = option(
         parsers.boolean,
         False,
-        "Mask tokens in text files before uploading: GitHub tokens, ids and secrets of remote CIs, pull secrets.",
+        "Mask secrets in text files before uploading them: GitHub tokens, ids and secrets of remote CIs, pull secrets.",
         shown_default="false",
         flag=True,
         also=("DCI_REDACT",),
@@ -89,8 +89,8 @@ class Dci(NamedTuple):
     dci_redact_patterns: tuple[str, ...] = option(
         parsers.regexes,
         (),
-        "Regular expressions of what to mask instead, separated by colons; write a colon as \\x3a.",
-        shown_default="the tokens above",
+        "Regular expressions, separated by colons, for text to mask instead of these secrets. Write a literal colon as \\x3a.",
+        shown_default="the secrets listed for dci_redact",
         also=("DCI_REDACT_PATTERNS",),
     )
     dci_url: str = option(
@@ -108,7 +108,7 @@ class Dci(NamedTuple):
 
     @property
     def requirements(self) -> Requirements:
-        """What must be set before anything can be sent."""
+        """The settings that are needed before anything can be sent."""
         return Requirements(
             wanted_by=(
                 *("dci_topic", "dci_job_id", "dci_components", "dci_latest_by", "dci_name", "dci_configuration"),
@@ -123,19 +123,17 @@ class Dci(NamedTuple):
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where DCI is, and which remote CI signs. DCI shows the version of the client with the job."""
+        """DCI's URL and the remote CI's credentials. DCI shows the client version with the job."""
         headers = {"Client-Version": f"cibeacon_{__version__}"}
         return Endpoint(self.dci_url, self.dci_api_secret or "", client_id=self.dci_client_id or "", headers=headers)
 
     def completed(self, environ: Mapping[str, str], origins: Mapping[str, Origin]) -> tuple[Self, tuple[Problem, ...]]:
-        """Reads the job's id from the variable that other tools fill as well, only where the setting asks for it."""
+        """Reads the job id from its variable if the setting is `env`: other tools set that variable, too."""
         if self.dci_job_id != identifiers.ENV:
             return self, ()
         variable = identifiers.ENV_JOB
         job_id = environ.get(variable, "").strip().lower()
         if identifiers.is_uuid(job_id):
             return self._replace(dci_job_id=job_id), ()
-        message = (
-            f"dci_job_id is {identifiers.ENV}, and the variable {variable} {'is no UUID' if job_id else 'is not set'}"
-        )
+        message = f"dci_job_id is {identifiers.ENV}, and the variable {variable} {'is not a UUID' if job_id else 'is not set'}"
         return self._replace(dci_job_id=None), (Problem("dci", "dci_job_id", message),)

@@ -1,4 +1,4 @@
-"""The options of the webhook of Apache DevLake that receives deployments."""
+"""The options for the Apache DevLake webhook that receives deployments."""
 
 import re
 from typing import NamedTuple
@@ -11,11 +11,11 @@ _WEBHOOK = re.compile(r"/rest/plugins/webhook/(?:connections/(?:by-name/)?|proje
 
 
 def webhook(given: str) -> str:
-    """The address of a webhook without the last part, by which DevLake tells deployments from issues."""
+    """The URL of a webhook without its last part, which selects deployments or issues."""
     address = parsers.url(given).removesuffix("/deployments")
     if not _WEBHOOK.search(address):
         raise ValueError(
-            "is not a webhook of DevLake with /rest/ in its path, such as "
+            "is not the URL of a DevLake webhook with /rest/ in its path, such as "
             "https://devlake.example.com/api/rest/plugins/webhook/connections/1/deployments"
         )
     return address
@@ -27,24 +27,26 @@ class Devlake(NamedTuple):
     devlake_url: str | None = option(
         webhook,
         None,
-        "URL of the DevLake webhook for deployments, as DevLake shows it. With devlake_token, reports deployments there, too.",
+        "URL of the DevLake webhook for deployments, as DevLake shows it. With devlake_token, deployments go there, too.",
     )
-    devlake_token: str | None = option(parsers.token, None, "API key of DevLake that may use the webhook.", secret=True)
+    devlake_token: str | None = option(
+        parsers.token, None, "DevLake API key that is allowed to use the webhook.", secret=True
+    )
 
     @property
     def requirements(self) -> Requirements:
-        """What must be set before anything can be sent."""
+        """The settings that are needed before anything can be sent."""
         return Requirements(
             wanted_by=("devlake_url", "devlake_token"),
             not_configured="DevLake is not configured: set devlake_url and the secret devlake_token",
             required={
                 "devlake_token": "DevLake's API key is missing or empty: set the secret devlake_token "
                 "(variable CIBEACON_DEVLAKE_TOKEN)",
-                "devlake_url": "DevLake's address is missing: set devlake_url to the webhook's URL for deployments",
+                "devlake_url": "DevLake's URL is missing: set devlake_url to the webhook's URL for deployments",
             },
         )
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the webhook is."""
+        """The webhook's URL and API key."""
         return Endpoint(self.devlake_url or "", self.devlake_token or "")

@@ -1,4 +1,4 @@
-"""The options of what is sent to DX: deployments, pipeline runs, workflow runs, and where DX is."""
+"""The options for DX: its URLs and tokens, deployments, pipeline runs and workflow runs."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from cibeacon.model.endpoint import Endpoint
 from cibeacon.settings.options import Requirements, option
 
 PUBLIC_WEB_API = "https://api.getdx.com"
-"""The host in the documents of DX's Web API. Accounts with a host of their own have another."""
+"""The host in the documentation of DX's Web API. Some accounts have their own host."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
@@ -19,7 +19,7 @@ class Deploy(NamedTuple):
     deploy_services: tuple[str, ...] = option(
         identifiers.names,
         (),
-        "Services that this run deploys: their names, or changed for those that changed. Turns the deployment signal on.",
+        "Services that this run deploys: a list of names, or changed for the changed services. Turns the deployment signal on.",
         shown_default="none",
         in_repository=True,
     )
@@ -30,23 +30,23 @@ class Deploy(NamedTuple):
         shown_default="now",
     )
     environment: str | None = option(
-        parsers.text, None, "Environment that is deployed to, such as production.", in_repository=True
+        parsers.text, None, "Environment to which the run deploys, such as production.", in_repository=True
     )
     deploy_success: bool | None = option(
         parsers.boolean,
         None,
-        "Whether the deployment succeeded. If set, the deployment is reported whatever the job's status is.",
+        "Whether the deployment succeeded. If set, cibeacon reports the deployment whatever the job's status.",
         flag=True,
     )
     attribution: str = option(
         parsers.Choice("commit", "repository"),
         "commit",
-        "How DX finds the deployed pull requests: commit sends the commit; repository sends none, and DX takes all that are "
-        "not yet deployed.",
+        "How DX finds the deployed pull requests: commit sends the commit; repository sends no commit, and DX counts all pull "
+        "requests that are not yet deployed.",
         shown_default="commit",
     )
     integration_branch: str | None = option(
-        parsers.text, None, "Branch into which pull requests are merged before they reach the release branch."
+        parsers.text, None, "Branch that pull requests are merged into before they reach the release branch."
     )
     merge_commit_shas: tuple[str, ...] = option(
         parsers.shas, (), "Merge commits that this deployment contains, instead of a single commit."
@@ -54,8 +54,8 @@ class Deploy(NamedTuple):
     reference_id: str | None = option(
         parsers.text,
         None,
-        "Unique id of the deployment. With several services, :SERVICE is appended.",
-        shown_default="derived from the run, so that a repeat is recognised",
+        "Unique id of the deployment. With several services, cibeacon appends :SERVICE.",
+        shown_default="derived from the run, so that DX recognises a repeat",
     )
     source_name: str | None = option(
         parsers.text,
@@ -70,7 +70,7 @@ class Deploy(NamedTuple):
     metadata_jq: str | None = option(
         parsers.program,
         None,
-        "jq program that computes metadata from {event, context, services}. Keys in metadata take precedence.",
+        "jq program that computes metadata from {event, context, services}. Keys in metadata override its result.",
     )
 
 
@@ -90,22 +90,22 @@ class RunOptions(NamedTuple):
     status: str | None = option(
         status_words.word,
         None,
-        "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word. error means "
-        "that the infrastructure failed, not the code; DX shows it as a failure, DCI as an error.",
+        "Status to report: success, failure, cancelled, running, error or unknown, or the CI system's own word. Use error if "
+        "the infrastructure failed, not the code; DX shows it as a failure, DCI as an error.",
         shown_default="the job's status, or running",
     )
     last_step: bool = option(
         parsers.boolean,
         False,
         "This is the last step of the run, so the status so far is final. Needed on Azure Pipelines, Bamboo, Drone, Woodpecker, "
-        "Harness and CodeBuild; changes nothing elsewhere.",
+        "Harness and CodeBuild; no effect elsewhere.",
         shown_default="false",
         flag=True,
     )
     job_status: str | None = option(
         status_words.word,
         None,
-        "Status of the job, in the CI system's own word.",
+        "Status of the job, as the CI system names it.",
         shown_default="from the CI system",
         expression="${{ job.status }}",
     )
@@ -128,7 +128,7 @@ class RunOptions(NamedTuple):
     send_email: bool = option(
         parsers.boolean,
         False,
-        "Send the email address that the CI system knows. It is personal data.",
+        "Send the email address that the CI system provides. It is personal data.",
         shown_default="false",
         flag=True,
     )
@@ -152,7 +152,7 @@ class Dx(NamedTuple):
     dx_api: str = option(
         parsers.Choice("classic", "current"),
         "classic",
-        "Version of the DX API: classic, or current, which uses the upsert methods, objects for services and ISO 8601 times.",
+        "Version of the DX API: classic, or current with the upsert methods, services as objects and ISO 8601 times.",
         shown_default="classic",
     )
     replace_services: bool | None = option(
@@ -164,26 +164,26 @@ class Dx(NamedTuple):
 
     @property
     def requirements(self) -> Requirements:
-        """What must be set before anything can be sent."""
+        """The settings that are needed before anything can be sent."""
         return Requirements(
             wanted_by=("dx_url", "dx_token", "dx_api", "replace_services"),
             not_configured="DX is not configured: set dx_url and the secret dx_token",
             required={
                 "dx_token": "DX's token is missing or empty: set the secret dx_token (variable DX_API_TOKEN)",
-                "dx_url": "DX's address is missing: set dx_url to the instance name or https://INSTANCE.getdx.net",
+                "dx_url": "DX's URL is missing: set dx_url to the instance name or https://INSTANCE.getdx.net",
             },
         )
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where DX is, and in which form of its API it is addressed."""
+        """DX's URL and token, and the version of its API."""
         return Endpoint(self.dx_url or "", self.dx_token or "", self.dx_api)
 
 
 def workflow_run(given: str) -> str:
-    """The id that DX gave to a workflow run, by its documents twelve letters and digits."""
+    """The id that DX gave to a workflow run: twelve letters and digits, according to its documentation."""
     if not _RUN_ID.fullmatch(given):
-        raise ValueError("is no id of a workflow run, which are letters and digits; send {{run.id}} in DX's request")
+        raise ValueError("is not the id of a workflow run (letters and digits); send {{run.id}} in DX's request")
     return given
 
 
@@ -193,13 +193,13 @@ class DxWorkflow(NamedTuple):
     dx_workflow_run: str | None = option(
         workflow_run,
         None,
-        "Id of the DX self-service workflow run that started this run ({{run.id}} in DX's request). It gets a message, the "
-        "link and the final status from the pipeline-run signal.",
+        "Id of the DX self-service workflow run that started this run ({{run.id}} in DX's request). The pipeline-run signal "
+        "then sends messages, the link and the final status to it.",
     )
     dx_workflow_message: str | None = option(
         parsers.text,
         None,
-        "Text to add to the last message of the workflow run, such as a version. DX shows it as Markdown.",
+        "Text to add to the last message of the workflow run, such as a version. DX renders it as Markdown.",
         shown_default="none",
     )
     dx_workflow_url: str = option(
@@ -218,7 +218,7 @@ class DxWorkflow(NamedTuple):
 
     @property
     def requirements(self) -> Requirements:
-        """What must be set before anything can be sent; what is replayed names its workflow run itself."""
+        """The settings that are needed before anything can be sent. A replayed signal contains its workflow run's id."""
         return Requirements(
             wanted_by=("dx_workflow_run",),
             not_configured="DX workflow runs are not configured: set dx_workflow_run and the secret dx_workflow_token",
@@ -230,6 +230,6 @@ class DxWorkflow(NamedTuple):
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the Web API is; the form is the id of the workflow run, and on a second line the user's text."""
+        """The Web API's URL and token. The form is the id of the workflow run, with the user's text on a second line."""
         form = f"{self.dx_workflow_run or ''}\n{self.dx_workflow_message or ''}"
         return Endpoint(self.dx_workflow_url, self.dx_workflow_token or "", form)

@@ -1,4 +1,4 @@
-"""The options of which reviewers see the documents of a job of Instabase Flow, and where Instabase is."""
+"""The options for Instabase Flow: its URL and token, the job, and the pipelines that decide who reviews the job."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from cibeacon.model.endpoint import Endpoint
 from cibeacon.settings.options import Requirements, option
 
 LISTING = "/api/v1/flow/pipeline"
-"""Where Instabase lists pipelines, by the heading of its documents."""
+"""The path at which Instabase lists pipelines, according to the heading in its documentation."""
 
 
 class Flow(NamedTuple):
@@ -35,30 +35,30 @@ class Flow(NamedTuple):
         shown_default="the community account, chosen by Instabase",
     )
     flow_list_path: str = option(
-        identifiers.path, LISTING, "API path at which this Instabase lists pipelines.", shown_default=LISTING
+        identifiers.path, LISTING, "API path at which your Instabase lists pipelines.", shown_default=LISTING
     )
     flow_client_cert: str | None = option(
         parsers.text,
         None,
-        "Path of a PEM file with a client certificate and its key, if Instabase requires one.",
+        "Path of a PEM file with the client certificate and key that Instabase requires.",
         shown_default="none",
     )
 
     @property
     def requirements(self) -> Requirements:
-        """What must be set before anything can be sent."""
+        """The settings that are needed before anything can be sent."""
         return Requirements(
             wanted_by=("flow_job_id", "flow_pipelines"),
             not_configured="Instabase Flow is not configured: set flow_job_id, flow_pipelines, flow_url and the secret flow_token",
             required={
                 "flow_token": "Instabase's token is missing or empty: set the secret flow_token (variable CIBEACON_FLOW_TOKEN)",
-                "flow_url": "Instabase's address is missing: set flow_url to its scheme and host, https://HOST",
+                "flow_url": "Instabase's URL is missing: set flow_url to its scheme and host, https://HOST",
             },
         )
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where Instabase is, and who asks."""
+        """Instabase's URL and credentials."""
         return Endpoint(
             self.flow_url or "",
             self.flow_token or "",

@@ -1,4 +1,4 @@
-"""The options that every system shares: what cibeacon does, prints and reads, and which run it reports."""
+"""The options that do not belong to one sink: what cibeacon does, prints and reads, and which run it reports."""
 
 from typing import Any, NamedTuple, Self
 
@@ -10,7 +10,7 @@ SIGNAL_KINDS = ("pull-services", "deployment", "pipeline-run", "dci", "flow")
 
 
 def wants(signals: tuple[str, ...], kind: str) -> bool:
-    """Whether the setting `signals` asks for a kind of signal, by name or as one of all."""
+    """Whether the setting `signals` selects a kind of signal, by name or with `auto`."""
     return ("auto" in signals or kind in signals) and f"-{kind}" not in signals
 
 
@@ -21,25 +21,25 @@ class Core(NamedTuple):
         parsers.selection("auto", *SIGNAL_KINDS),
         ("auto",),
         "Signals to send: auto, or a list of pull-services, deployment, pipeline-run, dci and flow. auto,-pipeline-run "
-        "leaves one out. A signal that you name but whose settings are missing is reported as invalid.",
+        "leaves one out. A signal that you list counts as invalid if its settings are missing.",
         shown_default="auto",
         in_repository=True,
     )
     dry_run: bool | None = option(
         parsers.boolean,
         None,
-        "Show every request with its exact body instead of sending it. Opens no connection and needs no token.",
+        "Show every request with its exact body instead of sending it. A dry run opens no connection and needs no token.",
         shown_default="false; true for cibeacon report outside a known CI system",
         flag=True,
     )
     timeout: float = option(
-        parsers.duration, 30.0, "Seconds that the whole command may take, including retries.", shown_default="30"
+        parsers.duration, 30.0, "Seconds allowed for the whole command, including retries.", shown_default="30"
     )
     spool: str | None = option(
         parsers.text,
         None,
-        "Folder or bucket (s3://bucket/prefix) that keeps signals which could not be sent; cibeacon replay sends them "
-        "later. off keeps none.",
+        "Folder or bucket (s3://bucket/prefix) for signals that could not be sent; cibeacon replay sends them later. Use off "
+        "to store nothing.",
         shown_default="cibeacon/spool in the runner's temporary folder on GitHub, .cibeacon/spool in the project folder "
         "on GitLab, cibeacon/spool in the user's state folder elsewhere",
     )
@@ -52,14 +52,14 @@ class Core(NamedTuple):
     host: str | None = option(
         ci_systems.host,
         None,
-        f"CI system, if it is not detected: {', '.join(sorted(ci_systems.CI_SYSTEMS))} or local. Any other word is the "
-        "name of a CI system that cibeacon does not know; describe its run with settings such as run_id.",
+        f"CI system, if cibeacon does not detect it: {', '.join(sorted(ci_systems.CI_SYSTEMS))} or local. Any other word names "
+        "a CI system that cibeacon does not know; describe its run with settings such as run_id.",
         shown_default="detected",
     )
     allow_http: bool = option(
         parsers.boolean,
         False,
-        "Allow plain http to other machines. The token is then sent unencrypted.",
+        "Allow plain http to other machines. Tokens are then sent unencrypted.",
         shown_default="false",
         flag=True,
     )
@@ -85,7 +85,7 @@ class Output(NamedTuple):
     jq: str | None = option(
         parsers.program,
         None,
-        "jq program to apply to the JSON document. Strings are printed as they are, other values as one line of JSON. "
+        "jq program to apply to the JSON document. Strings are printed without quotes, other values as one line of JSON. "
         "Implies format json.",
     )
     verbose: bool = option(
@@ -118,7 +118,7 @@ class Change(NamedTuple):
     pr_merged: bool = option(
         parsers.boolean,
         False,
-        "The pull request in pr_number or github_pull_id is merged. Needed only if the host's API cannot be asked; a pull "
+        "The pull request in pr_number or github_pull_id is merged. Needed only if cibeacon cannot use the host's API; a pull "
         "request that the host reports as open still counts as open.",
         shown_default="false",
         flag=True,
@@ -135,21 +135,21 @@ class Change(NamedTuple):
     services: tuple[str, ...] = option(
         identifiers.services,
         (),
-        "Folder templates such as services/{service}/ that say where services are, if there is no configuration file; "
-        "or the names of the changed services, if you know them.",
+        "Folder templates such as services/{service}/, if there is no configuration file; or the names of the changed "
+        "services, if you know them.",
         shown_default="determined from git and the configuration file",
     )
     on_unknown: str = option(
         parsers.Choice("skip", "fail"),
         "skip",
-        "What cibeacon services does if the changed services are unknown: skip exits 0, fail exits 3.",
+        "Exit code of cibeacon services if the changed services are unknown: 0 with skip, 3 with fail.",
         shown_default="skip",
     )
     run_id: str | None = option(
         parsers.text,
         None,
-        "Id of the run, for a CI system that cibeacon does not know. On GitLab: id of another pipeline of the project whose "
-        "final status is reported instead (needs gitlab_token).",
+        "Id of the run, for a CI system that cibeacon does not know. On GitLab: id of another pipeline of the project; cibeacon "
+        "reports the final status of that pipeline instead (needs gitlab_token).",
         shown_default="from the CI system",
     )
     run_attempt: int | None = option(
@@ -161,14 +161,14 @@ class Change(NamedTuple):
     pr_base: str | None = option(
         parsers.text,
         None,
-        "Target branch of the pull request in pr_number, for a CI system that does not say it. The run then counts as a "
+        "Target branch of the pull request in pr_number, for a CI system that does not provide it. The run then counts as a "
         "run of that pull request.",
         shown_default="from the CI system",
     )
     run_scope: str = option(
         parsers.Choice("workflow", "job"),
         "workflow",
-        "What a pipeline run in DX stands for: the whole workflow (pipeline), or this job.",
+        "What a pipeline run in DX represents: the whole workflow (pipeline), or this job.",
         shown_default="workflow",
         in_repository=True,
     )
@@ -181,7 +181,7 @@ class Change(NamedTuple):
     job_run_id: str | None = option(
         parsers.text,
         None,
-        "The CI system's own id of this job. It keeps the runs of a matrix and of reusable workflows apart.",
+        "The CI system's id of this job. It keeps the runs of a matrix and of reusable workflows apart.",
         shown_default="from the CI system",
         expression="${{ job.check_run_id }}",
     )
@@ -191,14 +191,14 @@ class Change(NamedTuple):
     traceparent: str | None = option(
         identifiers.traceparent,
         None,
-        "W3C trace context of what caused the run: what is sent by OTLP becomes a part of that trace. One that is not valid is "
-        "not used.",
+        "W3C trace context of whatever started the run: the spans sent by OTLP become part of that trace. An invalid value is "
+        "ignored.",
         also=("TRACEPARENT",),
     )
 
 
 _OF_GITHUB = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")
-"""Beginnings of GitHub's tokens."""
+"""Prefixes of GitHub's tokens."""
 
 
 class ForgeTokens(NamedTuple):
@@ -225,8 +225,8 @@ class ForgeTokens(NamedTuple):
         parsers.url,
         None,
         "Server that hosts the repository, such as https://git.example.com, if the CI system does not host it. Not needed "
-        "for github.com and gitlab.com. git_token is sent there, and so is github_token or gitlab_token if it is the only "
-        "token given or if the server's name contains github or gitlab.",
+        "for github.com and gitlab.com. cibeacon sends it git_token, and also github_token or gitlab_token if that is the "
+        "only token set or if the server's name contains github or gitlab.",
     )
     git_token: str | None = option(
         parsers.token,
@@ -236,9 +236,9 @@ class ForgeTokens(NamedTuple):
     )
 
     def for_own_server(self) -> Self:
-        """The tokens on a CI system whose `GITHUB_TOKEN` is for its own server: git has it there, and GitHub gets none.
+        """The tokens on a CI system whose `GITHUB_TOKEN` is for its own server: git uses it there, and GitHub gets no token.
 
-        Jobs are given one of GitHub's, too, for actions that download from there: it is known by how it begins.
+        Such a job may also get a token for GitHub, for actions that download from there. Its prefix shows which it is.
         """
         own = None if (self.github_token or "").startswith(_OF_GITHUB) else self.github_token
         return self._replace(github_token=None, git_url=None, git_token=own)
@@ -251,6 +251,6 @@ class Step(NamedTuple):
         parsers.command,
         ("report",),
         "cibeacon command that the step runs, with its flags, such as: services --on-unknown fail. Quotes work as in a "
-        "shell, but no shell is involved. Only report also acts after the job has ended.",
+        "shell, but no shell is involved. Only report also runs after the job has ended.",
         shown_default="report",
     )

@@ -1,8 +1,8 @@
-"""Knows how an option is declared, spelled on each surface, and resolved from its sources. Does not know any option.
+"""Knows how an option is declared, how each surface spells it, and how its value is found. Does not know any option.
 
 One declaration (a field made by `option`) gives the command line flag, the action input, the GitLab input,
-the environment variable and the row of the reference. Precedence: flag > action input or plugin setting > variable > well-known variable
-> repository configuration > default. Empty text means unset.
+the environment variable and the row of the reference. Precedence: flag > action input or plugin setting > variable >
+well-known variable > repository configuration > default. Empty text means unset.
 """
 
 import json
@@ -22,13 +22,13 @@ _NOT_READ = (
     "CIBEACON_INPUT_COMMAND",
     "CIBEACON_EXEC_ID",
 )
-"""Our variables that are no settings: outputs for later jobs and pipelines, and those that docs and templates set."""
+"""`CIBEACON_` variables that are not settings: outputs for later jobs and pipelines, and those of docs and templates."""
 _MOST_MISSPELT = 5
 _LONGEST_SLIP = 60
 _NEAR = 0.75
-"""Likeness, of 1: another tool's variable may begin like ours."""
+"""Similarity from 0 to 1. High, because a variable of another tool may also start with `CIBEACON_`."""
 _NO_WORD = 8
-"""Characters. A proxy's password may be `proxy`, and a service must not lose its name over that."""
+"""Characters from which a password is masked by itself: masking a short one such as `proxy` would spoil other text."""
 
 
 class Option(NamedTuple):
@@ -39,21 +39,21 @@ class Option(NamedTuple):
     default: Any
     help: str
     shown_default: str = ""
-    """The default in words, where the value itself would not explain it."""
+    """The default in words, if the value itself does not explain it."""
     secret: bool = False
     """A secret has no flag and no GitLab input: process lists and merged YAML are public."""
     secrets: Callable[[str], tuple[str, ...]] | None = None
-    """Where a secret has several parts: those that must not be shown alone, from a text that may be unusable."""
+    """For a secret with several parts: returns the parts that must be masked too, from text that may be invalid."""
     shared: bool = False
-    """True for a secret whose well-known variables are those of other tools as well: `exec --hide-token` leaves them."""
+    """True for a secret whose well-known variables other tools use, too: `exec --hide-token` does not remove them."""
     flag: bool = False
     """True for a boolean that the command line spells `--name/--no-name`."""
     also: tuple[str, ...] = ()
-    """Well-known variable names that are accepted after our own."""
+    """Well-known variables that are read if the `CIBEACON_` variable is not set."""
     in_repository: bool = False
     """True for a reporting choice that `report:` in the repository's configuration may make."""
     expression: str = ""
-    """Default of the action input: an expression only the runner can evaluate."""
+    """Default of the action input: an expression that only the runner can evaluate."""
 
     @property
     def dashed(self) -> str:
@@ -62,64 +62,64 @@ class Option(NamedTuple):
 
     @property
     def input_variable(self) -> str:
-        """The variable in which GitHub's runner hands over the action input."""
+        """The variable in which GitHub's runner passes the action input."""
         return "INPUT_" + self.name.upper()
 
     @property
     def plugin_variable(self) -> str:
-        """The variable in which Drone, Woodpecker and Harness hand over a setting of the step."""
+        """The variable in which Drone, Woodpecker and Harness pass a setting of the step."""
         return "PLUGIN_" + self.name.upper()
 
     @property
     def component_variable(self) -> str:
-        """The variable in which the GitLab component hands over its input; empty ones must not hide the user's own."""
+        """The variable in which the GitLab component passes its input. Separate, so that an empty input hides no variable."""
         return "CIBEACON_INPUT_" + self.name.upper()
 
     @property
     def component_type(self) -> str:
-        """The type of the GitLab input. What people write bare must be typed: to a string, GitLab takes no `true`."""
-        if self.flag and self.shown_default.startswith("false"):  # unset and false are one
+        """The type of the GitLab input. GitLab rejects an unquoted `true` or `30` for an input of type string."""
+        if self.flag and self.shown_default.startswith("false"):  # unset and false mean the same
             return "boolean"
         counted = isinstance(self.default, int | float) and not isinstance(self.default, bool)
         return "number" if counted else "string"
 
     @property
     def component_default(self) -> str:
-        """The value of the GitLab input that counts as not given, since only a string can be empty."""
+        """The value of the GitLab input that counts as unset, since only a string can be empty."""
         return {"boolean": "false", "number": "0", "string": ""}[self.component_type]
 
     @property
     def variable(self) -> str:
-        """Our own environment variable."""
+        """The `CIBEACON_` variable."""
         return "CIBEACON_" + self.name.upper()
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Every environment variable that may hold it."""
+        """Every environment variable that may contain the value."""
         return (self.input_variable, self.plugin_variable, self.component_variable, self.variable, *self.also)
 
 
 class Origin(NamedTuple):
-    """Where a value came from: the source as the log names it, and whether the value was given at all."""
+    """Where a value came from: the source as shown in the log, and whether the value was set at all."""
 
     source: str
     given: bool
 
 
 class Requirements(NamedTuple):
-    """What a sink needs before anything can be sent to it. Its group of settings has them, and an `endpoint`."""
+    """The settings that a sink needs before anything can be sent to it."""
 
     wanted_by: tuple[str, ...]
-    """Settings by which people show that they want signals sent to the sink."""
+    """Settings that, if set, show that the user wants signals sent to the sink."""
     not_configured: str
     required: Mapping[str, str]
-    """Each setting without which nothing can be sent, and what to do where it is missing."""
+    """Each setting that must be set, and the message if it is missing."""
     address: str = ""
-    """The setting that holds the address, where its name does not end in `_url`."""
+    """The setting that contains the URL, if its name does not end in `_url`."""
 
 
 class Problem(NamedTuple):
-    """A value that cannot be used, as a paragraph. `group` names the settings group whose signals it spoils."""
+    """A value that cannot be used, and why. The signals of its settings `group` are invalid."""
 
     group: str
     option: str
@@ -132,7 +132,7 @@ def option(parse: Callable[[str], Any], default: Any, help: str, **more: Any) ->
 
 
 def credentials(url: str) -> tuple[str, ...]:
-    """What is secret in a URL: user name and password together, and alone what is long enough to be no ordinary word."""
+    """The secrets in a URL: user name and password together, and the password by itself if it is long enough."""
     before, slashes, after = url.strip().partition("//")
     rest = after if slashes else before
     authority = rest.partition("/")[0]
@@ -145,7 +145,7 @@ def credentials(url: str) -> tuple[str, ...]:
 
 
 def _shown(given: str) -> str:
-    """The beginning of a value that cannot be used, without user names and passwords in URLs."""
+    """The beginning of an invalid value, without user names and passwords in URLs."""
     return "".join(_anonymous(word) for word in re.split(r"(\s+)", given))[:80]
 
 
@@ -159,22 +159,22 @@ def _anonymous(word: str) -> str:
 
 @cache
 def declared(group: type) -> tuple[Option, ...]:
-    """The options of a group, in the order of their declaration."""
+    """The options of a group, in order of declaration."""
     fields: Mapping[str, Option] = getattr(group, "_field_defaults", {})
     return tuple(field._replace(name=name) for name, field in fields.items())
 
 
 class Sources(NamedTuple):
-    """Everything a value may come from, best first, as text."""
+    """Every source of values, in order of precedence."""
 
     flags: Mapping[str, str]
     environ: Mapping[str, str]
     repository: Mapping[str, Any]
     plugin: bool = False
-    """Whether the CI system hands over the settings of a step as `PLUGIN_` variables; elsewhere they are another's."""
+    """Whether the CI system passes settings as `PLUGIN_` variables; elsewhere these belong to other tools."""
 
     def candidates(self, option: Option) -> Iterator[tuple[str, str]]:
-        """(source, text) of every source that names the option, best first; empty text included."""
+        """(source, text) of every source of the option, in order of precedence; empty text included."""
         if not option.secret:
             yield option.dashed, self.flags.get(option.name, "")
         if self.environ.get("GITHUB_ACTIONS") == "true":
@@ -193,12 +193,12 @@ class Sources(NamedTuple):
 
 
 def misspelt(environ: Iterable[str], names: Collection[str]) -> Iterator[str]:
-    """A sentence for each variable that is no option, where the name of one is near. At most a few."""
+    """A sentence for each variable that looks like a misspelled option. At most a few."""
     spelled = {name.upper() for name in names}
     ours = [name for name in environ if name.startswith(_OURS) and not name.startswith(_NOT_READ)]
     unknown = [name for name in ours if name.removeprefix(_OURS).removeprefix("INPUT_") not in spelled]
     for name in unknown[:_MOST_MISSPELT]:
-        from difflib import get_close_matches  # only a slip needs it
+        from difflib import get_close_matches  # only needed for a misspelled name
 
         bare = name.removeprefix(_OURS)[:_LONGEST_SLIP]
         if near := get_close_matches(bare.upper(), spelled, 1, _NEAR):
@@ -206,7 +206,7 @@ def misspelt(environ: Iterable[str], names: Collection[str]) -> Iterator[str]:
 
 
 def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:
-    """The group's values with their origins. A value that cannot be used is a Problem and leaves the default."""
+    """The group's values with their origins. For an invalid value, the default is used and a Problem is returned."""
     options = declared(group)  # type: ignore[arg-type]  # a class is hashable
     values: dict[str, Any] = {option.name: option.default for option in options}
     origins: dict[str, Origin] = {}

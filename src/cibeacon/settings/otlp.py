@@ -1,4 +1,4 @@
-"""The options of where traces are sent by OTLP. The variables of OpenTelemetry's own tools complete them.
+"""The options for traces over OTLP. The standard variables of OpenTelemetry complete them.
 
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
@@ -18,24 +18,24 @@ _EXACT, _BASE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOI
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _SHORTEST = 8
-"""Characters of a header's value that is masked by itself: a tenant's number stands in ordinary text."""
+"""Characters that a header's value needs to be masked: a short one, such as a tenant's number, is in ordinary text."""
 
 
 def _address(given: str) -> str:
-    """The URL that traces are sent to, or `env`."""
+    """The URL to send traces to, or `env`."""
     if given.lower() == _ENV:
         return _ENV
     return parsers.url(given).removesuffix(PATH) + PATH
 
 
 def _headers(given: str) -> str:
-    """Headers as `name=value,name=value`, in which values may be percent-encoded."""
+    """Headers as `name=value,name=value`; values may be percent-encoded."""
     for pair in filter(None, map(str.strip, given.split(","))):
         name, equals, value = pair.partition("=")
         if not equals or not _NAME.fullmatch(name.strip()):
             raise ValueError("is not a list of headers such as api-key=VALUE,x-tenant=VALUE")
         if not unquote(value).isascii() or not unquote(value).isprintable():
-            raise ValueError("holds a character that no header has; write it percent-encoded")
+            raise ValueError("contains a character that is not allowed in a header; percent-encode it")
     return given
 
 
@@ -45,7 +45,7 @@ def _pairs(given: str) -> dict[str, str]:
 
 
 def _secrets(given: str) -> tuple[str, ...]:
-    """Each header's value, as it is written and as it is sent, and without the name of a scheme."""
+    """Each header's value: as written, as sent, and without an authentication scheme in front."""
     written = [pair.partition("=")[2].strip() for pair in given.split(",")]
     sent = list(map(unquote, written))
     return tuple(text for text in (*written, *sent, *(each.split(" ")[-1] for each in sent)) if len(text) >= _SHORTEST)
@@ -57,13 +57,13 @@ class Otlp(NamedTuple):
     otlp_endpoint: str | None = option(
         _address,
         None,
-        "URL of an OTLP receiver, such as https://otel.example.com:4318; /v1/traces is added to it. Turns traces on. env "
-        "reads it from OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, or else from OTEL_EXPORTER_OTLP_ENDPOINT.",
+        "URL of an OTLP receiver, such as https://otel.example.com:4318; cibeacon appends /v1/traces. Turns traces on. Use "
+        "env to read it from OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT.",
     )
     otlp_headers: str | None = option(
         _headers,
         None,
-        "Headers that the OTLP receiver asks for, such as api-key=VALUE,x-tenant=VALUE; values may be percent-encoded.",
+        "Headers that the OTLP receiver requires, such as api-key=VALUE,x-tenant=VALUE. Values may be percent-encoded.",
         secret=True,
         secrets=_secrets,
         shared=True,
@@ -72,21 +72,21 @@ class Otlp(NamedTuple):
 
     @property
     def requirements(self) -> Requirements:
-        """What must be set before anything can be sent."""
+        """The settings that are needed before anything can be sent."""
         lacks = "no OTLP receiver is configured: set otlp_endpoint"
         return Requirements(("otlp_endpoint",), lacks, {"otlp_endpoint": lacks}, address="otlp_endpoint")
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where traces go. The form is the path."""
+        """The URL and headers for traces. The form is the path."""
         parts, headers = urlsplit(self.otlp_endpoint or ""), self.otlp_headers or ""
         base_url = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
         return Endpoint(base_url, headers, parts.path or "/", headers=_pairs(headers), open=not headers)
 
     def completed(self, environ: Mapping[str, str], origins: Mapping[str, Origin]) -> tuple[Self, tuple[Problem, ...]]:
-        """Reads the address from OpenTelemetry's variables, where it is to be read there.
+        """Reads the URL from OpenTelemetry's variables if `otlp_endpoint` is `env`.
 
-        Headers of these variables are for the receiver that the variables name, if they name one.
+        Headers in these variables are meant for the receiver in these variables: no other receiver gets them.
         """
         exact, base = environ.get(_EXACT, "").strip(), environ.get(_BASE, "").strip()
         name, given = (_EXACT, exact) if exact else (_BASE, base)
