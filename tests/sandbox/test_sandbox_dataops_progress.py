@@ -10,6 +10,7 @@ import requests
 from cibeacon.sandbox.dataops_account import EXAMPLES, DataOpsAccount, Job, Script
 from cibeacon.sandbox.dataops_records import next_run, zone
 from cibeacon.sandbox.server import Sandbox
+from driving import revoke
 
 NOON = 1_700_000_000.0
 
@@ -156,7 +157,8 @@ def test_a_failed_stage_skips_the_later_ones_and_a_retry_runs_them(client):
     pipeline = client.start(script)
     client.dataops.advance(9)
     assert client.jobs(pipeline) == {"a": "failed", "b": "success", "c": "skipped"}
-    client.post(f"/pipelines/{pipeline}/retry")
+    job = next(one["id"] for one in client.get(f"/pipelines/{pipeline}/jobs") if one["name"] == "a")
+    client.post(f"/jobs/{job}/retry")
     client.dataops.advance(9)
     assert client.jobs(pipeline) == {"a": "success", "b": "success", "c": "success"}
     assert client.status(pipeline) == "success"
@@ -181,10 +183,25 @@ def test_statuses_may_be_told_one_by_one(client):
     assert client.walk(client.start(Script(statuses=words))) == list(words)
 
 
+def test_a_cancel_may_take_its_time(client):
+    pipeline = client.start(Script((Job("a", running=None), Job("b", stage="later")), canceling=2))
+    client.dataops.advance(3)
+    assert client.post(f"/pipelines/{pipeline}/cancel")["status"] == "canceling"
+    assert client.walk(pipeline, 5) == ["canceling", "canceled"]
+    assert client.jobs(pipeline) == {"a": "canceled", "b": "canceled"}
+
+
 def test_a_pipeline_whose_statuses_are_told_can_be_canceled_too(client):
-    pipeline = client.start(Script(statuses=("running",)))
+    pipeline = client.start(Script(statuses=("running",), canceling=1))
     client.dataops.advance(5)
-    assert client.post(f"/pipelines/{pipeline}/cancel")["status"] == "canceled"
+    assert client.post(f"/pipelines/{pipeline}/cancel")["status"] == "canceling"
+    assert client.walk(pipeline, 3) == ["canceling", "canceled"]
+
+
+def test_one_canceled_job_cancels_the_pipeline(client):
+    pipeline = client.start(Script((Job("a", running=None),)))
+    client.post(f"/jobs/{client.get(f'/pipelines/{pipeline}/jobs')[0]['id']}/cancel")
+    assert client.status(pipeline) == "canceled"
 
 
 @pytest.mark.parametrize("end", ["success", "failed", "canceled", "skipped"])
@@ -202,11 +219,11 @@ def test_a_bridge_that_does_not_depend_is_done_when_the_child_was_made(client):
     assert client.walk(child) == ["pending", "running", "success"]
 
 
-def test_a_cancel_goes_down_to_the_child(client):
-    pipeline = client.start(Script((Job("down", child=Script((Job("inner", running=None),))),)))
+def test_a_bridge_leads_into_another_project_and_a_cancel_goes_down(client):
+    pipeline = client.start(Script((Job("down", child=Script((Job("inner", running=None),)), child_project=49187),)))
     client.dataops.advance(2)
     below = client.get(f"/pipelines/{pipeline}/bridges")[0]["downstream_pipeline"]
-    assert (below["source"], below["status"]) == ("parent_pipeline", "running")
+    assert (below["project_id"], below["source"], below["status"]) == (49187, "pipeline", "running")
     client.post(f"/pipelines/{pipeline}/cancel")
     assert (client.status(pipeline), client.status(below["id"])) == ("canceled", "canceled")
 
@@ -228,6 +245,12 @@ def test_orders_for_the_next_pipelines_are_served_in_turn(client):
 def test_a_file_may_get_another_script_and_a_new_file_exists_with_it(client):
     client.dataops.script("own-ci.yml", Script(statuses=("scheduled",)))
     assert client.status(client.start(file="own-ci.yml")) == "scheduled"
+
+
+def test_a_revoked_token_is_worthless_at_once(client, sandbox):
+    assert client.get("/pipelines/1451")["status"] == "success"
+    revoke(sandbox, "sandbox-private-api")
+    assert client.get("/pipelines/1451")["error"] == "invalid_token"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from driving import rewrite
 
 NOON = 1_700_000_000.0
 CONTENT = "zwölf\n" * 20
-OPEN = {"PRIVATE-TOKEN": "sandbox-private-read"}
+API, OPEN = "sandbox-private-api", {"PRIVATE-TOKEN": "sandbox-private-read"}
 
 
 def started(sandbox, job):
@@ -79,13 +79,13 @@ def test_a_range_gets_what_the_standard_says(asked, status, told, content, sandb
     assert (reply.status_code, reply.headers.get("Content-Range"), reply.content) == (status, told, content)
 
 
-def test_a_log_may_be_written_anew(sandbox):
+def test_a_log_may_be_erased_and_written_anew(sandbox):
     job = started(sandbox, Job("a", pending=0, running=0, log=CONTENT))
     rewrite(sandbox, job, Log(b"short\n"))
     assert trace(sandbox, job).content == b"short\n"
     assert trace(sandbox, job, 100).status_code == 416
-    rewrite(sandbox, job, Log(b""))
-    assert trace(sandbox, job).content == b""
+    erased = requests.post(f"{sandbox.url}/api/v4/projects/830/jobs/{job}/erase", headers={"PRIVATE-TOKEN": API})
+    assert (erased.status_code, trace(sandbox, job).content) == (201, b"")
 
 
 def test_a_large_log_is_never_held_in_memory(sandbox):

@@ -111,13 +111,14 @@ def test_a_token_may_have_been_good_once(state, why):
 @pytest.mark.parametrize(
     ("how", "status"),
     [
+        ({"role": "guest"}, 403),
+        ({"role": "maintainer", "user": "chief"}, 200),
         ({"user": "chief"}, 403),
-        ({}, 200),
         ({"scopes": ("read_repository",)}, 403),
         ({"projects": (49187,)}, 404),
     ],
 )
-def test_what_a_private_token_may_follows_from_scope_user_and_membership(how, status):
+def test_what_a_private_token_may_follows_from_scope_role_and_membership(how, status):
     token = Token(value="a-token", kind="private", **how)
     with Sandbox(dataops=DataOpsAccount(tokens=(token,))) as sandbox:
         reply = requests.get(f"{sandbox.url}/api/v4{PIPELINES}/1451/variables", headers={"PRIVATE-TOKEN": "a-token"})
@@ -145,6 +146,13 @@ def test_a_project_may_let_less_be_triggered(project, told, status, answer):
     with Sandbox(dataops=account) as sandbox:
         reply = requests.post(f"{sandbox.url}/api/v4/projects/830/trigger/pipeline", json=TRIGGER | told)
     assert (reply.status_code, reply.json().get("message")) == (status, answer)
+
+
+def test_a_reporter_with_the_scope_api_cancels_nothing():
+    token = Token(value="a-token", kind="private", role="reporter")
+    with Sandbox(dataops=DataOpsAccount(tokens=(token,))) as sandbox:
+        reply = requests.post(f"{sandbox.url}/api/v4{PIPELINES}/1451/cancel", headers={"PRIVATE-TOKEN": "a-token"})
+    assert (reply.status_code, reply.json()) == (403, {"message": "403 Forbidden"})
 
 
 def test_the_ledger_tells_a_pipeline_whole_and_no_token(sandbox, ask, http):

@@ -88,7 +88,7 @@ def drive(
 def script(told: Mapping[str, Any]) -> Script:
     """A script as a table writes it."""
     jobs = [_job(each) for each in told.get("jobs", ())]
-    return Script(jobs, statuses=told.get("statuses", ()))
+    return Script(jobs, statuses=told.get("statuses", ()), canceling=told.get("canceling", 0))
 
 
 def _job(told: Mapping[str, Any]) -> Job:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from cibeacon.sandbox import dataops_pipelines, dataops_schedules, vendor
+from cibeacon.sandbox import dataops_pipelines, dataops_project, dataops_schedules, vendor
 from cibeacon.sandbox.dataops_account import Script
 from cibeacon.sandbox.dataops_requests import JSONParameters, refuse
 from cibeacon.sandbox.dataops_rows import Row, document
@@ -38,9 +38,8 @@ class DataOps(DataOpsState):
 
 def create_app(dataops: DataOps) -> FastAPI:
     """DataOps.live's API as an app, which is mounted below `/api/v4`."""
-    app = vendor.create_app(
-        "DataOps.live", dataops_pipelines.router, dataops_schedules.router, refuse=refuse, errors=()
-    )
+    routers = (dataops_pipelines.router, dataops_schedules.router, dataops_project.router)
+    app = vendor.create_app("DataOps.live", *routers, refuse=refuse, errors=())
     app.state.held = dataops
     app.add_middleware(JSONParameters)
     return app

@@ -13,6 +13,7 @@ from importlib import resources
 
 from pydantic import Base64Bytes, TypeAdapter
 
+ROLES = ("guest", "reporter", "developer", "maintainer")
 MAIN_SHA = "b489ddde5b1b1a4a1e5b1e3d0c9f8a7b6c5d4e3f"
 _PIECE = 256 * 1024
 
@@ -43,7 +44,8 @@ class Job:
 
     `ends` holds the end of each attempt (success, failed, canceled, skipped), the last one that of all later ones too;
     `retries` is how often the server itself tries again. A `manual` job waits for `play`, and the pipeline with it,
-    unless it may fail. With `depend` the bridge ends as the child does, else when the child was made.
+    unless it may fail. The child is of the same project unless `child_project` is another's id; with `depend` the bridge
+    ends as the child does, else when the child was made.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Job:
     failure_reason: str = "script_failure"
     log: Log | str | None = None
     child: Script | None = None
+    child_project: int | None = None
     depend: bool = True
 
     def end(self, attempt: int) -> str:
@@ -74,12 +77,14 @@ class Job:
 class Script:
     """A pipeline. Its stages follow each other as the jobs name them first; one that fails skips the later ones.
 
-    Its status follows from its jobs', unless `statuses` gives it: one a step, and the last stays.
+    Its status follows from its jobs', unless `statuses` gives it: one a step, and the last stays. After a cancel,
+    running jobs are `canceling` for that many steps.
     """
 
     jobs: Sequence[Job] = ()
     _: KW_ONLY
     statuses: Sequence[str] = ()
+    canceling: int = 0
 
 
 def _runner_log(name: str, end: str) -> str:
@@ -104,14 +109,15 @@ EXAMPLES: Mapping[str, Script] = TypeAdapter(dict[str, Script]).validate_json(
 class Token:
     """A token. `kind` is private (personal, project or group access token), job or trigger.
 
-    `scopes` are a private token's; `projects` are the ids where it is good, None means everywhere; `state` is active,
-    revoked or expired.
+    `scopes` and `role` (one of `ROLES`) are a private token's; `projects` are the ids where it is good, None means
+    everywhere; `state` is active, revoked or expired.
     """
 
     value: str = field(repr=False)
     kind: str
     user: str = "sandbox"
     scopes: Sequence[str] = ("api",)
+    role: str = "developer"
     projects: Sequence[int] | None = None
     state: str = "active"
 
@@ -121,7 +127,7 @@ class Token:
 
 
 API = Token(value="sandbox-private-api", kind="private")
-READ = Token(value="sandbox-private-read", kind="private", user="reader", scopes=("read_api",))
+READ = Token(value="sandbox-private-read", kind="private", user="reader", scopes=("read_api",), role="reporter")
 JOB = Token(value="sandbox-job-token", kind="job")
 TRIGGER = Token(value="sandbox-trigger-token", kind="trigger", projects=(830,))
 
@@ -152,6 +158,11 @@ class Project:
     old: Sequence[Old] = ()
     job_token_allowed: bool = True
     variables_allowed: bool = True
+
+    @property
+    def default_branch(self) -> str:
+        """The first branch."""
+        return next(iter(self.branches))
 
     def refs(self, ref: str) -> list[str]:
         """The whole names of the branches and tags that a ref may mean."""

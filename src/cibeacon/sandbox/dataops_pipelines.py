@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from fastapi import Body, Header, HTTPException, Query, Request, Response
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from cibeacon.sandbox import dataops_requests as asked
@@ -33,7 +33,7 @@ Status = Literal[
     "manual", "scheduled", "canceling", "waiting_for_callback",
 ]  # fmt: skip
 
-router = asked.project_router()
+router = asked.create_router()
 
 
 class PipelineFilters(Page):
@@ -63,6 +63,13 @@ class PipelineFilters(Page):
             and self.created_after <= datetime.fromtimestamp(pipeline.created_at, UTC) <= self.created_before
             and self.updated_after <= datetime.fromtimestamp(pipeline.updated_at, UTC) <= self.updated_before
         )
+
+
+class Variable(BaseModel):
+    """A variable of a pipeline."""
+
+    key: str
+    value: str
 
 
 class JobFilters(Page):
@@ -105,12 +112,21 @@ async def trigger(
     return start(Visit(request, state_of(request), good[0], project), ref, source, good[0].user, variables)
 
 
+@router.post("/pipeline", status_code=201)
+async def create(
+    visit: asked.Developer, ref: Annotated[Text, Body()], variables: Annotated[list[Variable], Body(default_factory=list)]
+) -> Row:
+    """Start a pipeline with an access token."""
+    return start(visit, ref, "api", visit.caller.user, {each.key: each.value for each in variables})
+
+
 def start(
     visit: Visit, ref: str, source: str, user: str, variables: Mapping[str, str], schedule: int | None = None
 ) -> Row:
     """Start a pipeline, and show it as it was before its first job began. Raises 400."""
     project, state = visit.project, visit.state
-    if schedule is None and not project.variables_allowed:  # a trigger's payload is a variable itself
+    sets_variables = schedule is None and (variables or source != "api")  # a trigger's payload is a variable itself
+    if sets_variables and not project.variables_allowed:
         raise invalid(base="Insufficient permissions to set pipeline variables")
     if len(known := project.refs(ref)) != 1:
         raise invalid(base="Ref is ambiguous" if known else "Reference not found")
@@ -142,6 +158,16 @@ async def list_pipelines(visit: asked.Viewer, filters: Annotated[PipelineFilters
     return visit.show_page(filters, pipelines, visit.rows.pipeline)
 
 
+@router.get("/pipelines/latest")
+async def show_latest(visit: asked.Viewer, ref: str = "") -> Row:
+    """Show the latest pipeline of a ref, or of the default branch."""
+    wanted = PipelineFilters(ref=ref or visit.project.default_branch)
+    latest = [each for each in visit.state.pipelines_of(visit.project) if wanted.match(each)][-1:]
+    if not latest:
+        raise forbidden()
+    return visit.rows.whole_pipeline(latest[0])
+
+
 @router.get("/pipelines/{pipeline_id}")
 async def show_pipeline(visit: asked.Viewer, pipeline_id: int) -> Row:
     """Show a pipeline."""
@@ -153,9 +179,9 @@ async def show_pipeline(visit: asked.Viewer, pipeline_id: int) -> Row:
 
 @router.get("/pipelines/{pipeline_id}/variables")
 async def list_variables(visit: asked.Viewer, pipeline_id: int) -> list[Row]:
-    """List a pipeline's variables, for whom it belongs to."""
-    pipeline = visit.pipeline(pipeline_id)
-    if visit.caller.user != pipeline.user:
+    """List a pipeline's variables: for a maintainer, or the developer whose pipeline it is."""
+    pipeline, caller = visit.pipeline(pipeline_id), visit.caller
+    if (caller.role, caller.user) != ("developer", pipeline.user) and caller.role != "maintainer":
         raise forbidden()
     return variables(pipeline.variables)
 
@@ -170,8 +196,9 @@ async def cancel(visit: asked.Developer, pipeline_id: int) -> Row:
 @router.post("/pipelines/{pipeline_id}/retry", status_code=201)
 async def retry(visit: asked.Developer, pipeline_id: int) -> Row:
     """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
-    visit.state.retry(visit.pipeline(pipeline_id))
-    return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
+    pipeline = visit.pipeline(pipeline_id)
+    visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
+    return visit.rows.whole_pipeline(pipeline)
 
 
 @router.get("/jobs")
@@ -237,5 +264,38 @@ async def play_job(visit: asked.Developer, job_id: int) -> Row:
         raise HTTPException(400, {"message": "400 Bad request - Unplayable Job"})
     job.played = True
     job.become("pending", visit.state.now())
+    return _show_changed(visit, pipeline, job)
+
+
+@router.post("/jobs/{job_id}/retry", status_code=201)
+async def retry_job(visit: asked.Developer, job_id: int) -> Row:
+    """Try a job again, under another id."""
+    pipeline, job = visit.job(job_id)
+    if job.retried or job.status not in OVER:
+        raise forbidden("Job is not retryable")
+    job.played = True
+    visit.state.retry(pipeline, [job])
+    return visit.rows.job(pipeline.jobs[-1])
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=201)
+async def cancel_job(visit: asked.Developer, job_id: int) -> Row:
+    """Cancel a job; one that is over stays as it is."""
+    pipeline, job = visit.job(job_id)
+    visit.state.cancel_job(pipeline, job)
+    return _show_changed(visit, pipeline, job)
+
+
+@router.post("/jobs/{job_id}/erase", status_code=201)
+async def erase_job(visit: asked.Developer, job_id: int) -> Row:
+    """Erase the log of a job that is over."""
+    pipeline, job = visit.job(job_id)
+    if job.status not in OVER or job.erased_at is not None:
+        raise forbidden("Job is not erasable!")
+    job.erased_at = visit.state.now()
+    return _show_changed(visit, pipeline, job)
+
+
+def _show_changed(visit: Visit, pipeline: Pipeline, job: LiveJob) -> Row:
     visit.state.update(pipeline)
     return visit.rows.job(job)

@@ -20,7 +20,7 @@ _LASTING = 10
 ENDED = ("success", "failed", "canceled", "skipped")
 OVER = ("success", "failed", "canceled")
 _QUIET = {"success", "skipped"}
-_ANY = {"created", "pending", "running", "manual", "failed", "canceled", *_QUIET}
+_ANY = {"created", "pending", "running", "manual", "failed", "canceled", "canceling", *_QUIET}
 _COMPOSED = (
     ("skipped", {"skipped"}, "skipped"),
     ("success", _QUIET, "success"),
@@ -28,7 +28,7 @@ _COMPOSED = (
     ("created", {"created"}, "created"),
     ("canceled", {"canceled", *_QUIET}, "canceled"),
     *((kind, _ANY, "running") for kind in ("running", "pending")),
-    ("manual", _ANY, "manual"),
+    *((kind, _ANY, kind) for kind in ("canceling", "manual")),
     ("created", _ANY, "running"),
     ("failed", _ANY, "failed"),
 )
@@ -58,6 +58,7 @@ class LiveJob(BaseModel):
     pending_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    erased_at: float | None = None
     rewritten: Log | None = None
     downstream: int | None = None
     """The pipeline that a bridge has started."""
@@ -69,7 +70,7 @@ class LiveJob(BaseModel):
 
     def visible(self) -> int:
         """How many bytes of the log there are to read."""
-        if self.started_at is None:
+        if self.started_at is None or self.erased_at is not None:
             return 0
         if self.finished_at is not None:
             return len(self.log)
@@ -109,6 +110,7 @@ class Pipeline(BaseModel):
     parent: int | None = None
     status: str = "created"
     statuses: list[str] = []
+    canceling: int = 0
     jobs: list[LiveJob] = []
     created_at: float
     updated_at: float

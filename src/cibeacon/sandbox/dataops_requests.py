@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cibeacon.sandbox.dataops_account import Project, Token
+from cibeacon.sandbox.dataops_account import ROLES, Project, Token
 from cibeacon.sandbox.dataops_records import LiveJob, Pipeline
 from cibeacon.sandbox.dataops_rows import Row, Rows
 from cibeacon.sandbox.dataops_state import DataOpsState
@@ -128,13 +128,18 @@ async def _read_parameters(request: Request) -> dict[str, Any]:
 
 
 def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Pairs of name and value, where `variables[KEY]` is in a map, and `scope[]` in a list."""
+    """Pairs of name and value, where `variables[KEY]` is in a map, `scope[]` in a list, `variables[][key]` in a list of maps."""
     params: dict[str, Any] = {}
     for name, value in pairs:
         name, bracket, key = name.partition("[")
         held = params.get(name)
         if not bracket:
             params[name] = value
+        elif key.startswith("]["):
+            items, inner = held if isinstance(held, list) else [], key[2:].removesuffix("]")
+            if not items or not isinstance(items[-1], dict) or inner in items[-1]:
+                items = [*items, {}]
+            params[name] = [*items[:-1], {**items[-1], inner: value}]
         elif key == "]":
             params[name] = [*(held if isinstance(held, list) else ()), value]
         else:
@@ -160,7 +165,7 @@ class Visit(NamedTuple):
     @property
     def rows(self) -> Rows:
         """How things are shown to who asks."""
-        return Rows(f"{self.request.url.scheme}://{self.request.url.netloc}", self.state)
+        return rows_of(self.request)
 
     def pipeline(self, number: int) -> Pipeline:
         """The project's pipeline of that id. Raises 404."""
@@ -214,15 +219,20 @@ def state_of(request: Request) -> DataOpsState:
     return state
 
 
+def rows_of(request: Request) -> Rows:
+    """How it is shown to who asks."""
+    return Rows(f"{request.url.scheme}://{request.url.netloc}", state_of(request))
+
+
 async def _turn(request: Request) -> AsyncIterator[None]:
     with state_of(request).turn():
         yield
 
 
-def project_router() -> APIRouter:
-    """A router for the paths below a project, where each request has the state to itself."""
+def create_router(prefix: str = "/projects/{project_id}") -> APIRouter:
+    """A router where each request has the state to itself, to be made once: that takes longer than to make a sandbox."""
     turn = Depends(_turn, scope="function")
-    return APIRouter(prefix="/projects/{project_id}", dependencies=[turn], default_response_class=JSONAnswer)
+    return APIRouter(prefix=prefix, dependencies=[turn], default_response_class=JSONAnswer)
 
 
 async def _known(
@@ -244,26 +254,46 @@ async def _known(
     return token
 
 
-def _admit(*scopes: str, job: bool = False, nobody: int = 401) -> Any:
+_Known: TypeAlias = Annotated[Token | None, Depends(_known)]
+
+
+async def _person(token: _Known) -> Token:
+    if token is None or token.kind == "job":
+        raise HTTPException(401, _UNAUTHORIZED)
+    _require_scope(token, "api", "read_api")
+    return token
+
+
+def _admit(
+    role: str = "reporter", scopes: Sequence[str] = ("api", "read_api"), *, job: bool = False, nobody: int = 401
+) -> Any:
     """Admits who may. `nobody` is the status for a request without a token that counts."""
 
-    async def admit(request: Request, project_id: str, token: Annotated[Token | None, Depends(_known)]) -> Visit:
+    async def admit(request: Request, project_id: str, token: _Known) -> Visit:
         if token is None or (token.kind == "job" and not job):
             raise missing("Project") if nobody == 404 else HTTPException(401, _UNAUTHORIZED)
-        if token.kind == "private" and not set(scopes) & set(token.scopes):
-            why = "The request requires higher privileges than provided by the access token."
-            body = {"error": "insufficient_scope", "error_description": why, "scope": " ".join(scopes)}
-            raise HTTPException(403, body)
+        _require_scope(token, *scopes)
         project = state_of(request).account.project(unquote(project_id))
         if project is None or not token.is_member(project):
             raise missing("Project")
+        if token.kind == "private" and ROLES.index(token.role) < ROLES.index(role):
+            raise forbidden()
         return Visit(request, state_of(request), token, project)
 
     return Depends(admit)
 
 
-Viewer: TypeAlias = Annotated[Visit, _admit("api", "read_api", nobody=404)]
-ViewerOrJob: TypeAlias = Annotated[Visit, _admit("api", "read_api", nobody=404, job=True)]
-Reader: TypeAlias = Annotated[Visit, _admit("api", "read_api")]
-ReaderOrJob: TypeAlias = Annotated[Visit, _admit("api", "read_api", job=True)]
-Developer: TypeAlias = Annotated[Visit, _admit("api")]
+def _require_scope(token: Token, *scopes: str) -> None:
+    if token.kind == "private" and not set(scopes) & set(token.scopes):
+        why = "The request requires higher privileges than provided by the access token."
+        body = {"error": "insufficient_scope", "error_description": why, "scope": " ".join(scopes)}
+        raise HTTPException(403, body)
+
+
+Person: TypeAlias = Annotated[Token, Depends(_person)]
+Guest: TypeAlias = Annotated[Visit, _admit("guest", nobody=404)]
+Viewer: TypeAlias = Annotated[Visit, _admit(nobody=404)]
+ViewerOrJob: TypeAlias = Annotated[Visit, _admit(nobody=404, job=True)]
+Reader: TypeAlias = Annotated[Visit, _admit()]
+ReaderOrJob: TypeAlias = Annotated[Visit, _admit(job=True)]
+Developer: TypeAlias = Annotated[Visit, _admit("developer", ("api",))]

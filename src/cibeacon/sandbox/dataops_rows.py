@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
+from cibeacon.sandbox.dataops_account import Project
 from cibeacon.sandbox.dataops_records import LiveJob, Pipeline, next_run
 from cibeacon.sandbox.dataops_state import LAST_PIPELINE, DataOpsState
 
@@ -26,6 +27,12 @@ class Rows(NamedTuple):
 
     base: str
     state: DataOpsState
+
+    def project(self, project: Project) -> Row:
+        """A project."""
+        name, url = project.path.rpartition("/")[2], f"{self.base}/{project.path}"
+        names = {"id": project.id, "name": name, "path": name, "path_with_namespace": project.path}
+        return names | {"default_branch": project.default_branch, "web_url": url, "ci_config_path": "$_PIPELINE_FILE_NAME"}
 
     def user(self, name: str) -> Row:
         """A user, briefly."""
@@ -76,7 +83,7 @@ class Rows(NamedTuple):
         """The part of a job that a bridge has too."""
         pipeline = self.state.pipelines[job.pipeline_id]
         return {
-            **_pick(job, "id status created_at started_at finished_at"),
+            **_pick(job, "id status created_at started_at finished_at erased_at"),
             **_pick(job.spec, "stage name allow_failure"),
             **_pick(pipeline, "ref tag"),
             "coverage": None,

@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from cibeacon.sandbox.dataops_pipelines import Text, start
 from cibeacon.sandbox.dataops_records import next_run, zone
-from cibeacon.sandbox.dataops_requests import Developer, Page, Reader, Visit, invalid, missing, project_router
+from cibeacon.sandbox.dataops_requests import Developer, Page, Reader, Visit, create_router, invalid, missing
 from cibeacon.sandbox.dataops_rows import Row, variables
 
 _SCHEDULE = "/pipeline_schedules/{schedule_id}"
+_VARIABLE = f"{_SCHEDULE}/variables/{{key}}"
 _KEY = re.compile(r"\w{1,255}", re.ASCII)
 
-router = project_router()
+router = create_router()
 
 
 class NewSchedule(BaseModel):
@@ -85,6 +86,12 @@ async def delete(visit: Developer, schedule_id: int) -> Response:
     return Response(status_code=204)
 
 
+@router.post(f"{_SCHEDULE}/take_ownership", status_code=201)
+async def take_ownership(visit: Developer, schedule_id: int) -> Row:
+    """Become a schedule's owner."""
+    return _keep(visit, visit.schedule(schedule_id) | {"owner": visit.caller.user})
+
+
 @router.post(f"{_SCHEDULE}/play", status_code=201)
 async def play(visit: Developer, schedule_id: int) -> Row:
     """Start a schedule's pipeline: the answer says that it did, and not which pipeline it made."""
@@ -113,12 +120,30 @@ async def add_variable(
     return _keep_variable(visit, schedule_id, key, value)
 
 
-@router.put(f"{_SCHEDULE}/variables/{{key}}")
-async def change_variable(visit: Developer, schedule_id: int, key: str, value: Annotated[str, Body(embed=True)]) -> Row:
-    """Change a variable of a schedule."""
-    if key not in visit.schedule(schedule_id)["variables"]:
+@router.get(_VARIABLE)
+async def show_variable(visit: Reader, schedule_id: int, key: str) -> Row:
+    """Show a variable of a schedule."""
+    known = visit.schedule(schedule_id)["variables"]
+    if key not in known:
         raise missing("Variable")
-    return _keep_variable(visit, schedule_id, key, value)
+    return variables({key: known[key]})[0]
+
+
+@router.put(_VARIABLE)
+async def change_variable(
+    visit: Developer, schedule_id: int, key: str, value: Annotated[str | None, Body(embed=True)] = None
+) -> Row:
+    """Change a variable of a schedule."""
+    shown = await show_variable(visit, schedule_id, key)
+    return _keep_variable(visit, schedule_id, key, shown["value"] if value is None else value)
+
+
+@router.delete(_VARIABLE, status_code=202)
+async def delete_variable(visit: Developer, schedule_id: int, key: str) -> Row:
+    """Delete a variable of a schedule."""
+    shown, schedule = await show_variable(visit, schedule_id, key), visit.schedule(schedule_id)
+    _keep(visit, schedule | {"variables": {name: value for name, value in schedule["variables"].items() if name != key}})
+    return shown
 
 
 def _keep_variable(visit: Visit, schedule_id: int, key: str, value: str) -> Row:

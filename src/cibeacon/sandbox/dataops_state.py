@@ -5,7 +5,7 @@ A pipeline moves by steps: `advance` moves each of them, and with `step_seconds`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from threading import RLock
@@ -88,16 +88,17 @@ class DataOpsState:
             sha=project.branches.get(ref) or project.tags[ref],
             tag=ref not in project.branches,
             statuses=list(script.statuses),
+            canceling=script.canceling,
             **{"created_at": now, "updated_at": now} | fields,
         )
         for spec in script.jobs:
             self._attempt(pipeline, spec)
         return pipeline
 
-    def retry(self, pipeline: Pipeline) -> None:
-        """Try failed and canceled jobs again, and after them those that were skipped."""
+    def retry(self, pipeline: Pipeline, jobs: Sequence[LiveJob]) -> None:
+        """Try jobs again, and after them those that were skipped."""
         for job in pipeline.latest():
-            if job.status in ("failed", "canceled"):
+            if job in jobs:
                 self._attempt(pipeline, job.spec, job)
             elif job.status == "skipped":
                 job.become("created", self.now())
@@ -106,13 +107,19 @@ class DataOpsState:
     def cancel(self, pipeline: Pipeline) -> None:
         """Cancel what still can be, in the pipelines below too."""
         if pipeline.statuses and pipeline.status not in ENDED:
-            pipeline.statuses = ["canceled"]
+            pipeline.statuses = [*["canceling"] * pipeline.canceling, "canceled"]
         for job in pipeline.latest():
             if job.downstream and job.spec.depend:
                 self.cancel(self.pipelines[job.downstream])
-            if job.status in ("created", "pending", "running", "manual"):
-                job.become("canceled", self.now())
+            self.cancel_job(pipeline, job)
         self.update(pipeline)
+
+    def cancel_job(self, pipeline: Pipeline, job: LiveJob) -> None:
+        """Cancel a job, unless it is over; `update` tells the pipeline."""
+        if job.status in ("created", "pending", "running", "manual"):
+            slowly = job.status == "running" and pipeline.canceling > 0 and not job.spec.child
+            job.become("canceling" if slowly else "canceled", self.now())
+            job.left = pipeline.canceling if slowly else 0
 
     # Steps --------------------------------------------------------------------------------------------------------
 
@@ -184,8 +191,8 @@ class DataOpsState:
                 job.become(waits if reached else "skipped", now)
         elif job.spec.child and job.status in ("pending", "running"):
             self._follow_child(pipeline, job, job.spec.child)
-        elif job.left == 0 and job.status == "pending":
-            job.become("running", now)
+        elif job.left == 0 and job.status in ("pending", "canceling"):
+            job.become("running" if job.status == "pending" else "canceled", now)
         elif job.left == 0 and job.status == "running":
             job.become(job.spec.end(job.attempt), now)
             if job.status == "failed" and job.attempt < job.spec.retries:
@@ -195,8 +202,10 @@ class DataOpsState:
     def _follow_child(self, pipeline: Pipeline, job: LiveJob, script: Script) -> None:
         if job.downstream is None:
             job.become("running", self.now())
-            fields = {"source": "parent_pipeline", "user": pipeline.user, "parent": pipeline.id}
-            child = self.create(self.project(pipeline.project_id), script, pipeline.ref, **fields)
+            project = self.project(job.spec.child_project or pipeline.project_id)
+            is_own = project.id == pipeline.project_id
+            source, ref = ("parent_pipeline", pipeline.ref) if is_own else ("pipeline", project.default_branch)
+            child = self.create(project, script, ref, source=source, user=pipeline.user, parent=pipeline.id)
             job.downstream = child.id
             self.update(child)
         status = self.pipelines[job.downstream].status
