@@ -114,7 +114,9 @@ async def trigger(
 
 @router.post("/pipeline", status_code=201)
 async def create(
-    visit: asked.Developer, ref: Annotated[Text, Body()], variables: Annotated[list[Variable], Body(default_factory=list)]
+    visit: asked.Developer,
+    ref: Annotated[Text, Body()],
+    variables: Annotated[list[Variable], Body(default_factory=list)],
 ) -> Row:
     """Start a pipeline with an access token."""
     return start(visit, ref, "api", visit.caller.user, {each.key: each.value for each in variables})

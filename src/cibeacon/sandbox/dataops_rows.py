@@ -32,7 +32,11 @@ class Rows(NamedTuple):
         """A project."""
         name, url = project.path.rpartition("/")[2], f"{self.base}/{project.path}"
         names = {"id": project.id, "name": name, "path": name, "path_with_namespace": project.path}
-        return names | {"default_branch": project.default_branch, "web_url": url, "ci_config_path": "$_PIPELINE_FILE_NAME"}
+        return names | {
+            "default_branch": project.default_branch,
+            "web_url": url,
+            "ci_config_path": "$_PIPELINE_FILE_NAME",
+        }
 
     def user(self, name: str) -> Row:
         """A user, briefly."""

@@ -142,7 +142,9 @@ async def change_variable(
 async def delete_variable(visit: Developer, schedule_id: int, key: str) -> Row:
     """Delete a variable of a schedule."""
     shown, schedule = await show_variable(visit, schedule_id, key), visit.schedule(schedule_id)
-    _keep(visit, schedule | {"variables": {name: value for name, value in schedule["variables"].items() if name != key}})
+    _keep(
+        visit, schedule | {"variables": {name: value for name, value in schedule["variables"].items() if name != key}}
+    )
     return shown
 
 
