@@ -1,4 +1,5 @@
-"""Knows DataOps.live as an app, and how a test orders what it does. Does not know any route.
+"""Knows DataOps.live as an app, how a test orders what it does, and what it says of a project and of who asks. Does not know
+pipelines or schedules.
 
 https://docs.dataops.live/docs/api-docs/rest-api-resources/ and the GitLab REST API that it is almost identical to,
 https://docs.gitlab.com/api/rest/. Without `step_seconds` in the account a step is over each time that a pipeline is asked
@@ -8,15 +9,30 @@ by the sandbox's clock.
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Mapping
+from urllib.parse import unquote
 
-from cibeacon.sandbox import dataops_pipelines, dataops_project, dataops_schedules, vendor
+from fastapi import FastAPI, Request
+
+from cibeacon.sandbox import dataops_jobs, dataops_pipelines, dataops_schedules, vendor
 from cibeacon.sandbox.dataops_account import Script
-from cibeacon.sandbox.dataops_requests import JSONParameters, refuse
+from cibeacon.sandbox.dataops_requests import (
+    Guest,
+    JSONParameters,
+    Person,
+    Viewer,
+    Visit,
+    create_router,
+    missing,
+    refuse,
+    rows_of,
+)
 from cibeacon.sandbox.dataops_rows import Row, document
 from cibeacon.sandbox.dataops_state import DataOpsState
 
 PREFIX = "/api/v4"
+_PROJECT = "/projects/{project_id}"
+router = create_router("")
 
 
 class DataOps(DataOpsState):
@@ -36,9 +52,63 @@ class DataOps(DataOpsState):
             return document(self)
 
 
+@router.get(_PROJECT)
+async def show_project(visit: Guest) -> Row:
+    """Show a project."""
+    return visit.rows.project(visit.project)
+
+
+@router.get(f"{_PROJECT}/repository/branches/{{name}}")
+async def show_branch(visit: Viewer, name: str) -> Row:
+    """Show a branch."""
+    return _show_reference(visit, "Branch", unquote(name), visit.project.branches)
+
+
+@router.get(f"{_PROJECT}/repository/tags/{{name}}")
+async def show_tag(visit: Viewer, name: str) -> Row:
+    """Show a tag."""
+    return _show_reference(visit, "Tag", unquote(name), visit.project.tags)
+
+
+def _show_reference(visit: Visit, kind: str, name: str, known: Mapping[str, str]) -> Row:
+    if name not in known:
+        raise missing(kind)
+    commit = {"id": known[name], "short_id": known[name][:8]}
+    return {"name": name, "default": name == visit.project.default_branch, "commit": commit}
+
+
+@router.get(f"{_PROJECT}/repository/commits/{{ref}}")
+async def show_commit(visit: Viewer, ref: str) -> Row:
+    """Show a commit, by branch, tag, id or the first digits of an id."""
+    ref, named = unquote(ref), {**visit.project.tags, **visit.project.branches}
+    abbreviated = (sha for sha in named.values() if len(ref) >= 7 and sha.startswith(ref))
+    sha = named.get(ref) or next(abbreviated, None)
+    if sha is None:
+        raise missing("Commit")
+    return {"id": sha, "short_id": sha[:8], "title": "Load the flights", "parent_ids": []}
+
+
+@router.get("/user")
+async def show_user(caller: Person, request: Request) -> Row:
+    """Show whose token it is."""
+    return rows_of(request).user(caller.user)
+
+
+@router.get("/personal_access_tokens/self")
+async def show_token(caller: Person) -> Row:
+    """Show what the token may."""
+    return {"id": 1, "name": "sandbox", "scopes": list(caller.scopes), "active": True, "revoked": False}
+
+
+@router.get("/version")
+async def show_version(_caller: Person) -> Row:
+    """Show the version of GitLab."""
+    return {"version": "17.5.3-ee", "revision": "sandbox"}
+
+
 def create_app(dataops: DataOps) -> FastAPI:
     """DataOps.live's API as an app, which is mounted below `/api/v4`."""
-    routers = (dataops_pipelines.router, dataops_schedules.router, dataops_project.router)
+    routers = (dataops_pipelines.router, dataops_jobs.router, dataops_schedules.router, router)
     app = vendor.create_app("DataOps.live", *routers, refuse=refuse, errors=())
     app.state.held = dataops
     app.add_middleware(JSONParameters)

@@ -1,30 +1,36 @@
-"""Knows how DataOps.live starts, lists, cancels and retries pipelines, plays jobs and hands out logs. Does not know schedules.
+"""Knows how DataOps.live starts, lists, cancels and retries pipelines. Does not know jobs or schedules.
 
-https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/. On
-DataOps a variable says which file makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
+https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/. On DataOps a variable says which file
+makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from fastapi import Body, Header, HTTPException, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
-from starlette.responses import StreamingResponse
 
-from cibeacon.sandbox import dataops_requests as asked
 from cibeacon.sandbox.dataops_account import Script
-from cibeacon.sandbox.dataops_records import OVER, LiveJob, Pipeline
-from cibeacon.sandbox.dataops_requests import Page, Visit, forbidden, invalid, missing, state_of
+from cibeacon.sandbox.dataops_records import OVER, Pipeline
+from cibeacon.sandbox.dataops_requests import (
+    Developer,
+    Page,
+    Viewer,
+    Visit,
+    create_router,
+    forbidden,
+    invalid,
+    missing,
+    state_of,
+)
 from cibeacon.sandbox.dataops_rows import Row, variables
 from cibeacon.sandbox.dataops_state import DataOpsState
 
 FILE = "_PIPELINE_FILE_NAME"
-_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 Text = Annotated[str, Field(min_length=1)]
 Moment = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))]
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -33,7 +39,7 @@ Status = Literal[
     "manual", "scheduled", "canceling", "waiting_for_callback",
 ]  # fmt: skip
 
-router = asked.create_router()
+router = create_router()
 
 
 class PipelineFilters(Page):
@@ -72,22 +78,6 @@ class Variable(BaseModel):
     value: str
 
 
-class JobFilters(Page):
-    """Which jobs are listed."""
-
-    scope: Sequence[Status] = ()
-    include_retried: bool = False
-
-    def select(self, pipelines: Iterable[Pipeline], *, bridges: bool = False) -> list[LiveJob]:
-        """The jobs or bridges that are wanted, newest first."""
-        jobs = [job for each in pipelines for job in (each.jobs if self.include_retried else each.latest())]
-        wanted = [job for job in jobs if bool(job.spec.child) == bridges and job.status in (self.scope or job.status)]
-        return sorted(wanted, key=lambda job: -job.id)
-
-
-_Jobs = Annotated[JobFilters, Query()]
-
-
 @router.post("/trigger/pipeline", status_code=201)
 async def trigger(
     request: Request,
@@ -114,7 +104,7 @@ async def trigger(
 
 @router.post("/pipeline", status_code=201)
 async def create(
-    visit: asked.Developer,
+    visit: Developer,
     ref: Annotated[Text, Body()],
     variables: Annotated[list[Variable], Body(default_factory=list)],
 ) -> Row:
@@ -152,7 +142,7 @@ def _choose_script(state: DataOpsState, file: str | None) -> Script:
 
 
 @router.get("/pipelines")
-async def list_pipelines(visit: asked.Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
+async def list_pipelines(visit: Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
     """List pipelines, newest first."""
     order = "user" if filters.order_by == "user_id" else filters.order_by
     pipelines = [each for each in visit.state.pipelines_of(visit.project) if filters.match(each)]
@@ -161,7 +151,7 @@ async def list_pipelines(visit: asked.Viewer, filters: Annotated[PipelineFilters
 
 
 @router.get("/pipelines/latest")
-async def show_latest(visit: asked.Viewer, ref: str = "") -> Row:
+async def show_latest(visit: Viewer, ref: str = "") -> Row:
     """Show the latest pipeline of a ref, or of the default branch."""
     wanted = PipelineFilters(ref=ref or visit.project.default_branch)
     latest = [each for each in visit.state.pipelines_of(visit.project) if wanted.match(each)][-1:]
@@ -171,7 +161,7 @@ async def show_latest(visit: asked.Viewer, ref: str = "") -> Row:
 
 
 @router.get("/pipelines/{pipeline_id}")
-async def show_pipeline(visit: asked.Viewer, pipeline_id: int) -> Row:
+async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
     """Show a pipeline."""
     pipeline = visit.pipeline(pipeline_id)
     row = visit.rows.whole_pipeline(pipeline)
@@ -180,7 +170,7 @@ async def show_pipeline(visit: asked.Viewer, pipeline_id: int) -> Row:
 
 
 @router.get("/pipelines/{pipeline_id}/variables")
-async def list_variables(visit: asked.Viewer, pipeline_id: int) -> list[Row]:
+async def list_variables(visit: Viewer, pipeline_id: int) -> list[Row]:
     """List a pipeline's variables: for a maintainer, or the developer whose pipeline it is."""
     pipeline, caller = visit.pipeline(pipeline_id), visit.caller
     if (caller.role, caller.user) != ("developer", pipeline.user) and caller.role != "maintainer":
@@ -189,115 +179,15 @@ async def list_variables(visit: asked.Viewer, pipeline_id: int) -> list[Row]:
 
 
 @router.post("/pipelines/{pipeline_id}/cancel")
-async def cancel(visit: asked.Developer, pipeline_id: int) -> Row:
+async def cancel(visit: Developer, pipeline_id: int) -> Row:
     """Cancel a pipeline and those below it; one that is over stays as it is."""
     visit.state.cancel(visit.pipeline(pipeline_id))
     return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
 
 
 @router.post("/pipelines/{pipeline_id}/retry", status_code=201)
-async def retry(visit: asked.Developer, pipeline_id: int) -> Row:
+async def retry(visit: Developer, pipeline_id: int) -> Row:
     """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
     pipeline = visit.pipeline(pipeline_id)
     visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
     return visit.rows.whole_pipeline(pipeline)
-
-
-@router.get("/jobs")
-async def list_jobs(visit: asked.ReaderOrJob, filters: _Jobs) -> Response:
-    """List a project's jobs, newest first, retried ones too, without a count of all."""
-    filters.include_retried = True
-    jobs = filters.select(visit.state.pipelines_of(visit.project))
-    return visit.show_page(filters, jobs, visit.rows.job, counted=False)
-
-
-@router.get("/pipelines/{pipeline_id}/jobs")
-async def list_jobs_of_pipeline(visit: asked.ViewerOrJob, pipeline_id: int, filters: _Jobs) -> Response:
-    """List a pipeline's jobs, without those that were tried again, unless they are asked for."""
-    pipeline = visit.pipeline(pipeline_id)
-    answer = visit.show_page(filters, filters.select([pipeline]), visit.rows.job)
-    if visit.caller.kind == "job" and filters.page == 1:
-        visit.state.advance_seen(pipeline)  # a job token may not ask for the pipeline itself
-    return answer
-
-
-@router.get("/pipelines/{pipeline_id}/bridges")
-async def list_bridges(visit: asked.Viewer, pipeline_id: int, filters: _Jobs) -> Response:
-    """List a pipeline's trigger jobs, each with the pipeline that it started."""
-    bridges = filters.select([visit.pipeline(pipeline_id)], bridges=True)
-    return visit.show_page(filters, bridges, visit.rows.bridge)
-
-
-@router.get("/jobs/{job_id}")
-async def show_job(visit: asked.Reader, job_id: int) -> Row:
-    """Show a job."""
-    pipeline, job = visit.job(job_id)
-    row = visit.rows.job(job)
-    visit.state.advance_seen(pipeline)
-    return row
-
-
-@router.get("/jobs/{job_id}/trace")
-async def show_log(visit: asked.Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
-    """Show what there is of a job's log so far: whole, or a range of bytes."""
-    _, job = visit.job(job_id)
-    log, size, ranges = job.log, job.visible(), visit.state.account.ranges
-    match, headers = _RANGE.fullmatch(range_.strip()), {"Content-Type": "text/plain"}
-    status, start, end = 200, 0, size
-    if match and ranges != "ignored" and (ranges == "honoured" or job.finished_at is not None):
-        first, last = match.groups()
-        start = int(first) if first else max(0, size - int(last or 0))
-        end = min(size, int(last) + 1) if first and last else size
-        status, content_range = (206, f"bytes {start}-{end - 1}/{size}") if start < end else (416, f"bytes */{size}")
-        headers["Content-Range"] = content_range
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for piece in log.pieces(start, end):
-            yield piece
-
-    return StreamingResponse(pieces(), status, headers | {"Content-Length": str(max(0, end - start))})
-
-
-@router.post("/jobs/{job_id}/play")
-async def play_job(visit: asked.Developer, job_id: int) -> Row:
-    """Start a manual job."""
-    pipeline, job = visit.job(job_id)
-    if job.status != "manual":
-        raise HTTPException(400, {"message": "400 Bad request - Unplayable Job"})
-    job.played = True
-    job.become("pending", visit.state.now())
-    return _show_changed(visit, pipeline, job)
-
-
-@router.post("/jobs/{job_id}/retry", status_code=201)
-async def retry_job(visit: asked.Developer, job_id: int) -> Row:
-    """Try a job again, under another id."""
-    pipeline, job = visit.job(job_id)
-    if job.retried or job.status not in OVER:
-        raise forbidden("Job is not retryable")
-    job.played = True
-    visit.state.retry(pipeline, [job])
-    return visit.rows.job(pipeline.jobs[-1])
-
-
-@router.post("/jobs/{job_id}/cancel", status_code=201)
-async def cancel_job(visit: asked.Developer, job_id: int) -> Row:
-    """Cancel a job; one that is over stays as it is."""
-    pipeline, job = visit.job(job_id)
-    visit.state.cancel_job(pipeline, job)
-    return _show_changed(visit, pipeline, job)
-
-
-@router.post("/jobs/{job_id}/erase", status_code=201)
-async def erase_job(visit: asked.Developer, job_id: int) -> Row:
-    """Erase the log of a job that is over."""
-    pipeline, job = visit.job(job_id)
-    if job.status not in OVER or job.erased_at is not None:
-        raise forbidden("Job is not erasable!")
-    job.erased_at = visit.state.now()
-    return _show_changed(visit, pipeline, job)
-
-
-def _show_changed(visit: Visit, pipeline: Pipeline, job: LiveJob) -> Row:
-    visit.state.update(pipeline)
-    return visit.rows.job(job)
