@@ -1,6 +1,6 @@
-"""Sends one step in the life of a job of DCI, for `cibeacon dci`. Knows no event, and plans nothing else.
+"""Sends one step in the life of a DCI job, for `cibeacon dci`. Reads no event and plans no other signal.
 
-Every step has the signals, keys and exchanges that `report` has: the two can take turns in one CI job.
+Every step uses the same signals, keys and exchanges as `report`, so that one CI job can use both.
 """
 
 from __future__ import annotations
@@ -23,25 +23,24 @@ from cibeacon.sinks.dci_files import header_name
 from cibeacon.spool.spool_reader import SpoolReader
 
 _WHICH_JOB = (
-    "Which job it is about is not known here: give its id (setting dci_job_id, variable CIBEACON_DCI_JOB_ID), "
-    "as cibeacon dci start prints it."
+    "The DCI job is unknown: set dci_job_id (variable CIBEACON_DCI_JOB_ID) to the id that cibeacon dci start printed."
 )
 _LOCAL = "ci:local:"
-"""How the tag of a job begins that was started outside CI."""
+"""Prefix of the tag of a job that was started outside CI."""
 _COMPARED = ("topic", "components", "name", "configuration", "change_url", "tags")
 """Two local jobs that agree in all of these are one job that was started twice."""
 Reported = tuple[Report, Settings]
 
 
 def start(env: Environment, flags: Mapping[str, str]) -> Reported:
-    """Creates the job and sets it running; or goes on with the one that this run created before."""
+    """Creates the job and sets it to running, or continues with the job that this run created before."""
     step = _Step(env, flags)
     job = step.job()
     return step.deliver([job, *dci_builders.key_values(step.plan_input, job.correlation)])
 
 
 def state(env: Environment, flags: Mapping[str, str], status: str) -> Reported:
-    """Sends a state of the job, in DCI's words."""
+    """Sends a state of the job, which is one of DCI's own words."""
     step = _Step(env, flags)
     return step.deliver([step.state(status)])
 
@@ -53,14 +52,14 @@ def upload(
     name: str | None = None,
     mime: str | None = None,
 ) -> Reported:
-    """Sends the files of the setting dci_files; a single one under the name and the type that the user gives."""
+    """Sends the files of the setting dci_files; a single file with the name and type that the user gives."""
     step = _Step(env, flags)
     files = step.files()
     return step.deliver(step.renamed(files, name, mime) if name or mime else files, watch)
 
 
 def finish(env: Environment, flags: Mapping[str, str], status: str, watch: Watch | None = None) -> Reported:
-    """Sends the files, and how the job ended, whatever became of the files."""
+    """Sends the files and then the job's final state, even if files could not be sent."""
     step = _Step(env, flags)
     files = step.files() if step.settings.dci.dci_files else []
     numbers = dci_builders.key_values(step.plan_input, step.tag)
@@ -84,7 +83,7 @@ class _Step:
         )
 
     def job(self) -> DciJob:
-        """The job. Outside CI, a job that waits in the spool is this one, so that starting it again creates no second."""
+        """The job. Outside CI, an equal job in the spool is taken for this one, so that a second start creates no second job."""
         job = dci_builders.job(self.plan_input)._replace(correlation=self.tag)
         if not job.correlation.startswith(_LOCAL) or self.plan_input.dry_run:
             return job
@@ -102,12 +101,12 @@ class _Step:
         return JobState(self.tag, dci_builders.known_id(self.plan_input), status, dci_builders.note(self.plan_input))
 
     def files(self) -> Sequence[Attachment]:
-        """The files; a notice names each that is not sent. A person at the command line may name any file."""
+        """The files, with a notice for each file that is not sent. The flag --dci-files may select any file."""
         dci, origin = self.settings.dci, self.settings.origins["dci_files"]
         anywhere, top = origin.source.startswith("--"), paths.boundary(self._env)
         (files, problems), stop = try_find_attachments(dci.dci_files, self._env.cwd, top=top, anywhere=anywhere)
         if not dci.dci_files:
-            problems = (*problems, "No file is named: give files or globs (setting dci_files)")
+            problems = (*problems, "No file is given: set dci_files to files or globs")
         self._run = self._run._replace(interrupted=stop)
         for problem in problems:
             self._run = with_error(self._run, f"{problem}.", "dci-files")
@@ -115,24 +114,24 @@ class _Step:
         return [Attachment(self.tag, job_id, *file) for file in files]
 
     def renamed(self, files: Sequence[Attachment], name: str | None, mime: str | None) -> Sequence[Attachment]:
-        """The one file under the name and type that the user gives; of several none, since it is unclear which is meant."""
+        """The file with the name and type that the user gives; none if there are several files, since either fits one."""
         if len(files) > 1:
-            error = f"--name and --mime are for one file, and these are {len(files)}: send them one by one."
+            error = f"--name and --mime are for one file, but {len(files)} are given: upload the files one by one."
             self._run = with_error(self._run, error, "dci-files")
             return ()
         return [file._replace(name=header_name(name) if name else file.name, mime=mime or file.mime) for file in files]
 
     @property
     def tag(self) -> str:
-        """What identifies the job: the run; else the job's id if the user gives it, since one run may report on several."""
+        """What identifies the job: the job's id if it is set, since one run may report on several jobs; else the run."""
         if job_id := self.settings.dci.dci_job_id:
             return correlation_by_id(job_id)
         if self._knows_run:
             return dci_builders.correlation(self.plan_input)
-        return f"{_LOCAL}{self._env.token()}"  # outside CI every start is another job
+        return f"{_LOCAL}{self._env.token()}"  # outside CI every start creates another job
 
     def deliver(self, signals: Sequence[Signal], watch: Watch | None = None) -> Reported:
-        """Delivers the signals, and reports."""
+        """Delivers the signals and returns the report."""
         creates = any(isinstance(signal, DciJob) for signal in signals)
         steps = [
             check_signal(signal, "dci", self.settings, self._why_not(signal, creates=creates)) for signal in signals

@@ -1,7 +1,7 @@
-"""The story of `doctor`: looks at everything that a report needs, the same way, and says what is wrong. Sends no signal.
+"""The story of `doctor`: checks everything that a report needs by the code of a report. Sends no signal.
 
-One cause is reported once: a check that needs another to be right first is not checked where that one is not. A part that
-cannot be looked at leaves its own checks open, and the others go on.
+One cause is reported once: if a check fails, the checks that need it are not made. If a part cannot be examined, only its own
+checks are not made.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SECONDS_OF_A_PROBE = 3.0
 VERSION = 1
 """Version of the JSON document."""
 _LONGEST = 500
-"""Characters of a text: servers may say anything."""
+"""Characters of a text: servers can send anything."""
 _FIELDS: Mapping[str, str] = {
     "repository": "repository",
     "commit_sha": "commit_sha",
@@ -58,24 +58,24 @@ _FIELDS: Mapping[str, str] = {
     "event": "",
     "ref": "",
 }
-"""Fields of the context that are reported, and the setting that overrules each."""
+"""Field of the context → the setting that overrides it, if any."""
 
 
 class Diagnosis(NamedTuple):
-    """Every check that was asked for, with its answer."""
+    """Every selected check with its answer."""
 
     results: tuple[CheckResult, ...]
     settings: Settings
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many checks there are in each state."""
+        """The number of checks in each state."""
         states = [result.state for result in self.results]
         return {state: states.count(state) for state in STATES}
 
     @property
     def exit_code(self) -> int:
-        """1 where a check failed; with `strict` also where one warns."""
+        """1 if a check failed, or with `strict` also if one warned; else 0."""
         return int(self.counts["fail"] > 0 or (self.settings.output.strict and self.counts["warn"] > 0))
 
     def document(self) -> dict[str, Any]:
@@ -90,9 +90,9 @@ class Diagnosis(NamedTuple):
 def diagnose(
     env: Environment, flags: Mapping[str, str], chosen: Collection[str], skipped: Collection[str] = (), *, offline: bool
 ) -> Diagnosis:
-    """The answers of the checks with these ids, and of those that they need where they are not right.
+    """The answers of the chosen checks, and of the checks that they need if those warn or fail.
 
-    `skipped` is left out in any case. `offline` opens no connection; neither does a dry run.
+    Checks in `skipped` are left out in any case. `offline` opens no connection; neither does a dry run.
     """
     settings = load_settings(flags, env.environ, {})
     seconds = min(SECONDS, settings.core.timeout)
@@ -119,7 +119,7 @@ def diagnose(
 
 
 def _try(view: View, topics: tuple[str, ...], part: Callable[[View], View]) -> tuple[View, str]:
-    """The view with a part more, and why nothing else is to be looked at, if so. A part that fails leaves its topics open."""
+    """The view with one more part, and why to stop, if so. If the part fails, its topics are not checked."""
     try:
         return guarded(lambda: part(view), partial(_without, view, topics)), ""
     except KeyboardInterrupt as stop:
@@ -131,7 +131,7 @@ def _without(view: View, topics: tuple[str, ...], reason: str) -> View:
 
 
 def _results(view: View, chosen: Collection[str], skipped: Collection[str]) -> Iterator[CheckResult]:
-    """The checks in turn: those that were asked for, and of those that they need the ones that are not right."""
+    """The results in order: those of the chosen checks, and of the checks that they need if those warn or fail."""
     wanted, states = _with_needs(chosen) - set(skipped), dict[str, str]()
     clean = Redactor(secret_values(view.env.environ))
     for check in CHECKS:
@@ -141,12 +141,14 @@ def _results(view: View, chosen: Collection[str], skipped: Collection[str]) -> I
         asked = view.answers.get(check.id.partition(".")[0])
         seconds = asked.seconds if asked and check.id.endswith(".reach") else view.env.clock() - began
         if check.id in chosen or (check.id in wanted and answer.state in ("warn", "fail")):
-            message, hint, source = (clean(text)[:_LONGEST] for text in answer[1:])  # a part of a secret is not known
+            message, hint, source = (
+                clean(text)[:_LONGEST] for text in answer[1:]
+            )  # a secret cut short would no longer be recognised
             yield CheckResult(check.id, answer.state, message, hint, source, round(seconds, 3))
 
 
 def _with_needs(chosen: Collection[str]) -> set[str]:
-    """The checks, and what they need."""
+    """The checks, and the checks that they need."""
     wanted = set(chosen)
     for check in reversed(CHECKS):
         if check.id in wanted:
@@ -158,12 +160,12 @@ def _answer(view: View, check: DoctorCheck, states: Mapping[str, str]) -> Answer
     if reason := view.unseen.get(check.id.partition(".")[0]):
         return not_checked(reason)
     if need := next((need for need in check.needs if states.get(need) != "ok"), None):
-        return not_checked(f"another check has to be right first ({need})")
+        return not_checked(f"another check must pass first ({need})")
     return guarded(lambda: check.look(view), not_checked)
 
 
 def _see_run(flags: Mapping[str, str], view: View) -> View:
-    """The run, what it would compare and what it would send, as a report sees it."""
+    """The run, the commits to compare and the signals to send, as a report would determine them."""
     env, settings = view.env, view.settings
     core = settings.core._replace(timeout=view.deadline.seconds, dry_run=bool(view.offline) or settings.core.dry_run)
     with identify(env, flags, settings._replace(core=core), sends=True) as (run, search):
@@ -181,12 +183,12 @@ def _see_run(flags: Mapping[str, str], view: View) -> View:
 
 
 def _plan(env: Environment, run: Run) -> tuple[Any, ...]:
-    """The signals of the run. Credentials have checks of their own."""
+    """The signals of the run. Credentials have their own checks."""
     return tuple(plan_run(env, run._replace(dry_run=True)))
 
 
 def _git_facts(repository: Repository) -> GitFacts:
-    """What the clone says of itself; a question that git does not answer is the fault."""
+    """What git says about the clone; if git does not answer, that is the fault."""
     if not repository.exists:
         return GitFacts()
     try:
@@ -219,7 +221,7 @@ class _Reading(Mapping[str, str]):
 
 
 def _with_sources(view: View, repository: Repository) -> View:
-    """The view with how the CI system is recognised, and the variables from which it reads the run."""
+    """The view with the variable that identifies the CI system, and the variables that describe the run."""
     environ = view.env.environ
     names = ci_systems.recognise(environ)
     reading = _Reading(environ)
@@ -232,7 +234,7 @@ def _with_sources(view: View, repository: Repository) -> View:
 
 
 def _source(view: View, field: str, setting: str) -> str:
-    """Where a value of the run was read, as far as that shows."""
+    """Where a value of the run comes from, as far as that can be determined."""
     origin = view.settings.origins.get(setting)
     if origin and origin.given:
         return origin.source
@@ -240,14 +242,14 @@ def _source(view: View, field: str, setting: str) -> str:
     if not value:
         return ""
     texts = [(name, view.env.environ[name].removesuffix(".git")) for name in view.variables]
-    ends = (f"/{value}", f":{value}")  # of a URL; a job's full name begins with that of its pipeline
+    ends = (f"/{value}", f":{value}")  # of a URL; a job's full name begins with its pipeline's name
     alike = (text.startswith(f"{value}/") if field == "pipeline" else text.endswith(ends) for _, text in texts)
     by_variable = next(chain((name for name, text in texts if text == value), compress(view.variables, alike)), "")
     return by_variable or ("the checkout" if view.context.host == ci_systems.LOCAL else "the event, or the checkout")
 
 
 def _see_map(flags: Mapping[str, str], view: View) -> View:
-    """The service map, by its own checker."""
+    """The findings of `cibeacon services check`."""
     inspection = inspect_map(view.env, flags, against_files=True)
     faults = tuple(_at_its_line(finding) for finding in inspection.findings if finding.weight == "fault")
     warnings = tuple(_at_its_line(finding) for finding in inspection.findings if finding.weight == "warning")
@@ -259,18 +261,18 @@ def _at_its_line(finding: Located) -> str:
 
 
 def _see_targets(view: View) -> View:
-    """The systems that a run may talk to."""
+    """The systems that doctor can connect to."""
     return view._replace(targets=targets.read(view.settings, view.context, view.env.environ, view.deadline))
 
 
 def _see_spool(view: View) -> View:
-    """Where signals would be kept."""
+    """The spool that a report would use."""
     folder = view.system.spool_folder(Variables(view.env.environ))
     return view._replace(spool=open_spool(view.env, view.settings, folder))
 
 
 def _ask_targets(chosen: Collection[str], view: View) -> View:
-    """What came of asking every system that is configured, all at once. None is asked with what is no token of its own."""
+    """The answers of all configured systems, asked in parallel. A secret of the wrong shape is sent to no system."""
     if view.offline:
         return view
     client = partial(open_client, view.env, view.settings, view.settings.endpoints)

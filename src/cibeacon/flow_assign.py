@@ -1,6 +1,6 @@
-"""Sets the Flow pipelines of a job of Instabase, for `cibeacon flow assign`. Knows no event, and plans nothing else.
+"""Sets the Flow pipelines of an Instabase job, for `cibeacon flow assign`. Reads no event and plans no other signal.
 
-The pipelines are announced before they are set, since they decide who may see the job's documents.
+The pipelines are shown before they are set, because they decide who may see the job's documents.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Announce = Callable[[Sequence[str]], None]
 def assign(
     env: Environment, flags: Mapping[str, str], announce: Announce, *, clear: bool = False
 ) -> tuple[Report, Settings]:
-    """Sets the pipelines of the setting flow_pipelines on the job of flow_job_id, or with `clear` none.
+    """Assigns the pipelines of flow_pipelines to the job flow_job_id; with `clear` removes all of its pipelines.
 
     `announce` is called with name and id of each pipeline before it is set.
     """
@@ -43,7 +43,7 @@ def assign(
 
 
 def _why_not(signal: FlowAssignment, settings: Settings, *, dry_run: bool) -> str | None:
-    """Why nothing can be set."""
+    """Why the pipelines cannot be set."""
     if reason := why_unsendable(flow.NAME, settings, "core", "flow", dry_run=dry_run):
         return reason
     if signal.job_id and not signal.clear and not signal.pipelines:
@@ -52,7 +52,7 @@ def _why_not(signal: FlowAssignment, settings: Settings, *, dry_run: bool) -> st
 
 
 def _by_id(env: Environment, run: Run, signal: FlowAssignment, outcome: Outcome, announce: Announce) -> FlowAssignment:
-    """The assignment by the ids that were announced. If they cannot be looked up, the delivery says why."""
+    """The assignment with the ids that were announced. If they cannot be looked up, the delivery reports why."""
     if signal.clear:
         announce([])
         return signal

@@ -231,7 +231,7 @@ def test_a_merge_that_the_ci_system_made_is_recognised(place):
     ended = place.run("--format=json")
     rows = {row["id"]: row for row in ended.document["findings"]}
     assert findings(ended) == {}
-    assert "a merge of the run's commit that was made here" in rows["git.head"]["message"]
+    assert "a merge of the run's commit" in rows["git.head"]["message"]
 
 
 def test_a_shallow_clone_that_is_deep_enough_is_right(place, tmp_path):
@@ -240,6 +240,15 @@ def test_a_shallow_clone_that_is_deep_enough_is_right(place, tmp_path):
     subprocess.run(["git", "-C", str(cwd), "fetch", "-q", "--depth=2", "origin"], check=True)
     rows = {row["id"]: row for row in place.run("--format=json", cwd=cwd).document["findings"]}
     assert (rows["git.depth"]["state"], rows["git.range"]["state"]) == ("ok", "ok")
+
+
+def test_a_repository_without_services_is_no_fault_and_doctor_says_what_that_means(place):
+    place.tree.git("rm", "-q", ".cibeacon.yml")
+    place.tree.commit({"README.md": "Shop\n"})
+    (row,) = place.run("--format=json", "--only=services.map", environ={}).document["findings"]
+    assert row["state"] == "ok"
+    assert row["message"] == "no services are configured, so cibeacon does not report which services changed"
+    assert "cibeacon init" in row["hint"]
 
 
 def test_dx_s_own_connector_is_mentioned_and_is_no_fault(place):
@@ -260,7 +269,7 @@ def test_signals_that_have_waited_long_are_a_warning(place, seconds, state):
     assert [path.name for path in spool.iterdir()] == [record.name]
     row = next(row for row in ended.document["findings"] if row["id"] == "spool.waiting")
     assert row["state"] == state
-    assert "1 signal waits" in row["message"]
+    assert "1 signal is waiting" in row["message"]
 
 
 def test_only_and_skip_take_ids_and_beginnings_of_them(place):
@@ -327,7 +336,7 @@ def test_the_text_counts_first_and_gives_one_thing_to_do(place):
     environ = place.environ() | {"DX_API_TOKEN": "wrong-token-1"}
     first, finding, hint, link, last = place.run(environ=environ).out.splitlines()
     assert re.fullmatch(r"\d+ ok, 1 failed, \d+ not checked \(--verbose shows all\)", first)
-    assert finding.startswith("✗ dx.auth: DX refuses the token (invalid_auth")
+    assert finding.startswith("✗ dx.auth: DX rejects the token (invalid_auth")
     assert hint.startswith("  The API key is not valid or has expired")
     assert link == "  https://cibeacon.github.io/cibeacon/doctor/#dxauth"
     assert "dx_url is the variable CIBEACON_DX_URL" in last

@@ -26,21 +26,21 @@ ANSWERS = {
     "a redirect": (response(b"", status="302 Found", Location="https://login.example"), "dx.reach", "fail", "302"),
     "no such method": (response(PAGE, status="404 Not Found", kind="text/html"), "dx.reach", "fail", "404"),
     "trouble of its own": (response(PAGE, status="503 No", kind="text/html"), "dx.reach", "warn", "503"),
-    "a refused token": (response(b'{"error": "x"}', status="401 No"), "dx.auth", "fail", "refuses the token"),
+    "a refused token": (response(b'{"error": "x"}', status="401 No"), "dx.auth", "fail", "rejects the token"),
     "a refused token without JSON": (
         response(PAGE, status="401 No", kind="text/html"),
         "dx.auth",
         "fail",
-        "refuses the token",
+        "rejects the token",
     ),
-    "a code alone": (response(b'{"ok": false, "error": "invalid_auth"}'), "dx.auth", "fail", "refuses the token"),
+    "a code alone": (response(b'{"ok": false, "error": "invalid_auth"}'), "dx.auth", "fail", "rejects the token"),
     "a scope that is missing": (
         response(b'{"ok": false, "error": "no"}', status="403 No"),
         "dx.auth",
         "fail",
         "may not call",
     ),
-    "an empty deployment is taken": (response(b'{"ok": true}'), "dx.auth", "warn", "took an empty"),
+    "an empty deployment is taken": (response(b'{"ok": true}'), "dx.auth", "warn", "accepted an empty"),
 }
 
 
@@ -72,8 +72,8 @@ def test_an_answer_is_what_it_is(place, name):
     assert findings(ended) == {id: state}
     assert says in rows[id]["message"]
     assert rows[id]["hint"]
-    wrong = [row["id"] for row in rows.values() if "refuses the token" in row["message"]]
-    assert wrong == (["dx.auth"] if says == "refuses the token" else [])
+    wrong = [row["id"] for row in rows.values() if "rejects the token" in row["message"]]
+    assert wrong == (["dx.auth"] if says == "rejects the token" else [])
     assert len(server.requests) == 1
 
 
@@ -165,7 +165,7 @@ def certified(folder, *, days=(-1, 1), name="127.0.0.1"):
 @pytest.mark.parametrize(
     ("made", "trusted", "says"),
     [
-        ({}, False, "Acme Inspection CA issued it"),
+        ({}, False, "it was issued by Acme Inspection CA"),
         ({"days": (-9, -1)}, True, "TLS certificate expired"),
         ({"name": "dx.example"}, True, "TLS certificate of another name"),
     ],
@@ -232,7 +232,7 @@ def test_a_proxy_that_looks_into_every_connection_is_named_by_its_certificate(pl
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         ended, rows = asked(place, "https://dx.invalid")
     assert findings(ended) == {"dx.reach": "fail"}
-    assert "Acme Inspection CA issued it" in rows["dx.reach"]["message"]
+    assert "it was issued by Acme Inspection CA" in rows["dx.reach"]["message"]
     assert "REQUESTS_CA_BUNDLE" in rows["dx.reach"]["hint"]
     assert not any(b"good-token" in request for request in proxy.requests)
 

@@ -362,7 +362,7 @@ class TestSmallThings:
         place.write("b.log")
         ended = place.run("upload", "*.log", "--name", "x", "--strict", ci=True)
         assert (ended.code, place.only()["files"]) == (1, [])
-        assert "--name and --mime are for one file, and these are 2" in ended.out
+        assert "--name and --mime are for one file, but 2 are given" in ended.out
 
     @pytest.mark.parametrize("mime", ["text", "a b/c", "text/plain\r\nX: y", "t" * 300 + "/x"])
     def test_what_is_no_type_is_refused_at_the_command_line(self, place, mime):

@@ -1,7 +1,7 @@
-"""What `cibeacon doctor` checks, one file a topic: a check is a function from a frozen view to an answer. Sends no signal.
+"""The checks of `cibeacon doctor`, one file per topic: a check is a function from a frozen view to an answer. Sends no signal.
 
-`table.py` lists them. An answer that says `ok` names what was seen; one that does not says what to do. No text of a secret
-stands in any.
+`table.py` lists them. An `ok` answer says what the check saw; every other answer says what to do. No answer contains any
+part of a secret.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cibeacon.spool.spool_reader import SpoolStore
 
 State: TypeAlias = Literal["ok", "warn", "fail", "not-checked"]
-"""`not-checked`: another check has to be right first, or there is nothing to check."""
+"""`not-checked`: another check must pass first, or there is nothing to check."""
 STATES: tuple[State, ...] = ("ok", "warn", "fail", "not-checked")
 
 
@@ -38,16 +38,16 @@ class Answer(NamedTuple):
     hint: str = ""
     """The one thing to do about it."""
     source: str = ""
-    """Where it was read: a setting's source, a variable, a file, an address."""
+    """Where the value comes from: a setting's source, a variable, a file, an address."""
 
 
 def ok(message: str, hint: str = "", source: str = "") -> Answer:
-    """All is well."""
+    """The check passed."""
     return Answer("ok", message, hint, source)
 
 
 def warn(message: str, hint: str, source: str = "") -> Answer:
-    """Something will not be as most people want it."""
+    """Something is probably not as intended."""
     return Answer("warn", message, hint, source)
 
 
@@ -57,12 +57,12 @@ def fail(message: str, hint: str, source: str = "") -> Answer:
 
 
 def not_checked(reason: str, hint: str = "") -> Answer:
-    """Nothing was seen."""
+    """The check was not made."""
     return Answer("not-checked", reason, hint)
 
 
 class CheckResult(NamedTuple):
-    """An answer by the id of its check."""
+    """The answer of one check."""
 
     id: str
     state: State
@@ -77,7 +77,7 @@ class CheckResult(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A system that may be asked, as far as the settings say."""
+    """A system that doctor can connect to, as the settings describe it."""
 
     name: str
     title: str
@@ -86,45 +86,45 @@ class Target(NamedTuple):
     url: str = ""
     url_source: str = ""
     address: str = "the API's address"
-    """What holds its address: a setting, or in words."""
+    """The setting that holds its address, or a description in words."""
     open: bool = False
-    """Whether it is asked without a credential."""
+    """Whether it needs no credential."""
     lacks: str | None = None
-    """What is missing before it can be asked, as a clause with the next step behind a colon."""
+    """What is missing before doctor can connect: a clause, a colon and the next step."""
     secrets: tuple[Option, ...] = ()
-    """The settings that hold its credentials, of those that are given."""
+    """The settings with its credentials, if they are set."""
     issuers: tuple[str, ...] = ()
-    """Vendors whose tokens it takes, of those that are known by the beginning of their tokens."""
+    """Vendors whose tokens it accepts, of those whose tokens have a known prefix."""
     faulty: bool = False
-    """Whether a setting of it, that is no secret, cannot be used."""
+    """Whether one of its settings is invalid, not counting secrets."""
 
 
 class HostAnswer(NamedTuple):
-    """What came of asking a system."""
+    """The result of connecting to a system."""
 
     reach: Answer
     auth: Answer
     skew: float | None = None
-    """Seconds by which the clock of the server is ahead of ours."""
+    """Seconds by which the server's clock is ahead of this machine's."""
     seconds: float = 0.0
 
 
 class GitFacts(NamedTuple):
-    """What the repository on disk says of itself."""
+    """What git says about the repository on disk."""
 
     exists: bool = False
     fault: str | None = None
     """Why git cannot read it, in git's words."""
     head: str | None = None
     parents: tuple[str, ...] = ()
-    """Of the commit that is checked out."""
+    """Of the checked-out commit."""
     shallow: bool = False
     depth: int = 0
-    """Commits that a shallow clone holds of its history."""
+    """Number of commits in the history of a shallow clone."""
 
 
 class MapFacts(NamedTuple):
-    """What the service map says of itself."""
+    """What `cibeacon services check` says about the service map."""
 
     name: str = ""
     services: int = 0
@@ -139,25 +139,25 @@ class View(NamedTuple):
     settings: Settings
     system: CISystem
     deadline: Deadline
-    """When all checks must be done."""
+    """When every check must have ended."""
     offline: str = ""
-    """Why no connection may be opened."""
+    """Why no connection may be opened; empty if one may."""
     context: Context = Context(host=LOCAL)
     sources: Mapping[str, str] = {}
     """Field of the context → the variable or setting that it was read from."""
     proof: str = ""
-    """The variable by which the CI system is known."""
+    """The variable that identifies the CI system."""
     systems: tuple[str, ...] = ()
-    """Titles of every CI system that the environment shows."""
+    """Titles of all CI systems that the environment matches."""
     variables: tuple[str, ...] = ()
-    """Those from which the CI system reads the run."""
+    """The variables that describe the run."""
     notices: tuple[Notice, ...] = ()
-    """What reading the run's context had to say."""
+    """Problems found while reading the run's context."""
     git: GitFacts = GitFacts()
     changes: Changes | None = None
     no_map: Unknown | None = None
     deepen: str = ""
-    """How this CI system makes the whole history available."""
+    """How to get the whole history on this CI system."""
     service_map: MapFacts = MapFacts()
     steps: tuple[PlanStep, ...] = ()
     """The signals that a run would send."""
@@ -165,9 +165,9 @@ class View(NamedTuple):
     targets: Mapping[str, Target] = {}
     answers: Mapping[str, HostAnswer] = {}
     unseen: Mapping[str, str] = {}
-    """Topic → why it could not be looked at."""
+    """Topic → why it could not be checked."""
     client: Callable[[Deadline], AbstractContextManager[Any]] | None = None
-    """The HTTP client of a report, with a deadline of its own."""
+    """Opens the HTTP client that a report uses, with the given deadline."""
 
 
 Look: TypeAlias = Callable[[View], Answer]
@@ -175,11 +175,11 @@ Probe: TypeAlias = Callable[[View, Target, Deadline], HostAnswer]
 
 
 class DoctorCheck(NamedTuple):
-    """A check, as the documents list it."""
+    """A check, as the docs list it."""
 
     id: str
     means: str
-    """What is right where it says ok, as a sentence."""
+    """What `ok` means, as a sentence."""
     look: Look
     needs: tuple[str, ...] = ()
-    """Checks that must be right first: one cause is reported once."""
+    """Checks that must pass first, so that one cause is reported once."""

@@ -1,4 +1,4 @@
-"""Checks which CI system this is and what is known of the run: each value, and where it was read. Asks nobody."""
+"""Checks which CI system this is and what is known about the run: each value and its source. Opens no connection."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from cibeacon.model.signals import PipelineRun
 from cibeacon.signals.plan import PlannedSignal
 
 _ABBREVIATED = 40
-"""Digits of a whole commit id; those of SHA-256 have more."""
+"""Digits of a full SHA-1 commit id; SHA-256 ids are longer."""
 _MOST_NAMED = 6
 _OF_THE_CHECKOUT = ("repository", "commit_sha")
-"""Fields that a checkout says, too."""
+"""Fields that a checkout provides, too."""
 _IN_IDS = ("repository", "run_id")
-"""Fields without which a run has no record."""
+"""Fields that the id of a run's record needs."""
 _EXAMPLES = {"repository": ", such as acme/shop", "run_id": ", such as the build's number"}
 
 
 def system(view: View) -> Answer:
-    """The CI system, and by what it is known."""
+    """The CI system, and the variable that identifies it."""
     title, context = view.system.title, view.context
     if len(view.systems) > 1 and not view.settings.core.host:
         others = " and ".join(view.systems[1:])
-        return warn(f"{title} is taken, and the environment shows {others} as well", "Set host to the one that counts.")
+        return warn(f"cibeacon uses {title}, but the environment also matches {others}", "Set host to the right one.")
     if view.settings.core.host:
         return ok(title, source=view.settings.origins["host"].source)
     if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
-        hint = "Set host to its name, any word, and run_id to the run's id: docs/ci/other.md has a script to copy."
-        return warn("this CI system is not known, so a report is a dry run", hint, "CI")
+        hint = "Set host to a name for it (any word) and run_id to the run's id; docs/ci/other.md has a script to copy."
+        return warn("cibeacon does not know this CI system, so a report is a dry run", hint, "CI")
     if context.host == LOCAL:
-        return ok("no CI system: the checkout describes the run")
+        return ok("not in CI: the run is described by the checkout")
     return ok(title, source=view.proof)
 
 
@@ -41,7 +41,7 @@ def event(view: View) -> Answer:
     errors = [notice.text for notice in view.notices if notice.weight == "error"]
     if errors:
         return fail(
-            errors[0].rstrip("."), "Run cibeacon as a step of the job, with the CI system's own files in reach."
+            errors[0].rstrip("."), "Run cibeacon as a step of the job, where it can read the CI system's files."
         )
     name = view.context.event
     return ok(f"the event is {name}{_action(view)}" if name else "no event", source=view.sources.get("event", ""))
@@ -52,16 +52,16 @@ def _action(view: View) -> str:
 
 
 def secrets(view: View) -> Answer:
-    """Whether the CI system withholds secrets from this run, which is no fault."""
+    """Whether the CI system withholds secrets from this run, which is not a problem."""
     if not view.context.secrets_withheld:
-        return ok("the CI system gives this run its secrets")
+        return ok("no secrets are withheld from this run")
     return ok(
-        "the CI system withholds secrets from this pull request, as it should: nothing is sent, and the job stays green"
+        "the CI system withholds secrets from this pull request, as expected: nothing is sent, and the job stays green"
     )
 
 
 def value(field: str, setting: str, missing: str) -> Callable[[View], Answer]:
-    """A value of the run that signals need."""
+    """The check of one value of the run that signals need."""
     return partial(_value, field, setting, missing)
 
 
@@ -70,37 +70,37 @@ def _value(field: str, setting: str, missing: str, view: View) -> Answer:
     if given:
         return ok(str(given), source=view.sources.get(field, ""))
     if view.context.host == LOCAL and (view.git.fault or not view.git.exists):
-        return not_checked("there is no repository that would say it")
+        return not_checked("there is no repository to read it from")
     in_checkout = ", or run cibeacon where the repository is checked out" if field in _OF_THE_CHECKOUT else ""
     hint = f"Set {setting} (variable CIBEACON_{setting.upper()}){_EXAMPLES.get(setting, '')}{in_checkout}."
     judge = fail if field in _IN_IDS and _has_invalid(view) else warn
-    return judge(f"the {missing} is not known", hint)
+    return judge(f"the {missing} is unknown", hint)
 
 
 def _has_invalid(view: View) -> bool:
-    """Whether a report would have a signal that is not sent for what it lacks."""
+    """Whether a report would have an invalid signal."""
     return any(not isinstance(step, PlannedSignal) and step.status == "invalid" for step in view.steps)
 
 
 def pipeline(view: View) -> Answer:
-    """What people call the pipeline. Where nobody says it, that is the repository's name."""
+    """The pipeline's name; the repository's if neither a setting nor the CI system gives one."""
     context = view.context
     if context.pipeline:
         return ok(context.pipeline, source=view.sources.get("pipeline", ""))
     if context.repository:
-        return ok(f"{context.repository}, after the repository: pipeline_name gives another name")
-    return not_checked("it is named after the repository (run.repository)")
+        return ok(f"{context.repository}, the repository's name; to change it, set pipeline_name")
+    return not_checked("it takes the repository's name, which is unknown (run.repository)")
 
 
 def commit(view: View) -> Answer:
-    """The commit that people wrote, whole."""
+    """The full id of the commit under test, as its author made it."""
     answer = _value("commit_sha", "commit_sha", "commit", view)
     sha, built = view.context.commit_sha, view.context.checkout_sha
     if sha and len(sha) < _ABBREVIATED:
-        hint = f"Give all 40 digits (setting commit_sha): git rev-parse {sha[:12]}"
-        return warn(f"{sha} is only the beginning of a commit id", hint, answer.source)
+        hint = f"Set commit_sha to all 40 digits: git rev-parse {sha[:12]} prints them."
+        return warn(f"{sha} is an abbreviated commit id", hint, answer.source)
     if sha and built and sha != built:
-        return answer._replace(message=f"{sha}; what is checked out is a merge of it ({built[:12]})")
+        return answer._replace(message=f"{sha}; a merge of it ({built[:12]}) is checked out")
     return answer
 
 
@@ -110,14 +110,14 @@ def branch(view: View) -> Answer:
     if context.branch:
         default = " (the default branch)" if context.on_default_branch else ""
         return ok(f"{context.branch}{default}", source=view.sources.get("branch", ""))
-    return ok(f"the tag {context.tag}" if context.tag else "none", source=view.sources.get("ref", ""))
+    return ok(f"the tag {context.tag}" if context.tag else "no branch or tag", source=view.sources.get("ref", ""))
 
 
 def pull_request(view: View) -> Answer:
     """The pull request."""
     pull_request = view.context.pull_request
     if pull_request is None:
-        return ok("none that the event names")
+        return ok("no pull request in the event")
     state = "merged" if pull_request.merged else "closed" if pull_request.closed else "open"
     fork = ", from a fork" if pull_request.fork else ""
     base = f", into {pull_request.base_ref}" if pull_request.base_ref else ""
@@ -129,22 +129,22 @@ def run_id(view: View) -> Answer:
     """The run's id, and its attempt."""
     context = view.context
     if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
-        return not_checked("the CI system is not known (ci.system)")
-    answer = _value("run_id", "run_id", "id of the run", view)
+        return not_checked("cibeacon does not know the CI system (ci.system)")
+    answer = _value("run_id", "run_id", "run's id", view)
     attempt = f", attempt {context.run_attempt}" if context.run_attempt else ""
     return answer._replace(message=answer.message + attempt)
 
 
 def signals(view: View) -> Answer:
-    """What a report would send. Faults that another check reports are not repeated."""
+    """What a report would send. Problems that another check reports are not repeated."""
     sent = [step for step in view.steps if isinstance(step, PlannedSignal)]
     others = [step for step in view.steps if not isinstance(step, PlannedSignal)]
     if reason := _reported_elsewhere(view):
-        return not_checked(f"another check has to be right first ({reason})")
+        return not_checked(f"another check must pass first ({reason})")
     lacking = {target.name for target in view.targets.values() if target.lacks}
     if invalid := [outcome for outcome in others if outcome.status == "invalid" and outcome.sink not in lacking]:
         message = f"{invalid[0].kind} is invalid: {str(invalid[0].reason).rstrip('.')}"
-        return fail(message, "Correct the setting; cibeacon report --dry-run shows the whole.")
+        return fail(message, "Correct the setting; cibeacon report --dry-run shows the details.")
     if not sent:
         reasons = [f"{outcome.kind}: {outcome.reason}" for outcome in others[:_MOST_NAMED]]
         return ok(f"this run sends nothing ({'; '.join(reasons)})")

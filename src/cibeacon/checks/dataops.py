@@ -1,4 +1,4 @@
-"""Asks DataOps.live, or the GitLab that dataops_url names, for the newest pipeline of the project."""
+"""Asks DataOps.live, or the GitLab at dataops_url, for the newest pipeline of the project."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SLOW = ("timed out", "took too long", "time for it was used up")
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
-    """What the server answers to the list of pipelines."""
+    """What the server answers when asked for the project's pipelines."""
     options = view.settings.dataops
     if not options.dataops_token:
-        reason = "a trigger token can only start pipelines, so nothing was asked"
+        reason = "a trigger token can only start pipelines, so the server was not contacted"
         return HostAnswer(not_checked(reason), not_checked(reason))
     from cibeacon.dataops.client import PipelinesClient
 
@@ -26,8 +26,8 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
     except DataopsError as error:
         return _refusal(view, target, error)
     source = view.settings.origins["dataops_token"].source
-    seen = f"the newest pipeline is {newest.get('id')}" if newest else "it has no pipeline yet"
-    project = ok(f"the token may read {options.dataops_project}: {seen}", source=source)
+    seen = f"the newest pipeline is {newest.get('id')}" if newest else "the project has no pipeline yet"
+    project = ok(f"the token can read {options.dataops_project}: {seen}", source=source)
     return HostAnswer(ok(f"{target.url} answers", source=target.url_source), project)
 
 
@@ -41,7 +41,7 @@ def _refusal(view: View, target: Target, error: DataopsError) -> HostAnswer:
     else:
         judge = warn if status == 429 or (status or 0) >= 500 else fail
         reach = judge(said, hint, target.url_source)
-    return HostAnswer(reach, not_checked("it was not reached"))
+    return HostAnswer(reach, not_checked(f"{target.title} gave no usable answer"))
 
 
 def _auth(target: Target, error: DataopsError, source: str) -> Answer:

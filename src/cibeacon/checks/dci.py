@@ -1,4 +1,4 @@
-"""Asks DCI who signs."""
+"""Asks DCI whose credentials these are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_TEAMS = 5
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
-    """What DCI answers to the question who signs."""
+    """What DCI answers when asked for the identity."""
     result = dci_query.SinkRows()
     source = view.settings.origins["dci_api_secret"].source
 

@@ -1,4 +1,4 @@
-"""Asks a webhook of DevLake whether it takes the API key: an empty deployment, which must be refused for its content."""
+"""Tries the API key at a webhook of DevLake with an empty deployment, which DevLake must reject because of its content."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
                 f"{target.url} accepted an empty deployment, which DevLake rejects", "Check devlake_url.", source
             )
         if response.status != 400:
-            return fail(f"DevLake does not take deployments: {asked.said}", hint, source)
-        return ok("DevLake accepts the API key: it rejected an empty deployment, and recorded nothing", source=source)
+            return fail(f"DevLake does not accept deployments: {asked.said}", hint, source)
+        return ok("DevLake accepts the API key: it rejected an empty deployment and recorded nothing", source=source)
 
     return answer(ask(view, target, deadline, _empty()), target, judge)
 

@@ -1,4 +1,4 @@
-"""Asks DX whether it takes the token: an empty request, which must be refused for its content, so nothing is recorded."""
+"""Tries the token with an empty request, which DX must reject because of its content, so DX records nothing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         code = document.get("error") if isinstance(document, dict) else None
         hint = str(asked.outcome.reason)
         if response.status == 403 or code == "account_inactive":
-            return fail(f"DX knows the token, and it may not call {method} ({asked.said})", hint, source)
+            return fail(f"DX knows the token, but the token may not call {method} ({asked.said})", hint, source)
         if response.status == 401 or code in _WRONG:
             return refused_token(target, asked.said, hint, source)
         if asked.outcome.status == "sent":
-            return warn(f"{target.url} took an empty {method}, which DX refuses", "Check dx_url.", target.url_source)
-        refusal = f"it refused an empty {method} for its content ({code})"
-        return ok(f"DX takes the token: {refusal}, and recorded nothing", source=source)
+            return warn(
+                f"{target.url} accepted an empty {method}, which DX rejects", "Check dx_url.", target.url_source
+            )
+        rejection = f"it rejected an empty {method} because of its content ({code})"
+        return ok(f"DX accepts the token: {rejection} and recorded nothing", source=source)
 
     return answer(ask(view, target, deadline, _empty(method)), target, judge)
 
@@ -39,11 +41,14 @@ def _empty(method: str) -> Exchange:
 
 
 def connector(view: View) -> Answer:
-    """Whether DX may count pipeline runs twice, which nothing here can see."""
+    """Whether DX may count pipeline runs twice; cibeacon cannot see whether the connector is on."""
     if not view.targets["dx"].wanted or not wants(view.settings.core.signals, "pipeline-run"):
-        return not_checked("no pipeline run is sent to DX")
+        return not_checked("cibeacon sends no pipeline runs to DX")
     if view.context.host not in DX_CONNECTORS:
         return ok("DX has no connector for this CI system: only cibeacon reports its runs")
     title = view.system.title
-    message = f"DX has a connector for {title}: where it is on, DX counts pipeline runs twice"
-    return ok(message, "To leave ours out, set signals to auto,-pipeline-run; services and deployments stay.")
+    message = f"DX has a connector for {title}: if it is on, DX counts pipeline runs twice"
+    return ok(
+        message,
+        "To send none from cibeacon, set signals to auto,-pipeline-run; services and deployments are still sent.",
+    )

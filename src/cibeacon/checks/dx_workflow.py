@@ -1,4 +1,4 @@
-"""Asks DX whether it takes the token for workflow runs: a message without a workflow run, which it must refuse."""
+"""Tries the token for workflow runs with a message that has no workflow run, which DX must reject."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         if response.status == 401 or code in dx_workflow.ADVICE:
             return refused_token(target, asked.said, hint, source)
         if response.status == 403:
-            return fail(f"DX knows the token, and it may not call {method} ({asked.said})", hint, source)
+            return fail(f"DX knows the token, but the token may not call {method} ({asked.said})", hint, source)
         if asked.outcome.status == "sent":
-            return warn(f"{target.url} took an empty {method}", "Check dx_workflow_url.", target.url_source)
-        return ok(f"DX takes the token: it refused an empty {method} for its content ({code})", source=source)
+            return warn(
+                f"{target.url} accepted an empty {method}, which DX rejects",
+                "Check dx_workflow_url.",
+                target.url_source,
+            )
+        rejection = f"it rejected an empty {method} because of its content ({code})"
+        return ok(f"DX accepts the token: {rejection}", source=source)
 
     return answer(ask(view, target, deadline, dx_workflow.post_nothing()), target, judge)

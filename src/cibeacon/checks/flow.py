@@ -1,4 +1,4 @@
-"""Asks Instabase Flow which pipelines the token sees."""
+"""Asks Instabase Flow which pipelines the token can see."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from cibeacon.sinks import flow
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
-    """What Instabase answers to the list of pipelines."""
+    """What Instabase answers when asked for its pipelines."""
     rows: list[Mapping[str, Any]] = []
     source = view.settings.origins["flow_token"].source
 
     def judge(asked: Asked, response: Response) -> Answer:
         hint = str(asked.outcome.reason)
         if asked.outcome.status == "sent":
-            return ok(f"Instabase takes the token, which sees {len(rows):,} pipelines", source=source)
+            seen = f"{len(rows):,} pipeline{'' if len(rows) == 1 else 's'}"
+            return ok(f"Instabase accepts the token, which can see {seen}", source=source)
         if response.status == 401:
             return refused_token(target, asked.said, hint, source)
-        return fail(f"Instabase does not list pipelines: {asked.said}", hint, source)
+        return fail(f"Instabase does not list its pipelines: {asked.said}", hint, source)
 
     exchange = flow.list_pipelines(view.settings.flow.flow_list_path, "*", rows)
     return answer(ask(view, target, deadline, exchange), target, judge)

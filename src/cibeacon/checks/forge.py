@@ -1,4 +1,4 @@
-"""Asks the API of GitHub or GitLab what a report asks it: the pull request of the run, or those of its commit."""
+"""Asks the API of GitHub or GitLab what a report asks: the run's pull request, or the pull requests of its commit."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         elif context.commit_sha:
             client.merged_prs(context.commit_sha, (), {})
         else:
-            return HostAnswer(not_checked("the run has no commit to ask for"), not_checked("nothing was asked"))
+            reason = "the run has no pull request or commit to look up"
+            return HostAnswer(not_checked(reason), not_checked(reason))
     except HostError as error:
         return _refusal(target, error, source, reached.source)
     what = "merge requests" if client.host == "gitlab" else "commits and pull requests"
-    return HostAnswer(reached, ok(f"the token may read {what} of {context.repository}", source=source))
+    return HostAnswer(reached, ok(f"the token can read {what} of {context.repository}", source=source))
 
 
 def _refusal(target: Target, error: HostError, source: str, url_source: str) -> HostAnswer:
     said, hint = f"{error.what}: {error.why}", f"{error.hint.rstrip('.')}."
     reached = ok(f"{target.url} answers", source=url_source)
     if error.status is None:
-        return HostAnswer(_lost(target, error, said, hint), not_checked("it was not reached"))
+        return HostAnswer(_lost(target, error, said, hint), not_checked(f"{target.title} gave no usable answer"))
     if error.status == 401:
         return HostAnswer(reached, refused_token(target, "HTTP 401", hint, source))
     if error.status == 429 or error.status >= 500:
-        return HostAnswer(reached, warn(said, "Run it again later.", source))
+        return HostAnswer(reached, warn(said, "Run cibeacon doctor again later.", source))
     return HostAnswer(reached, fail(said, hint, source))
 
 
 def _lost(target: Target, error: HostError, said: str, hint: str) -> Answer:
-    """Why there was no answer, as far as the network's own error says more than the API's client."""
+    """Why there was no answer: the network's error if there is one, else that of the API's client."""
     from cibeacon.http import translate_error
 
     cause = error.__cause__

@@ -1,4 +1,4 @@
-"""Checks the checkout: whether git reads it, which commit it is at, how deep it is, and what would be compared."""
+"""Checks the checkout: whether git can read it, its commit, its depth, and what a report would compare."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ _SHORT = 12
 
 
 def repository(view: View) -> Answer:
-    """Whether there is a repository, and git reads it."""
+    """Whether there is a repository that git can read."""
     git = view.git
     if not git.exists:
         message = "there is no git repository here, so changed services are unknown"
         return warn(message, _sentence(view.system.check_out), str(view.env.cwd))
     if git.fault is None:
-        return ok("git reads the repository", source=str(view.env.cwd))
+        return ok("git can read the repository", source=str(view.env.cwd))
     if "dubious ownership" in git.fault:
-        hint = f"git config --global --add safe.directory {view.env.cwd}, or a newer git, which lets cibeacon say so itself."
-        return fail("git refuses the repository, since another user owns it", hint)
-    return fail(f"git cannot read the repository: {git.fault}", "Check out again, in an image that holds git.")
+        hint = f"Run git config --global --add safe.directory {view.env.cwd}, or install git 2.38 or newer."
+        return fail("git refuses to read the repository because another user owns it", hint)
+    return fail(f"git cannot read the repository: {git.fault}", "Check out again, in an image that has git.")
 
 
 def head(view: View) -> Answer:
-    """Whether the commit that is checked out is the run's."""
+    """Whether the run's commit is checked out."""
     git, context = view.git, view.context
     expected = {sha for sha in (context.checkout_sha, context.commit_sha) if sha}
     if git.head is None:
@@ -30,16 +30,16 @@ def head(view: View) -> Answer:
     if any(git.head.startswith(sha) for sha in expected) or not expected:
         return ok(f"{git.head[:_SHORT]} is checked out")
     if len(git.parents) > 1 and expected & set(git.parents):
-        return ok(f"{git.head[:_SHORT]} is checked out: a merge of the run's commit that was made here")
+        return ok(f"{git.head[:_SHORT]} is checked out, a merge of the run's commit")
     if context.about_upstream:
         return ok(f"{git.head[:_SHORT]} is checked out; the run is about another pipeline")
     commit = str(context.checkout_sha or context.commit_sha)[:_SHORT]
-    message = f"{git.head[:_SHORT]} is checked out, and the run is about {commit}"
-    return warn(message, "Check out the run's own commit: services and configuration are read from the checkout.")
+    message = f"{git.head[:_SHORT]} is checked out, but the run is about {commit}"
+    return warn(message, "Check out the run's commit: services and configuration are read from the checkout.")
 
 
 def depth(view: View) -> Answer:
-    """Whether the history reaches as far as the comparison."""
+    """Whether the clone has enough history for the comparison."""
     git, changes = view.git, view.changes
     if not git.shallow:
         return ok("the clone has its whole history")
@@ -47,14 +47,14 @@ def depth(view: View) -> Answer:
     if changes is None or changes.status != "unknown":
         return ok(f"{size}, which is enough for this run")
     if not _is_too_shallow(view):
-        return ok(f"{size}; what is not known lies elsewhere")
+        return ok(f"{size}, but that is not why the services are unknown (git.range)")
     if view.offline:
-        return not_checked(f"{size}, and what is missing is not fetched: {view.offline}")
-    return warn(f"{size}, and what to compare with could not be fetched", _sentence(view.deepen))
+        return not_checked(f"{size}, and missing commits are not fetched: {view.offline}")
+    return warn(f"{size}, and the commit to compare with could not be fetched", _sentence(view.deepen))
 
 
 def _is_too_shallow(view: View) -> bool:
-    """Whether more history is what would make the services known."""
+    """Whether the services are unknown for lack of history."""
     unknown = view.changes.unknown if view.changes else None
     return unknown is not None and view.deepen in unknown.hint
 
@@ -63,7 +63,7 @@ def commit_range(view: View) -> Answer:
     """What a report would compare."""
     changes = view.changes
     if changes is None:
-        return not_checked(view.no_map.why if view.no_map else "nothing is compared")
+        return not_checked(view.no_map.why if view.no_map else "there is nothing to compare")
     if changes.status == "unknown" and changes.unknown:
         if view.git.shallow and _is_too_shallow(view):
             return not_checked("the clone is shallow (git.depth)")
@@ -72,7 +72,7 @@ def commit_range(view: View) -> Answer:
     ends = f"{changes.base[:_SHORT]}..{changes.head[:_SHORT]}, " if changes.base and changes.head else ""
     unowned = f", {changes.unmatched:,} of them unowned" if changes.unmatched else ""
     files = f"; {_count(changes.changed_files, 'file')}{unowned}" if changes.changed_files is not None else ""
-    return ok(f"{ends}{changes.how or 'as given'}: {_count(len(changes.services), 'service')} changed{files}")
+    return ok(f"{ends}{changes.how or 'as set'}: {_count(len(changes.services), 'service')} changed{files}")
 
 
 def _count(number: int, noun: str) -> str:

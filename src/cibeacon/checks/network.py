@@ -1,6 +1,6 @@
-"""Asks a system one thing that changes nothing there, by the client of a report, and tells apart what can go wrong.
+"""Sends one request that changes nothing, with the HTTP client of a report, and tells the possible failures apart.
 
-Only a refused credential is called a wrong token. Knows no vendor.
+Only a rejected credential is called a wrong token. Knows nothing about any vendor.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from cibeacon.model.request import Exchange, Response, SinkResult
 from cibeacon.runtime.deadline import Deadline
 
 _MOST_SKEW = 300.0
-"""Seconds: signatures are refused beyond that, and times of events sort wrongly."""
+"""Seconds; beyond that DCI rejects signatures, and events are sorted wrongly."""
 _TOO_SLOW = frozenset({"timed out", "no time left"})
 _BUSY = 429
 
 
 class Asked(NamedTuple):
-    """How an exchange ended, and the last response; none where the network gave none."""
+    """How an exchange ended, and its last response, if there was one."""
 
     outcome: Outcome
     response: Response | None
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 
 
 def ask(view: View, target: Target, deadline: Deadline, exchange: Exchange) -> Asked:
-    """Runs an exchange, once."""
+    """Runs an exchange without retries."""
     if view.client is None:
         raise TypeError("a probe without a client")
     seen: list[tuple[Response, float]] = []
@@ -60,15 +60,16 @@ def ask(view: View, target: Target, deadline: Deadline, exchange: Exchange) -> A
 def answer(
     asked: Asked, target: Target, auth: Callable[[Asked, Response], Answer], *, says_404: bool = False
 ) -> HostAnswer:
-    """What the checks of a system make of it; `auth` judges a response that is the system's own.
+    """The answers of a system's network checks; `auth` judges a response that comes from the system itself.
 
-    `says_404`: the system answers so where it knows no such identity.
+    `says_404`: the system answers 404 for an unknown identity.
     """
     reach = _reach(asked, target, says_404=says_404)
     if reach.state != "ok" or asked.response is None:
-        return HostAnswer(reach, not_checked(f"{target.title} was not reached"), asked.skew)
+        return HostAnswer(reach, not_checked(f"{target.title} gave no usable answer"), asked.skew)
     if asked.response.status == _BUSY:
-        return HostAnswer(reach, not_checked(f"{target.title} asks to slow down", "Run it again later."), asked.skew)
+        reason = f"{target.title} is rate limiting requests"
+        return HostAnswer(reach, not_checked(reason, "Run cibeacon doctor again later."), asked.skew)
     return HostAnswer(reach, auth(asked, asked.response), asked.skew)
 
 
@@ -90,7 +91,7 @@ def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
         return _lost(outcome, target)
     said = f"{target.url} answered HTTP {response.status}"
     if response.status >= 500:
-        return warn(said, f"{target.title} has trouble of its own: try again later.", target.url_source)
+        return warn(said, f"{target.title} has an internal error: try again later.", target.url_source)
     is_json = isinstance(response.json(), dict)
     if response.status in (404, 405) and not (says_404 and is_json):
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
@@ -98,13 +99,13 @@ def _reach(asked: Asked, target: Target, *, says_404: bool) -> Answer:
         return fail(f"{said} ({asked.said})", str(outcome.reason), target.url_source)
     if not is_json and outcome.status != "sent" and response.status not in (401, 403, _BUSY):
         kind = response.content_type.partition(";")[0] or "no content type"
-        hint = f"A proxy or a login page is in between: check {target.address} and HTTPS_PROXY."
+        hint = f"A proxy or login page may be in between: check {target.address} and HTTPS_PROXY."
         return fail(f"{said} with {kind} instead of JSON", hint, target.url_source)
     return ok(f"{target.url} answers", source=target.url_source)
 
 
 def _lost(outcome: Outcome, target: Target) -> Answer:
-    """Why there was no response. A slow host may answer a report, which waits longer."""
+    """Why there was no response. A slow server may still answer a report, which waits longer."""
     from cibeacon.http import UNTRUSTED
 
     message, hint = f"{target.url}: {outcome.error}", str(outcome.reason)
@@ -114,13 +115,13 @@ def _lost(outcome: Outcome, target: Target) -> Answer:
         from cibeacon.http.certificate import issuer
 
         if name := issuer(target.url):
-            message = f"{message}: {name} issued it"
+            message = f"{message}: it was issued by {name}"
     return fail(message, hint, target.url_source)
 
 
 def too_slow(target: Target) -> Answer:
     """A system that takes longer than this check waits."""
-    hint = "Look whether a firewall or a proxy drops the connection; a report waits longer."
+    hint = "Check whether a firewall or proxy drops the connection; a report waits longer."
     return warn(f"{target.url} did not answer in time", hint, target.url_source)
 
 
@@ -128,32 +129,34 @@ def _skew(date: str, now: float) -> float | None:
     try:
         when = parsedate_to_datetime(date)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now
-    except (ValueError, OverflowError):  # a server's word
+    except (ValueError, OverflowError):  # a server can send anything
         return None
 
 
 def refused_token(target: Target, said: str, hint: str, source: str) -> Answer:
-    """The one answer that calls a token wrong."""
-    return fail(f"{target.title} refuses the token ({said})", hint, source)
+    """The only answer that calls a token wrong."""
+    return fail(f"{target.title} rejects the token ({said})", hint, source)
 
 
 def clock(view: View) -> Answer:
-    """Whether the clock here is that of the servers. One server's own wrong clock blames nobody."""
+    """Whether this machine's clock agrees with the servers'. The closest server counts, since one may be wrong itself."""
     skews = [answer.skew for answer in view.answers.values() if answer.skew is not None]
     if not skews:
-        return not_checked("no server said what time it is")
+        return not_checked("no server gave the time")
     skew = min(skews, key=abs)
     if abs(skew) <= _MOST_SKEW:
-        return ok(f"the clock is within {_MOST_SKEW / 60:.0f} minutes of the servers'")
+        return ok(f"the clock differs from the servers' by less than {_MOST_SKEW / 60:.0f} minutes")
     side = "behind" if skew > 0 else "ahead of"
-    message = f"the clock here is {abs(skew) / 60:,.0f} minutes {side} the servers'"
+    message = f"the clock is {abs(skew) / 60:,.0f} minutes {side} the servers'"
     return warn(
-        message, "Set the runner's clock: signatures expire, and times of events are wrong.", "Date of the answers"
+        message,
+        "Set the runner's clock: otherwise signatures expire, and the times of events are wrong.",
+        "the responses' Date header",
     )
 
 
 def configured(name: str) -> Callable[[View], Answer]:
-    """Whether everything is set that a system needs."""
+    """Whether all settings that a system needs are set."""
     return partial(_configured, name)
 
 
@@ -162,11 +165,11 @@ def _configured(name: str, view: View) -> Answer:
     if not target.wanted:
         return not_checked(target.lacks or f"{target.title} is not configured")
     if target.faulty:
-        return not_checked(f"a setting of {target.title} cannot be used (settings.values)")
+        return not_checked(f"a setting for {target.title} is invalid (settings.values)")
     if not target.lacks:
         return ok(f"{target.title} is configured", source=target.url_source)
     if view.context.secrets_withheld and not target.secrets:
-        return ok("the secret is withheld from this pull request, as it should be")
+        return ok("the secret is withheld from this pull request, as expected")
     message, _, hint = target.lacks.partition(": ")
     return fail(message, f"{hint[:1].upper()}{hint[1:]}.")
 
@@ -177,9 +180,9 @@ def reach(name: str) -> Callable[[View], Answer]:
 
 
 def auth(name: str) -> Callable[[View], Answer]:
-    """Whether a system takes the credential."""
+    """Whether a system accepts the credential."""
     return lambda view: view.answers[name].auth if name in view.answers else _not_asked(view)
 
 
 def _not_asked(view: View) -> Answer:
-    return not_checked(view.offline or view.unseen.get("network", "it was not asked"))
+    return not_checked(view.offline or view.unseen.get("network", "doctor did not connect to it"))

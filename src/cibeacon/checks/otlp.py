@@ -1,4 +1,4 @@
-"""Asks an OTLP receiver whether it takes spans: a request with none in it, so nothing is recorded."""
+"""Tries an OTLP receiver with a request without spans, so it records nothing."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
     def judge(asked: Asked, response: Response) -> Answer:
         hint = str(asked.outcome.reason)
         if asked.outcome.status == "sent":
-            return ok("the receiver took a request without spans, and recorded nothing", source=source)
+            return ok("the receiver accepted a request without spans and recorded nothing", source=source)
         if response.status in (401, 403) and target.secrets:
             return refused_token(target, asked.said, hint, source)
-        return fail(f"the receiver does not take spans: {asked.said}", hint, source)
+        return fail(f"the receiver does not accept spans: {asked.said}", hint, source)
 
     return answer(ask(view, target, deadline, otlp.export_nothing(view.settings.otlp.endpoint.form)), target, judge)

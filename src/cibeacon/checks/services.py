@@ -1,21 +1,22 @@
-"""Checks the service map by its own checker. Reads no file."""
+"""Reports what `cibeacon services check` found in the service map. Reads no file."""
 
 from __future__ import annotations
 
 from cibeacon.checks import Answer, View, fail, ok, warn
 
-_HINT = "cibeacon services check shows every finding with its line."
+_HINT = "Run cibeacon services check to see every finding with its line."
 
 
 def service_map(view: View) -> Answer:
-    """Whether the map can be used, and leads somewhere."""
+    """Whether the map is valid and matches files of the repository."""
     facts = view.service_map
     for findings, judge in ((facts.faults, fail), (facts.warnings, warn)):
         if findings:
             more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
             return judge(f"{findings[0].rstrip('.')}{more}", _HINT, facts.name)
     if not facts.name and not facts.services:
-        return ok("there is no service map, so changed services are not looked for")
+        message = "no services are configured, so cibeacon does not report which services changed"
+        return ok(message, "To report them, run cibeacon init or set services, such as services/{service}/.")
     return ok(
         f"{facts.services} {'service' if facts.services == 1 else 'services'}",
         source=facts.name or "the setting services",

@@ -1,4 +1,4 @@
-"""Checks the spool: whether a signal could be kept, and what waits. Leaves nothing there."""
+"""Checks whether signals can be written to the spool, and which are waiting there. Leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool import Spool
 
 _OLD = 3600.0
-"""Seconds; younger signals are those of a job that still runs, or of one that a replay follows."""
+"""Seconds; a younger signal may belong to a job that is still running or that replays it later."""
 _SECONDS = 3.0
 
 
 def writable(view: View) -> Answer:
-    """Whether a signal that cannot be sent would be kept."""
+    """Whether a signal that cannot be sent can be spooled."""
     spool = view.spool
     if spool is None and view.settings.given("spool"):
-        return ok("the spool is turned off: what cannot be sent is lost", source=view.settings.origins["spool"].source)
+        source = view.settings.origins["spool"].source
+        return ok("the spool is off: signals that cannot be sent are lost", source=source)
     if spool is None:
-        hint = "Name a folder that lasts in the setting spool."
-        return warn("there is no folder for the spool: what cannot be sent is lost", hint)
+        hint = "Set spool to a folder that outlives the job."
+        return warn("there is no folder for the spool: signals that cannot be sent are lost", hint)
     if view.offline and not isinstance(spool, Spool):
         return not_checked(view.offline)
     try:
         spool.try_writing(view.env.token())
     except SpoolError as error:
         return fail(f"{error.what}: {error.why}", error.hint)
-    return ok("signals that cannot be sent are kept", source=_place(view))
+    return ok("signals that cannot be sent can be spooled", source=_place(view))
 
 
 def waiting(view: View) -> Answer:
-    """What waits to be sent."""
+    """Which signals are waiting, and for how long."""
     from cibeacon.spool.spool_reader import SpoolReader
 
     env, spool = view.env, view.spool
@@ -45,12 +46,12 @@ def waiting(view: View) -> Answer:
     )
     reader.add_spool(spool)
     if reader.problems:
-        return warn(reader.problems[0].rstrip("."), "Look at it.", _place(view))
+        return warn(reader.problems[0].rstrip("."), "Check the spool and its permissions.", _place(view))
     if not reader.entries:
-        return ok("nothing waits", source=_place(view))
+        return ok("no signal is waiting", source=_place(view))
     seconds = env.now() - min(entry.record.created_at for entry in reader.entries)
     count = len(reader.entries)
-    message = f"{count:,} {'signal waits' if count == 1 else 'signals wait'}, the oldest for {_age(seconds)}"
+    message = f"{count:,} {'signal is' if count == 1 else 'signals are'} waiting, the oldest for {_age(seconds)}"
     if seconds < _OLD:
         return ok(message, source=_place(view))
     return warn(message, "Run cibeacon replay.", _place(view))

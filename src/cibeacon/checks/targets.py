@@ -1,4 +1,4 @@
-"""Knows which systems a run may talk to, and what their settings lack. Asks none of them."""
+"""Knows which systems doctor can connect to, and which of their settings are missing. Opens no connection."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cibeacon.signals import unreachable
 from cibeacon.sinks import first_sink
 
 _FORGES = {"github": "GitHub", "gitlab": "GitLab"}
+_DATAOPS_UNUSED = "DataOps.live is not configured: set dataops_project and the secret dataops_token"
 
 
 def read(settings: Settings, context: Context, environ: Mapping[str, str], deadline: Deadline) -> dict[str, Target]:
@@ -44,9 +45,9 @@ def _dataops(settings: Settings) -> Target:
     options, names = settings.dataops, ("dataops_project", "dataops_token", "dataops_trigger_token")
     lacks = None
     if not options.dataops_project:
-        lacks = "no project of DataOps.live is named: set dataops_project to its number or path"
+        lacks = "the DataOps.live project is missing: set dataops_project to its number or path"
     elif not _given_secrets("dataops", settings):
-        lacks = "there is no token for DataOps.live: set the secret dataops_token (read_api)"
+        lacks = "the token for DataOps.live is missing: set the secret dataops_token (scope read_api)"
     return Target(
         name="dataops",
         title=str(GROUPS["dataops"].__doc__),
@@ -54,7 +55,7 @@ def _dataops(settings: Settings) -> Target:
         url=options.dataops_url,
         url_source=settings.origins["dataops_url"].source,
         address="dataops_url",
-        lacks=lacks if settings.given(*names) else "DataOps.live is not configured",
+        lacks=lacks if settings.given(*names) else _DATAOPS_UNUSED,
         secrets=_given_secrets("dataops", settings),
         issuers=("GitLab",),
         faulty=_faulty("dataops", settings),
@@ -62,12 +63,12 @@ def _dataops(settings: Settings) -> Target:
 
 
 def _forge(settings: Settings, context: Context, environ: Mapping[str, str], deadline: Deadline) -> Target:
-    """The API of the CI system, where a report asks it."""
+    """The API of GitHub or GitLab, if a report asks it."""
     client = ForgeClient.of(context, settings, environ, deadline)
     title = _FORGES.get(client.host, "")
     if not title:
         token = asked_with(context)
-        why = f"to have them looked up set {token}" if token else f"cibeacon does not ask {context.server}"
+        why = f"to look them up, set {token}" if token else f"cibeacon does not query {context.server}"
         return Target("forge", "GitHub or GitLab", lacks=f"merged pull requests are not looked up: {why}")
     setting = f"{client.host}_token"
     secrets = tuple(option for option in _given_secrets("forge", settings) if option.name == setting)
@@ -78,14 +79,14 @@ def _forge(settings: Settings, context: Context, environ: Mapping[str, str], dea
         wanted=bool(client.credential or secrets),
         url=client.url,
         url_source=variable if context.host == client.host else settings.origins["git_url"].source,
-        lacks=None if client.credential or secrets else f"no {setting}: merged pull requests are not looked up",
+        lacks=None if client.credential or secrets else f"merged pull requests are not looked up: set {setting}",
         secrets=secrets,
         issuers=(title,),
     )
 
 
 def _is_named(sink: str, settings: Settings) -> bool:
-    """Whether the setting `signals` names a kind that is made for the sink."""
+    """Whether the setting `signals` lists a kind for this sink."""
     return any(first_sink(kind) == sink for kind in settings.core.signals)
 
 
@@ -94,7 +95,7 @@ def _given_secrets(group: str, settings: Settings) -> tuple[Option, ...]:
 
 
 def _has_unusable_secret(group: str, settings: Settings) -> bool:
-    """Whether a secret is given that looks like none; the check of its shape says so."""
+    """Whether a secret has an invalid value, which the check of its shape reports."""
     secret = {option.name for option in all_options()[group] if option.secret}
     return any(problem.option in secret for problem in settings.problems)
 
