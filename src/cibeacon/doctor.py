@@ -141,9 +141,7 @@ def _results(view: View, chosen: Collection[str], skipped: Collection[str]) -> I
         asked = view.answers.get(check.id.partition(".")[0])
         seconds = asked.seconds if asked and check.id.endswith(".reach") else view.env.clock() - began
         if check.id in chosen or (check.id in wanted and answer.state in ("warn", "fail")):
-            message, hint, source = (
-                clean(text)[:_LONGEST] for text in answer[1:]
-            )  # a secret cut short would no longer be recognised
+            message, hint, source = (clean(text)[:_LONGEST] for text in answer[1:])  # part of a secret is not masked
             yield CheckResult(check.id, answer.state, message, hint, source, round(seconds, 3))
 
 
