@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cibeacon.sandbox.attribution import COMMIT_NOT_IMPORTED, REPOSITORY_NOT_IMPORTED, Deployed, MergedPull, attribute
+from cibeacon.sandbox.attribution import COMMIT_NOT_IMPORTED, REPOSITORY_NOT_IMPORTED, MergedPull, attribute
 
 SHOP, HOUR = "acme/shop", 3600
 
@@ -25,7 +25,7 @@ def numbers(attributions):
 
 
 def deployed(reference, at, service="a", **more):
-    return Deployed(reference, service, at, SHOP, **more)
+    return {"reference_id": reference, "service": service, "deployed_at": at, "repository": SHOP, **more}
 
 
 A_TO_E = [pull(number, number * HOUR) for number in range(1, 6)]
@@ -133,18 +133,18 @@ def test_a_deployment_takes_what_a_plain_reading_of_the_rules_gives_it(merges, s
     ]
     actual = attribute(events, pulls, {f"{SHOP}#{number}": sorted(names) for number, names in of.items()}, {})
     gone, expected = set(), {}
-    for event in sorted(events, key=lambda event: event.deployed_at):
-        named = [one for one in pulls if event.commit_sha in one.shas]
-        until, base = (named[0].merged_at, named[0].base_ref) if named else (event.deployed_at, "main")
-        waits = event.commit_sha is not None and not named
-        expected[event.reference_id] = [
+    for event in sorted(events, key=lambda event: event["deployed_at"]):
+        named = [one for one in pulls if event["commit_sha"] in one.shas]
+        until, base = (named[0].merged_at, named[0].base_ref) if named else (event["deployed_at"], "main")
+        waits = event["commit_sha"] is not None and not named
+        expected[event["reference_id"]] = [
             one.number
             for one in sorted(pulls, key=lambda one: one.merged_at)
             if not waits and one.merged_at <= until and one.base_ref == base
-            if (not of[one.number] or event.service in of[one.number])
-            and (one.number, bool(of[one.number]) and event.service) not in gone
+            if (not of[one.number] or event["service"] in of[one.number])
+            and (one.number, bool(of[one.number]) and event["service"]) not in gone
         ]
-        gone |= {(number, bool(of[number]) and event.service) for number in expected[event.reference_id]}
+        gone |= {(number, bool(of[number]) and event["service"]) for number in expected[event["reference_id"]]}
     assert numbers(actual) == expected
 
 

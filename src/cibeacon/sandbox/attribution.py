@@ -11,9 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, Self, TypeAlias
 
-Records: TypeAlias = Mapping[str, Mapping[str, Any]]
+Record: TypeAlias = Mapping[str, Any]
 
 BY_REPOSITORY = "repository alone: every pull request of the default branch that was merged and not deployed"
 BY_COMMIT = "commit and repository: the pull request of the commit, and those before it that were not deployed"
@@ -36,7 +37,7 @@ class MergedPull(NamedTuple):
     github_pull_id: int | None = None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
+    def of(cls, record: Record) -> Self:
         """From the ledger's record."""
         shas = (record.get("merge_commit_sha"), record.get("head_sha"), *record.get("commits", ()))
         known = {name: value for name, value in record.items() if name in cls._fields}
@@ -49,23 +50,6 @@ class MergedPull(NamedTuple):
         return (by_number,) if self.github_pull_id is None else (by_number, str(self.github_pull_id))
 
 
-class Deployed(NamedTuple):
-    """A deployment, as `deployments.create` described it."""
-
-    reference_id: str
-    service: str
-    deployed_at: int
-    repository: str | None = None
-    commit_sha: str | None = None
-    merge_commit_shas: Sequence[str] = ()
-    integration_branch: str | None = None
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
-        """From the ledger's record."""
-        return cls(**{name: value for name, value in record.items() if name in cls._fields})
-
-
 class Attribution(NamedTuple):
     """What DX would conclude of a deployment: the pull requests that it brought, by which rule, or why it waits."""
 
@@ -75,7 +59,10 @@ class Attribution(NamedTuple):
 
 
 def conclusions(
-    deployments: Records, pulls: Records, services: Mapping[str, Sequence[str]], default_branch: str
+    deployments: Mapping[str, Record],
+    pulls: Mapping[str, Record],
+    services: Mapping[str, Sequence[str]],
+    default_branch: str,
 ) -> dict[str, Any]:
     """The pull requests by `repository#number` (or GitHub's id), and the attributions by the deployment's reference.
 
@@ -86,7 +73,7 @@ def conclusions(
     merged = {key: MergedPull.of(record) for key, record in pulls.items()}
     branches = {pull.repository: default_branch for pull in merged.values()}
     branches |= {each["repository"]: each["default_branch"] for each in pulls.values() if "default_branch" in each}
-    attributed = attribute(map(Deployed.of, deployments.values()), merged.values(), services, branches)
+    attributed = attribute(deployments.values(), merged.values(), services, branches)
     attributions, deployed_by = {}, defaultdict[MergedPull, list[str]](list)
     for reference, deployment in deployments.items():
         mode, brought, waits = attributed[reference]
@@ -96,20 +83,17 @@ def conclusions(
         attributions[reference] = {"mode": mode, "pull_requests": lead_times, "waits": waits}
         for pull in brought:
             deployed_by[pull].append(reference)
-    known = {key for pull in merged.values() for key in pull.keys}
-    shown = {
-        key: {"imported": False, "services": list(names), "deployed_by": []}
-        for key, names in services.items()
-        if key not in known
-    }
+    shown = {key: {"imported": False, "services": list(names), "deployed_by": []} for key, names in services.items()}
     for key, pull in merged.items():
+        for own_key in pull.keys:
+            shown.pop(own_key, None)
         more = {"services": sorted(_services(pull, services)), "deployed_by": deployed_by[pull]}
         shown[key] = {**pulls[key], "imported": True, **more}
     return {"pull_requests": shown, "attributions": attributions}
 
 
 def attribute(
-    deployments: Iterable[Deployed],
+    deployments: Iterable[Record],
     pulls: Iterable[MergedPull],
     services: Mapping[str, Sequence[str]],
     default_branches: Mapping[str, str],
@@ -117,12 +101,13 @@ def attribute(
     """Each deployment's attribution by its `reference_id`, whatever the order of arrival.
 
     Args:
+        deployments: the ledger's records of them.
         services: of a pull request, by GitHub's id or by `repository#number`; none where every service may claim it.
         default_branches: by repository; `main` where it is not known.
     """
     books = _Books(sorted(pulls, key=_order), services, default_branches)
-    in_order = sorted(deployments, key=lambda deployment: (deployment.deployed_at, deployment.reference_id))
-    return {deployment.reference_id: books.enter(deployment) for deployment in in_order}
+    in_order = sorted(deployments, key=itemgetter("deployed_at", "reference_id"))
+    return {deployment["reference_id"]: books.enter(deployment) for deployment in in_order}
 
 
 class _Books:
@@ -146,17 +131,20 @@ class _Books:
             for digits in {sha[:7] for sha in pull.shas}:
                 self._by_sha[digits].append(pull)
 
-    def enter(self, deployment: Deployed) -> Attribution:
+    def enter(self, deployment: Record) -> Attribution:
         """The attribution of the next deployment, whose pull requests are not open any more."""
-        service, repository, branch = deployment.service, deployment.repository, deployment.integration_branch
-        if deployment.merge_commit_shas:
-            return self._by_commits(deployment)
-        if deployment.commit_sha is None:
+        service, repository = deployment["service"], deployment.get("repository")
+        branch, commit = deployment.get("integration_branch"), deployment.get("commit_sha")
+        if shas := deployment.get("merge_commit_shas"):
+            return self._by_commits(service, repository, shas)
+        if commit is None:
             if repository is None or repository not in self._repositories:
                 return Attribution(BY_REPOSITORY, waits=REPOSITORY_NOT_IMPORTED)
             default_branch = self._default_branches.get(repository, "main")
-            return Attribution(BY_REPOSITORY, self._take(service, repository, default_branch, deployment.deployed_at))
-        pull = self._of_commit(repository, deployment.commit_sha)
+            return Attribution(
+                BY_REPOSITORY, self._take(service, repository, default_branch, deployment["deployed_at"])
+            )
+        pull = self._of_commit(repository, commit)
         if pull is None:
             return Attribution(BY_INTEGRATION if branch else BY_COMMIT, waits=COMMIT_NOT_IMPORTED)
         if branch is None:
@@ -165,9 +153,8 @@ class _Books:
         self._integrated[repository, service] = pull.merged_at
         return Attribution(BY_INTEGRATION, self._take(service, pull.repository, branch, pull.merged_at, since))
 
-    def _by_commits(self, deployment: Deployed) -> Attribution:
-        service = deployment.service
-        pulls = dict.fromkeys(self._of_commit(deployment.repository, sha) for sha in deployment.merge_commit_shas)
+    def _by_commits(self, service: str, repository: str | None, shas: Sequence[str]) -> Attribution:
+        pulls = dict.fromkeys(self._of_commit(repository, sha) for sha in shas)
         counting = tuple(pull for pull in pulls if pull and service in (self._services[pull] or {service}))
         for pull in counting:
             open_ones = self._open[pull.repository, pull.base_ref, service if self._services[pull] else None]

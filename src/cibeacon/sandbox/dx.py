@@ -90,41 +90,6 @@ class Dx:
     default_branch: str
     """What no integration_branch may equal."""
 
-    def set_pull_services(self, call: PullServices) -> None:
-        """Add to the services of a pull request, or replace them."""
-        if call.repository:
-            self._know_repository(call.repository, "repo_not_found")
-        self.ledger.set_services(call.pull, call.given()["services"], replace=call.replace)
-
-    def create(self, call: NewDeployment) -> None:
-        """Keep a deployment; the same once more is no error."""
-        deployment = {"reference_id": str(uuid.uuid4())} | call.given()
-        self._check_attribution(deployment)
-
-        def new_or_same(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
-            if held is not None and json.dumps(held, sort_keys=True) != json.dumps(deployment, sort_keys=True):
-                raise Refusal("reference_id_exists", "A deployment of this reference_id has other values.")
-            return deployment
-
-        self.ledger.change_deployment(deployment["reference_id"], new_or_same)
-
-    def upsert(self, call: DeploymentPatch) -> None:
-        """Keep a deployment, or change the fields of a known one."""
-        given = call.given()
-        outdated = {_OTHER[name] for name in _OTHER.keys() & given.keys()}
-
-        def patched(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
-            deployment = {name: value for name, value in (held or {}).items() if name not in outdated} | given
-            require(deployment, "service", "deployed_at")
-            self._check_attribution(deployment)
-            return deployment
-
-        self.ledger.change_deployment(call.reference_id, patched)
-
-    def sync(self, call: Notification) -> None:
-        """Add a notification to a run."""
-        self.ledger.notify(call.reference_id, call.given())
-
     def authenticate(self, authorization: str | None) -> None:
         """Refuse a request without the account's key."""
         scheme, _, token = (authorization or "").partition(" ")
@@ -137,11 +102,12 @@ class Dx:
         if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
             raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
 
-    def _check_attribution(self, deployment: Mapping[str, Any]) -> None:
+    def check_attribution(self, deployment: Mapping[str, Any]) -> None:
+        """Refuse a deployment that does not say enough of its code, or names what does not exist."""
         if "merge_commit_shas" not in deployment:
             require(deployment, "repository")
         if "repository" in deployment:
-            self._know_repository(deployment["repository"], "repository_not_found")
+            self.know_repository(deployment["repository"], "repository_not_found")
         if deployment.get("integration_branch") == self.default_branch:
             raise Refusal("integration_branch_not_valid", "integration_branch must not be the default branch.")
         known = self.commits
@@ -149,7 +115,8 @@ class Dx:
             if known is not None and not any(commit.startswith(sha.lower()) for commit in known):
                 raise Refusal("merge_commit_shas_not_found", f"{sha} is not a known commit.")
 
-    def _know_repository(self, repository: str, code: str) -> None:
+    def know_repository(self, repository: str, code: str) -> None:
+        """Refuse a repository that is not among the known ones."""
         if self.repositories is not None and repository not in self.repositories:
             raise Refusal(code, "repository is not a known one.")
 
@@ -193,37 +160,55 @@ _Dx = Annotated[Dx, Depends(_dx_of)]
 
 @router.post("/deployments.setPullServices")
 async def set_pull_services(call: PullServices, dx: _Dx) -> Ok:
-    """Say which services a pull request changed; `replace` forgets those that were given before."""
-    dx.set_pull_services(call)
+    """Add to the services of a pull request, or replace them."""
+    if call.repository:
+        dx.know_repository(call.repository, "repo_not_found")
+    dx.ledger.set_services(call.pull, call.given()["services"], replace=call.replace)
     return Ok()
 
 
 @router.post("/deployments.create")
 async def create(call: NewDeployment, dx: _Dx) -> Ok:
     """Add a deployment. The same once more is no error; another with its `reference_id` is."""
-    dx.create(call)
+    deployment = {"reference_id": str(uuid.uuid4())} | call.given()
+    dx.check_attribution(deployment)
+
+    def new_or_same(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if held is not None and json.dumps(held, sort_keys=True) != json.dumps(deployment, sort_keys=True):
+            raise Refusal("reference_id_exists", "A deployment of this reference_id has other values.")
+        return deployment
+
+    dx.ledger.change_deployment(deployment["reference_id"], new_or_same)
     return Ok()
 
 
 @router.post("/deployments.upsert")
 async def upsert(call: DeploymentPatch, dx: _Dx) -> Ok:
     """Add a deployment, or change the fields of a known one."""
-    dx.upsert(call)
+    given = call.given()
+    outdated = {_OTHER[name] for name in _OTHER.keys() & given.keys()}
+
+    def patched(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        deployment = {name: value for name, value in (held or {}).items() if name not in outdated} | given
+        require(deployment, "service", "deployed_at")
+        dx.check_attribution(deployment)
+        return deployment
+
+    dx.ledger.change_deployment(call.reference_id, patched)
     return Ok()
 
 
 @router.post("/pipelineRuns.sync")
 async def sync(call: Notification, dx: _Dx) -> Ok:
-    """Say how a run stands."""
-    dx.sync(call)
+    """Report the state of a run."""
+    dx.ledger.notify(call.reference_id, call.given())
     return Ok()
 
 
 @router.post("/pipelineRuns.upsert")
 async def sync_current(call: CurrentNotification, dx: _Dx) -> Ok:
-    """Say how a run stands, in the current form."""
-    dx.sync(call)
-    return Ok()
+    """Report the state of a run, in the current form."""
+    return await sync(call, dx)
 
 
 def create_app(dx: Dx) -> FastAPI:
