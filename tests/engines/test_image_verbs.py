@@ -12,7 +12,6 @@ from containers import ROOT, docker
 from shops import TOKEN
 
 from cibeacon.cli.commands import VERBS
-from cibeacon.cli.sandbox import exports
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import suite
 from forge import Forge
@@ -53,7 +52,7 @@ CALLS = json.loads((ROOT / "tests/engines/image_verbs.json").read_text(encoding=
 def variables(shop, sandbox, forge):
     """Those of a push that merged a pull request, of a job that reports to every vendor."""
     environ, event = shop.case("push-default-branch")
-    environ |= exports(sandbox, TOKEN) | {"GITHUB_API_URL": forge.url, "GITHUB_TOKEN": "ghs_c2VjcmV0"}
+    environ |= sandbox.exports | {"GITHUB_API_URL": forge.url, "GITHUB_TOKEN": "ghs_c2VjcmV0"}
     environ |= {
         "GITHUB_ACTIONS": "true",
         "GITHUB_EVENT_PATH": "/w/event.json",

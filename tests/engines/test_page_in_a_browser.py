@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from cibeacon.cli.sandbox import exports
 from cibeacon.cli.spool_listing import SpoolListing
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dx import TOKEN
@@ -387,7 +386,7 @@ def test_what_the_page_says_to_type_works_and_appears_on_it(look, tmp_path):
         places = ("#begin pre", "#dci-settings", "#dataops-settings", "#flow-settings")
         steps = [["wait", "#begin pre:not(:empty)"], *(["contents_as_typed", place] for place in places)]
         settings, _ = look(sandbox.url, ["goto", "/"], LISTENING, *steps)
-        environ = {**exports(sandbox, TOKEN), "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        environ = {**sandbox.exports, "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
         for (text,) in settings:
             *named, command = [line for line in text.splitlines() if not line.startswith("#")]
             for name, value in (line.removeprefix("export ").split("=", 1) for line in named):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cibeacon.cli.sandbox import command, exports
+from cibeacon.cli.sandbox import command
 from cibeacon.sandbox import page
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dx import TOKEN
@@ -27,7 +27,7 @@ WORDS = (
 @pytest.fixture
 def environ(tmp_path):
     with Sandbox(token=TOKEN, dataops=DataOpsAccount(step_seconds=0.01)) as sandbox:
-        yield {**exports(sandbox, TOKEN), "HOME": str(tmp_path)}
+        yield {**sandbox.exports, "HOME": str(tmp_path)}
         assert sandbox.faults == []
 
 

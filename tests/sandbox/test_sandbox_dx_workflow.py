@@ -57,8 +57,8 @@ def test_the_ledger_shows_each_run_and_each_request_without_the_token(sandbox, h
     assert dx_workflow.TOKEN not in text
 
 
-def test_trouble_of_dx_is_ordered_for_it_as_well(sandbox, http):
-    mishaps(sandbox, "dx").fail("POST", "/webapi/workflowRuns.*", 503)
+def test_faults_are_ordered_for_it(sandbox, http):
+    mishaps(sandbox, "dx_workflow").fail("POST", "/workflowRuns.*", 503)
     url = f"{sandbox.url}/webapi/workflowRuns.postMessage"
     assert [http.post(url, json=MESSAGE, headers=HEADERS).status_code for _ in range(2)] == [503, 200]
 

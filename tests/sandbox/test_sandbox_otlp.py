@@ -35,7 +35,7 @@ def names(sandbox):
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_receiver_answers_as_documented(path, http):
     case = json.loads(path.read_text("utf-8"))
-    with Sandbox(otlp_token=case.get("token")) as sandbox:
+    with Sandbox(otlp=case.get("token")) as sandbox:
         for request in case["requests"]:
             reply = asked(http, sandbox.url, request)
             assert reply.status_code == request["status"], (request, reply.text)

@@ -64,6 +64,7 @@ def test_a_request_is_remembered_without_any_header(sandbox, http):
         {
             "seq": 1,
             "time": 1_700_000_000.0,
+            "vendor": "dx",
             "method": "POST",
             "path": PULL,
             "body": GOOD,

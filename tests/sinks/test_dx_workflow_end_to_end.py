@@ -14,7 +14,7 @@ from mishaps import mishaps
 from processes import cibeacon
 from wrapped import EXEC, Running, job, observe, puppet
 
-MESSAGE, LINK, STATUS = (f"/webapi/workflowRuns.{name}" for name in ("postMessage", "addLink", "changeStatus"))
+MESSAGE, LINK, STATUS = (f"/workflowRuns.{name}" for name in ("postMessage", "addLink", "changeStatus"))
 PAGE = "https://github.com/acme/shop/actions/runs/77/attempts/1"
 
 
@@ -22,7 +22,7 @@ class Place:
     """A sandbox, a folder, and the command in a step of GitHub Actions that a workflow run started."""
 
     def __init__(self, sandbox, folder):
-        self.sandbox, self.folder, self.mishaps = sandbox, folder, mishaps(sandbox, "dx")
+        self.sandbox, self.folder, self.mishaps = sandbox, folder, mishaps(sandbox, "dx_workflow")
         self.environ = {
             **github_step.pushed(folder),
             **sandbox.dx_workflow.exports(sandbox.url),
@@ -92,7 +92,7 @@ def test_a_run_that_no_workflow_started_does_not_mention_it(place, run_id):
 
 def test_a_dry_run_shows_the_request_and_sends_none(place):
     row = place.rows(report(place, "--status=success", "--dry-run", CIBEACON_DX_WORKFLOW_TOKEN=None))["dx_workflow"]
-    assert (row["outcome"], row["request"]["url"]) == ("dry-run", place.sandbox.url + STATUS)
+    assert (row["outcome"], row["request"]["url"]) == ("dry-run", place.sandbox.url + "/webapi" + STATUS)
     assert row["request"]["body"] == {"workflow_run_id": RUN, "status": "SUCCEEDED"}
     assert place.sandbox.ledger.document()["received"] == 0
 
@@ -154,9 +154,9 @@ def test_an_unknown_workflow_run_is_not_kept(place):
 @pytest.mark.parametrize("answer", ["redirect", "page"])
 def test_what_is_not_dx_gets_no_second_request(place, answer):
     if answer == "redirect":
-        place.mishaps.redirect("GET", "/webapi/workflowRuns.info", "https://elsewhere.example", times=9)
+        place.mishaps.redirect("GET", "/workflowRuns.info", "https://elsewhere.example", times=9)
     else:
-        place.mishaps.login("GET", "/webapi/workflowRuns.info", times=9)
+        place.mishaps.login("GET", "/workflowRuns.info", times=9)
     row = place.rows(report(place, "--status=success"))["dx_workflow"]
     assert (row["outcome"], "dx_workflow_url" in row["reason"], place.held) == ("failed", True, None)
 

@@ -25,7 +25,7 @@ ROOT = trace_position(RUN, RUN.reference)
 
 @pytest.fixture
 def sandbox():
-    with Sandbox(otlp_token=TOKEN) as made:
+    with Sandbox(otlp=TOKEN) as made:
         yield made
 
 

@@ -26,7 +26,7 @@ class DoctorPlace:
         self.tip = tree.commit({"services/pay/main.py": "2\n"})
         self.tree = tree
         tree.git("remote", "add", "origin", "https://github.com/acme/shop.git")
-        self.sandbox = Sandbox(token=TOKEN, otlp_token=OTLP_TOKEN)
+        self.sandbox = Sandbox(token=TOKEN, otlp=OTLP_TOKEN)
         self.forge = Forge(pulls={"acme/shop": []}, parents={self.tip: [self.first], self.first: []})
 
     def __enter__(self) -> DoctorPlace:

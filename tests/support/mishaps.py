@@ -21,14 +21,6 @@ from cibeacon.sandbox.safe_json import JSONAnswer
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sandbox.vendor import Fault, error_page
 
-PREFIXES = {
-    "dx": "/api",
-    "dci": "/api/v1",
-    "dataops": "/api/v4",
-    "flow": "/api/v1",
-    "otlp": "/v1",
-    "devlake": "/api/rest/plugins/webhook",
-}
 BUSY = {"message": {"error": "This endpoint has been requested too many times. Try again later."}}
 LOGIN = (
     "<!DOCTYPE html>\n<html><head><title>Log in</title></head><body><form method=post>Password</form></body></html>\n"
@@ -37,8 +29,8 @@ LOGIN = (
 
 def mishaps(sandbox: Sandbox, vendor: str) -> Mishaps:
     """What is ordered of a vendor, by its name; the same object every time."""
-    planned = sandbox.outage.planned
-    return planned.setdefault(vendor, Mishaps(PREFIXES[vendor], sandbox.clock))
+    prefix = sandbox.vendors[vendor].prefix or "/api/v1"
+    return sandbox.outage.planned.setdefault(vendor, Mishaps(prefix, sandbox.clock))
 
 
 class Mishaps:

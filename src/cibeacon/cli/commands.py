@@ -31,7 +31,7 @@ VERBS: Mapping[str, str] = {
     "dataops": "Start DataOps.live or GitLab pipelines, wait for them, list them.",
     "flow": "List Instabase Flow pipelines, and assign them to a job.",
     "backfill": "Send past deployments, pull requests and runs from files.",
-    "sandbox": "Run a sandbox of the DX, DCI, DataOps.live, Instabase Flow and OTLP APIs, with a web page.",
+    "sandbox": "Run a sandbox of the vendors' APIs, with a web page.",
     "demo": "Try everything on this machine: sandbox, sample monorepo, merges, reports.",
 }
 EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}

@@ -1,4 +1,4 @@
-"""`cibeacon sandbox`: the APIs of DX, DCI, DataOps.live, Instabase Flow and OTLP on this machine."""
+"""`cibeacon sandbox`: the vendors' APIs on this machine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _STEP = 2.0
 def command(
     env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None, faults: Sequence[str]
 ) -> int:
-    """Run a sandbox of the DX, DCI, DataOps.live, Instabase Flow and OTLP APIs on this machine, with a web page."""
+    """Run a sandbox of the vendors' APIs on this machine, with a web page."""
     try:
         sandbox = Sandbox(
             token=token,
@@ -73,9 +73,10 @@ def command(
         raise click.ClickException(
             f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
         ) from error
-    say(env, "".join(f"export {name}={value}\n" for name, value in exports(sandbox, token).items()))
+    say(env, "".join(f"export {name}={value}\n" for name, value in sandbox.exports.items()))
+    *first, last = (vendor.app.title for vendor in sandbox.vendors.values())
     where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
-    say(env, f"The sandbox plays DX, DCI, DataOps.live, Instabase Flow and an OTLP receiver {where}\n", to_stderr=True)
+    say(env, f"The sandbox plays {', '.join(first)} and {last} {where}\n", to_stderr=True)
     wait_for_interrupt(env)
     sandbox.close()
     return 0
@@ -88,14 +89,6 @@ def wait_for_interrupt(env: Environment) -> None:
             env.sleep(3600)
     except KeyboardInterrupt:
         return
-
-
-def exports(sandbox: Sandbox, token: str) -> dict[str, str]:
-    """The settings that lead to a sandbox, whose API key of DX is `token`."""
-    systems = (sandbox.dci.account, sandbox.dataops.account, sandbox.flow.account, sandbox.dx_workflow, sandbox.devlake)
-    others = {name: value for system in systems for name, value in system.exports(sandbox.url).items()}
-    traces = {"CIBEACON_OTLP_ENDPOINT": sandbox.url}
-    return {"CIBEACON_DX_URL": sandbox.url, "DX_API_TOKEN": token, **others, **traces}
 
 
 def _log(env: Environment, entry: Mapping[str, Any]) -> None:

@@ -76,9 +76,9 @@ router.mount("/docs", StaticFiles(packages=[("fastapi_offline", "static")]))
 
 
 def create_app(
-    vendors: Sequence[BaseRoute], described: Mapping[str, FastAPI], document: Callable[[], Mapping[str, Any]]
+    vendors: Sequence[BaseRoute], described: Sequence[tuple[str, FastAPI]], document: Callable[[], Mapping[str, Any]]
 ) -> FastAPI:
-    """The whole sandbox: the routes of the vendors, their descriptions by prefix, and `document` of the ledger."""
+    """The whole sandbox: the routes of the vendors, their apps with their prefixes, and `document` of the ledger."""
     app = FastAPI(openapi_url=None, redirect_slashes=False, exception_handlers={HTTPException: _refuse})
     app.add_middleware(LocalOnly)
     app.state.document, app.state.described = document, described
@@ -115,10 +115,10 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _description(vendors: Mapping[str, FastAPI]) -> dict[str, Any]:
+def _description(vendors: Sequence[tuple[str, FastAPI]]) -> dict[str, Any]:
     """The vendors' OpenAPI documents as one, each path with its vendor's prefix and each operation with its name."""
     paths, components = {}, defaultdict[str, dict[str, Any]](dict)
-    for prefix, vendor in vendors.items():
+    for prefix, vendor in vendors:
         document = vendor.openapi()
         for path, operations in document["paths"].items():
             paths[prefix + path] = {name: {**each, "tags": [vendor.title]} for name, each in operations.items()}

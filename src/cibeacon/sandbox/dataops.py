@@ -9,13 +9,13 @@ by the sandbox's clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 
 from cibeacon.sandbox import dataops_jobs, dataops_pipelines, dataops_schedules, vendor
-from cibeacon.sandbox.dataops_account import Script
+from cibeacon.sandbox.dataops_account import DataOpsAccount, Script
 from cibeacon.sandbox.dataops_requests import (
     Guest,
     JSONParameters,
@@ -29,6 +29,7 @@ from cibeacon.sandbox.dataops_requests import (
 )
 from cibeacon.sandbox.dataops_rows import Row, document
 from cibeacon.sandbox.dataops_state import DataOpsState
+from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v4"
 _PROJECT = "/projects/{project_id}"
@@ -106,10 +107,10 @@ async def show_version(_caller: Person) -> Row:
     return {"version": "17.5.3-ee", "revision": "sandbox"}
 
 
-def create_app(dataops: DataOps) -> FastAPI:
-    """DataOps.live's API as an app, which is mounted below `/api/v4`."""
+def play(account: DataOpsAccount | None, store: Store, clock: Callable[[], float]) -> vendor.Vendor:
+    """DataOps.live's API."""
+    dataops = DataOps(account or DataOpsAccount(), store, clock)
     routers = (dataops_pipelines.router, dataops_jobs.router, dataops_schedules.router, router)
-    app = vendor.create_app("DataOps.live", *routers, refuse=refuse, errors=())
-    app.state.held = dataops
+    app = vendor.create_app("DataOps.live", *routers, refuse=refuse, errors=(), held=dataops)
     app.add_middleware(JSONParameters)
-    return app
+    return vendor.Vendor(PREFIX, app, dataops, dataops.account.exports, dataops.document)

@@ -9,19 +9,20 @@ while the job's status says what was sent.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
 from cibeacon.sandbox import dci_files, vendor
 from cibeacon.sandbox import dci_models as models
-from cibeacon.sandbox.dci_account import Dci, Topic
+from cibeacon.sandbox.dci_account import Dci, DciAccount, Topic
 from cibeacon.sandbox.dci_models import SIMILAR, Refusal, Row, check_uuid, list_rows, show
 from cibeacon.sandbox.dci_signature import Ask, Call, Given, Id, Pages, answer, create_router
 from cibeacon.sandbox.safe_json import JSONAnswer
+from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v1"
 router = create_router()
@@ -167,8 +168,9 @@ async def add_value(job_id: Id, body: models.KeyValue, ask: Ask) -> Response:
     return JSONAnswer({"kv": row}, 201)
 
 
-def create_app(dci: Dci) -> FastAPI:
-    """DCI as an app, which is mounted below `PREFIX`."""
+def play(account: DciAccount | None, store: Store, clock: Callable[[], float]) -> vendor.Vendor:
+    """DCI."""
+    dci = Dci(account or DciAccount(), clock, store)
     app = vendor.create_app("DCI", router, dci_files.router, refuse=models.refuse, errors=(Refusal,), dci=dci)
 
     @app.middleware("http")
@@ -179,7 +181,7 @@ def create_app(dci: Dci) -> FastAPI:
         response.headers["Date"] = formatdate(dci.clock(), usegmt=True)
         return response
 
-    return app
+    return vendor.Vendor(PREFIX, app, dci, dci.account.exports, dci.document, verdict, streams=True)
 
 
 def verdict(response: Response) -> tuple[str | None, str | None]:

@@ -7,12 +7,11 @@ known id is replaced, commits of other repositories stay beside it, and fields t
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Request, Response, Security
+from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -83,8 +82,9 @@ class Devlake:
         with self._lock:
             return {"deployments": dict(self._deployments)}
 
-    def authenticate(self, authorization: str, path: str) -> None:
+    def authenticate(self, request: Request) -> None:
         """Raise where the key is missing, wrong, or made for another webhook."""
+        authorization = request.headers.get("authorization", "")
         scheme, _, key = authorization.partition(" ")
         if not authorization:
             raise DevlakeError(401, "token is missing")
@@ -97,7 +97,7 @@ class Devlake:
             f"{PREFIX}/connections/by-name/{NAME}/",
             f"{PREFIX}/{CONNECTION}/",
         )
-        if not path.startswith(ours):
+        if not request.url.path.startswith(ours):
             raise DevlakeError(403, "path doesn't match api key's scope")
 
     def record(self, sent: WebhookDeployment) -> None:
@@ -113,22 +113,9 @@ class Devlake:
             self._deployments[sent.id] = fields | {"deploymentCommits": list(commits.values())}
 
 
-class _Authenticated(APIRoute):
-    """DevLake looks at the key before the body."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def call(request: Request) -> Response:
-            request.app.state.devlake.authenticate(request.headers.get("authorization", ""), request.url.path)
-            return await handle(request)
-
-        return call
-
-
 router = APIRouter(
     strict_content_type=False,
-    route_class=_Authenticated,
+    route_class=vendor.AuthenticatedRoute,
     default_response_class=JSONAnswer,
     dependencies=[Security(HTTPBearer(auto_error=False, description="An API key of DevLake."))],
 )
@@ -139,13 +126,15 @@ router = APIRouter(
 @router.post("/{connection}/deployments")
 async def post_deployment(call: WebhookDeployment, request: Request) -> dict[str, Any]:
     """Record a deployment with its commits."""
-    request.app.state.devlake.record(call)
+    request.app.state.held.record(call)
     return _body("success", success=True)
 
 
-def create_app(devlake: Devlake) -> FastAPI:
-    """The webhook as an app, of paths below `PREFIX`."""
-    return vendor.create_app("Apache DevLake", router, refuse=_refuse, errors=(DevlakeError,), devlake=devlake)
+def play(key: str | None, store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
+    """The webhook, and the one key that is good for it."""
+    devlake = Devlake(key or TOKEN, store)
+    app = vendor.create_app("Apache DevLake", router, refuse=_refuse, errors=(DevlakeError,), held=devlake)
+    return vendor.Vendor(PREFIX, app, devlake, devlake.exports, devlake.document)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

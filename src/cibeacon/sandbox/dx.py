@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -34,6 +34,7 @@ from cibeacon.sandbox.dx_models import (
 )
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
+from cibeacon.sandbox.store import Store
 
 PREFIX = "/api"
 TOKEN = "sandbox-token"  # noqa: S105 - the sandbox's own
@@ -101,6 +102,10 @@ class Dx:
         good = self.token
         if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
             raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
+
+    def exports(self, url: str) -> dict[str, str]:
+        """The settings that lead to the sandbox at `url`."""
+        return {"CIBEACON_DX_URL": url, "DX_API_TOKEN": self.token or TOKEN}
 
     def check_attribution(self, deployment: Mapping[str, Any]) -> None:
         """Refuse a deployment that does not say enough of its code, or names what does not exist."""
@@ -211,9 +216,10 @@ async def sync_current(call: CurrentNotification, dx: _Dx) -> Ok:
     return await sync(call, dx)
 
 
-def create_app(dx: Dx) -> FastAPI:
-    """DX's methods as an app, which is mounted below `/api`."""
-    return vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal), dx=dx)
+def play(dx: Dx, _store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
+    """DX's methods."""
+    app = vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal), dx=dx)
+    return vendor.Vendor(PREFIX, app, dx, dx.exports, verdict=verdict)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.dx import Refusal, refusal_of
+from cibeacon.sandbox.dx import Refusal, refusal_of, verdict
 from cibeacon.sandbox.safe_json import JSONAnswer
 from cibeacon.sandbox.store import Store
 
@@ -90,9 +90,9 @@ class DxWorkflowRuns:
         with self._lock:
             return {run_id: self._describe(events) for run_id, events in self._events.items()}
 
-    def authenticate(self, authorization: str | None) -> None:
+    def authenticate(self, request: Request) -> None:
         """Refuse a request without the account's token."""
-        scheme, _, token = (authorization or "").partition(" ")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Refusal("not_authed", "The request needs the header Authorization: Bearer and a token.")
         if not hmac.compare_digest(token.strip().encode(), self.token.encode()):
@@ -136,15 +136,14 @@ class DxWorkflowRuns:
 
 
 async def _runs_of(request: Request) -> Any:
-    runs: DxWorkflowRuns = request.app.state.runs
-    runs.authenticate(request.headers.get("authorization"))
-    return runs
+    return request.app.state.held
 
 
 _Runs = Annotated[DxWorkflowRuns, Depends(_runs_of)]
 router = APIRouter(
+    route_class=vendor.AuthenticatedRoute,
     default_response_class=JSONAnswer,
-    dependencies=[Security(HTTPBearer(auto_error=False, description="A Web API token of DX.")), Depends(_runs_of)],
+    dependencies=[Security(HTTPBearer(auto_error=False, description="A Web API token of DX."))],
 )
 
 
@@ -179,6 +178,8 @@ async def _refuse(_request: Request, error: Exception) -> Response:
     return JSONAnswer({"ok": False, "error": code, "message": message}, _STATUS.get(code, 422))
 
 
-def create_app(runs: DxWorkflowRuns) -> FastAPI:
-    """The four methods as an app, which is mounted below `/webapi`."""
-    return vendor.create_app("DX workflow runs", router, refuse=_refuse, errors=(Refusal,), runs=runs)
+def play(token: str | None, store: Store, clock: Callable[[], float]) -> vendor.Vendor:
+    """The four methods, and the one token that is good for them."""
+    runs = DxWorkflowRuns(store, clock, token=token or TOKEN)
+    app = vendor.create_app("DX workflow runs", router, refuse=_refuse, errors=(Refusal,), held=runs)
+    return vendor.Vendor(PREFIX, app, runs, runs.exports, runs.document, verdict)

@@ -7,12 +7,11 @@ the update calls `flowPipelineName` and `flowPipelineId`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request, Response, Security
+from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -65,9 +64,11 @@ class Flow:
                 shown[name] = {"pipelines": list(pipelines.values()), "jobs": jobs}
         return shown
 
-    def authenticate(self, authorization: str | None) -> None:
-        """Raise where the token is none of the account's."""
-        scheme, _, token = (authorization or "").partition(" ")
+    def authenticate(self, request: Request) -> None:
+        """Raise where the path lists nothing, or the token is none of the account's."""
+        if request.method == "GET" and request.url.path != PREFIX + self.account.listing:
+            raise HTTPException(405)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         good = [hmac.compare_digest(token.strip().encode(), one.encode()) for one in self.account.tokens]
         if scheme.lower() != "bearer" or not any(good):
             raise Stranger
@@ -99,26 +100,10 @@ class Flow:
         return pipeline
 
 
-class _Authenticated(APIRoute):
-    """Instabase looks at the token before the body."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def call(request: Request) -> Response:
-            flow: Flow = request.app.state.flow
-            if request.method == "GET" and request.url.path != PREFIX + flow.account.listing:
-                raise HTTPException(405)
-            flow.authenticate(request.headers.get("authorization"))
-            return await handle(request)
-
-        return call
-
-
 router = APIRouter(
     prefix=PREFIX,
     strict_content_type=False,
-    route_class=_Authenticated,
+    route_class=vendor.AuthenticatedRoute,
     default_response_class=JSONAnswer,
     dependencies=[Security(HTTPBearer(auto_error=False, description="A token of Instabase."))],
 )
@@ -128,7 +113,7 @@ router = APIRouter(
 @router.get(UPDATE, include_in_schema=False)
 async def list_pipelines(request: Request) -> dict[str, Any]:
     """List the Flow pipelines of the context that the header `IB-Context` names."""
-    flow: Flow = request.app.state.flow
+    flow: Flow = request.app.state.held
     rows = [
         {"name": one.name, "id": one.id, "permissions": list(one.permissions), "is_manager": one.is_manager}
         for one in flow.pipelines(flow.context(request.headers.get("ib-context")))
@@ -139,19 +124,21 @@ async def list_pipelines(request: Request) -> dict[str, Any]:
 @router.post(UPDATE)
 async def set_pipelines(call: Assignment, request: Request) -> dict[str, Any]:
     """Set the Flow pipelines of a job."""
-    flow: Flow = request.app.state.flow
+    flow: Flow = request.app.state.held
     chosen = flow.assign(flow.context(request.headers.get("ib-context")), call.job_id, call.pipeline_ids)
     updated = [{"flowPipelineName": one.name, "flowPipelineId": one.id} for one in chosen]
     return {"status": "OK", "updated_pipelines": updated}
 
 
-def create_app(flow: Flow) -> FastAPI:
-    """Instabase's two methods as an app, of whole paths."""
-    return vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError, Stranger), flow=flow)
+def play(account: FlowAccount | None, store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
+    """Instabase's two methods, beside DCI's below one prefix."""
+    flow = Flow(account or FlowAccount(), store)
+    app = vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError, Stranger), held=flow)
+    return vendor.Vendor("", app, flow, flow.account.exports, flow.document, verdict)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    account: FlowAccount = request.app.state.flow.account
+    account: FlowAccount = request.app.state.held.account
     if isinstance(error, HTTPException):
         return Response(status_code=account.trap, media_type="text/html")
     if isinstance(error, FlowError):

@@ -53,7 +53,7 @@ class Ledger:
         self._received = int(next(reversed(list(self._requests)), "0"))
 
     def note(self, **request: object) -> Mapping[str, Any]:
-        """Remember a request with `method`, `path` and `body`, and its answer with `status`, `error` and `message`.
+        """Remember a request with `vendor`, `method`, `path` and `body`, its answer with `status`, `error` and `message`.
 
         `fault` is the trouble on order that it met, if any. Headers have no place in the entry, which is returned.
         """

@@ -7,12 +7,11 @@ google.rpc.Status. A field that is not known is ignored.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
@@ -135,12 +134,17 @@ class Otlp:
     def __init__(self, token: str | None, store: Store) -> None:
         self._token, self._lock, self._spans = token, store.lock, store.table("otlp_spans")
 
-    def authenticate(self, authorization: str | None) -> None:
-        """Raise where another token is good."""
-        if self._token is None:
-            return
-        if not hmac.compare_digest((authorization or "").encode(), f"Bearer {self._token}".encode()):
-            raise HTTPException(403 if authorization else 401)
+    def authenticate(self, request: Request) -> None:
+        """Raise where another token is good, or the body is not JSON."""
+        sent, good = request.headers.get("authorization", ""), f"Bearer {self._token}"
+        if self._token is not None and not hmac.compare_digest(sent.encode(), good.encode()):
+            raise HTTPException(403 if sent else 401)
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise HTTPException(415)
+
+    def exports(self, url: str) -> dict[str, str]:
+        """The setting that leads to the receiver, where the sandbox is at `url`."""
+        return {"CIBEACON_OTLP_ENDPOINT": url}
 
     def take(self, exported: ExportTraceServiceRequest) -> None:
         """Remember every span; the same one again takes the place of the one before."""
@@ -180,35 +184,21 @@ def _described(span: Span) -> dict[str, Any]:
     }
 
 
-class _Authenticated(APIRoute):
-    """The token comes before the body, and nothing but JSON is read."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def call(request: Request) -> Response:
-            otlp: Otlp = request.app.state.otlp
-            otlp.authenticate(request.headers.get("authorization"))
-            if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-                raise HTTPException(415)
-            return await handle(request)
-
-        return call
-
-
-router = APIRouter(route_class=_Authenticated, default_response_class=JSONAnswer)
+router = APIRouter(route_class=vendor.AuthenticatedRoute, default_response_class=JSONAnswer)
 
 
 @router.post("/traces")
 async def export_traces(exported: ExportTraceServiceRequest, request: Request) -> dict[str, Any]:
     """Take spans."""
-    request.app.state.otlp.take(exported)
+    request.app.state.held.take(exported)
     return {}
 
 
-def create_app(otlp: Otlp) -> FastAPI:
-    """The receiver as an app, of paths below `PREFIX`."""
-    return vendor.create_app("OTLP", router, refuse=_refuse, errors=(), otlp=otlp)
+def play(token: str | None, store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
+    """The receiver; without a token it takes anybody's spans."""
+    otlp = Otlp(token, store)
+    app = vendor.create_app("OTLP", router, refuse=_refuse, errors=(), held=otlp)
+    return vendor.Vendor(PREFIX, app, otlp, otlp.exports, otlp.document, verdict)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

@@ -5,16 +5,17 @@ request. Does not know any vendor's rules.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
@@ -43,6 +44,23 @@ class Journal(NamedTuple):
     ledger: Ledger
     log: Callable[[Mapping[str, Any]], None] | None
     next_fault: Callable[[str, Scope], Fault | None]
+
+
+class AuthenticatedRoute(APIRoute):
+    """A route of a vendor that checks the credential before it reads the body.
+
+    `authenticate` of the app's state `held` is given the request, and raises what `refuse` answers.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, behind the check."""
+        handle = super().get_route_handler()
+
+        async def call(request: Request) -> Response:
+            request.app.state.held.authenticate(request)
+            return await handle(request)
+
+        return call
 
 
 def create_app(
@@ -78,36 +96,42 @@ def verdict(response: Response) -> tuple[str | None, str | None]:
     return HTTPStatus(response.status_code).phrase, sentence
 
 
-class Vendor:
-    """A vendor's app, with what goes wrong around it, and its requests in the journal.
+class Vendor(NamedTuple):
+    """A vendor as the sandbox plays it. Each one's module makes it, and `vendors.VENDORS` lists them."""
 
-    Args:
-        name: the vendor's, as faults are ordered for it.
-        prefix: stands before every path; where it is empty, the app's own paths are whole, and it has no others.
-        app: answers. What it puts into `request.state.remembered` is remembered in place of the JSON that was sent.
-        journal: where requests are remembered.
-        verdict: whether an answer is a refusal.
-        streams: whether bodies over `LIMIT` reach the app; their first `LIMIT + 1` bytes do else.
-    """
+    prefix: str
+    """Stands before every path; where it is empty, the app's own paths are whole, and it has no others."""
+    app: FastAPI
+    """Answers, and has the vendor's name as its title. What it puts into `request.state.remembered` is remembered in place
+    of the JSON that was sent."""
+    held: Any
+    """What the app remembers, for tests: `Sandbox` has it as an attribute."""
+    exports: Callable[[str], Mapping[str, str]]
+    """From the sandbox's URL to the settings that lead to the vendor."""
+    document: Callable[[], Mapping[str, Any]] | None = None
+    """What the ledger shows under the vendor's name; None for DX, whose records are the ledger's own."""
+    verdict: Verdict = verdict
+    """Whether an answer is a refusal."""
+    streams: bool = False
+    """Whether bodies over `LIMIT` reach the app; only their first `LIMIT + 1` bytes do otherwise."""
 
-    def __init__(
-        self,
-        name: str,
-        prefix: str,
-        app: FastAPI,
-        journal: Journal,
-        verdict: Verdict = verdict,
-        *,
-        streams: bool = False,
-    ) -> None:
-        self.prefix, self.app = prefix, app
-        self._name, self._journal, self._verdict, self._streams = name, journal, verdict, streams
+
+class RecordedApp:
+    """A vendor's app, with the faults that are ordered for it, and its requests in the journal."""
+
+    def __init__(self, name: str, vendor: Vendor, journal: Journal) -> None:
+        self._name, self._vendor, self._journal = name, vendor, journal
+
+    def order(self) -> tuple[bool, int]:
+        """By which apps are asked whether a path is theirs: whole paths first, then the longest prefix."""
+        return bool(self._vendor.prefix), -len(self._vendor.prefix)
 
     def routes(self) -> list[BaseRoute]:
         """Where it answers."""
-        if self.prefix:
-            return [Mount(self.prefix, self)]
-        return [Route(path, self) for path in {route.path for route in self.app.routes if isinstance(route, Route)}]
+        if prefix := self._vendor.prefix:
+            return [Mount(prefix, self)]
+        paths = {route.path for route in self._vendor.app.routes if isinstance(route, Route)}
+        return [Route(path, self) for path in paths]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do what its fault does."""
@@ -117,7 +141,7 @@ class Vendor:
 
     async def _answer(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. It is in the journal before the client has the answer, or, of a long one, more than a part."""
-        body, held, is_noted = _Body(receive, streams=self._streams), list[Message](), False
+        body, held, is_noted = _Body(receive, streams=self._vendor.streams), list[Message](), False
 
         async def note_first(message: Message) -> None:
             nonlocal is_noted
@@ -132,12 +156,13 @@ class Vendor:
             while held:
                 await send(held.pop(0))
 
-        await (fault.instead or self.app)(scope, body.receive, note_first)
+        await (fault.instead or self._vendor.app)(scope, body.receive, note_first)
 
     def _note(self, scope: Scope, sent: bytes | None, response: Response, fault: str | None) -> None:
-        error, message = self._verdict(response)
+        error, message = self._vendor.verdict(response)
         state = scope["state"]
         entry = self._journal.ledger.note(
+            vendor=self._name,
             method=scope["method"],
             path=scope["raw_path"].decode("latin-1"),
             body=state["remembered"] if "remembered" in state else parse_json(sent),
