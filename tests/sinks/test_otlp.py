@@ -220,6 +220,7 @@ def test_an_answer_means_this(told):
     result = ended(otlp.send(signal_of(CASES["run-that-failed"]), ""), reply)
     assert (result.outcome, result.retryable) == (told["outcome"], told.get("retryable", False))
     assert result.error == told.get("error")
+    assert bool(result.error_id) == (result.error or "").startswith("partial success")
     assert told.get("reason", "") in (result.reason or "")
     assert (result.reason is None) == (told["outcome"] == "sent" and "reason" not in told)
 

@@ -243,6 +243,7 @@ def _with_verdict(outcome: Outcome, result: SinkResult, reply: Response) -> Outc
         error=result.error,
         retryable=result.retryable,
         outputs=result.outputs,
+        sink_error_id=result.error_id,
     )
     is_passing = result.outcome == "failed" and (reply.lost or _is_transient(reply))
     return final._replace(status="spooled", retryable=True) if is_passing else final

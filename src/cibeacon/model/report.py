@@ -50,6 +50,8 @@ class Outcome(NamedTuple):
     """The same bytes may be accepted later: they are worth spooling."""
     maybe_delivered: bool = False
     """An attempt may have succeeded all the same: its answer was lost, or was a server error."""
+    sink_error_id: str | None = None
+    """The id of an error that this sink alone has."""
 
     @property
     def error_id(self) -> str | None:
@@ -59,7 +61,7 @@ class Outcome(NamedTuple):
         if self.status == "invalid":
             return "command-invalid" if self.kind == "command" else "signal-invalid"
         if self.error or self.request:
-            return id_of_error(self.sink, self.error or "", self.http_status)
+            return self.sink_error_id or id_of_error(self.sink, self.error or "", self.http_status)
         return "services-unknown" if (self.reason or "").startswith("services unknown") else "not-determined"
 
     def document(self) -> dict[str, Any]:

@@ -84,6 +84,8 @@ class SinkResult(NamedTuple):
     """Of a failure: the same bytes may be accepted later, since their content is not at fault."""
     outputs: Mapping[str, str] | None = None
     """What later steps need, by the name of the output: the id of what was made."""
+    error_id: str | None = None
+    """Of a failure that docs/troubleshooting.md explains for this sink: one of its module's `ERROR_IDS`."""
 
 
 Exchange: TypeAlias = Generator[Request, Response, SinkResult]

@@ -82,7 +82,6 @@ def first_sink(kind: str) -> str | None:
 
 
 def method_of_kind(sink: str, kind: str, form: str) -> str | None:
-    """The vendor's name of the request that every signal of a kind is; None where that depends on the signal."""
-    from cibeacon.sinks import dx
-
-    return dx.METHODS[form][kind] if sink == dx.NAME else None
+    """The vendor's name of the request for every signal of a kind, from the sink's `METHODS`; None where it has none."""
+    methods: Mapping[str, Mapping[str, str]] = getattr(SINKS[sink], "METHODS", {})
+    return methods[form][kind] if methods else None

@@ -61,6 +61,9 @@ ADVICE: Mapping[str, str] = {
     "deployment_not_found": "DX has no deployment with this reference_id.",
 }
 """DX's error codes, each with the next step."""
+_SAME_AS = {"repo_not_found": "repository_not_found"}
+ERROR_IDS: Mapping[str, str] = {code: f"dx-{_SAME_AS.get(code, code).replace('_', '-')}" for code in ADVICE}
+"""By the code: the heading in docs/troubleshooting.md."""
 
 _OWN_ATTEMPT = (
     "DX has this reference_id already: most likely from an attempt of ours just before, whose answer was lost. "
@@ -268,7 +271,8 @@ def judge(response: Response, *, repeated_by_us: bool = False, late: bool = Fals
     retryable = (
         wrong_address or code in _RETRYABLE_CODES or response.status in _RETRYABLE_STATUS or response.status >= 500
     )
-    return SinkResult("failed", advice, _message(document, code) or f"HTTP {response.status}", retryable)
+    error = _message(document, code) or f"HTTP {response.status}"
+    return SinkResult("failed", advice, error, retryable, error_id=ERROR_IDS.get(code or ""))
 
 
 def _message(document: Mapping[str, Any], code: str | None) -> str | None:

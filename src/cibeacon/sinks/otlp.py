@@ -34,7 +34,11 @@ _ERROR = 2
 _SAMPLED = 1
 _RESULTS = {"success": "success", "failure": "failure", "cancelled": "cancellation"}
 _PROVIDERS = {"github.com": "github", "gitlab.com": "gitlab", "bitbucket.org": "bitbucket"}
-_VENDOR, _SETTING = "the OTLP receiver", "otlp_endpoint"
+_VENDOR, _VENDOR_FIRST = "the OTLP receiver", "The OTLP receiver"
+_SETTING = "otlp_endpoint"
+_PARTIAL = "partial success"
+ERROR_IDS: Mapping[str, str] = {_PARTIAL: "otlp-partial-success"}
+"""By the error: the heading in docs/troubleshooting.md."""
 _REFUSED = "The receiver refuses the credential: check the secret otlp_headers (OTEL_EXPORTER_OTLP_HEADERS)."
 _LONGEST = 300
 """Characters of a receiver's own words that are shown."""
@@ -232,7 +236,7 @@ def _text(value: str) -> str:
 def judge(response: Response) -> SinkResult:
     """What a response means. Success is a 2xx status and a JSON object that rejects nothing, or no body at all."""
     if 300 <= response.status < 400:
-        return redirect_error(response, _VENDOR.capitalize(), _SETTING).result
+        return redirect_error(response, _VENDOR_FIRST, _SETTING).result
     document = response.json()
     if 200 <= response.status < 300 and (isinstance(document, dict) or not response.content.strip()):
         return _judge_success(document or {})
@@ -253,8 +257,9 @@ def _judge_success(document: Mapping[str, Any]) -> SinkResult:
     rejected = partial.get("rejectedSpans", partial.get("rejected_spans", 0))
     message = _words(partial.get("errorMessage", partial.get("error_message")))
     if str(rejected) not in ("0", ""):
-        error = f"partial success: {message}" if message else "partial success"
-        return SinkResult("failed", "The receiver took the request and rejected the span in it.", error)
+        error = f"{_PARTIAL}: {message}" if message else _PARTIAL
+        reason = "The receiver took the request and rejected the span in it."
+        return SinkResult("failed", reason, error, error_id=ERROR_IDS[_PARTIAL])
     return SinkResult("sent", f"The receiver warns: {message}." if message else None)
 
 
@@ -264,7 +269,7 @@ def _advice(status: int) -> str | None:
         return _REFUSED
     if status == 415:
         return "The receiver takes no JSON: send to an OpenTelemetry Collector, which does and sends on what it takes."
-    return status_advice(status, _VENDOR.capitalize(), _SETTING)
+    return status_advice(status, _VENDOR_FIRST, _SETTING)
 
 
 def _words(message: object) -> str:
