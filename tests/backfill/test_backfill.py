@@ -80,8 +80,8 @@ def test_a_file_that_cannot_be_used_is_said_and_exits_2(tmp_path, sandbox, case,
 
 
 HUGE = {
-    "a line without end": (b"x" * (2 << 20), "a line of it is over 1 MiB"),
-    "a row over lines without end": (b'1680723287,"' + b'","\n' * (1 << 20), "a row of it is over 1 MiB"),
+    "a line without end": (b"x" * (2 << 20), "one of its lines is over 1 MiB"),
+    "a row over lines without end": (b'1680723287,"' + b'","\n' * (1 << 20), "one of its rows is over 1 MiB"),
     "columns without end": (b"a" + b"," * (1 << 19), "columns. Remove"),
 }
 
@@ -226,7 +226,7 @@ def test_compression_that_breaks_off_stops_there_and_what_was_read_is_not_sent_t
     (tmp_path / "d.csv.gz").write_bytes(whole[: len(whole) // 2])
     ended = backfill(tmp_path, "d.csv.gz", "--dry-run", "--format=json", url=sandbox.url)
     assert ended.code == 2
-    assert "compression is broken" in ended.document["unusable"]
+    assert "gzip data is corrupt" in ended.document["unusable"]
 
 
 # Rows ---------------------------------------------------------------------------------------------------------------
@@ -471,7 +471,7 @@ def test_a_journal_that_another_run_writes_is_not_shared(tmp_path, sandbox):
 def test_where_there_is_no_room_for_the_rows_that_were_read_that_is_the_reason():
     journal = Journal()
     journal.close()
-    with pytest.raises(JournalError, match=r"cannot be remembered.*TMPDIR"):
+    with pytest.raises(JournalError, match=r"cannot be recorded.*TMPDIR"):
         journal.add_new(bytes(14))
 
 
@@ -572,7 +572,7 @@ def test_a_host_that_drips_stops_it_in_time_and_the_same_command_goes_on(tmp_pat
         ended = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=1", url=server.url)
         again = backfill(tmp_path, "d.csv", "--format=json", "--timeout=1", "--workers=1", url=server.url)
     assert (ended.code, counts(ended)) == (1, {"read": 3, "left": 3})
-    assert ended.document["stopped"] == "an answer did not end within 2 s"
+    assert ended.document["stopped"] == "a response took more than 2 s"
     assert counts(again) == {"read": 3, "sent": 3}
 
 
@@ -599,7 +599,7 @@ def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_
     with FaultServer(ScriptedDX(lambda _, number: WELL if number <= 5 or well.is_set() else slow)) as server:
         ended = backfill(tmp_path, "d.csv", "--format=json", "--workers=4", url=server.url)
         assert ended.code == 1
-        assert "over 15 minutes (Retry-After)" in ended.document["stopped"]
+        assert "more than 15 minutes (Retry-After)" in ended.document["stopped"]
         well.set()
         again = backfill(tmp_path, "d.csv", "--format=json", url=server.url)
     assert (again.code, counts(ended)["sent"], counts(again)["sent"]) == (0, 5, 55)

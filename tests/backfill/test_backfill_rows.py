@@ -94,11 +94,11 @@ def test_both_ways_to_name_a_pull_request_reach_the_wire():
 @pytest.mark.parametrize(
     ("kind", "cells", "what"),
     [
-        ("pull-services", {"services": "cart"}, "it does not say which pull request"),
-        ("pull-services", {"services": "cart", "pull_number": "3"}, "it does not say which pull request"),
+        ("pull-services", {"services": "cart"}, "it does not give the pull request"),
+        ("pull-services", {"services": "cart", "pull_number": "3"}, "it does not give the pull request"),
         ("deployments", {"deployed_at": "1680723287", "service": "cart"}, "it does not say what was deployed"),
-        ("deployments", BASES["deployments"] | {"commit_sha": "d1a34f0", "merge_commit_shas": "d1a34f0"}, "it has commit_sha and"),
-        ("pipeline-runs", {**BASES["pipeline-runs"], "repository": "", "pr_number": "3"}, "and no repository"),
+        ("deployments", BASES["deployments"] | {"commit_sha": "d1a34f0", "merge_commit_shas": "d1a34f0"}, "it has both commit_sha and"),
+        ("pipeline-runs", {**BASES["pipeline-runs"], "repository": "", "pr_number": "3"}, "but no repository"),
     ],
 )  # fmt: skip
 def test_a_row_can_be_wrong_as_a_whole(kind, cells, what):

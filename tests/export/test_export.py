@@ -827,4 +827,4 @@ def test_a_host_is_not_asked_without_a_token_nor_in_the_clear(mixed, host):
 def test_what_a_source_does_not_know_is_said_at_once(long):
     ended = export(long, "deployments", *DAYS, "--of", "releases")
     assert (ended.code, ended.out) == (2, "")
-    assert "git knows no releases" in ended.err
+    assert "git has no releases" in ended.err

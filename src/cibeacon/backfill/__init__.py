@@ -1,1 +1,1 @@
-"""History in bulk: CSV in, signals out; and out of the history, CSV."""
+"""Sends history in bulk: reads rows of CSV or NDJSON files and sends each as a signal."""

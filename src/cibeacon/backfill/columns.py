@@ -1,4 +1,4 @@
-"""Knows the columns of each kind of file: the fields of DX's calls, by their own names. Knows no file.
+"""Knows the columns of each kind of file, which are named after the fields of DX's calls. Reads no file.
 
 The fields: https://help.getdx.com/en/articles/7669458-deployments-api and 8691575-pipelines-api.
 """
@@ -16,31 +16,31 @@ from cibeacon.model import parsers as common
 from cibeacon.model.signals import Deployment, PipelineRun, PullServices
 
 FAILURE_COLUMNS = ("error", "advice")
-"""The columns that a file of failed rows has besides."""
+"""The additional columns of a file of failed rows."""
 IGNORED = frozenset({*FAILURE_COLUMNS, "seal"})
-"""Columns that are no fields and are not read; version 0.1 wrote `seal`."""
+"""Columns that are ignored; version 0.1 wrote `seal`."""
 BackfillSignal: TypeAlias = Deployment | PullServices | PipelineRun
 
 
 class Column(NamedTuple):
-    """One column: how a cell of it is parsed, and how to write one."""
+    """One column: how to parse its cells, and how to write them."""
 
     name: str
     parse: Callable[[str, TimeRules], Any]
     hint: str
     required: bool = False
     field: str = ""
-    """The field of the signal."""
+    """The signal's field that it sets."""
 
 
 class Kind(NamedTuple):
-    """One kind of file: the verb, the signal that a row becomes, and its columns."""
+    """One kind of file: the verb, the signal of a row, and the columns."""
 
     name: str
     signal: type[BackfillSignal]
     columns: Mapping[str, Column]
     either: tuple[tuple[str, ...], ...] = ()
-    """Sets of columns of which the header must have one."""
+    """Sets of columns; the header must have all columns of at least one set."""
 
 
 def _column(name: str, parse: Callable[[str], Any], hint: str, *, required: bool = False, field: str = "") -> Column:
@@ -48,7 +48,9 @@ def _column(name: str, parse: Callable[[str], Any], hint: str, *, required: bool
 
 
 def _time(name: str, *, required: bool = False) -> Column:
-    hint = "Write Unix seconds, or ISO 8601 with a zone such as 2024-05-01T12:00:00Z; for times without one give --tz."
+    hint = (
+        "Write Unix seconds, or ISO 8601 with a zone such as 2024-05-01T12:00:00Z; for times without a zone use --tz."
+    )
     return Column(name, parsers.time, hint, required, name)
 
 
@@ -57,7 +59,7 @@ def _text(name: str, *, required: bool = False) -> Column:
 
 
 def _number(name: str, field: str = "") -> Column:
-    hint = "Write digits alone, such as 7; format the column as text where a spreadsheet changed it."
+    hint = "Write only digits, such as 7; if a spreadsheet changed them, format the column as text."
     return _column(name, parsers.number, hint, field=field)
 
 
@@ -73,24 +75,26 @@ _REPOSITORY = _column("repository", parsers.repository, "Write its full name, su
 _SHA = _column(
     "commit_sha",
     parsers.sha,
-    "Write 7 to 40 hexadecimal digits; format the column as text where a spreadsheet changed it.",
+    "Write 7 to 40 hexadecimal digits; if a spreadsheet changed them, format the column as text.",
 )
 _SHAS = _column(
     "merge_commit_shas",
     parsers.shas,
-    "Write commit ids of 7 to 40 hexadecimal digits with semicolons between, or a JSON array of strings.",
+    "Write commit ids of 7 to 40 hexadecimal digits separated by semicolons, or a JSON array of strings.",
 )
-_URL = _column("source_url", common.link, "Write a whole address that starts with https://.")
-_ID = _column("reference_id", common.text, "Write any unique text, or leave it empty: an id is made from the row then.")
+_URL = _column("source_url", common.link, "Write a full URL that starts with https://.")
+_ID = _column(
+    "reference_id", common.text, "Write any unique text, or leave it empty: then cibeacon derives an id from the row."
+)
 _SERVICE = _column("service", identifiers.service, "Write one line of plain text.", required=True)
 _SERVICES = _column(
     "services",
     parsers.service_names,
-    'Write the names with semicolons between, or a JSON array such as ["cart","payments"].',
+    'Write the names separated by semicolons, or a JSON array such as ["cart","payments"].',
     required=True,
 )
 _METADATA = _column(
-    "metadata", common.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV wants it.'
+    "metadata", common.metadata, 'Write a JSON object such as {"version":"1.2"}, quoted as CSV requires.'
 )
 _STATUS = _column("status", parsers.status, "Write success, failure, cancelled or running, or leave it empty.")
 
@@ -126,13 +130,13 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (DEPLOYMENTS, PULL_SERV
 
 
 def suggest(kind: Kind, name: str) -> str:
-    """Which column may be meant by a name that is none."""
+    """Suggests a column for a name that is not a column."""
     near = get_close_matches(name.lower().replace(" ", "_"), kind.columns, 1, 0.5)
     return f"Did you mean {near[0]}?" if near else f"The columns are {', '.join(kind.columns)}."
 
 
 def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
-    """What is wrong with a header, each with what to do about it."""
+    """The faults of a header, each with its fix in parentheses."""
     faults: list[str] = []
     for index, name in enumerate(names):
         if not name:
@@ -140,7 +144,7 @@ def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
         elif name not in kind.columns and name not in IGNORED:
             faults.append(f'"{name}" is not a column of {kind.name} ({suggest(kind, name).rstrip(".")})')
         elif name in names[:index]:
-            faults.append(f'"{name}" is there twice (Remove one of the two columns)')
+            faults.append(f'"{name}" appears twice (Remove one of the two columns)')
     faults += [
         f"the column {column.name} is missing ({column.hint.rstrip('.')})"
         for column in kind.columns.values()

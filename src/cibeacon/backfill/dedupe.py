@@ -1,4 +1,4 @@
-"""Decides for each row of a run whether it is valid, invalid, a repetition, or another shard's. Knows no file."""
+"""Decides for each row of a run whether it is valid, invalid, repeated or part of another shard. Reads no file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cibeacon.model.signals import Deployment, PullServices
 
 
 class RowClassifier:
-    """Remembers the rows of one run, on disk where they are many."""
+    """Remembers the rows of one run; on disk if there are many."""
 
     def __init__(self, options: BackfillOptions) -> None:
         self._options = options
@@ -20,7 +20,7 @@ class RowClassifier:
         self._repetitions: dict[bytes, int] = {}
 
     def classify(self, cells: Cells) -> ValidRow | InvalidRow | Literal["repeated", "elsewhere"]:
-        """What a row is. Each faulty row is reported by one shard; to the others it is `elsewhere`."""
+        """The class of a row. One shard reports a faulty row; for the other shards it is `elsewhere`."""
         shard = self._options.shard
         row = self._read(cells)
         key = row.partition_key
@@ -32,19 +32,20 @@ class RowClassifier:
         if not self._seen.add_new(mark):
             if not isinstance(row.signal, PullServices):
                 return "repeated"
-            # another row may be between the two, so the second one has to be sent, too
+            # a different row for the pull request may come between the two, so the second one must be sent, too
             repetition = self._repetitions[mark] = self._repetitions.get(mark, 0) + 1
             mark = self._fingerprint(row, repetition)
         if isinstance(row.signal, Deployment) and row.signal.own_reference:
             own_id = fingerprint("", "reference_id", row.signal.reference_id.encode("utf-8", "surrogatepass"))
             if not self._ids.add_new(own_id):
-                what = "is the reference_id of an earlier row, which says something else"
-                fault = RowFault(cells.number, "reference_id", what, "Give each deployment an id of its own, or none.")
+                what = "is also the reference_id of an earlier row, which differs from this one"
+                hint = "Give each deployment its own id, or leave it empty."
+                fault = RowFault(cells.number, "reference_id", what, hint)
                 return InvalidRow((fault,), key)
         return row._replace(fingerprint=mark)
 
     def close(self) -> None:
-        """Forgets the rows."""
+        """Deletes what it remembers."""
         self._seen.close()
         self._ids.close()
 

@@ -1,6 +1,6 @@
-"""Writes the CSV of rows that were not sent: as they were, with the columns error and advice. It can be sent as it is.
+"""Writes the rows that were not sent as CSV, unchanged but for two more columns, error and advice. It can be sent as it is.
 
-No file is ever written over: rows that fail go into a new one, under the first name that is free.
+It never overwrites a file: failed rows go into a new one, under the first free name.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _OWN_NAME = re.compile(r"(?P<input>.+)\.failed(-\d{1,6})?\.csv", re.DOTALL)
 _WIDTH = 500
 _FORMULA = ("=", "+", "-", "@")
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-"""What JSON can say and no file can hold; the rest of the surrogates stand for bytes that were read."""
+"""Characters that JSON can contain and UTF-8 cannot; the other surrogates represent bytes of the input."""
 
 
 def name_beside(name: str, share: str = "") -> str:
-    """The name for the failed rows of an input; `share` is the part that only this shard's files have."""
+    """The name of the file for an input's failed rows; `share` is the part for this shard."""
     match = _OWN_NAME.fullmatch(name)
     return f"{match['input'].removesuffix(share) if match else name}{share}.failed.csv"
 
@@ -35,10 +35,10 @@ class FailedRowsError(CibeaconError):
 
 
 class FailedRows:
-    """A CSV file that is begun with the first failed row.
+    """A CSV file that is created with the first failed row.
 
     Args:
-        path: the name that is tried first; `f.csv` is `f-2.csv` where that is taken, then `f-3.csv`.
+        path: the preferred name; if `f.csv` exists, the file is `f-2.csv`, then `f-3.csv`.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -47,7 +47,7 @@ class FailedRows:
         self._file: IO[str] | None = None
 
     def add(self, columns: Sequence[str], cells: Sequence[str], error: str, advice: str) -> None:
-        """Writes one row, whose cells stand under these columns. Raises `FailedRowsError`."""
+        """Writes one row with cells in these columns. Raises `FailedRowsError`."""
         by_name = dict(zip(columns, cells, strict=False))
         row = [_LONE.sub(_bytes, by_name.get(name, "")) for name in self._columns]
         try:
@@ -72,7 +72,7 @@ class FailedRows:
             self._file = None
 
     def _begin(self) -> IO[str]:
-        """A new file; a name that is taken, also by a link, stays what it is."""
+        """Creates a new file; an existing file or link is left alone."""
         preferred = self.path
         for number in count(2):
             try:
@@ -85,16 +85,16 @@ class FailedRows:
         return FailedRowsError(
             f"The file of failed rows {self.path} cannot be written",
             failure.strerror or type(failure).__name__,
-            "Name another file with --failures",
+            "Choose another file with --failures",
         )
 
 
 def _no_formula(text: str) -> str:
-    """Text for a cell that a spreadsheet takes for no formula."""
+    """The text of a cell, so that a spreadsheet does not read it as a formula."""
     safe = clipped(text, _WIDTH)
     return f"'{safe}" if safe.startswith(_FORMULA) else safe
 
 
 def _bytes(match: re.Match[str]) -> str:
-    """The bytes that other programs write for it; they are no UTF-8 when the row is sent again, as it was none."""
+    """The bytes that other programs write for it; they are invalid UTF-8, so the row is still invalid when sent again."""
     return match[0].encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")

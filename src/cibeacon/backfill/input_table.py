@@ -1,7 +1,7 @@
 """Reads the rows of a file, one at a time: CSV or NDJSON, plain or gzip, also from standard input or a bucket.
 
-It knows no column's meaning. Text that cannot be a row is a row with a fault, so that none is lost; what makes the rest of
-a file unreadable raises `InputError`. CSV: https://www.rfc-editor.org/rfc/rfc4180; NDJSON: https://github.com/ndjson/ndjson-spec.
+It does not know what a column means. Text that is not a valid row is a row with a fault, so that no row is lost; if the rest
+of a file is unreadable, it raises `InputError`. CSV: https://www.rfc-editor.org/rfc/rfc4180; NDJSON: https://github.com/ndjson/ndjson-spec.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from cibeacon.spool import is_address
 
 STDIN = "-"
 LONGEST = 1 << 20
-"""Characters of a line, and of a row: neither a file without line breaks nor a quote without end fills the memory."""
+"""Characters of a line, and of a row: neither a file without line breaks nor an unclosed quote fills the memory."""
 MOST = 100
-"""Columns of a file, and fields of an object. No call has as many."""
-_QUOTES = "Put cells that hold a comma or a quote in quotes, with every quote in them doubled."
+"""Columns of a file, and fields of an object; no call has that many."""
+_QUOTES = "Quote cells that contain a comma or a quote, and double every quote inside them."
 
 
 class InputError(CibeaconError):
-    """A file that cannot be used, or not from some row on."""
+    """A file that cannot be used, or only up to some row."""
 
 
 class Cells(NamedTuple):
-    """One row as it stands in the file."""
+    """One row as written in the file."""
 
     number: int
     """As a spreadsheet counts: the header is row 1. In NDJSON, the line."""
     by_name: Mapping[str, str]
     raw: Sequence[str] = ()
-    """Its cells in the order of `InputTable.columns`, or its text; none for an object of NDJSON."""
+    """Its cells in the order of `InputTable.columns`, or its text; empty for an NDJSON object."""
     fault: str = ""
-    """Why its text is no row of cells."""
+    """Why its text is not a valid row."""
     hint: str = ""
 
 
 class InputTable:
-    """The rows of one file; a context manager. `columns` are those of a CSV header, none for NDJSON."""
+    """The rows of one file; a context manager. `columns` are those of a CSV header; empty for NDJSON."""
 
     def __init__(self, name: str, cwd: Path, stdin: IO[str]) -> None:
         self.name = "standard input" if name == STDIN else name
@@ -73,13 +73,13 @@ class InputTable:
 
     @property
     def position(self) -> int:
-        """Bytes that were read of a file whose size is known."""
+        """Bytes read so far, if the file's size is known."""
         if self.size is None or self._file.closed:
             return self.size or 0
         return self._file.tell()
 
     def rows(self) -> Iterator[Cells]:
-        """Every row but empty ones. Raises `InputError` where the rest cannot be read."""
+        """All rows except empty ones. Raises `InputError` if the rest cannot be read."""
         yield from self._objects() if self._is_json else self._records()
 
     def _begin(self, name: str) -> None:
@@ -102,21 +102,21 @@ class InputTable:
         if head[:4] == b"PK\x03\x04":
             raise self._error("it is a spreadsheet or an archive", "Save the sheet as CSV in UTF-8")
         if not head:
-            raise self._error("it is empty", "Check whether it is the right file")
+            raise self._error("it is empty", "Check that it is the right file")
 
     def _header(self) -> tuple[str, ...]:
-        hint = "Write the names of the columns there, with commas between"
+        hint = "Write the column names there, separated by commas"
         try:
             header = tuple(cell.strip() for cell in next(self._reader, []))
         except csv.Error as error:
-            raise self._error(f"its first line is no header: {error}", hint) from error
+            raise self._error(f"its first line is not a header: {error}", hint) from error
         if not any(header):
             raise self._error("its first line is empty", hint)
         if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
             separator = "semicolons" if ";" in header[0] else "tabs"
-            raise self._error(f"its columns are separated by {separator}", "Export it with commas between the columns")
+            raise self._error(f"its columns are separated by {separator}", "Export it with commas instead")
         if len(header) > MOST:
-            hint = f"Remove what the call does not have; {MOST} are too many"
+            hint = f"Remove the columns that the call does not have; at most {MOST} are allowed"
             raise self._error(f"it has {len(header)} columns", hint)
         return header
 
@@ -140,18 +140,18 @@ class InputTable:
         width = len(self.columns)
         if len(cells) == width:
             return Cells(number, dict(zip(self.columns, cells, strict=True)), cells)
-        fault = f"it has {len(cells)} cells, and the header has {width}"
+        fault = f"it has {len(cells)} cells, but the header has {width}"
         if len(cells) > width:
             return Cells(number, {}, [*cells[: width - 1], ",".join(cells[width - 1 :])], fault, _QUOTES)
-        return Cells(number, {}, cells, fault, "Add what is missing; a cell may be empty, but it needs its comma.")
+        return Cells(number, {}, cells, fault, "Add the missing cells; an empty cell still needs its comma.")
 
     def _broken_record(self, number: int, reason: str) -> Cells:
-        """A row whose quotes are not those of CSV. Where one never ends, the rest of the file has no rows."""
+        """A row with invalid quotes. If a quote never closes, the rest of the file has no rows."""
         if "unexpected end" in reason or "field larger" in reason:
-            fault = f"a quote is opened in row {number} and not closed, so the rest is one cell"
-            raise self._error(fault, "Close it, or double it")
+            fault = f"a quote opens in row {number} and never closes, so the rest is one cell"
+            raise self._error(fault, "Close or double the quote")
         lines = len(self._taken)
-        fault = "its quotes cannot be understood" + (f"; {lines} lines were taken for this row" if lines > 1 else "")
+        fault = "its quotes are invalid" + (f"; {lines} lines were read as this row" if lines > 1 else "")
         return Cells(number, {}, ["".join(self._taken).rstrip("\r\n")], fault, _QUOTES)
 
     def _objects(self) -> Iterator[Cells]:
@@ -165,13 +165,13 @@ class InputTable:
             with self._translate_errors():
                 line = self._text.readline(LONGEST + 1)
             if len(line) > LONGEST:
-                raise self._error("a line of it is over 1 MiB", "Check whether it is the right file")
+                raise self._error("one of its lines is over 1 MiB", "Check that it is the right file")
             if not line:
                 return
             self._taken.append(line)
             self._taken_size += len(line)
             if self._taken_size > LONGEST:
-                raise self._error("a row of it is over 1 MiB", "Look for a quote that is not closed")
+                raise self._error("one of its rows is over 1 MiB", "Look for an unclosed quote")
             yield line
 
     def _begin_row(self) -> None:
@@ -183,19 +183,19 @@ class InputTable:
         try:
             yield
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            reason = "its compression is broken or it ends too early"
-            raise self._error(reason, "Make or fetch it again") from error
+            reason = "its gzip data is corrupt or ends too early"
+            raise self._error(reason, "Create or download it again") from error
         except OSError as error:
-            raise self._error(f"it cannot be read further: {error.strerror}", "Check the disk it is on") from error
+            raise self._error(f"reading it failed: {error.strerror}", "Check its disk") from error
 
     def _error(self, reason: str, hint: str) -> InputError:
         return InputError(f"{self.name} cannot be used", reason, hint)
 
 
 def _open(name: str, cwd: Path, stdin: IO[str]) -> tuple[io.BufferedReader[Any], int | None]:
-    """The input from its beginning, and its size in bytes where that is known. Raises `OSError` and `SpoolError`."""
+    """The input from its beginning, and its size in bytes if known. Raises `OSError` and `SpoolError`."""
     if name == STDIN:
-        binary = getattr(stdin, "buffer", None)  # a text stream of a test has none
+        binary = getattr(stdin, "buffer", None)  # a test's text stream has none
         return binary or io.BufferedReader(io.BytesIO(stdin.read().encode("utf-8", "surrogateescape"))), None
     if is_address(name):
         from cibeacon.backfill import object_input  # few files are in a bucket
@@ -206,8 +206,8 @@ def _open(name: str, cwd: Path, stdin: IO[str]) -> tuple[io.BufferedReader[Any],
 
 
 def _read_object(number: int, text: str) -> Cells:
-    """A line of NDJSON as cells; its fields' values are spelled as a CSV cell would spell them."""
-    hint = "Write one JSON object on the line."
+    """A line of NDJSON as cells; the values are written as in a CSV cell."""
+    hint = "Write one JSON object per line."
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except _RepeatedName as error:
@@ -215,14 +215,14 @@ def _read_object(number: int, text: str) -> Cells:
     except (ValueError, RecursionError):
         return Cells(number, {}, [text], "it is not JSON", hint)
     if not isinstance(value, dict):
-        return Cells(number, {}, [text], "it is no JSON object", hint)
+        return Cells(number, {}, [text], "it is not a JSON object", hint)
     if len(value) > MOST:
-        return Cells(number, {}, [text], f"it has {len(value)} fields", "Write those of the call alone.")
+        return Cells(number, {}, [text], f"it has {len(value)} fields", "Write only the fields of the call.")
     return Cells(number, {name: _spell(field) for name, field in value.items() if name not in IGNORED})
 
 
 class _RepeatedName(ValueError):
-    """A name that is twice in an object."""
+    """A name that appears twice in an object."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The SQLite file beside a file that holds which of its rows were sent, so that a second run goes on where the first ended.
+"""Records in an SQLite file beside an input which of its rows were sent, so that a second run continues where the first ended.
 
-A row is known by its fingerprint: what it says and to which DX, not its position. https://www.sqlite.org/wal.html
+It identifies a row by its fingerprint: its content and the DX instance, not its position. https://www.sqlite.org/wal.html
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _INSERT = "INSERT OR IGNORE INTO sent VALUES (?)"
 
 
 class JournalError(CibeaconError):
-    """A journal cannot be read, written, or had alone."""
+    """A journal cannot be read, written or locked."""
 
 
 class Journal:
-    """A set of fingerprints. This one is a temporary file of SQLite's: it is empty at first, and forgotten at the end."""
+    """A set of fingerprints. This one is temporary: it starts empty and is deleted at the end."""
 
     location: str | None = None
-    """Where it is, for the document; None for one that is forgotten."""
+    """Its path or address, for the document; None for a temporary one."""
 
     def __init__(self, database: str = "") -> None:
         self._connection = sqlite3.connect(database, timeout=0, isolation_level=None)
@@ -41,12 +41,12 @@ class Journal:
         return rows.fetchone() is not None
 
     def add_new(self, fingerprint: bytes) -> bool:
-        """Adds one; False when it was there already. Raises `JournalError` where there is no room for it."""
+        """Adds one; returns False if it already has it. Raises `JournalError` if there is no space for it."""
         try:
             return self._connection.execute(_INSERT, (fingerprint,)).rowcount > 0
         except sqlite3.Error as error:
-            hint = "Set TMPDIR to a folder with more room"
-            raise JournalError("The rows that were read cannot be remembered", str(error), hint) from error
+            hint = "Set TMPDIR to a folder with more space"
+            raise JournalError("The rows read so far cannot be recorded", str(error), hint) from error
 
     def add(self, fingerprints: Iterable[bytes]) -> None:
         """Adds rows that were sent. Raises `JournalError`."""
@@ -56,7 +56,7 @@ class Journal:
         """Makes what was added survive a crash of the machine. Raises `JournalError`."""
 
     def close(self) -> None:
-        """Lets other processes have it."""
+        """Releases it for other processes."""
         self._connection.close()
 
     def _create(self) -> None:
@@ -64,7 +64,7 @@ class Journal:
 
 
 class FileJournal(Journal):
-    """A journal that stays, for one process at a time: what `add` wrote survives the end of the process."""
+    """A permanent journal for one process at a time: what `add` writes survives the end of the process."""
 
     def __init__(self, path: Path) -> None:
         self.location = str(path)
@@ -78,7 +78,7 @@ class FileJournal(Journal):
             raise _open_error(path, "written", error) from error
 
     def add(self, fingerprints: Iterable[bytes]) -> None:
-        """Adds rows that were sent, all or none of them. Raises `JournalError`."""
+        """Adds rows that were sent, all or none. Raises `JournalError`."""
         try:
             self._connection.execute("BEGIN")
             super().add(fingerprints)
@@ -94,7 +94,7 @@ class FileJournal(Journal):
             raise self._write_error(error) from error
 
     def close(self) -> None:
-        """Leaves a single file, and lets other processes have it."""
+        """Leaves a single file and releases it for other processes."""
         with suppress(sqlite3.Error):  # what was added is on the disk
             self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         super().close()
@@ -111,12 +111,12 @@ class FileJournal(Journal):
         self._connection.execute("COMMIT")
 
     def _write_error(self, error: sqlite3.Error) -> JournalError:
-        hint = "Make room and run the same command again: it goes on where it ended"
-        return JournalError(f"The journal {self.location} cannot be written further", str(error), hint)
+        hint = "Free some space and run the same command again: it continues where it stopped"
+        return JournalError(f"The journal {self.location} cannot be written any more", str(error), hint)
 
 
 def read_journal(path: Path) -> Journal:
-    """What a journal holds, for a run that sends nothing and writes nothing there. Raises `JournalError`."""
+    """A copy of a journal, for a run that sends nothing and writes nothing. Raises `JournalError`."""
     journal = Journal()
     try:
         if _is_version_1(path):
@@ -132,9 +132,9 @@ def read_journal(path: Path) -> Journal:
 
 def _open_error(path: Path, verb: str, error: Exception) -> JournalError:
     if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-        hint = "Wait for it, or give each its share with --shard"
-        return JournalError(f"The journal {path} is in use", "another backfill sends the same file", hint)
-    hint = "Name another file with --journal, or --journal off for none"
+        hint = "Wait until it ends, or give each one a share with --shard"
+        return JournalError(f"The journal {path} is in use", "another backfill is sending the same file", hint)
+    hint = "Choose another file with --journal, or use --journal off"
     return JournalError(f"The journal {path} cannot be {verb}", str(error), hint)
 
 
@@ -147,13 +147,13 @@ def _is_version_1(path: Path) -> bool:
 def _read_version_1(path: Path) -> Iterable[bytes]:
     with path.open("rb") as file:
         for line in file:
-            if len(line) == 2 * SIZE + 1 and line.endswith(b"\n"):  # a line that was cut off counts for nothing
+            if len(line) == 2 * SIZE + 1 and line.endswith(b"\n"):  # a truncated line is ignored
                 with suppress(ValueError):
                     yield bytes.fromhex(line.decode("ascii"))
 
 
 def _migrate(path: Path) -> None:
-    """Rewrites a journal of version 0.1; until the new one is whole, the old one is there."""
+    """Rewrites a journal of version 0.1; the old one stays until the new one is complete."""
     if not _is_version_1(path):
         return
     part = path.with_name(f"{path.name}.part")

@@ -1,7 +1,7 @@
-"""Inputs and journals in a bucket: a file is read piece by piece, a journal is one object for each batch of rows.
+"""Reads inputs in a bucket piece by piece, and keeps a journal there as one object per batch of rows.
 
-Nothing can be appended to an object, so a batch is written whole under a name of its own; all of them are the journal.
-There is no lock: two runs that send the same file at once send its rows twice, which changes nothing.
+Objects cannot be appended to, so each batch is written as a new object; together they are the journal. There is no lock:
+two simultaneous runs of the same file send its rows twice, which changes nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cibeacon.spool.object_store import Bucket
 
 _SECONDS = 60.0
 _PIECE = 4 << 20
-"""Bytes that are read at once."""
+"""Bytes per read."""
 
 
 def open_object(address: str) -> tuple[io.BufferedReader[Any], int]:
-    """An object to be read from its beginning, and its size in bytes. Raises `SpoolError`, also while it is read."""
+    """An object at its beginning, and its size in bytes. Raises `SpoolError`, also while it is read."""
     bucket = Bucket(address, lambda: _SECONDS)
     size = bucket.size()
     return io.BufferedReader(_Pieces(bucket, size), _PIECE), size
@@ -48,7 +48,7 @@ class _Pieces(io.RawIOBase):
 
 
 class BucketJournal(Journal):
-    """What was sent of a file, in a bucket. Everything raises `SpoolError`."""
+    """A journal in a bucket. Every method raises `SpoolError`."""
 
     def __init__(self, address: str, run: str, *, writes: bool) -> None:
         super().__init__()
@@ -59,20 +59,20 @@ class BucketJournal(Journal):
             super().add(content[start : start + SIZE] for start in range(0, len(content) - SIZE + 1, SIZE))
 
     def add(self, fingerprints: Iterable[bytes]) -> None:
-        """Remembers rows that were sent; `sync` writes them."""
+        """Adds rows that were sent; `sync` writes them."""
         for fingerprint in fingerprints:
             if self.add_new(fingerprint):
                 self._batch += fingerprint
 
     def sync(self) -> None:
-        """Writes the rows that were sent since the last time."""
+        """Writes the rows that were added since the last call."""
         if self._batch and self._writes:
             self._batches += 1
             self._bucket.put({f"{self._run}-{self._batches:06}": bytes(self._batch)})
             self._batch.clear()
 
     def close(self) -> None:
-        """Writes the last batch, too. Rows that cannot be written are sent again, which changes nothing."""
+        """Writes the last batch. Rows that cannot be written are sent again by the next run, which changes nothing."""
         with suppress(SpoolError):
             self.sync()
         super().close()

@@ -1,4 +1,4 @@
-"""What a backfill is to do. Knows neither the command line nor the settings."""
+"""The options of a backfill. Knows neither the command line nor the settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Mode: TypeAlias = Literal["send", "dry-run", "check"]
 
 
 class BackfillOptions(NamedTuple):
-    """What a run is to do."""
+    """The options of one run."""
 
     kind: Kind
     inputs: tuple[str, ...]
@@ -22,18 +22,18 @@ class BackfillOptions(NamedTuple):
     rules: TimeRules
     shard: Shard | None
     journal: str | None
-    """A path for all inputs, `off`, or None: beside each of them."""
+    """A path for all inputs, `off`, or None for a file beside each input."""
     failures: str | None
-    """A path for all inputs, or None: beside each; for one in a bucket, in the working folder."""
+    """A path for all inputs, or None for a file beside each input; for an input in a bucket, in the working folder."""
     endpoint: Endpoint
     timeout: float
-    """Seconds that the tries of one row may take."""
+    """Seconds for all attempts to send one row."""
     allow_http: bool
     workers: int
     rate: float
-    """Requests a second; 0 for as many as there can be."""
+    """Requests per second; 0 for no limit."""
 
     @property
     def keeps_order(self) -> bool:
-        """True where a row must not be sent after an earlier one of its partition key failed."""
+        """Whether a row must not be sent after an earlier row with its partition key failed."""
         return self.kind.signal is PullServices

@@ -1,4 +1,4 @@
-"""Parses the text of one cell into a value. Knows no column, row or file.
+"""Parses the text of one cell into a value. Knows nothing about columns, rows or files.
 
 Each parser returns the value, or raises `ValueError` with a clause that completes "the cell …".
 """
@@ -19,31 +19,31 @@ _ROUNDED = re.compile(r"(?=.*[.,+])[0-9]+[.,]?[0-9]*e\+?[0-9]+", re.ASCII | re.I
 
 
 class TimeRules(NamedTuple):
-    """What a time in a file may be."""
+    """How times in a file are read."""
 
     now: float
-    """Unix seconds: history does not lie ahead."""
+    """Unix seconds; later times are invalid."""
     zone: tzinfo | None = None
-    """The zone of times that name none."""
+    """The zone of times without one."""
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of a name such as Europe/Berlin, UTC or +02:00. Raises `ValueError`."""
+    """The time zone with a name such as Europe/Berlin, UTC or +02:00. Raises `ValueError`."""
     if name.upper() in ("UTC", "Z"):
         return UTC
     if offset := _OFFSET.fullmatch(name):
         away = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
         return timezone(-away if offset[1] == "-" else away)
-    from zoneinfo import ZoneInfo  # most files need none of it
+    from zoneinfo import ZoneInfo  # most files do not need it
 
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"{name!r} is no time zone that this machine knows") from error
+        raise ValueError(f"{name!r} is not a time zone that this machine knows") from error
 
 
 def time(text: str, rules: TimeRules) -> int:
-    """Unix seconds: from Unix seconds, milliseconds, or ISO 8601 with a zone, or in the zone of the file."""
+    """Unix seconds from Unix seconds, milliseconds or ISO 8601, with a zone or else in the zone of `rules`."""
     _refuse_rounded(text)
     seconds = parsers.timestamp(_with_zone(text, rules.zone))
     if EARLIEST <= seconds <= rules.now + AHEAD:
@@ -54,9 +54,9 @@ def time(text: str, rules: TimeRules) -> int:
 
 
 def repository(text: str) -> str:
-    """A repository's full name, and no address of it."""
+    """A repository's full name; not its URL."""
     if "://" in text or text.endswith(".git"):
-        raise ValueError("is an address and not the full name of a repository")
+        raise ValueError("is a URL, not the full name of a repository")
     return parsers.text(text)
 
 
@@ -73,28 +73,28 @@ def sha(text: str) -> str:
 
 
 def shas(text: str) -> tuple[str, ...]:
-    """Commit ids, in their order."""
+    """Commit ids in the given order."""
     return tuple(dict.fromkeys(sha(item) for item in _items(text)))
 
 
 def service_names(text: str) -> tuple[str, ...]:
-    """Names of services, sorted. A comma in a name has to be in a JSON array."""
+    """Names of services, sorted. Names with a comma must be in a JSON array."""
     names = tuple(sorted({identifiers.service(item) for item in _items(text)}))
     if not text.startswith("[") and any("," in name for name in names):
-        raise ValueError("holds a comma, so it is not clear whether it is one name or several")
+        raise ValueError("contains a comma, so it could be one name or several")
     return names
 
 
 def status(text: str) -> str | None:
-    """A run's status as DX words it, from any CI system's word; None for unknown."""
+    """A run's status in DX's words, from any CI system's word; None for unknown."""
     word = status_words.status(text)
     if word in status_words.NO_END:
-        raise ValueError("is no status that a run can end with")
+        raise ValueError("is not a status that a run can end with")
     return status_words.recorded(word)
 
 
 def _with_zone(text: str, zone: tzinfo | None) -> str:
-    """A time without a zone as one with it; any other text as it is."""
+    """Adds the zone to a time without one; leaves any other text unchanged."""
     if zone is None or _NUMBER.fullmatch(text):
         return text
     try:
@@ -106,7 +106,7 @@ def _with_zone(text: str, zone: tzinfo | None) -> str:
     try:
         local = naive.replace(tzinfo=zone)
         if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != naive:
-            raise ValueError("is an hour that the clocks skipped in that zone")
+            raise ValueError("is in the hour that the clocks skipped in that zone")
     except OverflowError as error:
         raise ValueError("is a time outside the years 1970 to 9999") from error
     return local.isoformat()
@@ -118,7 +118,7 @@ def _refuse_rounded(text: str) -> None:
 
 
 def _items(text: str) -> list[str]:
-    """The items of a list: a JSON array of strings, or texts with semicolons between. Never empty."""
+    """The items of a list: a JSON array of strings, or texts separated by semicolons. Never empty."""
     if text.startswith("{"):
         raise ValueError("is in braces, which is not a list")
     listed = text.split(";")
@@ -126,9 +126,9 @@ def _items(text: str) -> list[str]:
         try:
             listed = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ValueError("starts like a JSON array but is none") from error
+            raise ValueError("starts like a JSON array but is not one") from error
         if not all(isinstance(item, str) for item in listed):
-            raise ValueError("is a JSON array that holds something other than strings")
+            raise ValueError("is a JSON array with items that are not strings")
     items = [item.strip() for item in listed if item.strip()]
     if not items:
         raise ValueError("is an empty list")

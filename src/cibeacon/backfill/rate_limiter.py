@@ -1,4 +1,4 @@
-"""Knows when the next request may leave: so many a second, and none while all wait for the host. Knows no request."""
+"""Decides when the next request may be sent: so many per second, and none while all workers wait for the host."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from threading import Lock
 
 _LONGEST_WAIT = 900.0
-"""Seconds that one wait may take: a clock of the system does not count on for ever."""
+"""Seconds of one wait at most: the system limits how long a thread can wait at once."""
 
 
 class RateLimiter:
     """The rate that all workers share.
 
     Args:
-        rate: requests a second; 0 for as many as there can be.
+        rate: requests per second; 0 for no limit.
         clock: monotonic, in seconds.
-        wait: sleeps so many seconds; returns True when no more requests are to leave.
+        wait: sleeps for so many seconds; returns True if no more requests are to be sent.
     """
 
     def __init__(self, rate: float, clock: Callable[[], float], wait: Callable[[float], bool]) -> None:
@@ -25,7 +25,7 @@ class RateLimiter:
         self._next = self._held_until = clock()
 
     def wait_turn(self) -> bool:
-        """Returns True when a request may leave, False when no more requests are to leave."""
+        """Returns True when a request may be sent, False when no more requests are to be sent."""
         with self._lock:
             turn = max(self._next, self._clock())
             self._next = turn + self._gap
@@ -35,7 +35,7 @@ class RateLimiter:
         return True
 
     def hold(self, seconds: float) -> None:
-        """Lets no request leave for so long; of several holds the longest counts."""
+        """Holds all requests for so long; of several holds the longest counts."""
         with self._lock:
             self._held_until = max(self._held_until, self._clock() + seconds)
             self._next = max(self._next, self._held_until)

@@ -1,6 +1,6 @@
-"""Turns the cells of a row into a signal, or says everything that keeps it from being one. Knows no file and no network.
+"""Turns the cells of a row into a signal, or lists all of its faults. Reads no file and opens no connection.
 
-The same row is the same signal with the same id on every machine and at every run, wherever in a file it stands.
+The same row gives the same signal with the same id on every machine, in every run and at every position in a file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHOWN = 60
 
 
 class RowFault(NamedTuple):
-    """One thing that is wrong with a row, and what to do about it."""
+    """One fault of a row, and how to fix it."""
 
     row: int
     """As a spreadsheet counts: the header is row 1. In NDJSON, the line."""
@@ -38,23 +38,23 @@ class ValidRow(NamedTuple):
 
     signal: BackfillSignal
     content: bytes
-    """What it says, in one spelling: rows that say the same have the same."""
+    """Its values in normal form: rows with equal values have equal content."""
     partition_key: str
-    """The pull request, service or run whose rows are sent in their order."""
+    """The pull request, service or run whose rows are sent in order."""
     fingerprint: bytes = b""
-    """By what the journal knows it."""
+    """Identifies it in the journal."""
 
 
 class InvalidRow(NamedTuple):
-    """A row that cannot be sent, with every fault of it."""
+    """A row that cannot be sent, with all of its faults."""
 
     faults: tuple[RowFault, ...]
     partition_key: str | None = None
-    """None where its cells do not say it."""
+    """None if its cells do not give it."""
 
 
 def read_row(kind: Kind, number: int, cells: Mapping[str, str], rules: TimeRules) -> ValidRow | InvalidRow:
-    """The row that these cells say. Empty cells count as absent."""
+    """Reads the cells of a row. Empty cells count as absent."""
     values: dict[str, Any] = {}
     faults: list[RowFault] = []
     for name, cell in cells.items():
@@ -63,7 +63,7 @@ def read_row(kind: Kind, number: int, cells: Mapping[str, str], rules: TimeRules
             continue
         column = kind.columns.get(name)
         if column is None:
-            faults.append(RowFault(number, name, "is no field of this call", suggest(kind, name)))
+            faults.append(RowFault(number, name, "is not a field of this call", suggest(kind, name)))
             continue
         try:
             values[column.field] = _parse(column, text, rules)
@@ -71,7 +71,7 @@ def read_row(kind: Kind, number: int, cells: Mapping[str, str], rules: TimeRules
             faults.append(RowFault(number, name, f"{_quote(text)} {error}", column.hint))
     faulty = {fault.column for fault in faults}
     faults += [
-        RowFault(number, column.name, "is empty, and DX requires it", column.hint)
+        RowFault(number, column.name, "is empty, but DX requires it", column.hint)
         for column in kind.columns.values()
         if column.required and column.field not in values and column.name not in faulty
     ]
@@ -86,9 +86,9 @@ def read_row(kind: Kind, number: int, cells: Mapping[str, str], rules: TimeRules
 
 
 def fingerprint(base_url: str, kind: str, content: bytes, repetition: int = 0) -> bytes:
-    """By what a journal knows a row: what it says, to which DX, and for which time.
+    """Identifies a row in a journal by its content, its DX instance and, if repeated, the number of its repetition.
 
-    14 bytes: two of a billion rows share one with a chance of one in 10^16.
+    14 bytes: among a billion rows, the chance that two share one is one in 10^16.
     """
     head = json.dumps([base_url, kind, repetition]).encode("ascii")
     return hashlib.sha256(head + b"\0" + content).digest()[:14]
@@ -105,10 +105,10 @@ def _quote(text: str) -> str:
 
 
 def _partition_key(kind: Kind, values: Mapping[str, Any]) -> str | None:
-    """What a row must keep its order for; None where that is the row alone, or its cells do not say it.
+    """What rows must keep their order for; None if the row's order does not matter, or its cells do not give it.
 
-    The services of a pull request depend on which of two statements came last; what a deployment ships depends on which
-    deployments of the service DX has already.
+    For the services of a pull request, DX keeps the last value; what a deployment ships depends on which deployments of the
+    service DX already has.
     """
     if kind.signal is PullServices:
         if pull_id := values.get("github_pull_id"):
@@ -123,7 +123,7 @@ def _partition_key(kind: Kind, values: Mapping[str, Any]) -> str | None:
 
 
 def _signal(kind: Kind, values: Mapping[str, Any], content: bytes) -> BackfillSignal:
-    """The signal of these values; without a `reference_id` it gets one that is made of all of them."""
+    """The signal with these values; without a `reference_id` it gets one derived from all of them."""
     if kind.signal is PullServices:
         return PullServices(**values)
     fields = ("service", "deployed_at") if kind.signal is Deployment else ("pipeline_name", "started_at")
@@ -138,17 +138,18 @@ def _short_hash(content: bytes) -> str:
 
 
 def _signal_fault(signal: BackfillSignal) -> tuple[str, str] | None:
-    """What is wrong with a row whose cells are right, each for itself; and what to do about it."""
+    """The fault of a row whose cells are each valid but do not fit together, and how to fix it."""
     match signal:
         case PullServices(github_pull_id=None) if not (signal.repository and signal.pr_number):
-            return "it does not say which pull request", "Fill github_pull_id, or repository and pull_number."
+            return "it does not give the pull request", "Fill in github_pull_id, or repository and pull_number."
         case Deployment() if signal.commit_sha and signal.merge_commit_shas:
-            return "it has commit_sha and merge_commit_shas", "Keep one of the two."
+            return "it has both commit_sha and merge_commit_shas", "Keep one of the two."
         case Deployment() if not signal.repository and not signal.merge_commit_shas:
-            return "it does not say what was deployed", "Fill repository, or merge_commit_shas."
+            return "it does not say what was deployed", "Fill in repository or merge_commit_shas."
         case PipelineRun() if not signal.repository and (signal.commit_sha or signal.pr_number):
-            return "it has a commit or pull request, and no repository", "Fill repository."
+            return "it has a commit or pull request, but no repository", "Fill in repository."
         case PipelineRun() if signal.finished_at is not None and signal.finished_at < signal.started_at:
-            return "finished_at is before started_at", "Check whether the columns are exchanged, or their zones differ."
+            hint = "Check whether the columns are swapped or their time zones differ."
+            return "finished_at is before started_at", hint
     fault = dx.faults(signal)
     return (fault.rstrip("."), "Correct the row.") if fault else None

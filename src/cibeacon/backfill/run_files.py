@@ -1,4 +1,4 @@
-"""Opens the files of a run: each input with its journal and its file of failed rows. Knows where they are."""
+"""Opens the files of a run: each input with its journal and its file of failed rows, and decides where they are."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RunInput:
 
 
 class RunFiles:
-    """All inputs of a run; those that name the same journal or file of failed rows share it.
+    """All inputs of a run; inputs with the same journal or file of failed rows share it.
 
     Args:
         token: makes a word for names that no other process uses.
@@ -65,7 +65,7 @@ class RunFiles:
         self.inputs: list[RunInput] = []
 
     def open(self, name: str, table: InputTable) -> RunInput:
-        """An input. Raises `JournalError` and `SpoolError`."""
+        """Opens an input's journal. Raises `JournalError` and `SpoolError`."""
         run_input = RunInput(table, self._kind, self._journal_of(name), self._failed_rows_of(name, table))
         self.inputs.append(run_input)
         return run_input

@@ -1,6 +1,6 @@
-"""Runs a backfill: looks at the files, reads their rows, sends them, and writes down what became of each.
+"""Runs a backfill: checks the files, reads their rows, sends them, and records the outcome of each.
 
-Memory does not grow with the rows: those that were sent are known from files, on disk where they are many.
+Memory does not grow with the number of rows: those that were sent are recorded in files, on disk if there are many.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ SHOWN_REQUESTS = 3
 """Requests that a dry run shows."""
 NAP = 0.02
 RECORD_ROWS = 64
-"""Rows that are read until outcomes are written down."""
+"""Rows that are read before outcomes are recorded."""
 SYNC_SECONDS = 1.0
 PARTING = 0.6
-"""Seconds after an interruption for requests that are under way."""
+"""Seconds that requests in progress get after an interruption."""
 
 
 class BackfillView(Protocol):
-    """Shows a run while it goes on."""
+    """Shows a run in progress."""
 
     def show_fault(self, file: str, fault: RowFault, /) -> None:
-        """One thing that is wrong with a row."""
+        """Shows one fault of a row."""
         ...
 
     def show_request(self, request: ShownRequest, /) -> None:
-        """A request that a dry run would make."""
+        """Shows a request that a dry run would send."""
         ...
 
     def show_outage(self, host: str, outage: Outage | None, /) -> None:
-        """A host takes no rows and gets a pause; None: it answers again."""
+        """Shows that a host accepts no rows, so that cibeacon waits; None: it answers again."""
         ...
 
     def show_progress(self, rows: RowCounts, fraction: float | None, /) -> None:
-        """How far the run is; called often. The fraction of the bytes, where their number is known."""
+        """Shows the progress; called often. `fraction` is that of the bytes, if their number is known."""
         ...
 
 
@@ -70,7 +70,7 @@ class BackfillRun:
         self._total_bytes = 0
 
     def run(self) -> BackfillSummary:
-        """Does it. However it ends, the rows that were sent are written down, and the summary counts all."""
+        """Runs it. However it ends, the rows that were sent are recorded, and the summary counts all."""
         started = self._env.clock()
         try:
             self._check_files()
@@ -94,7 +94,7 @@ class BackfillRun:
         return self.summary
 
     def _check_files(self) -> None:
-        """Opens all files and checks their columns before anything is sent. What comes by a pipe comes only once."""
+        """Opens all files and checks their columns before anything is sent, except pipes, which can be read only once."""
         for name in self._options.inputs:
             if name != STDIN and not (self._env.cwd / name).is_fifo():
                 with InputTable(name, self._env.cwd, self._env.stdin) as table:
@@ -108,7 +108,7 @@ class BackfillRun:
             raise InputError(what, "; ".join(faults), "Correct its first line")
 
     def _rows(self) -> Iterator[tuple[RunInput, Cells, ValidRow | InvalidRow]]:
-        """Every row that is to be sent or is invalid; the others are counted."""
+        """Every row that is invalid or has to be sent; the others are only counted."""
         for name in self._options.inputs:
             with interruptible():  # standard input may stay open and silent
                 table = InputTable(name, self._env.cwd, self._env.stdin)
@@ -127,7 +127,7 @@ class BackfillRun:
                         self._record_outcomes()
 
     def _examine(self, run_input: RunInput, cells: Cells) -> ValidRow | InvalidRow | None:
-        """Counts a row. Returns None where it need not be sent."""
+        """Counts a row. Returns None if it need not be sent."""
         run_input.rows += 1
         self._counts.read += 1
         row = self._classifier.classify(cells)
@@ -161,7 +161,8 @@ class BackfillRun:
 
     def _send(self) -> None:
         if not self._sender.start():
-            raise SettingsError("Nothing was sent", "this machine allows no more threads", "Raise its limit")
+            why, hint = "this machine allows no more threads", "Raise the job's process limit"
+            raise SettingsError("Nothing was sent", why, hint)
         try:
             self._submit_rows()
             while self._sender.pending and not self._sender.is_stopped:
@@ -190,7 +191,7 @@ class BackfillRun:
             sender.submit(Job(row, cells, run_input, key in held_back))
 
     def _finish_requests(self) -> None:
-        """Waits briefly for the requests under way, and writes down how they ended."""
+        """Waits briefly for the requests in progress and records their outcomes."""
         until = self._env.clock() + PARTING
         self._record_outcomes(sync=True)
         while self._sender.pending and self._env.clock() < until:
@@ -200,7 +201,7 @@ class BackfillRun:
         self._counts.left += self._sender.pending
 
     def _record_outcomes(self, *, sync: bool = False) -> None:
-        """Writes down what became of the rows that were sent since the last time."""
+        """Records the outcomes of the rows that were sent since the last call."""
         try:
             for job, outcome in self._sender.collect():
                 if outcome is None:

@@ -1,7 +1,7 @@
-"""Sends rows over a few connections at once, each row in its partition: the rows of one key in their order. Writes no file.
+"""Sends rows over a few connections at once, the rows of one key one after the other in order. Writes no file.
 
-A host that does not answer gets pauses and further tries. When row after row fails for reasons that are not its own, the
-sender stops, so that it does not burn through the rest.
+If a host does not answer, the sender waits and tries again. If several rows in a row fail for reasons other than the row
+itself, the sender stops, so that the rest does not fail, too.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from cibeacon.http.client import HttpClient
 
 PARTITION_DEPTH = 64
-"""Rows that wait in one partition."""
+"""Rows that may wait in one partition."""
 FAILURES = 3
-"""Rows in a row that fail for reasons that are not their own, until the sender stops."""
+"""Consecutive failures for reasons other than the row itself that stop the sender."""
 PAUSE = 15.0
-"""Seconds in which a host is left alone that took a row at none of its tries."""
+"""Seconds to wait after all attempts to send a row failed because of the host."""
 PATIENCE, FIRST_PATIENCE = 120.0, 30.0
-"""Seconds after the last row that got through in which rows are tried again; the second for a host that never answered."""
+"""Seconds after the last accepted row in which rows are retried; the second if the host has never answered."""
 MOST_PAUSES = 20
-"""Pauses that one row is worth, whatever else gets through."""
+"""Pauses for one row at most, even if other rows are accepted."""
 LONGEST_WAIT = 900.0
-"""Seconds that a `Retry-After` may ask for; a longer one stops the sender."""
+"""Longest `Retry-After` in seconds; a longer one stops the sender."""
 GRACE = 1.0
-"""Seconds after a row's time in which its request has to end."""
+"""Seconds that a request may take beyond its row's time."""
 _TOO_MANY_REQUESTS = 429
 _NOT_IMPORTED = frozenset({"repository_not_found", "repo_not_found", "merge_commit_shas_not_found"})
 _NO_SUCH_METHOD = frozenset({404, 405})
@@ -52,51 +52,51 @@ _HELD_BACK = Outcome(
     dx.NAME,
     "failed",
     error="not sent: an earlier row of the same pull request failed",
-    reason="Correct the earlier row and send both, in their order.",
+    reason="Correct the earlier row and send both in order.",
 )
 _Result = TypeVar("_Result")
 FailureCause: TypeAlias = Literal["row", "host", "settings"]
-"""`host`: the row may get through later; `settings`: no row gets through before the token or the URL is corrected."""
+"""`host`: the row may succeed later; `settings`: no row can succeed until the token or the URL is corrected."""
 
 
 class Job(NamedTuple):
-    """One row to be sent."""
+    """One row to send."""
 
     row: ValidRow
     cells: Cells
     run_input: RunInput
     is_held_back: bool
-    """True after an invalid row of its key: it fails without being sent."""
+    """Whether it follows an invalid row of its key, so that it fails without being sent."""
 
 
 class Outage(NamedTuple):
-    """A host that takes no rows."""
+    """A host that accepts no rows."""
 
     error: str
     hint: str
     answers: bool
-    """True where it answers, with an error of its own."""
+    """Whether it answers, with an error."""
 
     def describe(self, host: str) -> str:
-        """What is the matter, as a clause."""
-        return f"{host} {'is in trouble' if self.answers else 'does not answer'} ({self.error})"
+        """What is wrong, as a clause."""
+        return f"{host} {'answers with an error' if self.answers else 'does not answer'} ({self.error})"
 
 
 class Partition:
-    """One thread with one connection, and the rows that wait for it."""
+    """One thread with one connection, and the rows that are waiting for it."""
 
     def __init__(self, client: HttpClient) -> None:
         self.client = client
         self.executor = ThreadPoolExecutor(1)
-        self.executor.submit(lambda: None)  # starts the thread; raises RuntimeError where there can be no more
+        self.executor.submit(lambda: None)  # starts the thread; raises RuntimeError if none can be started
         self.pending: deque[tuple[Job, Future[Outcome | None]]] = deque()
         self.failed_keys: set[str] = set()
         self.overdue = inf
-        """When the request under way has to be over, on the monotonic clock."""
+        """When the current request must have ended, on the monotonic clock."""
 
 
 class Sender:
-    """All partitions; `start`, `submit` and `collect` belong to one thread."""
+    """All partitions; `start`, `submit` and `collect` must be called from one thread."""
 
     def __init__(self, options: BackfillOptions, env: Environment) -> None:
         self._options, self._env, self._clock = options, env, env.clock
@@ -106,12 +106,12 @@ class Sender:
         self._failures, self._has_answered = 0, False
         self._last_success = self._patience_from = env.clock()
         self.outage: Outage | None = None
-        """Why no rows get through just now."""
+        """Why the host accepts no rows at the moment."""
         self.error: str | None = None
-        """Why the sender stopped by itself."""
+        """Why the sender stopped itself."""
 
     def start(self) -> bool:
-        """Starts as many workers as there may be; False where a container allows no thread."""
+        """Starts the workers, as many as the machine allows; False if it allows none."""
         for _ in range(self._options.workers):
             client = self._open_client()
             try:
@@ -123,7 +123,7 @@ class Sender:
 
     @property
     def is_stopped(self) -> bool:
-        """True when no more rows are sent."""
+        """Whether it sends no more rows."""
         return self._stopping.is_set()
 
     @property
@@ -136,28 +136,28 @@ class Sender:
         return len(self._partition(partition_key).pending) < PARTITION_DEPTH
 
     def submit(self, job: Job) -> None:
-        """Has a row sent, after all earlier ones of its key."""
+        """Sends a row after all earlier rows of its key."""
         partition = self._partition(job.row.partition_key)
         partition.pending.append((job, partition.executor.submit(self._process, partition, job)))
 
     def collect(self) -> Iterator[tuple[Job, Outcome | None]]:
-        """Rows that are done since the last time, each with its outcome; None where it was not tried.
+        """Rows that were finished since the last call, each with its outcome; None if it was not tried.
 
-        To be called now and then: it also stops the sender where a request does not end.
+        Call it regularly: it also stops the sender if a request does not end.
         """
         for partition in self._partitions:
             if self._clock() > partition.overdue:
-                self._stop(f"an answer did not end within {self._options.timeout + GRACE:g} s")
+                self._stop(f"a response took more than {self._options.timeout + GRACE:g} s")
             while partition.pending and partition.pending[0][1].done():
                 job, future = partition.pending.popleft()
                 yield job, future.result()
 
     def stop(self) -> None:
-        """Sends no more rows; requests under way go on."""
+        """Sends no more rows; requests in progress continue."""
         self._stopping.set()
 
     def close(self) -> None:
-        """Closes the connections, each once its requests are over."""
+        """Closes each connection once its requests have ended."""
         self.stop()
         for partition in self._partitions:
             partition.executor.submit(partition.client.close)
@@ -192,7 +192,7 @@ class Sender:
         return outcome
 
     def _send(self, partition: Partition, signal: BackfillSignal) -> Outcome | None:
-        """Tries a row until the host takes or refuses it, or is given up; None where the sender stopped before."""
+        """Tries a row until the host accepts or rejects it or cibeacon gives up; None if the sender stopped first."""
         outcome = Outcome(signal.kind, dx.NAME, "skipped", reference_id=getattr(signal, "reference_id", None))
         pauses = 0
         while not self._stopping.is_set() and self._limiter.wait_turn():
@@ -214,7 +214,7 @@ class Sender:
         return None
 
     def _is_worth_a_pause(self, outcome: Outcome, started: float) -> bool:
-        """Whether a row is tried again. Where others got through meanwhile, the row alone upsets the host."""
+        """Whether to retry a row after a pause. If the host accepted other rows meanwhile, this row causes the failure."""
         with self._lock:
             self._has_answered = self._has_answered or outcome.http_status is not None
             patience = PATIENCE if self._has_answered else FIRST_PATIENCE
@@ -232,13 +232,13 @@ class Sender:
             else:
                 self._failures += 1
         if self._failures >= FAILURES:
-            self._stop(f"{FAILURES} rows one after the other failed: {outcome.error}. {outcome.reason}")
+            self._stop(f"{FAILURES} rows in a row failed: {outcome.error}. {outcome.reason}")
         return outcome._replace(status="failed") if cause else outcome
 
     def _retry_after(self, seconds: float) -> None:
-        """All workers wait when the host asks for it."""
+        """Makes all workers wait for as long as the host asks."""
         if seconds > LONGEST_WAIT:
-            self._stop(f"the host asks to wait for over {LONGEST_WAIT / 60:.0f} minutes (Retry-After)")
+            self._stop(f"the host asks to wait more than {LONGEST_WAIT / 60:.0f} minutes (Retry-After)")
             return
         self._limiter.hold(seconds)
         with self._lock:
@@ -254,7 +254,7 @@ class Sender:
 
 
 def failure_cause(outcome: Outcome) -> FailureCause | None:
-    """Why a row was not delivered; None where it was."""
+    """Why a row was not delivered; None if it was."""
     if outcome.status == "spooled":
         return "host"
     if outcome.status != "failed":
@@ -272,5 +272,5 @@ def _outage(outcome: Outcome) -> Outage:
 
 
 def _unbounded(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """No thread for each request, which would cost half as much as the request: `collect` sees one that does not end."""
+    """Runs the work without a thread, which would cost half as much as a request: `collect` notices one that does not end."""
     return work()

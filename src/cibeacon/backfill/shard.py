@@ -1,4 +1,4 @@
-"""Knows which share of the rows a job of many has, and which partition a row belongs to. Knows rows by their key alone.
+"""Decides which parallel job sends a row, and in which partition, by the row's key alone.
 
 GitLab counts its parallel jobs from 1: https://docs.gitlab.com/ci/variables/predefined_variables/
 """
@@ -27,16 +27,16 @@ class Shard(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """The part of a file's name that no other shard has."""
+        """The part of a file's name for this shard."""
         return f".{self.number}of{self.of}"
 
     def has(self, partition_key: str) -> bool:
-        """Whether rows of this key belong to it."""
+        """Whether rows with this key belong to it."""
         return _hash(partition_key, 0) % self.of == self.number - 1
 
 
 def parse_shard(flag: str | None, environ: Mapping[str, str]) -> Shard | None:
-    """The share that the flag names, or the one of this parallel job; None for all rows. Raises `SettingsError`."""
+    """The share that the flag sets, or that of this parallel job; None for all rows. Raises `SettingsError`."""
     index, total = environ.get("CI_NODE_INDEX", ""), environ.get("CI_NODE_TOTAL", "")
     if not flag and total in ("", "1"):
         return None
@@ -46,15 +46,15 @@ def parse_shard(flag: str | None, environ: Mapping[str, str]) -> Shard | None:
         source = "--shard" if flag else "CI_NODE_INDEX/CI_NODE_TOTAL"
         raise SettingsError(
             "Nothing was sent",
-            f"{source} is {text[:40]}, which is no share: shares are counted from 1, as in 1/4 to 4/4",
-            "Give --shard I/N; on GitHub count in the matrix, since strategy.job-index begins with 0",
+            f"{source} is {text[:40]}, which is not a share: shares are counted from 1, as in 1/4 to 4/4",
+            "Use --shard I/N; on GitHub, list the shares in the matrix, since strategy.job-index starts at 0",
         )
     shard = Shard(int(match[1]), int(match[2]))
     return shard if shard.of > 1 else None
 
 
 def partition_index(partition_key: str, partitions: int) -> int:
-    """The partition, from 0, that rows of this key belong to; it does not depend on the shard."""
+    """The partition, from 0, of rows with this key; it does not depend on the shard."""
     return _hash(partition_key, 8) % partitions
 
 

@@ -1,4 +1,4 @@
-"""Knows what became of the rows, and what that makes of the run: status, exit code, document. Knows no file."""
+"""Counts the outcomes of the rows and derives the run's status, exit code and JSON document. Reads no file."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from cibeacon.backfill.rows import RowFault
 BackfillStatus: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run", "checked"]
 VERSION = 1
 SHOWN = 20
-"""Faults that a summary lists; the file of failed rows has all."""
+"""Faults that a summary lists at most; the file of failed rows has all."""
 ALL_SENT, SOME_FAILED, UNUSABLE = 0, 1, 2
 """Exit codes."""
 
 
 @dataclass(slots=True)
 class RowCounts:
-    """How many rows there are of each kind; all but `read` add up to it once the run is over."""
+    """Number of rows by result; at the end of the run all others add up to `read`."""
 
     read: int = 0
     sent: int = 0
     duplicate: int = 0
-    """DX had it."""
+    """DX already had it."""
     already: int = 0
-    """The journal says that an earlier run sent it."""
+    """According to the journal, an earlier run sent it."""
     repeated: int = 0
-    """The same row stands further up."""
+    """It repeats an earlier row."""
     elsewhere: int = 0
-    """It is another shard's."""
+    """It belongs to another shard."""
     valid: int = 0
-    """It would be sent: where nothing is."""
+    """It would be sent; only if nothing is sent."""
     invalid: int = 0
     failed: int = 0
     left: int = 0
@@ -49,18 +49,18 @@ class RowCounts:
 
     @property
     def delivered(self) -> int:
-        """Rows that DX has by this run."""
+        """Rows that DX has after this run."""
         return self.sent + self.duplicate
 
     @property
     def done(self) -> int:
-        """Rows that no longer wait to be sent."""
+        """Rows that are no longer waiting to be sent."""
         return self.delivered + self.already + self.repeated + self.elsewhere + self.valid + self.not_sent
 
 
 @dataclass(slots=True)
 class BackfillSummary:
-    """What one run came to."""
+    """The result of one run."""
 
     kind: str
     mode: Mode
@@ -71,9 +71,9 @@ class BackfillSummary:
     shard: str | None = None
     seconds: float = 0.0
     stopped: str | None = None
-    """Why it ended before the end."""
+    """Why it stopped early."""
     unusable: str | None = None
-    """Why a file, or a setting, could not be used."""
+    """Why a file or a setting could not be used."""
 
     @property
     def status(self) -> BackfillStatus:
@@ -88,13 +88,13 @@ class BackfillSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 all sent, 1 some not, 2 a file or a setting could not be used."""
+        """0 if all rows were sent, 1 if some were not, 2 if a file or a setting could not be used."""
         if self.unusable:
             return UNUSABLE
         return SOME_FAILED if self.rows.not_sent or self.stopped else ALL_SENT
 
     def add_faults(self, file: str, faults: Sequence[RowFault]) -> None:
-        """Remembers the first faults."""
+        """Adds faults, up to the number that is listed."""
         self.faults += [f"{file}, {fault}" for fault in faults[: max(0, SHOWN - len(self.faults))]]
 
     def document(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""History as rows for `cibeacon backfill`: merged pull requests and deployments. Sends nothing."""
+"""Exports history as rows for `cibeacon backfill`: merged pull requests and deployments. Sends nothing."""

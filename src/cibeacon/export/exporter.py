@@ -1,6 +1,6 @@
 """Exports history as a file: opens the clone, the forge and the service map, and writes the rows.
 
-It writes a row at a time, so a file that was cut off has all that was known by then.
+It writes one row at a time, so an interrupted export leaves all rows up to that point in the file.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class ExportedRepository(NamedTuple):
     name: str
     """Its full name."""
     log: CommitLog | None
-    """The clone, where there is one."""
+    """The clone, if there is one."""
     revision: str | None
     """The branch in the clone."""
     server: str | None
-    """Where it was cloned from."""
+    """The server that it was cloned from."""
 
 
 def export(env: Environment, flags: Mapping[str, str], options: ExportOptions, totals: ExportTotals) -> None:
-    """Writes the rows. Raises `CibeaconError`; what was written by then stays, and `totals` counts it."""
+    """Writes the rows. Raises `CibeaconError`; the rows written so far remain, and `totals` counts them."""
     settings = load_settings(flags, env.environ, {})
     _check(options, settings)
     deadline = Deadline(_GIT_SECONDS, env.clock, env.sleep, env.clock())
@@ -79,7 +79,7 @@ def export(env: Environment, flags: Mapping[str, str], options: ExportOptions, t
 
 
 def _check(options: ExportOptions, settings: Settings) -> None:
-    """Raises `SettingsError` for what cannot be exported at all."""
+    """Raises `SettingsError` for options that allow no export."""
     groups = ("core", "change", "forge")
     fault = next((problem.message for problem in settings.problems if problem.group in groups), None)
     if fault:
@@ -90,19 +90,19 @@ def _check(options: ExportOptions, settings: Settings) -> None:
         raise SettingsError("Nothing was exported", reason, "Swap the two; a day given as --to is included.")
     if options.source == "git" and options.kind == "pull-services" and not options.pr_from_messages:
         raise SettingsError(
-            "git does not know the numbers of pull requests",
-            "only commit messages name them, and anyone can write a message",
-            "Give --source github or gitlab, or --pr-from-messages to trust the messages.",
+            "git does not record pull request numbers",
+            "they appear only in commit messages, which anyone can write",
+            "Use --source github or gitlab, or --pr-from-messages to trust the messages.",
         )
     known = ("tags", "merges") if options.source == "git" else ("deployments", "releases", "tags")
     if options.kind == "deployments" and options.of not in known:
-        reason = f"it knows {' and '.join(known)}"
-        raise SettingsError(f"{options.title} knows no {options.of}", reason, "Give another --of, or another --source.")
+        reason = f"it has {' and '.join(known)}"
+        raise SettingsError(f"{options.title} has no {options.of}", reason, "Choose another --of or --source.")
     if options.append and not options.output:
-        raise SettingsError("Standard output cannot be continued", "it is not a file", "Give --output with --append.")
+        raise SettingsError("Standard output cannot be appended to", "it is not a file", "Use --output with --append.")
     if options.output and not options.append and options.output.exists():
-        hint = "Give --append to continue it, or another name."
-        raise SettingsError(f"{options.output} was not written", "it exists already", hint)
+        hint = "Use --append to continue it, or choose another name."
+        raise SettingsError(f"{options.output} was not written", "it already exists", hint)
 
 
 def _repository(log: CommitLog | None, settings: Settings, options: ExportOptions) -> ExportedRepository:
@@ -112,18 +112,18 @@ def _repository(log: CommitLog | None, settings: Settings, options: ExportOption
     server, name = (url.server, url.repository) if url else (server, given or name)
     if not name:
         raise SettingsError(
-            "The repository has no name", "its remote origin names none", "Give --repository owner/name."
+            "The repository's name is unknown", "its remote origin does not give one", "Set --repository owner/name."
         )
     branch = options.branch or checkout.default_branch
     refs = (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}", options.branch or "HEAD")
     revision = next((commit for ref in refs if log and (commit := log.commit(ref))), None)
     if options.branch and revision is None and log:
-        raise SettingsError(f"There is no branch {options.branch}", "the clone does not know it", "Fetch it first.")
+        raise SettingsError(f"There is no branch {options.branch}", "the clone does not have it", "Fetch it first.")
     return ExportedRepository(name, log, revision, server)
 
 
 def _is_on_gitlab(options: ExportOptions, settings: Settings, env: Environment, log: CommitLog | None) -> bool:
-    """Whether the repository is on GitLab: by the source, or by what the clone says."""
+    """Whether the repository is on GitLab, according to the source or the clone."""
     if options.source != "git" or log is None:
         return options.source == GitLab.name
     return detect.is_on_gitlab(detect.read_context(settings, env.environ, log)[0])
@@ -132,14 +132,14 @@ def _is_on_gitlab(options: ExportOptions, settings: Settings, env: Environment, 
 def _open_history(
     env: Environment, settings: Settings, options: ExportOptions, repository: ExportedRepository, stack: ExitStack
 ) -> History:
-    """Whoever knows the history; what it opens is closed with the stack."""
+    """The history of the source; what it opens is closed with the stack."""
     log = repository.log
     if options.source == "git":
         from cibeacon.export.git_history import GitHistory
 
         if log is None or repository.revision is None:
-            hint = "Run inside a clone, or give --source."
-            raise SettingsError("There is no history here", "this is no clone, or an empty one", hint)
+            hint = "Run cibeacon inside a clone, or use --source github or gitlab."
+            raise SettingsError("There is no history here", "this is not a clone, or it is empty", hint)
         is_default = options.branch is None or log.checkout().default_branch in (None, options.branch)
         return GitHistory(log, repository.revision, options, believes_squashed=is_default, server=repository.server)
     from cibeacon.export.forge_history import ForgeHistory
@@ -151,15 +151,15 @@ def _open_history(
 def _open_api(
     env: Environment, settings: Settings, options: ExportOptions, repository: ExportedRepository
 ) -> GitHubHistory | GitLabHistory:
-    unlimited = Deadline(inf, env.clock, env.sleep, env.clock())  # each question has a limit of its own
+    unlimited = Deadline(inf, env.clock, env.sleep, env.clock())  # each request has its own limit
     context = Context(host=options.source, server=repository.server, repository=repository.name, event=None)
     forge = ForgeClient.of(context, settings, env.environ, unlimited)
     url = _api_url(forge, env.environ, repository.server)
     if not forge.credential:
         hint = f"Set {options.source.upper()}_TOKEN in the environment."
-        raise SettingsError(f"{TITLES[options.source]} cannot be asked", "there is no token", hint)
+        raise SettingsError(f"The history cannot be read from {TITLES[options.source]}", "there is no token", hint)
     if plain_http_refused(url) and not settings.core.allow_http:
-        raise SettingsError(f"{url} was not asked", "the token would travel unencrypted", "Use https.")
+        raise SettingsError(f"No request was sent to {url}", "the token would be sent unencrypted", "Use https.")
     access = (url, forge.credential, repository.name, unlimited, settings.core.timeout)
     if options.source == GitHub.name:
         from cibeacon.ci.github_history import GitHubHistory
@@ -171,7 +171,7 @@ def _open_api(
 
 
 def _api_url(forge: ForgeClient, environ: Mapping[str, str], server: str | None) -> str:
-    """The API's URL: as the CI system says, else on the server that the clone came from."""
+    """The API's URL: the one that the CI system gives, else the one of the server that the clone came from."""
     variables = ("GITHUB_API_URL",) if forge.host == GitHub.name else ("CI_API_V4_URL", "CI_SERVER_URL")
     if any(environ.get(name) for name in variables) or server in (None, "github.com"):
         return forge.url or "https://gitlab.com"

@@ -1,6 +1,6 @@
-"""Reads history as GitHub or GitLab knows it; the clone says what each commit changed, where it has them.
+"""Reads history from GitHub or GitLab; what each commit changed comes from the clone, if it has the commit.
 
-The lists of a forge are in no order that helps, so a short entry for each merge or deployment is kept in memory.
+A forge lists entries in no useful order, so a short entry for each merge or deployment is kept in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cibeacon.ci.gitlab_history import GitLabHistory
 
 LONGEST = 1800.0
-"""Seconds that one question may take, waits for a rate limit included."""
+"""Seconds that one request may take, including waits for a rate limit."""
 _CHUNK = 100
 _MOST_REFUSED = 5
 _LATER = "Run again later with --append."
@@ -31,7 +31,7 @@ _Answer = TypeVar("_Answer")
 
 
 class ForgeHistory:
-    """A repository on a forge, and its clone where there is one with its whole history."""
+    """A repository on a forge, and its clone if there is one with the whole history."""
 
     def __init__(self, api: GitHubHistory | GitLabHistory, log: CommitLog | None, options: ExportOptions) -> None:
         self._api, self._log, self._options = api, log, options
@@ -39,7 +39,7 @@ class ForgeHistory:
         self._refused = 0
 
     def merges(self, totals: ExportTotals) -> Iterator[PastMerge]:
-        """The merged pull requests of the window, by the time of the merge."""
+        """The pull requests merged in the window, by the time of the merge."""
         window = self._options.window
         merges = {merged.number: merged for merged in self._list(self._api.merges(window.since))}.values()
         self._merge_commits = {merged.sha for merged in merges if merged.sha}
@@ -47,7 +47,7 @@ class ForgeHistory:
         yield from sorted(in_window, key=lambda merged: (merged.seconds, merged.number))
 
     def comparisons(self, merges: Sequence[PastMerge]) -> list[Comparison]:
-        """What each merge is compared with."""
+        """The commits to compare for each merge."""
         steps = self._steps([merged.sha for merged in merges if merged.sha])
         return [self._merge_comparison(merged, steps.get(merged.sha or "")) for merged in merges]
 
@@ -65,7 +65,7 @@ class ForgeHistory:
         return sorted(unique.values(), key=lambda mark: (mark.seconds, len(mark.ident), mark.ident))
 
     def finish(self, mark: Mark) -> Mark | None:
-        """A deployment with its end, None where it came to none; a release with its commit. May raise `HostError`."""
+        """A deployment with its result, None if it has none; a release with its commit. May raise `HostError`."""
         if self._options.of == "deployments":
             return self._ask(partial(self._api.finish, mark))
         if mark.sha is None:
@@ -73,15 +73,16 @@ class ForgeHistory:
         return mark
 
     def comparison(self, mark: Mark, base: str | None) -> Comparison:
-        """A deployment is compared by the clone, else by the forge."""
+        """Compares a deployment in the clone, else through the forge."""
         if base is None or mark.sha is None:
             return Comparison(mark.sha, base)
         return Comparison(mark.sha, base, partial(self._ask, partial(self._api.paths_between, base, mark.sha)))
 
     def _merge_comparison(self, merged: PastMerge, step: LoggedCommit | None) -> Comparison:
-        """A merge commit is compared with its first parent; so is a single commit that is the whole pull request.
+        """Compares a merge commit with its first parent, and likewise a single commit that is the whole pull request.
 
-        Behind the commit of another pull request it is; else it may be the last of several that were rebased.
+        It is the whole one if its parent is the commit of another pull request; else it may be the last of several that
+        were rebased, so the forge is asked.
         """
         ask_files = partial(self._ask, partial(self._api.changed_files, merged.number))
         if step is None or not step.parents:
@@ -91,19 +92,19 @@ class ForgeHistory:
         try:
             is_single, base = self._ask(partial(self._api.single_commit_or_base, merged.number))
         except HostError:
-            return Comparison(None, None, ask_files)  # whose error says why
+            return Comparison(None, None, ask_files)  # its error says why
         base = step.parents[0] if is_single else base
         return Comparison(merged.sha if base else None, base, ask_files)
 
     def _steps(self, shas: Sequence[str]) -> dict[str, LoggedCommit]:
-        """Those of the commits that the clone has."""
+        """The commits that the clone has."""
         if self._log is None:
             return {}
         in_clone = [sha for sha, commit in zip(shas, self._log.commits(*shas), strict=True) if commit]
         return {step.sha: step for step in self._log.commits_by_id(in_clone)}
 
     def _commit_times(self, shas: Sequence[str]) -> dict[str, int]:
-        """When each commit was made: by the clone, and one question to the forge for each that it lacks."""
+        """The time of each commit: from the clone, and with one request to the forge for each that the clone lacks."""
         times = {sha: step.seconds for sha, step in self._steps(shas).items()}
         for sha in shas:
             if sha not in times:
@@ -111,7 +112,7 @@ class ForgeHistory:
         return times
 
     def _deployments(self) -> list[Mark]:
-        """Those of the window, and older ones until every environment has one to be compared with."""
+        """The deployments in the window, and older ones until every environment has one to compare with."""
         window, marks = self._options.window, []
         without_base: set[str] = set()
         for mark in self._list(self._api.deployments()):
@@ -129,14 +130,14 @@ class ForgeHistory:
         return marks
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
-        """The answer, in time: the libraries bound each wait and not a whole question.
+        """The answer, within a time limit: the libraries limit each wait, but not the whole request.
 
-        A refused question leaves a row out; several in a row end the export.
+        A failed request leaves a row out; several in a row end the export.
         """
         try:
             answer = within(LONGEST, question)
         except TimeoutError as error:
-            raise CibeaconError("The host did not answer", "it took over half an hour", _LATER) from error
+            raise CibeaconError("The forge did not answer", "it took more than half an hour", _LATER) from error
         except HostError as error:
             self._refused += 1
             if self._refused >= _MOST_REFUSED:

@@ -1,7 +1,7 @@
-"""Reads history from the local clone alone: merges and tags on one branch. Asks no forge.
+"""Reads history only from the local clone: merges and tags on one branch. Queries no forge.
 
-git knows a squashed pull request by its message alone, and a rebased one looks like any other commits: a commit that names
-no pull request is counted, and none is guessed.
+In git, only the message identifies a squashed pull request, and a rebased one looks like any other commits. A commit without
+a pull request number is counted; no number is guessed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class GitHistory:
 
     Args:
         revision: the branch.
-        believes_squashed: whether commits that are no merges may name a pull request; on another branch than the default
-            one they may be copies.
-        server: where the clone came from, if that is known.
+        believes_squashed: whether to trust pull request numbers in commits that are not merges; outside the default
+            branch they may be copies.
+        server: the server that the clone came from, if known.
     """
 
     def __init__(
@@ -33,17 +33,17 @@ class GitHistory:
         if log.shallow():
             raise CheckoutError(
                 "The history cannot be read",
-                "the clone is shallow: its oldest commit seems to have brought everything",
+                "the clone is shallow, so its oldest commit seems to contain every change",
                 "Fetch the rest (git fetch --unshallow, or fetch-depth: 0).",
             )
         self._log, self._revision, self._options = log, revision, options
         self._believes_squashed, self._server = believes_squashed, server
 
     def merges(self, totals: ExportTotals) -> Iterator[PastMerge]:
-        """The commits that name their pull request, in their order; the others are counted.
+        """The commits with a pull request number, in order; the others are counted.
 
-        A pull request lands once. Where several commits name it, a merge commit is believed, and without one none of them:
-        the others may be of a history that was imported, or speak of an issue.
+        A pull request is merged once. If several commits have its number, only merge commits count: the others may be of an
+        imported history or refer to an issue.
         """
         merges: list[tuple[PastMerge, bool]] = []
         for step in self._steps():
@@ -63,7 +63,7 @@ class GitHistory:
                 totals.ambiguous += 1
 
     def comparisons(self, merges: Sequence[PastMerge]) -> list[Comparison]:
-        """A merge is compared with its first parent."""
+        """Compares each merge with its first parent."""
         return [Comparison(merged.sha, merged.base) for merged in merges]
 
     def marks(self, totals: ExportTotals) -> list[Mark]:
@@ -77,14 +77,14 @@ class GitHistory:
         for tag in self._log.tags():
             tags[tag.sha].append(Mark(tag.name, tag.sha, tag.seconds, tag_series(tag.name), name=tag.name))
         on_branch = [mark for step in self._log.mainline(self._revision) for mark in tags.get(step.sha, ())]
-        return sorted(on_branch, key=lambda mark: mark.seconds)  # those of one second stay as they are on the branch
+        return sorted(on_branch, key=lambda mark: mark.seconds)  # within a second, the branch's order remains
 
     def finish(self, mark: Mark) -> Mark:
-        """A tag and a merge know no end."""
+        """Tags and merges have no result."""
         return mark
 
     def comparison(self, mark: Mark, base: str | None) -> Comparison:
-        """A deployment is compared as the clone has it."""
+        """Compares a deployment in the clone."""
         return Comparison(mark.sha, base)
 
     def _number(self, step: LoggedCommit, *, is_merge: bool) -> int | None:

@@ -1,6 +1,6 @@
-"""Knows the rows of an export: what is in which column, and where a file that was cut off goes on. Asks no git and no forge.
+"""Makes the rows of an export, and finds where to continue an incomplete file. Uses neither git nor a forge.
 
-The columns are the fields of the API call, so a file passes `backfill --check` and is sent as it is.
+The columns are the fields of the API call, so a file passes `backfill --check` and can be sent unchanged.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ COLUMNS: Mapping[str, ExportRow] = {
         *("source_name", "source_url", "metadata"),
     ),
 }
-"""By kind: the fields that history knows. The others are left out: an empty column says no more."""
+"""By kind: the fields that history provides. The others have no column."""
 _LONGEST_SHA = 40
-"""Digits of a commit id that DX takes; the beginning of a longer one names it."""
+"""Digits of a commit id that DX accepts; a longer id is abbreviated."""
 LARGEST_ROW = 1 << 20
-"""Characters of a row that is looked for at the end of a file."""
+"""Longest row in bytes of a file to continue."""
 
 
 def pull_services_row(options: ExportOptions, number: int, services: Iterable[str]) -> ExportRow:
@@ -47,7 +47,7 @@ def reference_id(options: ExportOptions, mark: Mark, service: str) -> str:
 
 
 def deployment_row(options: ExportOptions, mark: Mark, service: str) -> ExportRow:
-    """The row of one service that was deployed."""
+    """The row of one deployed service."""
     return (
         reference_id(options, mark, service),
         iso(mark.when),
@@ -70,9 +70,9 @@ def to_csv(row: ExportRow) -> str:
 
 
 def continue_file(path: Path, columns: ExportRow) -> dict[str, str] | None:
-    """Prepares a file for more rows: it gets its header, or loses what was cut off behind its last whole row.
+    """Prepares a file for more rows: writes the header of an empty file, and removes an incomplete row at the end.
 
-    Returns that row by column; None without one. Raises `SettingsError` for a file that no export began.
+    Returns the last complete row by column, or None. Raises `SettingsError` for a file that is not from an export.
     """
     try:
         with path.open("r+b") as file:
@@ -82,9 +82,9 @@ def continue_file(path: Path, columns: ExportRow) -> dict[str, str] | None:
                 last = next(csv.reader(StringIO(record.decode("utf-8"), newline="")), [])
                 header = last if header is None else header
             if header is not None and tuple(header) != columns:
-                raise ValueError("its columns are others")
+                raise ValueError("its columns are different")
             if last is not None and len(last) != len(columns):
-                raise ValueError("a row has another number of cells")
+                raise ValueError("a row has a different number of cells")
             file.truncate(end)
             file.seek(0, os.SEEK_END)
             if end == 0:
@@ -93,13 +93,13 @@ def continue_file(path: Path, columns: ExportRow) -> dict[str, str] | None:
         path.write_text(to_csv(columns), encoding="ascii")
         return None
     except (OSError, ValueError, csv.Error) as error:
-        hint = "Name a file that this very export began, or a new one."
+        hint = "Use a file that the same export began, or a new one."
         raise SettingsError(f"{path} cannot be continued", str(error), hint) from error
     return dict(zip(columns, last, strict=True)) if last is not None and last is not header else None
 
 
 def _link(url: str | None) -> str:
-    """A web address; anything else that a forge calls one is left out."""
+    """A web URL; any other text from a forge is left out."""
     try:
         return parsers.link(url) if url else ""
     except ValueError:
@@ -107,7 +107,7 @@ def _link(url: str | None) -> str:
 
 
 def _records(file: IO[bytes]) -> Iterator[bytes]:
-    """Every whole record: its line end is in no quotes."""
+    """Every complete record: one that ends with a line end outside quotes."""
     record = b""
     for line in file:
         record += line
@@ -115,4 +115,4 @@ def _records(file: IO[bytes]) -> Iterator[bytes]:
             yield record
             record = b""
         elif len(record) > LARGEST_ROW:
-            raise ValueError("it holds a row that no export wrote")
+            raise ValueError("it has a row that is too long for an export")

@@ -1,7 +1,6 @@
 """Turns history into rows: which pull requests changed which services, and what was deployed. Writes nothing.
 
-Rows come in the order of history, so a file that was cut off goes on behind its last row; what comes before it is not
-asked for again.
+Rows are in the order of history, so an incomplete file continues after its last row; earlier entries are not requested again.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     History: TypeAlias = GitHistory | ForgeHistory
 
 _CHUNK = 256
-"""Merges or deployments that git compares in one go."""
+"""Merges or deployments that git compares at once."""
 _Item = TypeVar("_Item")
 
 
@@ -34,7 +33,7 @@ def pull_services_rows(
     last: Mapping[str, str] | None,
     totals: ExportTotals,
 ) -> Iterator[ExportRow]:
-    """A row for every merged pull request that changed a service; only those behind the row `last`."""
+    """A row for every merged pull request that changed a service; only those after the row `last`."""
     merges = history.merges(totals)
     if last:
         merges = _behind(merges, lambda merged: str(merged.number) == last["pull_number"], totals)
@@ -53,7 +52,7 @@ def deployment_rows(
     last: Mapping[str, str] | None,
     totals: ExportTotals,
 ) -> Iterator[ExportRow]:
-    """A row for every service of every deployment; only those behind the row `last`."""
+    """A row for every service of every deployment; only those after the row `last`."""
     marks = [mark for mark in history.marks(totals) if options.includes(mark)]
     deployments = _Deployments(history, services, marks, totals)
     indexes: Iterator[int] = iter([index for index, mark in enumerate(marks) if options.window.holds(mark.seconds)])
@@ -69,13 +68,13 @@ def deployment_rows(
                 continue
             for service in changed.services:
                 if last and is_last(mark) and service <= last["service"]:
-                    continue  # the file has it
+                    continue  # it is in the file
                 totals.rows += 1
                 yield deployment_row(options, mark, service)
 
 
 class _Deployments:
-    """Deployments, each with its end and with what came before it."""
+    """Deployments, each with its result and the deployment before it."""
 
     def __init__(self, history: History, services: ServiceHistory, marks: Sequence[Mark], totals: ExportTotals) -> None:
         self._history, self._services, self._marks, self._totals = history, services, marks, totals
@@ -84,7 +83,7 @@ class _Deployments:
         self._finished: dict[int, Mark | str | None] = {}
 
     def changes(self, indexes: Sequence[int]) -> Iterator[tuple[Mark, HistoricServices]]:
-        """Each of these deployments that came to an end, with its services."""
+        """The finished ones of these deployments, each with its services."""
         answers: list[tuple[Mark, Comparison | HistoricServices]] = []
         for index in indexes:
             mark = self._finish(index)
@@ -104,7 +103,7 @@ class _Deployments:
             yield mark, next(compared) if isinstance(answer, Comparison) else answer
 
     def _base(self, index: int) -> str | None:
-        """The commit that was there before: of the last deployment of the same family that did not fail."""
+        """The commit deployed before: that of the last deployment of the same family that did not fail."""
         before = self._earlier[index]
         while before is not None:
             mark = self._finish(before)
@@ -114,7 +113,7 @@ class _Deployments:
         return None
 
     def _finish(self, index: int) -> Mark | str | None:
-        """The deployment as it ended; None when it did not; the error, where the forge does not say."""
+        """The deployment with its result; None if it has none; the error if the forge does not give it."""
         if index not in self._finished:
             try:
                 self._finished[index] = self._history.finish(self._marks[index])
@@ -124,9 +123,9 @@ class _Deployments:
 
 
 def _tag_series(marks: Sequence[Mark], services: ServiceHistory) -> tuple[set[str], set[str]]:
-    """The series of tags that are named after a service, and those that are named after what never was one.
+    """The series of tags named after a service, and those named after something that never was one.
 
-    There are none of the latter where no series is named after a service: then each is of the whole repository.
+    The latter is empty if no series is named after a service: then every tag is for the whole repository.
     """
     tags = [mark for mark in marks if mark.environment is None and mark.family]
     series = {mark.family for mark in tags if mark.family in services.names_at(None)}
@@ -151,7 +150,7 @@ def _has_row(changed: HistoricServices, name: str, totals: ExportTotals) -> bool
 def _behind(
     items: Iterable[_Item], is_last: Callable[[_Item], bool], totals: ExportTotals, *, keep: bool = False
 ) -> Iterator[_Item]:
-    """The items behind the one that a file's last row is about; with `keep` that one, too."""
+    """The items after the one in the file's last row; with `keep` including that one."""
     iterator = iter(items)
     for item in iterator:
         if is_last(item):
@@ -163,7 +162,7 @@ def _behind(
     raise SettingsError(
         "The file cannot be continued",
         "its last row is not in this history",
-        "Give the same dates, source and repository as before, or another file.",
+        "Use the same dates, source and repository as before, or another file.",
     )
 
 

@@ -1,7 +1,6 @@
-"""Works out which services a comparison changed: by the clone where it has both commits, else as the forge lists the paths.
+"""Determines which services a comparison changed: from the clone if it has both commits, else from the forge's list of paths.
 
-The rules are those of the checkout, and the services those that they find in the trees of each commit: what is there
-today does not decide what was there long ago.
+The rules are those of the checkout, applied to the tree of each commit: today's services do not decide what existed long ago.
 """
 
 from __future__ import annotations
@@ -33,27 +32,27 @@ class Comparison(NamedTuple):
 
     sha: str | None
     base: str | None
-    """None: nothing came before, so everything that is there is new."""
+    """None: there is no earlier commit, so everything is new."""
     ask_paths: Callable[[], Sequence[str]] | None = None
     """Asks the forge for the changed paths; may raise `HostError`."""
 
 
 class NamedServices:
-    """Everything changed the services that the setting names."""
+    """The services that the setting lists, for every comparison."""
 
     def __init__(self, services: Sequence[str]) -> None:
         self._services = tuple(sorted(set(services)))
 
     def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[HistoricServices]:
-        """The named ones, for each comparison."""
+        """The listed services for each comparison."""
         return [HistoricServices(self._services)] * len(comparisons)
 
     def names_at(self, commit: str | None) -> Collection[str]:
-        """None: no name in the history counts."""
+        """Empty: names from the history do not count."""
         return ()
 
     def ever(self, names: Collection[str]) -> set[str]:
-        """None of the names."""
+        """Empty, as above."""
         return set()
 
 
@@ -61,25 +60,25 @@ class MappedServices:
     """The services that a map finds for the changed paths.
 
     Args:
-        rules: the map, which looks into the trees of each commit for itself.
-        revision: the branch in the clone; None where there is none.
+        rules: the map, which is applied to the tree of each commit.
+        revision: the branch in the clone; None without a clone.
     """
 
     def __init__(self, rules: ServiceMap, log: CommitLog | None, revision: str | None) -> None:
         self._rules, self._log, self._revision = rules, log, revision
         self.today = discovery.discover_services(rules, log, None, revision) if log and revision else rules
-        """The map as it finds services at the end of the branch."""
+        """The map with the services at the tip of the branch."""
         self._names: dict[str | None, Collection[str]] = {None: self.today.services()}
 
     def names_at(self, commit: str | None) -> Collection[str]:
-        """The services of a commit's tree; without a commit, and where the clone lacks it, those of today."""
+        """The services in a commit's tree; today's without a commit, or if the clone lacks it."""
         if commit not in self._names:
             in_clone = commit and self._log and self._log.commit(commit)
             self._names[commit] = (self._map(None, commit) if commit and in_clone else self.today).services()
         return self._names[commit]
 
     def ever(self, names: Collection[str]) -> set[str]:
-        """Those of the names that were a service at any time, by every path that the branch ever had."""
+        """The names that were a service at any time, according to all paths in the branch's history."""
         if not names or not self._log or not self._revision:
             return set()
         everywhere = self.today.with_rules(choose=None)
@@ -88,7 +87,7 @@ class MappedServices:
         return {*names} & everywhere.assign(paths).why.keys()
 
     def changes(self, comparisons: Sequence[Comparison], *, only_existing: bool = False) -> list[HistoricServices]:
-        """What each comparison changed; with `only_existing` only services that are still there after it."""
+        """The services that each comparison changed; with `only_existing` only those that still exist after it."""
         in_clone = self._in_clone(comparisons)
         pairs = [
             (str(pair.sha), pair.base)
@@ -102,7 +101,7 @@ class MappedServices:
         ]
 
     def _in_clone(self, comparisons: Sequence[Comparison]) -> list[bool]:
-        """Which of them the clone can compare."""
+        """For each of them, whether the clone has both commits."""
         if self._log is None:
             return [False] * len(comparisons)
         shas = dict.fromkeys(sha for pair in comparisons for sha in (pair.sha, pair.base) if sha)
@@ -110,12 +109,12 @@ class MappedServices:
         return [pair.sha in known and (pair.base is None or pair.base in known) for pair in comparisons]
 
     def _map(self, base: str | None, commit: str) -> ServiceMap:
-        """The map for two commits, of which one may be missing."""
+        """The map for two commits, one of which may be missing."""
         if self._log is None:
             return self.today
         try:
             return discovery.discover_services(self._rules, self._log, base, commit)
-        except (ServiceMapError, SettingsError):  # an old tree may lack a file that the rules name
+        except (ServiceMapError, SettingsError):  # an old tree may lack a file of the rules
             return self.today
 
     def _changes(self, pair: Comparison, diffs: Iterator[ChangedPaths], *, only_existing: bool) -> HistoricServices:
@@ -146,16 +145,16 @@ ServiceHistory: TypeAlias = NamedServices | MappedServices
 def _assign(services: ServiceMap, paths: Iterable[str]) -> HistoricServices:
     assigned = services.assign(paths)
     for name, reason in assigned.misnamed.items():
-        return HistoricServices(unknown=f"{shown(name)} changed ({reason}) and is no service name")
+        return HistoricServices(unknown=f"{shown(name)} changed ({reason}) and is not a valid service name")
     return HistoricServices(tuple(assigned.why))
 
 
 def open_service_history(
     settings: Settings, root: Path, log: CommitLog | None, revision: str | None, deadline: Deadline, *, gitlab: bool
 ) -> ServiceHistory:
-    """The services of a repository. Raises `CibeaconError` without a map, and for one that is faulty or finds no service.
+    """The services of a repository. Raises `CibeaconError` if there is no map, or it is invalid or finds no service.
 
-    `gitlab`: GitLab reads the CODEOWNERS.
+    `gitlab`: whether CODEOWNERS is read by GitLab's rules.
     """
     named = settings.change.services
     if named and not any(PLACEHOLDER in name for name in named):
@@ -169,28 +168,28 @@ def open_service_history(
         raise SettingsError("The service map cannot be used", fault, "Correct it.")
     if rules is None:
         raise SettingsError(
-            "Nothing says what the services are",
+            "The services are unknown",
             "there is no .cibeacon.yml here",
-            "Give --services with their names or a template such as services/{service}/.",
+            "Run cibeacon init to write one, or set --services to names or a template such as services/{service}/.",
         )
     if log and revision:
         rules = _with_jq_cache(discovery.with_tools(rules, deadline, discovery.checkout_reader(root), gitlab=gitlab))
     elif rules.rules.discover or rules.rules.everywhere:
         raise CibeaconError(
-            "The service map cannot be used", "it looks into a clone, and there is none", "Run inside the checkout."
+            "The service map cannot be used", "it needs a clone, and there is none", "Run cibeacon inside the checkout."
         )
     services = MappedServices(rules, log, revision)
     if services.today.is_empty():
         raise SettingsError(
             "The service map finds no service",
             f"looked for: {services.today.searched or 'nothing'}",
-            "Correct the rule, or name services; cibeacon services check shows what leads nowhere.",
+            "Correct the rule or list services; cibeacon services check shows which rules match nothing.",
         )
     return services
 
 
 def _with_jq_cache(rules: ServiceMap) -> ServiceMap:
-    """The map, which runs no jq program again for the documents of the commit before: each run is a process."""
+    """The map with cached jq results for the documents of the previous commits, because each run is a process."""
     if not rules.rules.discover:
         return rules
     tools = rules.rules.tools
@@ -203,7 +202,7 @@ def _with_jq_cache(rules: ServiceMap) -> ServiceMap:
     def run(program: str, value: Any) -> list[Any]:
         try:
             return run_cached(program, json.dumps(value))
-        except (TypeError, ValueError, RecursionError):  # no JSON: jq's own error says it best
+        except (TypeError, ValueError, RecursionError):  # not JSON: jq's own error is the clearest
             return tools.jq(program, value)  # type: ignore[no-any-return]
 
     return rules.with_rules(tools=tools._replace(jq=run))
