@@ -34,7 +34,7 @@ def arranged(sandbox, time, event):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_wait_ends_as_the_table_says(case, sandbox, time, tmp_path, monkeypatch):
     if "script" in case:
-        sandbox.dataops.script("this-ci.yml", script(case["script"]))
+        sandbox.dataops.scripts["this-ci.yml"] = script(case["script"])
     for event in case.get("events", ()):
         act = arranged(sandbox, time, event)
         time.at(event["after"], act) if event["after"] else act()
@@ -61,7 +61,7 @@ def test_a_wait_ends_as_the_table_says(case, sandbox, time, tmp_path, monkeypatc
 @pytest.mark.parametrize("case", [case for case in CASES if "events" not in case], ids=lambda case: case["name"])
 def test_the_document_tells_the_same(case, sandbox, time, tmp_path):
     if "script" in case:
-        sandbox.dataops.script("this-ci.yml", script(case["script"]))
+        sandbox.dataops.scripts["this-ci.yml"] = script(case["script"])
     flags = ("--ref=main", f"--pipeline-file={case.get('file', 'this-ci.yml')}", "--wait", *case.get("flags", ()))
 
     ended = drive(sandbox, "trigger", *flags, "--format=json", cwd=tmp_path, time=time)
@@ -76,7 +76,7 @@ def test_the_document_tells_the_same(case, sandbox, time, tmp_path):
 
 
 def test_polling_begins_fast_and_becomes_slow(sandbox, time, tmp_path, monkeypatch):
-    sandbox.dataops.script("this-ci.yml", script({"jobs": [{"name": "a", "running": None}]}))
+    sandbox.dataops.scripts["this-ci.yml"] = script({"jobs": [{"name": "a", "running": None}]})
     pauses, sleep = [], time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: (pauses.append(seconds), sleep(seconds)))
 
@@ -90,7 +90,7 @@ def test_polling_begins_fast_and_becomes_slow(sandbox, time, tmp_path, monkeypat
 
 def test_every_page_of_jobs_is_seen(sandbox, dataops):
     jobs = [{"name": f"job {number:03}", "running": 1} for number in range(150)]
-    sandbox.dataops.script("this-ci.yml", script({"jobs": jobs}))
+    sandbox.dataops.scripts["this-ci.yml"] = script({"jobs": jobs})
 
     ended = dataops("trigger", "--ref=main", "--pipeline-file=this-ci.yml", "--wait", "--format=json")
 

@@ -100,7 +100,7 @@ def test_a_next_page_that_is_none_ends_the_list(sandbox, time, tmp_path, followi
 
 def test_names_of_strangers_reach_no_mouth_unchecked(sandbox, dataops, tmp_path):
     name = "::error::pwned\n##[error]x\r\x1b[31m|`<b>"
-    sandbox.dataops.script("this-ci.yml", Script([Job(name, stage=name, failure_reason=name, ends=("failed",))]))
+    sandbox.dataops.scripts["this-ci.yml"] = Script([Job(name, stage=name, failure_reason=name, ends=("failed",))])
     summary = tmp_path / "summary.md"
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     flags = ("--ref=main", "--pipeline-file=this-ci.yml", "--wait")

@@ -136,7 +136,7 @@ def test_each_line_of_each_job_is_shown_once_whatever_the_server_makes_of_ranges
     told = "".join(f"row {number}\n" for number in range(200))
     jobs = [Job(name, running=7, log=f"{name}\n{told}", ends=("failed",), allow_failure=True) for name in ("a", "b")]
     with Sandbox(dataops=DataOpsAccount(ranges=ranges), clock=time.now) as sandbox:
-        sandbox.dataops.script("this-ci.yml", Script(jobs))
+        sandbox.dataops.scripts["this-ci.yml"] = Script(jobs)
         flags = ("--ref=main", "--pipeline-file=this-ci.yml", "--wait", f"--logs={wanted}")
         ended = drive(sandbox, "trigger", *flags, cwd=tmp_path, time=time)
     for name in ("a", "b"):
@@ -150,7 +150,7 @@ def test_each_line_of_each_job_is_shown_once_whatever_the_server_makes_of_ranges
 @pytest.fixture
 def hostile(sandbox):
     job = Job("::error::job", log=f"{HOSTILE}my token is {API}\n", ends=("failed",))
-    sandbox.dataops.script("this-ci.yml", Script([job]))
+    sandbox.dataops.scripts["this-ci.yml"] = Script([job])
     return ("trigger", "--ref=main", "--pipeline-file=this-ci.yml", "--wait")
 
 
@@ -194,7 +194,7 @@ def test_a_secret_in_a_log_is_masked(dataops, hostile):
 )
 def test_a_long_log_is_cut_and_that_is_said(sandbox, dataops, wanted, kept, lost):
     told = "".join(f"row {number}\n" for number in range(1000))
-    sandbox.dataops.script("this-ci.yml", Script([Job("a", log=told, ends=("failed",))]))
+    sandbox.dataops.scripts["this-ci.yml"] = Script([Job("a", log=told, ends=("failed",))])
     flags = ("--ref=main", "--pipeline-file=this-ci.yml", "--wait", f"--logs={wanted}", "--log-limit=500")
     ended = dataops("trigger", *flags)
     shown = "\n".join(line for line in ended.out.splitlines() if line.startswith("a | ")) + "\n"
@@ -212,7 +212,7 @@ def test_no_log_is_read_where_none_is_wanted(sandbox, dataops):
 
 def test_a_growing_log_is_followed_to_its_end(sandbox, dataops):
     told = "".join(f"row {number}\n" for number in range(300))
-    sandbox.dataops.script("this-ci.yml", Script([Job("a", running=6, log=told)]))
+    sandbox.dataops.scripts["this-ci.yml"] = Script([Job("a", running=6, log=told)])
     dataops("trigger", "--ref=main", "--pipeline-file=this-ci.yml")
     mishaps(sandbox, "dataops").fail("GET", "/projects/*/trace", 503, 2)
     ended = dataops("log", "4325422", "--follow")

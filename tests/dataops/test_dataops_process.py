@@ -162,7 +162,7 @@ def test_an_address_of_a_stranger_is_no_more_than_an_address(dataops, tmp_path, 
 
 
 def test_on_a_terminal_a_table_keeps_up(sandbox, tmp_path):
-    sandbox.dataops.script("this-ci.yml", Script([Job("Ingest", pending=0, running=1, log="a row\n")]))
+    sandbox.dataops.scripts["this-ci.yml"] = Script([Job("Ingest", pending=0, running=1, log="a row\n")])
     ours, theirs = pty.openpty()
     environ = {"PATH": os.environ["PATH"], "TERM": "xterm", **sandbox.dataops.account.exports(sandbox.url)}
     command = [sys.executable, "-m", "cibeacon", *WAIT, "--logs=all"]

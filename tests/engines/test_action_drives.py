@@ -124,7 +124,7 @@ def test_the_verbs_of_dci_are_commands_of_a_step_too(dx, dci, reports):
 
 @pytest.mark.parametrize(("end", "code"), [("success", 0), ("failed", 10), ("canceled", 11)])
 def test_a_step_that_drives_a_pipeline_ends_as_that_one_does(dx, dataops, end, code):
-    dx.dataops.next(Script((Job("Ingest Flights", pending=0, running=0, ends=(end,)),)))
+    dx.dataops.ordered.append(Script((Job("Ingest Flights", pending=0, running=0, ends=(end,)),)))
     job = dataops()
     pre, main, post = (job.run(stage) for stage in ("pre", "main", "post"))
     assert (pre.code, main.code, post.code, post.log) == (0, code, 0, "")
@@ -146,7 +146,7 @@ def test_without_waiting_the_step_is_over_when_the_pipeline_exists(dx, dataops):
 
 
 def test_a_pipeline_that_an_earlier_step_started_is_waited_for(dx, dataops):
-    dx.dataops.next(Script((Job("Ingest Flights", pending=0, running=0),)))
+    dx.dataops.ordered.append(Script((Job("Ingest Flights", pending=0, running=0),)))
     started = dataops("dataops trigger").run("main").outputs["pipeline_id"]
     main = dataops("dataops wait", dataops_pipeline_id=started, dataops_trigger_token="").run("main")
     assert (main.code, main.outputs["pipeline_id"], main.outputs["pipeline_status"]) == (0, started, "success")
@@ -161,7 +161,7 @@ def test_a_step_without_a_token_starts_nothing_and_says_what_is_missing(dx, data
 
 
 def test_a_cancelled_step_cancels_its_pipeline_where_that_is_wanted(dx, dataops):
-    dx.dataops.next(Script((Job("Waits for a runner", pending=None),)))
+    dx.dataops.ordered.append(Script((Job("Waits for a runner", pending=None),)))
     running = dataops("dataops trigger --wait --cancel").start("main")
     line = next(line for line in running.client.stdout if "was started" in line)
     number = next(iter(dx.dataops.document()["pipelines"]))

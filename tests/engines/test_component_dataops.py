@@ -57,7 +57,7 @@ def only(sandbox):
 
 @pytest.mark.parametrize(("end", "code", "status"), [("success", 0, "success"), ("failed", 10, "failed")])
 def test_the_job_ends_as_the_pipeline_does_and_hands_on_what_it_knows(project, sandbox, dataops, end, code, status):
-    sandbox.dataops.next(over(end))
+    sandbox.dataops.ordered.append(over(end))
     given = dataops(dataops_variables="FORCE=1\nREF=$CI_COMMIT_REF_NAME")
     report = {"script": ['echo "after $CIBEACON_OUT_PIPELINE_ID: $CIBEACON_OUT_PIPELINE_STATUS"'], "when": "always"}
     project.commit({"include": [given], "report": report})
@@ -77,7 +77,7 @@ def test_the_job_ends_as_the_pipeline_does_and_hands_on_what_it_knows(project, s
 
 
 def test_an_exit_code_can_be_allowed(project, sandbox, dataops):
-    sandbox.dataops.next(Script(statuses=("skipped",)))
+    sandbox.dataops.ordered.append(Script(statuses=("skipped",)))
     own = {".cibeacon-dataops": {"allow_failure": {"exit_codes": [12, 13]}}}
     project.commit({"include": [dataops()], "test": PASSES, **own})
     ended = project.run(variables())
@@ -106,7 +106,7 @@ def test_a_pipeline_that_runs_already_is_followed_and_none_is_started(project, s
     "text", ["$(touch pwned) `touch pwned`", '"}\nscript: [touch pwned]\nx: "', "' || touch pwned || '"]
 )
 def test_an_input_is_handed_over_as_it_is_and_is_never_a_piece_of_a_script_or_of_yaml(project, sandbox, dataops, text):
-    sandbox.dataops.next(over())
+    sandbox.dataops.ordered.append(over())
     project.commit({"include": [dataops(dataops_variables=json.dumps({"TOLD": text}), dataops_logs=text)]})
     ended = project.run(variables())
     assert set(ended.jobs) == {JOB}
@@ -127,7 +127,7 @@ def test_in_pipelines_of_merge_requests_none_is_started_unless_the_rules_say_so(
 
 def test_the_example_runs_as_it_stands(project, sandbox):
     text, _ = EXAMPLE
-    sandbox.dataops.next(over())
+    sandbox.dataops.ordered.append(over())
     project.commit(text)
     ended = project.run(variables(CIBEACON_DATAOPS_URL=sandbox.url))
     assert ended.code == 0, ended.said
@@ -137,7 +137,7 @@ def test_the_example_runs_as_it_stands(project, sandbox):
 
 
 def test_the_image_does_the_same_in_a_container(project, sandbox, dataops, image, copier):
-    sandbox.dataops.next(over("failed"))
+    sandbox.dataops.ordered.append(over("failed"))
     project.commit({"include": [dataops(image=image)]})
     ended = project.run(variables(), copier)
     assert ended.code == 1, ended.said

@@ -39,7 +39,7 @@ def ask(sandbox, method, path, **how):
 
 def trigger(sandbox, script=None):
     if script:
-        sandbox.dataops.next(script)
+        sandbox.dataops.ordered.append(script)
     body = {"token": "sandbox-trigger-token", "ref": "main", "variables": FILE}
     return ask(sandbox, "POST", "/trigger/pipeline", json=body).json()["id"]
 

@@ -53,7 +53,7 @@ def test_every_page_of_a_list_is_walked(library):
 
 
 def test_a_log_streams(project, sandbox):
-    sandbox.dataops.next(Script((Job("a", pending=0, running=0, log=Log(b"line\n", 3_000_000)),)))
+    sandbox.dataops.ordered.append(Script((Job("a", pending=0, running=0, log=Log(b"line\n", 3_000_000)),)))
     line = project.trigger_pipeline("main", "sandbox-trigger-token", variables=FILE)
     job = project.jobs.get(line.jobs.list(get_all=True)[0].id, lazy=True)
     heard = []
@@ -62,7 +62,7 @@ def test_a_log_streams(project, sandbox):
 
 
 def test_a_person_s_deeds(project, sandbox):
-    sandbox.dataops.next(Script((Job("a", manual=True), Job("b", ends=("failed",)))))
+    sandbox.dataops.ordered.append(Script((Job("a", manual=True), Job("b", ends=("failed",)))))
     line = project.pipelines.create(
         {"ref": "main", "variables": [{"key": key, "value": value} for key, value in FILE.items()]}
     )

@@ -36,7 +36,7 @@ class Client:
     def start(self, script=None, file="full-ci.yml"):
         """The id of a new pipeline."""
         if script:
-            self.dataops.next(script)
+            self.dataops.ordered.append(script)
         variables = {"_PIPELINE_FILE_NAME": file}
         body = {"token": "sandbox-trigger-token", "ref": "main", "variables": variables}
         return self._session.post(f"{self._url}/trigger/pipeline", json=body).json()["id"]
@@ -237,13 +237,13 @@ def test_a_child_is_moved_with_its_parent_and_not_twice(client):
 
 
 def test_orders_for_the_next_pipelines_are_served_in_turn(client):
-    client.dataops.next(Script(statuses=("success",)))
-    client.dataops.next(Script(statuses=("failed",)))
+    client.dataops.ordered.append(Script(statuses=("success",)))
+    client.dataops.ordered.append(Script(statuses=("failed",)))
     assert [client.status(client.start()) for _ in range(3)] == ["success", "failed", "pending"]
 
 
 def test_a_file_may_get_another_script_and_a_new_file_exists_with_it(client):
-    client.dataops.script("own-ci.yml", Script(statuses=("scheduled",)))
+    client.dataops.scripts["own-ci.yml"] = Script(statuses=("scheduled",))
     assert client.status(client.start(file="own-ci.yml")) == "scheduled"
 
 

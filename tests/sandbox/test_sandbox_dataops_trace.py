@@ -18,7 +18,7 @@ API, OPEN = "sandbox-private-api", {"PRIVATE-TOKEN": "sandbox-private-read"}
 
 def started(sandbox, job):
     """The id of the only job of a new pipeline."""
-    sandbox.dataops.next(Script((job,)))
+    sandbox.dataops.ordered.append(Script((job,)))
     body = {"token": "sandbox-trigger-token", "ref": "main", "variables": {"_PIPELINE_FILE_NAME": "full-ci.yml"}}
     pipeline = requests.post(f"{sandbox.url}/api/v4/projects/830/trigger/pipeline", json=body).json()["id"]
     return sandbox.dataops.document()["pipelines"][str(pipeline)]["jobs"][0]["id"]

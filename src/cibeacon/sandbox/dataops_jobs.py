@@ -13,26 +13,16 @@ from typing import Annotated
 from fastapi import Header, HTTPException, Query, Response
 from starlette.responses import StreamingResponse
 
+from cibeacon.sandbox import dataops_requests as api
 from cibeacon.sandbox.dataops_pipelines import Status
 from cibeacon.sandbox.dataops_records import OVER, LiveJob, Pipeline
-from cibeacon.sandbox.dataops_requests import (
-    Developer,
-    Page,
-    Reader,
-    ReaderOrJob,
-    Viewer,
-    ViewerOrJob,
-    Visit,
-    create_router,
-    forbidden,
-)
 from cibeacon.sandbox.dataops_rows import Row
 
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
-router = create_router()
+router = api.create_router()
 
 
-class JobFilters(Page):
+class JobFilters(api.Page):
     """Which jobs are listed."""
 
     scope: Sequence[Status] = ()
@@ -49,7 +39,7 @@ _Filters = Annotated[JobFilters, Query()]
 
 
 @router.get("/jobs")
-async def list_jobs(visit: ReaderOrJob, filters: _Filters) -> Response:
+async def list_jobs(visit: api.ReaderOrJob, filters: _Filters) -> Response:
     """List a project's jobs, newest first, retried ones too, without a count of all."""
     filters.include_retried = True
     jobs = filters.select(visit.state.pipelines_of(visit.project))
@@ -57,7 +47,7 @@ async def list_jobs(visit: ReaderOrJob, filters: _Filters) -> Response:
 
 
 @router.get("/pipelines/{pipeline_id}/jobs")
-async def list_jobs_of_pipeline(visit: ViewerOrJob, pipeline_id: int, filters: _Filters) -> Response:
+async def list_jobs_of_pipeline(visit: api.ViewerOrJob, pipeline_id: int, filters: _Filters) -> Response:
     """List a pipeline's jobs, without those that were tried again, unless they are asked for."""
     pipeline = visit.pipeline(pipeline_id)
     answer = visit.show_page(filters, filters.select([pipeline]), visit.rows.job)
@@ -67,14 +57,14 @@ async def list_jobs_of_pipeline(visit: ViewerOrJob, pipeline_id: int, filters: _
 
 
 @router.get("/pipelines/{pipeline_id}/bridges")
-async def list_bridges(visit: Viewer, pipeline_id: int, filters: _Filters) -> Response:
+async def list_bridges(visit: api.Viewer, pipeline_id: int, filters: _Filters) -> Response:
     """List a pipeline's trigger jobs, each with the pipeline that it started."""
     bridges = filters.select([visit.pipeline(pipeline_id)], bridges=True)
     return visit.show_page(filters, bridges, visit.rows.bridge)
 
 
 @router.get("/jobs/{job_id}")
-async def show_job(visit: Reader, job_id: int) -> Row:
+async def show_job(visit: api.Reader, job_id: int) -> Row:
     """Show a job."""
     pipeline, job = visit.job(job_id)
     row = visit.rows.job(job)
@@ -83,7 +73,7 @@ async def show_job(visit: Reader, job_id: int) -> Row:
 
 
 @router.get("/jobs/{job_id}/trace")
-async def show_log(visit: Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
+async def show_log(visit: api.Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
     """Show what there is of a job's log so far: whole, or a range of bytes."""
     _, job = visit.job(job_id)
     log, size, ranges = job.log, job.visible(), visit.state.account.ranges
@@ -104,7 +94,7 @@ async def show_log(visit: Reader, job_id: int, range_: Annotated[str, Header(ali
 
 
 @router.post("/jobs/{job_id}/play")
-async def play_job(visit: Developer, job_id: int) -> Row:
+async def play_job(visit: api.Developer, job_id: int) -> Row:
     """Start a manual job."""
     pipeline, job = visit.job(job_id)
     if job.status != "manual":
@@ -115,18 +105,18 @@ async def play_job(visit: Developer, job_id: int) -> Row:
 
 
 @router.post("/jobs/{job_id}/retry", status_code=201)
-async def retry_job(visit: Developer, job_id: int) -> Row:
+async def retry_job(visit: api.Developer, job_id: int) -> Row:
     """Try a job again, under another id."""
     pipeline, job = visit.job(job_id)
     if job.retried or job.status not in OVER:
-        raise forbidden("Job is not retryable")
+        raise api.forbidden("Job is not retryable")
     job.played = True
     visit.state.retry(pipeline, [job])
     return visit.rows.job(pipeline.jobs[-1])
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=201)
-async def cancel_job(visit: Developer, job_id: int) -> Row:
+async def cancel_job(visit: api.Developer, job_id: int) -> Row:
     """Cancel a job; one that is over stays as it is."""
     pipeline, job = visit.job(job_id)
     visit.state.cancel_job(pipeline, job)
@@ -134,15 +124,15 @@ async def cancel_job(visit: Developer, job_id: int) -> Row:
 
 
 @router.post("/jobs/{job_id}/erase", status_code=201)
-async def erase_job(visit: Developer, job_id: int) -> Row:
+async def erase_job(visit: api.Developer, job_id: int) -> Row:
     """Erase the log of a job that is over."""
     pipeline, job = visit.job(job_id)
     if job.status not in OVER or job.erased_at is not None:
-        raise forbidden("Job is not erasable!")
+        raise api.forbidden("Job is not erasable!")
     job.erased_at = visit.state.now()
     return _show_changed(visit, pipeline, job)
 
 
-def _show_changed(visit: Visit, pipeline: Pipeline, job: LiveJob) -> Row:
+def _show_changed(visit: api.Visit, pipeline: Pipeline, job: LiveJob) -> Row:
     visit.state.update(pipeline)
     return visit.rows.job(job)

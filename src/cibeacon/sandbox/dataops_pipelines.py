@@ -14,19 +14,9 @@ from urllib.parse import unquote
 from fastapi import Body, Header, HTTPException, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 
+from cibeacon.sandbox import dataops_requests as api
 from cibeacon.sandbox.dataops_account import Script
 from cibeacon.sandbox.dataops_records import OVER, Pipeline
-from cibeacon.sandbox.dataops_requests import (
-    Developer,
-    Page,
-    Viewer,
-    Visit,
-    create_router,
-    forbidden,
-    invalid,
-    missing,
-    state_of,
-)
 from cibeacon.sandbox.dataops_rows import Row, variables
 from cibeacon.sandbox.dataops_state import DataOpsState
 
@@ -39,10 +29,10 @@ Status = Literal[
     "manual", "scheduled", "canceling", "waiting_for_callback",
 ]  # fmt: skip
 
-router = create_router()
+router = api.create_router()
 
 
-class PipelineFilters(Page):
+class PipelineFilters(api.Page):
     """Which pipelines are listed; children only when they are asked for."""
 
     scope: Literal["running", "pending", "finished", "branches", "tags"] | None = None
@@ -89,22 +79,22 @@ async def trigger(
 ) -> Row:
     """Start a pipeline with a trigger token, or that of a job. A wrong token is answered like no project."""
     if x_gitlab_event == "Pipeline Hook":
-        raise forbidden("Request triggered by pipeline hook")
+        raise api.forbidden("Request triggered by pipeline hook")
     if not all(isinstance(value, str) for value in variables.values()):
         raise HTTPException(400, {"message": "variables needs to be a map of key-valued strings"})
-    account = state_of(request).account
+    account = api.state_of(request).account
     project = account.project(unquote(project_id))
     kinds = ("trigger", "job") if project and project.job_token_allowed else ("trigger",)
     good = [each for each in account.tokens if (each.value, each.state) == (token, "active") and each.kind in kinds]
     if project is None or not good or not good[0].is_member(project):
-        raise missing()
+        raise api.missing()
     source = "pipeline" if good[0].kind == "job" else "trigger"
-    return start(Visit(request, state_of(request), good[0], project), ref, source, good[0].user, variables)
+    return start(api.Visit(request, api.state_of(request), good[0], project), ref, source, good[0].user, variables)
 
 
 @router.post("/pipeline", status_code=201)
 async def create(
-    visit: Developer,
+    visit: api.Developer,
     ref: Annotated[Text, Body()],
     variables: Annotated[list[Variable], Body(default_factory=list)],
 ) -> Row:
@@ -113,15 +103,15 @@ async def create(
 
 
 def start(
-    visit: Visit, ref: str, source: str, user: str, variables: Mapping[str, str], schedule: int | None = None
+    visit: api.Visit, ref: str, source: str, user: str, variables: Mapping[str, str], schedule: int | None = None
 ) -> Row:
     """Start a pipeline, and show it as it was before its first job began. Raises 400."""
     project, state = visit.project, visit.state
     sets_variables = schedule is None and (variables or source != "api")  # a trigger's payload is a variable itself
     if sets_variables and not project.variables_allowed:
-        raise invalid(base="Insufficient permissions to set pipeline variables")
+        raise api.invalid(base="Insufficient permissions to set pipeline variables")
     if len(known := project.refs(ref)) != 1:
-        raise invalid(base="Ref is ambiguous" if known else "Reference not found")
+        raise api.invalid(base="Ref is ambiguous" if known else "Reference not found")
     script = _choose_script(state, variables.get(FILE))
     fields = {"source": source, "user": user, "variables": dict(variables), "schedule_id": schedule}
     pipeline = state.create(project, script, known[0].split("/", 2)[2], **fields)
@@ -137,12 +127,12 @@ def _choose_script(state: DataOpsState, file: str | None) -> Script:
     if state.ordered and (file or script):
         return state.ordered.pop(0)
     if script is None:
-        raise invalid(base="Missing CI config file")
+        raise api.invalid(base="Missing CI config file")
     return script
 
 
 @router.get("/pipelines")
-async def list_pipelines(visit: Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
+async def list_pipelines(visit: api.Viewer, filters: Annotated[PipelineFilters, Query()]) -> Response:
     """List pipelines, newest first."""
     order = "user" if filters.order_by == "user_id" else filters.order_by
     pipelines = [each for each in visit.state.pipelines_of(visit.project) if filters.match(each)]
@@ -151,17 +141,17 @@ async def list_pipelines(visit: Viewer, filters: Annotated[PipelineFilters, Quer
 
 
 @router.get("/pipelines/latest")
-async def show_latest(visit: Viewer, ref: str = "") -> Row:
+async def show_latest(visit: api.Viewer, ref: str = "") -> Row:
     """Show the latest pipeline of a ref, or of the default branch."""
     wanted = PipelineFilters(ref=ref or visit.project.default_branch)
     latest = [each for each in visit.state.pipelines_of(visit.project) if wanted.match(each)][-1:]
     if not latest:
-        raise forbidden()
+        raise api.forbidden()
     return visit.rows.whole_pipeline(latest[0])
 
 
 @router.get("/pipelines/{pipeline_id}")
-async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
+async def show_pipeline(visit: api.Viewer, pipeline_id: int) -> Row:
     """Show a pipeline."""
     pipeline = visit.pipeline(pipeline_id)
     row = visit.rows.whole_pipeline(pipeline)
@@ -170,23 +160,23 @@ async def show_pipeline(visit: Viewer, pipeline_id: int) -> Row:
 
 
 @router.get("/pipelines/{pipeline_id}/variables")
-async def list_variables(visit: Viewer, pipeline_id: int) -> list[Row]:
+async def list_variables(visit: api.Viewer, pipeline_id: int) -> list[Row]:
     """List a pipeline's variables: for a maintainer, or the developer whose pipeline it is."""
     pipeline, caller = visit.pipeline(pipeline_id), visit.caller
     if (caller.role, caller.user) != ("developer", pipeline.user) and caller.role != "maintainer":
-        raise forbidden()
+        raise api.forbidden()
     return variables(pipeline.variables)
 
 
 @router.post("/pipelines/{pipeline_id}/cancel")
-async def cancel(visit: Developer, pipeline_id: int) -> Row:
+async def cancel(visit: api.Developer, pipeline_id: int) -> Row:
     """Cancel a pipeline and those below it; one that is over stays as it is."""
     visit.state.cancel(visit.pipeline(pipeline_id))
     return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
 
 
 @router.post("/pipelines/{pipeline_id}/retry", status_code=201)
-async def retry(visit: Developer, pipeline_id: int) -> Row:
+async def retry(visit: api.Developer, pipeline_id: int) -> Row:
     """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
     pipeline = visit.pipeline(pipeline_id)
     visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])

@@ -36,7 +36,9 @@ class DataOpsState:
     def __init__(self, account: DataOpsAccount, store: Store, clock: Callable[[], float]) -> None:
         self.account, self._clock = account, clock
         self.scripts: dict[str, Script] = dict(account.scripts)
+        """What the pipelines of a file do."""
         self.ordered: list[Script] = []
+        """What the next pipelines do, in turn, whatever their file."""
         self._kept, self.schedules = store.table("dataops.pipelines"), store.table("dataops.schedules")
         self._lock, self._changed = RLock(), dict[int, Pipeline]()
         self._moment: float | None = None
@@ -44,7 +46,7 @@ class DataOpsState:
         self.pipelines: dict[int, Pipeline] = {}
         for project in account.projects:
             for old in project.old:
-                self.pipelines[old.id] = self._remember(project, old)
+                self._remember(project, old)
         self.pipelines |= {int(number): Pipeline.model_validate(each) for number, each in self._kept.items()}
         jobs = [job.id for each in self.pipelines.values() for job in each.jobs]
         self._pipeline_ids = count(max([LAST_PIPELINE, *self.pipelines]) + 1)
@@ -79,18 +81,9 @@ class DataOpsState:
 
     def create(self, project: Project, script: Script, ref: str, **fields: Any) -> Pipeline:
         """A new pipeline, all of it still in the state created; `update` starts it."""
-        now, number = self.now(), next(self._pipeline_ids)
-        self.pipelines[number] = pipeline = Pipeline(
-            id=number,
-            iid=len(self.pipelines_of(project)) + 1,
-            project_id=project.id,
-            ref=ref,
-            sha=project.branches.get(ref) or project.tags[ref],
-            tag=ref not in project.branches,
-            statuses=list(script.statuses),
-            canceling=script.canceling,
-            **{"created_at": now, "updated_at": now} | fields,
-        )
+        fields |= dict.fromkeys(("created_at", "updated_at"), self.now())
+        fields |= {"statuses": list(script.statuses), "canceling": script.canceling}
+        pipeline = self._add(project, next(self._pipeline_ids), ref, **fields)
         for spec in script.jobs:
             self._attempt(pipeline, spec)
         return pipeline
@@ -221,25 +214,23 @@ class DataOpsState:
             job.attempt, job.played = before.attempt + 1, before.played
         pipeline.jobs.append(job)
 
-    def _remember(self, project: Project, old: Old) -> Pipeline:
-        """A pipeline that is over before the sandbox starts."""
+    def _remember(self, project: Project, old: Old) -> None:
+        """Add a pipeline that is over before the sandbox starts."""
         began = self._clock() - old.days * 86400.0
-        common: dict[str, Any] = {
-            "status": old.status,
-            "created_at": began,
-            "started_at": began + 4,
-            "finished_at": began + 64,
-        }
+        times: dict[str, Any] = {"created_at": began, "started_at": began + 4, "finished_at": began + 64}
         spec = Job("Build all Models", stage="Data Transformation", ends=(old.status,))
-        return Pipeline(
-            id=old.id,
+        job = LiveJob(id=old.job_id, pipeline_id=old.id, spec=spec, status=old.status, pending_at=began, **times)
+        fields = {"source": old.source, "status": old.status, "user": "sandbox", "updated_at": began + 64}
+        self._add(project, old.id, project.default_branch, jobs=[job], **fields, **times)
+
+    def _add(self, project: Project, number: int, ref: str, **fields: Any) -> Pipeline:
+        self.pipelines[number] = pipeline = Pipeline(
+            id=number,
             iid=len(self.pipelines_of(project)) + 1,
             project_id=project.id,
-            ref="main",
-            sha=project.branches["main"],
-            source=old.source,
-            user="sandbox",
-            jobs=[LiveJob(id=old.job_id, pipeline_id=old.id, spec=spec, pending_at=began, **common)],
-            updated_at=began + 64,
-            **common,
+            ref=ref,
+            sha=project.branches.get(ref) or project.tags[ref],
+            tag=ref not in project.branches,
+            **fields,
         )
+        return pipeline

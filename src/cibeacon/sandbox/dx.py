@@ -21,17 +21,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
+from cibeacon.sandbox import dx_models as models
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.dx_models import (
-    CODES,
-    TAGS,
-    CurrentNotification,
-    DeploymentPatch,
-    NewDeployment,
-    Notification,
-    PullServices,
-    require,
-)
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
 from cibeacon.sandbox.store import Store
@@ -110,7 +101,7 @@ class Dx:
     def check_attribution(self, deployment: Mapping[str, Any]) -> None:
         """Refuse a deployment that does not say enough of its code, or names what does not exist."""
         if "merge_commit_shas" not in deployment:
-            require(deployment, "repository")
+            models.require(deployment, "repository")
         if "repository" in deployment:
             self.know_repository(deployment["repository"], "repository_not_found")
         if deployment.get("integration_branch") == self.default_branch:
@@ -164,7 +155,7 @@ _Dx = Annotated[Dx, Depends(_dx_of)]
 
 
 @router.post("/deployments.setPullServices")
-async def set_pull_services(call: PullServices, dx: _Dx) -> Ok:
+async def set_pull_services(call: models.PullServices, dx: _Dx) -> Ok:
     """Add to the services of a pull request, or replace them."""
     if call.repository:
         dx.know_repository(call.repository, "repo_not_found")
@@ -173,7 +164,7 @@ async def set_pull_services(call: PullServices, dx: _Dx) -> Ok:
 
 
 @router.post("/deployments.create")
-async def create(call: NewDeployment, dx: _Dx) -> Ok:
+async def create(call: models.NewDeployment, dx: _Dx) -> Ok:
     """Add a deployment. The same once more is no error; another with its `reference_id` is."""
     deployment = {"reference_id": str(uuid.uuid4())} | call.given()
     dx.check_attribution(deployment)
@@ -188,14 +179,14 @@ async def create(call: NewDeployment, dx: _Dx) -> Ok:
 
 
 @router.post("/deployments.upsert")
-async def upsert(call: DeploymentPatch, dx: _Dx) -> Ok:
+async def upsert(call: models.DeploymentPatch, dx: _Dx) -> Ok:
     """Add a deployment, or change the fields of a known one."""
     given = call.given()
     outdated = {_OTHER[name] for name in _OTHER.keys() & given.keys()}
 
     def patched(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
         deployment = {name: value for name, value in (held or {}).items() if name not in outdated} | given
-        require(deployment, "service", "deployed_at")
+        models.require(deployment, "service", "deployed_at")
         dx.check_attribution(deployment)
         return deployment
 
@@ -204,14 +195,14 @@ async def upsert(call: DeploymentPatch, dx: _Dx) -> Ok:
 
 
 @router.post("/pipelineRuns.sync")
-async def sync(call: Notification, dx: _Dx) -> Ok:
+async def sync(call: models.Notification, dx: _Dx) -> Ok:
     """Report the state of a run."""
     dx.ledger.notify(call.reference_id, call.given())
     return Ok()
 
 
 @router.post("/pipelineRuns.upsert")
-async def sync_current(call: CurrentNotification, dx: _Dx) -> Ok:
+async def sync_current(call: models.CurrentNotification, dx: _Dx) -> Ok:
     """Report the state of a run, in the current form."""
     return await sync(call, dx)
 
@@ -250,8 +241,8 @@ def _describe(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if missing := _fields(errors, "missing"):
         return "required_params_missing", f"{' and '.join(missing)} must be given."
     error = errors[0]
-    code = error["type"] if error["type"] in CODES else "invalid_arguments"
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"] if part not in TAGS]
+    code = error["type"] if error["type"] in models.CODES else "invalid_arguments"
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"] if part not in models.TAGS]
     return code, f"{''.join(parts).removeprefix('.')} {error['msg']}.".strip()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -34,7 +35,8 @@ CODES = frozenset({
     "merge_commit_shas_blank", "merge_commit_shas_invalid", "metadata_invalid", "required_params_missing",
 })  # fmt: skip
 """The codes of errors that a request can have in itself."""
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_NUMBER, _TEXT, _ISO = "Unix seconds", "a string of Unix seconds", "an ISO 8601 time with a zone"
+_ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 _YEAR_5138 = 10**11
 """Unix seconds end here; a larger number is a time in milliseconds by mistake."""
@@ -68,23 +70,20 @@ def _reference(value: object) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else _text(value)
 
 
-def _from_text(value: object) -> int:
-    if not isinstance(value, str) or not _SECONDS.fullmatch(value):
-        raise _invalid("must be a string of Unix seconds")
-    return int(value)
+def _time(*forms: str) -> BeforeValidator:
+    """Reads a time in one of these forms as Unix seconds."""
 
+    def read(value: object) -> object:
+        if _NUMBER in forms and not isinstance(value, str):
+            return value
+        if _TEXT in forms and isinstance(value, str) and _SECONDS.fullmatch(value):
+            return int(value)
+        if _ISO in forms and isinstance(value, str) and _ISO_8601.fullmatch(value):
+            with suppress(ValueError):
+                return int(datetime.fromisoformat(value).timestamp())
+        raise _invalid(f"must be {' or '.join(forms)}")
 
-def _from_iso(value: object) -> int:
-    try:
-        if isinstance(value, str) and _ISO.fullmatch(value):
-            return int(datetime.fromisoformat(value).timestamp())
-    except ValueError:
-        pass
-    raise _invalid("must be an ISO 8601 time with a zone")
-
-
-def _from_iso_or_text(value: object) -> int:
-    return _from_text(value) if isinstance(value, str) and value.isdigit() else _from_iso(value)
+    return BeforeValidator(read, json_schema_input_type=str | int if _NUMBER in forms else str)
 
 
 def _alike(value: object) -> object:
@@ -104,15 +103,10 @@ Text = Annotated[str, PlainValidator(_text, json_schema_input_type=str)]
 Reference = Annotated[str, PlainValidator(_reference, json_schema_input_type=str | int)]
 Number = Annotated[int, Field(strict=True, gt=0)]
 Seconds = Annotated[int, Field(strict=True, ge=0, lt=_YEAR_5138)]
-SecondsText = Annotated[int, BeforeValidator(_from_text, json_schema_input_type=str)]
+SecondsText = Annotated[Seconds, _time(_TEXT)]
 """The article says string, though its example shows an integer."""
-Moment = Annotated[
-    Seconds,
-    BeforeValidator(
-        lambda value: _from_iso(value) if isinstance(value, str) else value, json_schema_input_type=str | int
-    ),
-]
-MomentText = Annotated[Seconds, BeforeValidator(_from_iso_or_text, json_schema_input_type=str)]
+Moment = Annotated[Seconds, _time(_NUMBER, _ISO)]
+MomentText = Annotated[Seconds, _time(_TEXT, _ISO)]
 Status = Literal["failure", "running", "success", "cancelled"]
 """No status at all means unknown."""
 Sha = Annotated[str, Field(strict=True, pattern="^[0-9a-fA-F]{7,40}$")]
