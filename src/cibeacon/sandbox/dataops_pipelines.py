@@ -1,26 +1,29 @@
-"""Knows how DataOps.live starts, lists, cancels and retries pipelines. Does not know jobs or schedules.
+"""Knows how DataOps.live starts, lists and changes pipelines and their jobs, and hands out logs. Does not know schedules.
 
-https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/. On DataOps a variable says which file
-makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
+https://docs.gitlab.com/api/pipeline_triggers/, https://docs.gitlab.com/api/pipelines/, https://docs.gitlab.com/api/jobs/. On
+DataOps a variable says which file makes the pipeline: https://docs.dataops.live/docs/operate-operate-pipelines/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from fastapi import Body, Header, HTTPException, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.responses import StreamingResponse
 
 from cibeacon.sandbox import dataops_requests as api
 from cibeacon.sandbox.dataops_account import Script
-from cibeacon.sandbox.dataops_records import OVER, Pipeline
+from cibeacon.sandbox.dataops_records import OVER, LiveJob, Pipeline
 from cibeacon.sandbox.dataops_rows import Row, variables
 from cibeacon.sandbox.dataops_state import DataOpsState
 
 FILE = "_PIPELINE_FILE_NAME"
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 Text = Annotated[str, Field(min_length=1)]
 Moment = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))]
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -66,6 +69,22 @@ class Variable(BaseModel):
 
     key: str
     value: str
+
+
+class JobFilters(api.Page):
+    """Which jobs are listed."""
+
+    scope: Sequence[Status] = ()
+    include_retried: bool = False
+
+    def select(self, pipelines: Iterable[Pipeline], *, bridges: bool = False) -> list[LiveJob]:
+        """The jobs or bridges that are wanted, newest first."""
+        jobs = [job for each in pipelines for job in (each.jobs if self.include_retried else each.latest())]
+        wanted = [job for job in jobs if bool(job.spec.child) == bridges and job.status in (self.scope or job.status)]
+        return sorted(wanted, key=lambda job: -job.id)
+
+
+_Filters = Annotated[JobFilters, Query()]
 
 
 @router.post("/trigger/pipeline", status_code=201)
@@ -181,3 +200,84 @@ async def retry(visit: api.Developer, pipeline_id: int) -> Row:
     pipeline = visit.pipeline(pipeline_id)
     visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
     return visit.rows.whole_pipeline(pipeline)
+
+
+@router.get("/jobs")
+async def list_jobs(visit: api.ReaderOrJob, filters: _Filters) -> Response:
+    """List a project's jobs, newest first, retried ones too, without a count of all."""
+    filters.include_retried = True
+    jobs = filters.select(visit.state.pipelines_of(visit.project))
+    return visit.show_page(filters, jobs, visit.rows.job, counted=False)
+
+
+@router.get("/pipelines/{pipeline_id}/jobs")
+async def list_jobs_of_pipeline(visit: api.ViewerOrJob, pipeline_id: int, filters: _Filters) -> Response:
+    """List a pipeline's jobs, without those that were tried again, unless they are asked for."""
+    pipeline = visit.pipeline(pipeline_id)
+    answer = visit.show_page(filters, filters.select([pipeline]), visit.rows.job)
+    if visit.caller.kind == "job" and filters.page == 1:
+        visit.state.advance_seen(pipeline)  # a job token may not ask for the pipeline itself
+    return answer
+
+
+@router.get("/pipelines/{pipeline_id}/bridges")
+async def list_bridges(visit: api.Viewer, pipeline_id: int, filters: _Filters) -> Response:
+    """List a pipeline's trigger jobs, each with the pipeline that it started."""
+    bridges = filters.select([visit.pipeline(pipeline_id)], bridges=True)
+    return visit.show_page(filters, bridges, visit.rows.bridge)
+
+
+@router.get("/jobs/{job_id}")
+async def show_job(visit: api.Reader, job_id: int) -> Row:
+    """Show a job."""
+    pipeline, job = visit.job(job_id)
+    row = visit.rows.job(job)
+    visit.state.advance_seen(pipeline)
+    return row
+
+
+@router.get("/jobs/{job_id}/trace")
+async def show_log(visit: api.Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
+    """Show what there is of a job's log so far: whole, or a range of bytes."""
+    _, job = visit.job(job_id)
+    log, size, ranges = job.log, job.visible(), visit.state.account.ranges
+    match, headers = _RANGE.fullmatch(range_.strip()), {"Content-Type": "text/plain"}
+    status, start, end = 200, 0, size
+    if match and ranges != "ignored" and (ranges == "honoured" or job.finished_at is not None):
+        first, last = match.groups()
+        start = int(first) if first else max(0, size - int(last or 0))
+        end = min(size, int(last) + 1) if first and last else size
+        status, content_range = (206, f"bytes {start}-{end - 1}/{size}") if start < end else (416, f"bytes */{size}")
+        headers["Content-Range"] = content_range
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in log.pieces(start, end):
+            yield piece
+
+    return StreamingResponse(pieces(), status, headers | {"Content-Length": str(max(0, end - start))})
+
+
+@router.post("/jobs/{job_id}/play", status_code=200)
+@router.post("/jobs/{job_id}/retry", status_code=201)
+@router.post("/jobs/{job_id}/cancel", status_code=201)
+@router.post("/jobs/{job_id}/erase", status_code=201)
+async def change_job(visit: api.Developer, job_id: int) -> Row:
+    """Start a manual job, try a job again under another id, cancel it, or erase its log once it is over."""
+    (pipeline, job), state, action = visit.job(job_id), visit.state, visit.request.scope["path"].rpartition("/")[2]
+    if action == "play" and job.status == "manual":
+        job.played = True
+        job.become("pending", state.now())
+    elif action == "retry" and job.status in OVER and not job.retried:
+        job.played = True
+        state.retry(pipeline, [job])
+        job = pipeline.jobs[-1]
+    elif action == "cancel":
+        state.cancel_job(pipeline, job)
+    elif action == "erase" and job.status in OVER and job.erased_at is None:
+        job.erased_at = state.now()
+    elif action == "play":
+        raise HTTPException(400, {"message": "400 Bad request - Unplayable Job"})
+    else:
+        raise api.forbidden("Job is not retryable" if action == "retry" else "Job is not erasable!")
+    state.update(pipeline)
+    return visit.rows.job(job)
