@@ -131,7 +131,7 @@ def test_what_goes_wrong_on_order_is_answered_or_lost_as_often_as_ordered(sandbo
     ledger = sandbox.ledger.document()
     assert list(ledger["deployments"]) == ["lost", "answered"]
     assert [(entry["status"], entry["error"]) for entry in ledger["requests"]] == [
-        (503, "HTTP 503"),
+        (503, "Service Unavailable"),
         (200, None),
         (200, None),
     ]

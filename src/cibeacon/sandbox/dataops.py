@@ -10,18 +10,21 @@ by the sandbox's clock.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
-from fastapi import Body, FastAPI, Query, Request, Response
+from fastapi import Body, Query, Request, Response
 from pydantic import BaseModel
 
 from cibeacon.sandbox import dataops_pipelines, vendor
 from cibeacon.sandbox import dataops_requests as api
+from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dataops_pipelines import Text, start
 from cibeacon.sandbox.dataops_records import next_run, zone
 from cibeacon.sandbox.dataops_rows import Row, document, variables
 from cibeacon.sandbox.dataops_state import DataOpsState
+from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v4"
 _PROJECT = "/projects/{project_id}"
@@ -214,12 +217,14 @@ async def delete_variable(visit: api.Developer, schedule_id: int, key: str) -> R
     return shown
 
 
-def create_app(dataops: DataOps) -> FastAPI:
-    """DataOps.live's API as an app, which is mounted below `/api/v4`."""
-    app = vendor.create_app("DataOps.live", dataops_pipelines.router, router, refuse=api.refuse, errors=())
-    app.state.held = dataops
+def play(account: DataOpsAccount | None, store: Store, clock: Callable[[], float]) -> vendor.Vendor:
+    """DataOps.live's API."""
+    dataops = DataOps(account or DataOpsAccount(), store, clock)
+    app = vendor.create_app(
+        "DataOps.live", dataops_pipelines.router, router, refuse=api.refuse, errors=(), held=dataops
+    )
     app.add_middleware(api.JSONParameters)
-    return app
+    return vendor.Vendor(PREFIX, app, dataops, dataops.account.exports, dataops.document)
 
 
 def _keep_variable(visit: api.Visit, schedule_id: int, key: str, value: str) -> Row:

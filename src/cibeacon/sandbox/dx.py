@@ -210,7 +210,7 @@ async def sync_current(call: models.CurrentNotification, dx: _Dx) -> Ok:
 def play(dx: Dx, _store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
     """DX's methods."""
     app = vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal), dx=dx)
-    return vendor.Vendor(PREFIX, app, dx, dx.exports, verdict=verdict)
+    return vendor.Vendor(PREFIX, app, dx, dx.exports)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
@@ -248,12 +248,3 @@ def _describe(errors: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
 
 def _fields(errors: Sequence[Mapping[str, Any]], kind: str) -> list[str]:
     return [str(error["loc"][0]) for error in errors if error["type"] == kind and len(error["loc"]) == 1]
-
-
-def verdict(response: Response) -> tuple[str | None, str | None]:
-    """The code and the sentence of an answer."""
-    if response.status_code < 400:
-        return None, None
-    body = parse_json(bytes(response.body))
-    given = body if isinstance(body, dict) else {}
-    return given.get("error", f"HTTP {response.status_code}"), given.get("message")

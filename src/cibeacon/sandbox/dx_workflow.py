@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.dx import Refusal, refusal_of, verdict
+from cibeacon.sandbox.dx import Refusal, refusal_of
 from cibeacon.sandbox.safe_json import JSONAnswer
 from cibeacon.sandbox.store import Store
 
@@ -182,4 +182,4 @@ def play(token: str | None, store: Store, clock: Callable[[], float]) -> vendor.
     """The four methods, and the one token that is good for them."""
     runs = DxWorkflowRuns(store, clock, token=token or TOKEN)
     app = vendor.create_app("DX workflow runs", router, refuse=_refuse, errors=(Refusal,), held=runs)
-    return vendor.Vendor(PREFIX, app, runs, runs.exports, runs.document, verdict)
+    return vendor.Vendor(PREFIX, app, runs, runs.exports, runs.document)

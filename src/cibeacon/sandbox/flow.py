@@ -160,4 +160,4 @@ def verdict(response: Response) -> tuple[str | None, str | None]:
     body = parse_json(bytes(response.body)) if response.status_code == 200 else None
     if isinstance(body, dict) and body.get("status") == "ERROR":
         return "ERROR", body.get("msg")
-    return (f"HTTP {response.status_code}", None) if response.status_code >= 400 else (None, None)
+    return vendor.verdict(response)

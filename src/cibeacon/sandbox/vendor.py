@@ -87,11 +87,14 @@ def error_page(status: int) -> Response:
 
 
 def verdict(response: Response) -> tuple[str | None, str | None]:
-    """The status in words and the message of an answer in JSON, as most vendors refuse."""
+    """The code, or else the status in words, and the message of an answer in JSON, as most vendors refuse."""
     if response.status_code < 400:
         return None, None
     body = parse_json(bytes(response.body))
-    said = (body.get("message") or body.get("error")) if isinstance(body, dict) else None
+    code, message = (body.get("error"), body.get("message")) if isinstance(body, dict) else (None, None)
+    if code and message:
+        return code, message
+    said = message or code
     sentence = said if isinstance(said, str) or said is None else json.dumps(said)
     return HTTPStatus(response.status_code).phrase, sentence
 
