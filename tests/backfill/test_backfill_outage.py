@@ -51,13 +51,13 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_is_given_up(tmp_pa
     first, *others = ended.err.splitlines()
     assert re.fullmatch(
         rf"backfill: {host} does not answer \(connection refused\): left alone for 15 s, then tried again\. "
-        rf"{host} cannot be reached: check the URL, .*",
+        rf"cibeacon could not connect to {host}\. Check the URL, .*",
         first,
     )
     assert others == [], "an outage is told once, whatever number of rows wait"
     assert ended.code == 1
     assert ended.out.count("connection refused.") == 2
-    assert ended.out.count(f"{host} cannot be reached") == 1, "advice that holds for both rows is said once"
+    assert ended.out.count(f"could not connect to {host}") == 1, "advice that holds for both rows is said once"
 
 
 def test_a_host_that_never_answered_is_given_up_after_three_rows(tmp_path):
@@ -106,7 +106,7 @@ def test_a_host_is_told_while_it_is_waited_for_and_an_interruption_names_it_and_
     document = json.loads(out)
     host = nobody.removeprefix("http://")
     assert document["stopped"].startswith(
-        f"cibeacon was interrupted while {host} does not answer (connection refused). {host} cannot be reached"
+        f"cibeacon was interrupted while {host} does not answer (connection refused). cibeacon could not connect to {host}"
     )
     assert (document["rows"]["left"], "s left" in err) == (2, False)
 

@@ -160,7 +160,7 @@ def test_secrets_are_taken_out_at_any_depth():
 
 
 FAULTS = [
-    ({"DCI_API_SECRET": "wrong"}, ("HmacMechanism failed", "clock (the server's says ", "dci_url")),
+    ({"DCI_API_SECRET": "wrong"}, ("HmacMechanism failed", "clock (DCI's shows ", "dci_url")),
     ({"DCI_CLIENT_ID": JOB}, ("remoteci not found", "dci_client_id")),
     ({"DCI_API_SECRET": ""}, ("DCI_API_SECRET",)),
     ({"DCI_CLIENT_ID": ""}, ("DCI_CLIENT_ID",)),
@@ -188,7 +188,7 @@ def test_reading_fails_a_build_only_when_that_is_strict(place):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (("components", "RHEL-99"), ("no topic RHEL-99", "cibeacon dci topics")),
+        (("components", "RHEL-99"), ("a topic RHEL-99", "cibeacon dci topics")),
         (("jobs", JOB), ("job not found", "archived")),
     ],
 )
@@ -271,7 +271,7 @@ def test_a_state_that_waited_does_not_open_a_job_that_ended_meanwhile(place):
     environ = {**place.environ, **place.ci}
     again = cibeacon("replay", "--strict", environ=environ, cwd=place.folder / "work", began=int(time.time()))
     assert again.code == 0, again.out
-    assert "DCI has the job as success already; post-run comes before that" in again.out
+    assert "The DCI job is already success; post-run comes before that" in again.out
     (job,) = place.jobs()
     assert [state for state, _ in job["states"]] == ["pre-run", "running", "success"]
     assert not list(place.folder.glob("temp/cibeacon/spool/*.ndjson"))
@@ -342,7 +342,7 @@ def test_a_file_that_fails_keeps_neither_another_nor_the_end_from_being_told(pla
     ended = place.run("finish", "success", "--files", "*.log", "--files", "*.log", "--format=json", ci=True)
     rows = {row["outcome"]: row for row in ended.document["signals"]}
     assert ended.code == 0
-    assert "compress it" in rows["failed"]["reason"]
+    assert "Compress it" in rows["failed"]["reason"]
     (job,) = place.jobs()
     assert len(job["files"]) == 5
     assert job["status"] == "success"

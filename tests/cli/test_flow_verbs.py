@@ -85,7 +85,7 @@ def test_a_set_is_shown_before_and_told_as_it_is_after(place):
     ended = place.assign("jag-test", UDIT.upper())
     assert ended.code == 0, ended.out
     assert ended.err.splitlines() == [f"will have   jag-test ({JAG})", f"will have   udit-test ({UDIT})"]
-    assert f"The job has jag-test ({JAG}), udit-test ({UDIT}) now." in ended.out
+    assert f"The job now has jag-test ({JAG}), udit-test ({UDIT})." in ended.out
     assert place.has() == [JAG, UDIT]
 
 
@@ -125,7 +125,7 @@ def test_all_pipelines_are_taken_away_only_where_that_is_said(place):
         assert ended.code in (1, 2)
     assert len(place.has(ASSIGNED_JOB)) == 1
     both = place.run("flow", "assign", ASSIGNED_JOB, "--clear", "--strict", CIBEACON_FLOW_PIPELINES="udit-test")
-    assert (both.code, "give one of the two" in both.out) == (1, True)
+    assert (both.code, "exclude each other" in both.out) == (1, True)
     assert place.requests("POST") == []
     ended = place.run("flow", "assign", ASSIGNED_JOB, "--clear", "--strict")
     assert (ended.code, ended.err) == (0, "will have   no pipeline\n")
@@ -152,9 +152,9 @@ def test_what_nobody_can_mean_is_refused_at_the_command_line(place, argv):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (("udit-test", "claims"), ("2 pipelines are called claims", *CLAIMS)),
-        (("udit_test",), ("no pipeline udit_test", "udit-test", "cibeacon flow list", "flow_context")),
-        (("AUDIT",), ("no pipeline AUDIT",)),
+        (("udit-test", "claims"), ("2 pipelines are named claims", *CLAIMS)),
+        (("udit_test",), ("a pipeline udit_test", "udit-test", "cibeacon flow list", "flow_context")),
+        (("AUDIT",), ("a pipeline AUDIT",)),
     ],
 )
 def test_a_name_that_is_not_one_pipeline_sets_nothing(place, names, words):
@@ -184,7 +184,7 @@ def test_a_permission_that_is_missing_is_told_and_instabase_decides(place):
     document = place.assign("audit", "udit-test", CIBEACON_FORMAT="json").document
     (row,) = document["signals"]
     assert row["error"] == f"User does not have permission to use flow pipeline {AUDIT}"
-    assert f"The token may neither execute nor write audit ({AUDIT})." in row["reason"]
+    assert f"The token can neither execute nor write audit ({AUDIT})." in row["reason"]
     assert place.has() == []
 
 
@@ -210,13 +210,13 @@ def test_an_update_that_was_not_done_as_asked_fails(place):
     place.mishaps.fail("POST", UPDATE, 200, body={"status": "OK", "updated_pipelines": []})
     ended = place.assign("udit-test")
     assert ended.code == 1
-    assert "The job has no pipeline now, and not udit-test" in ended.out
+    assert "The job now has no pipeline instead of udit-test" in ended.out
 
 
 STRANGERS = [
-    ("envelope", "Invalid access token: Instabase does not accept the token"),
-    ("401", "Invalid access token: Instabase does not accept the token"),
-    ("login", "unexpected answer: The answer is not Instabase's (text/html instead of JSON)"),
+    ("envelope", "Invalid access token: Instabase rejects the token"),
+    ("401", "Invalid access token: Instabase rejects the token"),
+    ("login", "unexpected answer: This response is not from Instabase (text/html instead of JSON)"),
 ]
 
 
@@ -241,7 +241,7 @@ def test_a_list_at_the_other_path_is_told_and_can_be_set(tmp_path, trap, listing
         wrong, right = (f"/api/v1{path}" for path in ((UPDATE, LIST) if listing == LIST else (LIST, UPDATE)))
         ended = place.run("flow", "list", CIBEACON_FLOW_LIST_PATH=wrong)
         assert (ended.code, place.requests()) == (1, [wrong])
-        assert f"set flow_list_path to {right}." in ended.err
+        assert f"Set flow_list_path to {right}" in ended.err
         assert place.run("flow", "list", "--list-path", right).code == 0
         assert place.assign("udit-test", CIBEACON_FLOW_LIST_PATH=right).code == 0
 

@@ -298,7 +298,7 @@ WRONG = {
     "no address": ({"CIBEACON_DX_URL": ""}, "set dx_url to the instance name"),
     "a token that was pasted badly": ({"DX_API_TOKEN": "two words"}, "paste it again"),
     "plain http": ({"CIBEACON_DX_URL": "http://dx.example"}, "use https"),
-    "a token that is refused": ({}, "make a new Data Cloud API key"),
+    "a token that is refused": ({}, "Create a new Data Cloud API key"),
 }
 
 
@@ -487,11 +487,11 @@ def test_cron_replays_the_folder_that_runners_share(shop, merged, tmp_path):
 
 def test_the_numbers_are_those_of_the_code():
     words = " ".join(TEXT.split())
-    assert f"A call is tried {client.TRIES} times at most" in words
+    assert f"A request is tried {client.TRIES} times at most" in words
     pauses = [f"{client.BACKOFF_SECONDS * 2**attempt:g}" for attempt in range(client.TRIES - 1)]
     assert f"up to {', '.join(pauses[:-1])} and {pauses[-1]} seconds" in words
-    assert f"after {replay.GIVE_UP_AFTER} signals in a row" in words
-    folder = f"A folder takes {MOST:,} records and {MOST_BYTES >> 20} MiB"
+    assert f"stops after {replay.GIVE_UP_AFTER} signals in a row" in words
+    folder = f"a folder takes {MOST:,} records and {MOST_BYTES >> 20} MiB"
     assert f"{folder}, a record {spool_record.LARGEST >> 20} MiB" in words
     assert (
         f"a file that is replayed {spool_reader.LARGEST >> 20} MiB, and one replay {spool_reader.MOST:,} records"

@@ -369,7 +369,7 @@ def test_an_id_of_a_persons_own_that_exists_is_ours_only_after_an_attempt_that_m
     told = Deployment("pay", int(NOW), "mine/1", repository="o/r", own_reference=True)
     row = hire().send(dx.send(told, "classic"), Outcome("deployment", "dx", "skipped"))
     assert (row.status, row.retryable, row.error) == (word, False, "reference_id_exists")
-    assert ("an attempt of ours just before, whose answer was lost" in row.reason) is (word == "duplicate")
+    assert ("an earlier attempt of this run whose response was lost" in row.reason) is (word == "duplicate")
 
 
 def test_what_is_in_doubt_of_a_signal_is_known_when_it_is_carried_again(wire, hire, clock):

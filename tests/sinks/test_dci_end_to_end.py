@@ -158,7 +158,7 @@ class TestGitHub:
     def test_post_alone_makes_no_job(self, sandbox, github, checkout):
         ended = cibeacon("report", "--strict", environ=github(INPUT_JOB_STATUS="success"), cwd=checkout, stage="post")
         assert (ended.code, jobs(sandbox)) == (1, [])
-        assert "DCI has no job of this run" in ended.out
+        assert "DCI has no job for this run" in ended.out
 
     def test_the_change_under_test_is_the_pull_requests_page(self, sandbox, github, checkout, tmp_path):
         page = "https://github.com/acme/shop/pull/7"
@@ -262,12 +262,12 @@ class TestFailures:
         [
             ({"DCI_API_SECRET": "DCI.wrong"}, "check the secret dci_api_secret"),
             ({"DCI_CLIENT_ID": "11111111-2222-4333-8444-555555555555"}, "check dci_client_id"),
-            ({"INPUT_DCI_TOPIC": "RHEL-7.9"}, "RHEL-7.9 is not active any more"),
-            ({"INPUT_DCI_TOPIC": "RHEL-11.0-beta"}, "shows this remote CI no topic"),
+            ({"INPUT_DCI_TOPIC": "RHEL-7.9"}, "RHEL-7.9 is no longer active"),
+            ({"INPUT_DCI_TOPIC": "RHEL-11.0-beta"}, "This remote CI cannot see a topic"),
             ({"INPUT_DCI_TOPIC": "RHEL-10.0"}, "the topic lacks a component"),
             ({"INPUT_DCI_COMPONENTS": "compose=none"}, "has no component compose=none"),
-            ({"INPUT_DCI_COMPONENTS": "530c727c-22f0-486a-98a8-868b21c42d13"}, "is not active any more"),
-            ({"INPUT_DCI_COMPONENTS": "11111111-2222-4333-8444-555555555555"}, "does not take the components"),
+            ({"INPUT_DCI_COMPONENTS": "530c727c-22f0-486a-98a8-868b21c42d13"}, "is no longer active"),
+            ({"INPUT_DCI_COMPONENTS": "11111111-2222-4333-8444-555555555555"}, "DCI rejects the components"),
             ({"INPUT_DCI_JOB_ID": "11111111-2222-4333-8444-555555555555"}, "check dci_job_id"),
             ({"DCI_CS_URL": ""}, "DCI"),
         ],
@@ -288,7 +288,7 @@ class TestFailures:
         with Sandbox(clock=lambda: time.time() - 3600) as late:
             ended = cibeacon("report", environ=github(url=late.url), cwd=checkout, stage="main")
         assert "HmacMechanism failed: signature is expired" in ended.out
-        assert "the server's says" in ended.out
+        assert "DCI's shows" in ended.out
 
     def test_what_the_server_tells_of_our_secret_is_written_nowhere(self, sandbox, github, checkout, tmp_path):
         cibeacon("report", "--verbose", environ=github(INPUT_STATUS="success"), cwd=checkout)

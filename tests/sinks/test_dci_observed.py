@@ -163,7 +163,7 @@ class TestRefusedForGood:
             assert ended.code == 1
             assert "kept" not in ended.out
             assert self.spool(place) == []
-        assert "DCI has no job of this run" in ended.out
+        assert "DCI has no job for this run" in ended.out
         assert "waits" not in ended.out
         assert "Nothing waits" in place.replay("--strict", ci=True).out
 
@@ -217,10 +217,10 @@ class TestWhoSigns:
     @pytest.mark.parametrize(
         ("client", "verb", "error", "advice"),
         [
-            (GONE, ("whoami",), "remoteci not found", "no remote CI of this id: check dci_client_id"),
-            (f"feeder/{GONE}", ("whoami",), "feeder not found", "no feeder of this id: check dci_client_id"),
+            (GONE, ("whoami",), "remoteci not found", "no remote CI with this id. Check dci_client_id"),
+            (f"feeder/{GONE}", ("whoami",), "feeder not found", "no feeder with this id. Check dci_client_id"),
             ("retired", ("start", "--topic", "RHEL-8.2"), "is disabled", "The remote CI is disabled"),
-            ("feeder", ("start", "--topic", "RHEL-8.2"), "Only remoteci", "Only a remote CI can make jobs"),
+            ("feeder", ("start", "--topic", "RHEL-8.2"), "Only remoteci", "Only a remote CI can create jobs"),
         ],
     )
     def test_who_cannot_make_a_job_is_told_why(self, place, client, verb, error, advice):
@@ -334,7 +334,7 @@ class TestWhichIsTheLatest:
             "start", "--topic", "ages", "--components", "ocp", "--latest-by", "created", "--strict", ci=True
         )
         assert (ended.code, place.jobs()) == (1, [])
-        assert "no component of type ocp" in ended.out
+        assert "no active component of type ocp" in ended.out
 
 
 class TestSmallThings:
@@ -396,7 +396,7 @@ class TestSmallThings:
         place.run("start", "--topic", "RHEL-8.2", "--key-values", "coverage=80", ci=True)
         ended = place.run("finish", "success", "--key-values", "coverage=81", "--strict", "--format=json", ci=True)
         assert (ended.code, outcomes(ended)) == (1, ["failed", "sent"])
-        assert "has coverage=80 already" in ended.document["signals"][0]["reason"]
+        assert "already has coverage=80" in ended.document["signals"][0]["reason"]
 
     def test_a_number_whose_answer_is_lost_is_told_once(self, place):
         place.run("start", "--topic", "RHEL-8.2", ci=True)
@@ -426,7 +426,7 @@ class TestSmallThings:
         job_id = place.only()["id"]
         apart = {"GITHUB_JOB": "other", "DCI_JOB_ID": job_id}
         unnamed = place.run("state", "post-run", "--strict", ci=True, **apart)
-        assert (unnamed.code, "no job of this run" in unnamed.out) == (1, True)
+        assert (unnamed.code, "no job for this run" in unnamed.out) == (1, True)
         assert place.run("state", "post-run", "--job-id", "env", "--strict", ci=True, **apart).code == 0
         assert place.run("finish", "success", "--strict", ci=True, CIBEACON_DCI_JOB_ID="env", **apart).code == 0
         assert place.only()["status"] == "success"

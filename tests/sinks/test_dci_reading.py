@@ -117,7 +117,7 @@ def test_an_answer_that_is_not_dcis_is_said_to_be_none(document):
     found = reading.SinkRows()
     _, result = carried(reading.topics(found, reading.RowFilter()), lambda *_: answer(document))
     assert result.outcome == "failed"
-    assert "check dci_url" in result.reason
+    assert "Check dci_url" in result.reason
     assert found.rows == []
 
 

@@ -76,9 +76,9 @@ def test_an_environment_is_known_by_a_word_of_its_name_and_never_guessed(name, k
     [
         (deployment(run=None), "URL of its repository"),
         (deployment(repository=None), "URL of its repository"),
-        (deployment(commit_sha=None), "set commit_sha"),
-        (deployment(environment="eu-west-1"), "eu-west-1 names none of them"),
-        (FlowAssignment("j", ("a",)), "deployments alone"),
+        (deployment(commit_sha=None), "Set commit_sha"),
+        (deployment(environment="eu-west-1"), "eu-west-1 contains none of these words"),
+        (FlowAssignment("j", ("a",)), "only deployments"),
     ],
 )
 def test_what_devlake_cannot_record_is_refused_with_what_to_set(signal, part):

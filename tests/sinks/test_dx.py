@@ -135,17 +135,17 @@ def test_every_moment_has_both_forms(seconds):
     ("signal", "fault"),
     [
         (pull_services(), None),
-        (pull_services(services=()), "No service is named"),
-        (pull_services(services=(), replace=True), "No service is named"),
-        (pull_services(github_pull_id=None), "set pr_number and repository"),
-        (pull_services(github_pull_id=None, repository="o/r"), "set pr_number and repository"),
-        (pull_services(github_pull_id=None, pr_number=3), "set pr_number and repository"),
-        (pull_services(github_pull_id=None, repository="o/r", pr_number=0), "set pr_number and repository"),
+        (pull_services(services=()), "There is no service to send"),
+        (pull_services(services=(), replace=True), "There is no service to send"),
+        (pull_services(github_pull_id=None), "Set pr_number and repository"),
+        (pull_services(github_pull_id=None, repository="o/r"), "Set pr_number and repository"),
+        (pull_services(github_pull_id=None, pr_number=3), "Set pr_number and repository"),
+        (pull_services(github_pull_id=None, repository="o/r", pr_number=0), "Set pr_number and repository"),
         (pull_services(github_pull_id=None, repository="o/r", pr_number=3), None),
         (deployment(), None),
-        (deployment(repository=None), "set repository"),
-        (deployment(repository=""), "set repository"),
-        (deployment(repository=None, commit_sha="d1a34f0"), "set repository"),
+        (deployment(repository=None), "Set repository"),
+        (deployment(repository=""), "Set repository"),
+        (deployment(repository=None, commit_sha="d1a34f0"), "Set repository"),
         (deployment(repository=None, merge_commit_shas=("d1a34f0",)), None),
         (deployment(commit_sha="d1a34f0", merge_commit_shas=("d1a34f0",)), "either commit_sha or merge_commit_shas"),
         (deployment(commit_sha="d1a34f"), "d1a34f is not a commit id of 7 to 40"),
@@ -157,8 +157,8 @@ def test_every_moment_has_both_forms(seconds):
         (deployment(merge_commit_shas=("d1a34f0", "main")), "main is not a commit id of 7 to 40"),
         (run(), None),
         (run(repository="o/r", commit_sha="d1a34f0", pr_number=3), None),
-        (run(commit_sha="d1a34f0"), "set repository"),
-        (run(pr_number=3), "set repository"),
+        (run(commit_sha="d1a34f0"), "Set repository"),
+        (run(pr_number=3), "Set repository"),
         (run(repository="o/r", commit_sha="main"), "main is not a commit id of 7 to 40"),
     ],
 )  # fmt: skip
@@ -199,7 +199,7 @@ def test_every_error_code_of_the_articles_has_advice(code):
 @pytest.mark.parametrize("form", dx.METHODS)
 def test_an_id_of_our_own_making_that_exists_is_a_duplicate(status, form):
     _, result = conversation(deployment(), json_reply(status, {"ok": False, "error": "reference_id_exists"}), form)
-    assert result == SinkResult("duplicate", "DX has this deployment already.", "reference_id_exists")
+    assert result == SinkResult("duplicate", "DX already has this deployment.", "reference_id_exists")
 
 
 @pytest.mark.parametrize("status", [200, 409, 422])

@@ -103,7 +103,7 @@ def test_only_what_may_be_there_twice_without_harm_is_repeated_blindly():
 
 
 def test_no_other_signal_is_taken():
-    assert "pipeline runs alone" in dx_workflow.faults(Deployment("a", 1, "r"))
+    assert "only pipeline runs" in dx_workflow.faults(Deployment("a", 1, "r"))
 
 
 LINK = {"workflow_run_id": RUN, "link": {"url": "https://ci.example/1", "label": "x"}}

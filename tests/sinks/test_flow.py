@@ -104,9 +104,9 @@ def test_a_dry_run_shows_ids_and_names_in_braces():
     [
         (FlowAssignment("", ("a",)), "flow_job_id"),
         (FlowAssignment(" ", ("a",)), "flow_job_id"),
-        (FlowAssignment(JOB, ()), "an empty list would take all of them"),
-        (FlowAssignment(JOB, ("a",), clear=True), "give one of the two"),
-        (Deployment("a", 1, "r"), "of jobs alone"),
+        (FlowAssignment(JOB, ()), "an empty list would remove all of them"),
+        (FlowAssignment(JOB, ("a",), clear=True), "exclude each other"),
+        (Deployment("a", 1, "r"), "only the pipelines of jobs"),
     ],
 )
 def test_what_would_be_guessed_is_refused(signal, part):

@@ -154,7 +154,7 @@ def test_trouble_is_reported_and_what_may_be_taken_later_is_replayed_as_the_same
 def test_a_wrong_credential_is_named_in_one_look(environ, root):
     environ |= {"CIBEACON_OTLP_HEADERS": "Authorization=Bearer%20wrong-token"}
     ended = cibeacon("report", "--status=success", environ=environ, cwd=root)
-    assert "The receiver refuses the credential: check the secret otlp_headers" in ended.out
+    assert "The receiver rejects the credential. Check the secret otlp_headers" in ended.out
     assert "wrong-token" not in ended.out + ended.err
 
 

@@ -1,4 +1,4 @@
-"""Knows who issued a server's certificate, which is often the proxy of a company. Sends no credential, and trusts nobody."""
+"""Knows who issued a server's certificate, often a company's proxy. Sends no credential, and verifies nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LONGEST = 100
 
 
 class _Connection(HTTPSConnection):
-    """A connection that remembers the certificate that it was shown."""
+    """A connection that remembers the server's certificate."""
 
     shown: bytes | None = None
 
     def connect(self) -> None:
-        """Connects."""
+        """Connects, and keeps the certificate."""
         super().connect()
         if isinstance(self.sock, ssl.SSLSocket):
             self.shown = self.sock.getpeercert(binary_form=True)
@@ -36,7 +36,7 @@ class _Pool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Uses such connections, through a proxy as well."""
+    """Uses such connections, also through a proxy."""
 
     def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
         """The pools."""
@@ -51,10 +51,10 @@ class _Adapter(HTTPAdapter):
 
 
 def issuer(url: str) -> str | None:
-    """The common name of who issued the certificate that is shown at a URL; None where that is not known."""
+    """The common name of the issuer of a URL's certificate; None if unknown."""
     try:
         with HardenedSession() as session, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the certificate is only looked at
+            warnings.simplefilter("ignore")  # the certificate is only read
             session.mount("https://", _Adapter())
             request = session.get(url, verify=False, stream=True, timeout=_SECONDS, allow_redirects=False)
             with request as response:

@@ -1,8 +1,8 @@
 """Sends a sink's requests over HTTP, with retries inside one deadline. Knows no vendor.
 
-Tried again: connection errors, timeouts, 408, 425, 429 and 5xx, with exponential backoff and full jitter; a `Retry-After`
-is honoured when it fits the deadline, and otherwise ends the attempts. A coded 4xx is never tried again. Redirects are
-not followed, since a credential would travel along; plain http goes to this machine only, unless allowed; netrc is off.
+Retries connection errors, timeouts, 408, 425, 429 and 5xx, with exponential backoff and full jitter; honours `Retry-After`
+if it fits the deadline, and otherwise gives up. Never retries any other 4xx. Does not follow redirects, which would pass on
+the credential; uses plain http only to this machine, unless allowed; never reads netrc.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,25 +30,25 @@ READ_SECONDS = 10.0
 BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
 LARGEST_REPLY = 1 << 20
-"""Bytes of a response body that are read; no API of ours answers with more."""
+"""Bytes of a response body that are read; no supported API returns more."""
 _CHUNK = 1 << 16
 _TRANSIENT = frozenset({408, 425, 429})
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
-"""A compressed body could unfold without end, or drip for ever without a byte of it coming out."""
+"""A compressed body could expand without end, or arrive for ever without yielding a byte."""
 
 
 Redaction: TypeAlias = Callable[[Request, float], AbstractContextManager[Request]]
-"""For a request with a file and the seconds left: the request with what may leave of the file. Raises `RedactionError`."""
+"""From a request with a file and the seconds left to the request with the redacted file. Raises `RedactionError`."""
 Attempt: TypeAlias = tuple[Response | Lost, float | None]
-"""The response, and the least seconds before another attempt; None when another attempt would not help."""
+"""The response, and the minimum seconds before another attempt; None if another attempt would not help."""
 
 
 class HttpClient:
     """Sends exchanges before a deadline.
 
     Args:
-        run_within: runs an attempt for so many seconds at most. Raises `TimeoutError`.
-        on_retry_after: is called with the seconds of every `Retry-After`, for others who send to the same host.
+        run_within: runs an attempt for at most so many seconds. Raises `TimeoutError`.
+        on_retry_after: is called with the seconds of every `Retry-After`, for other clients of the same host.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class HttpClient:
     def send(
         self, exchange: Exchange, outcome: Outcome, deadline: Deadline | None = None, *, retry: bool = True
     ) -> Outcome:
-        """Sends each request of an exchange, hands the responses back, and returns the sink's verdict as an outcome.
+        """Sends each request of an exchange, passes the responses back, and returns the sink's result as an outcome.
 
-        `spooled` means that the signal could not be delivered and may be later. A signal may have a deadline of its own.
+        `spooled` means that the signal could not be delivered now but may be later. A signal may have its own deadline.
         """
         endpoint, deadline = self._endpoints[outcome.sink], deadline or self._deadline
         tries = TRIES if retry else 1
@@ -105,7 +105,7 @@ class HttpClient:
     def _send_redacted(
         self, request: Request, endpoint: Endpoint, deadline: Deadline, tries: int, *, repeated: bool
     ) -> tuple[Response | Lost, int]:
-        """`_send_request`, with a redacted copy of a file that may hold secrets."""
+        """`_send_request`, with a redacted copy of a file that may contain secrets."""
         if request.file is None or self._redact is None:
             return self._send_request(request, endpoint, deadline, tries, repeated=repeated)
         try:
@@ -117,12 +117,12 @@ class HttpClient:
     def _send_request(
         self, request: Request, endpoint: Endpoint, deadline: Deadline, tries: int, *, repeated: bool
     ) -> tuple[Response | Lost, int]:
-        """The last response (or why there is none) and the number of attempts.
+        """Returns the last response (or why there is none) and the number of attempts.
 
-        `repeated`: an attempt before may have arrived; so may those of which the response is `repeated` or `received`.
+        `repeated`: an earlier attempt may have arrived, as it may have if a response is `repeated` or `received`.
         """
         if not (self._allow_http or endpoint.open) and plain_http_refused(endpoint.base_url):
-            advice = f"Use https for {endpoint.name}, or set allow_http if the network in between is yours."
+            advice = f"Use https for {endpoint.name}, or set allow_http if you trust the network in between."
             return Lost("plain http refused", advice, transient=False, received=False), 0
         last: Response | Lost = no_time_left(endpoint)
         for attempt in range(tries):
@@ -145,7 +145,7 @@ class HttpClient:
         return last, attempt + 1
 
     def _attempt(self, request: Request, endpoint: Endpoint, deadline: Deadline) -> Attempt:
-        """One request, given up when the time is over: a name look-up and headers that trickle in do not end by themselves."""
+        """One request, abandoned when the time is up: name look-ups and slowly arriving headers have no time limit of their own."""
         try:
             return self._run_within(deadline.remaining(), lambda: self._request(request, endpoint, deadline))
         except Unwatched as error:
@@ -187,13 +187,13 @@ class HttpClient:
 
 
 def _content_headers(request: Request) -> Mapping[str, str]:
-    """A file has no content type: DCI would read it as a form or as JSON."""
+    """A file gets no content type, or DCI would read it as a form or as JSON."""
     content_type = {"Content-Type": "application/json"} if request.body is not None else {}
     return {**content_type, **(request.headers or {})}
 
 
 def _read(response: requests.Response, deadline: Deadline) -> Response | Lost:
-    """The response, read piece by piece: a body that drips must not outlive the deadline."""
+    """Reads the response piece by piece: a slow body must not outlive the deadline."""
     content = bytearray()
     while len(content) <= LARGEST_REPLY:
         chunk = response.raw.read1(_CHUNK, decode_content=False)
@@ -202,11 +202,11 @@ def _read(response: requests.Response, deadline: Deadline) -> Response | Lost:
         content += chunk
         if deadline.remaining() <= 0:
             return too_slow()
-    return Lost("answer too large", "The answer is over 1 MiB, so it is not this API's: check the URL.", False)
+    return Lost("answer too large", "The response is over 1 MiB, so it is not from this API. Check the URL.", False)
 
 
 def _compare(response: requests.Response, path: Path, deadline: Deadline) -> Response | Lost:
-    """The response, its body compared with a file piece by piece, up to the first piece that differs."""
+    """Compares the response body with a file piece by piece, up to the first difference."""
     same, chunk = True, b"-"
     with watched(path, None) as file:
         while same and chunk:
@@ -224,19 +224,19 @@ def _without_content(response: requests.Response) -> Response:
 
 
 def _may_have_arrived(reply: Response | Lost) -> bool:
-    """True when the server may have acted on this attempt or on one before."""
+    """True if the server may have acted on this attempt or on an earlier one."""
     return reply.received if isinstance(reply, Lost) else reply.lost or reply.repeated or reply.status >= 500
 
 
 def _after(reply: Response | Lost, *, repeated: bool) -> Response | Lost:
-    """The reply, which notes whether an attempt before it may have arrived."""
+    """The response, with a note whether an earlier attempt may have arrived."""
     if isinstance(reply, Lost):
         return reply._replace(received=reply.received or repeated)
     return reply._replace(repeated=repeated)
 
 
 def _with_verdict(outcome: Outcome, result: SinkResult, reply: Response) -> Outcome:
-    """The outcome with the sink's verdict; what fails only for now is to be sent later."""
+    """The outcome with the sink's result; a temporary failure becomes `spooled`."""
     final = outcome._replace(
         status=result.outcome,
         reason=result.reason,
@@ -254,7 +254,7 @@ def _is_transient(reply: Response) -> bool:
 
 
 def retry_after(header: str | None, now: float) -> float:
-    """Seconds that a `Retry-After` header asks to wait: from seconds or an HTTP date; 0 when absent or unreadable."""
+    """Seconds to wait according to a `Retry-After` header (seconds or an HTTP date); 0 if absent or unreadable."""
     if not header:
         return 0.0
     if header.strip().isdecimal():
@@ -262,5 +262,5 @@ def retry_after(header: str | None, now: float) -> float:
     try:
         when = parsedate_to_datetime(header)
         return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now)
-    except (ValueError, OverflowError):  # a year that no calendar has is no date
+    except (ValueError, OverflowError):  # such as a year that no calendar has
         return 0.0

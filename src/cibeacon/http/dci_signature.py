@@ -1,7 +1,7 @@
 """Signs a request for DCI: AWS Signature Version 4 with other constants. Sends nothing.
 
-DCI's own library (https://github.com/redhat-cip/python-dciauth) hashes a body as one buffer. A file of 1 GiB would have to
-be held for that, or mapped, and a mapped file that becomes shorter kills the process. Tests compare the two.
+DCI's own library (https://github.com/redhat-cip/python-dciauth) hashes a body as one buffer, so a file of 1 GiB would have
+to be in memory, or mapped; a mapped file that becomes shorter kills the process. Tests compare the two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cibeacon.runtime.paths import Watched
 _ALGORITHM, _SCOPE = "DCI2-HMAC-SHA256", ("BHS3", "api", "dci2_request")
 _SIGNED = "host;x-dci-date"
 _BLOCK = 256 << 10
-"""Bytes that are hashed at once: they stay in the processor's cache."""
+"""Bytes per read, few enough for the processor's cache."""
 
 
 def sign(
@@ -43,7 +43,7 @@ def sign(
     key = reduce(_hmac, scope, f"DCI2{secret}".encode())
     credential = f"Credential={client_id}/{'/'.join(scope)}, SignedHeaders={_SIGNED}"
     signature = _hmac(key, "\n".join(claim)).hex()
-    # The host that is signed is the one that is sent, whatever the HTTP stack would make of it.
+    # The Host header is set explicitly so that it equals the signed one.
     return {
         "X-DCI-Date": stamp,
         "Authorization": f"{_ALGORITHM} {credential}, Signature={signature}",
@@ -60,7 +60,7 @@ def _hmac(key: bytes, message: str) -> bytes:
 
 
 def _digest(content: bytes | Watched | None) -> str:
-    """The hash of a body; of a file only as much as is sent, since a log grows meanwhile."""
+    """The hash of a body; of a file, only the part that is sent, since a log may grow meanwhile."""
     if not isinstance(content, Watched):
         return hashlib.sha256(content or b"").hexdigest()
     digest, done = hashlib.sha256(), 0

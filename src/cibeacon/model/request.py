@@ -20,26 +20,26 @@ class Request(NamedTuple):
     body: Mapping[str, Any] | None = None
     """Sent as JSON; the key order is the order on the wire."""
     auth: Literal["bearer", "dci", "headers"] = "bearer"
-    """How the client signs the request; it signs again at each attempt. `headers`: those of the endpoint are all."""
+    """How the client authenticates each attempt. `headers`: with the endpoint's headers only."""
     headers: Mapping[str, str] | None = None
     """Further headers; never a credential."""
     file: Path | None = None
-    """A file that is streamed as the body; of a GET, the file that the body of the response is compared with."""
+    """The file to stream as the body; for a GET, the file to compare the response body with."""
     repeatable: bool = True
-    """False: a repeated request is executed twice. After a lost attempt the sink gets `Response.lost`, and looks first."""
+    """False if the server would execute a repeated request twice: after a lost attempt the sink gets `Response.lost`."""
 
     @property
     def uploads(self) -> bool:
-        """Whether the file is sent."""
+        """Whether the request sends its file."""
         return self.file is not None and self.method != "GET"
 
     def shown(self, base_url: str) -> ShownRequest:
-        """The request below `base_url`, as it is shown; of a file its path and its headers."""
+        """The request as users see it; for a file, its path and headers."""
         body = self.body if self.file is None else {"file": str(self.file), **(self.headers or {})}
         return ShownRequest(self.method, base_url + self.path, body)
 
     def preview(self, outcome: Outcome, base_url: str) -> Outcome:
-        """The outcome of a dry run. An unset base URL is shown as a hole, such as `{dx_url}`."""
+        """The outcome of a dry run. An unset base URL is shown as a placeholder, such as `{dx_url}`."""
         return outcome._replace(status="dry-run", request=self.shown(base_url or f"{{{outcome.sink}_url}}"))
 
     def content(self) -> bytes | None:
@@ -48,7 +48,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One response, its body cut at the client's limit."""
+    """One response; the client limits the size of its body."""
 
     status: int
     content: bytes = b""
@@ -56,16 +56,16 @@ class Response(NamedTuple):
     location: str | None = None
     """Where a redirect points; it is never followed."""
     date: str | None = None
-    """The server's own clock, as its `Date` header has it."""
+    """The server's time, from its `Date` header."""
     lost: bool = False
-    """It is unknown whether a request that must not be repeated was executed: its response never came."""
+    """No response arrived, so it is unknown whether a request that must not be repeated was executed."""
     repeated: bool = False
-    """An attempt before this one may have been executed: its response was lost, or was a server error."""
+    """An earlier attempt may have been executed: its response was lost or was a server error."""
     same: bool | None = None
-    """Whether the body of the response is the file that the request names; `content` is empty then."""
+    """Whether the response body equals the request's file; `content` is then empty."""
 
     def json(self) -> Any:
-        """The body as JSON, or None when it is none."""
+        """The body as JSON, or None if it is not JSON."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
@@ -73,32 +73,32 @@ class Response(NamedTuple):
 
 
 class SinkResult(NamedTuple):
-    """How an exchange ends: `sent`, `duplicate` (the sink had it already) or `failed`."""
+    """How an exchange ends: `sent`, `duplicate` (the sink already had it) or `failed`."""
 
     outcome: Literal["sent", "duplicate", "failed"]
     reason: str | None = None
-    """A sentence for people, with the next step when it failed."""
+    """A sentence for users; for a failure, with the next step."""
     error: str | None = None
     """The vendor's own code or message."""
     retryable: bool = False
-    """Of a failure: the same bytes may be accepted later, since their content is not at fault."""
+    """For a failure: the sink may accept the same bytes later, since their content is not the cause."""
     outputs: Mapping[str, str] | None = None
-    """What later steps need, by the name of the output: the id of what was made."""
+    """Values for later steps by output name, such as the id of the created object."""
     error_id: str | None = None
-    """Of a failure that docs/troubleshooting.md explains for this sink: one of its module's `ERROR_IDS`."""
+    """For a failure that docs/troubleshooting.md explains for this sink: one of its module's `ERROR_IDS`."""
 
 
 Exchange: TypeAlias = Generator[Request, Response, SinkResult]
 
 
 class Unneeded(str):
-    """Why a sink has no use for a signal that breaks no rule: it is skipped, not invalid."""
+    """Why a sink does not need a valid signal: the signal is skipped, not invalid."""
 
     __slots__ = ()
 
 
 class SinkError(Exception):
-    """A failure that ends an exchange: what happened and what to do, and the vendor's own words."""
+    """A failure that ends an exchange: what happened, what to do, and the vendor's message."""
 
     def __init__(self, reason: str, error: str | None = None, *, retryable: bool = False) -> None:
         super().__init__(reason)
@@ -106,7 +106,7 @@ class SinkError(Exception):
 
 
 def ended_by_errors(exchange: Exchange) -> Exchange:
-    """The exchange; a `SinkError` ends it with its result."""
+    """Runs the exchange; a `SinkError` ends it with its result."""
     try:
         return (yield from exchange)
     except SinkError as error:
@@ -114,40 +114,40 @@ def ended_by_errors(exchange: Exchange) -> Exchange:
 
 
 def redirect_error(response: Response, vendor: str, setting: str) -> SinkError:
-    """What a redirect means; `setting` is the one that holds the vendor's URL."""
+    """The error for a redirect; `setting` names the setting with the vendor's URL."""
     target = f" to {response.location}" if response.location else ""
     return SinkError(
-        f"{vendor} answered with a redirect{target}; redirects are not followed, so that no other server gets the "
-        f"credential: set {setting} to the final address.",
+        f"{vendor} answered with a redirect{target}. cibeacon does not follow redirects, to keep the credential from "
+        f"other servers. Set {setting} to the final URL.",
         f"redirect {response.status}",
         retryable=True,
     )
 
 
 def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpected answer") -> SinkError:
-    """What an answer of another server means; `content` says what it is, `setting` holds the vendor's URL."""
+    """The error for a response of another server; `content` describes it, `setting` names the setting with the URL."""
     return SinkError(
-        f"The answer is not {vendor}'s ({content}): check {setting}, and whether a proxy or login page is in between.",
+        f"This response is not from {vendor} ({content}). Check {setting}, and look for a proxy or login page in between.",
         error,
         retryable=True,
     )
 
 
 def status_advice(status: int, vendor: str, setting: str) -> str | None:
-    """What to do about a status that means the same at every vendor; `setting` holds the vendor's URL."""
+    """What to do about a status that means the same for every vendor; `setting` names the setting with the URL."""
     if status >= 500:
-        return f"{vendor} has trouble of its own: send again later."
+        return f"{vendor} failed with an internal error. Try again later."
     if status in (404, 405):
-        return f"There is no such call at this address: check {setting}."
+        return f"There is no such endpoint at this URL. Check {setting}."
     return {
-        407: "The proxy asks for a password: check HTTPS_PROXY.",
-        429: f"{vendor} asks to slow down: it goes through when sent again later.",
+        407: "The proxy requires a password. Set it in HTTPS_PROXY.",
+        429: f"{vendor} is rate limiting requests. Try again later.",
     }.get(status)
 
 
 class Resumed(NamedTuple):
-    """A signal of the spool on its way again."""
+    """A spooled signal that is being sent again."""
 
     request: Request
-    """The one request that matters, as a dry run shows it."""
+    """The main request, as a dry run shows it."""
     exchange: Exchange

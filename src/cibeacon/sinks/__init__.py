@@ -1,4 +1,4 @@
-"""The sinks: the systems that signals are sent to. A sink is a module that says what should be sent, and never sends it.
+"""The sinks: the systems that signals are sent to. A sink module describes what to send, and never sends it.
 
 A new sink is a module with the members of `Sink`, and a line in `KINDS`.
 """
@@ -21,19 +21,19 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "otlp": ("pull-services", "deployment", "pipeline-run"),
     "devlake": ("deployment",),
 }
-"""Each sink and the kinds of signal that it receives. Where several receive a kind, the first is the one it is made for."""
+"""Each sink and the kinds of signal that it receives. If several sinks receive a kind, the first is its main sink."""
 
 
 class Sink(Protocol):
-    """What a sink module offers."""
+    """The interface of a sink module."""
 
     NAME: str
     """The name in reports and outputs."""
 
     def faults(self, signal: Signal, /) -> str | None:
-        """The first of the vendor's rules that the signal breaks, as a sentence; None when it may be sent.
+        """The first of the vendor's rules that the signal breaks, as a sentence; None if it may be sent.
 
-        An `Unneeded` says why the sink has no use for it.
+        An `Unneeded` gives the reason why the sink does not need it.
         """
         ...
 
@@ -42,7 +42,7 @@ class Sink(Protocol):
         ...
 
     def request(self, signal: Signal, form: str, /) -> Request:
-        """The one request that matters, in one of the API's forms; a look-up that fills something in leaves a hole."""
+        """The main request, in one of the API's forms, with placeholders for values that a look-up would provide."""
         ...
 
     def send(self, signal: Signal, form: str, /) -> Exchange:
@@ -50,16 +50,16 @@ class Sink(Protocol):
         ...
 
     def spooled_signal(self, signal: Signal, form: str, /) -> Mapping[str, Any] | None:
-        """The signal as its spool record holds it; None where the request alone says it all."""
+        """The signal as stored in its spool record; None if the request alone is enough."""
         ...
 
     def resume(self, record: Record, form: str, /) -> Resumed | None:
-        """Sends what a spool record holds, to the byte; None when this sink makes no such request."""
+        """Sends a spool record's content byte for byte; None if this sink makes no such request."""
         ...
 
 
 class _Sinks(Mapping[str, Sink]):
-    """Every sink by its name. A sink is imported when it is asked for: most runs report to one."""
+    """Every sink by name. A sink is imported on first use: most runs report to one."""
 
     def __getitem__(self, name: str) -> Sink:
         if name not in KINDS:
@@ -77,11 +77,11 @@ SINKS: Mapping[str, Sink] = _Sinks()
 
 
 def first_sink(kind: str) -> str | None:
-    """The sink that a kind of signal is made for; signals of DCI's jobs are of the kind `dci` in all their parts."""
+    """The main sink of a kind of signal; all signals about DCI jobs have the kind `dci`."""
     return next((sink for sink, kinds in KINDS.items() if kind in kinds), None)
 
 
 def method_of_kind(sink: str, kind: str, form: str) -> str | None:
-    """The vendor's name of the request for every signal of a kind, from the sink's `METHODS`; None where it has none."""
+    """The vendor's name of the request for every signal of a kind, from the sink's `METHODS`; None if it has none."""
     methods: Mapping[str, Mapping[str, str]] = getattr(SINKS[sink], "METHODS", {})
     return methods[form][kind] if methods else None

@@ -1,7 +1,7 @@
-"""Knows the life of a job at DCI: created, running, its files and numbers, its end. Does not know HTTP, clocks or keys.
+"""Knows the life of a DCI job: creation, states, files and numbers, end. Does not know HTTP, clocks or keys.
 
-Every exchange finds its job by id, or by a tag that no other job carries, and looks before it sends: so it can be sent
-again from the start whatever became of the last time. The API: https://github.com/redhat-cip/dci-control-server.
+Every exchange finds its job by id or by a unique tag, and checks before it sends, so it can be repeated from the start
+whatever happened before. The API: https://github.com/redhat-cip/dci-control-server.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PAGE = re.compile(r"https?://\S+", re.ASCII | re.IGNORECASE)
 
 
 def method(signal: Signal, form: str) -> str:
-    """The name of the request that matters: its path, without the id of a job."""
+    """The name of the main request: its path, without the id of a job."""
     return "jobs/kv" if isinstance(signal, JobValue) else request(signal, form).path.removeprefix(f"{ROOT}/")
 
 
@@ -46,32 +46,36 @@ def faults(signal: Signal) -> str | None:
         case DciJob():
             return _job_faults(signal)
         case Attachment():
-            return None if is_header_name(signal.name) else "DCI takes file names of 1 to 255 characters of Latin-1."
+            return None if is_header_name(signal.name) else "DCI accepts file names of 1 to 255 Latin-1 characters."
         case JobValue():
-            return None if 0 < len(signal.name) <= LONGEST else "DCI takes names of numbers of 1 to 255 characters."
+            return None if 0 < len(signal.name) <= LONGEST else "DCI accepts number names of 1 to 255 characters."
         case JobState():
             known = ", ".join(STATUSES)
-            return None if signal.status in STATUSES else f"{signal.status} is no state of a job: {known}."
-    return "DCI takes signals about its jobs alone."
+            return (
+                None
+                if signal.status in STATUSES
+                else f"{signal.status} is not a state of a DCI job. Use one of {known}."
+            )
+    return "DCI accepts only signals about its own jobs."
 
 
 def _job_faults(signal: DciJob) -> str | None:
     if not signal.job_id and not signal.topic:
-        return "A job of DCI needs a topic: set dci_topic."
+        return "A DCI job needs a topic. Set dci_topic."
     if signal.topic and not can_be_queried(signal.topic):
-        return "DCI can look up no topic with a comma or an asterisk at its end: give its id (setting dci_topic)."
+        return "DCI cannot look up a topic whose name has a comma or ends in an asterisk. Set dci_topic to its id."
     if long := [text for text in (signal.correlation, signal.name or "", *signal.tags) if len(text) > LONGEST]:
-        return f"DCI stores names and tags of at most {LONGEST} characters: {long[0][:40]}… is longer."
+        return f"DCI stores names and tags of at most {LONGEST} characters. Shorten the one that begins with {long[0][:40]}."
     if signal.change_url and not _PAGE.fullmatch(signal.change_url):
-        return "The address of the change is no web address: check dci_change_url."
+        return "The URL of the change does not start with http:// or https://. Correct dci_change_url."
     return None
 
 
 def request(signal: Signal, form: str) -> Request:
-    """The one request that everything else leads to, with holes where a look-up would fill something in."""
+    """The main request, with placeholders for values that a look-up would provide."""
     match signal:
         case DciJob(job_id=None):
-            default = ("the last released of every type",) if signal.latest_by == "released" else ()
+            default = ("the latest released of every type",) if signal.latest_by == "released" else ()
             return _create(signal, signal.topic or "", [f"{{{name}}}" for name in signal.components or default])
         case DciJob():
             return state_request(str(signal.job_id), "running", signal.note)
@@ -85,23 +89,23 @@ def request(signal: Signal, form: str) -> Request:
 
 
 def send(signal: Signal, form: str) -> Exchange:
-    """Sends the signal, unless DCI has it already."""
+    """Sends the signal, unless DCI already has it."""
     return ended_by_errors(_send(signal, late=False))
 
 
 def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
-    """All of the signal, since one request does not say it."""
+    """The whole signal, since it takes several requests."""
     return signal_record.write(signal) if isinstance(signal, DciJob | JobUpdate) else None
 
 
 def resume(record: Record, form: str = "") -> Resumed | None:
-    """Sends the signal of a record, when it is one of DCI's."""
+    """Sends the signal of a record, if it is for DCI."""
     signal = remembered(record)
     return Resumed(request(signal, form), ended_by_errors(_send(signal, late=True))) if signal else None
 
 
 def remembered(record: Record) -> DciJob | JobUpdate | None:
-    """The signal of a record, when it breaks no rule and comes down to the request that the record names."""
+    """The signal of a record, if it is valid and its main request is the one in the record."""
     signal = signal_record.read(record.signal)
     if not isinstance(signal, DciJob | JobUpdate) or record.method != "POST" or faults(signal):
         return None
@@ -111,7 +115,7 @@ def remembered(record: Record) -> DciJob | JobUpdate | None:
 
 
 def _send(signal: Signal, *, late: bool) -> Exchange:
-    """`late`: it was to be sent before, and the job may have gone on since."""
+    """`late`: sending is delayed, so the job may be in a later state by now."""
     match signal:
         case DciJob():
             return _send_job(signal)
@@ -125,7 +129,7 @@ def _send(signal: Signal, *, late: bool) -> Exchange:
 
 
 def _send_job(signal: DciJob) -> Exchange:
-    """Creates the job unless it is there, and has it run."""
+    """Creates the job unless it exists, and sets it to running."""
     jobs = yield from find_jobs(signal.job_id, signal.correlation)
     is_new = not jobs
     if is_new:
@@ -141,7 +145,7 @@ def _send_job(signal: DciJob) -> Exchange:
     yield from end_duplicates(duplicates, job)
     if is_new or states:
         return SinkResult("sent", outputs=outputs)
-    return SinkResult("duplicate", f"DCI has this job already; it is {_shown_status(job)}.", outputs=outputs)
+    return SinkResult("duplicate", f"DCI already has this job; it is {_shown_status(job)}.", outputs=outputs)
 
 
 def _create_job(signal: DciJob) -> Talk[list[DciRow]]:
@@ -158,7 +162,7 @@ def _create_job(signal: DciJob) -> Talk[list[DciRow]]:
 
 
 def _create(signal: DciJob, topic_id: str, component_ids: list[str]) -> Request:
-    """The request that makes the job; with no component named, DCI takes the latest of every type of the topic."""
+    """The request that creates the job; without components, DCI uses the latest of every type of the topic."""
     fields = {
         "name": signal.name,
         "configuration": signal.configuration,
@@ -167,7 +171,7 @@ def _create(signal: DciJob, topic_id: str, component_ids: list[str]) -> Request:
         "data": signal.data,
         "comment": signal.comment,
     }
-    filled = {name: value for name, value in fields.items() if value is not None}  # DCI takes no null for a text
+    filled = {name: value for name, value in fields.items() if value is not None}  # DCI rejects null for a text
     topic = {"topic_id": topic_id if is_uuid(topic_id) else "{topic.id}"}
     if not component_ids:
         return post("/jobs/schedule", {**topic, **filled})
@@ -175,7 +179,7 @@ def _create(signal: DciJob, topic_id: str, component_ids: list[str]) -> Request:
 
 
 def _send_value(signal: JobValue) -> Exchange:
-    """Has the job keep the number, unless it has one of that name."""
+    """Stores the number with the job, unless it already has one of that name."""
     job_id = yield from find_job_id(signal.job_id, signal.correlation)
     outputs = {"dci_job_id": job_id}
 
@@ -187,10 +191,10 @@ def _send_value(signal: JobValue) -> Exchange:
     if existing is None:
         yield from once(_keep_value(job_id, signal), look, lambda document: document)
         return SinkResult("sent", outputs=outputs)
-    has = f"DCI has {signal.name}={existing.get('value')} already"
+    has = f"DCI already has {signal.name}={existing.get('value')}"
     if existing.get("value") == signal.value:
         return SinkResult("duplicate", f"{has}.", outputs=outputs)
-    return SinkResult("failed", f"{has}, and a job keeps the first number of a name.", "name taken", outputs=outputs)
+    return SinkResult("failed", f"{has}; a job keeps the first number of each name.", "name taken", outputs=outputs)
 
 
 def _keep_value(job_id: str, signal: JobValue) -> Request:
@@ -198,7 +202,7 @@ def _keep_value(job_id: str, signal: JobValue) -> Request:
 
 
 def _send_state(signal: JobState, *, late: bool) -> Exchange:
-    """Sets the job's state; a final one also ends the jobs that were made by mistake."""
+    """Sets the job's state; a final one also ends jobs that were created by mistake."""
     job, *duplicates = yield from find_existing_jobs(signal.job_id, signal.correlation)
     result = yield from _set_state_in_order(job, signal, late=late)
     if result.outcome != "failed" and signal.status in FINAL:
@@ -210,15 +214,13 @@ def _set_state_in_order(job: DciRow, signal: JobState, *, late: bool) -> Exchang
     job_id = id_of(job)
     outputs, now = {"dci_job_id": job_id}, status_of(job)
     if now == signal.status or (signal.if_unfinished and now in FINAL):
-        return SinkResult("duplicate", f"DCI has the job as {_shown_status(job)} already.", outputs=outputs)
+        return SinkResult("duplicate", f"The DCI job is already {_shown_status(job)}.", outputs=outputs)
     if signal.status not in FINAL and (now in FINAL or (late and has_passed(job, signal.status))):
-        reason = (
-            f"DCI has the job as {_shown_status(job)} already; {signal.status} comes before that, so it is not sent."
-        )
-        return SinkResult("duplicate", reason, outputs=outputs)  # the job would be open again
+        reason = f"The DCI job is already {_shown_status(job)}; {signal.status} comes before that and is not sent."
+        return SinkResult("duplicate", reason, outputs=outputs)  # it would reopen the job
     try:
         if signal.status in ("failure", "error") and not has_passed(job, "running"):
-            yield from set_state(job_id, "running", signal.comment)  # or its history would say error
+            yield from set_state(job_id, "running", signal.comment)  # or the job's history would show an error
         yield from set_state(job_id, signal.status, signal.comment)
     except SinkError as error:
         return error.result._replace(outputs=outputs)
@@ -226,4 +228,4 @@ def _set_state_in_order(job: DciRow, signal: JobState, *, late: bool) -> Exchang
 
 
 def _shown_status(job: DciRow) -> str:
-    return status_of(job) if status_of(job) in STATUSES else "in a state of its own"
+    return status_of(job) if status_of(job) in STATUSES else "in an unknown state"

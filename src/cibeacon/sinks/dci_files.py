@@ -1,7 +1,7 @@
-"""Knows how a file becomes one of a job's at DCI, once, under a name of its own. Does not know how its bytes travel.
+"""Knows how a file is added to a DCI job, once, under a unique name. Does not know how its bytes are sent.
 
-A header carries the name: Latin-1, short. DCI compares the results of a file with those of the same name in the job
-before, so a name depends on the path alone. DCI keeps any number of files of one name and does not say what they hold.
+A header contains the name: Latin-1, short. DCI compares the results of a file with those of the same name in the previous
+job, so a name depends only on the path. DCI stores any number of files of one name, and does not list their contents.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ LONGEST = 255
 _PLAIN = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 _DIGITS = 16
 _MOST_OF_A_NAME = 20
-"""Files of one name in a job: more of them are a mistake in a loop."""
-_OWN_NAME = "give each file a name of its own (cibeacon dci upload --name)"
+"""Files of one name in a job; more are a mistake in a loop."""
+_OWN_NAME = "Give each file its own name (cibeacon dci upload --name)"
 _RENAMED = (
-    "DCI has another file of the name {0}, so this one is called {1}: to have DCI compare its results from run to run, "
-    f"{_OWN_NAME}."
+    "DCI has another file named {0}, so this one is named {1}. "
+    f"{_OWN_NAME}, so that DCI can compare results from run to run."
 )
 
 
 def upload(job_id: str, path: Path, name: str, mime: str) -> Request:
-    """The request that adds a file to a job; without a content type, by which DCI would read the body as a form."""
+    """The request that adds a file to a job; without a content type, or DCI would read the body as a form."""
     headers = {"DCI-JOB-ID": job_id, "DCI-NAME": name, "DCI-MIME": mime}
     return Request("POST", f"{ROOT}/files", auth="dci", headers=headers, file=path, repeatable=False)
 
 
 def send_file(signal: Attachment) -> Exchange:
-    """Sends the file unless the job has it, under a number where another file has its name. Raises `SinkError`."""
+    """Sends the file unless the job has it, with a number if another file has its name. Raises `SinkError`."""
     job_id = yield from find_job_id(signal.job_id, signal.correlation)
     outputs = {"dci_job_id": job_id}
     number, lost = 1, 0
@@ -46,7 +46,7 @@ def send_file(signal: Attachment) -> Exchange:
         namesakes = yield from _files_of_name(job_id, name)
         for row in namesakes:
             if (yield from _is_same(row, signal, ours=lost > 0)):
-                return sent if lost else SinkResult("duplicate", f"DCI has this file already: {name}.", outputs=outputs)
+                return sent if lost else SinkResult("duplicate", f"DCI already has this file: {name}.", outputs=outputs)
         if namesakes:
             number += 1
             continue
@@ -57,7 +57,7 @@ def send_file(signal: Attachment) -> Exchange:
         lost += 1
     if lost:
         raise unanswered()
-    reason = f"DCI has {_MOST_OF_A_NAME} other files of the name {signal.name}: {_OWN_NAME}."
+    reason = f"DCI has {_MOST_OF_A_NAME} other files named {signal.name}. {_OWN_NAME}."
     return SinkResult("failed", reason, "name taken", outputs=outputs)
 
 
@@ -68,9 +68,9 @@ def _files_of_name(job_id: str, name: str) -> Talk[list[DciRow]]:
 
 
 def _is_same(row: DciRow, signal: Attachment, *, ours: bool) -> Talk[bool]:
-    """Whether a file of DCI's has the content of ours; where DCI does not show it, `ours` decides."""
+    """Whether a file at DCI has the content of ours; if DCI does not show it, `ours` decides."""
     content = f"{ROOT}/files/{id_of(row)}/content"
-    # the type says how our file is cleaned of secrets before the two are compared
+    # the type decides how our file is redacted before the two are compared
     response = yield Request("GET", content, auth="dci", headers={"DCI-MIME": signal.mime}, file=signal.path)
     if response.same is not None:
         return response.same
@@ -78,21 +78,19 @@ def _is_same(row: DciRow, signal: Attachment, *, ours: bool) -> Talk[bool]:
         answer(response)
     if ours:
         return True
-    raise SinkError(
-        f"DCI has a file of the name {signal.name}, and does not show what is in it: {_OWN_NAME}.", "name taken"
-    )
+    raise SinkError(f"DCI has a file named {signal.name}, but does not show its content. {_OWN_NAME}.", "name taken")
 
 
 def _numbered(name: str, number: int) -> str:
-    """The name of the file of that number among those of one name: the first has the name itself."""
+    """The name of the file with that number among those of one name: the first has no number."""
     ending = f" ({number})" if number > 1 else ""
     return f"{name[: LONGEST - len(ending)]}{ending}"
 
 
 def unique_names(files: Sequence[tuple[str, bool]]) -> list[str]:
-    """A name for each path; true where it is a JUnit report, which goes without its suffix `.xml`, as DCI has it.
+    """A name for each path; true for a JUnit report, whose suffix `.xml` DCI omits.
 
-    A file that would have the name of another keeps its suffix, and gets a number where that does not help.
+    A file that would have the name of another keeps its suffix, and gets a number if that does not help.
     """
     taken: set[str] = set()
     names: dict[int, str] = {}
@@ -114,10 +112,10 @@ def _choices(path: str, *, junit: bool) -> Iterator[str]:
 
 
 def header_name(text: str) -> str:
-    """The text as printable Latin-1 without a space at its ends: other bytes, and the percent sign, as %XX.
+    """The text as printable Latin-1 without a space at either end: other bytes, and the percent sign, as %XX.
 
-    DCI reads a header as Latin-1, so letters such as é stay readable there, and no others can. Distinct texts get
-    distinct names; a name that would be too long ends in a part of the hash of all of it.
+    DCI reads a header as Latin-1, so only letters such as é stay readable. Distinct texts get distinct names; a name that
+    would be too long ends in a part of its hash.
     """
     name = "".join(letter if _is_latin(letter) else quote(_bytes(letter), safe=_PLAIN) for letter in text)
     if name.startswith(" "):
@@ -131,18 +129,18 @@ def header_name(text: str) -> str:
 
 
 def is_header_name(name: str) -> bool:
-    """Whether a header can carry the name as it is."""
+    """Whether the name can be sent in a header unchanged."""
     printable = all(_is_latin(letter) or " " <= letter <= "~" for letter in name)
     return printable and 0 < len(name) <= LONGEST and name == name.strip(" ")
 
 
 def _is_latin(letter: str) -> bool:
-    """Whether it is a printable character of Latin-1 beyond ASCII; a soft hyphen shows nothing."""
+    """Whether it is a printable Latin-1 character beyond ASCII; a soft hyphen is invisible."""
     return "\xa1" <= letter <= "\xff" and letter != "\xad"
 
 
 def _bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # no file is called so, but any text has a name
+    except UnicodeEncodeError:  # no file has such a name, but every text needs one
         return text.encode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
-"""Knows how a job is found at DCI, and how its state is set once and in order. Does not know why it is set.
+"""Knows how to find a DCI job, and how to set its state once and in order. Does not know why it is set.
 
-A job carries a tag that no other job has. A create that arrives late makes a second job of that tag, a duplicate.
+A job has a unique tag. A late create request makes a second job with that tag, a duplicate.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from cibeacon.sinks.dci_api import DciRow, Talk, ask, ask_page, get, id_of, once
 STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "killed", "error")
 FINAL = frozenset(STATUSES[4:])
 _MOST_OF_A_RUN = 10
-"""Jobs of one tag that are read: a run has two at most."""
-_NO_JOB = "DCI has no job of this run: the step that is to make it says why (cibeacon dci start, or the first stage)."
+"""Jobs of one tag that are read; a run has at most two."""
+_NO_JOB = "DCI has no job for this run. See the step that creates it (cibeacon dci start, or the first stage)."
 
 
 def find_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
-    """The job by its id, or the jobs that carry the tag of its run; an empty list when none does.
+    """The job with this id, or the jobs with the tag of its run, possibly none.
 
-    The first one counts: one that began, else the oldest.
+    The first one counts: one that has begun, or else the oldest.
     """
     if job_id:
         return [(yield from ask(get(f"/jobs/{job_id}"), "job"))]
@@ -34,12 +34,12 @@ def find_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
 
 
 def _has_begun(job: DciRow) -> bool:
-    """False also for a job that was ended as a duplicate."""
+    """Also false for a job that was ended as a duplicate."""
     return has_passed(job, "pre-run") and status_of(job) != "killed"
 
 
 def find_existing_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow]]:
-    """The job, and behind it the duplicates of its run. Raises `SinkError` when there is none."""
+    """The job, followed by the duplicates of its run. Raises `SinkError` if there is none."""
     by_tag = not job_id or correlation != correlation_by_id(job_id)
     jobs = (yield from find_jobs(None, correlation)) if by_tag else []
     if job_id:
@@ -52,16 +52,16 @@ def find_existing_jobs(job_id: str | None, correlation: str) -> Talk[list[DciRow
 
 
 def find_job_id(job_id: str | None, correlation: str) -> Talk[str]:
-    """The job's id, looked up where it is not known. Raises `SinkError` when there is no job."""
+    """The job's id, looked up if unknown. Raises `SinkError` if there is no job."""
     return job_id or id_of((yield from find_existing_jobs(None, correlation))[0])
 
 
 def end_duplicates(duplicates: Iterable[DciRow], job: DciRow) -> Talk[None]:
-    """Ends the jobs that were made by mistake: they would seem to run for ever. It does not matter if DCI refuses."""
+    """Ends jobs that were created by mistake, which would seem to run for ever. It does not matter if DCI refuses."""
     for duplicate in duplicates:
         if status_of(duplicate) not in FINAL:
             with suppress(SinkError):
-                yield from set_state(id_of(duplicate), "killed", f"Made twice by mistake: see the job {id_of(job)}.")
+                yield from set_state(id_of(duplicate), "killed", f"Created twice by mistake: see job {id_of(job)}.")
 
 
 def state_request(job_id: str, status: str, comment: str | None = None) -> Request:
@@ -70,7 +70,7 @@ def state_request(job_id: str, status: str, comment: str | None = None) -> Reque
 
 
 def set_state(job_id: str, status: str, comment: str | None) -> Talk[bool]:
-    """Sets a state. Where the answer is lost, it counts as set if the job has it, or has passed it."""
+    """Sets a state. If the response is lost, the state counts as set if the job has it or a later one."""
 
     def look() -> Talk[bool | None]:
         job = yield from ask(get(f"/jobs/{job_id}"), "job")
@@ -85,6 +85,6 @@ def status_of(job: DciRow) -> str:
 
 
 def has_passed(job: DciRow, status: str) -> bool:
-    """Whether the job has been in a state, or need not be any more."""
+    """Whether the job is in a state or past it."""
     now = status_of(job)
     return now in STATUSES and STATUSES.index(now) >= STATUSES.index(status)

@@ -1,7 +1,7 @@
-"""Knows how to read what DCI has: who signs, topics, components, jobs. Changes nothing, and keeps no secret of an answer.
+"""Knows how to read from DCI: identity, topics, components, jobs. Changes nothing, and drops secrets from responses.
 
-The observed server answers with the secrets of remote CIs in jobs, and topics may hold passwords of registries: fields
-that are named like a secret are removed before anything is shown.
+DCI returns the secrets of remote CIs in jobs, and topics may contain registry passwords: fields with names of secrets are
+removed before anything is shown.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from cibeacon.sinks.dci_api import PAGE, DciRow, ask, ask_all, foreign, get, id_
 from cibeacon.sinks.dci_topics import find_topic
 
 JOBS_A_PAGE = 20
-"""A job includes its topic, components and results: a page of many would be more than cibeacon reads of an answer."""
+"""A job includes its topic, components and results: a larger page would exceed what cibeacon reads of a response."""
 _LEVELS = 2 * DEEPEST
-"""Of nesting in an answer: what we send DCI ourselves may have half of them, and Python's own stack has five times as many."""
+"""Of nesting in a response: our own requests have at most half as many, and Python's stack allows five times as many."""
 _SECRETS = frozenset({"api_secret", "secret", "password", "passwd", "token", "pull_secret"})
 
 
 class SinkRows:
-    """The rows that a query read, and how many the sink has altogether."""
+    """The rows that a query read, and how many the sink has in total."""
 
     def __init__(self) -> None:
         self.rows: list[DciRow] = []
@@ -28,14 +28,14 @@ class SinkRows:
 
 
 class RowFilter(NamedTuple):
-    """Which rows of a list: those whose columns hold these values, at most `limit`."""
+    """Which rows of a list to read: those whose columns have these values, at most `limit`."""
 
     where: Mapping[str, str] = {}
     limit: int | None = None
 
 
 def identity(result: SinkRows) -> Exchange:
-    """Whose credentials these are, and for which teams."""
+    """The owner of the credentials, and its teams."""
     return ended_by_errors(_read_one("/identity", "identity", result))
 
 
@@ -45,9 +45,9 @@ def topics(result: SinkRows, wanted: RowFilter) -> Exchange:
 
 
 def components(result: SinkRows, topic: str, wanted: RowFilter, *, latest_by: str | None = None) -> Exchange:
-    """The components of a topic, the last released first; with `latest_by` one of each type that is in use.
+    """The components of a topic, the latest release first; with `latest_by` one of each active type.
 
-    That is the last `released`, or the last `created` of those that are no team's own, as DCI schedules.
+    That is the last `released`, or the last `created` of those that belong to no single team, as DCI schedules.
     """
     return ended_by_errors(_read_components(result, topic, wanted, latest_by))
 
@@ -63,16 +63,16 @@ def job(result: SinkRows, job_id: str) -> Exchange:
 
 
 def without_secrets(value: Any) -> Any:
-    """A JSON value without anything that is named like a secret, at any depth."""
+    """A JSON value without fields that have names of secrets, at any depth."""
     if isinstance(value, Mapping):
         return {name: without_secrets(part) for name, part in value.items() if str(name).lower() not in _SECRETS}
     return [without_secrets(part) for part in value] if isinstance(value, list) else value
 
 
 def _public(row: DciRow) -> DciRow:
-    """A row as people may see it."""
+    """A row without secrets."""
     if deeper(row, _LEVELS):
-        raise foreign(f"nested in more than {_LEVELS} levels")
+        raise foreign(f"nested more than {_LEVELS} levels deep")
     public: DciRow = without_secrets(row)
     return public
 

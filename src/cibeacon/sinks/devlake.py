@@ -1,7 +1,7 @@
-"""Knows how a webhook of Apache DevLake is sent deployments with their commits. Does not know HTTP or tokens.
+"""Knows how to send deployments with their commits to a webhook of Apache DevLake. Does not know HTTP or tokens.
 
-A deployment with an id that DevLake has is replaced, and its commits are added to those it had. The names of the fields
-are those since version 1.0. https://devlake.apache.org/docs/Plugins/webhook and backend/plugins/webhook in apache/devlake.
+A deployment whose id DevLake has is replaced, and its commits are added to the existing ones. Field names are those of
+version 1.0 and later. https://devlake.apache.org/docs/Plugins/webhook and backend/plugins/webhook in apache/devlake.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _ENVIRONMENTS: Mapping[str, frozenset[str]] = {
     "DEVELOPMENT": frozenset({"development", "develop", "dev", "review", "preview", "sandbox"}),
     "PRODUCTION": frozenset({"production", "prod", "prd", "live"}),
 }
-"""DevLake's names, each with the words that mean it; the first name that fits counts, so pre-prod is no production."""
+"""DevLake's names, each with the words for it; the first that fits counts, so pre-prod is not production."""
 _LONGEST_ID = 150
-"""DevLake makes the ids of commits, at most 255 characters, from a deployment's id, a commit and 45 more."""
+"""DevLake builds commit ids of at most 255 characters from a deployment's id, a commit and 45 more characters."""
 _ADVICE: Mapping[int, str] = {
-    400: "DevLake refuses a field: compare the request in the JSON report with docs/devlake.md. DevLake before 1.0 has other "
-    "names for the fields.",
-    401: "DevLake got no API key that it can read: set the secret devlake_token.",
-    403: "The API key is wrong or expired, or belongs to another webhook: set the secret devlake_token to the key that DevLake "
-    "showed with this webhook, or to a new one.",
-    404: "DevLake has no such webhook: check devlake_url.",
+    400: "DevLake rejects a field. Compare the request in the JSON report with docs/devlake.md; DevLake before 1.0 has "
+    "other field names.",
+    401: "DevLake received no readable API key. Set the secret devlake_token.",
+    403: "The API key is wrong or expired, or belongs to another webhook. Set the secret devlake_token to the key that DevLake "
+    "showed for this webhook, or to a new one.",
+    404: "DevLake has no such webhook. Check devlake_url.",
 }
 _RETRYABLE = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
 
@@ -55,44 +55,44 @@ def method(signal: Signal, form: str) -> str:
 def faults(signal: Signal) -> str | None:
     """The first of DevLake's rules that the signal breaks, as a sentence, or None."""
     if not isinstance(signal, Deployment):
-        return "DevLake takes deployments alone."
+        return "DevLake accepts only deployments."
     if not _repository_url(signal):
-        return "DevLake knows a commit by the URL of its repository: set repository to the whole URL."
+        return "DevLake identifies a commit by the URL of its repository. Set repository to the full URL."
     if not _commits(signal):
-        return "DevLake attributes a deployment by its commits: set commit_sha."
+        return "DevLake needs the commit of a deployment. Set commit_sha."
     if signal.environment and not environment(signal.environment):
         return (
-            f"DevLake knows the environments production, staging, testing and development, and {signal.environment} "
-            "names none of them: rename it in environment."
+            f"DevLake has the environments production, staging, testing and development, and {signal.environment} "
+            "contains none of these words. Set environment to a name that does."
         )
     return None
 
 
 def environment(name: str) -> str | None:
-    """DevLake's name of an environment, by a word in the name that people gave it; None where there is none."""
+    """DevLake's name for an environment, by a word in the user's name; None if there is no such word."""
     words = set(re.split(r"[^a-z]+", name.lower()))
     return next((known for known, like in _ENVIRONMENTS.items() if words & like), None)
 
 
 def request(signal: Signal, form: str) -> Request:
-    """The one request that says everything of a deployment."""
+    """The single request for a deployment."""
     if not isinstance(signal, Deployment):
         raise TypeError(type(signal).__name__)
     return Request("POST", PATH, _body(signal))
 
 
 def send(signal: Signal, form: str) -> Exchange:
-    """Sends the one request, and judges DevLake's response."""
+    """Sends the request, and interprets DevLake's response."""
     return judge((yield request(signal, form)))
 
 
 def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
-    """Nothing beside the request."""
+    """Nothing besides the request."""
     return None
 
 
 def resume(record: Record, form: str = "") -> Resumed | None:
-    """Sends the request of a record, when it is one of DevLake's."""
+    """Sends the request of a record, if it is for DevLake."""
     if (record.method, record.path) != ("POST", PATH) or record.body is None:
         return None
     spooled = Request("POST", PATH, record.body)
@@ -104,7 +104,7 @@ def _send_again(spooled: Request) -> Exchange:
 
 
 def _body(signal: Deployment) -> Mapping[str, Any]:
-    """The result stands beside each commit as well: DevLake takes success for one without."""
+    """Each commit also has the result, since DevLake's default is success."""
     time = datetime.fromtimestamp(signal.deployed_at, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
     result = "FAILURE" if signal.success is False else "SUCCESS"
     ref = signal.run and (signal.run.tag or signal.run.branch)
@@ -118,7 +118,7 @@ def _body(signal: Deployment) -> Mapping[str, Any]:
 
 
 def _commits(signal: Deployment) -> tuple[str, ...]:
-    """The commits that are deployed; where DX is to find them by the repository, that of the run."""
+    """The deployed commits; if DX finds them by the repository, the run's commit."""
     sha = signal.commit_sha or (signal.run and signal.run.commit_sha)
     return tuple(dict.fromkeys(signal.merge_commit_shas)) or ((sha,) if sha else ())
 
@@ -139,7 +139,7 @@ def _id(reference_id: str) -> str:
 
 
 def judge(response: Response) -> SinkResult:
-    """What a response means. Success is a 2xx status and a JSON object whose `success` is true."""
+    """The meaning of a response. Success is a 2xx status and a JSON object whose `success` is true."""
     if 300 <= response.status < 400:
         return redirect_error(response, "DevLake", "devlake_url").result
     document = response.json()
@@ -154,7 +154,7 @@ def judge(response: Response) -> SinkResult:
     words = f": {said.strip().rstrip('.')}" if isinstance(said, str) and said.strip() else ""
     return SinkResult(
         "failed",
-        advice or "DevLake refused the request; its own words are above.",
+        advice or "DevLake rejected the request. Compare it with docs/devlake.md.",
         f"HTTP {response.status}{words}",
         retryable=response.status in _RETRYABLE or response.status >= 500,
     )

@@ -41,50 +41,50 @@ METHODS: Mapping[str, Mapping[str, str]] = {
 }
 
 ADVICE: Mapping[str, str] = {
-    "not_authed": "The request carried no API key: set the secret dx_token (DX_API_TOKEN).",
-    "invalid_auth": "The API key is not valid or has expired: make a new Data Cloud API key in DX and update the secret "
+    "not_authed": "The request had no API key. Set the secret dx_token (DX_API_TOKEN).",
+    "invalid_auth": "The API key is not valid or has expired. Create a new Data Cloud API key in DX and update the secret "
     "dx_token (a Web API token does not work here).",
-    "account_inactive": "The account behind the API key is deactivated or suspended: make a key from an active account.",
-    "required_params_missing": "DX misses a required field: compare the request in the JSON report with docs/reference.md.",
-    "invalid_json": "DX could not parse the request: something between here and DX changed it; check the proxy.",
-    "invalid_arguments": "DX refuses a field: try the other form of the API with dx_api.",
-    "repository_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
-    "repo_not_found": "DX does not know the repository: check its full name (setting repository) and that DX imports it.",
-    "commit_sha_invalid": "DX refuses the commit id: give 7 to 40 hexadecimal digits (setting commit_sha).",
-    "reference_id_exists": "This reference_id was used before with other values: choose a unique one, or leave it unset.",
-    "metadata_invalid": "DX refuses the metadata: it must be a JSON object; keys are letters, digits, dashes, underscores.",
-    "integration_branch_not_valid": "integration_branch must be a branch that pull requests target, and not the default branch.",
-    "ambiguous_commit_sha_arguments": "Give either commit_sha or merge_commit_shas, not both.",
-    "merge_commit_shas_blank": "merge_commit_shas is empty: name at least one commit, or leave it unset.",
-    "merge_commit_shas_invalid": "A commit in merge_commit_shas is shorter than 7 digits.",
-    "merge_commit_shas_not_found": "DX does not know a commit in merge_commit_shas yet: it may not have imported it; send again later.",
+    "account_inactive": "The account of the API key is deactivated or suspended. Create a key with an active account.",
+    "required_params_missing": "DX requires a field that is missing. Compare the request in the JSON report with docs/reference.md.",
+    "invalid_json": "DX could not parse the request: something on the way to DX changed it. Check the proxy.",
+    "invalid_arguments": "DX rejects a field. Try the other form of the API with dx_api.",
+    "repository_not_found": "DX does not know the repository. Check its full name (setting repository) and that DX imports it.",
+    "repo_not_found": "DX does not know the repository. Check its full name (setting repository) and that DX imports it.",
+    "commit_sha_invalid": "DX rejects the commit id. Set commit_sha to 7 to 40 hexadecimal digits.",
+    "reference_id_exists": "This reference_id was used before with other values. Choose a unique one, or leave it unset.",
+    "metadata_invalid": "DX rejects the metadata. Use a JSON object whose keys are letters, digits, dashes and underscores.",
+    "integration_branch_not_valid": "Set integration_branch to a branch that pull requests target, but not the default branch.",
+    "ambiguous_commit_sha_arguments": "Set either commit_sha or merge_commit_shas, not both.",
+    "merge_commit_shas_blank": "merge_commit_shas is empty. List at least one commit, or leave it unset.",
+    "merge_commit_shas_invalid": "A commit in merge_commit_shas is shorter than 7 digits. Correct it.",
+    "merge_commit_shas_not_found": "DX does not know a commit in merge_commit_shas, and may not have imported it yet. Try again later.",
     "deployment_not_found": "DX has no deployment with this reference_id.",
 }
-"""DX's error codes, each with the next step."""
+"""DX's error codes, each with its meaning and the next step."""
 _SAME_AS = {"repo_not_found": "repository_not_found"}
 ERROR_IDS: Mapping[str, str] = {code: f"dx-{_SAME_AS.get(code, code).replace('_', '-')}" for code in ADVICE}
-"""By the code: the heading in docs/troubleshooting.md."""
+"""Code → heading in docs/troubleshooting.md."""
 
 _OWN_ATTEMPT = (
-    "DX has this reference_id already: most likely from an attempt of ours just before, whose answer was lost. "
-    "If another run may have used it, look in DX."
+    "DX already has this reference_id, most likely from an earlier attempt of this run whose response was lost. "
+    "If another run may have used it, check in DX."
 )
 _EXISTED_BEFORE = (
-    "DX has this reference_id already: from an earlier attempt of ours whose answer was lost, or from another run. "
-    "Look in DX; if it is another one's, choose a unique reference_id, or leave it unset."
+    "DX already has this reference_id, from an earlier attempt whose response was lost, or from another run. "
+    "Check in DX; if another run used it, choose a unique reference_id, or leave it unset."
 )
-_WRONG_ADDRESS = "There is no such method at this address: check dx_url, and whether dx_api should be the other form."
+_WRONG_ADDRESS = "There is no such method at this URL. Check dx_url, and try the other form of the API with dx_api."
 
 _HTTP_ADVICE: Mapping[int, str] = {
     401: ADVICE["invalid_auth"],
-    403: "The API key may not use this method: check its scopes in DX, and that dx_url is the Data Cloud host "
+    403: "The API key may not use this method. Check its scopes in DX, and that dx_url is the Data Cloud host "
     "(https://INSTANCE.getdx.net).",
     404: _WRONG_ADDRESS,
     405: _WRONG_ADDRESS,
 }
 _RETRYABLE_STATUS = frozenset({401, 403, 407, 408, 425, 429})
 _NO_SUCH_METHOD = frozenset({404, 405})
-"""Without a code of DX's these come from another server: the address is wrong, not the request."""
+"""Without a code from DX these come from another server: the URL is wrong, not the request."""
 _RETRYABLE_CODES = frozenset(
     {
         "not_authed",
@@ -95,7 +95,7 @@ _RETRYABLE_CODES = frozenset(
         "merge_commit_shas_not_found",
     }
 )
-"""DX refuses the key, or has not imported something yet: the same request is accepted once that is corrected."""
+"""DX rejects the key, or has not imported something yet: it will accept the same request later."""
 
 _KNOWN = frozenset(("POST", f"/api/{method}") for form in METHODS.values() for method in form.values())
 _SHA = re.compile(r"[0-9a-f]{7,40}", re.ASCII | re.IGNORECASE)
@@ -115,14 +115,14 @@ def faults(signal: Signal) -> str | None:
             return _deployment_faults(signal)
         case PipelineRun():
             return _run_faults(signal)
-    return "DX takes pull requests, deployments and pipeline runs alone."
+    return "DX accepts only pull requests, deployments and pipeline runs."
 
 
 def _pull_services_faults(signal: PullServices) -> str | None:
     if not signal.services:
-        return "No service is named; an empty list could wipe what DX knows."
+        return "There is no service to send; an empty list could erase those that DX has."
     if signal.github_pull_id is None and not (signal.repository and signal.pr_number):
-        return "DX needs the pull request's GitHub id, or its repository and number: set pr_number and repository."
+        return "DX needs the pull request's GitHub id, or its repository and number. Set pr_number and repository."
     return None
 
 
@@ -132,7 +132,7 @@ def _deployment_faults(signal: Deployment) -> str | None:
     if bad := [sha for sha in (signal.commit_sha, *signal.merge_commit_shas) if sha and not _SHA.fullmatch(sha)]:
         return f"{bad[0]} is not a commit id of 7 to 40 hexadecimal digits."
     if not signal.repository and not signal.merge_commit_shas:
-        return "DX attributes a deployment by its repository: set repository."
+        return "DX needs the repository to attribute a deployment. Set repository."
     return None
 
 
@@ -140,28 +140,28 @@ def _run_faults(signal: PipelineRun) -> str | None:
     if signal.commit_sha and not _SHA.fullmatch(signal.commit_sha):
         return f"{signal.commit_sha} is not a commit id of 7 to 40 hexadecimal digits."
     if not signal.repository and (signal.commit_sha or signal.pr_number):
-        return "DX needs the repository when a commit or pull request is named: set repository."
+        return "DX needs the repository of a commit or pull request. Set repository."
     return None
 
 
 def request(signal: Signal, form: str) -> Request:
-    """The one request that says everything of a signal."""
+    """The single request for a signal."""
     return Request("POST", f"/api/{method(signal, form)}", _body(signal, current=form == "current"))
 
 
 def send(signal: Signal, form: str) -> Exchange:
-    """Sends the one request, and judges DX's response."""
+    """Sends the request, and interprets DX's response."""
     repeated_by_us = isinstance(signal, Deployment) and not signal.own_reference
     return judge((yield request(signal, form)), repeated_by_us=repeated_by_us)
 
 
 def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
-    """Nothing beside the request."""
+    """Nothing besides the request."""
     return None
 
 
 def resume(record: Record, form: str = "") -> Resumed | None:
-    """Sends the request of a record, when it is one of DX's."""
+    """Sends the request of a record, if it is for DX."""
     if (record.method, record.path) not in _KNOWN or record.body is None:
         return None
     spooled = Request("POST", record.path, record.body)
@@ -233,7 +233,7 @@ def _run_body(signal: PipelineRun, *, current: bool) -> Mapping[str, Any]:
 
 
 def _filled(**fields: Any) -> Mapping[str, Any]:
-    """The fields that have a value: DX takes an empty one for a value."""
+    """The fields that have a value: DX would store an empty one."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -246,12 +246,12 @@ def _iso(seconds: int) -> str:
 
 
 def judge(response: Response, *, repeated_by_us: bool = False, late: bool = False) -> SinkResult:
-    """What a response means. Success is a 2xx status and a JSON object whose `ok` is not false.
+    """The meaning of a response. Success is a 2xx status and a JSON object whose `ok` is not false.
 
     Args:
-        response: DX's.
-        repeated_by_us: the id is one that we made, so no other run can have used it.
-        late: it was to be sent before, and it is not known whether it arrived.
+        response: the response.
+        repeated_by_us: cibeacon generated the id, so no other run can have used it.
+        late: the signal comes from the spool, and an earlier attempt may have arrived.
     """
     if 300 <= response.status < 400:
         return redirect_error(response, "DX", "dx_url").result
@@ -263,7 +263,7 @@ def judge(response: Response, *, repeated_by_us: bool = False, late: bool = Fals
     code = document.get("error") if isinstance(document.get("error"), str) else None
     exists = code == "reference_id_exists"
     if exists and repeated_by_us:
-        return SinkResult("duplicate", "DX has this deployment already.", code)
+        return SinkResult("duplicate", "DX already has this deployment.", code)
     if exists and response.repeated:
         return SinkResult("duplicate", _OWN_ATTEMPT, code)
     advice = _EXISTED_BEFORE if exists and late else ADVICE.get(code or "") or _advice(response.status)
@@ -276,7 +276,7 @@ def judge(response: Response, *, repeated_by_us: bool = False, late: bool = Fals
 
 
 def _message(document: Mapping[str, Any], code: str | None) -> str | None:
-    """DX's own words, where its documents say they are, with the code in front; as a clause, since advice follows."""
+    """DX's message, from the fields that it documents, after the code; as a clause, since advice follows."""
     details = document.get("error_details")
     texts = (details.get("message") if isinstance(details, dict) else None, document.get("message"), code)
     clauses = (text.strip().rstrip(".") for text in texts if isinstance(text, str))
@@ -293,4 +293,4 @@ def _judge_foreign(response: Response) -> SinkResult:
 
 def _advice(status: int) -> str:
     common = status_advice(status, "DX", "dx_url")
-    return _HTTP_ADVICE.get(status) or common or "DX refused the request; its own words are above."
+    return _HTTP_ADVICE.get(status) or common or "DX rejected the request. See https://docs.getdx.com for its errors."

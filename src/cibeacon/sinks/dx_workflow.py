@@ -1,10 +1,10 @@
-"""Knows how a run of a DX self-service workflow hears of the CI run that it started: link, message, status, in this order.
+"""Knows how to report a CI run to the DX self-service workflow that started it: link, message, status, in this order.
 
-Does not know HTTP or tokens. The `form` is the id of the workflow run, and on a second line what the user adds to the last
-message. DX does not recognise a repetition, so each time it is asked first what the workflow run has; where the token
-may not ask, everything is sent. Nothing that is lost is repeated blindly. The status comes last: it says that all of it
-arrived. https://docs.getdx.com/webapi/methods/workflowruns.changestatus/, and .postmessage, .addlink and .info beside it;
-what `.info` answers is also in https://github.com/get-dx/cli, src/commands/workflowRuns/info.ts.
+Does not know HTTP or tokens. The `form` is the id of the workflow run, and on a second line the user's addition to the last
+message. DX does not recognise a repeated request, so every attempt first asks what the workflow run has; if the token may
+not ask, everything is sent. Lost requests are not repeated blindly. The status comes last: it shows that everything
+arrived. https://docs.getdx.com/webapi/methods/workflowruns.changestatus/, and next to it .postmessage, .addlink and .info;
+the response of `.info` is also in https://github.com/get-dx/cli, src/commands/workflowRuns/info.ts.
 """
 
 from collections.abc import Generator, Mapping
@@ -32,37 +32,35 @@ INFO, LINK, MESSAGE, STATUS = (
 )
 _TYPE = "WorkflowRunEvents"
 _ENDS: Mapping[str | None, str] = {"success": "SUCCEEDED", "failure": "FAILED", "cancelled": "FAILED"}
-"""DX knows two ends."""
+"""DX has only two final statuses."""
 _TRIES = 2
-"""Times that DX is asked what it has, and sent what it lacks."""
+"""How often DX is asked what it has, and sent what it lacks."""
 _DX, _URL = "DX", "dx_workflow_url"
 
 ADVICE: Mapping[str, str] = {
-    "not_authed": "The request carried no token: set the secret dx_workflow_token.",
-    "invalid_auth": "The token is wrong or expired: set dx_workflow_token to a Web API token of DX (a Data Cloud API key "
+    "not_authed": "The request had no token. Set the secret dx_workflow_token.",
+    "invalid_auth": "The token is wrong or expired. Set dx_workflow_token to a Web API token of DX (a Data Cloud API key "
     "does not work here).",
-    "account_inactive": "The account behind the token is deactivated: make a token from an active account.",
+    "account_inactive": "The account of the token is deactivated. Create a token with an active account.",
 }
-"""What to do about a refused token, by DX's error code."""
-_SCOPE = (
-    "The token may not do this: give it the scope workflowRuns:writeEvents (older documents call it workflows:write)."
-)
+"""What to do about a rejected token, by DX's error code."""
+_SCOPE = "The token may not do this. Give it the scope workflowRuns:writeEvents (workflows:write in older documents)."
 _UNKNOWN_RUN = (
-    "DX refused it: is dx_workflow_run the id of a workflow run of this account that has not ended? DX's request must "
-    "send {{run.id}}."
+    "DX rejected the request. Set dx_workflow_run to the id of a workflow run of this account that has not ended; the "
+    "workflow must send it as {{run.id}}."
 )
-_LOST = "DX's answer was lost. Sent again, it asks first what has arrived."
+_LOST = "DX's response was lost. Try again later: cibeacon first checks what has arrived."
 
 
 class _Held(NamedTuple):
-    """What a workflow run has."""
+    """What a workflow run already has."""
 
     status: str = ""
     messages: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
 
     def has(self, request: Request) -> bool:
-        """Whether the request would repeat something."""
+        """Whether the request would add nothing."""
         body = request.body or {}
         if request.path == LINK:
             return body["link"]["url"] in self.links
@@ -70,32 +68,32 @@ class _Held(NamedTuple):
 
 
 def method(signal: Signal, form: str) -> str:
-    """The name of the request that says how the run stands."""
+    """The name of the main request, which reports the run's status."""
     return request(signal, form).path.removeprefix("/")
 
 
 def faults(signal: Signal) -> str | None:
     """The rule that the signal breaks, as a sentence, or None."""
-    return None if isinstance(signal, PipelineRun) else "A workflow run of DX hears of pipeline runs alone."
+    return None if isinstance(signal, PipelineRun) else "DX workflow runs accept only pipeline runs."
 
 
 def request(signal: Signal, form: str) -> Request:
-    """The request that says how the run stands: the status at its end, and before it the message."""
+    """The request that reports the run's status: the final status, or before the end the message."""
     return _requests(signal, form)[-1]
 
 
 def send(signal: Signal, form: str) -> Exchange:
-    """Sends what the workflow run lacks."""
+    """Sends what the workflow run does not have yet."""
     return ended_by_errors(_send(form.partition("\n")[0], _requests(signal, form)))
 
 
 def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
-    """Every request, since it takes several."""
+    """All requests, since there are several."""
     return {"type": _TYPE, "requests": [[one.path, one.body] for one in _requests(signal, form)]}
 
 
 def resume(record: Record, form: str = "") -> Resumed | None:
-    """Sends the requests of a record, when they are ours and about one workflow run; `form` is not needed."""
+    """Sends the requests of a record, if they are known and about one workflow run; `form` is not needed."""
     given = (record.signal or {}).get("requests") if (record.signal or {}).get("type") == _TYPE else None
     requests = [_spooled(each) for each in given] if isinstance(given, list) else []
     known = [each for each in requests if each]
@@ -106,7 +104,7 @@ def resume(record: Record, form: str = "") -> Resumed | None:
 
 
 def post_nothing() -> Exchange:
-    """Posts an empty message, to see whether DX takes the token; it must refuse it."""
+    """Posts an empty message to test the token; DX must reject the message."""
 
     def post() -> Exchange:
         _check((yield Request("POST", MESSAGE, {})))
@@ -116,7 +114,7 @@ def post_nothing() -> Exchange:
 
 
 def _spooled(given: Any) -> Request | None:
-    """A request of a record; None where it is none of ours."""
+    """A request of a record; None if it is not one that this sink makes."""
     path, body = given if isinstance(given, list) and len(given) == 2 else ("", None)
     if path not in (LINK, MESSAGE, STATUS) or not isinstance(body, dict):
         return None
@@ -143,7 +141,7 @@ def _requests(signal: Signal, form: str) -> tuple[Request, ...]:
 
 
 def _post(path: str, body: Mapping[str, Any]) -> Request:
-    """A status may be set twice; a message and a link would be there twice."""
+    """A status may be set twice; a message or link would then appear twice."""
     return Request("POST", path, body, repeatable=path == STATUS)
 
 
@@ -152,7 +150,7 @@ def _send(run_id: str, requests: tuple[Request, ...]) -> Exchange:
         held = yield from _ask(run_id)
         missing = [request for request in requests if not held.has(request)]
         if not missing:
-            return SinkResult("duplicate", "DX has all of it already.")
+            return SinkResult("duplicate", "DX already has all of it.")
         is_lost = False
         for request in missing:
             response = yield request
@@ -166,7 +164,7 @@ def _send(run_id: str, requests: tuple[Request, ...]) -> Exchange:
 
 
 def _ask(run_id: str) -> Generator[Request, Response, _Held]:
-    """What the workflow run has; nothing where the token may not ask. Raises `SinkError` where it is no good at all."""
+    """What the workflow run has; nothing if the token may not ask. Raises `SinkError` if DX rejects the token."""
     response = yield Request("GET", f"{INFO}?id={quote(run_id, safe='')}")
     code, _ = _said(response)
     may_not = response.status == 403 and code not in ADVICE
@@ -188,7 +186,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _check(response: Response) -> Mapping[str, Any]:
-    """DX's answer. Raises `SinkError` where it is a refusal, or not DX's."""
+    """DX's response. Raises `SinkError` if it is an error or not from DX."""
     if 300 <= response.status < 400:
         raise redirect_error(response, _DX, _URL)
     document = response.json()
@@ -211,7 +209,7 @@ def _said(response: Response) -> tuple[str | None, str | None]:
 
 
 def _is_retryable(status: int, code: str | None) -> bool:
-    """Whether the same is accepted once a setting is corrected, or later: DX refused not what it says."""
+    """Whether DX may accept the same request later, or once a setting is corrected."""
     by_token = code in ADVICE or status in (401, 403, 407)
     return by_token or status in (408, 425, 429) or status >= 500 or (status in (404, 405) and code is None)
 

@@ -1,7 +1,7 @@
-"""Knows what Instabase's answers hold and mean, and what to do where it refuses. Does not know which request was answered.
+"""Knows what Instabase's responses contain and mean, and what to do about errors. Does not know the request.
 
-The status is 200 for errors too: an answer agrees when it is JSON whose `status` is OK, in any case. The list of pipelines
-says `name` and `id`, the update says `flowPipelineName` and `flowPipelineId`; names need not be unique.
+Errors also have status 200: a response is a success if it is JSON whose `status` is OK, in any case. The list of pipelines
+has `name` and `id`, the update has `flowPipelineName` and `flowPipelineId`; names need not be unique.
 https://instabase.com/docs/apis/index.html and https://instabase.com/docs/apis/flow-pipeline/
 """
 
@@ -11,34 +11,34 @@ from typing import Any, NamedTuple
 from cibeacon.model.request import Response, SinkError, foreign_error, redirect_error, status_advice
 
 PREFIX = "flow_pipeline:"
-_TOKEN = "Instabase does not accept the token: check that the secret flow_token is current."  # noqa: S105 - advice
-_ACCESS = "The token's user may not do that: ask a manager of the pipeline (Admin app), and check flow_context."
+_TOKEN = "Instabase rejects the token. Check that the secret flow_token is current."  # noqa: S105 - advice
+_ACCESS = "The token's user may not do this. Ask a manager of the pipeline (Admin app), and check flow_context."
 _BY_MESSAGE: tuple[tuple[str, str, bool], ...] = (
     ("token", _TOKEN, True),
     ("permission", _ACCESS, True),
     ("access", _ACCESS, True),
     ("authori", _ACCESS, True),
-    ("pipeline", "Instabase does not take a pipeline: cibeacon flow list shows those that the token sees.", False),
-    ("job", "Instabase does not take the job: check flow_job_id, and that flow_context is the job's.", False),
+    ("pipeline", "Instabase rejects a pipeline. Run cibeacon flow list to show those that the token can see.", False),
+    ("job", "Instabase rejects the job. Check flow_job_id, and that flow_context is the job's.", False),
 )
 """A part of Instabase's message, what to do about it, and whether the same request may be accepted later."""
 _BY_STATUS: Mapping[int, str] = {
     401: _TOKEN,
-    403: "Instabase, or something before it, refuses the call: check flow_token, flow_context, flow_client_cert and the proxy.",
+    403: "Instabase, or a proxy in between, rejects the request. Check flow_token, flow_context, flow_client_cert and the proxy.",
 }
 _LONGEST = 200
 
 
 class FlowPipeline(NamedTuple):
-    """A group of reviewers that the documents of a job are routed to."""
+    """A group of reviewers who get the documents of a job."""
 
     name: str
     id: str
     permissions: tuple[str, ...] | None = None
-    """What the token may do with it, as `flow_pipeline:read`; None where the answer does not say."""
+    """What the token may do with it, such as `flow_pipeline:read`; None if the response does not say."""
     is_manager: bool | None = None
     listed: bool = True
-    """False where the user named an id that is not in the list."""
+    """False if the user gave an id that is not in the list."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -52,7 +52,7 @@ class FlowPipeline(NamedTuple):
 
 
 def read_pipelines(rows: object) -> tuple[FlowPipeline, ...]:
-    """The pipelines of a list of either answer. Raises `SinkError` when it is none."""
+    """The pipelines in the list of either response. Raises `SinkError` if it is not a list."""
     if not isinstance(rows, list):
         raise _foreign("no list of pipelines")
     return tuple(dict.fromkeys(_pipeline(row if isinstance(row, dict) else {}) for row in rows))
@@ -73,7 +73,7 @@ def _pipeline(row: Mapping[str, Any]) -> FlowPipeline:
 
 
 def answer(response: Response) -> Mapping[str, Any]:
-    """The JSON object of a response that agrees. Raises `SinkError` for every other response."""
+    """The JSON object of a successful response. Raises `SinkError` for every other response."""
     document = response.json()
     if 300 <= response.status < 400:
         raise redirect_error(response, "Instabase", "flow_url")
@@ -94,7 +94,7 @@ def answer(response: Response) -> Mapping[str, Any]:
 
 
 def _foreign(content: str) -> SinkError:
-    """An answer that is not Instabase's, or not of the version that is known."""
+    """The error for a response that is not Instabase's, or not of a known version."""
     return foreign_error("Instabase", "flow_url", content)
 
 
@@ -104,11 +104,11 @@ def _advice(status: int, message: str) -> tuple[str, bool]:
     for part, advice, retryable in _BY_MESSAGE:
         if part in message.lower():
             return advice, retryable
-    return "Instabase refused the request.", False
+    return "Instabase rejected the request.", False
 
 
 def _message(document: Any) -> str:
-    """Instabase's own words, where they are words for people."""
+    """Instabase's message, if it is readable."""
     message = document.get("msg") if isinstance(document, dict) else None
     if not isinstance(message, str) or "<" in message:
         return ""

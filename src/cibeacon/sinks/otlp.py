@@ -1,8 +1,8 @@
-"""Knows the spans of a run and OTLP over HTTP, written as JSON. Does not know HTTP, clocks, tokens or any SDK.
+"""Knows the spans of a run, and OTLP over HTTP with JSON. Does not know HTTP, clocks, tokens or any SDK.
 
-A span is sent once, when it has ended. Wire and answers: https://opentelemetry.io/docs/specs/otlp/; names and values:
+A span is sent once, after its end. Requests and responses: https://opentelemetry.io/docs/specs/otlp/; names and values:
 https://opentelemetry.io/docs/specs/semconv/cicd/cicd-spans/ and https://opentelemetry.io/docs/specs/semconv/resource/cicd/.
-What these do not name begins with `cibeacon.`.
+Other names begin with `cibeacon.`.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ _VENDOR, _VENDOR_FIRST = "the OTLP receiver", "The OTLP receiver"
 _SETTING = "otlp_endpoint"
 _PARTIAL = "partial success"
 ERROR_IDS: Mapping[str, str] = {_PARTIAL: "otlp-partial-success"}
-"""By the error: the heading in docs/troubleshooting.md."""
-_REFUSED = "The receiver refuses the credential: check the secret otlp_headers (OTEL_EXPORTER_OTLP_HEADERS)."
+"""Error → heading in docs/troubleshooting.md."""
+_REFUSED = "The receiver rejects the credential. Check the secret otlp_headers (OTEL_EXPORTER_OTLP_HEADERS)."
 _LONGEST = 300
-"""Characters of a receiver's own words that are shown."""
+"""Characters of a receiver's message that are shown."""
 
 Attributes = Mapping[str, str | tuple[str, ...] | None]
 
 
 def method(signal: Signal, form: str) -> str:
-    """The path is all the name that the request has."""
+    """The request's path, since it has no other name."""
     return form or PATH
 
 
 def faults(signal: Signal) -> str | None:
-    """Why no span can be made of the signal, or None."""
+    """Why the signal cannot become a span, or None."""
     if not isinstance(signal, PullServices | Deployment | PipelineRun):
-        return "OTLP takes pull requests, deployments and pipeline runs alone."
+        return "OTLP accepts only pull requests, deployments and pipeline runs."
     if signal.run is None:
-        return "The run that it belongs to is not known."
+        return "The run of this signal is unknown."
     if isinstance(signal, PipelineRun) and signal.status not in _RESULTS:
         return Unneeded("a span is sent once the run has ended")
     return None
@@ -68,17 +68,17 @@ def request(signal: Signal, form: str) -> Request:
 
 
 def send(signal: Signal, form: str) -> Exchange:
-    """Sends the span, and judges the answer."""
+    """Sends the span, and interprets the response."""
     return judge((yield request(signal, form)))
 
 
 def spooled_signal(signal: Signal, form: str) -> Mapping[str, Any] | None:
-    """Nothing beside the request."""
+    """Nothing besides the request."""
     return None
 
 
 def resume(record: Record, form: str = "") -> Resumed | None:
-    """Sends the spans of a record, at the path of whoever sends it."""
+    """Sends the spans of a record, to the path of the current settings."""
     if record.method != "POST" or not isinstance((record.body or {}).get("resourceSpans"), list):
         return None
     spooled = _request(record.body or {}, form)
@@ -86,7 +86,7 @@ def resume(record: Record, form: str = "") -> Resumed | None:
 
 
 def export_nothing(form: str) -> Exchange:
-    """Asks whether spans would be taken, with a request that holds none."""
+    """Tests whether the receiver accepts spans, with a request that contains none."""
     return judge((yield _request({"resourceSpans": []}, form)))
 
 
@@ -98,7 +98,7 @@ def _request(body: Mapping[str, Any], form: str) -> Request:
     return Request("POST", form or PATH, body, auth="headers")
 
 
-# What is sent ---------------------------------------------------------------------------------------------------------
+# Requests -------------------------------------------------------------------------------------------------------------
 
 
 def _resource_spans(signal: Signal) -> Mapping[str, Any]:
@@ -117,7 +117,7 @@ def _resource_spans(signal: Signal) -> Mapping[str, Any]:
 
 
 def _resource(run: RunFacts) -> Attributes:
-    """What all spans of a run have in common. The conventions name no service, and people look for the repository."""
+    """What all spans of a run have in common. The conventions do not define a service; users look for the repository."""
     provider = _PROVIDERS.get(run.server or "") or (run.host if run.host in _PROVIDERS.values() else None)
     owner, _, name = (run.repository or "").rpartition("/")
     url = f"https://{run.server}/{run.repository}" if provider and run.server and run.repository else None
@@ -138,7 +138,7 @@ def _resource(run: RunFacts) -> Attributes:
 
 
 def _run_span(signal: PipelineRun, run: RunFacts) -> Mapping[str, Any]:
-    """The whole run; or a job or command of it, which is a task."""
+    """The whole run, or one of its jobs or commands, which is a task."""
     result = _RESULTS[signal.status or ""]
     change = {"vcs.change.id": str(signal.pr_number) if signal.pr_number else None}
     times = signal.started_at, signal.finished_at or signal.started_at
@@ -153,7 +153,7 @@ def _run_span(signal: PipelineRun, run: RunFacts) -> Mapping[str, Any]:
 
 
 def _deployment_span(signal: Deployment, run: RunFacts) -> Mapping[str, Any]:
-    """A moment: when the deployment began is not known."""
+    """A moment: the start of the deployment is unknown."""
     failed, name = signal.success is False, f"deploy {signal.service}"
     attributes = {
         **_task(name, signal.reference_id, signal.source_url, "failure" if failed else "success"),
@@ -171,7 +171,7 @@ def _deployment_span(signal: Deployment, run: RunFacts) -> Mapping[str, Any]:
 
 
 def _services_span(signal: PullServices, run: RunFacts) -> Mapping[str, Any]:
-    """A moment, too: when the merge was reported."""
+    """Also a moment: the time when the merge was reported."""
     attributes = {
         "vcs.change.id": str(signal.pr_number) if signal.pr_number else None,
         "vcs.change.state": "merged",
@@ -193,7 +193,7 @@ def _task(name: str, run_id: str, url: str | None, result: str) -> Attributes:
 def _span(
     run: RunFacts, key: str, name: str, kind: int, times: tuple[int, int], attributes: Attributes, *, failed: bool
 ) -> Mapping[str, Any]:
-    """A span as OTLP's JSON: ids in hexadecimal, enums as numbers, nanoseconds as text."""
+    """A span in OTLP's JSON: ids in hexadecimal, enums as numbers, nanoseconds as text."""
     place = trace_position(run, key)
     error = {"error.type": "failure"} if failed else {}
     return {
@@ -226,15 +226,15 @@ def _any_value(value: str | tuple[str, ...]) -> Mapping[str, Any]:
 
 
 def _text(value: str) -> str:
-    """Text as UTF-8 has it: a name of a file or branch may be none."""
+    """The text as valid UTF-8, which names of files and branches may not be."""
     return value.encode("utf-8", "replace").decode()
 
 
-# What is answered -----------------------------------------------------------------------------------------------------
+# Responses ------------------------------------------------------------------------------------------------------------
 
 
 def judge(response: Response) -> SinkResult:
-    """What a response means. Success is a 2xx status and a JSON object that rejects nothing, or no body at all."""
+    """The meaning of a response. Success is a 2xx status and a JSON object that rejects nothing, or an empty body."""
     if 300 <= response.status < 400:
         return redirect_error(response, _VENDOR_FIRST, _SETTING).result
     document = response.json()
@@ -246,32 +246,32 @@ def judge(response: Response) -> SinkResult:
         kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
         error = f"HTTP {response.status} without JSON"
         return foreign_error(_VENDOR, _SETTING, f"{kind} instead of JSON", error).result
-    reason = "The receiver refuses the span; its own words are above."
+    reason = "The receiver rejected the span. Compare the request in the JSON report with what it accepts."
     return SinkResult("failed", reason, _words(document.get("message")) or f"HTTP {response.status}")
 
 
 def _judge_success(document: Mapping[str, Any]) -> SinkResult:
-    """Spans that were rejected would be rejected again; a count of 0 goes with a warning."""
+    """Rejected spans would be rejected again; a count of 0 means a warning."""
     partial = document.get("partialSuccess", document.get("partial_success"))
     partial = partial if isinstance(partial, dict) else {}
     rejected = partial.get("rejectedSpans", partial.get("rejected_spans", 0))
     message = _words(partial.get("errorMessage", partial.get("error_message")))
     if str(rejected) not in ("0", ""):
         error = f"{_PARTIAL}: {message}" if message else _PARTIAL
-        reason = "The receiver took the request and rejected the span in it."
+        reason = "The receiver accepted the request but rejected the span in it."
         return SinkResult("failed", reason, error, error_id=ERROR_IDS[_PARTIAL])
     return SinkResult("sent", f"The receiver warns: {message}." if message else None)
 
 
 def _advice(status: int) -> str | None:
-    """What to do about a status after which the same span may be taken later."""
+    """What to do about a status after which the receiver may accept the same span later."""
     if status in (401, 403):
         return _REFUSED
     if status == 415:
-        return "The receiver takes no JSON: send to an OpenTelemetry Collector, which does and sends on what it takes."
+        return "The receiver does not accept JSON. Send to an OpenTelemetry Collector, which can convert it."
     return status_advice(status, _VENDOR_FIRST, _SETTING)
 
 
 def _words(message: object) -> str:
-    """A receiver's own words, as a clause."""
+    """A receiver's message, as a clause."""
     return message.strip().rstrip(".")[:_LONGEST] if isinstance(message, str) else ""

@@ -1,6 +1,6 @@
-"""Knows how a signal that takes several requests is written into a spool record, and read from one. Trusts no record.
+"""Writes a signal that takes several requests into a spool record, and reads it back. Trusts no record.
 
-The record holds all of the signal: it is unknown which of its requests were answered, and a sink looks before it repeats.
+The record has the whole signal: it is unknown which requests were answered, and a sink checks before it repeats one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cibeacon.model.signals import Attachment, DciJob, FlowAssignment, JobState,
 DialogueSignal = DciJob | Attachment | JobValue | JobState | FlowAssignment
 _SIGNALS = {signal.__name__: signal for signal in (DciJob, Attachment, JobValue, JobState, FlowAssignment)}
 _SPELLED = {"if_unfinished": "yields"}
-"""Fields that a record spells in another way."""
+"""Fields that have another name in a record."""
 _ADDED = frozenset({"latest_by"})
 """Fields that records of earlier versions lack."""
 _JSON_TYPES: Mapping[Any, tuple[type, ...]] = {
@@ -28,7 +28,7 @@ _JSON_TYPES: Mapping[Any, tuple[type, ...]] = {
     tuple[str, ...]: (list,),
     Mapping[str, Any] | None: (dict, NoneType),
 }
-"""A field's type → its types in JSON."""
+"""Type of a field → its types in JSON."""
 
 
 def write(signal: DialogueSignal) -> Mapping[str, Any]:
@@ -42,7 +42,7 @@ def _plain(value: Any) -> Any:
 
 
 def read(document: Any) -> DialogueSignal | None:
-    """The signal in a record; None where it holds none that this version knows."""
+    """The signal in a record; None if this version does not know it."""
     signal_type: Any = _SIGNALS.get(str(document.get("type"))) if isinstance(document, dict) else None
     if signal_type is None:
         return None
