@@ -304,7 +304,10 @@ class TestFailures:
         ("answer", "says"),
         [
             (answers(response(b"{}", status="500 Oops")), "DX failed with an internal error. Try again later"),
-            (answers(response(b"<html>", kind="text/html")), "This response is not from DX (text/html instead of JSON)"),
+            (
+                answers(response(b"<html>", kind="text/html")),
+                "This response is not from DX (text/html instead of JSON)",
+            ),
             (answers(response(b'{"ok":false,"error":"repo_not_found"}')), "DX does not know the repository"),
             (answers(response(b"", status="302 Found", Location="http://127.0.0.1:9/")), "does not follow redirects"),
             (hangs, "timed out"),
