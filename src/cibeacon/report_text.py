@@ -16,7 +16,7 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context
 from cibeacon.model.error_ids import SITE, help_link
 from cibeacon.model.parsers import timestamp
-from cibeacon.model.report import MOST_REASONS, Link, Outcome, Report
+from cibeacon.model.report import MOST_REASONS, Link, Outcome, Report, signal_names
 from cibeacon.runtime.safe_text import cell, clipped, json_text
 from cibeacon.settings.options import Origin
 
@@ -153,16 +153,21 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A line for each kind of signal and its outcome; neighbours that were not sent for one reason share a line too."""
     outcomes = list(outcomes)
-    sinks = {outcome.kind: {one.sink for one in outcomes if one.kind == outcome.kind} for outcome in outcomes}
-    named = [f"{outcome.kind} ({outcome.sink})" for outcome in outcomes if len(sinks[outcome.kind]) > 1]
-    width = max(14, *map(len, named), 14)
-    for (status, reason, error, _, sink), group in groupby(
-        outcomes, key=lambda one: (one.status, one.reason, one.error, one.subject and one.kind, one.sink)
+    names = signal_names(outcomes)
+    width = max(14, *map(len, names), 14)
+    for (status, reason, error, *_), group in groupby(
+        zip(outcomes, names, strict=True),
+        key=lambda pair: (
+            pair[0].status,
+            pair[0].reason,
+            pair[0].error,
+            pair[0].subject and pair[0].kind,
+            pair[0].sink,
+        ),
     ):
-        alike = list(group)
-        kinds = ", ".join(dict.fromkeys(one.kind for one in alike))
-        if len(sinks[alike[0].kind]) > 1:
-            kinds += f" ({sink})"
+        alike, names_alike = zip(*group, strict=True)
+        sink = names_alike[0].removeprefix(alike[0].kind)
+        kinds = ", ".join(dict.fromkeys(one.kind for one in alike)) + sink
         subjects = _subjects([one.subject for one in alike if one.subject])
         error = f"{subjects} ({error})" if subjects and error else error or subjects
         details = _joined(error, reason)
@@ -218,12 +223,12 @@ def summary(report: Report, links: Iterable[Link] = ()) -> str:
     if report.outcomes:
         rows = [
             (
-                one.kind,
+                name,
                 f"{_SIGNS[one.status]} {one.status}",
                 one.subject,
                 _joined(one.error, one.reason) or _duration(one),
             )
-            for one in report.outcomes
+            for one, name in zip(report.outcomes, signal_names(report.outcomes), strict=True)
         ]
         lines += markdown_table(("signal", "outcome", "about", "note"), rows)
     ids = dict.fromkeys(one.error_id for one in report.outcomes if one.error_id)

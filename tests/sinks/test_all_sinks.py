@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,15 @@ def test_the_log_has_a_column_for_the_kinds_also_where_they_name_their_sinks(job
     starts = {len(kind) - len(re.sub(r"^\S+( \(\w+\))? +", "", kind)) for kind in kinds}
     assert len(lines) > len(KINDS)
     assert len(starts) == 1, ended.out
+
+
+def test_annotations_and_the_summary_name_the_sink_where_several_receive_a_kind(job):
+    job.sandbox.outage.order("all: 100% 503")
+    ended = cibeacon("report", *FLAGS, "--timeout=5", environ=job.environ, cwd=job.shop.root)
+    summary = Path(job.environ["GITHUB_STEP_SUMMARY"]).read_text()
+    sinks = [sink for sink, kinds in KINDS.items() if "deployment" in kinds]
+    assert re.findall(r"^::warning title=cibeacon%3A deployment \((\w+)\) spooled::", ended.out, re.M) == sinks
+    assert re.findall(r"^\| deployment \((\w+)\) \|", summary, re.M) == sinks
 
 
 @pytest.mark.parametrize("down", KINDS)

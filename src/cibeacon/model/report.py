@@ -82,6 +82,13 @@ class Outcome(NamedTuple):
         }
 
 
+def signal_names(outcomes: Iterable[Outcome]) -> list[str]:
+    """What each outcome's signal is called: its kind, and in brackets the sink where several receive that kind."""
+    outcomes = list(outcomes)
+    sinks = {outcome.kind: {one.sink for one in outcomes if one.kind == outcome.kind} for outcome in outcomes}
+    return [f"{one.kind} ({one.sink})" if len(sinks[one.kind]) > 1 else one.kind for one in outcomes]
+
+
 def report_status(outcomes: Iterable[Outcome], *, dry_run: bool, trouble: bool = False) -> ReportStatus:
     """The status of the whole run. `trouble` is a problem that belongs to no signal."""
     statuses = {outcome.status for outcome in outcomes}
