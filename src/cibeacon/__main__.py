@@ -1,11 +1,11 @@
-"""The process: the only reader of its arguments and environment, and where its exit code comes from."""
+"""The process: the only place that reads arguments and environment, and sets the exit code."""
 
 # ruff: noqa: E402
 from __future__ import annotations
 
 import gc
 
-gc.set_threshold(50_000, 20, 100)  # imports make little garbage and much that stays: 6 % of a report's time
+gc.set_threshold(50_000, 20, 100)  # imports create little garbage: saves 6 % of a report's time
 
 import contextlib
 import io
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def _in_utf8() -> None:
-    """Starts again where the locale has another encoding: UTF-8 in names and titles would be sent as other letters."""
+    """Restarts in UTF-8 if the locale has another encoding: UTF-8 names and titles would be sent garbled."""
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
         with contextlib.suppress(OSError):
             os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - there is no shell
 
 
 def _cwd() -> Path:
-    """The working directory; a folder without a checkout where it was deleted under us."""
+    """The working directory, or a folder without a checkout if it was deleted meanwhile."""
     try:
         return Path.cwd()
     except OSError:
@@ -40,7 +40,7 @@ def _cwd() -> Path:
 
 
 def _open_streams() -> None:
-    """Streams that were closed before the start become the null device."""
+    """Replaces streams that were closed before the start with the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
@@ -89,7 +89,7 @@ def main(stage: Stage = "single") -> int:
 
 
 def _exec() -> None:
-    """Runs the command of the verb `exec`, and ends as it does; returns where the command line cannot be read."""
+    """Runs the command of the verb `exec` and exits as it does; returns if the command line cannot be parsed."""
     from cibeacon.cli import exec_line  # nothing else is loaded before the command has started
 
     line = exec_line.read(sys.argv[2:])
@@ -107,7 +107,7 @@ def _exec() -> None:
         kill_after=line.kill_after,
         hidden=exec_line.secret_variables() if line.hide_token else (),
     )
-    if outer:  # one run is reported once, by the outermost
+    if outer:  # the outermost process reports the run
         command_process.become(command)
     if any(os.environ.get(name) for name in exec_line.TRACED_BY):
         from cibeacon.runtime.forked_answer import forked_answer
@@ -125,7 +125,7 @@ def _exec() -> None:
 
 
 def _trace_context(line: ExecLine, run_id: str, began: int) -> str:
-    """Where the command is in its trace; empty where it is in none."""
+    """The trace context of the command; empty without a trace."""
     from cibeacon.exec import CommandRun, trace_context
     from cibeacon.runtime.errors import guarded
 
@@ -135,7 +135,7 @@ def _trace_context(line: ExecLine, run_id: str, began: int) -> str:
 
 
 def _report_command(line: ExecLine, run_id: str, began: int, link: Link) -> str:
-    """The helper's whole work: reports the run of a command, and returns what there is to say."""
+    """The work of the helper process: reports the run of a command and returns its message."""
     interrupts = Interrupts(time.monotonic)
     interrupts.install()
     env = _environment("single", interrupts, time.monotonic())._replace(began=began)
@@ -148,11 +148,11 @@ def _report_command(line: ExecLine, run_id: str, began: int, link: Link) -> str:
     try:
         return guarded(lambda: report_command(env, line.settings, this, link), str)
     except KeyboardInterrupt:
-        return "the run is not reported: there was no time to"
+        return "the run is not reported: the time is up"
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process at once. Tearing down a thousand modules would cost as much as a tenth of the whole run."""
+    """Ends the process at once. Tearing down a thousand modules would take a tenth of the run's time."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -175,7 +175,7 @@ def action_main() -> NoReturn:
 
 
 def action_post() -> NoReturn:
-    """The GitHub action's post stage. The runner starts it also where only the pre stage ran."""
+    """The GitHub action's post stage. The runner starts it even if only the pre stage ran."""
     _in_utf8()
     _leave(main("post"))
 

@@ -1,6 +1,6 @@
-"""The story of `init`: a first configuration file, and what to add to the pipeline, from what the repository holds.
+"""The story of `init`: proposes a first configuration file and pipeline changes from what is in the repository.
 
-It looks at the commit that is checked out, as every other verb does, and writes one file.
+Like the other verbs it reads the checked-out commit, and it writes one file.
 """
 
 import os
@@ -36,19 +36,19 @@ class Setup(NamedTuple):
 
 
 def propose_setup(env: Environment) -> Setup:
-    """The proposal for the repository around the working directory. Raises `CheckoutError` where nothing is committed."""
+    """The proposal for the repository around the working directory. Raises `CheckoutError` if nothing is committed."""
     root = paths.toplevel(env.cwd)
     deadline = Deadline(load_settings({}, env.environ, {}).core.timeout, env.clock, env.sleep, env.started)
     with closing(Repository(root, env.environ, deadline)) as repository:
         if not repository.exists:
-            hint = "Change to the folder of your checkout, or create one with git init, and run cibeacon init again"
+            hint = "Change to your checkout, or create a repository with git init, and run cibeacon init again"
             raise CheckoutError(_NOTHING, "this folder is not in a git repository", hint)
         if complaint := repository.complaint():
-            raise CheckoutError(_NOTHING, f"git cannot read the repository: {complaint}", "Correct that first")
+            raise CheckoutError(_NOTHING, f"git cannot read the repository: {complaint}", "Fix that first")
         head = repository.commit("HEAD")
         files = list(repository.entries(head, "--name-only")) if head else []
         if not head or not files:
-            reason = "No file is committed yet, and services are looked for in commits"
+            reason = "no file is committed yet, and cibeacon looks for services in commits"
             hint = "Commit your files (git add, git commit), and run cibeacon init again"
             raise CheckoutError(_NOTHING, reason, hint)
         url = parse(repository.remote_url())
@@ -58,20 +58,20 @@ def propose_setup(env: Environment) -> Setup:
 
 
 def write_configuration(env: Environment, setup: Setup, *, force: bool) -> None:
-    """Writes the file, whole or not at all; with `force` in the place of one that is there.
+    """Writes the file atomically; `force` replaces an existing file.
 
-    Raises `ServiceMapError` where one is there, and `OSError`.
+    Raises `ServiceMapError` if there already is one, and `OSError`.
     """
     if other := next((name for name in config_file.NAMES[1:] if os.path.lexists(setup.root / name)), None):
         hint = f"Edit that file, or remove it to use {NAME}"
-        raise ServiceMapError(f"{NAME} was not written", f"{other} is the configuration file", hint)
+        raise ServiceMapError(f"{NAME} was not written", f"this repository already has {other}", hint)
     write_new(env, setup.root / NAME, setup.text, force=force)
 
 
 def write_new(env: Environment, path: Path, text: str, *, force: bool) -> None:
-    """Writes a file; with `force` in the place of one that is there, or of a link, which is not followed."""
+    """Writes a file; `force` replaces an existing file, or a link, which is not followed."""
     if os.path.lexists(path) and not force:
-        hint = "Use --dry-run to see what it would hold, or --force to replace it"
-        raise ServiceMapError(f"{path.name} was not written", "it exists already", hint)
+        hint = "Use --dry-run to see the new content, or --force to replace the file"
+        raise ServiceMapError(f"{path.name} was not written", "it already exists", hint)
     trusted = paths.resolve_trusted(env, path)
     paths.replace(trusted, text.encode(), f".{path.name}.{env.token()}.part")

@@ -1,4 +1,4 @@
-"""Knows the run that a verb of DCI or Flow is about, and reports what became of its signals. Plans nothing by itself."""
+"""Reads the run for a verb of DCI or Flow, and delivers and reports its signals. Does not plan them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cibeacon.signals.plan import PlanStep
 
 
 def read_run(env: Environment, settings: Settings) -> Run:
-    """The run that the environment and the settings describe. These verbs need no checkout, so none may be missing."""
+    """The run that the environment and the settings describe. These verbs work without a checkout."""
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     repository = Repository(toplevel(env.cwd), env.environ, deadline.share(0.5))
     try:
@@ -31,14 +31,14 @@ def read_run(env: Environment, settings: Settings) -> Run:
 
 
 def with_error(run: Run, error: str, error_id: str) -> Run:
-    """The run with an error that belongs to no signal."""
+    """The run with an error that is not about a signal."""
     return run._replace(notices=(*run.notices, Notice("error", error, error_id)))
 
 
 def deliver_steps(
     env: Environment, run: Run, steps: Sequence[PlanStep], verb: str, watch: Watch | None = None
 ) -> Report:
-    """Delivers the steps, and reports."""
+    """Delivers the steps and returns the report."""
     notices: tuple[Notice, ...] = ()
     if run.dry_run:
         outcomes = preview_steps(steps, run.settings.endpoints)

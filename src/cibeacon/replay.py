@@ -1,7 +1,7 @@
-"""Sends the signals that wait in the spool, or where the user says, as they were written, and reports. Knows no run.
+"""The story of `replay`: sends the signals that wait in the spool or in given files, unchanged. Does not know runs.
 
-Of several records with one key the newest is sent, and the older ones go with it. Two replays at once, or one that is
-killed and run again, change nothing: a record leaves its file only after it was delivered.
+Of several records with the same key, only the newest is sent, and all are removed. Parallel replays, and one that is killed
+and run again, are safe: a record leaves its file only after it was delivered.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from cibeacon.spool.spooled_signal import FILE, JOB, STATE, SpooledSignal, newes
 from cibeacon.spool.unfinished import CLOSED, ELSEWHERE, UNSEEN, is_from_here, is_unfinished, without_mark
 
 GIVE_UP_AFTER = 3
-"""A sink that did not take so many signals in a row is not asked again in this replay."""
+"""A sink that did not accept this many signals in a row gets no more in this replay."""
 _GRACE = 1.0
-"""Seconds that are left to print the report when the time is over."""
+"""Seconds to print the report after the timeout."""
 
 
 def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> tuple[Report, Settings]:
-    """Sends every record in the files, folders, globs and buckets; without any, in this host's spool."""
+    """Sends every record in these files, folders, globs and buckets, or by default in this host's spool."""
     settings = load_settings(flags, env.environ, {})
     host = detect.detect(env.environ, settings.core.host)
     default_folder = host.spool_folder(Variables(env.environ))
@@ -51,7 +51,7 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
     outcomes = this.run()
     notices = [Notice("error", f"{problem.rstrip('.')}.", "spool-record-unreadable") for problem in reader.problems]
     if not reader.entries:
-        notices.append(Notice("info", "Nothing waits to be sent."))
+        notices.append(Notice("info", "No signals are waiting."))
     report = Report(
         context=None,
         outcomes=tuple(outcomes),
@@ -84,10 +84,10 @@ def _read(
 
 
 def _read_standard_input(reader: SpoolReader, env: Environment, spool: SpoolStore | None) -> None:
-    """A pipe can be read once only: its lines are written to the spool, if there is one, before any is sent."""
+    """A pipe can be read only once, so its lines are written to the spool, if there is one, before any is sent."""
     content = env.stdin.read(spool_reader.LARGEST + 1).encode("utf-8", "surrogateescape")
     if len(content) > spool_reader.LARGEST:
-        reader.problems.append(f"standard input is not read: it is over {spool_reader.LARGEST >> 20} MiB")
+        reader.problems.append(f"standard input was not read: it is over {spool_reader.LARGEST >> 20} MiB")
         return
     if spool and content.strip():
         with suppress(SpoolError):
@@ -97,10 +97,10 @@ def _read_standard_input(reader: SpoolReader, env: Environment, spool: SpoolStor
 
 
 class Replay:
-    """One replay of signals; `notices` is what it has to say about files.
+    """One replay of signals; `notices` are messages about files.
 
     Args:
-        spool: this host's own.
+        spool: the spool of this host.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Replay:
         self._allowed_files = cache(partial(attachment_guard.allowed_files, env, settings))
         self._outcomes: dict[int, Outcome] = {}
         self._blocked: dict[str, str] = {}
-        """Tag of a job of DCI → why nothing more about it is sent in this replay."""
+        """Tag of a DCI job → why this replay sends nothing more about it."""
         self.notices: list[Notice] = []
 
     def run(self) -> list[Outcome]:
@@ -133,7 +133,7 @@ class Replay:
         return [self._outcomes[index] for index in range(len(self._signals))]
 
     def _send_all(self) -> None:
-        """Sends files after everything else but the states of their jobs, which follow them."""
+        """Sends files last, followed only by the states of their jobs."""
         uploads = {signal.job for signal in self._signals if signal.part == FILE}
         first, files, states = list[Sending](), list[Sending](), list[Sending]()
         for index, signal in enumerate(self._signals):
@@ -159,19 +159,19 @@ class Replay:
             self._record(index, outcome)
 
     def _record(self, index: int, outcome: Outcome | None) -> None:
-        """Takes an outcome in, with the request that waits; without an outcome the signal was not tried."""
+        """Stores an outcome, with the request that waits. No outcome means that the signal was not tried."""
         signal = self._signals[index]
         if outcome is None:
             name = self._endpoints[signal.sink].name
-            outcome = signal.spooled("not tried", f"{name} did not take the signals before this one.")
+            outcome = signal.spooled("not tried", f"{name} did not accept an earlier signal.")
         if outcome.status == "spooled" and outcome.request is None and signal.sink in SINKS:
             record, base_url = signal.newest.record, self._endpoints[signal.sink].base_url
             outcome = outcome._replace(request=ShownRequest(record.method, base_url + record.path, record.body))
         self._outcomes[index] = outcome
         if outcome.retryable and signal.part == JOB and "dci_job_id" not in (outcome.outputs or {}):
-            self._blocked[signal.job] = "its job is not at DCI yet"
+            self._blocked[signal.job] = "its job is not in DCI yet"
         elif outcome.retryable and signal.part == STATE:
-            self._blocked[signal.job] = "an earlier state of its job is not sent yet"
+            self._blocked[signal.job] = "an earlier state of its job was not sent yet"
 
     def _why_not(self, signal: SpooledSignal) -> str | None:
         """Why a signal cannot be sent from here."""
@@ -179,7 +179,9 @@ class Replay:
             reason = why_unsendable(signal.sink, self._settings, "core", signal.sink, dry_run=False)
             if reason:
                 return reason
-        return None if self._resume(signal) else "The record is no call that this version of cibeacon makes."
+        return (
+            None if self._resume(signal) else "This version of cibeacon does not send requests such as this record's."
+        )
 
     def _resume(self, signal: SpooledSignal) -> Resumed | None:
         if signal.sink not in SINKS:
@@ -190,7 +192,7 @@ class Replay:
         return resumed.request.preview(outcome, self._endpoints[outcome.sink].base_url)
 
     def _send(self, index: int, client: Client, deadline: Deadline, retry: bool) -> Outcome:
-        """Sends the newest record while no other replay can, and then takes all of them out of their files."""
+        """Sends the newest record while no other replay can, then removes all of them from their files."""
 
         def send(resumed: Resumed, outcome: Outcome) -> Outcome:
             return client.send(resumed.exchange, outcome, deadline=deadline, retry=retry)
@@ -216,7 +218,7 @@ class Replay:
         except SpoolError as error:
             return signal.spooled("not sent", str(error))
         self._note(signal.take_out(older_only=True))  # the newest replaces them, wherever it is
-        return signal.outcome._replace(status="skipped", reason="Another process has it, or has delivered it.")
+        return signal.outcome._replace(status="skipped", reason="Another process is sending it or has sent it.")
 
     def _send_newest(self, signal: SpooledSignal, send: Callable[[Resumed, Outcome], Outcome]) -> Outcome:
         resumed = self._resume(signal)
@@ -225,7 +227,7 @@ class Replay:
         else:
             outcome = send(resumed, signal.outcome) if resumed else signal.outcome
         if outcome.error == NO_JOB and not (self._spool and self._spool.holds(job_key(signal.job))):
-            return outcome._replace(retryable=False)  # no record is left that makes the job
+            return outcome._replace(retryable=False)  # no record that creates the job is left
         return signal.not_delivered(outcome) if outcome.retryable else outcome
 
     def _note(self, errors: Iterable[SpoolError]) -> None:

@@ -1,6 +1,6 @@
-"""The story of `report`: what is known is planned and kept on disk, then the rest is looked for, then all is sent.
+"""The story of `report`: plans what is already known and writes it to the spool, collects the rest, then sends everything.
 
-Does not know flags or how a report is shown. What fails unexpectedly here is caught by whoever shows the report.
+Does not know flags or how a report is shown. Unexpected errors are caught by the caller, which shows the report.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
         write_ahead = None if run.dry_run else WriteAhead(env, run.settings, run.spool_folder(env.environ))
         run = _write_ahead(env, run, write_ahead)
         run = explore(run, search)
-    if run.settings.deploy.metadata_jq or run.settings.dci.dci_files:  # which take their time
+    if run.settings.deploy.metadata_jq or run.settings.dci.dci_files:  # these can be slow
         run = _write_ahead(env, run, write_ahead)
     run, files, notices = _find_files(env, run)
     run, steps = _fill_metadata(env, run, plan_run(env, run, files))
@@ -54,20 +54,20 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
 
 
 def _pointers(outcomes: Iterable[Outcome]) -> Iterator[Notice]:
-    """Which checks say more of a sink that was not reached, or that refuses the credential."""
+    """Names the checks for a sink that could not be reached or rejects the credential."""
     for sink in dict.fromkeys(outcome.sink for outcome in outcomes if outcome.request and outcome.retryable):
-        yield Notice("info", f"cibeacon doctor --only {sink} says more")
+        yield Notice("info", f"To find out why, run cibeacon doctor --only {sink}")
 
 
 def _write_ahead(env: Environment, run: Run, write_ahead: WriteAhead | None) -> Run:
-    """Writes what is known to the spool before anything slow or fragile is looked at. A dry run writes nothing."""
+    """Writes what is known to the spool before anything slow or fragile is tried. A dry run writes nothing."""
     if write_ahead is None:
         return run
     steps = plan_run(env, run)
     if run.settings.deploy.metadata_jq:
         from cibeacon.signals.metadata import without_metadata  # few runs have a program
 
-        steps = without_metadata(steps, "failed", "it was not run yet")
+        steps = without_metadata(steps, "failed", "it has not run yet")
     interrupted, _ = write_ahead.write(steps, run.interrupted)
     return run._replace(interrupted=interrupted)
 
@@ -93,7 +93,7 @@ def plan_run(env: Environment, run: Run, files: tuple[File, ...] = ()) -> list[P
 
 
 def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tuple[Notice, ...]]:
-    """The files that go along where a job of DCI ends, and what is said of those that cannot."""
+    """The files to upload when a DCI job ends, and messages about those that cannot be uploaded."""
     patterns = run.settings.dci.dci_files
     steps = plan_run(env, run) if patterns else []
     if not any(isinstance(step, PlannedSignal) and isinstance(step.signal, JobState) for step in steps):
@@ -111,7 +111,7 @@ def _find_files(env: Environment, run: Run) -> tuple[Run, tuple[File, ...], tupl
 
 
 def _fill_metadata(env: Environment, run: Run, steps: list[PlanStep]) -> tuple[Run, list[PlanStep]]:
-    """The steps with what the program of `metadata_jq` builds in each deployment."""
+    """Adds to each deployment the metadata that the `metadata_jq` program builds."""
     program, left = run.settings.deploy.metadata_jq, run.deadline.remaining()
     if not program:
         return run, steps

@@ -1,7 +1,7 @@
-"""A report in words: lines for a log, Markdown for a step summary, outputs for later steps. Knows no CI system, prints nothing.
+"""Formats a report: lines for a log, Markdown for a step summary, outputs for later steps. Does not know CI systems or print.
 
-Every line and cell has passed the sanitiser. A normal run takes at most fifteen lines, and the summary stays far below any
-CI system's limit.
+Every line and cell is sanitised. A normal run takes at most fifteen lines, and the summary stays far below any CI system's
+limit.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ OUTPUTS: Mapping[str, str] = {
     "services": "The changed services, as a JSON array.",
     "services_status": "ok, none or unknown; from report empty when there is no service map.",
     "deployment_reference_ids": "Ids of the deployments that were announced, as a JSON array.",
-    "dci_job_id": "Id of the job of DCI that this is; empty when there is none.",
+    "dci_job_id": "Id of this run's DCI job; empty without one.",
     "spooled": "How many signals wait in the spool for cibeacon replay.",
     "report": "Path of the JSON report.",
-    "pipeline_id": "Id of the pipeline that was started or followed (DataOps.live), written before any waiting.",
+    "pipeline_id": "Id of the DataOps.live pipeline that was started or waited for, written before the wait.",
     "web_url": "Page of that pipeline.",
-    "pipeline_status": "How the wait for it ended; empty without a wait.",
+    "pipeline_status": "How that pipeline ended; empty without a wait.",
 }
-"""Every output with its meaning; the surfaces are written from it."""
+"""Every output with its meaning. `scripts/render` copies these texts to the action and the docs."""
 _MARKS = {"sent": "✓", "duplicate": "=", "skipped": "–", "spooled": "…", "failed": "✗", "invalid": "✗", "dry-run": "~"}
 _SIGNS = {
     "sent": "✅",
@@ -49,13 +49,13 @@ _MOST_ROWS = 200
 _WIDTH = 400
 _INDENT = " " * 12
 _KEPT_IN_URLS = ":/?#&+,;=%"
-"""What a URL keeps as it is: no bracket, so that it cannot end a link, and nothing that Markdown reads."""
+"""Characters of a URL that are not escaped: no bracket, which would end a link, and nothing that Markdown interprets."""
 
 # Outputs --------------------------------------------------------------------------------------------------------------
 
 
 def output_values(report: Report, report_path: str) -> dict[str, str]:
-    """The outputs of a run; each is one line of ASCII. The verb `services` has none about signals."""
+    """The outputs of a run, each one line of ASCII. The verb `services` has no outputs about signals."""
     changes = report.changes
     services = {
         "services": _json_array(changes.services if changes else ()),
@@ -74,7 +74,7 @@ def output_values(report: Report, report_path: str) -> dict[str, str]:
 
 
 def _json_array(names: Sequence[str]) -> str:
-    """A JSON array. No dollar sign stands in it: CI systems and shells put the value of a variable there."""
+    """A JSON array without dollar signs, since CI systems and shells would expand a variable there."""
     return json.dumps(list(names)).replace("$", "\\u0024")
 
 
@@ -82,7 +82,7 @@ def _json_array(names: Sequence[str]) -> str:
 
 
 def report_lines(report: Report) -> tuple[str, ...]:
-    """The complete report. In a dry run it ends with each request and its exact body."""
+    """The complete report. A dry run also lists each request with its exact body."""
     short = [_heading(report), *_changes(report.changes), *_outcomes(report.outcomes)]
     if report.dci_job_page:
         short.append(f"dci job     {report.dci_job_page}")
@@ -96,12 +96,12 @@ def report_lines(report: Report) -> tuple[str, ...]:
 
 
 def services_lines(report: Report) -> tuple[str, ...]:
-    """The changed services alone, every reason shown."""
+    """Only the changed services, with every reason."""
     return _clipped(_links_once([_heading(report), *_changes(report.changes, most=None), *_notices(report)]))
 
 
 def origin_lines(origins: Mapping[str, Origin]) -> tuple[str, ...]:
-    """Where the value of each setting came from, except defaults; never the value."""
+    """The source of each setting that is not a default; never its value."""
     return _clipped([f"setting     {name} from {origin.source}" for name, origin in origins.items() if origin.given])
 
 
@@ -151,7 +151,7 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
 
 
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """A line for each kind of signal and its outcome; neighbours that were not sent for one reason share a line too."""
+    """One line for each kind of signal and outcome; consecutive signals with the same reason share a line."""
     outcomes = list(outcomes)
     names = signal_names(outcomes)
     width = max(14, *map(len, names), 14)
@@ -190,12 +190,12 @@ def _notices(report: Report) -> Iterator[str]:
 
 
 def _link(name: str) -> str:
-    """Where the line above is explained."""
+    """The page that explains the line above."""
     return f"{_INDENT}{help_link(name)}"
 
 
 def _links_once(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, without links that an earlier line has."""
+    """The lines without repeated links."""
     shown = set[str]()
     for line in lines:
         if line not in shown:
@@ -207,7 +207,7 @@ def _links_once(lines: Iterable[str]) -> Iterator[str]:
 def _result(report: Report) -> str:
     counts = groupby(sorted(outcome.status for outcome in report.outcomes))
     tally = ", ".join(f"{sum(1 for _ in group)} {status}" for status, group in counts)
-    ending = f"exit {report.exit_code}" if report.strict or report.exit_code else "the build goes on"
+    ending = f"exit {report.exit_code}" if report.strict or report.exit_code else "the build continues"
     bad = report.status in ("failed", "partial") or report.troubled
     return f"result      {report.status}{f' ({tally})' if tally else ''}{f'; {ending}' if bad else ''}"
 
@@ -216,7 +216,7 @@ def _result(report: Report) -> str:
 
 
 def summary(report: Report, links: Iterable[Link] = ()) -> str:
-    """Markdown: what was sent, which services changed and why, and where to look on."""
+    """Markdown: what was sent, which services changed and why, and links for more."""
     lines = [f"### cibeacon: {report.verb if report.verb == 'services' else report.status}", ""]
     if shown := " · ".join(f"[{label}]({quote(url, safe=_KEPT_IN_URLS, errors='replace')})" for label, url in links):
         lines += [shown, ""]
@@ -260,7 +260,7 @@ def _changes_markdown(changes: Changes | None) -> Iterator[str]:
 
 
 def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table. Every cell passes the sanitiser, and the table stays below a CI system's limit."""
+    """The lines of a table. Every cell is sanitised, and the table stays below any CI system's limit."""
     yield from (f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}")
     yield from (f"| {' | '.join(map(cell, row))} |" for row in rows[:_MOST_ROWS])
     if len(rows) > _MOST_ROWS:
@@ -268,7 +268,7 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Itera
 
 
 def _duration(outcome: Outcome) -> str:
-    """How long the run took, in the two largest units."""
+    """The duration of the run, in its two largest units."""
     body = outcome.request.body if outcome.request and isinstance(outcome.request.body, dict) else {}
     try:
         seconds = timestamp(str(body.get("finished_at", ""))) - timestamp(str(body.get("started_at", "")))

@@ -1,4 +1,4 @@
-"""What is known of a run, as one frozen value: settings, context, services. Does not know how it was found out."""
+"""What is known about a run, as one frozen value: settings, context, services. Does not know how it was determined."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Self
@@ -13,12 +13,12 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.services import templates
 from cibeacon.settings import Settings
 
-_NOT_LOOKED_FOR = Changes("unknown", unknown=Unknown("changed services were not looked for"))
-_NOT_ASKED = PushedPRs(status="failed", reason="not asked which pull request it belongs to")
+_NOT_LOOKED_FOR = Changes("unknown", unknown=Unknown("changed services were not determined"))
+_NOT_ASKED = PushedPRs(status="failed", reason="its pull request was not looked up")
 
 
 class Run(NamedTuple):
-    """What is known of a run."""
+    """What is known about a run."""
 
     settings: Settings
     context: Context
@@ -27,25 +27,25 @@ class Run(NamedTuple):
     pushed: PushedPRs = PushedPRs()
     changes: Changes | None = None
     pr_changes: tuple[Changes, ...] = ()
-    """Those of each pull request of the push, where they are not those of the run."""
+    """The changes of each pull request in the push, if they differ from the run's."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
     no_map: Unknown | None = None
-    """Why changed services were not looked for."""
+    """Why changed services were not determined."""
     notices: tuple[Notice, ...] = ()
     interrupted: str | None = None
-    """Why the run ends early: nothing is to be sent any more."""
+    """Why the run ends early; nothing more is sent."""
 
     def before_search(self) -> Self:
-        """What is known before anything is looked for: enough for some signals to be written to the spool."""
+        """What is known before the search: enough to write some signals to the spool."""
         pushed = _NOT_ASKED if self.context.push and self.context.on_default_branch else PushedPRs()
         return self._replace(changes=named_services(self.settings) or _NOT_LOOKED_FOR, pushed=pushed)
 
     def cut_short(self, reason: str) -> Self:
-        """What is known when the search stops early; the rest is unknown for that reason."""
+        """What is known when the search stops early; everything else is unknown for this reason."""
         changes, pushed = self.changes, self.pushed
         if changes is _NOT_LOOKED_FOR:
-            changes = Changes("unknown", unknown=Unknown(reason, "Run the job again, or give services."))
+            changes = Changes("unknown", unknown=Unknown(reason, "Run the job again, or set services."))
         if pushed is _NOT_ASKED:
             pushed = pushed._replace(reason=f"{pushed.reason}: {reason}")
         return self._replace(changes=changes, pushed=pushed, interrupted=reason)
@@ -56,23 +56,23 @@ class Run(NamedTuple):
         return detect.detect({}, self.context.host)
 
     def spool_folder(self, environ: Mapping[str, str]) -> str | None:
-        """Where the CI system keeps the spool by default; None where nothing lasts."""
+        """The CI system's default spool folder; None if no folder persists."""
         return self.host.spool_folder(Variables(environ))
 
     @property
     def about(self) -> Context:
-        """The context, with the pull request that a push merged where it was one alone."""
+        """The context, with the merged pull request if the push merged exactly one."""
         merged = self.pushed.pull_requests
         return self.context.with_pull_request(merged[0]) if len(merged) == 1 else self.context
 
 
 def is_previewed(context: Context, settings: Settings) -> bool:
-    """Whether nothing is sent unless a person asks for it: outside every CI system that is known or named."""
+    """Whether the run is a dry run by default: no CI system was recognised or named."""
     return context.host == LOCAL and settings.core.dry_run is None and not settings.given("host")
 
 
 def named_services(settings: Settings) -> Changes | None:
-    """The changed services as the user gave them, which needs no look at the repository."""
+    """The changed services as the user gave them, without looking at the repository."""
     if not settings.given("services") or templates(settings.change.services):
         return None
     if any(problem.option == "services" for problem in settings.problems):

@@ -1,10 +1,11 @@
-"""Asks a sink's system what it has, for people and for scripts. Reports nothing, and writes nothing."""
+"""Queries the system behind a sink, for people and for scripts. Does not report or write anything."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.ci.detect import is_ci_job
 from cibeacon.delivery.sender import open_client
+from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
@@ -18,33 +19,38 @@ ONE = ("identity", "job")
 
 
 class QueryResult(NamedTuple):
-    """The rows that a system answered with, or why there are none."""
+    """The rows that a system returned, or why there are none."""
 
     name: str
     rows: tuple[Mapping[str, Any], ...]
     total: int | None
-    """How many there are."""
+    """How many rows exist."""
     outcome: Outcome
     settings: Settings
     in_ci: bool
 
     @property
     def fault(self) -> str | None:
-        """What went wrong, as a paragraph."""
+        """What went wrong, in sentences."""
         outcome = self.outcome
         if outcome.status in ("sent", "dry-run"):
             return None
         return ": ".join(part for part in (outcome.error, outcome.reason) if part)
 
     @property
+    def help(self) -> str | None:
+        """The page that explains the fault."""
+        return help_link(self.outcome.error_id or "signal-invalid") if self.fault else None
+
+    @property
     def exit_code(self) -> int:
-        """1 where it went wrong outside CI, or in a strict build."""
+        """1 for a fault outside CI or in a strict build."""
         return int(self.fault is not None and (not self.in_ci or self.settings.output.strict))
 
     def document(self) -> dict[str, Any]:
         """The JSON form; every key is always present."""
         status = {"sent": "ok", "dry-run": "dry-run"}.get(self.outcome.status, "failed")
-        head = {"version": 1, "status": status, "error": self.fault}
+        head = {"version": 1, "status": status, "error": self.fault, "help": self.help}
         if self.name in ONE:
             return {**head, self.name: self.rows[0] if self.rows else None}
         return {**head, "total": self.total, self.name: list(self.rows)}
@@ -53,7 +59,7 @@ class QueryResult(NamedTuple):
 def run_query(
     env: Environment, flags: Mapping[str, str], name: str, read: Callable[[SinkRows], Exchange], sink: str = "dci"
 ) -> QueryResult:
-    """The result of one query; `name` is that of the rows, `read` the exchange that collects them from `sink`."""
+    """Runs one query: `name` is the key of its rows, `read` the exchange that collects them from `sink`."""
     settings = load_settings(flags, env.environ, {})
     outcome, rows = Outcome(kind=sink, sink=sink, status="invalid", subject=name), SinkRows()
     dry_run, known = bool(settings.core.dry_run), settings.endpoints

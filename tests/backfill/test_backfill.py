@@ -541,7 +541,7 @@ def test_a_host_that_is_down_is_waited_for_and_then_given_up(tmp_path, impatient
     assert ended.code == 1
     assert "timed out" in ended.document["stopped"]
     assert ended.document["rows"]["sent"] == 0
-    assert "goes on where it ended" in ended.err
+    assert "Run the same command again to continue" in ended.err
 
 
 def test_one_row_that_upsets_the_server_does_not_stop_the_others(tmp_path, impatient):
@@ -694,7 +694,7 @@ def test_on_a_terminal_a_host_that_does_not_answer_is_told_above_the_bar(tmp_pat
         view.show_outage("[red]dx", Outage(f"no {TOKEN}", "Look.", answers=False))
         view.show_outage("[red]dx", None)
     shown = err.getvalue()
-    assert "[red]dx does not answer (no ***): left alone for 15 s, then tried again. Look." in shown.replace("\n", " ")
+    assert "[red]dx does not answer (no ***): waiting 15 s before trying again. Look." in shown.replace("\n", " ")
     assert "[red]dx answers again" in shown
 
 
@@ -718,6 +718,6 @@ def test_a_file_without_rows_is_said_to_have_none(tmp_path, sandbox, flag):
     written(tmp_path, deployments(1), "one.csv")
     ended = backfill(tmp_path, "d.csv", "one.csv", flag, url=sandbox.url)
     assert ended.code == 0
-    assert "no rows     d.csv: there is nothing in it to send" in ended.out.splitlines()
+    assert "no rows     d.csv: it has nothing to send" in ended.out.splitlines()
     assert "no rows     one.csv" not in ended.out
     assert re.search(r"^row read +1$", ended.out, re.M)

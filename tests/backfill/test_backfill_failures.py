@@ -150,7 +150,7 @@ def test_a_place_in_a_bucket_is_refused_before_anything_is_sent(tmp_path, sandbo
     written(tmp_path, [GOOD, *BAD])
     ended = backfill(tmp_path, sandbox, "m.csv", "--failures=s3://bucket/failed.csv")
     assert (ended.code, sandbox.ledger.document()["received"]) == (2, 0)
-    assert "a place in a bucket" in ended.out
+    assert "--failures is a bucket URL" in ended.out
 
 
 def test_rows_that_dx_refused_are_sent_by_a_later_run(tmp_path, sandbox):

@@ -50,7 +50,7 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_is_given_up(tmp_pa
     host = nobody.removeprefix("http://")
     first, *others = ended.err.splitlines()
     assert re.fullmatch(
-        rf"backfill: {host} does not answer \(connection refused\): left alone for 15 s, then tried again\. "
+        rf"backfill: {host} does not answer \(connection refused\): waiting 15 s before trying again\. "
         rf"cibeacon could not connect to {host}\. Check the URL, .*",
         first,
     )
@@ -80,7 +80,7 @@ def test_a_host_that_has_answered_is_tried_again_while_there_is_patience(tmp_pat
     assert len(dx.bodies) > 1 + 4, "one row was tried again, the others once"
     assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (1, 3)
     assert re.search(
-        r"(answers with an error|does not answer) \(.*?\): left alone for 15 s, then tried again", ended.err
+        r"(answers with an error|does not answer) \(.*?\): waiting 15 s before trying again", ended.err
     )
 
 
@@ -100,7 +100,7 @@ def test_a_host_is_told_while_it_is_waited_for_and_an_interruption_names_it_and_
     argv = ("backfill", "deployments", "d.csv", "--format=json", "--timeout=3")
     with Living(*argv, environ=environ, cwd=tmp_path) as running:
         first = running.process.stderr.readline()
-        assert "does not answer (connection refused): left alone for 15 s" in first
+        assert "does not answer (connection refused): waiting 15 s" in first
         running.told(signal.SIGINT)
         out, err = running.process.communicate(timeout=SECONDS)
     document = json.loads(out)

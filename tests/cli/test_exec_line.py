@@ -63,7 +63,7 @@ def test_an_empty_value_is_none_given():
 def test_a_time_that_is_none_is_named_and_not_used(value):
     line = read([f"--kill-after={value}", "--", "make"])
     assert line.kill_after is None
-    assert line.complaints == (f"--kill-after was not used: {value!r} is not a number of seconds",)
+    assert line.complaints == (f"--kill-after was ignored: {value!r} is not a number of seconds",)
 
 
 @pytest.mark.parametrize(

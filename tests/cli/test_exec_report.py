@@ -262,7 +262,7 @@ def test_a_setting_that_cannot_be_used_costs_a_line(more, says, environ, tmp_pat
 def test_a_flag_whose_value_cannot_be_used_costs_a_line(flag, value, environ, tmp_path, dx):
     end = observe(flagged(f"{flag}={value}"), ["true"], environ=environ, cwd=tmp_path)
     assert end.code == 0
-    assert end.err.decode().startswith(f"cibeacon: {flag} was not used: '{value}' is not a ")
+    assert end.err.decode().startswith(f"cibeacon: {flag} was ignored: '{value}' is not a ")
     assert only_run(dx)["status"] == "success"
 
 

@@ -78,13 +78,13 @@ def test_the_list_is_chosen_by_a_glob_and_read_by_scripts(place):
     assert place.run("flow", "list", "--jq", '.pipelines[] | select(.name == "audit").permissions[]').out == (
         "flow_pipeline:read\n"
     )
-    assert place.run("flow", "list", "--name", "nothing*").out == "The token sees no such pipeline.\n"
+    assert place.run("flow", "list", "--name", "nothing*").out == "The token cannot see a matching pipeline.\n"
 
 
 def test_a_set_is_shown_before_and_told_as_it_is_after(place):
     ended = place.assign("jag-test", UDIT.upper())
     assert ended.code == 0, ended.out
-    assert ended.err.splitlines() == [f"will have   jag-test ({JAG})", f"will have   udit-test ({UDIT})"]
+    assert ended.err.splitlines() == [f"will assign jag-test ({JAG})", f"will assign udit-test ({UDIT})"]
     assert f"The job now has jag-test ({JAG}), udit-test ({UDIT})." in ended.out
     assert place.has() == [JAG, UDIT]
 
@@ -93,7 +93,7 @@ def test_what_will_be_set_is_said_even_if_nobody_knows_what_became_of_it(place):
     place.mishaps.fail("POST", UPDATE, 500, times=9)
     ended = place.assign("udit-test")
     assert ended.code == 1
-    assert ended.err == f"will have   udit-test ({UDIT})\n"
+    assert ended.err == f"will assign udit-test ({UDIT})\n"
     assert place.has() == []
 
 
@@ -128,7 +128,7 @@ def test_all_pipelines_are_taken_away_only_where_that_is_said(place):
     assert (both.code, "exclude each other" in both.out) == (1, True)
     assert place.requests("POST") == []
     ended = place.run("flow", "assign", ASSIGNED_JOB, "--clear", "--strict")
-    assert (ended.code, ended.err) == (0, "will have   no pipeline\n")
+    assert (ended.code, ended.err) == (0, "will assign no pipeline\n")
     assert place.has(ASSIGNED_JOB) == []
 
 

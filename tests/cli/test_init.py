@@ -47,13 +47,13 @@ def test_a_repository_gets_the_map_and_the_files_that_fit_it(tmp_path, case):
     for name in case["services"]:
         assert re.search(rf"^ {{12}}{re.escape(name)}\b", ended.out, re.M)
     assert kits_shown(ended.out) == (kits.kit(case["ci"]) if case["ci"] else {})
-    assert re.findall(r"^Also here: .* --ci (\w+)$", ended.out, re.M) == case.get("also", [])
+    assert re.findall(r"^Also found: .* --ci (\w+)$", ended.out, re.M) == case.get("also", [])
 
 
 def kits_shown(out):
     """File → text of every file that the output shows."""
     return {
-        name: f"{text.rstrip()}\n" for name, text in re.findall(r"^── (.*) ──\n((?:(?!──|Also here).*\n)*)", out, re.M)
+        name: f"{text.rstrip()}\n" for name, text in re.findall(r"^── (.*) ──\n((?:(?!──|Also found).*\n)*)", out, re.M)
     }
 
 
@@ -146,7 +146,7 @@ def test_files_for_the_ci_system_can_be_written_but_not_over_others(shop):
     (shop.root / NAME).unlink()
     ended = cibeacon("init", "--ci-files=.", cwd=shop.root)
     assert (ended.code, (shop.root / "Jenkinsfile").read_text()) == (1, "")
-    assert "Jenkinsfile was not written: it exists already." in ended.err
+    assert "Jenkinsfile was not written: it already exists." in ended.err
     assert f"✓ written   {NAME}" in ended.out
 
 
@@ -178,7 +178,7 @@ def test_where_there_is_nothing_to_look_at_a_paragraph_says_what_to_do(tmp_path,
 def test_a_ci_system_can_be_named(shop):
     ended = cibeacon("init", "--ci=Drone", cwd=shop.root)
     assert kits_shown(ended.out) == kits.kit("drone")
-    assert "Also here: Jenkins (Jenkinsfile)" in ended.out
+    assert "Also found: Jenkins (Jenkinsfile)" in ended.out
     wrong = cibeacon("init", "--ci=jenkin", cwd=shop.root)
     assert (wrong.code, "jenkins" in wrong.err) == (2, True)
 

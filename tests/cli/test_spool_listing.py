@@ -53,7 +53,7 @@ def test_a_signal_that_never_arrived_and_one_whose_command_may_still_run_are_tol
     keep(tmp_path / "spool", told(1), running)
     assert reasons(listing(tmp_path / "spool").document([])) == {
         told(1).key: (0, None),
-        running.key: (0, "its command has not ended"),
+        running.key: (0, "its command is still running"),
     }
 
 

@@ -78,7 +78,7 @@ def test_jobs_can_be_chosen_by_several_statuses(dataops):
 
 
 def test_nothing_is_said_to_be_nothing(dataops):
-    assert dataops("pipelines", "--ref=nowhere").out == "There are no pipelines.\n"
+    assert dataops("pipelines", "--ref=nowhere").out == "No pipelines found.\n"
 
 
 def test_a_job_token_may_list_jobs_on_its_own_server(sandbox, dataops):

@@ -147,7 +147,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_asked(sandbox, dataops, 
 def test_a_wait_that_could_not_follow_starts_nothing(sandbox, dataops):
     ended = dataops(*FLAGS, "--wait", CIBEACON_DATAOPS_TOKEN="wrong")
     assert (ended.code, started(sandbox)) == (16, {})
-    assert "could not be followed" in ended.out
+    assert "could not follow it" in ended.out
 
 
 @pytest.mark.parametrize(

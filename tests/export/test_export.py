@@ -114,8 +114,8 @@ def test_a_last_day_counts_whole(long):
     [
         (("2025-01-02", "2024-12-31"), ["--from 2025-01-02T00:00:00Z is not before --to 2025-01-01T00:00:00Z"]),
         (("1700000000", "1700000000"), ["is not before --to 2023-11-14T22:13:20Z"]),
-        (("2027", "2025"), ["2027 would be 1970-01-01T00:33:47Z", "give a day such as 2026-01-31"]),
-        (("2023-11-01", "2024"), ["2024 would be 1970-01-01T00:33:44Z"]),
+        (("2027", "2025"), ["2027 means 1970-01-01T00:33:47Z", "give a day such as 2026-01-31"]),
+        (("2023-11-01", "2024"), ["2024 means 1970-01-01T00:33:44Z"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["deployments", "pull-services"])
@@ -140,7 +140,7 @@ def test_merges_that_name_no_pull_request_are_counted_and_left_out(tmp_path):
     )
     ended = export(told, "pull-services", *DAYS, "--pr-from-messages")
     assert services_by_number(ended) == {n: names for n, names in true_services(told).items() if n % 2}
-    assert "20 merges without a pull request that the message names: left out" in ended.err
+    assert "20 merges without a pull request number in the message: left out" in ended.err
 
 
 SQUASHED = {
@@ -199,7 +199,7 @@ def test_of_commits_that_name_one_pull_request_a_merge_is_believed_and_else_none
     made.git("commit", "--quiet", "--amend", "--message=Follow up (#8)")
     ended = cibeacon("backfill", "export", "pull-services", *DAYS, *MAP, "--pr-from-messages", cwd=made.root)
     assert services_by_number(ended) == {8: ("cart",)}
-    assert "3 commits naming a pull request that another commit names, too: left out" in ended.err
+    assert "3 commits with the same pull request number as another commit: left out" in ended.err
 
 
 def test_on_another_branch_than_the_default_one_only_merges_are_believed(tmp_path):
@@ -265,7 +265,7 @@ def test_a_tag_deploys_a_service_of_its_own_tree_whatever_became_of_it(tmp_path,
         "old-1.2.0": ["old"],
         "v3": ["cart"],
     }
-    assert "2 tags called after what never was a service (ghost): left out" in said
+    assert "2 tags not named after a service (ghost): left out" in said
 
 
 def test_a_service_that_loses_files_and_stands_is_deployed_and_one_that_comes_back_too(tmp_path):
@@ -668,7 +668,7 @@ def test_a_pull_request_whose_files_nobody_tells_is_left_out_and_counted(mixed, 
         ended = export(mixed, "pull-services", *window, "--source", "github", environ=given, cwd=tmp_path)
     assert ended.code == 1
     assert left_out not in services_by_number(ended)
-    assert "1 left out, since their services are unknown" in ended.err
+    assert "1 left out because their services are unknown" in ended.err
     assert f"#{left_out}: GitHub would not say" in ended.err
 
 

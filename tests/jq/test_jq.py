@@ -142,7 +142,7 @@ def test_null_from_a_verb_that_failed_is_no_answer(tmp_path, verb):
     assert (here.out, in_ci.out) == ("", "")
     assert here.code > 0
     assert (in_ci.code > 0) == (verb in ("dataops pipeline", "services"))
-    assert "jq found only null" in in_ci.err
+    assert "jq returned only null" in in_ci.err
 
 
 def test_what_a_verb_that_failed_does_know_is_printed(tmp_path):
@@ -174,7 +174,7 @@ def test_an_interrupted_program_prints_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("cibeacon.jq.jq_filter.run", interrupt)
     ended = services(tmp_path, "--jq=.version")
     assert (ended.code, ended.out) == (1, "")
-    assert "jq was not applied: it was interrupted" in ended.err
+    assert "jq was not applied: cibeacon was interrupted" in ended.err
 
 
 class TestGuards:

@@ -424,7 +424,7 @@ def test_a_filter_is_broken_off_too_when_the_work_was(job, tmp_path):
     assert ended.seconds < BOUND
     assert (this.rows, this.leftovers) == (ALL_SPOOLED, [])
     assert ended.out == ""
-    assert "jq was not applied: it was interrupted" in ended.err
+    assert "jq was not applied: cibeacon was interrupted" in ended.err
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
@@ -439,7 +439,7 @@ def test_a_filter_that_never_ends_is_broken_off_and_prints_nothing(job, tmp_path
     assert ended.seconds < BOUND
     assert (ended.code, ended.out, this.leftovers) == (int(strict), "", [])
     assert [outcome for _, outcome in this.rows] == ["sent"] * 4
-    assert "jq was not applied: it was interrupted" in ended.err
+    assert "jq was not applied: cibeacon was interrupted" in ended.err
 
 
 def test_an_output_pipe_that_nobody_reads_costs_that_output_alone(job, tmp_path):

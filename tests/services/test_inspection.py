@@ -104,7 +104,7 @@ def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
         ("services/later/x", "services/later/x  later (discover: root services/{service}/)"),
         ("libs/ui/c", "libs/ui/c  ui (libs)"),
         ("docs/r.md", "docs/r.md  ignored"),
-        ("go.work", "go.work  no service; watched by web; global: it changes every service"),
+        ("go.work", "go.work  no service; watched by web; global: changes every service"),
         ("libs/ui/go.work", "libs/ui/go.work  ui (libs); watched by web"),
         ("nowhere", "nowhere  no service"),
         ("../outside", "../outside  no service"),
@@ -286,7 +286,7 @@ def test_a_fault_in_a_program_stands_at_the_rules_and_not_at_the_programs_line(s
 
 def test_no_configuration_is_said(shop):
     assert cibeacon("services", "check", cwd=shop.root).out == "No configuration file: 0 services, 0 findings\n"
-    assert cibeacon("services", "list", cwd=shop.root).out == "No service is found.\n"
+    assert cibeacon("services", "list", cwd=shop.root).out == "No services found.\n"
 
 
 def test_a_faulty_map_answers_nothing_wrong(shop):

@@ -87,7 +87,7 @@ def test_the_hosts_own_spool_is_sent_in_the_order_of_time_and_is_empty_then(repl
     assert len(bodies(sandbox)) == 3
     assert files(place.folder) == {}
     again = replay("--strict")
-    assert (again.code, words(again), notices(again, "info")) == (0, [], ["Nothing waits to be sent."])
+    assert (again.code, words(again), notices(again, "info")) == (0, [], ["No signals are waiting."])
     assert len(bodies(sandbox)) == 3
 
 
@@ -337,7 +337,7 @@ def test_a_server_that_is_down_is_left_alone_after_a_few_requests(replay, place)
         ended = replay("--strict", url=server.url)
     assert words(ended) == ["spooled"] * 50
     assert len(server.requests) <= 5 + 3
-    assert "did not take the signals before this one" in ended.document["signals"][49]["reason"]
+    assert "did not accept an earlier signal" in ended.document["signals"][49]["reason"]
 
 
 def test_a_folder_that_a_stopped_process_holds_costs_a_remark_and_what_was_sent_stays_there(replay, place, sandbox):
@@ -393,7 +393,7 @@ def test_a_pipe_without_an_end_in_size_is_not_read(replay, monkeypatch, place):
     monkeypatch.setattr(spool_reader, "LARGEST", 100)
     ended = replay("--strict", "-", stdin=kept(run()).line().decode())
     assert (ended.code, words(ended)) == (1, [])
-    assert "standard input is not read" in notices(ended)[0]
+    assert "standard input was not read" in notices(ended)[0]
 
 
 # Time, and others ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The command line: one file a verb. Does not know how click reads flags: a command line without any is run without importing it.
+"""The command line, one file per verb. A command line without flags runs without importing click.
 
-So runs every pipeline: the action, the GitLab component and plugins give their settings as variables. The action and
-plugins name not even a verb, which is a setting too.
+Most pipelines run this way: the action, the GitLab component and plugins pass settings as variables. For the action and
+plugins even the verb is a setting.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from cibeacon.runtime.errors import guarded
 
 
 def run(argv: Sequence[str], env: Environment) -> int:
-    """The exit code of a command line. One that cannot be read makes it 2."""
+    """The exit code of a command line; 2 if it cannot be parsed."""
     return guarded(lambda: _run(argv, env), lambda reason: _fail(argv, env, reason))
 
 
 def _fail(argv: Sequence[str], env: Environment, reason: str) -> int:
-    """The exit code of a verb without a report that fails unexpectedly. In the action only a strict step fails."""
+    """The exit code if a verb without a report fails unexpectedly. In the action only a strict step fails."""
     from cibeacon.cli.report_view import is_strict, print_failure
 
     print_failure(env, reason)
@@ -38,7 +38,7 @@ def _run(argv: Sequence[str], env: Environment) -> int:
             return report_view.run_report(env, {})
         if list(argv) == ["services"]:
             return report_view.run_services(env, {})
-        from cibeacon.cli import commands  # click takes as long to import as all of ours
+        from cibeacon.cli import commands  # importing click takes as long as all our code
 
         return commands.run(argv, env)
     except KeyboardInterrupt:

@@ -1,9 +1,9 @@
-"""A step of the GitHub action, or a plugin: runs the command that its input names. Knows no verb's flags, and no shell.
+"""A step of the GitHub action, or a plugin: runs the command in its input. Does not know flags or use a shell.
 
 A plugin is an image that Drone, Woodpecker or Harness runs without a command; it has one stage.
 
-A wrong command is an invalid one, and fails the step with `strict` alone. So does one that ends badly, unless it was
-asked for just that: how a pipeline ended, or `on_unknown: fail`.
+An invalid command fails the step only with `strict`. So does a failing command, unless its exit code is its result: how a
+pipeline ended, or `on_unknown: fail`.
 https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax
 """
 
@@ -19,9 +19,9 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings, step_options, takes_plugin_settings
 
 REPORT = "report"
-"""The one command with stages: the others do all they do in the main stage."""
+"""The only command with stages; all others run in the main stage."""
 INTERACTIVE = frozenset({"sandbox", "demo", "init"})
-"""Verbs for a person at a machine; the first would hold the job until it is cancelled."""
+"""Verbs for interactive use; `sandbox` would keep the job running until it is cancelled."""
 
 
 def run(env: Environment) -> int:
@@ -33,7 +33,7 @@ def run(env: Environment) -> int:
     except ValueError as error:
         fault = str(error)
     if env.stage == "post" and words[:1] != (REPORT,):
-        return 0  # the main stage did everything, and said what was wrong
+        return 0  # the main stage did everything and reported errors
     mask(env)
     if fault:
         return _invalid(env, fault)
@@ -46,7 +46,7 @@ def run(env: Environment) -> int:
 
 
 def command(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The words of the input. Raises ValueError, with a sentence, for what cannot be a command."""
+    """The words of the input. Raises ValueError, with a sentence, if it is not a command."""
     (each,) = step_options()
     variable = each.plugin_variable if takes_plugin_settings(environ) else each.input_variable
     given = environ.get(variable, "").strip()
@@ -55,17 +55,15 @@ def command(environ: Mapping[str, str]) -> tuple[str, ...]:
     except ValueError as error:
         raise ValueError(f"The input command cannot be used because it {error}.") from error
     if words[0] == "exec":
-        raise ValueError("The input command names exec, which runs a command of the job: call it in a step with run.")
+        raise ValueError("The input command is exec, which wraps a command of the job: use it in a run step instead.")
     if words[0] in INTERACTIVE:
-        raise ValueError(
-            f"The input command names {words[0]}, which is for a person at a machine and no step of a job."
-        )
+        raise ValueError(f"The input command is {words[0]}, which is interactive: run it on your own machine.")
     return words
 
 
 def _run_command(env: Environment, words: tuple[str, ...]) -> int:
-    """The command's own exit code, where it was asked for."""
-    from cibeacon.cli.commands import CommandLineError, run_or_raise  # click takes as long to import as all of ours
+    """The command's own exit code where that is its result, otherwise 0 unless strict."""
+    from cibeacon.cli.commands import CommandLineError, run_or_raise  # importing click takes as long as all our code
 
     try:
         code = run_or_raise(words, env)
@@ -75,12 +73,12 @@ def _run_command(env: Environment, words: tuple[str, ...]) -> int:
 
 
 def _asked_for(verb: str, code: int) -> bool:
-    """Whether the exit code is what the step is there for: how a pipeline that it drives ended, or that nothing is known."""
+    """Whether the exit code is the step's purpose: how the pipeline ended, or that changed services are unknown."""
     return verb == "dataops" or (verb == "services" and code == UNKNOWN)
 
 
 def _invalid(env: Environment, fault: str, words: Sequence[str] = ()) -> int:
-    """Reports what is wrong with a command. The main stage has done so by the time of the post stage."""
+    """Reports what is wrong with a command. The main stage does that, so the post stage does nothing."""
     if env.stage == "post":
         return 0
     settings = load_settings({}, env.environ, {})

@@ -1,4 +1,4 @@
-"""`cibeacon backfill`: history in bulk."""
+"""`cibeacon backfill`: sends history in bulk."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ VERBS: Mapping[str, Verb] = {
 def command() -> None:
     """Send history to DX from CSV or NDJSON files, or write such files.
 
-    The columns are the fields of DX's API. Sending can be interrupted and run again: no row counts twice. Exit codes: 0
-    all rows sent, 1 some rows not sent, 2 a file or setting cannot be used.
+    The columns are the fields of DX's API. You can interrupt sending and run it again: no row is counted twice. Exit codes:
+    0 all rows sent, 1 some rows not sent, 2 a file or setting is not valid.
     """

@@ -1,4 +1,4 @@
-"""`cibeacon backfill export`: writes the CSV that `cibeacon backfill` sends, from history."""
+"""`cibeacon backfill export`: writes history as the CSV that `cibeacon backfill` sends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cibeacon.settings import secret_values
 from cibeacon.signals.times import EARLIEST
 
 CUT_SHORT, UNUSABLE = 1, 2
-"""Exit codes: not everything could be exported; nothing could be."""
+"""Exit codes: some entries could not be exported; none could."""
 _AS_THEY_ARE = ("kind", "append", "pr_from_messages", "branch", "environment", "tags")
 _WIDTH = 400
 _HELP = f"  {help_link('export-incomplete')}"
@@ -33,7 +33,7 @@ _DAYS = "give a day such as 2026-01-31, a Unix time, or an ISO 8601 time with it
 
 
 class Date(click.ParamType[int]):
-    """A day (UTC), or a time as every setting takes it. A day that is an end counts whole."""
+    """A day (UTC), or a time in the format of the settings. An end day is included."""
 
     name = "date"
 
@@ -45,14 +45,14 @@ class Date(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            if len(value) == _DAY and value.count("-") == 2:  # as ISO 8601 writes a day
+            if len(value) == _DAY and value.count("-") == 2:  # an ISO 8601 day
                 day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
                 return int((day + timedelta(days=self._end)).timestamp())
             seconds = parsers.timestamp(value)
         except (ValueError, OverflowError):
             self.fail(_DAYS, parameter, context)
         if seconds < EARLIEST:
-            self.fail(f"{value} would be {iso(seconds)}: {_DAYS}", parameter, context)
+            self.fail(f"{value} means {iso(seconds)}, which is too early: {_DAYS}", parameter, context)
         return seconds
 
 
@@ -88,7 +88,7 @@ class Date(click.ParamType[int]):
 @click.option(
     "--pr-from-messages",
     is_flag=True,
-    help="Take pull request numbers from commit messages: of merges, and on the default branch of squashed commits.",
+    help="Take pull request numbers from commit messages: of merges and, on the default branch, of squashed commits.",
 )
 @flags("core", "change", only=("config", "timeout", "allow_http", "repository", "services"))
 @click.pass_obj
@@ -126,40 +126,40 @@ def _export(
     try:
         export(env, sent, options, totals)
     except (CibeaconError, OSError) as error:
-        text = str(error) if isinstance(error, CibeaconError) else f"The rows cannot be written: {error}.{hint}"
+        text = str(error) if isinstance(error, CibeaconError) else f"The rows could not be written: {error}.{hint}"
         return (CUT_SHORT if totals.rows else UNUSABLE), [f"! {text}", _HELP]
     except KeyboardInterrupt as stop:
-        return CUT_SHORT, [f"! Cut short: {interruption(stop)}.{hint}", _HELP]
+        return CUT_SHORT, [f"! Incomplete: {interruption(stop)}.{hint}", _HELP]
     return (CUT_SHORT if totals.unknown else 0), []
 
 
 def _totals_lines(options: ExportOptions, totals: ExportTotals) -> Iterator[str]:
-    """The totals in words; nothing about what did not happen."""
+    """The totals in words; zeros are not shown."""
     noun = "pull request" if options.kind == "pull-services" else options.of.removesuffix("s")
     yield f"{counted(totals.rows, 'row')} from {counted(totals.entries, noun)}"
     series = ", ".join(totals.foreign_series)
     lines = (
-        (totals.continued, f"passed over: {counted(totals.continued, noun)} before the last row of the file"),
+        (totals.continued, f"skipped: {counted(totals.continued, noun)} before the last row of the file"),
         (totals.unchanged, f"{totals.unchanged:,} changed no service"),
-        (totals.unfinished, f"{totals.unfinished:,} neither succeeded nor failed, and are left out"),
+        (totals.unfinished, f"{totals.unfinished:,} neither succeeded nor failed: left out"),
         (
             totals.unnumbered,
-            f"{counted(totals.unnumbered, 'merge')} without a pull request that the message names: left out",
+            f"{counted(totals.unnumbered, 'merge')} without a pull request number in the message: left out",
         ),
         (
             totals.foreign_tags,
-            f"{counted(totals.foreign_tags, noun)} called after what never was a service ({series}): left out",
+            f"{counted(totals.foreign_tags, noun)} not named after a service ({series}): left out",
         ),
         (
             totals.ambiguous,
-            f"{counted(totals.ambiguous, 'commit')} naming a pull request that another commit names, too: left out",
+            f"{counted(totals.ambiguous, 'commit')} with the same pull request number as another commit: left out",
         ),
     )
     yield from (f"  {text}" for number, text in lines if number)
     if totals.plain_commits and (options.kind == "pull-services" or options.of == "merges"):
-        hint = "git does not show squashed and rebased pull requests (--source github or gitlab does)"
+        hint = "git does not show squashed and rebased pull requests (use --source github or gitlab)"
         yield f"  {counted(totals.plain_commits, 'other commit')} on the branch: {hint}"
     if totals.unknown:
-        yield f"! {totals.unknown:,} left out, since their services are unknown:"
+        yield f"! {totals.unknown:,} left out because their services are unknown:"
         yield from (f"!   {reason}" for reason in totals.unknown_reasons)
         yield _HELP

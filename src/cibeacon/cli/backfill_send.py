@@ -76,7 +76,7 @@ def _help(kind: Kind) -> str:
 def _run(env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str, Any], sent: Mapping[str, str]) -> int:
     settings = load_settings(sent, env.environ, {})
     redactor = begin_output(env)
-    env.closing(SOME_FAILED)  # the exit code where the process has to be ended
+    env.closing(SOME_FAILED)  # the exit code if the process has to be killed
     mode: Mode = "check" if own["check"] else "dry-run" if settings.core.dry_run else "send"
     try:
         options = _options(env, kind, inputs, own, settings, mode)
@@ -92,7 +92,7 @@ def _run(env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str
 def _options(
     env: Environment, kind: Kind, inputs: tuple[str, ...], own: Mapping[str, Any], settings: Settings, mode: Mode
 ) -> BackfillOptions:
-    """What is to be done. Raises `SettingsError` where a setting or flag cannot be used."""
+    """The options of the backfill. Raises `SettingsError` for an invalid setting or flag."""
     fault = next((problem.message for problem in settings.problems if problem.group in ("core", "dx", "output")), None)
     if mode == "send":
         fault = fault or unreachable(dx.NAME, settings)
@@ -104,8 +104,8 @@ def _options(
         reason = f"--tz: {clipped(str(error), 100)}"
         raise SettingsError("Nothing was sent", reason, "Give UTC, +02:00, or a name such as Europe/Berlin") from error
     if own["failures"] and is_address(own["failures"]):
-        reason = "failed rows are written on this machine, and --failures names a place in a bucket"
-        raise SettingsError("Nothing was sent", reason, "Name a file, and copy it to the bucket afterwards")
+        reason = "--failures is a bucket URL, but failed rows can only be written to a local file"
+        raise SettingsError("Nothing was sent", reason, "Give a local file, and copy it to the bucket afterwards")
     return BackfillOptions(
         kind=kind,
         inputs=inputs,

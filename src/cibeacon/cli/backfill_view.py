@@ -1,6 +1,6 @@
-"""Shows a backfill: what is wrong, how far it is, and what it came to. Decides nothing.
+"""Shows a backfill: problems, progress and the result. Makes no decisions.
 
-On a terminal it draws a bar with rate and remaining time, anywhere else it writes a line every ten seconds.
+On a terminal it draws a bar with rate and remaining time, elsewhere it writes a line every ten seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WIDTH = 500
 _LABELS = {
     "read": "rows read",
     "sent": "sent",
-    "duplicate": "DX had them",
+    "duplicate": "already in DX",
     "already": "sent by an earlier run",
     "repeated": "repeat an earlier row",
     "elsewhere": "another shard's",
@@ -39,11 +39,11 @@ _LABELS = {
     "failed": "failed",
     "left": "not tried",
 }
-_SINGULAR = {"read": "row read", "duplicate": "DX had it", "repeated": "repeats an earlier row"}
+_SINGULAR = {"read": "row read", "repeated": "repeats an earlier row"}
 
 
 class ProgressView:
-    """Shows a run while it goes on; a context manager that leaves a terminal as it was."""
+    """Shows a run in progress; a context manager that restores the terminal."""
 
     def __init__(self, env: Environment, redactor: Redactor, mode: Mode, *, to_stderr: bool) -> None:
         self._env, self._redactor, self._mode, self._to_stderr = env, redactor, mode, to_stderr
@@ -64,10 +64,12 @@ class ProgressView:
         self._on_exit.close()
         more = self._faults - SHOWN
         if more > 0 and self._mode != "check":
-            self._say(f"… and {counted(more, 'more fault')}; --check lists all, failed rows are in their file")
+            self._say(
+                f"… and {counted(more, 'more fault')}; --check lists all, and failed rows are in the failures file"
+            )
 
     def show_fault(self, file: str, fault: RowFault) -> None:
-        """A check shows every fault; a run the first ones, since all are in a file. A hint is given once."""
+        """A check shows every fault, a run only the first ones, since all are in a file. Each hint is shown once."""
         self._faults += 1
         if fault.hint in self._given_hints:
             fault = fault._replace(hint="")
@@ -76,16 +78,16 @@ class ProgressView:
             self._say(f"{file}, {fault}")
 
     def show_request(self, request: ShownRequest) -> None:
-        """Shows the exact request with its whole body."""
+        """Shows the exact request with its complete body."""
         self._say(f"{request.method} {request.url}")
         say(self._env, f"{self._redactor(json_text(request.body))}\n", to_stderr=self._to_stderr)
 
     def show_outage(self, host: str, outage: Outage | None) -> None:
-        """Says at once why no rows get through; afterwards, that they do again."""
+        """Shows at once why rows cannot be sent, and later that they can be again."""
         self._outage = outage
         text = f"{host} answers again"
         if outage:
-            text = f"{outage.describe(host)}: left alone for {PAUSE:,.0f} s, then tried again. {outage.hint}"
+            text = f"{outage.describe(host)}: waiting {PAUSE:,.0f} s before trying again. {outage.hint}"
         self._write_above(clipped(self._redactor(f"backfill: {text}"), _WIDTH))
 
     def show_progress(self, rows: RowCounts, fraction: float | None) -> None:
@@ -113,7 +115,7 @@ class ProgressView:
         return f"backfill: {', '.join(parts)}"
 
     def _draw_bar(self) -> Callable[[RowCounts, float | None], None]:
-        from rich.console import Console  # for people alone, who can wait 0.1 s
+        from rich.console import Console  # takes 0.1 s to import, and only people need it
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.text import Text
 
@@ -138,7 +140,7 @@ class ProgressView:
 
 
 def show_summary(env: Environment, redactor: Redactor, summary: BackfillSummary, settings: Settings) -> int:
-    """Shows the end: a table and a few lines, or one JSON document. Returns the exit code."""
+    """Shows the result: a table and a few lines, or one JSON document. Returns the exit code."""
     counts = [
         ((_SINGULAR if number == 1 else {}).get(name, _LABELS[name]), f"{number:,}")
         for name, number in asdict(summary.rows).items()
@@ -159,15 +161,15 @@ def _summary_lines(summary: BackfillSummary) -> list[str]:
     if summary.unusable:
         lines += [f"✗ {summary.unusable}", f"  {help_link('backfill-file-unusable')}"]
     elif summary.stopped:
-        stopped = f"✗ Stopped: {summary.stopped.rstrip('.')}. The same command goes on where it ended."
+        stopped = f"✗ Stopped: {summary.stopped.rstrip('.')}. Run the same command again to continue."
         lines += [stopped, f"  {help_link('backfill-stopped')}"]
     else:
-        lines += [f"no rows     {file['name']}: there is nothing in it to send" for file in files if not file["rows"]]
+        lines += [f"no rows     {file['name']}: it has nothing to send" for file in files if not file["rows"]]
     rate = f", {rows.delivered / max(summary.seconds, 0.001):,.1f}/s" if rows.delivered else ""
     lines.append(f"result      {summary.status} in {summary.seconds:,.1f} s{rate}; exit {summary.exit_code}")
     return lines
 
 
 def _done_fraction(rows: RowCounts, fraction: float | None) -> float:
-    """The part of the work that is done: of the bytes that were read, what no longer waits to be sent."""
+    """The completed part of the work: of the bytes read, those whose rows no longer wait to be sent."""
     return (fraction or 0.0) * rows.done / rows.read if rows.read else 0.0

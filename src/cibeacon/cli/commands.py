@@ -1,4 +1,4 @@
-"""The command line as click reads it: finds the verb and imports its file only then. Does not know what a verb does."""
+"""The click command line: finds the verb and only then imports its file. Does not know what a verb does."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from cibeacon.settings.options import Option
 VERBS: Mapping[str, str] = {
     "report": "Report this CI run: changed services, deployments, status.",
     "exec": "Run a command and report how it ended.",
-    "init": "Write a first .cibeacon.yml, and show what to add to the pipeline.",
+    "init": "Write a first .cibeacon.yml and show what to add to the pipeline.",
     "replay": "Send the signals that are waiting in the spool.",
-    "doctor": "Check the setup, and say how to fix what is wrong.",
-    "services": "Show which services changed, and why.",
+    "doctor": "Check the setup and show how to fix problems.",
+    "services": "Show which services changed and why.",
     "dci": "Report a DCI job step by step; list topics, components and jobs.",
-    "dataops": "Start DataOps.live or GitLab pipelines, wait for them, list them.",
-    "flow": "List Instabase Flow pipelines, and assign them to a job.",
+    "dataops": "Start, watch and list DataOps.live or GitLab pipelines.",
+    "flow": "List Instabase Flow pipelines and assign them to a job.",
     "backfill": "Send past deployments, pull requests and runs from files.",
     "sandbox": "Run a sandbox of the vendors' APIs, with a web page.",
     "demo": "Try everything on this machine: sandbox, sample monorepo, merges, reports.",
 }
 EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
-"""The extra that a verb needs."""
+"""The extra of the package that a verb needs."""
 
 
 @click.command(
@@ -57,11 +57,11 @@ _WIDTH = 200
 
 
 class CommandLineError(Exception):
-    """A command line that cannot be read, with click's reason."""
+    """A command line that cannot be parsed, with click's reason."""
 
 
 def run(argv: Sequence[str], env: Environment) -> int:
-    """The exit code of a command line. One that cannot be read makes it 2."""
+    """The exit code of a command line; 2 if it cannot be parsed."""
     try:
         return _run_click(argv, env)
     except click.ClickException as error:
@@ -87,10 +87,10 @@ def _run_click(argv: Sequence[str], env: Environment) -> int:
         return end.exit_code
     except click.Abort as stop:
         raise KeyboardInterrupt from stop
-    except SystemExit:  # click raises it when the reader of its help closes the pipe
+    except SystemExit:  # click raises it when its output pipe is closed
         return 0
     except OSError as error:
-        if error.errno != errno.ENOSPC:  # the help, too, may meet a full disk
+        if error.errno != errno.ENOSPC:  # the disk may be full while printing help
             raise
         say(env, f"cibeacon: {clipped(error.strerror, _WIDTH)}\n", to_stderr=True)
         return 1
@@ -98,7 +98,7 @@ def _run_click(argv: Sequence[str], env: Environment) -> int:
 
 
 def _as_flags(argv: Sequence[str]) -> list[str]:
-    """`help` and `version` as flags: people try them, and no verb is called so."""
+    """Turns `help` and `version` into flags: people try them, and no verb has these names."""
     match argv:
         case ["help", *words]:
             return [*words, "--help"]
@@ -108,9 +108,9 @@ def _as_flags(argv: Sequence[str]) -> list[str]:
 
 
 def _spell_out(words: Sequence[str]) -> list[str]:
-    """The words with `--flag=false` and `--flag false` as click spells them, for every boolean flag of the verb that they name.
+    """Rewrites `--flag=false` and `--flag false` to click's spelling, for every boolean flag of the named verb.
 
-    An empty value is none given, as everywhere. Raises UsageError for one that is no boolean.
+    An empty value counts as not given, as everywhere. Raises UsageError for a value that is not a boolean.
     """
     command: click.Command = cibeacon
     context = click.Context(command, info_name="cibeacon")
@@ -142,7 +142,7 @@ _NOTHING = click.Command(None)
 
 
 def _option(command: click.Command, name: str) -> click.Option | None:
-    """The option of a command that is spelled so."""
+    """The option of a command with this spelling."""
     options = (param for param in command.params if isinstance(param, click.Option))
     return next((option for option in options if name in (*option.opts, *option.secondary_opts)), None)
 
@@ -159,27 +159,25 @@ def _as_flag(option: click.Option, name: str, value: str, context: click.Context
 
 
 def _with_suggestion(error: click.ClickException) -> click.ClickException:
-    """The error with what was most likely meant: for a secret its variable, for a verb that does not exist the nearest.
+    """The error with a suggestion: for a secret its variable, for an unknown verb the nearest one.
 
-    Click itself knows only the verbs that are imported already, and would suggest any other flag for a secret.
+    Click itself knows only verbs that are already imported, and would suggest some other flag for a secret.
     """
     if isinstance(error, click.NoSuchOption) and (secret := _secret(error)):
         variable = secret.also[0] if secret.also else secret.variable
-        message = (
-            f"There is no {error.option_name}: process lists and logs show command lines. Set the variable {variable}."
-        )
+        message = f"{error.option_name} is not a flag, because process lists and logs show command lines. Set the variable {variable}."
         return click.UsageError(message, error.ctx)
     context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
     if name is None or context is None or getattr(error, "possibilities", None):
         return error
-    from difflib import get_close_matches  # only a slip needs it
+    from difflib import get_close_matches  # only typing errors need it
 
     near = get_close_matches(name[:80], context.command.list_commands(context), 1)
     return click.UsageError(f"{error.message} Did you mean {near[0]!r}?", context) if near else error
 
 
 def _secret(error: click.NoSuchOption) -> Option | None:
-    """The secret that a flag which does not exist is named after, be it without the name of its verb: `dci whoami --api-secret`."""
+    """The secret that an unknown flag is named after, also without the verb's prefix: `dci whoami --api-secret`."""
     name = error.option_name.lstrip("-").replace("-", "_")
     verbs = error.ctx.command_path.split() if error.ctx else []
     names = {name, *(f"{verb}_{name}" for verb in verbs)}

@@ -1,4 +1,4 @@
-"""What every verb of `dataops` shares: settings in, lines, outputs, one JSON document and an exit code out. Drives nothing."""
+"""What the `dataops` verbs share: settings, printing, outputs, the JSON document and the exit code. Sends no requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cibeacon.settings import load_settings
 _WIDTH = 400
 _GRACE = 1.0
 LAST_SECONDS = 10.0
-"""Seconds beyond the deadline of a wait in which the last look must be done, and again to cancel."""
+"""Seconds after a wait's deadline for the last request, and again for canceling."""
 _OURS = ("dry_run", "timeout", "allow_http", "format", "jq")
 _URL = re.compile(r"https?://[^/\s]+\S*")
 _KEPT_IN_URLS = ":/?#[]@!&'()*+,;=%~"
@@ -41,7 +41,7 @@ variable_option = click.option(
 
 
 def dataops_flags(*only: str) -> Callable[[_Function], _Function]:
-    """Adds the flags of the settings that a verb of `dataops` takes, and hands it the environment."""
+    """Adds the flags of the settings that a `dataops` verb takes, and passes it the environment."""
 
     def decorate(function: Any) -> Any:
         command = flags("core", "output", only=_OURS)(click.pass_obj(function))
@@ -51,7 +51,7 @@ def dataops_flags(*only: str) -> Callable[[_Function], _Function]:
 
 
 class DataopsVerb:
-    """One run of a verb: its settings, and the ways in which it answers."""
+    """One run of a verb: its settings and its output."""
 
     def __init__(self, env: Environment, flags: Mapping[str, str]) -> None:
         self.env, self.settings = env, load_settings(flags, env.environ, {})
@@ -59,21 +59,21 @@ class DataopsVerb:
         self._in_action = detect(env.environ).in_stages
         self.clean = begin_output(env)
         self.is_read = True
-        """False as soon as a line could not be printed."""
+        """False after a line could not be printed."""
         self.unanswered = 0
-        """The exit code of a success whose document could not be printed."""
+        """The exit code if the verb succeeds but its document cannot be printed."""
         self._notices: list[str] = []
         self._outputs: dict[str, str] = {}
 
     @property
     def access(self) -> Access:
-        """The project and its tokens. Raises `DataopsError`, also for a setting that cannot be used."""
-        what, problems = "Nothing was asked or started", self.settings.problems
+        """The project and its tokens. Raises `DataopsError`, also for an invalid setting."""
+        what, problems = "No request was sent", self.settings.problems
         if wrong := [problem.message for problem in problems if problem.group in ("core", "dataops", "output")]:
             raise usage_error(what, "; ".join(wrong), "Correct the setting")
         url = server_url(self.options.dataops_url, allow_http=self.settings.core.allow_http)
         if not self.options.dataops_project:
-            raise usage_error(what, "no project is named", "Set dataops_project to its number or path")
+            raise usage_error(what, "no project is set", "Set dataops_project to its number or path")
         return Access(
             url,
             self.options.dataops_project,
@@ -84,11 +84,11 @@ class DataopsVerb:
 
     @property
     def deadline(self) -> Deadline:
-        """The time that there is for a verb that does not wait."""
+        """The deadline of a verb that does not wait."""
         return Deadline(self.settings.core.timeout, self.env.clock, self.env.sleep, self.env.started)
 
     def open_client(self, access: Access, seconds: float | None = None, *, patient: bool = False) -> PipelinesClient:
-        """A client for the project, which has this many seconds from now on, or those of the setting timeout."""
+        """A client for the project with this many seconds from now, or those of the setting timeout."""
         deadline = self.deadline
         if seconds is not None:
             deadline = deadline._replace(seconds=seconds, started=self.env.clock())
@@ -97,30 +97,30 @@ class DataopsVerb:
     # Lines --------------------------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
-        """A line of ours."""
+        """Prints a line."""
         self.print_lines([clipped(self.clean(text), _WIDTH)])
 
     def note(self, text: str) -> None:
-        """A line that stands in the document, too."""
+        """Prints a line that is also in the document."""
         self._notices.append(clipped(self.clean(text), _WIDTH))
         self.say(f"! {text}")
 
     def print_text(self, text: str) -> None:
-        """A text of safe lines, without our secrets."""
+        """Prints lines that are safe except for our secrets, which it removes."""
         self.print_lines(self.clean(text).splitlines())
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Lines that are safe already; beside a JSON document they go to stderr."""
+        """Prints lines that are already safe; to stderr if stdout is for a JSON document."""
         stream = self.env.err if self.settings.as_json else self.env.out
         try:
             for line in lines:
                 stream.write(f"{line}\n")
             stream.flush()
-        except (OSError, ValueError):  # closed or full: that stops no pipeline
+        except (OSError, ValueError):  # closed or full: no reason to stop a pipeline
             self.is_read = False
 
     def print_foreign_lines(self, lines: Iterable[str], prefix: str = "") -> None:
-        """Lines of a job's log. The runner of an action obeys none of them, although they are harmless already."""
+        """Prints lines of a job's log, so that an action's runner does not execute commands in them."""
         prefixed = (f"{prefix}{line}" for line in lines)
         first = next(prefixed, None) if self._in_action else None
         if first is None:
@@ -137,7 +137,7 @@ class DataopsVerb:
     # Answers ------------------------------------------------------------------------------------------------------
 
     def write_outputs(self, **values: str) -> None:
-        """Writes outputs, at once."""
+        """Writes outputs immediately."""
         self._outputs |= {name: clipped(self.clean(value), 1000) for name, value in values.items()}
         environ = self.env.environ
         if self._in_action:
@@ -152,14 +152,14 @@ class DataopsVerb:
             write_files(self.env, self.clean, (OutputFile(path, text, append=True),))
 
     def answer(self, parts: Mapping[str, Any], status: str = "success", code: int = 0) -> int:
-        """Prints the JSON document, where one was asked for. Returns the exit code."""
+        """Prints the JSON document if one was requested. Returns the exit code."""
         if self.settings.as_json:
             document = {"version": 1, "status": status, "exit_code": code, **parts, "notices": self._notices}
             self.unanswered = show(document, self.settings, self.env, self.clean, failed=code > 0)
         return code
 
     def preview(self, *requests: tuple[str, str, Any]) -> int:
-        """Shows requests instead of sending them; tokens stand in braces."""
+        """Shows requests instead of sending them; tokens are placeholders in braces."""
         for method, url, body in requests:
             self.say(f"{method} {url}")
             self.print_lines([json_text(self.clean.within(body))] if body is not None else [])
@@ -167,7 +167,7 @@ class DataopsVerb:
         return self.answer({"requests": shown}, "dry-run")
 
     def end(self, status: ResultStatus, reason: str, parts: Mapping[str, Any] | None = None) -> int:
-        """Says how it ended: line, annotation, document. Returns the exit code."""
+        """Reports how the verb ended: line, annotation, document. Returns the exit code."""
         code = ENDINGS[status].code
         self.env.closing(code)
         self.say(f"result      {status}{f': {reason}' if reason else ''}{f' (exit {code})' if code else ''}")
@@ -187,7 +187,7 @@ def run(
     *,
     waits: Callable[[DataopsVerb], object] = lambda _: False,
 ) -> int:
-    """Runs a verb, from its flags to its exit code. One that `waits` has that time as well: the alarm is set once."""
+    """Runs a verb, from its flags to its exit code. If it `waits`, the alarm includes that time."""
     flags = given({name: value for name, value in arguments.items() if name != "variables"})
     if arguments.get("variables"):
         flags["dataops_variables"] = _variables(arguments["variables"])
@@ -202,15 +202,15 @@ def _run(verb: DataopsVerb, work: Callable[[DataopsVerb], int], waits: Callable[
     except DataopsError as error:
         return verb.end("refused" if error.refused else "lost", str(error))
     except OutOfTime:
-        return verb.end("timed-out", "The time was used up (setting timeout).")
+        return verb.end("timed-out", "The time is up (setting timeout).")
     except KeyboardInterrupt:
         return verb.end("canceled", "cibeacon was interrupted.")
 
 
 def _variables(pairs: Iterable[str]) -> str:
-    """Variables given one by one, as JSON: a value may hold line breaks and equals signs, a commit message both.
+    """Variables of repeated flags as JSON: values such as commit messages may hold line breaks and equals signs.
 
-    The setting refuses what is no variable.
+    The setting rejects an invalid variable.
     """
     parted = [pair.partition("=") for pair in pairs]
     wrong = next((f"--var {name}" for name, sign, _ in parted if not sign), None)
@@ -218,5 +218,5 @@ def _variables(pairs: Iterable[str]) -> str:
 
 
 def safe_url(url: str) -> str:
-    """A web address in which no shell and no CI system reads anything more; empty for anything else."""
+    """A URL in which shells and CI systems find nothing to interpret; empty for anything else."""
     return quote(url, safe=_KEPT_IN_URLS) if _URL.fullmatch(url) else ""

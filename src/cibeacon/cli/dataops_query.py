@@ -1,4 +1,4 @@
-"""`cibeacon dataops pipelines`, `pipeline`, `jobs`, `job` and `log`: what there is, as a table, as JSON, or as it was logged."""
+"""`cibeacon dataops pipelines`, `pipeline`, `jobs`, `job` and `log`: lists and shows them, as a table, as JSON or as a raw log."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _list(
     columns: Columns,
     read: Callable[[PipelinesClient], Iterable[ApiRecord]],
 ) -> int:
-    """Asks for a list of the API below `path`, and shows each page as it comes; the JSON document has all of them."""
+    """Reads the list at `path` of the API and shows each page as it arrives; the JSON document has all pages."""
     limit, every, kind = arguments.pop("limit"), arguments.pop("every"), path.rpartition("/")[2]
 
     def work(verb: DataopsVerb) -> int:
@@ -121,7 +121,7 @@ def _list(
             else:
                 verb.print_text(record_table(env, columns, page))
         if is_empty and not verb.settings.as_json:
-            verb.print_text(f"There are no {kind}.")
+            verb.print_text(f"No {kind} found.")
         return verb.answer({kind: gathered})
 
     return run(env, arguments, work)
@@ -156,10 +156,10 @@ def _show_command(kind: str, help: str, read: Callable[[PipelinesClient, int], A
 
 pipeline_command = _show_command(
     "pipeline",
-    "Show PIPELINE. Exits 0 whatever its status is; use wait to exit with its result.",
+    "Show PIPELINE. Exits 0 whatever its status; use wait to exit with its result.",
     PipelinesClient.pipeline,
 )
-job_command = _show_command("job", "Show JOB. Exits 0 whatever its status is.", PipelinesClient.job)
+job_command = _show_command("job", "Show JOB. Exits 0 whatever its status.", PipelinesClient.job)
 
 
 @verb_command(

@@ -1,6 +1,6 @@
-"""`cibeacon dataops trigger`, `wait` and `schedule`: a pipeline is started once and followed to its end, or planned.
+"""`cibeacon dataops trigger`, `wait` and `schedule`: start a pipeline exactly once and follow it, or schedule it.
 
-Their exit code is the pipeline's, in the action as well: driving it is what they are for.
+Their exit code is the pipeline's, also in the action, because that is their purpose.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 
 _FAREWELL_SECONDS = 1.0
-"""Seconds for canceling after a signal: the process is ended soon after it."""
+"""Seconds for canceling after a signal: the process will soon be killed."""
 _WAIT = (
     *("dataops_url", "dataops_project", "dataops_pipeline_id", "dataops_wait_timeout", "dataops_queue_timeout"),
     *("dataops_on_manual", "dataops_cancel", "dataops_logs", "dataops_log_limit"),
@@ -42,10 +42,10 @@ _SCHEDULE = ("dataops_url", "dataops_project", "dataops_ref", "dataops_pipeline_
 @variable_option
 @dataops_flags()
 def trigger_command(env: Environment, /, **arguments: Any) -> int:
-    """Start one pipeline. With --wait, wait for its end and exit with its result.
+    """Start one pipeline. With --wait, wait until it ends and exit with its result.
 
     If the server does not answer, cibeacon looks the pipeline up instead of starting a second one. With --pipeline-id it
-    starts none and follows that one.
+    does not start a pipeline but follows that one.
     """
 
     return run(
@@ -88,7 +88,7 @@ def wait_command(env: Environment, /, pipeline: int | None, **arguments: Any) ->
 def schedule_command(
     env: Environment, /, description: str, cron: str, cron_timezone: str | None, active: bool | None, **arguments: Any
 ) -> int:
-    """Create a schedule, or update the one with this description and ref. Running it again creates no second one."""
+    """Create a schedule, or update the one with this description and ref. Running it again does not create a second one."""
 
     def work(verb: DataopsVerb) -> int:
         ref = verb.options.dataops_ref or ""
@@ -98,7 +98,7 @@ def schedule_command(
 
 
 def _variables(verb: DataopsVerb) -> dict[str, str]:
-    """Variables of a pipeline, the one for its file included."""
+    """Variables of a pipeline, including the one for its file."""
     file = verb.options.dataops_pipeline_file
     return {**({PIPELINE_FILE: file} if file else {}), **verb.options.dataops_variables}
 
@@ -121,7 +121,7 @@ def _schedule(verb: DataopsVerb, schedule: PlannedSchedule) -> int:
 def _wait(verb: DataopsVerb) -> int:
     access, number = verb.access, verb.options.dataops_pipeline_id
     if number is None:
-        raise usage_error("Nothing was waited for", "no pipeline is named", "Give its id, or set dataops_pipeline_id")
+        raise usage_error("No request was sent", "no pipeline is given", "Give its id, or set dataops_pipeline_id")
     if verb.dry_run:
         return verb.preview(("GET", f"{access.api}/pipelines/{number}", None))
     return _follow(verb, access.require(*_wait_powers(verb)), number)
@@ -155,23 +155,23 @@ def _trigger(verb: DataopsVerb) -> int:
 
 
 def _start(verb: DataopsVerb, access: Access, trigger: Trigger) -> Triggered:
-    """Starts the pipeline. The newest one before it is looked at first, where the token may."""
+    """Starts the pipeline. First reads the id of the newest pipeline, if the token is allowed to."""
     client, above = verb.open_client(access), None
     try:
         above = newest_id(client) if access.token else None
     except DataopsError as error:
         if verb.options.dataops_wait:
-            error.what = "No pipeline was started, since it could not be followed"
+            error.what = "No pipeline was started, because cibeacon could not follow it"
             raise
     try:
         return start_pipeline(client, access, trigger, verb.env, above=above)
     except KeyboardInterrupt as stop:
-        why = "the time was used up" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
+        why = "the time is up" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
         raise DataopsError("It is not known whether a pipeline was started", why, trigger.hint) from stop
 
 
 def _follow(verb: DataopsVerb, access: Access, number: int) -> int:
-    """Waits for the end of a pipeline. From here on the deadlines are the wait's own."""
+    """Waits until a pipeline ends. From here on, the deadlines are those of the wait."""
     options, view = verb.options, WaitView(verb)
     client = verb.open_client(access, options.dataops_wait_timeout + LAST_SECONDS)
     policy = WaitPolicy(options.dataops_wait_timeout, options.dataops_queue_timeout, options.dataops_on_manual)  # type: ignore[arg-type]
@@ -184,17 +184,17 @@ def _follow(verb: DataopsVerb, access: Access, number: int) -> int:
         if result.status == "timed-out":
             more = _cancel(verb, access, number, LAST_SECONDS)
     except KeyboardInterrupt as stop:
-        late = PipelineResult("timed-out", "The time was used up.")
-        result = late if isinstance(stop, OutOfTime) else PipelineResult("canceled", "It was interrupted.")
+        late = PipelineResult("timed-out", "The time is up.")
+        result = late if isinstance(stop, OutOfTime) else PipelineResult("canceled", "cibeacon was interrupted.")
         verb.env.closing(ENDINGS[result.status].code)
         more = _cancel(verb, access, number, _FAREWELL_SECONDS)
     return _show_result(verb, wait, number, result._replace(reason=f"{result.reason} {more}".strip()))
 
 
 def _cancel(verb: DataopsVerb, access: Access, number: int, seconds: float) -> str:
-    """Cancels the pipeline where that is wanted: one call, that has this long. What came of it, in words."""
+    """Cancels the pipeline if configured, with one request of at most so many seconds. Returns the result as a sentence."""
     if not verb.options.dataops_cancel:
-        return f"Pipeline {number} goes on, and cibeacon does not wait for it (setting dataops_cancel)."
+        return f"Pipeline {number} continues without cibeacon waiting for it (setting dataops_cancel)."
     try:
         verb.open_client(access, seconds).cancel(number)
     except DataopsError as error:
@@ -205,7 +205,7 @@ def _cancel(verb: DataopsVerb, access: Access, number: int, seconds: float) -> s
 
 
 def _show_result(verb: DataopsVerb, wait: PipelineWait, number: int, result: PipelineResult) -> int:
-    """The jobs, the outputs, the summary and the document of a wait that is over."""
+    """Shows the jobs, outputs, summary and document of a finished wait."""
     snapshot, status = wait.state.snapshot, result.status
     outputs = {"pipeline_id": str(number), "pipeline_status": status}
     document: dict[str, Any] = {"pipeline": {"id": number}, "jobs": [], "downstream": []}
@@ -214,7 +214,7 @@ def _show_result(verb: DataopsVerb, wait: PipelineWait, number: int, result: Pip
         verb.print_text(table(verb.env, HEADS, map(job_row, snapshot.jobs)))
         failed = [job.name for job in snapshot.jobs if job.status == "failed" and job.allow_failure]
         if failed and status == "success":
-            verb.note(f"passed with warnings, since these jobs may fail: {', '.join(failed[:10])}.")
+            verb.note(f"passed with warnings; these failed jobs are allowed to fail: {', '.join(failed[:10])}.")
         verb.say(f"pipeline    {snapshot.pipeline.id} after {wait.seconds:.0f} s: {url}")
         outputs["web_url"] = safe_url(url)
     verb.write_outputs(**outputs)

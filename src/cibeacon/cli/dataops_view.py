@@ -1,4 +1,4 @@
-"""Shows a wait while it lasts, as plain lines in a CI log and with a table that keeps up on a terminal, and what it came to."""
+"""Shows a wait in progress, as plain lines in a CI log and with a live table on a terminal, and its result."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _WEIGHT = {"running": 0, "failed": 1, "pending": 2, "manual": 3, "created": 4}
 
 
 class WaitView:
-    """Lines, one under the other; on a terminal a table of the jobs follows them, refreshed after each poll."""
+    """Prints lines; on a terminal also a table of the jobs below them, refreshed after each poll."""
 
     def __init__(self, verb: DataopsVerb) -> None:
         self._verb = verb
         self._live = _open_live(verb)
 
     def shown(self) -> AbstractContextManager[object]:
-        """Shows the table, and leaves the terminal as it was."""
+        """Shows the table, and restores the terminal at the end."""
         return self._live or nullcontext()
 
     def say(self, text: str) -> None:
-        """A line of progress."""
+        """Prints a line of progress."""
         if self._live:
             self._print([clipped(self._verb.clean(text), 400)])
         else:
             self._verb.say(text)
 
     def print_log(self, name: str, lines: Iterable[str]) -> None:
-        """Lines of the log of the job of this name."""
+        """Prints lines of the log of the job with this name."""
         prefix = f"{line(name)} | "
         if self._live:
             self._print(f"{prefix}{text}" for text in lines)
@@ -65,7 +65,7 @@ class WaitView:
         self._live.update(table, refresh=True)
 
     def _print(self, lines: Iterable[str]) -> None:
-        """Lines above the table."""
+        """Prints lines above the table."""
         from rich.text import Text
 
         for text in lines:
@@ -85,7 +85,7 @@ def _open_live(verb: DataopsVerb) -> Live | None:
 
 
 def job_row(job: PipelineJob) -> tuple[str, ...]:
-    """A job of a wait, under `HEADS`."""
+    """A job's cells for the columns in `HEADS`."""
     status = job.status
     if status == "failed":
         status += f": {job.failure_reason}" if job.failure_reason else ""
@@ -95,6 +95,6 @@ def job_row(job: PipelineJob) -> tuple[str, ...]:
 
 
 def markdown(title: str, snapshot: Snapshot | None) -> str:
-    """The step summary: how it ended, and every job."""
+    """The step summary: the result and every job."""
     table = markdown_table(HEADS, [job_row(job) for job in snapshot.jobs]) if snapshot else ()
     return "\n".join((f"### DataOps: {cell(title)}", "", *table, "", ""))

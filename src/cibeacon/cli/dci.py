@@ -1,4 +1,4 @@
-"""`cibeacon dci`: a job of DCI by hand, and what DCI has."""
+"""`cibeacon dci`: reports a DCI job step by step, and lists what is in DCI."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ VERBS: Mapping[str, Verb] = {
 
 @click.group("dci", cls=Verbs, verbs=VERBS)
 def command() -> None:
-    """Report a DCI job step by step (start, state, upload, finish), and list what DCI has (whoami, topics, components,
+    """Report a DCI job step by step (start, state, upload, finish), and list what is in DCI (whoami, topics, components,
     jobs).
 
-    The variables DCI_CLIENT_ID and DCI_API_SECRET hold the credentials of the remote CI. Within one CI job you need not
-    pass the job's id on: the other commands find the job that start created.
+    Set the variables DCI_CLIENT_ID and DCI_API_SECRET to the credentials of the remote CI. Within one CI job you do not
+    need to pass the job's id: the other commands find the job that start created.
     """

@@ -1,4 +1,4 @@
-"""`cibeacon dci start`, `state`, `upload` and `finish`: the life of a job, step by step. They exit as `report` does."""
+"""`cibeacon dci start`, `state`, `upload` and `finish`: report a job step by step. Their exit codes are those of `report`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RUN = [
     "dci_job_id",
 ]
 _STATE = ("source_url", "dci_comment")
-"""What a state of the job says besides."""
+"""Additional settings of a job state."""
 _JOB = (
     *("commit_sha", "pr_number", "head_branch", "pipeline_name"),
     *("dci_topic", "dci_components", "dci_latest_by", "dci_name", "dci_configuration", "dci_change_url", "dci_tags"),
@@ -43,7 +43,7 @@ _MIME = re.compile(r"[A-Za-z0-9.+_-]{1,127}/[A-Za-z0-9.+_-]{1,127}")
 
 
 def _job_flags(*settings: str) -> Callable[[Any], Any]:
-    """The flags of a step in a job's life; it is handed the environment."""
+    """The flags of a step of a job; the step receives the environment."""
     only = (*_CORE, *_RUN, *settings)
     groups = ("core", "output", "change", "run", "dci")
     return lambda function: flags(*groups, only=only, short="dci_")(click.pass_obj(function))
@@ -51,19 +51,19 @@ def _job_flags(*settings: str) -> Callable[[Any], Any]:
 
 def _parse_mime(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
     if given and not _MIME.fullmatch(given):
-        raise click.BadParameter(f"{given[:80]!r} is no type such as text/plain")
+        raise click.BadParameter(f"{given[:80]!r} is not a MIME type such as text/plain")
     return given
 
 
 def _parse_state(context: click.Context, parameter: click.Parameter, given: str) -> str:
-    """DCI's state for a word: one of its own that this verb takes, or how a CI system says that a run ended."""
+    """The DCI state for a word: a DCI state that this verb takes, or a CI system's word for the end of a run."""
     states = _STATES if context.command.name == "state" else _STATES[4:]
     if given.lower() in states:
         return given.lower()
     try:
         return dci_builders.ENDS[status_words.status(given)]
     except (ValueError, KeyError) as error:
-        text = f"{given[:40]!r} is not one of {', '.join(states)}, nor how a CI system says it."
+        text = f"{given[:40]!r} is not one of {', '.join(states)}, nor a CI system's word for one of them."
         raise click.BadParameter(text) from error
 
 
@@ -151,6 +151,6 @@ def _report(env: Environment, flags: Mapping[str, str], work: Work) -> int:
 
 
 def _lines(report: Report) -> tuple[str, ...]:
-    """The report, and the job for people to go on with."""
+    """The report, and the job's id and page."""
     job = "  ".join(filter(None, [report.dci_job_id, report.dci_job_page]))
     return (*report_text.report_lines(report), *([f"job         {job}"] if report.dci_job_id else []))

@@ -1,4 +1,4 @@
-"""`cibeacon dci whoami`, `topics`, `components` and `jobs`: what DCI has. Outside CI they exit 1 where it gives no answer."""
+"""`cibeacon dci whoami`, `topics`, `components` and `jobs`: list what is in DCI. Outside CI they exit 1 on failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cibeacon.sinks.dci_api import can_be_queried
 _SETTINGS = ("dry_run", "timeout", "host", "allow_http", "strict", "format", "jq", "dci_url", "dci_client_id")
 _WIDTH = 500
 _JOBS = 20
-"""Jobs that are shown unless --limit says how many: a team has thousands."""
+"""Number of jobs shown without --limit: a team has thousands."""
 _TOPICS = Columns(topic="name", state="state", types="component_types", id="id")
 _COMPONENTS = Columns(
     type="type", component="display_name", released="released_at", created="created_at", state="state", id="id"
@@ -37,7 +37,7 @@ _PARTS = {
     "results": Columns({name: name for name in _RESULTS}),
     "keys_values": Columns(name="key", value="value"),
 }
-"""What of a job is shown in tables of their own."""
+"""Parts of a job that are shown in separate tables."""
 
 
 def _parse_where(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -47,13 +47,13 @@ def _parse_where(context: click.Context, parameter: click.Parameter, given: tupl
         if not sign or not name.replace("_", "").isalnum() or not name.isascii():
             raise click.BadParameter(f"{text} is not NAME=VALUE, such as status=failure")
         if not can_be_queried(value.removesuffix("*")):
-            raise click.BadParameter(f"DCI cannot be asked for an empty value or one with a comma: {text}")
+            raise click.BadParameter(f"DCI cannot search for an empty value or one with a comma: {text}")
         conditions[name] = value
     return conditions
 
 
 def _query_flags(*settings: str) -> Callable[[Any], Any]:
-    """The flags of a verb that reads; it is handed the environment."""
+    """The flags of a query verb, which receives the environment."""
     only = (*_SETTINGS, *settings)
     return lambda function: flags("core", "output", "dci", only=only, short="dci_")(click.pass_obj(function))
 
@@ -105,7 +105,7 @@ def components(
 ) -> int:
     """List the components of TOPIC (a name or an id), the most recently released first."""
     if not can_be_queried(topic):
-        raise click.BadParameter("DCI can look up no topic with a comma or an asterisk at its end: give its id")
+        raise click.BadParameter("DCI cannot find a topic whose name has a comma or ends in an asterisk: give its id")
     settings = load_settings(given(arguments), env.environ, {})
     latest_by = (settings.dci.dci_latest_by or "released") if latest else None
     wanted = dci_query.RowFilter(where, limit)
@@ -137,7 +137,7 @@ def _list(columns: Columns) -> QueryLines:
         if shown < total:
             yield f"{shown} of {total} {answer.name}\n"
         elif not shown:
-            yield f"DCI has no such {answer.name}.\n"
+            yield f"No {answer.name} found in DCI.\n"
 
     return lines
 

@@ -1,4 +1,4 @@
-"""`cibeacon doctor`: what is wrong with the set-up, and the one thing to do about each. Exits 1 where something cannot work."""
+"""`cibeacon doctor`: shows each problem of the setup and how to fix it. Exits 1 if something cannot work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cibeacon.settings import SINK_GROUPS, secret_values
 
 _WIDTH = 400
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
-_WORDS = {"ok": "ok", "warn": "warned", "fail": "failed", "not-checked": "not checked"}
+_WORDS = {"ok": "ok", "warn": "with a warning", "fail": "failed", "not-checked": "not checked"}
 
 
 _COMMON = (
@@ -68,15 +68,15 @@ def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], o
 
 
 def _ids(names: tuple[str, ...]) -> set[str]:
-    """The ids that these names mean. Raises `UsageError` for a name that means none."""
+    """The ids that these names stand for. Raises `UsageError` for an unknown name."""
     ids, unknown = matching(name.strip() for text in names for name in text.split(",") if name.strip())
     if unknown:
-        raise click.UsageError(f"There is no check {unknown[0]!r}: they are {', '.join(IDS)}.")
+        raise click.UsageError(f"There is no check {unknown[0]!r}. The checks are {', '.join(IDS)}.")
     return ids
 
 
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """How many checks are in each state; then what is wrong, and with `verbose` everything."""
+    """The number of checks in each state, then the problems, or with `verbose` all results."""
     counts = diagnosis.counts
     more = " (--verbose shows all)" if counts["not-checked"] and not diagnosis.settings.output.verbose else ""
     summary = ", ".join(f"{count} {_WORDS[state]}" for state, count in counts.items() if count)
@@ -85,7 +85,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
             yield from _finding(result)
     if counts["warn"] or counts["fail"]:
-        yield "A setting such as dx_url is the variable CIBEACON_DX_URL."
+        yield "To change a setting such as dx_url, set the variable CIBEACON_DX_URL."
 
 
 def _finding(result: CheckResult) -> Iterator[str]:

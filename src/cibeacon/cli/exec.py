@@ -1,6 +1,6 @@
-"""`cibeacon exec` as click knows it: for the help, and for a command line that cannot be read.
+"""`cibeacon exec` for click: for the help, and for a command line that cannot be parsed.
 
-One that can be read never comes here: `__main__` starts its command without click.
+A valid command line never gets here: `__main__` starts its command without click.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def _flags(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
 @_flags
 def command(**arguments: Any) -> NoReturn:
-    """Run a command, and report it as a pipeline run: that it is running, and how it ended.
+    """Run a command and report it as a pipeline run: when it starts and how it ended.
 
-    Output, input, signals and exit code are those of the command; a problem with reporting never changes them. All other
-    settings are variables, such as CIBEACON_DX_URL. Outside CI this is a dry run.
+    Output, input, signals and exit code are the command's; reporting problems never change them. Set all other settings
+    as variables, such as CIBEACON_DX_URL. Outside CI this is a dry run.
     """
     del arguments
     raise click.UsageError("Give the command after two dashes, such as: cibeacon exec -- make test")

@@ -1,7 +1,7 @@
-"""The command line of `cibeacon exec`, read without click: its command starts before anything large is loaded.
+"""Parses the command line of `cibeacon exec` without click, so that the command starts before anything large is loaded.
 
-Does not know how it is run. A line that cannot be read is click's to explain; a value that cannot be used is not, since
-the command runs in any case.
+Does not know how the command is run. click explains a line that cannot be parsed. An invalid value becomes a complaint,
+because the command runs in any case.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Flag(NamedTuple):
     name: str
     help: str
     metavar: str = ""
-    """What stands for its value; empty where it takes none."""
+    """Placeholder for its value in the help; empty if it takes none."""
 
 
 FLAGS = (
@@ -26,13 +26,13 @@ FLAGS = (
     Flag("--kill-after", "Seconds between asking the command to stop and killing it. Default: never.", "SECONDS"),
     Flag(
         "--group",
-        "Run the command in its own process group and forward signals to all of it. It cannot read from a terminal then.",
+        "Run the command in its own process group and forward signals to all of it. It cannot read from a terminal.",
     ),
     Flag("--leave-running", "Leave the command running if cibeacon itself is killed (SIGKILL)."),
     Flag("--hide-token", "Hide cibeacon's own secrets from the command."),
     Flag("--report-timeout", "Seconds that reporting may take after the command has ended. Default: 5.", "SECONDS"),
     Flag("--dry-run", "Show what would be sent; send nothing."),
-    Flag("--no-dry-run", "Send outside CI as well."),
+    Flag("--no-dry-run", "Also send outside CI."),
     Flag("--quiet", "Print nothing."),
     Flag("--verbose", "Print on stderr what was reported."),
 )
@@ -40,13 +40,13 @@ _BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 _MEANINGS = {"LIST": "list of exit codes", "SECONDS": "number of seconds"}
 REPORT_SECONDS = 5.0
 TRACED_BY = ("CIBEACON_OTLP_ENDPOINT", "CIBEACON_INPUT_OTLP_ENDPOINT", "INPUT_OTLP_ENDPOINT", "PLUGIN_OTLP_ENDPOINT")
-"""Variables of the setting that turns traces on. The command waits for its place in the trace then."""
+"""Variables of the setting that turns traces on. With one of them, the command waits for its trace context."""
 TRACE_SECONDS = 2.0
-"""Seconds that it waits at most."""
+"""Most seconds that it waits."""
 
 
 class ExecLine(NamedTuple):
-    """What a command line asks for."""
+    """A parsed command line."""
 
     command: tuple[str, ...]
     name: str | None = None
@@ -58,18 +58,18 @@ class ExecLine(NamedTuple):
     report_timeout: float = REPORT_SECONDS
     quiet: bool = False
     settings: Mapping[str, str] = {}
-    """Flags that are settings, by the names of those."""
+    """Flags that are settings, by setting name."""
     complaints: tuple[str, ...] = ()
-    """What was not used, and why."""
+    """Values that were ignored, and why."""
 
     @property
     def program(self) -> str:
-        """What the program is called, without its folder."""
+        """The name of the program, without its folder."""
         return self.command[0].rpartition("/")[2] or self.command[0]
 
 
 def read(argv: Sequence[str]) -> ExecLine | None:
-    """The line behind the verb; None for one that cannot be read, or asks for help."""
+    """The parsed words after the verb; None if they cannot be parsed or ask for help."""
     if "--" not in argv:
         return None
     end = list(argv).index("--")
@@ -104,7 +104,7 @@ def _line(command: tuple[str, ...], given: Mapping[str, str]) -> ExecLine:
             **({"verbose": "true"} if "--verbose" in given else {}),
         },
         complaints=tuple(
-            f"{name} was not used: {values[name][:40]!r} is not a {_MEANINGS[_BY_NAME[name].metavar]}"
+            f"{name} was ignored: {values[name][:40]!r} is not a {_MEANINGS[_BY_NAME[name].metavar]}"
             for name, value in unused.items()
             if value is None and values.get(name)
         ),
@@ -125,7 +125,7 @@ def _codes(text: str) -> tuple[int, ...] | None:
 
 
 def secret_variables() -> tuple[str, ...]:
-    """The variables that `--hide-token` keeps from the command."""
-    from cibeacon.settings import own_secret_variables  # takes as long as all the rest
+    """The variables that `--hide-token` hides from the command."""
+    from cibeacon.settings import own_secret_variables  # importing it takes as long as everything else
 
     return own_secret_variables()

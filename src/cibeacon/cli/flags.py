@@ -25,7 +25,7 @@ _VALUES: Mapping[str, Collection[Callable[[str], Any]]] = {
     "JSON": (parsers.json_value, parsers.metadata),
     "PROGRAM": (parsers.program,),
 }
-"""What the help shows in the place of a value → the parsers that take one."""
+"""Placeholder for a value in the help → the parsers that it stands for."""
 
 
 def flags(
@@ -37,8 +37,8 @@ def flags(
 ) -> Callable[[Command], Command]:
     """Adds the flags of these settings groups to a command; it receives them as keyword arguments.
 
-    `only` names the settings to take, where a command uses few of a group, and `but` those to leave out; `short` is a
-    beginning that may be left out; `dry_run_outside_ci`: outside CI the command is a dry run by itself; others act.
+    `only` names the settings to take if a command uses few of a group, and `but` those to leave out; `short` is a prefix
+    that users may leave out; with `dry_run_outside_ci` the command is a dry run by default outside CI.
     """
 
     def decorate(command: Command) -> Command:
@@ -78,7 +78,7 @@ def _value(parse: Callable[[str], Any]) -> str:
 
 
 def given(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """The flags that were given, as text: the same form that every other source has."""
+    """The flags that were given, as text like every other source."""
     return {
         name: str(value).lower() if isinstance(value, bool) else value
         for name, value in arguments.items()

@@ -1,4 +1,4 @@
-"""`cibeacon flow`: the Flow pipelines of Instabase, and those of a job."""
+"""`cibeacon flow`: lists Instabase Flow pipelines, and assigns them to a job."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _WIDTH = 400
 
 @click.group("flow")
 def command() -> None:
-    """List Instabase Flow pipelines, and assign pipelines to a job: they decide who reviews its documents.
+    """List Instabase Flow pipelines, and assign them to a job. A job's pipelines decide who reviews its documents.
 
-    The token is the variable CIBEACON_FLOW_TOKEN; --context names the organisation or user.
+    Set the token as the variable CIBEACON_FLOW_TOKEN; --context is the organisation or user.
     """
 
 
@@ -58,7 +58,7 @@ def command() -> None:
 @flags("core", "output", "flow", only=_SETTINGS, short="flow_")
 @click.pass_obj
 def listing(env: Environment, /, name: str, **arguments: Any) -> int:
-    """List the pipelines that the token can see, with its permissions. The quickest test of token and context."""
+    """List the pipelines that the token can see, with its permissions. This is the quickest test of token and context."""
     path = load_settings(given(arguments), env.environ, {}).flow.flow_list_path
 
     def read(result: SinkRows) -> Exchange:
@@ -95,7 +95,7 @@ def assign(env: Environment, /, job: str | None, names: tuple[str, ...], clear: 
 
     def announce(pipelines: Sequence[str]) -> None:
         clean = Redactor(secret_values(env.environ))
-        lines = [clipped(clean(f"will have   {name}"), _WIDTH) for name in pipelines or ["no pipeline"]]
+        lines = [clipped(clean(f"will assign {name}"), _WIDTH) for name in pipelines or ["no pipeline"]]
         say(env, "".join(f"{line}\n" for line in lines), to_stderr=True)
 
     def work() -> tuple[Report, Settings]:
@@ -105,7 +105,7 @@ def assign(env: Environment, /, job: str | None, names: tuple[str, ...], clear: 
 
 
 def _filled(text: str, name: str) -> str:
-    """A variable of a script that is empty must not make the set smaller."""
+    """The text, which must not be empty: an empty variable in a script must not remove pipelines."""
     if not text.strip():
         raise click.UsageError(f"{name} is empty.")
     return text
@@ -117,4 +117,6 @@ def _lines(env: Environment, answer: QueryResult) -> Iterator[str]:
         permissions, manager = row["permissions"], {True: "yes", False: "no"}.get(row["is_manager"])
         names = [str(name).removeprefix(PREFIX) for name in permissions] if isinstance(permissions, list) else None
         rows.append((row["name"], row["id"], names, manager))
-    yield table(env, ("pipeline", "id", "permissions", "manager"), rows) or "The token sees no such pipeline.\n"
+    yield (
+        table(env, ("pipeline", "id", "permissions", "manager"), rows) or "The token cannot see a matching pipeline.\n"
+    )

@@ -1,4 +1,4 @@
-"""The help of a verb: usage, examples, the common flags, then every flag by topic. Does not know any verb."""
+"""Formats the help of a verb: usage, examples, the common flags, then every flag by topic. Does not know any verb."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import click
 
 _ALL = "cibeacon.help_all"
-"""Key of the click context under which `--help-all` leaves its mark."""
+"""Key in the click context that `--help-all` sets."""
 
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], "HelpPage"]
@@ -35,19 +35,19 @@ _HELP_ALL = click.Option(
     is_eager=True,
     expose_value=False,
     callback=_show_all,
-    help="Show all flags, by topic.",
+    help="Show all flags by topic.",
 )
 
 
 class HelpPage(click.Command):
-    """A command with examples. With `common` its help shows those settings alone, and `--help-all` the rest."""
+    """A command with examples. With `common`, its help shows only those settings and `--help-all` the rest."""
 
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), common: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.examples, self.common = examples, common
 
     def get_params(self, context: click.Context) -> list[click.Parameter]:
-        """The parameters, those of the help included."""
+        """All parameters, including the help flags."""
         return [*super().get_params(context), *([_HELP_ALL] if self.common else ())]
 
     def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -59,7 +59,7 @@ class HelpPage(click.Command):
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The flags: the verb's own, the common ones, the other ones by topic, and those of the help last."""
+        """The flags: the verb's own, the common ones, the others by topic, and the help flags last."""
         flags = [parameter for parameter in self.get_params(context) if isinstance(parameter, click.Option)]
         of_help = [flag for flag in flags if flag is _HELP_ALL or "--help" in flag.opts]
         by_name = {flag.name: flag for flag in flags if isinstance(flag, SettingFlag)}
@@ -78,5 +78,5 @@ class HelpPage(click.Command):
 
 
 def verb(name: str, *, examples: Sequence[str] = (), common: Sequence[str] = (), **more: Any) -> Decorator:
-    """Declares the command of a verb: a decorator as `click.command` is."""
+    """Declares the command of a verb; a decorator like `click.command`."""
     return click.command(name, cls=HelpPage, examples=examples, common=common, **more)

@@ -1,4 +1,4 @@
-"""`cibeacon init`: writes a first configuration file, and shows what to add to the pipeline. Exits 1 if it could not."""
+"""`cibeacon init`: writes a first configuration file and shows what to add to the pipeline. Exits 1 on failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WIDTH = 400
     "--ci",
     type=click.Choice(kits.names(), case_sensitive=False),
     metavar="NAME",
-    help="CI system to show the files of, such as jenkins. Default: the one whose pipeline file is committed.",
+    help="CI system whose files to show, such as jenkins. Default: the one whose pipeline file is committed.",
 )
 @click.option(
     "--ci-files",
@@ -44,8 +44,8 @@ _WIDTH = 400
 def command(env: Environment, /, dry_run: bool, force: bool, ci: str | None, ci_files: Path | None) -> int:
     """Write a first .cibeacon.yml, list the services that it finds, and show what to add to the pipeline.
 
-    It looks at committed folders and their names, workspaces of pnpm and npm, Nx, Turborepo and CODEOWNERS. What it is not
-    sure of is a comment in the file. A file that exists is not changed unless --force is given.
+    It looks at committed folders and their names, pnpm and npm workspaces, Nx, Turborepo and CODEOWNERS. Uncertain entries
+    are comments in the file. Existing files are not changed unless --force is given.
     """
     clean = Redactor(secret_values(env.environ))
     try:
@@ -66,7 +66,7 @@ def command(env: Environment, /, dry_run: bool, force: bool, ci: str | None, ci_
 
 
 def _service_map_lines(env: Environment, setup: Setup, *, dry_run: bool) -> Iterator[str]:
-    """The file, what `cibeacon services list` shows with it, and what `cibeacon services check` finds."""
+    """The file, the output of `cibeacon services list` with it, and the findings of `cibeacon services check`."""
     if dry_run:
         yield from (f"would write {NAME}:", "", *setup.text.splitlines(), "")
     else:
@@ -81,10 +81,10 @@ def _service_map_lines(env: Environment, setup: Setup, *, dry_run: bool) -> Iter
 
 
 def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | None, *, force: bool) -> Iterator[str]:
-    """The files to copy for the CI system, or where they were written; and the other CI systems that are in use here."""
+    """The files to copy for the CI system, or where they were written, and the repository's other CI systems."""
     name = ci or next(iter(setup.pipelines), None)
     if name is None:
-        yield from ("", "No pipeline file of a CI system is committed here. See what to add to your pipeline with")
+        yield from ("", "No pipeline file is committed in this repository. To see what to add to your pipeline, run")
         yield from (f"cibeacon init --dry-run --ci NAME, where NAME is one of: {', '.join(kits.names())}.",)
         return
     pipeline = setup.pipelines.get(name)
@@ -92,7 +92,7 @@ def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | No
     page = f"{SITE}/{name}/" if name in ("github", "gitlab") else f"{SITE}/ci/{name}/"
     yield ""
     where = clipped(f"{title} ({pipeline})" if pipeline else title, _WIDTH)
-    yield f"{where}: add this to your pipeline. acme stands for the name of your DX instance; its token is a secret."
+    yield f"{where}: add this to your pipeline. Replace acme with the name of your DX instance, and store its token as a secret."
     yield page
     yield f"Before the first release, replace the action, component, image or package: {SITE}/getting-started/#before-the-first-release"
     for file, text in kits.kit(name).items():
@@ -103,4 +103,4 @@ def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | No
             yield from ("", f"── {file} ──", *text.splitlines())
     for other, path in setup.pipelines.items():
         if other != name:
-            yield clipped(f"Also here: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)
+            yield clipped(f"Also found: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)

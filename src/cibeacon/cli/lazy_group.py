@@ -1,4 +1,4 @@
-"""A group of verbs whose files are imported when they are called, and not for the list of them. Does not know any verb."""
+"""A group of verbs that imports a verb's file only when the verb is called. Does not know any verb."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Verb(NamedTuple):
     """A verb of the list.
 
-    `location` says where its command is, as `file:name` among the files of the command line; `help` is what the list says
-    of it; `extra` is the extra of cibeacon that it needs, if any.
+    `location` is the command as `file:name` in the package `cli`; `help` is its line in the list; `extra` is the extra of
+    cibeacon that it needs, if any.
     """
 
     location: str
@@ -27,7 +27,7 @@ class Verb(NamedTuple):
 
 
 class Verbs(HelpPage, click.Group):
-    """A group that imports a command when it is called."""
+    """A group that imports a command only when it is called."""
 
     def __init__(self, *arguments: Any, verbs: Mapping[str, Verb], **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -38,7 +38,7 @@ class Verbs(HelpPage, click.Group):
         return list(self._verbs)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The verb's command from its file."""
+        """Imports the verb's command."""
         if name not in self._verbs:
             return None
         verb = self._verbs[name]
@@ -54,7 +54,7 @@ class Verbs(HelpPage, click.Group):
         return command
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The verbs and flags that begin so. Imports no verb, and needs no extra."""
+        """The verbs and flags that begin with this text. Does not import verbs or need extras."""
         from click.shell_completion import CompletionItem  # only a shell needs it
 
         verbs = [
@@ -63,7 +63,7 @@ class Verbs(HelpPage, click.Group):
         return [*verbs, *click.Command.shell_complete(self, context, incomplete)]
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The flags, and the verbs below."""
+        """The flags, followed by the verbs."""
         super().format_options(context, formatter)
         self.format_commands(context, formatter)
 

@@ -1,4 +1,4 @@
-"""Prints for every verb: a reader who has seen enough, or a disk that is full, ends none of them. Writes no file."""
+"""Prints for every verb. A closed pipe or a full disk does not end the verb. Writes no files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, own_secrets
 
 GRACE = 1.0
-"""Seconds that a pipe gets to take the first words; the process ends within two."""
+"""Seconds to wait for a full pipe before the first words; the process ends within two."""
 _WIDTH = 200
 
 
 def say(env: Environment, text: str, *, to_stderr: bool = False) -> str | None:
-    """Prints. Returns why it did not arrive; None where it did, or where the reader is gone."""
+    """Prints. Returns why that failed; None if it worked, or if the reader is gone."""
     stream = env.err if to_stderr else env.out
     try:
         stream.write(text)
@@ -29,21 +29,21 @@ def say(env: Environment, text: str, *, to_stderr: bool = False) -> str | None:
 
 
 def answer(env: Environment, settings: Settings, text: str, code: int = 0) -> int:
-    """Prints what a person or a script asked for, and returns the exit code: an answer that is lost is a failure."""
+    """Prints the result that was asked for and returns the exit code; a result that cannot be printed is a failure."""
     fault = say(env, text)
     if fault is None:
         return code
-    from cibeacon.ci.detect import is_ci_job  # half of the host modules, which few of these verbs need
+    from cibeacon.ci.detect import is_ci_job  # loads half of the host modules, which few of these verbs need
 
-    message = f"✗ The answer could not be written: {fault}. Check where the output goes."
+    message = f"✗ The output could not be written: {fault}. Check where it goes."
     say(env, f"{clipped(message, _WIDTH)}\n", to_stderr=True)
     return code or int(settings.output.strict or not is_ci_job(env.environ, settings.core.host))
 
 
 def mask(env: Environment) -> None:
-    """Has the runner of an action hide our secrets in all that the job prints from now on.
+    """Makes the runner of an action mask our secrets in the rest of the job's log.
 
-    Only for the action's stages: the runner reads what they print and keeps these lines to itself.
+    Only for the action's stages, where the runner interprets these lines and does not show them.
     """
     from cibeacon.ci import github_output
     from cibeacon.ci.detect import detect
@@ -54,9 +54,9 @@ def mask(env: Environment) -> None:
 
 
 def _is_read(env: Environment) -> bool:
-    """False for a file, and where a pipe stays full: whoever does not read must not keep us from our work."""
+    """False for a file and for a pipe that stays full: a reader that does not read must not block us."""
     try:
         stream = env.err.fileno()
         return not stat.S_ISREG(os.fstat(stream).st_mode) and bool(select.select([], [stream], [], GRACE)[1])
-    except (OSError, ValueError):  # no file, or one that cannot be waited for
+    except (OSError, ValueError):  # not a file, or one that select cannot wait for
         return True

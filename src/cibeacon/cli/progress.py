@@ -1,4 +1,4 @@
-"""Shows how far large files are: as bars on a terminal, as a line now and then anywhere else. Changes nothing."""
+"""Shows the upload progress of large files: bars on a terminal, an occasional line elsewhere. Changes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values
 
 LARGE = 8 << 20
-"""Bytes from which on a file has a line of its own before it is done."""
+"""Size in bytes from which a file's progress is shown."""
 EVERY = 10.0
 """Seconds between two lines."""
 _WIDTH = 200
@@ -21,11 +21,11 @@ _WIDTH = 200
 
 @contextmanager
 def progress(env: Environment) -> Iterator[Watch]:
-    """A watch for the HTTP client; what it shows goes to stderr, and a terminal is left as it was."""
+    """A watch for the HTTP client. It prints to stderr and restores the terminal at the end."""
     if not env.err.isatty():
         yield _Lines(env).watch
         return
-    from rich.console import Console  # for people alone, who can wait 0.1 s
+    from rich.console import Console  # takes 0.1 s to import, and only people need it
     from rich.progress import Progress, TaskID
 
     tasks: dict[Path, TaskID] = {}
@@ -44,7 +44,7 @@ def progress(env: Environment) -> Iterator[Watch]:
 
 
 class _Lines:
-    """A line for each large file that is under way, every ten seconds."""
+    """A line for each large file that is being uploaded, every ten seconds."""
 
     def __init__(self, env: Environment) -> None:
         self._env, self._clean = env, Redactor(secret_values(env.environ))
@@ -52,7 +52,7 @@ class _Lines:
         self._read: dict[Path, int] = {}
 
     def watch(self, path: Path, read: int) -> None:
-        """Called from the threads that send; two that call at once write a line twice at worst."""
+        """Called from the sending threads; if two call at once, a line is printed twice at worst."""
         self._read[path] = read
         now = self._env.clock()
         if now < self._last_line + EVERY:

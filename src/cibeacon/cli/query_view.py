@@ -1,4 +1,4 @@
-"""Shows what a sink answered to a query: lines for people, or the JSON document and what a program makes of it. Knows no sink."""
+"""Shows the result of a query: text, or the JSON document and what a jq program makes of it. Does not know any sink."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import answer, say
-from cibeacon.model.error_ids import help_link
 from cibeacon.model.request import Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
@@ -19,7 +18,7 @@ from cibeacon.sinks.dci_query import SinkRows
 _GRACE = 1.0
 _WIDTH = 500
 QueryLines: TypeAlias = Callable[[Environment, QueryResult], Iterator[str]]
-"""The text for a person: parts that end with a line break."""
+"""The text for people: parts that end with a line break."""
 
 
 def show_query(
@@ -30,7 +29,7 @@ def show_query(
     lines: QueryLines,
     sink: str = "dci",
 ) -> int:
-    """Asks a sink, prints the answer, and returns the exit code; `name` is the key of the rows in the document."""
+    """Queries a sink, prints the result and returns the exit code; `name` is the key of the rows in the document."""
     settings, clean = load_settings(flags, env.environ, {}), Redactor(secret_values(env.environ))
     env.alarm(Deadline(settings.core.timeout, env.clock, env.sleep, env.started).remaining() + _GRACE, 1)
     result = run_query(env, flags, name, read, sink)
@@ -45,5 +44,5 @@ def show_query(
         say(env, f"{clean(clipped(f'dry run: {request.method} {request.url}', _WIDTH))}\n", to_stderr=True)
     if result.fault:
         text = clipped(clean(f"✗ {result.fault}"), _WIDTH)
-        say(env, f"{text}\n  {help_link(result.outcome.error_id or 'signal-invalid')}\n", to_stderr=True)
+        say(env, f"{text}\n  {result.help}\n", to_stderr=True)
     return result.exit_code or code

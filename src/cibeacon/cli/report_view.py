@@ -1,6 +1,6 @@
-"""Shows a report: text or JSON on stdout, the host's own words, the files. The only place that writes files of ours.
+"""Shows a report: text or JSON on stdout, the CI system's annotations, the files. Only this file writes our output files.
 
-Every word goes through the redactor on its way out. What cannot be written is said and costs nothing.
+All output is redacted. A file that cannot be written is reported and fails nothing.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from cibeacon.settings.options import Origin, misspelt
 Lines = Callable[[Report], tuple[str, ...]]
 Work = Callable[[], tuple[Report, Settings]]
 VALUES_OF_FLAGS = ("true", "false")
-"""Words that belong to the boolean flag before them. Others may be arguments: `dataops jobs --all 1` names a pipeline."""
+"""Words that are values of the boolean flag before them. Others may be arguments: in `dataops jobs --all 1`, a pipeline."""
 
 
 def run_report(env: Environment, flags: Mapping[str, str]) -> int:
     """The exit code of `cibeacon report` with these flags."""
-    from cibeacon.report import report  # half of all our code, which other verbs do without
+    from cibeacon.report import report  # loads half of our code, which other verbs do not need
 
     settings = load_settings(flags, env.environ, {})
     return present(env, settings, lambda: report(env, flags, settings)).exit_code
 
 
 def run_services(env: Environment, flags: Mapping[str, str], paths: Sequence[str] | None = None) -> int:
-    """The exit code of `cibeacon services` with these flags; `paths` are changed paths that another tool worked out."""
+    """The exit code of `cibeacon services` with these flags; `paths` are changed paths from another tool."""
     from cibeacon.changed_services import blank_report, changed_services
 
     settings = load_settings(flags, env.environ, {})
@@ -47,7 +47,7 @@ def run_services(env: Environment, flags: Mapping[str, str], paths: Sequence[str
 
 
 def is_strict(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether a command line that could not be read is strict: by its last such flag, else by the variables."""
+    """Whether a command line that could not be parsed is strict: by its last such flag, else by the variables."""
     flags: dict[str, str] = {}
     for before, word in zip(("", *argv), argv, strict=False):
         if word in ("--strict", "--no-strict"):
@@ -66,9 +66,9 @@ def present(
     lines: Lines = report_text.report_lines,
     blank: Report | None = None,
 ) -> Report:
-    """Does the work of a verb, shows its report, and returns it. A failure of the work is a report, too.
+    """Does the work of a verb, shows its report and returns it. If the work fails, the report says so.
 
-    `blank` is what there is to report where the work comes to nothing.
+    `blank` is the report to show if the work fails.
     """
     blank = blank or Report(context=None, strict=settings.output.strict)
     clean = Redactor(secret_values(env.environ))
@@ -81,7 +81,7 @@ def present(
         report, used = guarded(work, lambda reason: (_empty(f"{reason}.", blank), settings))
         origins = used.origins if used.output.verbose else {}
     except KeyboardInterrupt as stop:
-        reason = f"Nothing was sent: {interruption(stop)} before it was known what there is to send."
+        reason = f"Nothing was sent: {interruption(stop)} before the signals were planned."
         report = _empty(reason, blank)
     env.closing(report.exit_code)
     misspelt_variables = (Notice("info", text) for text in misspelt(env.environ, settings.origins))
@@ -91,7 +91,7 @@ def present(
         report, result = _filter(report, settings, env, clean)
         env.closing(report.exit_code)
     output = _ci_output(report, env)
-    faults += _write(env, clean, output.files)  # before the log, which may have no reader any more
+    faults += _write(env, clean, output.files)  # before the log, whose reader may be gone
     if faults:
         report = report._replace(
             notices=(*report.notices, *(Notice("error", fault, "output-not-written") for fault in faults))
@@ -108,25 +108,25 @@ def present(
 
 
 def _empty(reason: str, blank: Report) -> Report:
-    """A report of a run that came to nothing; where services were asked for, they are unknown for that reason."""
+    """The report if the work fails. If it is about services, they are unknown for this reason."""
     changes = blank.changes and blank.changes._replace(unknown=Unknown(reason))
     return blank._replace(changes=changes, notices=(Notice("error", reason, "nothing-sent"),))
 
 
 def begin_output(env: Environment) -> Redactor:
-    """For verbs that print while they work: what cleans everything that they print."""
+    """For verbs that print while they work: returns the redactor for everything they print."""
     clean = Redactor(secret_values(env.environ))
     _print_faults(env, _write_state(env, clean))
     return clean
 
 
 def write_files(env: Environment, clean: Redactor, files: Iterable[OutputFile]) -> None:
-    """Writes files for such a verb; its exit code has a meaning of its own."""
+    """Writes files for such a verb; failures do not change its exit code."""
     _print_faults(env, _write(env, clean, files))
 
 
 def guarded_code(env: Environment, work: Callable[[], int], code: int) -> int:
-    """The exit code of such a verb; `code` where it fails unexpectedly."""
+    """The exit code of such a verb; `code` if it fails unexpectedly."""
 
     def fail(reason: str) -> int:
         print_failure(env, reason)
@@ -141,7 +141,7 @@ def print_failure(env: Environment, reason: str) -> None:
 
 
 def _write_state(env: Environment, clean: Redactor) -> list[str]:
-    """Writes down when the job began, before anything can go wrong. Returns a sentence for each file that it could not."""
+    """Stores when the job began, before anything can go wrong. Returns a sentence for each file that could not be written."""
     if env.stage != "main" or not detect(env.environ).in_stages:
         return []
     from cibeacon.ci import github_output
@@ -151,7 +151,7 @@ def _write_state(env: Environment, clean: Redactor) -> list[str]:
 
 
 def _filter(report: Report, settings: Settings, env: Environment, clean: Redactor) -> tuple[Report, str]:
-    """What the program of the setting `jq` makes of the document; the report says where that is nothing."""
+    """The result of the `jq` program; if there is none, the report says why."""
     from cibeacon.cli.jq_output import filtered
 
     left = Deadline(settings.core.timeout, env.clock, env.sleep, env.started).remaining()
@@ -165,7 +165,7 @@ def _filter(report: Report, settings: Settings, env: Environment, clean: Redacto
 
 
 def _ci_output(report: Report, env: Environment) -> CIOutput:
-    """What the CI system should show and keep; for a report without a context, the one that the environment shows."""
+    """The CI system's annotations and files. Without a context, the CI system is detected from the environment."""
     system = detect(env.environ, report.context.host if report.context else None)
     return system.output(report, env, ReportTexts(report_text.output_values, report_text.summary))
 
@@ -191,6 +191,6 @@ def _write(env: Environment, clean: Redactor, files: Iterable[OutputFile]) -> li
             else:
                 paths.replace(path, content, f".{path.name}.{env.token()}.part")
         except OSError as error:
-            consequence = "What reads it does not see this run: check its path, permissions and disk."
+            consequence = "Whatever reads it will miss this run: check its path, permissions and disk."
             faults.append(clipped(clean(f"{path.name} was not written: {error}. {consequence}"), 300))
     return faults

@@ -1,4 +1,4 @@
-"""`cibeacon sandbox`: the vendors' APIs on this machine."""
+"""`cibeacon sandbox`: runs the vendors' APIs on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cibeacon.sandbox.outage import OrderError
 from cibeacon.sandbox.server import Sandbox
 
 _STEP = 2.0
-"""Seconds that a step of a pipeline takes, slow enough for a person to watch."""
+"""Seconds that a pipeline step takes: slow enough to watch."""
 
 
 @verb("sandbox", examples=("cibeacon sandbox", "cibeacon sandbox --port 8080 --db sandbox.db"))
@@ -35,7 +35,7 @@ _STEP = 2.0
     "--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that the sandbox accepts."
 )
 @click.option(
-    "--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file that keeps what arrives across restarts."
+    "--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file that keeps the received data."
 )
 @click.option(
     "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Spool folder whose waiting signals the page shows."
@@ -45,13 +45,16 @@ _STEP = 2.0
     "faults",
     multiple=True,
     metavar="ORDER",
-    help="Faults by chance, such as 'dx: 30% 503, 10% lost'; can be repeated.",
+    help="Random faults, such as 'dx: 30% 503, 10% lost'. Repeatable.",
 )
 @click.pass_obj
 def command(
     env: Environment, /, port: int, token: str, db: Path | None, spool: Path | None, faults: Sequence[str]
 ) -> int:
-    """Run a sandbox of the vendors' APIs on this machine, with a web page."""
+    """Run a sandbox of the vendors' APIs on this machine, with a web page.
+
+    It prints the settings that point cibeacon to the sandbox; paste them into another shell.
+    """
     try:
         sandbox = Sandbox(
             token=token,
@@ -75,8 +78,8 @@ def command(
         ) from error
     say(env, "".join(f"export {name}={value}\n" for name, value in sandbox.exports.items()))
     *first, last = (vendor.app.title for vendor in sandbox.vendors.values())
-    where = f"at {sandbox.url}; open it in a browser, end it with Ctrl-C."
-    say(env, f"The sandbox plays {', '.join(first)} and {last} {where}\n", to_stderr=True)
+    where = f"at {sandbox.url}; open it in a browser. Stop it with Ctrl-C."
+    say(env, f"The sandbox simulates {', '.join(first)} and {last} {where}\n", to_stderr=True)
     wait_for_interrupt(env)
     sandbox.close()
     return 0

@@ -1,4 +1,4 @@
-"""`cibeacon services list`, `which` and `check`: the service map itself. They exit 2 where it cannot be used."""
+"""`cibeacon services list`, `which` and `check`: show and check the service map. They exit 2 if it is not valid."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def list_services(env: Environment, /, **arguments: str | bool | None) -> int:
     """List all services with their folders and the rule that found each."""
     inspection = inspect(env, given(arguments))
     document = {"services": [service.document() for service in inspection.services]}
-    lines = service_lines(inspection.services) or ["No service is found."]
+    lines = service_lines(inspection.services) or ["No services found."]
     return _show(env, given(arguments), inspection, document, lines)
 
 
 def service_lines(services: Iterable[Listed]) -> list[str]:
-    """A line for each service: its folders, the rule that makes it one, what it uses."""
+    """A line for each service: its folders, the rule that found it, and the services it uses."""
     rows = [
         (
             service.name,
@@ -82,13 +82,13 @@ def check_map(env: Environment, /, **arguments: str | bool | None) -> int:
 
 
 def inspect(env: Environment, flags: Mapping[str, str], **more: Any) -> Inspection:
-    """The map, as `inspect_map` reads it; where it cannot be read in time, a finding that says so."""
+    """The inspected map; if it cannot be read in time, an inspection with that finding."""
     env.alarm(load_settings(flags, env.environ, {}).core.timeout + GRACE, FAULTY)
     try:
         with interruptible():
             return inspect_map(env, flags, **more)
     except OutOfTime as stop:
-        hint = "Give a larger timeout, or write a smaller map."
+        hint = "Set a larger timeout, or simplify the map."
         text = f"The service map could not be read: {interruption(stop)}. {hint}"
         return Inspection("", env.cwd, findings=(Located("", 0, "fault", text),))
 
@@ -99,11 +99,11 @@ def _describe(which: Which) -> str:
     rule = f" ({which.rule})" if which.rule else ""
     owner = (", ".join(which.owners) or "no service") + rule
     watchers = f"; watched by {', '.join(which.watchers)}" if which.watchers else ""
-    return f"{owner}{watchers}{'; global: it changes every service' if which.everywhere else ''}"
+    return f"{owner}{watchers}{'; global: changes every service' if which.everywhere else ''}"
 
 
 def _from_the_top(env: Environment, inspection: Inspection, path: str) -> str:
-    """The path as git has it. A folder keeps its slash, and stands for what is in it."""
+    """The path as in git. A folder keeps its slash and means its content."""
     absolute = os.path.normpath(env.cwd / path)
     relative = os.path.relpath(absolute, inspection.root).replace(os.sep, "/")
     return f"{relative}/" if path.endswith("/") or os.path.isdir(absolute) else relative  # noqa: PTH112 - any text
@@ -118,11 +118,11 @@ def _show(
     *,
     faulty: bool = False,
 ) -> int:
-    """Prints an answer and returns the exit code. A fault of the map is an answer, too."""
+    """Prints the result and returns the exit code. A fault of the map is a result, too."""
     clean, settings = Redactor(secret_values(env.environ)), load_settings(flags, env.environ, {})
     lines = (
         [] if inspection.faulty and inspection.service_map is None else lines
-    )  # no answer is better than a wrong one
+    )  # no result is better than a wrong one
     faulty = faulty or inspection.faulty
     text, findings = (
         "".join(f"{clipped(clean(line.rstrip()), _WIDTH)}\n" for line in part)

@@ -1,4 +1,4 @@
-"""`cibeacon services`: which services changed, and why."""
+"""`cibeacon services`: shows which services changed and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FOR_REPORTS = (
     "source_url",
     "traceparent",
 )
-"""Settings that change nothing here."""
+"""Settings without effect here."""
 
 
 @click.group(
@@ -48,11 +48,13 @@ _FOR_REPORTS = (
 @flags("run", only=("head_branch",))
 @flags("forge")
 @click.option(
-    "--files-from", metavar="FILE", help="Read the changed paths from FILE (- is stdin): one a line, or NUL-separated."
+    "--files-from",
+    metavar="FILE",
+    help="Read the changed paths from FILE (- is stdin): one per line, or NUL-separated.",
 )
 @click.pass_context
 def command(context: click.Context, /, files_from: str | None, **arguments: str | bool | None) -> int:
-    """Show which services changed between two commits, and why. Sends nothing.
+    """Show which services changed between two commits and why. Sends nothing.
 
     The commands below show and check the service map itself.
     """
@@ -63,7 +65,7 @@ def command(context: click.Context, /, files_from: str | None, **arguments: str 
 
 
 def _paths(env: Environment, source: str) -> list[str]:
-    """The paths in a list that another tool wrote."""
+    """The paths in another tool's list."""
     if source == "-":
         with interruptible():
             text = env.stdin.read()

@@ -1,4 +1,4 @@
-"""Lists the signals that wait in a spool folder, for the sandbox's page. Changes nothing there, and does not know the page."""
+"""Lists the signals in a spool folder for the sandbox's page. Does not change the folder or know the page."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cibeacon.spool.spooled_signal import SpooledSignal, newest_of_each_key
 from cibeacon.spool.unfinished import is_unfinished
 
 _SHOWN = 500
-"""Most signals of a listing."""
+"""Most signals in a listing."""
 _Attempts: TypeAlias = Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]]
-_UNFINISHED = "its command has not ended"
+_UNFINISHED = "its command is still running"
 
 
 class SpoolListing:
-    """What waits in `folder`, read again when a file of it changes."""
+    """The signals in `folder`, read again when one of its files changes."""
 
     def __init__(self, env: Environment, folder: Path) -> None:
         self._env, self._folder = env, folder
@@ -36,7 +36,7 @@ class SpoolListing:
         """The folder, `problems` in reading it, how many signals are `waiting`, and the first 500 `signals`.
 
         A signal has key, kind, sink, subject, method, path, `created_at` in Unix seconds, `size` in bytes, how many of
-        the ledger's `requests` were `attempts` at it, and `reason`: what the last attempt was answered.
+        the ledger's `requests` were `attempts` to send it, and `reason`: the response to the last attempt.
         """
         self._read()
         attempts: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}

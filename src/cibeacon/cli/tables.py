@@ -1,4 +1,4 @@
-"""Shows rows as a table: with lines and colours on a terminal, as aligned text anywhere else."""
+"""Formats rows as a table: with lines and colours on a terminal, as aligned text elsewhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import clipped
 
 Columns: TypeAlias = dict[str, str]
-"""Heading → where its cells stand in a record: keys with dots between them."""
+"""Heading → path of its cells in a record: keys separated by dots."""
 _WIDEST = 80
 _WIDEST_LINK = 200
 _GAP = "  "
 
 
 def table(env: Environment, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """The text of a table, with its last line break; empty without rows. Every cell has passed the sanitiser."""
+    """The text of a table, with a final line break; empty without rows. Every cell is sanitised."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         return ""
@@ -28,23 +28,23 @@ def table(env: Environment, heads: Sequence[str], rows: Iterable[Sequence[object
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A line for each row, its cells below those of the row before."""
+    """A line for each row, with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def record_table(env: Environment, columns: Columns, records: Iterable[Mapping[str, Any]]) -> str:
-    """The same of a system's records."""
+    """A table of records."""
     return table(env, list(columns), [[field(record, path) for path in columns.values()] for record in records])
 
 
 def field(record: Mapping[str, Any], path: str) -> Any:
-    """What stands in a record at keys with dots between them; None where nothing does."""
+    """The value in a record at a path of keys separated by dots; None if it is missing."""
     return at(record, *path.split("."))
 
 
 def details(fields: Mapping[str, Any], widest: int) -> str:
-    """Names and values, one a line."""
+    """Names and values, one per line."""
     width = max(map(len, fields), default=0)
     return "".join(f"{clipped(f'{name:<{width}}  {_text(value)}', widest)}\n" for name, value in fields.items())
 
@@ -66,7 +66,7 @@ def _cell(value: object) -> str:
 
 
 def _rich_table(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    from rich.console import Console  # for people alone, who can wait 0.1 s
+    from rich.console import Console  # takes 0.1 s to import, and only people need it
     from rich.table import Table
     from rich.text import Text
 
