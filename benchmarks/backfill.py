@@ -1,10 +1,10 @@
-"""`cibeacon backfill`, beside a bare `requests.Session` loop. Run: .venv/bin/python benchmarks/backfill.py
+"""Compares `cibeacon backfill` with a bare `requests.Session` loop. Run: .venv/bin/python benchmarks/backfill.py
 
-Whole processes in turn, each with the same file, the same number of threads and the same server on loopback, which is a
-process of its own and answers at once, so that the clients are what is measured:
-  ours   cibeacon backfill deployments: every row checked, its id made, sent with retries, and written into the journal
-  bare   reads the file with csv, and posts each row as it is from so many threads; nothing is checked or written down
-ROWS, THREADS and ROUNDS change the sizes. Rates are medians; the ratio is that of the rates, pair by pair.
+Runs whole processes in turn, each with the same file, the same number of threads and the same server on loopback. The server
+is a separate process and answers at once, so the clients are measured:
+  ours   cibeacon backfill deployments: checks every row, derives its id, sends it with retries and records it in the journal
+  bare   reads the file with csv and posts each row unchanged from as many threads; checks and records nothing
+ROWS, THREADS and ROUNDS change the sizes. Rates are medians; the ratio compares the rates pair by pair.
 """
 
 from __future__ import annotations

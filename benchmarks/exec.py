@@ -1,15 +1,14 @@
-"""`cibeacon exec` beside `env` and other wrappers. Run: .venv/bin/python benchmarks/exec.py
+"""Compares `cibeacon exec` with `env` and other wrappers. Run: .venv/bin/python benchmarks/exec.py
 
-In one run, in turn, each around the same command and reporting to a server on loopback:
-  env                          what a command costs that nothing stands in front of
-  ours                         cibeacon exec, as in a job on GitLab, reporting to the sandbox; and with a flag
-  sentry-cli monitors run      @sentry/cli, to a server that takes everything
+Runs in turn, each around the same command and reporting to a server on loopback:
+  env                          the command without a wrapper
+  ours                         cibeacon exec, as in a GitLab job, reporting to the sandbox; also with a flag
+  sentry-cli monitors run      @sentry/cli, with a server that accepts everything
   datadog-ci trace             @datadog/datadog-ci; its intake cannot be on loopback, so each call is refused at once, and
-                               it tries for half a minute: its `whole` is one call
-The two come from npm into a temporary folder, and are left out where that cannot be done.
-`start` is the time from the call until the command runs; `memory` is what all processes of the wrapper take together
-(proportional set size) at the moment when the command starts, and two seconds later; `whole` is the time of a call that
-runs `true`. All are medians.
+                               it retries for half a minute: `whole` is a single call
+npm installs the last two into a temporary folder; without npm they are left out.
+`start` is the time from the call until the command runs, `memory` the memory of all processes of the wrapper (proportional
+set size) when the command starts and two seconds later, and `whole` the time of a call that runs `true`. All are medians.
 """
 
 from __future__ import annotations
@@ -37,20 +36,20 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 class Wrapper(NamedTuple):
-    """What stands in front of a command, with its environment and nothing else."""
+    """A wrapper, with its complete environment."""
 
     title: str
     words: list[str]
     environ: Mapping[str, str]
     rounds: int = ROUNDS
-    """How many whole calls are measured."""
+    """The number of whole calls to measure."""
 
 
 class TakesAll(BaseHTTPRequestHandler):
     """Answers every request with an empty object."""
 
     def do_POST(self) -> None:
-        """Any call."""
+        """Answers any call."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200)
         self.end_headers()
@@ -59,12 +58,12 @@ class TakesAll(BaseHTTPRequestHandler):
     do_PUT = do_POST
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
 
 @contextmanager
 def taking_all() -> Iterator[int]:
-    """The port of a server that takes everything."""
+    """The port of a server that accepts everything."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), TakesAll)
     Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
@@ -72,15 +71,15 @@ def taking_all() -> Iterator[int]:
 
 
 def from_npm(folder: Path, port: int, environ: Mapping[str, str]) -> list[Wrapper]:
-    """The other wrappers, as far as npm has them."""
+    """The other wrappers that npm can install."""
     npm = shutil.which("npm")
     if npm is None:
-        print("Other wrappers are left out: there is no npm here (scripts/engines-node says what it takes).")
+        print("Other wrappers are left out because npm is not installed (scripts/engines-node shows what it needs).")
         return []
     command = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", *PACKAGES]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"Other wrappers are left out: npm cannot install them: {done.stderr.strip().splitlines()[-1:]}")
+        print(f"Other wrappers are left out because npm cannot install them: {done.stderr.strip().splitlines()[-1:]}")
         return []
     programs = folder / "node_modules/.bin"
     sentry = {**environ, "SENTRY_DSN": f"http://key@127.0.0.1:{port}/1", "HTTPS_PROXY": NOWHERE}
@@ -93,7 +92,7 @@ def from_npm(folder: Path, port: int, environ: Mapping[str, str]) -> list[Wrappe
 
 
 def start(wrapper: Wrapper) -> float:
-    """Seconds until the command ran. What follows is cut off."""
+    """Seconds until the command ran; the rest of the call is killed."""
     called = time.time_ns()
     with subprocess.Popen(
         [*wrapper.words, "date", "+%s%N"],
@@ -113,14 +112,14 @@ def start(wrapper: Wrapper) -> float:
 
 
 def whole(wrapper: Wrapper) -> float:
-    """Seconds that a call takes which runs `true`."""
+    """Seconds of a call that runs `true`."""
     called = time.perf_counter()
     subprocess.run([*wrapper.words, "true"], env=dict(wrapper.environ), capture_output=True, check=True)
     return time.perf_counter() - called
 
 
 def memory(wrapper: Wrapper) -> tuple[float, float]:
-    """MiB of all processes of the wrapper when the command starts, and two seconds later."""
+    """MiB of all the wrapper's processes when the command starts, and two seconds later."""
     command = [*wrapper.words, "sh", "-c", "echo $$; read line"]
     with subprocess.Popen(
         command,

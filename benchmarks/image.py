@@ -1,12 +1,11 @@
-"""What the image costs: its parts, and the start of a container. Run: .venv/bin/python benchmarks/image.py TAG
+"""Measures the image: the size of its parts, and the start of a container. Run: .venv/bin/python benchmarks/image.py TAG
 
-Sizes are of `docker save`: unpacked, and as a registry has them, each layer compressed by gzip at its usual level; with
-zstd too where that is installed. A part's own size is of its files packed alone, so the parts add up to a little more.
+Sizes are those of `docker save`: unpacked and, as in a registry, each layer compressed with gzip at its default level, and
+with zstd if that is installed. A part's files are packed separately, so the parts add up to slightly more.
 
 Each contender is a whole `docker run --rm`, in turn: an empty container, bare Python, the action's pre stage,
-`cibeacon --version`, a report of a run without settings, which is a dry run, and one that sends three signals to a
-sandbox on loopback. Wall time is the median; what is added to the empty container is the median of the differences,
-pair by pair.
+`cibeacon --version`, a report without settings, which is a dry run, and one that sends three signals to a sandbox on
+loopback. Wall times are medians; the time added to the empty container is the median of the differences, pair by pair.
 """
 
 from __future__ import annotations
@@ -49,11 +48,11 @@ PARTS: Sequence[tuple[str, str]] = (
     ("time zones", r"package tzdata"),
     ("certificates, licences, records", r""),
 )
-"""What belongs to a part: by its path, or by the package of Debian that dpkg's lists in the image name; the first that fits."""
+"""The files of each part, by path or by Debian package (according to dpkg's lists in the image); the first match counts."""
 
 
 def contenders(tag: str, folder: Path, checkout: Path, sending: Mapping[str, str]) -> list[Contender]:
-    """Who is measured."""
+    """The commands to measure."""
 
     def run(title: str, *words: str, entrypoint: str = f"{HOME}/cibeacon", options: Sequence[str] = ()) -> Contender:
         command = ["docker", "run", "--rm", "--network=host", *options, f"--entrypoint={entrypoint}", tag, *words]
@@ -80,7 +79,7 @@ def line(title: str, found: list[Figure], empty: list[Figure]) -> str:
 
 
 def layers(tag: str) -> Iterator[bytes]:
-    """The image's layers as archives, the lowest first."""
+    """The image's layers as archives, lowest first."""
     with tempfile.TemporaryFile() as saved:
         subprocess.run(["docker", "save", tag], stdout=saved, check=True)
         saved.seek(0)
@@ -92,17 +91,17 @@ def layers(tag: str) -> Iterator[bytes]:
 
 
 def gzipped(content: bytes) -> int:
-    """Bytes that are left of it in a registry."""
+    """Its compressed size in a registry, in bytes."""
     return len(zlib.compress(content, 6, wbits=31))
 
 
 def zstandard(content: bytes) -> int:
-    """The same by zstd."""
+    """Its size compressed with zstd, in bytes."""
     return len(subprocess.run(["zstd", "-3", "--stdout"], input=content, capture_output=True, check=True).stdout)
 
 
 def packages(archives: Sequence[bytes]) -> dict[str, str]:
-    """Whose each file is, by dpkg's lists in the image."""
+    """File → its package, according to dpkg's lists in the image."""
     owners: dict[str, str] = {}
     for content in archives:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:

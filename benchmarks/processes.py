@@ -1,4 +1,4 @@
-"""Measures whole processes side by side: in turn, over several rounds after a warm-up, compared pair by pair."""
+"""Measures whole processes in turn, over several rounds after a warm-up, and compares them pair by pair."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 
 class Contender(NamedTuple):
-    """A command to measure, with the environment it runs in and nothing else."""
+    """A command to measure, with its complete environment."""
 
     title: str
     command: list[str]
     environ: Mapping[str, str]
     rounds: int | None = None
-    """How many rounds it takes part in; None is all."""
+    """The number of rounds in which it runs; None means all."""
 
 
 class Figure(NamedTuple):
-    """One whole process with its children: wall seconds, processor seconds, MiB of the largest of them."""
+    """One whole process with its children: wall seconds, processor seconds, MiB of the largest process."""
 
     wall: float
     processor: float
@@ -49,7 +49,7 @@ def measured(contender: Contender, cwd: Path) -> Figure:
 
 
 def compared(contenders: list[Contender], cwd: Path, rounds: int) -> dict[str, list[Figure]]:
-    """The figures of every contender, one a round, taken in turn."""
+    """The figures of every contender, one per round, measured in turn."""
     figures: dict[str, list[Figure]] = {contender.title: [] for contender in contenders}
     for number in range(rounds + 1):
         for contender in contenders:

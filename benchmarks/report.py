@@ -1,12 +1,12 @@
-"""`cibeacon report` with three signals, beside the least that could send them. Run: .venv/bin/python benchmarks/report.py
+"""Compares `cibeacon report` with minimal scripts for three signals. Run: .venv/bin/python benchmarks/report.py
 
-In one run, in turn, each as a whole process against the same sandbox on loopback:
-  ours   cibeacon report: a merged pull request (git comparison, service map, three POSTs), with the map
-         given as a template in the workflow, and with the map in .cibeacon.yml; settings are variables, as the
-         action and the component give them, and once flags
-  (a)    a minimal script: the same three POSTs with requests, bodies given
-  (b)    the documented shell way written correctly: git diff-tree, jq for the bodies, curl for the POSTs
-Wall time is the median; memory is the largest resident set of the process and its children. The last lines are the
+Runs in turn, each as a whole process against the same sandbox on loopback:
+  ours   cibeacon report: a merged pull request (git comparison, service map, three POSTs), with the map as a template in
+         the workflow, and with the map in .cibeacon.yml; settings are variables, as in the action and the component,
+         and once flags
+  (a)    a minimal script: the same three POSTs with requests, with ready-made bodies
+  (b)    the documented shell commands, written correctly: git diff-tree, jq for the bodies, curl for the POSTs
+Wall times are medians; memory is the largest resident set of the process and its children. The last lines are the
 ratios to (a), pair by pair.
 """
 
@@ -58,7 +58,7 @@ post pipelineRuns.sync "$(jq -nc --arg now "$now" \
 
 
 def contenders(folder: Path, merged: Merged, root: Path, url: str) -> list[Contender]:
-    """Who is measured."""
+    """The commands to measure."""
     dx = {"CIBEACON_DX_URL": url, "DX_API_TOKEN": "token", "PATH": os.environ["PATH"], "HOME": str(folder)}
     github = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7001, folder / "run")
     now = int(time.time())
@@ -91,7 +91,7 @@ def contenders(folder: Path, merged: Merged, root: Path, url: str) -> list[Conte
 
 @contextmanager
 def sandbox() -> Iterator[str]:
-    """A sandbox in a process of its own: a large parent would count as its children's memory."""
+    """A sandbox in a separate process, because a large parent would count as its children's memory."""
     command = [sys.executable, "-m", "cibeacon", "sandbox", "--port=0", "--token=token"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         assert running.stdout

@@ -1,14 +1,14 @@
-"""`cibeacon services` on a large monorepo, beside git alone and the shell way. Run: .venv/bin/python benchmarks/services.py
+"""Compares `cibeacon services` with git and a shell loop on a large monorepo. Run: .venv/bin/python benchmarks/services.py
 
 Builds (once, in a temporary folder or in $REPOSITORY) a repository of 200,000 files in 2,000 services, with a pull
-request of 55,001 changed paths: 40,000 modified, 5,000 moved, 2,500 deleted, 2,500 added, 1 at the top. Measured in one
-run, in turn, as whole processes:
-  git diff-tree            the comparison alone, as git does it by default
-  git diff-tree, lean      the comparison alone, with the settings that ours gives git
+request of 55,001 changed paths: 40,000 modified, 5,000 moved, 2,500 deleted, 2,500 added, 1 at the top. Runs in turn, as
+whole processes:
+  git diff-tree            only the comparison, with git's defaults
+  git diff-tree, lean      only the comparison, with the settings that cibeacon gives git
   ours                     the comparison, the mapping to services, the reasons, the output; with the settings as
                            variables, as in the action and the component, and as flags, which click reads
-  the shell way            the documented `while read` loop, on the first 1,000 of the paths only
-and the same for a pull request of four files, beside `python -c pass`.
+  the shell way            the documented `while read` loop, on only the first 1,000 paths
+and the same for a pull request of four files, with `python -c pass` for comparison.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def paths() -> Iterator[str]:
 
 
 def history() -> Iterator[bytes]:
-    """The repository as a stream for git fast-import: main, a big change and a small one."""
+    """The repository as a stream for git fast-import: main, a large change and a small one."""
     yield from _commit("main", None)
     yield b"M 100644 inline .cibeacon.yml\n" + _data(CONFIG)
     files = list(paths())

@@ -1,10 +1,10 @@
-"""One file of 1 GiB to DCI, beside the least that could send it. Run: .venv/bin/python benchmarks/upload.py
+"""Compares the upload of a 1 GiB file to DCI with a minimal script. Run: .venv/bin/python benchmarks/upload.py
 
-In one run, in turn, each as a whole process against the same server on loopback, which only counts the bytes it gets:
+Runs in turn, each as a whole process against the same server on loopback, which only counts the received bytes:
   ours   cibeacon dci upload: two look-ups, the SHA-256 of the file for the signature, and the file
   (a)    a minimal script: requests.post of the open file, unsigned
-Wall time is the median, the ratio is to (a), pair by pair. Memory is the most that was anonymous (RssAnon, looked at
-every 10 ms): pages of the file itself are the kernel's, and are given back whenever somebody needs them.
+Wall times are medians, and ratios compare with (a), pair by pair. Memory is the peak of anonymous memory (RssAnon, read every
+10 ms); pages of the file itself belong to the kernel, which frees them on demand.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ assert reply.status_code == 201 and reply.json()["bytes"] == os.path.getsize(sys
 
 
 class Figure(NamedTuple):
-    """One whole process: wall seconds, and the most anonymous memory in MiB."""
+    """One whole process: wall seconds, and the peak of anonymous memory in MiB."""
 
     wall: float
     anonymous: float
@@ -69,7 +69,7 @@ class Figure(NamedTuple):
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The counting server in a process of its own."""
+    """The counting server in a separate process."""
     command = [sys.executable, "-c", SERVER, JOB]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
@@ -93,7 +93,7 @@ def measured(title: str, command: list[str], environ: Mapping[str, str]) -> Figu
 
 
 def _anonymous(pid: int) -> int:
-    """KiB of anonymous memory of a process; 0 when it has ended."""
+    """KiB of anonymous memory of a process; 0 after its end."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

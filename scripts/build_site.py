@@ -1,6 +1,6 @@
-"""Builds the documentation site: every page as HTML and, beside it, as Markdown, and llms.txt, which lists the latter.
+"""Builds the documentation site: every page as HTML and as Markdown, and llms.txt, which lists the Markdown pages.
 
-Reads mkdocs.yml and docs/; needs no network. A link that leads out of docs/ becomes one to the file in the repository.
+Reads mkdocs.yml and docs/; needs no network. Links to files outside docs/ become links to the repository.
 https://zensical.org/docs/ and https://llmstxt.org/
 """
 
@@ -30,7 +30,7 @@ def pages(nav: list, section: str = "Start") -> Iterator[tuple[str, str]]:
 
 
 def staged(text: str, path: str, repository: str) -> str:
-    """A page whose links out of docs/ lead to the repository."""
+    """A page whose links to files outside docs/ point to the repository."""
 
     def absolute(match: re.Match) -> str:
         target = normpath(PurePosixPath("docs", path).parent / match["target"])
@@ -61,7 +61,7 @@ def llms(texts: dict[str, str], config: dict) -> str:
 
 
 def main(target: Path, root: Path = ROOT) -> int:
-    """Builds what is below `root` into a folder, which is replaced; a warning of the builder is an error."""
+    """Builds the site of `root` into a folder, which is replaced; a warning of the builder is an error."""
     config = yaml.safe_load((root / "mkdocs.yml").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)

@@ -1,4 +1,4 @@
-"""The table of docs/ci-systems.md: what each CI system says of a run, read from its cases by the code that reads a run."""
+"""Makes the table of docs/ci-systems.md: what each CI system's variables say about a run, according to its test cases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cibeacon.runtime.errors import EventError
 CASES = Path(__file__).resolve().parent.parent / "tests" / "ci"
 KITS = CASES.parent.parent / "integrations"
 _SET = r"(?m)^[\s-]*(?:export |name: )?{}\s*(?:[:=]|$)"
-"""A line of a file to copy that sets a variable."""
+"""A line in a file to copy that sets a variable."""
 FACTS = {
     "run id": lambda context: context.run_id,
     "attempt": lambda context: context.run_attempt,
@@ -40,11 +40,11 @@ SETTINGS = {
     "run id": "run_id", "attempt": "run_attempt", "URL": "source_url", "repository": "repository", "commit": "commit_sha",
     "branch": "head_branch", "PR": "pr_number", "base": "pr_base", "before": "base", "start": "started_at", "status": "status",
 }  # fmt: skip
-"""The neutral setting of each fact."""
+"""Column → the setting with the same meaning."""
 
 
 class _Case(NamedTuple):
-    """A run as the system's own variables give it, and with those that the kit sets; and all variables."""
+    """A run according to the system's own variables, with those of the kit as well, and all variables."""
 
     by_itself: Context
     with_kit: Context
@@ -52,7 +52,7 @@ class _Case(NamedTuple):
 
 
 def support_matrix() -> Iterator[str]:
-    """A row for each CI system: ✓ where it says the fact in a case, `kit` where the kit's settings do, else –."""
+    """A row for each CI system: ✓ if its variables give the value in a case, `kit` if the kit's settings do, else –."""
     yield from ("", f"| | {' | '.join(FACTS)} | DX |", f"|---|{'---|' * (len(FACTS) + 1)}")
     for name in sorted(CI_SYSTEMS, key=lambda name: named(name).title.lower()):
         cases = list(_cases(name))
@@ -71,7 +71,7 @@ def _cell(fact: str, cases: list[_Case]) -> str:
 
 
 def _cases(name: str) -> Iterator[_Case]:
-    """A system's cases. A variable that the file to copy sets is not the system's own."""
+    """A system's cases. Variables that the file to copy sets do not count as the system's."""
     kit = "\n".join(file.read_text(encoding="utf-8") for file in sorted((KITS / name).rglob("*")) if file.is_file())
     with TemporaryDirectory() as folder:
         for case in _written(name, Path(folder)):
@@ -108,7 +108,7 @@ def _written(name: str, folder: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _filled(text: str, folder: str) -> str:
-    """The text with ids in the place of `{head}` and the others, each of its own, and the folder for `{files}`."""
+    """The text with a different id for `{head}` and each other placeholder, and the folder for `{files}`."""
 
     def sha(match: re.Match[str]) -> str:
         return sha1(match[1].encode(), usedforsecurity=False).hexdigest()[: int(match[2]) if match[2] else None]

@@ -137,8 +137,8 @@ def test_a_version_that_is_ready_has_tags_that_stay_and_tags_that_move(tree):
 @pytest.mark.parametrize(
     ("version", "package", "heading", "says"),
     [
-        ("1.2.3", "1.2.2", "1.2.3", "calls itself 1.2.2"),
-        ("1.2.3", "1.2.3", "1.2.30", "no part ## [1.2.3]"),
+        ("1.2.3", "1.2.2", "1.2.3", "version is 1.2.2"),
+        ("1.2.3", "1.2.3", "1.2.30", "no section ## [1.2.3]"),
         ("v1.2.3", "1.2.3", "1.2.3", "three numbers"),
         ("1.2", "1.2", "1.2", "three numbers"),
         ("1.2.3; id", "1.2.3", "1.2.3", "three numbers"),
@@ -242,4 +242,6 @@ def test_the_distributions_are_the_same_bytes_each_time_and_hold_the_commands(tr
             line.partition("=")[0] for line in opened.read(commands).decode().splitlines()
         }
         assert {"cibeacon/sandbox/page.html", "cibeacon/ci/kits.json"} <= set(opened.namelist())
+        (metadata,) = (name for name in opened.namelist() if name.endswith("METADATA"))
+        assert re.findall(r"\]\((?!https://).*?\)", opened.read(metadata).decode()) == []  # PyPI shows it elsewhere
     assert len(list((tree / "dist").glob("*.tar.gz"))) == 1

@@ -106,9 +106,9 @@ WRONG = {
     "services; true": "services;",
     "$(report)": "$(report)",
     "exec -- make": "a command of the job",
-    "sandbox": "person at a machine",
-    "demo --help": "person at a machine",
-    "init --force": "person at a machine",
+    "sandbox": "is interactive",
+    "demo --help": "is interactive",
+    "init --force": "is interactive",
     "::error::x": "::error::x",
 }
 

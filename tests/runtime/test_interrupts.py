@@ -772,7 +772,7 @@ def test_an_interrupted_replay_leaves_what_it_did_not_deliver(job, tmp_path, num
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_server_ends_in_good_order(job, tmp_path, number):
     with Living("sandbox", "--port=0", environ=job("").environ, cwd=tmp_path) as living:
-        assert "The sandbox plays" in living.process.stderr.readline()
+        assert "The sandbox simulates" in living.process.stderr.readline()
         living.told(number)
         ended = living.ended()
     assert ended.seconds < BOUND

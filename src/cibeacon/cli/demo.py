@@ -1,4 +1,4 @@
-"""`cibeacon demo`: reports of a small monorepo to a sandbox, and what DX would conclude from them."""
+"""`cibeacon demo`: a small monorepo reports to a sandbox, and the sandbox shows what DX would conclude."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.server import Sandbox
 
 _MARKS = ("✓", "✗", "~", "…")
-"""What begins the line of a signal that was sent, or was not when it should have been."""
+"""First characters of the log lines to show: signals that were sent, failed or are previewed."""
 _HEADS = ("service", "environment", "pull request", "from merge to deployment")
 
 
 @verb("demo", examples=("cibeacon demo", "cibeacon demo --serve"))
-@click.option("--serve", is_flag=True, help="Keep the sandbox and its page until Ctrl-C.")
+@click.option("--serve", is_flag=True, help="Keep the sandbox and its page running until Ctrl-C.")
 @click.pass_obj
 def command(env: Environment, /, serve: bool) -> int:
-    """Try everything on this machine: a sandbox, a small monorepo, merged pull requests, a push and a failing run.
+    """Try cibeacon on this machine: a small monorepo reports merges, deployments and a failing run to a sandbox.
 
-    Exits 0 if the sandbox received exactly what it should have, and 1 otherwise.
+    Exits 0 if the sandbox received exactly the expected signals, and 1 otherwise.
     """
     with (
         tempfile.TemporaryDirectory(prefix="cibeacon-demo-") as folder,
@@ -43,27 +43,33 @@ def command(env: Environment, /, serve: bool) -> int:
             say(env, _described(act, whole=index == 0 or act.code != 0))
             is_broken = is_broken or act.code != 0
         ledger = sandbox.document()
-        say(env, f"What DX concludes:\n{table(env, _HEADS, conclusions(ledger))}")
+        say(
+            env,
+            f"From these signals, DX computes how long each change took:\n{table(env, _HEADS, conclusions(ledger))}",
+        )
         counts = Counter(run["status"] for run in ledger["pipeline_runs"].values())
         say(env, f"Pipeline runs: {', '.join(f'{count} {status}' for status, count in sorted(counts.items()))}.\n\n")
         mismatches = story.mismatches()
         say(env, "".join(f"✗ {mismatch}\n" for mismatch in mismatches))
         if not mismatches and not is_broken:
-            say(env, "✓ The sandbox holds exactly what was done.\n")
+            say(env, "✓ The sandbox received exactly the expected signals.\n")
         if serve:
-            say(env, f"Open {sandbox.url} in a browser; end with Ctrl-C.\n")
+            say(env, f"Open {sandbox.url} in a browser. Stop it with Ctrl-C.\n")
             wait_for_interrupt(env)
         else:
-            say(env, "Run it with --serve to look at all of this in a browser.\n")
+            say(env, "To see them in a browser, run cibeacon demo --serve.\n")
         return int(bool(mismatches) or is_broken)
 
 
 def _introduction(url: str) -> str:
     return (
-        "cibeacon reports what CI does to systems that measure it. One of them is DX (getdx.com), a developer-intelligence\n"
-        "platform: it shows how long a merged change takes to production, how often a team deploys, and which runs fail.\n"
-        f"Here a sandbox plays DX, at {url}. Nothing leaves this machine.\n\n"
-        "The shop is a repository of several services. Below, its pipelines report; each line with a ✓ is what DX received.\n\n"
+        "cibeacon reports CI runs to systems such as DX (getdx.com), a platform for developer intelligence: it shows how\n"
+        "long changes take to reach production, how often teams deploy, and which runs fail. In this demo a sandbox at\n"
+        f"{url} simulates DX, and nothing leaves this machine.\n\n"
+        "The pipelines below belong to acme/shop, a repository with several services. Each ✓ is a signal that arrived:\n"
+        "  pull-services  the services that a merged pull request changed\n"
+        "  deployment     a service and the environment that it was deployed to\n"
+        "  pipeline-run   a CI run and its status: running, success or failure\n\n"
     )
 
 

@@ -1,1 +1,1 @@
-"""The whole story on one machine: a real monorepo, real merges, real reports, and a sandbox that shows what arrived."""
+"""The demo: a real monorepo, real merges and real reports on one machine, and a sandbox that shows what arrived."""

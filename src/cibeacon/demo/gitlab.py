@@ -1,4 +1,4 @@
-"""Knows what GitLab answers when it is asked which merge request a commit belongs to. Does not know git.
+"""Simulates GitLab's API for looking up a commit's merge request. Does not know git.
 
 https://docs.gitlab.com/api/commits/#list-merge-requests-associated-with-a-commit and
 https://docs.gitlab.com/api/merge_requests/#get-single-mr.
@@ -14,7 +14,7 @@ from cibeacon.demo.monorepo import Merged
 
 
 def create_app(merged: Merged) -> FastAPI:
-    """A GitLab that knows one merge request of one project."""
+    """A GitLab with one project that has one merge request."""
     app = FastAPI(openapi_url=None)
     record = {
         "iid": merged.number,

@@ -1,4 +1,4 @@
-"""Knows what a person sees of a job's log on GitHub or GitLab. Does not know who wrote it.
+"""Knows how GitHub and GitLab display a job's log. Does not know where the log comes from.
 
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands and
 https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
@@ -14,7 +14,7 @@ _SECTION = re.compile(r"\x1b\[0Ksection_(start|end):\d+:[\w.-]+(\[collapsed=true
 
 
 def shown(log: str) -> Iterator[str]:
-    """Yields the lines that the host shows: secrets masked, messages by their level, of a folded section the title."""
+    """Yields the lines as displayed: secrets masked, messages with their level, only the titles of collapsed sections."""
     masks: list[str] = []
     folded = False
     for line in log.rstrip("\n").split("\n"):

@@ -1,4 +1,4 @@
-"""Builds a small real monorepo and merges pull requests in it, by each method that forges offer. Knows no CI host."""
+"""Builds a small real monorepo and merges pull requests in it, with every merge method. Does not know CI systems."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ _START = {
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A pull request after it was merged."""
+    """A merged pull request."""
 
     number: int
     method: str
     base_sha: str
-    """Where the base branch stood when the pull request was opened: stale by the time of the merge."""
+    """The base branch's commit when the pull request was opened; outdated at the time of the merge."""
     head_sha: str
     merge_sha: str
     head_ref: str
     services: tuple[str, ...]
-    """What it changes, known from how it was made."""
+    """The services that it changes."""
     title: str = ""
 
 
 class Monorepo:
-    """A checkout with its history, whose commits are ten minutes apart since `began_at` (Unix seconds); None is now."""
+    """A checkout whose commits are ten minutes apart from `began_at` (Unix seconds) on; None uses the current time."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], *, began_at: int | None = None) -> None:
         self.root = root
@@ -69,7 +69,7 @@ class Monorepo:
         return done.stdout.strip()
 
     def commit(self, message: str, files: Mapping[str, str | None]) -> str:
-        """A commit that writes files, or deletes those given as None; returns its id."""
+        """Commits files, deleting those given as None; returns the commit's id."""
         for name, content in files.items():
             path = self.root / name
             if content is None:
@@ -90,7 +90,7 @@ class Monorepo:
         services: tuple[str, ...],
         title: str = "",
     ) -> Merged:
-        """A branch with these commits, merged by `merge`, `squash` or `rebase` after main has moved on."""
+        """Creates a branch with these commits and merges it by `merge`, `squash` or `rebase` after main has moved on."""
         title = title or f"Change {number}"
         branch, base = f"change-{number}", self.git("rev-parse", "HEAD")
         self.git("switch", "--quiet", "--create", branch)

@@ -1,4 +1,4 @@
-"""Knows the environment and event payload in which a CI host would run cibeacon. Does not know git or the sandbox."""
+"""Builds the environment and event payload that a CI system gives to cibeacon. Does not know git or the sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cibeacon.demo.monorepo import Merged
 
 REPOSITORY = "acme/shop"
 PULL_ID_BASE = 1_497_468_000
-"""GitHub's database ids of pull requests are large and have nothing to do with their numbers."""
+"""GitHub's database ids of pull requests are large and unrelated to their numbers."""
 
 
 def github(event: str, payload: Mapping[str, Any], sha: str, run_id: int, folder: Path) -> dict[str, str]:
@@ -40,7 +40,7 @@ def github(event: str, payload: Mapping[str, Any], sha: str, run_id: int, folder
 
 
 def closed(merged: Merged) -> dict[str, Any]:
-    """The payload of a pull request that was closed by merging it."""
+    """The payload of a merged pull request's `closed` event."""
     repository = {"full_name": REPOSITORY, "default_branch": "main"}
     return {
         "action": "closed",

@@ -1,4 +1,4 @@
-"""Plays the demo act by act, and compares what the sandbox holds in the end with what was done. Prints nothing itself."""
+"""Runs the demo act by act, and compares what the sandbox received with what was done. Does not print."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cibeacon.sandbox.server import Sandbox
 
 _SECONDS = 60
 _HISTORY = 4 * 3600
-"""Seconds in which the pull requests were merged, before they are deployed."""
+"""Seconds before the deployments in which the pull requests were merged."""
 _PIPELINE = 95
-"""Seconds that GitLab's pipeline took."""
+"""Duration of the GitLab pipeline in seconds."""
 _MERGED_ON_GITHUB: tuple[tuple[str, str, list[dict[str, str | None]], tuple[str, ...]], ...] = (
     (
         "merge",
@@ -42,11 +42,11 @@ _MERGED_ON_GITHUB: tuple[tuple[str, str, list[dict[str, str | None]], tuple[str,
     ),
 )
 """Method, title, commits, and the services that they change."""
-_HOW = {"merge": "merged", "squash": "squashed", "rebase": "rebased"}
+_HOW = {"merge": "merged", "squash": "merged by squashing", "rebase": "merged by rebasing"}
 
 
 class Act(NamedTuple):
-    """One run of cibeacon: what it stands for, how it was called, what its job's log shows, its exit code."""
+    """One run of cibeacon: what it shows, its command line, the displayed log and its exit code."""
 
     title: str
     command: str
@@ -55,18 +55,18 @@ class Act(NamedTuple):
 
 
 class Story:
-    """A sandbox and a monorepo in `folder`, and the runs that happen there; `now` is Unix seconds."""
+    """A sandbox, a monorepo in `folder`, and the runs in it; `now` is in Unix seconds."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], sandbox: Sandbox, now: float) -> None:
         self._folder, self._environ, self._sandbox, self._now = folder, environ, sandbox, now
         self._repository = Monorepo(folder / "shop", environ, began_at=int(now) - _HISTORY)
         self._services: dict[str, tuple[str, ...]] = {}
-        """Services by the key of the pull request that changed them."""
+        """Key of a pull request → the services that it changed."""
         self._deployed: dict[str, str] = {}
-        """The pull request that was deployed, by service."""
+        """Service → the pull request that was deployed."""
 
     def acts(self) -> Iterator[Act]:
-        """Every act, each played when it is asked for."""
+        """Yields every act, running each when it is requested."""
         for number, change in enumerate(_MERGED_ON_GITHUB, start=1):
             yield from self._merge_on_github(number, *change)
         yield self._push_on_gitlab()
@@ -74,7 +74,7 @@ class Story:
         yield self._fail_on_github()
 
     def mismatches(self) -> list[str]:
-        """Where the sandbox's ledger differs from what was done; empty when all is well."""
+        """Differences between the sandbox's ledger and what was done; empty if everything is right."""
         ledger = self._sandbox.document()
         mismatches = [
             f"{pull}: DX has {ledger['pull_services'].get(pull)} instead of {list(services)}"
@@ -102,15 +102,15 @@ class Story:
         self._import(merged, github_pull_id=pull_id)
         folder = self._folder / f"github-{number}"
         environ = runs.github("pull_request", runs.closed(merged), merged.merge_sha, 7000 + number, folder)
-        pull = f'GitHub Actions: pull request #{number}, "{title}", was {_HOW[method]}'
+        pull = f'GitHub Actions: pull request #{number} "{title}" was {_HOW[method]}'
         if number == 1:
-            yield self._run(f"{pull}; its run begins", environ, "--signals=pipeline-run", "--status=running")
-            pull = "GitHub Actions: the same run ends well"
+            yield self._run(f"{pull}, which starts a run", environ, "--signals=pipeline-run", "--status=running")
+            pull = "GitHub Actions: the same run succeeds"
         flags = ("--deploy-services=changed", "--environment=production", "--status=success")
-        yield self._run(f"{pull}; it deployed what changed", environ, *flags)
+        yield self._run(f"{pull}; the changed services were deployed", environ, *flags)
 
     def _import(self, merged: Merged, **more: int) -> None:
-        """Gives the sandbox the merge, which DX would import from the host."""
+        """Sends the merge to the sandbox; DX would import it from GitHub or GitLab."""
         pull = {
             "repository": runs.REPOSITORY,
             "number": merged.number,
@@ -132,13 +132,13 @@ class Story:
             before = self._repository.git("rev-parse", "HEAD^1")
             environ = runs.gitlab(before, merged.merge_sha, 8001, host.url, self._folder / "gitlab")
             began = datetime.fromtimestamp(self._now - _PIPELINE, UTC).isoformat()
-            title = f'GitLab: a push to main merged !4, "{merged.title}"; nothing is deployed yet'
+            title = f'GitLab: merge request !4 "{merged.title}" was merged; nothing is deployed yet'
             return self._run(title, environ | {"CI_PIPELINE_CREATED_AT": began})
 
     def _dry_run_on_a_laptop(self) -> Act:
         self._repository.git("switch", "--quiet", "--create", "draft")
         self._repository.commit("Try something", {"services/payments/idea.py": "draft\n"})
-        title = "A laptop: without a CI system nothing is sent, only shown"
+        title = "A laptop: outside CI, cibeacon only shows what it would send"
         act = self._run(title, {}, "--pr-number=5", "--pr-merged", "--run-id=1")
         self._repository.git("switch", "--quiet", "main")
         return act
@@ -147,10 +147,10 @@ class Story:
         before = self._repository.git("rev-parse", "HEAD")
         after = self._repository.commit("Break the build", {"services/orders/main.py": "oops\n"})
         environ = runs.github("push", runs.pushed(before, after), after, 7100, self._folder / "github-failing")
-        return self._run("GitHub Actions: a push breaks the build", environ, "--job-status=failure")
+        return self._run("GitHub Actions: a push to main breaks the build", environ, "--job-status=failure")
 
     def _run(self, title: str, environ: Mapping[str, str], *flags: str) -> Act:
-        """One real process, with the environment that the host would give it and no other."""
+        """Runs one real process, with exactly the environment that the CI system would set."""
         kept = {name: self._environ[name] for name in ("PATH", "SYSTEMROOT", "PYTHONPATH") if name in self._environ}
         dx = {"CIBEACON_DX_URL": self._sandbox.url, "DX_API_TOKEN": TOKEN}
         done = subprocess.run(
@@ -168,7 +168,7 @@ class Story:
 
 
 class Conclusion(NamedTuple):
-    """What DX would conclude of one deployment."""
+    """What DX would conclude from one deployment."""
 
     service: str
     environment: str
