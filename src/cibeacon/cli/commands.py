@@ -31,8 +31,8 @@ VERBS: Mapping[str, str] = {
     "dataops": "Start, watch and list DataOps.live or GitLab pipelines.",
     "flow": "List Instabase Flow pipelines and assign them to a job.",
     "backfill": "Send past deployments, pull requests and runs from files.",
-    "sandbox": "Run a sandbox of the vendors' APIs, with a web page.",
-    "demo": "Try everything on this machine: sandbox, sample monorepo, merges, reports.",
+    "sandbox": "Run a local sandbox of all supported APIs, with a web page.",
+    "demo": "Try cibeacon on this machine, with a sample monorepo and a sandbox.",
 }
 EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
 """The extra of the package that a verb needs."""

@@ -52,7 +52,7 @@ def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], o
     """Check what a report needs: settings, CI system, checkout, service map, spool, network and credentials.
 
     Takes the flags of `cibeacon report` and `cibeacon dataops`. Sends and changes nothing. Prints each problem and how to
-    fix it; with --verbose also what is right. Exits 1 if something cannot work, with --strict also for a warning.
+    fix it; with --verbose also the checks that passed. Exits 1 if something cannot work, with --strict also for a warning.
     """
     wanted, skipped = _ids(only) if only else set(IDS), _ids(skip)
     clean = Redactor(secret_values(env.environ))
