@@ -163,7 +163,7 @@ def test_a_secret_as_a_flag_is_answered_with_its_variable(tmp_path, secret, form
     for verb, flag in tries:
         ended = cibeacon(*verb, *form.format(flag, "s3cr3t").split(), cwd=tmp_path)
         assert (ended.code, ended.out) == (2, "")
-        assert f"There is no {flag}: " in ended.err
+        assert f"{flag} is not a flag, " in ended.err
         assert f"Set the variable {(*secret.also, secret.variable)[0]}." in ended.err
         assert "s3cr3t" not in ended.err
         assert "Did you mean" not in ended.err

@@ -53,7 +53,7 @@ def test_runs_of_two_repositories_with_one_number_are_two_jobs(place):
         assert place.run("start", "--strict", "--topic", "RHEL-8.2", **environ).code == 0
     assert len(place.jobs()) == 3
     follows = place.run("finish", "success", "--strict", CIBEACON_RUN_ID="7")
-    assert (follows.code, "Which job it is about is not known" in follows.out) == (1, True)
+    assert (follows.code, "The DCI job is unknown" in follows.out) == (1, True)
 
 
 def test_topics_are_those_that_may_be_used(place):
