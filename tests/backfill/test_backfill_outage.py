@@ -79,9 +79,7 @@ def test_a_host_that_has_answered_is_tried_again_while_there_is_patience(tmp_pat
         ended = backfill(tmp_path, server.url, "--timeout=0.2", "--workers=1", "--format=json")
     assert len(dx.bodies) > 1 + 4, "one row was tried again, the others once"
     assert (ended.document["rows"]["sent"], ended.document["rows"]["failed"]) == (1, 3)
-    assert re.search(
-        r"(answers with an error|does not answer) \(.*?\): waiting 15 s before trying again", ended.err
-    )
+    assert re.search(r"(answers with an error|does not answer) \(.*?\): waiting 15 s before trying again", ended.err)
 
 
 def test_when_the_host_is_back_that_is_said_and_the_rest_is_sent(tmp_path):
