@@ -6,6 +6,7 @@ import signal
 from functools import cache
 
 import pytest
+import requests
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 import repositories
@@ -22,6 +23,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.fixture
+def http():
+    """A client that sends a key and takes no notice of proxies."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = "Bearer key"
+        yield session
 
 
 @pytest.fixture(scope="session")

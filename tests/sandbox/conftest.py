@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import requests
 
 from cibeacon.sandbox.server import Sandbox
 from dci_talk import Talk
@@ -16,14 +15,6 @@ def sandbox():
     with Sandbox(clock=lambda: NOON) as running:
         yield running
         assert running.faults == []
-
-
-@pytest.fixture
-def http():
-    with requests.Session() as session:
-        session.trust_env = False
-        session.headers["Authorization"] = "Bearer key"
-        yield session
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from cibeacon.runtime.paths import watched
 from cibeacon.sinks import dci, dci_api, dci_jobs, signal_record
 from cibeacon.sinks.dci_api import TRIES
 from cibeacon.sinks.dci_jobs import STATUSES
+from dialogues import conversation, reply_of, shown
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "dci").glob("*.json"))
@@ -42,35 +43,6 @@ def signal_of(fields):
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     kind = KINDS[given.pop("type")]
     return kind(**given | ({"path": Path(given["path"])} if "path" in given else {}))
-
-
-def reply_of(told):
-    if told.get("lost"):
-        return Response(0, lost=True)
-    if "same" in told:
-        return Response(told["status"], same=told["same"])
-    page = told.get("html")
-    content = b"" if "location" in told else page.encode() if page else json.dumps(told["json"]).encode()
-    kind = "text/html; charset=utf-8" if page else "application/json"
-    return Response(told["status"], content, kind, told.get("location"), told.get("date"))
-
-
-def shown(call):
-    """A call as a case writes it."""
-    told = {"method": call.method, "path": call.path}
-    told |= {"body": dict(call.body)} if call.body is not None else {}
-    return told | ({"headers": dict(call.headers), "file": str(call.file)} if call.file else {})
-
-
-def conversation(exchange, replies):
-    """The calls that were made and the verdict; the talk ends with it, and not before."""
-    calls, replies = [next(exchange)], iter(replies)
-    try:
-        while True:
-            calls.append(exchange.send(next(replies)))
-    except StopIteration as end:
-        assert next(replies, None) is None, "the dialogue ended too early"
-        return calls, end.value
 
 
 def job(**fields):

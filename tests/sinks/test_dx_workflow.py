@@ -21,6 +21,7 @@ from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record
 from cibeacon.settings import load_settings
 from cibeacon.sinks import dx_workflow
+from dialogues import answered, conversation, reply_of, shown
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8"))
@@ -34,38 +35,6 @@ def form_of(case):
     return f"{RUN}\n{case.get('text', '')}"
 
 
-def reply_of(given):
-    if given.get("lost"):
-        return Response(0, lost=True)
-    page = given.get("html")
-    content = b"" if "location" in given else page.encode() if page else json.dumps(given["json"]).encode()
-    return Response(given["status"], content, "text/html" if page else "application/json", given.get("location"))
-
-
-def shown(call):
-    return {"method": call.method, "path": call.path} | ({"body": dict(call.body)} if call.body is not None else {})
-
-
-def conversation(exchange, case):
-    """The calls that were made and the verdict; the talk ends with it, and not before."""
-    replies = iter([reply_of(step["reply"]) for step in case["talk"]])
-    calls = [next(exchange)]
-    try:
-        while True:
-            calls.append(exchange.send(next(replies)))
-    except StopIteration as end:
-        assert next(replies, None) is None, "the dialogue ended too early"
-        return calls, end.value
-
-
-def ended(exchange, reply):
-    """The call that follows a reply, or the verdict."""
-    try:
-        return exchange.send(reply)
-    except StopIteration as end:
-        return end.value
-
-
 def record_of(signal, form=f"{RUN}\n"):
     row = Outcome("pipeline-run", "dx_workflow", "skipped", subject=signal.subject, key=signal.key)
     held = dx_workflow.spooled_signal(signal, form)
@@ -76,7 +45,9 @@ def record_of(signal, form=f"{RUN}\n"):
 def test_a_run_is_reported_in_exactly_this_dialogue(case):
     signal = PipelineRun(**case["signal"])
     assert dx_workflow.faults(signal) is None
-    calls, result = conversation(dx_workflow.send(signal, form_of(case)), case)
+    calls, result = conversation(
+        dx_workflow.send(signal, form_of(case)), [reply_of(step["reply"]) for step in case["talk"]]
+    )
     assert [json.dumps(shown(call)) for call in calls] == [json.dumps(step["call"]) for step in case["talk"]]
     expected = case["verdict"]
     assert expected.get("reason", "") in (result.reason or "")
@@ -86,7 +57,9 @@ def test_a_run_is_reported_in_exactly_this_dialogue(case):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_replay_has_the_same_dialogue_whatever_is_set_where_it_runs(case):
     again = read_record(record_of(PipelineRun(**case["signal"]), form_of(case)).line())
-    calls, _ = conversation(dx_workflow.resume(again, "other\nother").exchange, case)
+    calls, _ = conversation(
+        dx_workflow.resume(again, "other\nother").exchange, [reply_of(step["reply"]) for step in case["talk"]]
+    )
     assert [shown(call) for call in calls] == [step["call"] for step in case["talk"]]
 
 
@@ -98,7 +71,7 @@ def test_the_request_that_matters_is_the_status_and_before_the_end_the_message()
 
 
 def test_only_what_may_be_there_twice_without_harm_is_repeated_blindly():
-    calls, _ = conversation(dx_workflow.send(ENDED, f"{RUN}\n"), {"talk": [{"reply": {"status": 200, "json": {}}}] * 4})
+    calls, _ = conversation(dx_workflow.send(ENDED, f"{RUN}\n"), [Response(200, b"{}")] * 4)
     assert [call.path.partition("?")[0] for call in calls if call.repeatable] == [dx_workflow.INFO, dx_workflow.STATUS]
 
 
@@ -157,7 +130,7 @@ def test_whatever_dx_says_of_the_run_ends_in_a_call_or_a_verdict(run, status):
     exchange = dx_workflow.send(ENDED, f"{RUN}\n")
     next(exchange)
     reply = Response(status, json.dumps({"ok": status == 200, "error": run, "workflow_run": run}).encode())
-    following = ended(exchange, reply)
+    following = answered(exchange, reply)
     if isinstance(following, SinkResult):
         assert following.outcome in ("failed", "duplicate")
     else:

@@ -22,6 +22,7 @@ from cibeacon.model.spool_record import read as read_record
 from cibeacon.settings import load_settings
 from cibeacon.sinks import flow
 from cibeacon.sinks.flow_api import FlowPipeline
+from dialogues import answered, conversation, reply_of, shown
 
 CASES = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((Path(__file__).parent / "flow").glob("*.json"))
@@ -34,38 +35,6 @@ def signal_of(case):
     return FlowAssignment(**case["signal"] | {"pipelines": tuple(case["signal"]["pipelines"])})
 
 
-def reply_of(told):
-    page = told.get("html")
-    content = b"" if "location" in told else page.encode() if page else json.dumps(told["json"]).encode()
-    return Response(
-        told["status"], content, "text/html; charset=utf-8" if page else "application/json", told.get("location")
-    )
-
-
-def shown(call):
-    return {"method": call.method, "path": call.path} | ({"body": dict(call.body)} if call.body is not None else {})
-
-
-def conversation(exchange, case):
-    """The calls that were made and the verdict; the talk ends with it, and not before."""
-    replies = iter([reply_of(step["reply"]) for step in case["talk"]])
-    calls = [next(exchange)]
-    try:
-        while True:
-            calls.append(exchange.send(next(replies)))
-    except StopIteration as end:
-        assert next(replies, None) is None, "the dialogue ended too early"
-        return calls, end.value
-
-
-def ended(exchange, reply):
-    """The call that follows a reply, or the verdict."""
-    try:
-        return exchange.send(reply)
-    except StopIteration as end:
-        return end.value
-
-
 def record_of(signal):
     row = Outcome("flow", "flow", "skipped", subject=signal.subject, key=signal.key)
     return Record.of(flow.request(signal, ""), row, 1.0, signal=flow.spooled_signal(signal, ""))
@@ -75,7 +44,9 @@ def record_of(signal):
 def test_an_assignment_is_told_in_exactly_this_talk(case):
     signal = signal_of(case)
     assert flow.faults(signal) is None
-    calls, result = conversation(flow.send(signal, case.get("form", "")), case)
+    calls, result = conversation(
+        flow.send(signal, case.get("form", "")), [reply_of(step["reply"]) for step in case["talk"]]
+    )
     wanted = [step["call"] for step in case["talk"]]
     assert [json.dumps(shown(call)) for call in calls] == [json.dumps(call) for call in wanted]
     assert all(call.repeatable and call.auth == "bearer" for call in calls)
@@ -89,7 +60,9 @@ def test_a_record_is_told_again_word_for_word_at_the_path_of_whoever_sends_it(ca
     signal = signal_of(case)
     again = read_record(record_of(signal).line())
     assert flow.remembered(again) == signal
-    calls, _ = conversation(flow.resume(again, case.get("form", "")).exchange, case)
+    calls, _ = conversation(
+        flow.resume(again, case.get("form", "")).exchange, [reply_of(step["reply"]) for step in case["talk"]]
+    )
     assert [shown(call) for call in calls] == [step["call"] for step in case["talk"]]
 
 
@@ -161,7 +134,7 @@ def test_whatever_is_listed_ends_in_a_call_or_a_verdict(listed, status):
     exchange = flow.send(FlowAssignment(JOB, (UDIT,)), "")
     assert next(exchange).method == "GET"
     reply = Response(status, json.dumps({"status": "OK", "pipelines": listed}).encode())
-    found = ended(exchange, reply)
+    found = answered(exchange, reply)
     assert found.outcome == "failed" if isinstance(found, SinkResult) else found.body["pipeline_ids"] == [UDIT]
 
 

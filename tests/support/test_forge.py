@@ -5,7 +5,6 @@ from __future__ import annotations
 import github
 import gitlab
 import pytest
-import requests
 
 from forge import Forge
 
@@ -25,14 +24,6 @@ PULL = {
     "head": {"ref": "pay", "sha": HEAD},
     "base": {"ref": "main", "sha": BASE},
 }
-
-
-@pytest.fixture
-def http():
-    with requests.Session() as session:
-        session.trust_env = False
-        session.headers["Authorization"] = "Bearer key"
-        yield session
 
 
 @pytest.fixture
