@@ -1,6 +1,6 @@
-"""The story of `services`, and the first half of `report`'s: what the run is, and what it changed. Sends nothing to any sink.
+"""The story of `services`, and the first half of `report`: identifies the run and its changed services. Sends nothing to a sink.
 
-What cannot be found out becomes a notice, a problem or an `Unknown`: the story goes on with what is known.
+Whatever cannot be determined becomes a notice, a problem or an `Unknown`, and the story goes on with what is known.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -29,39 +29,40 @@ from cibeacon.settings.general import wants
 from cibeacon.settings.options import Problem
 
 UNKNOWN = 3
-"""Exit code for unknown services, where the caller asked for one."""
+"""Exit code for unknown services if `on_unknown` is `fail`."""
 _DECISIVE = {
     "named": ("services",),
     "paths": ("config", "services"),
     "git": ("config", "services", "base", "head", "pr_number"),
 }
-"""Settings without which changed services are unknown where a value cannot be used, by how the services are found."""
+"""Settings whose invalid values make the changed services unknown, by the way in which the services are found."""
 _GRACE = 0.2
-"""Seconds in which git and the host's API, which have the same end, say by themselves what took so long."""
-_OTHER_PIPELINE = Unknown("the run is about another pipeline, whose changes are not looked for", "leave run_id out")
+"""Extra seconds for git and the host's API, which have the same deadline, to report by themselves what took so long."""
+_OTHER_PIPELINE = Unknown("the run is about another pipeline, so its changes are not determined", "leave run_id out")
 _UNKNOWN_CI = Notice(
     "info",
-    "warning: this CI system is not known, so this is a dry run: set host to its name (any word) and run_id to the run's id",
+    "warning: this CI system is not known, so this is a dry run; to report, set host to a name for it (any word) and run_id to "
+    "the run's id",
 )
 
 
 class Search(NamedTuple):
-    """Where a run's answers are looked for."""
+    """Where to look for everything about a run."""
 
     env: Environment
     flags: Mapping[str, str]
     repository: Repository
     deadline: Deadline
-    """The part of the time that may go by before anything is sent."""
+    """The deadline for everything before the first signal is sent."""
     paths: Sequence[str] | None = None
-    """Changed paths that another tool worked out; git is not asked then."""
+    """Changed paths from another tool; git is then not asked."""
     sends: bool = False
 
 
 def changed_services(
     env: Environment, flags: Mapping[str, str], settings: Settings, paths: Sequence[str] | None = None
 ) -> tuple[Report, Settings]:
-    """Works out which services changed, and sends nothing. `paths` stand in for asking git."""
+    """Determines which services changed, and sends nothing. `paths` replace asking git."""
     with identify(env, flags, settings, paths=paths) as (run, search):
         run = explore(run, search)
     notices = [*run.notices, *stop_notices(run), *map(problem_notice, run.settings.problems)]
@@ -83,19 +84,19 @@ def changed_services(
 
 
 def blank_report(settings: Settings) -> Report:
-    """The report on changed services before anything was looked for."""
-    unknown = Changes("unknown", unknown=Unknown("changed services were not looked for"))
+    """The report on changed services before anything was determined."""
+    unknown = Changes("unknown", unknown=Unknown("changed services were not determined"))
     return Report(None, unknown, strict=settings.output.strict, verb="services", unknown_code=_unknown_code(settings))
 
 
 def _unknown_code(settings: Settings) -> int:
-    """The exit code for unknown services. A misspelt `on_unknown` counts as `fail`: else tests could be skipped unnoticed."""
+    """The exit code for unknown services. A misspelt `on_unknown` counts as `fail`: otherwise tests might be skipped unnoticed."""
     misspelt = any(problem.option == "on_unknown" for problem in settings.problems)
     return UNKNOWN if misspelt or settings.change.on_unknown == "fail" else 0
 
 
 def _why_unknown(run: Run, decisive: Sequence[str]) -> Unknown | None:
-    """What must be corrected before the changed services can be known."""
+    """What must be corrected before the changed services can be determined."""
     problem = next((problem for problem in run.settings.problems if problem.option in decisive), None)
     if problem:
         return Unknown(f"{problem.message}.")
@@ -105,16 +106,14 @@ def _why_unknown(run: Run, decisive: Sequence[str]) -> Unknown | None:
 
 
 def stop_notices(run: Run) -> tuple[Notice, ...]:
-    """What is said of a run that was interrupted while it was still looking."""
+    """The notice about a run that was interrupted before everything about it was known."""
     return (
-        (Notice("error", f"Looking at the run was cut short: {run.interrupted}.", "cut-short"),)
-        if run.interrupted
-        else ()
+        (Notice("error", f"Reading the run was cut short: {run.interrupted}.", "cut-short"),) if run.interrupted else ()
     )
 
 
 def problem_notice(problem: Problem) -> Notice:
-    """A value that cannot be used and whose signals cannot say so. How to print is no reason to fail."""
+    """The notice about a value that cannot be used, if no signal reports it. An invalid output setting is not an error."""
     return Notice("info" if problem.group == "output" else "error", f"{problem.message}.", "setting-cannot-be-used")
 
 
@@ -127,9 +126,9 @@ def identify(
     paths: Sequence[str] | None = None,
     sends: bool = False,
 ) -> Iterator[tuple[Run, Search]]:
-    """The run's context, and where to go on from there. `settings` are those of `flags` and environment alone.
+    """The run's context, and where to look for the rest. `settings` come only from `flags` and the environment.
 
-    `sends`: outside CI the verb is a dry run, unless a person says otherwise.
+    `sends`: outside CI the verb is a dry run, unless the user sets `dry_run`.
     """
     deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
     half = deadline.share(0.5)
@@ -144,13 +143,13 @@ def identify(
 
 
 def explore(run: Run, search: Search) -> Run:
-    """Everything about the run. After an interruption, what was known by then; the rest is unknown for that reason."""
+    """Everything about the run. After an interruption: what was known by then; the rest is unknown for that reason."""
     if run.interrupted:
         return run.cut_short(run.interrupted)
     search.env.halftime(search.deadline.remaining() + _GRACE)
     try:
         with interruptible(), closing(_look_for_all(run, search)) as growing:
-            for run in growing:  # noqa: B007 - what is known of it grows
+            for run in growing:  # noqa: B007 - each one knows more
                 pass
         return run
     except HalfTime as stop:
@@ -162,9 +161,9 @@ def explore(run: Run, search: Search) -> Run:
 
 
 def _look_for_all(run: Run, search: Search) -> Generator[Run, None, None]:
-    """The configuration first, which may say more of the rest; then what the push merged; then the services.
+    """Reads the configuration first, which may contain settings for the rest; then what the push merged; then the services.
 
-    A part that fails is unknown with its reason, and the others go on.
+    A part that fails is unknown with its reason, and the others continue.
     """
     guarded(lambda: _begin_comparison(run, search), lambda _: None)
     clone, context = search.repository, run.context
@@ -188,7 +187,7 @@ def _look_for_all(run: Run, search: Search) -> Generator[Run, None, None]:
 
 
 def _begin_comparison(run: Run, search: Search) -> None:
-    """Has git compare while the map is read, where there seems to be a map: else nothing need be compared."""
+    """Lets git compare while the map is read. Without a map there is nothing to compare."""
     settings, context, clone = run.settings, run.context, search.repository
     if search.env.stage == "post" or search.paths is not None or not clone.exists:
         return
@@ -200,7 +199,7 @@ def _begin_comparison(run: Run, search: Search) -> None:
 
 
 def _source(run: Run, search: Search) -> Source:
-    """The repository; where the host names a place to fetch from, one that goes on where the checkout ends."""
+    """The repository; or, if the host names a place to fetch from, one that fetches what the checkout lacks."""
     env, allow_http = Variables(search.env.environ), run.settings.core.allow_http
     remotes = () if run.dry_run else run.host.remotes(env, run.settings.forge, allow_http=allow_http)
     if not remotes:
@@ -212,7 +211,7 @@ def _source(run: Run, search: Search) -> Source:
 
 
 def _configure(run: Run, config: RepositoryConfig, search: Search) -> Run:
-    """The run with what the repository's configuration says."""
+    """The run with the settings and notices of the repository's configuration."""
     chosen = config.read.report
     settings = load_settings(search.flags, search.env.environ, chosen) if chosen else run.settings
     settings = settings._replace(problems=(*settings.problems, *config.problems))
@@ -220,14 +219,14 @@ def _configure(run: Run, config: RepositoryConfig, search: Search) -> Run:
 
 
 def _follow_pipeline(run: Run, forge: ForgeClient) -> Run:
-    """The pipeline that a person named by its id, as its host knows it."""
+    """The pipeline whose id the user set, as its host knows it."""
     context, notices = forge.closed_pipeline(run.context, dry_run=run.dry_run)
     run = run._replace(context=context, changes=None, pushed=PushedPRs(), no_map=_OTHER_PIPELINE)
     return run._replace(notices=(*run.notices, *notices))
 
 
 def _find_pull_requests(run: Run, forge: ForgeClient, history: FallbackHistory, search: Search) -> Run:
-    """The run with the pull requests that its push merged, and with what the host says of one that a person named."""
+    """The run with the pull requests that its push merged, and with the host's answer about one that the user named."""
     if run.context.push and run.context.on_default_branch:
         from cibeacon.changes.pushed_prs import find_pushed_prs  # only a push to the default branch merges
 
@@ -251,7 +250,7 @@ def _find_pull_requests(run: Run, forge: ForgeClient, history: FallbackHistory, 
 
 
 def _with_looked_up(context: Context, asked: PullRequest, history: FallbackHistory) -> Context:
-    """The run with its pull request as the forge knows it, where that can be asked."""
+    """The run with its pull request as the forge knows it, if the forge can be asked."""
     answer = history.pull_request(asked.number)
     return context.with_pull_request(answer._replace(named=asked.named)) if answer else context
 

@@ -1,6 +1,6 @@
-"""The story of `services list`, `which` and `check`: what the service map says, and what is wrong with it.
+"""The story of `services list`, `which` and `check`: shows the service map and its faults.
 
-The map is the one in the checkout, and the repository is as the commit that is checked out has it.
+The map is the one in the checkout; the repository's files are those of the checked-out commit.
 """
 
 import re
@@ -26,16 +26,16 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import Settings, load_settings
 
 MOST_FINDINGS = 1000
-"""More are counted, not shown: correct these first."""
+"""More are only counted."""
 
 
 class Located(NamedTuple):
     """A finding, and where it is in the configuration file."""
 
     file: str
-    """Empty where the finding is in no file: in a setting, or about the repository."""
+    """Empty if the finding is not in a file, but in a setting or about the repository."""
     line: int
-    """From 1; 0 where there is no file, and for JSON and TOML, whose parsers forget lines."""
+    """From 1; 0 without a file, and for JSON and TOML, whose parsers do not keep line numbers."""
     weight: Literal["fault", "warning"]
     text: str
 
@@ -49,13 +49,13 @@ class Located(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """The service map as far as it is known."""
+    """The service map, as far as it is known."""
 
     name: str
-    """The configuration file; empty where there is none."""
+    """The configuration file; empty if there is none."""
     root: Path
     service_map: ServiceMap | None = None
-    """None where a fault leaves none, or there is none."""
+    """None if there is no map, or if it has a fault."""
     services: tuple[Listed, ...] = ()
     findings: tuple[Located, ...] = ()
 
@@ -65,7 +65,7 @@ class Inspection(NamedTuple):
         return any(finding.weight == "fault" for finding in self.findings)
 
     def which(self, path: str) -> Which:
-        """What the map says of a path from the top of the repository."""
+        """The owner, watchers and rule of a path, which starts at the top of the repository."""
         services = {service.name: service for service in self.services}
         return lint.look_up(self.service_map or ServiceMap({}), services, path)
 
@@ -77,9 +77,9 @@ def inspect_map(
     against_files: bool = False,
     file: tuple[str, bytes] | None = None,
 ) -> Inspection:
-    """The map; with `against_files` also what in it leads nowhere in the repository.
+    """The map; with `against_files` also the rules in it that match nothing in the repository.
 
-    `file` is the name and content of a configuration file that counts instead of the one in the checkout.
+    `file` is the name and content of a configuration file to use instead of the one in the checkout.
     """
     settings = load_settings(flags, env.environ, {})
     config, root = settings.core.config, toplevel(env.cwd)
@@ -104,7 +104,7 @@ def inspect_map(
             result = _compare(settings, RepositoryConfig(read, name), repository, ask, against_files=against_files)
         except CibeaconError as error:
             fault = _without_place(name, error)
-            if isinstance(error, SettingsError):  # its lines are a program's
+            if isinstance(error, SettingsError):  # its line numbers are those of a jq program
                 fault = fault._replace(line=line_of(("discover",)))
             return Inspection(name, root, findings=(*_repeated(name, repeated), fault))
     findings = [*_repeated(name, repeated), *_located(name, line_of, [*read.findings, *result.in_file])]
@@ -113,27 +113,27 @@ def inspect_map(
 
 
 def _first(findings: list[Located]) -> tuple[Located, ...]:
-    """As many findings as anybody reads, by line; and how many there are besides."""
+    """The first findings by line, and how many more there are."""
     findings.sort(key=lambda finding: finding.line)
     more = findings[MOST_FINDINGS:]
     if more:
         worst = min(finding.weight for finding in more)  # a fault comes before a warning
-        findings[MOST_FINDINGS:] = [Located("", 0, worst, f"and {len(more):,} findings more.")]
+        findings[MOST_FINDINGS:] = [Located("", 0, worst, f"and {len(more):,} more findings.")]
     return tuple(findings)
 
 
-_NOT_SEARCHED = "nothing is discovered, and no folder or pattern is looked for."
-_NO_COMMIT = f"the repository has no commit yet: {_NOT_SEARCHED}"
+_NOT_SEARCHED = "services are not discovered, and folders and patterns are not checked."
+_NO_COMMIT = f"the repository has no commits yet: {_NOT_SEARCHED}"
 
 
 class _Comparison(NamedTuple):
-    """The map and its findings, once it is held against the repository."""
+    """The map and its findings after comparing it with the repository."""
 
     service_map: ServiceMap | None = None
     services: tuple[Listed, ...] = ()
     in_file: tuple[Finding, ...] = ()
     elsewhere: tuple[Finding, ...] = ()
-    """Findings that have no place in the file."""
+    """Findings that do not belong to a line of the file."""
 
 
 def _compare(
@@ -170,14 +170,14 @@ def _compare(
 
 
 def _maps_nothing(config: RepositoryConfig) -> tuple[Finding, ...]:
-    """The finding for a file that maps no service and sets nothing."""
+    """The finding for a file that maps no services and has no settings."""
     if not config.name or config.read.report or config.read.faults:
         return ()
-    return (Finding((), "it maps no service: give it services or discover (docs/reference.md).", "warning"),)
+    return (Finding((), "it maps no services: add services or discover (docs/reference.md).", "warning"),)
 
 
 def _located(name: str, line_of: Callable[[KeyPath], int], findings: Iterable[Finding]) -> Iterable[Located]:
-    """Each finding with its line; where that is not known, its text says the path of keys."""
+    """Each finding with its line; if the line is unknown, its text has the path of keys."""
     for finding in findings:
         line, text = line_of(finding.path), finding.text
         keys = [key for key in finding.path if isinstance(key, str)]
@@ -191,6 +191,6 @@ def _repeated(name: str, keys: Iterable[RepeatedKey]) -> Iterable[Located]:
 
 
 def _without_place(name: str, error: CibeaconError) -> Located:
-    """A failure with the line that its reason names, if any: parsers say "line 3"."""
+    """A failure with the line number in its reason, if it has one: parsers write "line 3"."""
     lines = re.findall(r"\bline (\d{1,7})\b", error.why)
     return Located(name, int(lines[-1]) if lines else 1, "fault", str(error))

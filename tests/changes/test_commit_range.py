@@ -127,7 +127,7 @@ def test_a_fast_forward_whose_old_base_nobody_tells_is_unknown(stories):
     story = stories("fast-forward", "still")
     request = merged(story)._replace(base_sha=None)
 
-    assert "its old base is not known" in unknown(
+    assert "its old base is unknown" in unknown(
         github("pull_request", pull_request=request, checkout_sha=story.merge), story.root
     )
 
@@ -295,20 +295,20 @@ def test_a_first_tag_is_unknown(pushed):
 
     said = unknown(github("push", ref="refs/tags/v1", commit_sha=shas[2]), tree.root)
     assert "no earlier tag" in said
-    assert "give base for the first tag" in said
+    assert "if this is the first tag, set base" in said
 
 
 @pytest.mark.parametrize("event", ["workflow_dispatch", "schedule", "repository_dispatch", None])
 def test_an_event_without_a_commit_to_compare_with_is_unknown_and_says_what_to_give(event, pushed):
     tree, shas = pushed
 
-    assert "give base and head" in unknown(github(event, commit_sha=shas[2], branch="main"), tree.root)
+    assert "set base and head" in unknown(github(event, commit_sha=shas[2], branch="main"), tree.root)
 
 
 def test_a_ci_system_that_we_do_not_know_is_not_taken_for_a_laptop(pushed):
     tree, shas = pushed
 
-    assert "give base and head" in unknown(laptop(commit_sha=shas[2], branch="main", ci=True), tree.root)
+    assert "set base and head" in unknown(laptop(commit_sha=shas[2], branch="main", ci=True), tree.root)
 
 
 # As told ------------------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_a_base_alone_is_compared_with_what_is_checked_out(pushed):
 def test_a_head_alone_is_unknown(pushed):
     tree, shas = pushed
 
-    assert "give both" in unknown(laptop(), tree.root, None, shas[0])
+    assert "set both" in unknown(laptop(), tree.root, None, shas[0])
 
 
 @pytest.mark.parametrize("spelling", ["refs/heads/main", "main", "main~0", "v1", "main@{0}"])
@@ -389,7 +389,7 @@ def test_the_first_commit_is_unknown(tmp_path):
 def test_a_repository_without_a_commit_is_unknown(tmp_path):
     tree = Worktree.new(tmp_path / "empty")
 
-    assert "no commit yet" in unknown(here(tree), tree.root)
+    assert "no commits yet" in unknown(here(tree), tree.root)
 
 
 def test_a_detached_head_is_compared_with_the_default_branch(pushed):

@@ -305,7 +305,7 @@ def test_a_folder_that_cannot_be_a_name_makes_the_services_unknown(tmp_path):
     found = compared(push(base, head), tree.root)
 
     assert (found.status, found.services) == ("unknown", ())
-    assert "is no service name" in found.unknown.why
+    assert "is not a valid service name" in found.unknown.why
 
 
 def test_a_submodule_where_a_services_folder_would_be_is_that_service_and_a_file_is_none(tmp_path):

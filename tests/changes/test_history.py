@@ -13,7 +13,7 @@ from queues import Queue, clone
 from repositories import Worktree
 
 SHOP = githttp.REPOSITORY
-BY_API = "files as the host's API compares them"
+BY_API = "files from the host's API"
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_a_question_that_fails_is_always_told(pieces, failing):
     missing = {each.number for each, _ in pulls} - set(numbers(found))
     if missing:
         assert found.status == "failed"
-        assert FAULT.what in found.reason or f"{MOST_QUESTIONS} commits at most" in found.reason
+        assert FAULT.what in found.reason or f"{MOST_QUESTIONS} commits" in found.reason
     if set(host.asked) & host.failing:
         assert found.status == "failed"
         assert not found.alone
@@ -299,14 +299,18 @@ def test_exactly_as_many_as_may_be_asked_are_all_asked():
     found = looked_up(host, commits)
 
     assert host.asked == commits
-    assert (found.status, found.reason) == ("skipped", "the push belongs to no merged pull request")
+    assert (found.status, found.reason) == ("skipped", "the push does not belong to a merged pull request")
 
 
 @pytest.mark.parametrize(
     ("host", "server", "says"),
     [
         ("github", "github.example.com", "set github_token, or"),
-        ("gitlab", "gitlab.example.com", "merge request unknown: there is no token to ask with; set gitlab_token, or"),
+        (
+            "gitlab",
+            "gitlab.example.com",
+            "merge request unknown: there is no token for the host's API; set gitlab_token, or",
+        ),
         ("jenkins", "github.com", "set github_token (variable GITHUB_TOKEN), or pr_number and pr_merged"),
         ("jenkins", "gitlab.com", "set gitlab_token (variable GITLAB_TOKEN), or pr_number and pr_merged"),
         ("jenkins", "git.example.com", "set git_url, and github_token or gitlab_token, or pr_number and pr_merged"),

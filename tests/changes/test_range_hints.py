@@ -68,7 +68,7 @@ def test_where_the_default_branch_has_another_name_git_can_be_told(clone):
 
     reason = changes(clone)["reason"]
 
-    assert "default branch is not known" in reason
+    assert "default branch is unknown" in reason
     assert "git remote set-head origin --auto" in reason
     clone.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
     assert changes(clone)["services"] == ["mine"]
@@ -81,7 +81,7 @@ def test_where_the_default_branch_has_another_name_git_can_be_told(clone):
 def test_a_base_that_names_nothing_gets_advice_that_fits(base, place, clone):
     reason = changes(clone, f"--base={base}", place=place)["reason"]
 
-    assert f"{base} names no commit in this checkout" in reason
+    assert f"{base} is not a commit in this checkout" in reason
     assert ("full id" in reason) == (base == "abcdef0" and place != "laptop")
 
 

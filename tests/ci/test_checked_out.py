@@ -120,4 +120,4 @@ def test_a_commit_that_is_built_again_does_not_have_no_changes(name, shop):
     environ = {variable: named.get(text, text) for variable, text in OLDER_COMMIT[name].items()}
     _, changes = report(made, environ)
     assert changes["status"] == "unknown"
-    assert "which commit the branch was at before" in changes["reason"]
+    assert "previous commit" in changes["reason"]

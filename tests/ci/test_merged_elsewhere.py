@@ -45,4 +45,4 @@ def test_services_are_those_of_the_merge_request_that_the_forge_names(tmp_path):
     }
     assert ended.document["changes"]["services"] == ["payments"]
     assert without.document["changes"]["status"] == "unknown"
-    assert "give base" in without.err
+    assert "set base" in without.err

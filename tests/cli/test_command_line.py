@@ -48,7 +48,7 @@ def test_services_between_two_commits_are_shown_with_reasons(shop, merged):
 def test_unknown_services_are_said_plainly_and_fail_only_where_asked(shop, flags, code):
     ended = cibeacon("services", "--base=0123456789", "--head=HEAD", *flags, cwd=shop.root)
     assert ended.code == code
-    assert "unknown: 0123456789 names no commit in this checkout; correct the id" in ended.out
+    assert "unknown: 0123456789 is not a commit in this checkout; correct the id" in ended.out
     assert "or fetch the commit first (git fetch)" in ended.out
 
 
@@ -102,7 +102,7 @@ def test_templates_in_the_setting_stand_in_for_a_configuration_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("services", "says"),
-    [("services/{service}/,mail", "mixes names and templates"), ("{service}/{service}/", "must hold the folder")],
+    [("services/{service}/,mail", "mixes names and templates"), ("{service}/{service}/", "must contain the folder")],
 )
 def test_templates_that_cannot_be_right_are_invalid(shop, services, says):
     ended = cibeacon("services", f"--services={services}", "--strict", cwd=shop.root)

@@ -369,7 +369,7 @@ def test_a_mistyped_command_line_is_obeyed_by_nobody(tmp_path):
 def test_a_hostile_folder_is_no_service_and_not_forgotten(shop, merged):
     document = cibeacon("services", "--base=HEAD^1", "--head=HEAD", "--format=json", cwd=shop.root).document
     assert (document["changes"]["status"], document["changes"]["services"]) == ("unknown", [])
-    assert "is no service name" in document["changes"]["reason"]
+    assert "is not a valid service name" in document["changes"]["reason"]
 
 
 def test_the_exact_body_survives_being_made_harmless(shop, merged, tmp_path):

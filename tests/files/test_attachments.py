@@ -146,26 +146,26 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_one_all_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        ("*.xml", "*.xml means no file"),
-        ("missing.log", "missing.log means no file"),
-        ("../*.log", "../*.log is not taken: it leads out of the folder {root}"),
-        ("a/../../secret.log", "a/../../secret.log is not taken: it leads out of the folder {root}"),
-        ("/etc/passwd", "/etc/passwd is not taken: it leads out of the folder {root}"),
-        ("{a,b}.log", "{{a,b}}.log is not taken: it holds braces; write one pattern for each alternative"),
-        ("x\0y", "x\0y is not taken: it holds a character that no path can hold"),
-        ("*" * 17, "*" * 17 + " is not taken: it holds over 16 wildcards"),
-        ("pipe", "pipe is not taken: it is no regular file"),
-        ("gone.log", "gone.log is not taken: it cannot be read: No such file or directory"),
-        ("out.log", "out.log is not taken: it is a symbolic link that leads out of the folder"),
-        ("outside/secret.log", "outside/secret.log is not taken: it is a symbolic link that leads out of the folder"),
-        ("outside/**", "outside/** is not taken: it begins with a symbolic link that leads out of the folder"),
-        ("outside", "outside is not taken: it begins with a symbolic link that leads out of the folder"),
+        ("*.xml", "*.xml matches no file"),
+        ("missing.log", "missing.log matches no file"),
+        ("../*.log", "../*.log is not used: it points outside the folder {root}"),
+        ("a/../../secret.log", "a/../../secret.log is not used: it points outside the folder {root}"),
+        ("/etc/passwd", "/etc/passwd is not used: it points outside the folder {root}"),
+        ("{a,b}.log", "{{a,b}}.log is not used: it holds braces; write one pattern for each alternative"),
+        ("x\0y", "x\0y is not used: it holds a character that no path can hold"),
+        ("*" * 17, "*" * 17 + " is not used: it holds over 16 wildcards"),
+        ("pipe", "pipe is not sent: it is not a regular file"),
+        ("gone.log", "gone.log is not sent: it cannot be read: No such file or directory"),
+        ("out.log", "out.log is not sent: it is a symbolic link that points outside the folder"),
+        ("outside/secret.log", "outside/secret.log is not sent: it is a symbolic link that points outside the folder"),
+        ("outside/**", "outside/** is not used: it starts with a symbolic link that points outside the folder"),
+        ("outside", "outside is not used: it starts with a symbolic link that points outside the folder"),
         (
             "outside/*/*.log",
-            "outside/*/*.log is not taken: it begins with a symbolic link that leads out of the folder",
+            "outside/*/*.log is not used: it starts with a symbolic link that points outside the folder",
         ),
-        (".git/config", ".git/config is not taken: it belongs to git, which may keep a token there"),
-        ("token", "token is not taken: it belongs to git, which may keep a token there"),
+        (".git/config", ".git/config is not sent: it belongs to git, which may store a token there"),
+        ("token", "token is not sent: it belongs to git, which may store a token there"),
     ],
 )
 def test_what_is_not_taken_is_said_with_the_reason(tmp_path, pattern, said):
@@ -193,8 +193,8 @@ def test_a_pattern_of_all_leaves_out_git_and_whatever_links_lead_to(tmp_path):
     found, said = find_attachments(["**", ".*/**"], root)
     assert [each.name for each in found] == ["a/1.log", "inside.log"]
     assert said == (
-        "outside.log is not taken: it is a symbolic link that leads out of the folder",
-        ".*/** means no file",
+        "outside.log is not sent: it is a symbolic link that points outside the folder",
+        ".*/** matches no file",
     )
 
 
@@ -215,7 +215,7 @@ def test_a_file_over_the_limit_is_told_and_left(tmp_path):
     found, said = find_attachments(["core"], tmp_path)
     assert found == ()
     assert "1.0 GiB" in said[0]
-    assert "compress it" in said[0]
+    assert "compress" in said[0]
 
 
 def test_more_files_than_a_run_may_have_are_said_to_be_left(tmp_path, monkeypatch):
@@ -224,7 +224,7 @@ def test_more_files_than_a_run_may_have_are_said_to_be_left(tmp_path, monkeypatc
         write(tmp_path, name)
     found, said = find_attachments(["*"], tmp_path)
     assert [each.name for each in found] == ["a", "b"]
-    assert said == ("only the first 2 of 3 files are taken",)
+    assert said == ("only the first 2 of 3 files are sent",)
 
 
 def test_many_files_that_are_not_taken_are_not_told_one_by_one(tmp_path):
@@ -233,7 +233,7 @@ def test_many_files_that_are_not_taken_are_not_told_one_by_one(tmp_path):
     found, said = find_attachments(["*"], tmp_path)
     assert found == ()
     assert len(said) == module.MOST_COMPLAINTS + 1
-    assert said[-1] == "… and 80 more are not taken as they are"
+    assert said[-1] == "… and 80 more problems with files"
 
 
 def test_names_that_would_be_one_are_kept_apart(tmp_path):

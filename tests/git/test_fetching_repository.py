@@ -368,7 +368,7 @@ def test_a_base_may_be_named_as_the_server_names_it(base, served):
     found, _ = compared(github("workflow_dispatch"), shallow(tree, server, "topic"), server, base=base)
 
     assert found.services == ("new",)
-    assert found.how == "base and head as given, fetched"
+    assert found.how == "base and head as set, fetched"
 
 
 @pytest.mark.parametrize("base", ["dev@x", "a+b", "@x", "x@"])

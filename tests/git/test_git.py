@@ -440,7 +440,7 @@ def test_a_git_that_may_not_be_executed_is_an_error_of_ours(tree, tmp_path):
 def test_a_folder_that_is_gone_is_an_error_of_ours(tmp_path):
     reader = repository(tmp_path / "gone")
 
-    with pytest.raises(CheckoutError, match="folder is gone"):
+    with pytest.raises(CheckoutError, match="folder no longer exists"):
         reader.commit("HEAD")
 
 

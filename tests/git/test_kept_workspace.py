@@ -152,7 +152,7 @@ def test_what_is_checked_out_is_todays_and_needs_no_server(base, kept):
 
     found = kept.run("github", sha, f"--base={kept.host.tip('main')[:9] if base == 'short' else base}")
 
-    assert (found["services"], found["how"]) == (["mine"], "base and head as given")
+    assert (found["services"], found["how"]) == (["mine"], "base and head as set")
     assert len(kept.server.requests) == asked
 
 

@@ -73,7 +73,7 @@ def test_the_system_ends_a_program_that_outlives_whoever_started_it(monkeypatch)
 @pytest.mark.parametrize("seconds", [0, -1.5])
 def test_without_time_nothing_is_started(seconds, monkeypatch):
     monkeypatch.setattr(isolated_child.subprocess, "Popen", None)
-    with pytest.raises(SettingsError, match="no time is left"):
+    with pytest.raises(SettingsError, match="there is no time left"):
         jq_filter.run(".", None, seconds=seconds)
 
 
@@ -176,7 +176,7 @@ def test_a_python_that_cannot_be_started_is_an_error_like_any_other(monkeypatch,
         ("import os; os.kill(os.getpid(), 11)", "nested too deeply"),
         ("import os; os.kill(os.getpid(), 6)", "needs more than 512 MiB"),
         ("import os; os.kill(os.getpid(), 9)", "took more than"),
-        ("import os; os.kill(os.getpid(), 15)", "signal 15 ended it"),
+        ("import os; os.kill(os.getpid(), 15)", "ended by signal 15"),
         ("print('results\\n{')", "result cannot be used"),
     ],
 )
@@ -193,7 +193,7 @@ def test_whatever_becomes_of_the_process_is_told(monkeypatch, tmp_path, code, sa
     ids=["set", "nan", "infinity", "digits", "key", "object"],
 )
 def test_what_is_no_json_is_refused(value):
-    with pytest.raises(SettingsError, match="input of the jq program is no JSON"):
+    with pytest.raises(SettingsError, match="input of the jq program is not JSON"):
         jq_filter.run(".", value, seconds=20)
 
 

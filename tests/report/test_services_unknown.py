@@ -14,10 +14,10 @@ from processes import cibeacon
 from repositories import Worktree
 
 UNUSABLE = [
-    pytest.param("servces: {a: services/a/}", (), "The file does not take 'servces'", id="unknown key"),
+    pytest.param("servces: {a: services/a/}", (), "The file does not accept the key 'servces'", id="unknown key"),
     pytest.param("services:\n\ta: services/a/", (), "line 2 is indented with a tab", id="tab"),
     pytest.param(None, ("--config=nope.yml",), "nope.yml cannot be used: it cannot be read", id="no such file"),
-    pytest.param("", (), ".cibeacon.yml has no service map; give it services", id="empty file"),
+    pytest.param("", (), ".cibeacon.yml has no service map; add services", id="empty file"),
     pytest.param("report: {environment: x}", (), ".cibeacon.yml has no service map", id="report alone"),
     pytest.param(None, (), "there is no service map; add .cibeacon.yml", id="no file"),
     pytest.param(None, ("--services=/services/{service}/",), "services '/services/{service}/' is not", id="template"),
@@ -158,7 +158,7 @@ FIND_NOTHING = [
     pytest.param({"discover": [{"marker": "**/x", "name": ".name?"}]}, "marker **/x", id="marker without a name"),
     pytest.param({"discover": [{"codeowners": "OWNERS"}]}, "codeowners OWNERS", id="CODEOWNERS without an owner"),
     pytest.param({"discover": [{"nx": "lib.json"}]}, "nx lib.json", id="nx, libraries alone"),
-    pytest.param({"discover": [{"turbo": "turbo.json"}]}, "no graph of turbo", id="turbo, the top alone"),
+    pytest.param({"discover": [{"turbo": "turbo.json"}]}, "not a graph of turbo", id="turbo, the top alone"),
     pytest.param({"services": {}}, "looked for: nothing", id="nothing at all"),
     pytest.param({"libs": {"a": "services/a/"}, "services": {}}, "looked for: nothing", id="libraries alone"),
 ]
@@ -249,7 +249,7 @@ def deployed(shop, config, names, *flags):
 def test_a_service_that_is_deployed_and_that_no_map_knows_is_sent_with_a_warning(shop, config):
     services, said = deployed(shop, config, "paymnts,a,payments,changed")
     assert services == ["paymnts", "a", "payments"]
-    text = "warning: deploy_services: 'paymnts' is no service of the service map. Did you mean payments?"
+    text = "warning: deploy_services: 'paymnts' is not in the service map. Did you mean payments?"
     assert said == [{"weight": "info", "text": text}]
 
 

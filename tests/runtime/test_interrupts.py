@@ -318,7 +318,7 @@ def test_a_signal_while_files_are_looked_at_keeps_the_end_of_a_job_of_dci(job, t
         ended = living.ended()
     assert ended.code == 0
     assert [each.signal["type"] for each in this.spool.values()] == ["JobState"]
-    assert "no file is sent, since cibeacon was interrupted" in ended.out
+    assert "no file is sent because cibeacon was interrupted" in ended.out
 
 
 def test_files_that_are_looked_at_for_ever_take_half_of_the_time_that_is_left(job, tmp_path):
@@ -330,7 +330,7 @@ def test_files_that_are_looked_at_for_ever_take_half_of_the_time_that_is_left(jo
             stopped.waited_for()
             ended = living.ended()
     assert this.rows == [(kind, "sent") for kind in KINDS]
-    assert "no file is sent, since half of the time was used up" in ended.out
+    assert "no file is sent because half of the time was used up" in ended.out
 
 
 def filled(write):

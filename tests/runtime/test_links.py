@@ -314,7 +314,7 @@ def test_the_boundary_is_the_top_of_the_checkout_and_not_the_working_directory(d
     up = "/".join([".."] * (cwd.count("/") + 1))
     ended = dci.report(f"--dci-files={up}/a.log,{up}/../home/profile,{up}/.git/config", cwd=cwd)
     assert list(uploaded(dci).values()) == [b"a"]
-    assert "leads out of the folder" in ended.out
+    assert "points outside the folder" in ended.out
     assert "belongs to git" in ended.out
 
 

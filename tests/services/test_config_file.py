@@ -75,7 +75,7 @@ def test_two_files_are_refused_by_name_wherever_they_are_read(one, other, checko
     for name, content in contents.items():
         (checkout / name).write_bytes(content)
     for look in (lambda: in_folder(checkout, None), lambda: in_tree(contents.get, None)):
-        with pytest.raises(ServiceMapError, match=f"{one} and {other} cannot be used: there must be one of them"):
+        with pytest.raises(ServiceMapError, match=f"{one} and {other} cannot be used: only one of them may exist"):
             look()
 
 
@@ -154,7 +154,7 @@ def test_an_oversized_file_is_refused(name, checkout):
     (checkout / name).write_bytes(b" " * (LARGEST + 2))
     found = in_folder(checkout, None)
     assert len(found[1]) == LARGEST + 1, "no more is read than it takes to know"
-    with pytest.raises(ServiceMapError, match="it is over 1 MiB"):
+    with pytest.raises(ServiceMapError, match="it is larger than 1 MiB"):
         parse(*found)
 
 
@@ -240,7 +240,7 @@ def bomb(first: str) -> bytes:
 
 @pytest.mark.parametrize("content", [bomb("lol"), b"a: &a " + b"x" * 100_000 + b"\nb: [" + b"*a," * 100 + b"]"])
 def test_aliases_that_stand_for_a_bomb_are_refused(content):
-    with pytest.raises(ServiceMapError, match="its aliases expand to over 1 MiB"):
+    with pytest.raises(ServiceMapError, match="its aliases expand to more than 1 MiB"):
         parse(".cibeacon.yml", content)
 
 

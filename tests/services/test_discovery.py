@@ -281,10 +281,10 @@ def test_a_program_may_choose_and_is_asked_once_with_everything(tmp_path):
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ({"codeowners": "CODEOWNERS"}, "CODEOWNERS cannot be used (it is in neither tree)"),
-        ({"nx": "graph.json"}, "graph.json cannot be used (it is not here, or no graph of nx)"),
+        ({"codeowners": "CODEOWNERS"}, "CODEOWNERS cannot be used (it is not in the commits that cibeacon reads)"),
+        ({"nx": "graph.json"}, "graph.json cannot be used (it does not exist, or is not a graph of nx)"),
         ({"jq": ".nonsense |"}, "The jq program cannot be compiled"),
-        ({"jq": '"$(id)"'}, "gave what is no service name"),
+        ({"jq": '"$(id)"'}, "returned an invalid service name"),
         ({"marker": "**/keep", "name": ".["}, "The jq program cannot be compiled"),
     ],
 )

@@ -154,14 +154,17 @@ def test_every_fault_has_its_line(shop):
         [f".cibeacon.yml:{number}", "fault"] for number in (2, 6, 7, 9, 10, 12)
     ]
     assert "Did you mean services?" in ended.out
-    assert "the key 'web' is written twice in one place" in ended.out
+    assert "the key 'web' appears twice in one mapping" in ended.out
     assert "Did you mean environment?" in ended.out
 
 
 @pytest.mark.parametrize(
     ("config", "findings"),
     [
-        ("services:\n  web: apps/web/\n  old:\n    - old/", ["4: warning: old is no folder", "3: warning: services: old owns"]),
+        (
+            "services:\n  web: apps/web/\n  old:\n    - old/",
+            ["4: warning: the repository has no folder old", "3: warning: services: old owns"],
+        ),
         ("services:\n  web: [apps/web/, 'x/**']", ["2: warning: x/** matches no file."]),
         ("services:\n  web: [apps/web/, '!apps/web/gen/']", ["2: warning: apps/web/gen/ matches no file."]),
         ("services:\n  web: apps/web/\nignore:\n- '*.nothing'", ["4: warning: *.nothing matches no file."]),
@@ -169,19 +172,19 @@ def test_every_fault_has_its_line(shop):
         ("discover:\n- marker: '**/nothing.yaml'", ["2: warning: **/nothing.yaml matches no file.", "1: fault: the map finds no service"]),
         ("services:\n  a: {paths: apps/, uses: b}\n  b: {paths: docs/, uses: a}", ["circle: a → b → a."]),
         ("version: 1\nservices: {web: apps/web/}\nunmatched: fail", ["3: warning: unmatched: 'fail'", "Did you mean error?"]),
-        ("services: {web: apps/web/}\nunmatched: wbe", ["2: warning: unmatched: 'wbe' is no service", "mean web?"]),
-        ("services: {web: apps/web/}\nunmatched: platform", ["If that is meant, name it under services, such as platform: []"]),
+        ("services: {web: apps/web/}\nunmatched: wbe", ["2: warning: unmatched: 'wbe' is not in the service map", "mean web?"]),
+        ("services: {web: apps/web/}\nunmatched: platform", ["If that is intended, add it to services, such as platform: []"]),
         ("", ["1: warning: it maps no service"]),
         ("version: 1", ["1: warning: it maps no service"]),
         ("services: {}\ndiscover: []", ["1: fault: the map finds no service (looked for: nothing)"]),
-        ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only by case."]),
+        ("discover:\n- root: '{service}/'", ["1: warning: the services Apps and apps differ only in case."]),
         (
             "services:\n  web:\n    uses: [pai]\ndiscover:\n- root: services/{service}/",
             ["3: fault: services: web: uses: 'pai' is neither a service nor a library. Did you mean pay?"],
         ),
         ("services: [", ["2: fault: .cibeacon.yml cannot be used:"]),
         ("services:\n\tx: y", ["2: fault: .cibeacon.yml cannot be used:"]),
-        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used: it is in neither tree."]),
+        ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used: it is not in the commits that cibeacon reads."]),
     ],
 )  # fmt: skip
 def test_what_leads_nowhere_is_found(shop, config, findings):
@@ -195,7 +198,7 @@ def test_findings_as_json(shop):
     document = checked(shop, "services:\n  web: x/", ".cibeacon.yml", "--format=json").document
     assert document["services"] == 1
     assert document["findings"][0] == {
-        "file": ".cibeacon.yml", "line": 2, "weight": "warning", "text": "x is no folder of the repository.",
+        "file": ".cibeacon.yml", "line": 2, "weight": "warning", "text": "the repository has no folder x.",
     }  # fmt: skip
 
 
@@ -276,7 +279,7 @@ def test_outside_a_repository_it_is_said_that_there_is_none(tmp_path, verb, conf
 def test_a_repository_without_a_commit_is_said_to_have_none(tmp_path):
     tree = Worktree.new(tmp_path / "new")
     ended = cibeacon("services", "list", "--services=services/{service}/", cwd=tree.root)
-    assert ended.err.startswith("warning: the repository has no commit yet: ")
+    assert ended.err.startswith("warning: the repository has no commits yet: ")
 
 
 def test_a_fault_in_a_program_stands_at_the_rules_and_not_at_the_programs_line(shop):
@@ -294,7 +297,7 @@ def test_a_faulty_map_answers_nothing_wrong(shop):
     for verb in (("list",), ("which", "apps/web/x")):
         ended = cibeacon("services", *verb, cwd=shop.root)
         assert (ended.code, ended.out) == (2, "")
-        assert ".cibeacon.yml:1: fault: The file does not take 'servces'" in ended.err
+        assert ".cibeacon.yml:1: fault: The file does not accept the key 'servces'" in ended.err
 
 
 def test_names_of_strangers_stay_on_their_line(shop):
@@ -314,14 +317,14 @@ BY_KEYS = {
 @pytest.mark.parametrize("name", BY_KEYS)
 def test_in_json_and_toml_a_finding_names_its_keys(shop, name):
     ended = checked(shop, BY_KEYS[name], name)
-    assert (ended.code, ended.out.count(f"{name}: fault: The file does not take 'zzz'")) == (2, 1)
-    assert f"{name}: fault: report does not take 'strict'" in ended.out
-    assert ("the key 'strict' is written twice in one place." in ended.out) == name.endswith(".json")
+    assert (ended.code, ended.out.count(f"{name}: fault: The file does not accept the key 'zzz'")) == (2, 1)
+    assert f"{name}: fault: report does not accept the key 'strict'" in ended.out
+    assert ("the key 'strict' appears twice in one mapping." in ended.out) == name.endswith(".json")
 
 
 def test_a_finding_without_a_line_says_where_it_is(shop):
     ended = checked(shop, '{"services": {"web": ["x/", "apps/web/"]}}', ".cibeacon.json")
-    assert ended.out.startswith(".cibeacon.json: warning: services: web: x is no folder of the repository.\n")
+    assert ended.out.startswith(".cibeacon.json: warning: services: web: the repository has no folder x.\n")
 
 
 def test_an_alias_stands_where_its_anchor_does(shop):

@@ -103,12 +103,20 @@ def test_a_name_that_is_no_text_is_not_dropped_either(tmp_path, given):
 @pytest.mark.parametrize(
     ("config", "files", "finding"),
     [
-        ({"discover": [{"root": "s/{service}/"}]}, {"s/$(id)/x": "", "s/a/x": ""}, "s/$(id)/ would be '$(id)'"),
-        (MARKED, {"a/package.json": '{"name": "a::b"}', "b/package.json": '{"name": "b"}'}, "a/ would be 'a::b'"),
+        (
+            {"discover": [{"root": "s/{service}/"}]},
+            {"s/$(id)/x": "", "s/a/x": ""},
+            "s/$(id)/ would be the service '$(id)'",
+        ),
+        (
+            MARKED,
+            {"a/package.json": '{"name": "a::b"}', "b/package.json": '{"name": "b"}'},
+            "a/ would be the service 'a::b'",
+        ),
         (
             {"services": {"a": "a/"}, "discover": [{"codeowners": "CODEOWNERS", "name": '"-x"'}]},
             {"CODEOWNERS": "* @acme/x", "a/x": ""},
-            "CODEOWNERS owns would be '-x'",
+            "CODEOWNERS would be the service '-x'",
         ),
     ],
 )
@@ -117,7 +125,7 @@ def test_check_finds_what_has_no_name_of_a_service(tmp_path, config, files, find
     tree.commit({".cibeacon.json": json.dumps(config), **files})
     ended = cibeacon("services", "check", cwd=tree.root)
     (line,) = [line for line in ended.out.splitlines() if "fault" in line]
-    assert (finding in line, "which is no service name" in line, ended.code) == (True, True, 2)
+    assert (finding in line, "which is not a valid service name" in line, ended.code) == (True, True, 2)
 
 
 @pytest.mark.parametrize(
@@ -159,5 +167,5 @@ def test_a_change_elsewhere_is_told_all_the_same(tmp_path):
     assert (ended.document["changes"]["services"], ended.document["changes"]["unmatched"]) == (["a"], 1)
     assert (
         cibeacon("services", "which", "$(id)/x", cwd=tree.root).out
-        == "$(id)/x  no service ('$(id)' is no service name)\n"
+        == "$(id)/x  no service ('$(id)' is not a valid service name)\n"
     )

@@ -208,9 +208,9 @@ def test_a_root_is_never_outside_or_the_whole_repository(text):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("services/", "must hold the folder"),
-        ("{service}/{service}/", "must hold the folder"),
-        ("services/x-{service}/", "must hold the folder"),
+        ("services/", "must contain the folder"),
+        ("{service}/{service}/", "must contain the folder"),
+        ("services/x-{service}/", "must contain the folder"),
         ("services/**/{service}/", r"has the folder \*\*"),
         ("services/a*/{service}/", r"has the folder a\*"),
         ("{team}/{service}/", "has the folder {team}"),

@@ -254,7 +254,7 @@ class TestFailures:
         cibeacon("report", environ=github(), cwd=checkout, stage="main")
         environ = github(INPUT_JOB_STATUS="success", INPUT_DCI_FILES="nothing/*.xml")
         ended = cibeacon("report", environ=environ, cwd=checkout, stage="post")
-        assert "dci_files: nothing/*.xml means no file" in ended.out
+        assert "dci_files: nothing/*.xml matches no file" in ended.out
         assert states(only(sandbox)) == ["pre-run", "running", "success"]
 
     @pytest.mark.parametrize(

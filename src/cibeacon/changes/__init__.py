@@ -1,7 +1,7 @@
-"""Which two commits to compare, what differs between them, and which merged pull requests a push holds.
+"""Finds the two commits to compare, the changes between them, and the merged pull requests in a push.
 
-All of it asks one history: the repository first, then the host's API about commits that no repository here knows.
-Each question is asked once. What the host refuses is not known either, and the refusal is kept for the report.
+Everything here reads one history: first the repository, then the host's API for commits that the repository lacks.
+Each question is asked once. If the host refuses to answer, the answer is unknown and the report includes the refusal.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 Source: TypeAlias = "Repository | FetchingRepository"
-"""The repository on disk, or one that fetches what the checkout lacks. None is its answer where it does not know."""
+"""The repository on disk, or one that fetches what the checkout lacks. It answers None if it does not know."""
 History: TypeAlias = "Repository | FetchingRepository | FallbackHistory"
 
 
 class FallbackHistory:
-    """Asks a repository first, then the host's API. `forge` is None where it may not be asked."""
+    """Asks a repository first, then the host's API. `forge` is None if the API must not be used."""
 
     def __init__(self, source: Source, forge: ForgeClient | None) -> None:
         self.source, self.forge = source, forge
@@ -38,12 +38,12 @@ class FallbackHistory:
         self.refusals: list[HostError] = []
 
     def begin(self) -> None:
-        """Begins another comparison: what was refused or relied on so far is not its own."""
+        """Starts another comparison: forgets what the host refused, and whether a merge base came from it."""
         self.relied = False
         self.refusals.clear()
 
     def commit(self, revision: str) -> str | None:
-        """The full id of a commit that is here or may be fetched."""
+        """The full id of a commit that is here or can be fetched."""
         return self.source.commit(revision)
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
@@ -51,15 +51,15 @@ class FallbackHistory:
         return self.source.parents(sha)
 
     def named(self, revision: str) -> NamedCommit | None:
-        """What a revision names."""
+        """The commit that a revision names."""
         return self.source.named(revision)
 
     def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> NamedCommit | None:
-        """The nearest tag before a commit, of those whose name is wanted."""
+        """The nearest tag before a commit whose name `wanted` accepts."""
         return self.source.previous_tag(sha, wanted)
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
-        """Whether `newer` holds `older`."""
+        """Whether `older` is an ancestor of `newer`."""
         known = self.source.is_ancestor(older, newer)
         if known is not None:
             return known
@@ -74,7 +74,7 @@ class FallbackHistory:
         return self._base(one, *others) if base is None and len(others) == 1 else base
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
-        """What `after` holds beyond `before`, oldest first, along first parents."""
+        """The commits in `after` that are not in `before`, oldest first, along first parents."""
         commits = self.source.first_parents(before, after)
         if commits is not None or self.forge is None:
             return commits
@@ -85,15 +85,15 @@ class FallbackHistory:
             return None
 
     def listed(self, base: str, head: str) -> ApiComparison:
-        """What the host says of two commits. Raises `HostError`."""
+        """How the host's API compares two commits. Raises `HostError`."""
         if self.forge is None:
-            return ApiComparison(fault="the host may not be asked")
+            return ApiComparison(fault="the host's API is not used in this run")
         if (base, head) not in self._listed:
             self._listed[base, head] = self.forge.compare(base, head)
         return self._listed[base, head]
 
     def pull_request(self, number: int) -> PullRequest | None:
-        """A pull request by its number, open or merged; None where the host may not be asked. Raises `HostError`."""
+        """A pull request by its number, open or merged; None if the host's API must not be used. Raises `HostError`."""
         if self.forge is None:
             return None
         if number not in self._pull_requests:

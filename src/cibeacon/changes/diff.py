@@ -1,4 +1,4 @@
-"""Compares the two commits of a run and names the services between them. Every doubt becomes an `Unknown`."""
+"""Compares the two commits of a run and finds the services that changed. Every doubt becomes an `Unknown`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cibeacon.settings import Change
 
 _NO_SERVICE = Unknown(
     "the service map finds no service in the repository",
-    "correct the rule, or name services; cibeacon services check shows what leads nowhere",
+    "correct the rules, or list services by name; cibeacon services check shows the rules that match nothing",
 )
 
 
 def begin_comparison(context: Context, change: Change, clone: Repository) -> None:
-    """Starts the comparison that the clone alone would choose. It may turn out to be another, or that there is none."""
+    """Starts the comparison that the clone alone suggests. A different one may be needed later, or none."""
     with suppress(CheckoutError):
         if change.base:
             clone.commits(change.base, change.head or context.checkout_sha or "HEAD")
@@ -36,9 +36,9 @@ def begin_comparison(context: Context, change: Change, clone: Repository) -> Non
 def between_commits(
     context: Context, change: Change, service_map: ServiceMap, source: Source, history: History | None = None
 ) -> Changes:
-    """The services that changed between the two commits that the event, or a person, names.
+    """The services that changed between the two commits that the event or the user names.
 
-    `history` may know more of the commits than `source`. Where the two are known and cannot be compared, they are named.
+    `history` may know more commits than `source`. If the two commits are known but cannot be compared, the result names them.
     """
     try:
         between = find_commit_range(context, history or source, change.base, change.head)
@@ -54,7 +54,7 @@ def _unknown(error: CibeaconError) -> Changes:
 
 
 def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | None, how: str) -> Changes:
-    """The services that own the paths. Unknown where one of them has no valid name, or the map has none at all."""
+    """The services that own the paths. Unknown if one of them has no valid name, or if the map finds no service at all."""
     owners = service_map.assign(paths)
     unknown = _misnamed(owners.misnamed)
     if not unknown and owners.paths and not owners.why and service_map.is_empty():
@@ -76,7 +76,7 @@ def owned(service_map: ServiceMap, paths: Iterable[str], between: CommitRange | 
 
 
 def _discovered(service_map: ServiceMap, source: Source, base: str | None, head: str | None) -> ServiceMap:
-    """The map with what its rules find in the trees of two commits."""
+    """The map with the services that its rules find in the trees of two commits."""
     if not service_map.rules.discover and not service_map.templates:
         return service_map
     from cibeacon.services.discovery import discover_services  # a map of plain folders has nothing to discover
@@ -85,17 +85,18 @@ def _discovered(service_map: ServiceMap, source: Source, base: str | None, head:
 
 
 def _misnamed(misnamed: Mapping[str, str]) -> Unknown | None:
-    """Why the services are unknown where one that changed has a name that no service may have."""
+    """Why the services are unknown if a changed one has an invalid name."""
     if not misnamed:
         return None
     name, reason = next(iter(misnamed.items()))
     return Unknown(
-        f"{shown(name)} changed ({reason}) and is no service name; {SERVICE_NAMES}", "rename it, or ignore its folder"
+        f"{shown(name)} changed ({reason}) and is not a valid service name; {SERVICE_NAMES}",
+        "rename it, or ignore its folder",
     )
 
 
 def given(service_map: ServiceMap, paths: Iterable[str], source: Source) -> Changes:
-    """The services that own paths that another tool worked out. What is discovered, is in the commit at hand."""
+    """The services that own paths from another tool. Discovery looks at the checked-out commit."""
     try:
         return owned(_discovered(service_map, source, None, _head(service_map, source)), paths, None, "files as given")
     except CibeaconError as error:
@@ -103,7 +104,7 @@ def given(service_map: ServiceMap, paths: Iterable[str], source: Source) -> Chan
 
 
 def _head(service_map: ServiceMap, source: Source) -> str | None:
-    """The commit at hand. Templates find services in the paths alone, and there may be no repository to look into."""
+    """The checked-out commit. Templates find services in the paths alone, so they may do without a repository."""
     if service_map.rules.discover or service_map.rules.everywhere:
         return source.commit("HEAD")
     try:
@@ -115,7 +116,7 @@ def _head(service_map: ServiceMap, source: Source) -> str | None:
 def unknown_services(
     names: Iterable[str], changes: Changes, service_map: ServiceMap, source: Source
 ) -> tuple[str, ...]:
-    """A sentence about each name that the map has no service of; none where the services are unknown."""
+    """A sentence for each name that is not a service of the map; empty if the services are unknown."""
     absent = [name for name in names if name not in changes.services]
     try:
         if absent and (service_map.rules.discover or service_map.templates):
@@ -135,7 +136,7 @@ def unknown_services(
 
 
 def unowned(changes: Changes, service_map: ServiceMap) -> str | None:
-    """What is to be said of changed files that belong to no service; None where the map says nothing of it."""
+    """A sentence about changed files that belong to no service; None unless `unmatched` is `warn` or `error`."""
     if not changes.unmatched or service_map.rules.unmatched not in ("warn", "error"):
         return None
     more = changes.unmatched - len(changes.unowned)
@@ -148,7 +149,7 @@ def unowned(changes: Changes, service_map: ServiceMap) -> str | None:
 def _compare(context: Context, between: CommitRange, service_map: ServiceMap, source: Source) -> Changes:
     try:
         paths = source.paths(between.base, between.head)
-        first = next(paths, None)  # which fetches both trees, where one is missing
+        first = next(paths, None)  # fetches both trees if one is missing
         if first is not None:
             service_map = _discovered(service_map, source, between.base, between.head)
             paths = chain((first,), paths)
@@ -172,5 +173,5 @@ def _with_trouble(unknown: Unknown, source: Source) -> Unknown:
 
 
 def _either(*hints: str) -> str:
-    """Two things that help, as one hint."""
+    """Two alternative hints as one."""
     return ", or ".join(as_clause(hint) for hint in hints if hint)

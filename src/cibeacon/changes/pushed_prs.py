@@ -1,7 +1,7 @@
-"""Asks the host which merged pull requests a push holds, commit by commit. Commit messages are never parsed for it.
+"""Asks the host, commit by commit, which merged pull requests a push contains. Commit messages are never parsed for it.
 
-A merge queue, or a branch that is fast-forwarded, brings several at once: each commit of the branch is accounted for,
-or the reason names those that could not be looked up.
+A merge queue or a fast-forwarded branch brings several at once: every commit of the push is looked up, or the reason
+lists those that were not.
 """
 
 from collections.abc import Collection
@@ -17,9 +17,9 @@ from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.runtime.errors import CibeaconError, HostError
 
 MOST_QUESTIONS = 20
-"""Commits of one push that the host is asked about. One question is enough for all commits of a pull request."""
+"""Commits of one push to look up. One request is enough for all commits of a pull request."""
 _MOST_FAILURES = 2
-"""Failed questions in a row, after which the host is not asked any more."""
+"""Failed requests in a row after which cibeacon stops asking the host."""
 _MOST_NAMED = 5
 _MOST_IN_A_PAYLOAD = 2048
 
@@ -29,36 +29,36 @@ class _Trail(NamedTuple):
 
     commits: tuple[str, ...]
     complete: bool = True
-    """False where it may have added others."""
+    """False if the push may have added others."""
     linear: bool = True
-    """False where commits of the merged branches are among them."""
+    """False if they include commits of the merged branches."""
 
 
 def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, dry_run: bool) -> PushedPRs:
-    """What a push to the default branch merged. A dry run asks nothing; without a token nothing can be asked."""
+    """The pull requests that a push to the default branch merged. A dry run, or a run without a token, asks nothing."""
     push = context.push
     if not push or push.deleted or context.pull_request or not context.on_default_branch:
         return PushedPRs()
     name = context.request_noun
     if dry_run:
-        return PushedPRs(reason=f"{name} unknown: a dry run asks no host; set pr_number and pr_merged")
+        return PushedPRs(reason=f"{name} unknown: a dry run does not ask the host; set pr_number and pr_merged")
     if context.host in OWN_GITHUB_TOKEN:
         hint = "report when it is closed (on: pull_request, types: [closed]), or set pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: cibeacon does not ask {named(context.host).title}; {hint}")
     if not forge.credential:
         token = asked_with(context)
-        why = "there is no token to ask with" if token else f"cibeacon does not ask {context.server}"
+        why = "there is no token for the host's API" if token else f"cibeacon does not ask {context.server}"
         hint = f"set {token}, or pr_number and pr_merged" if token else "set pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: {why}; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)
     pushed = search.run(_rebased(push, tip, history, search) or _trail(push, tip, history))
     if pushed.reason or pushed.pull_requests:
         return pushed
-    return pushed._replace(reason=f"the push belongs to no merged {name}")
+    return pushed._replace(reason=f"the push does not belong to a merged {name}")
 
 
 def _rebased(push: Push, tip: str, history: History, search: "_Search") -> _Trail | None:
-    """The payload's commits, where they are those of one pull request that was rebased: no history need be fetched."""
+    """The payload's commits, if they are those of one rebased pull request: then no history has to be fetched."""
     listed = push.commits
     if not push.before or not 1 < len(listed) < _MOST_IN_A_PAYLOAD or listed[-1] != tip:
         return None
@@ -67,13 +67,13 @@ def _rebased(push: Push, tip: str, history: History, search: "_Search") -> _Trai
             return None
         pull_requests = search.merged_with(listed[0], listed)
     except CibeaconError:
-        return None  # the search asks again
+        return None  # the search tries again
     ends = [(pull_request.merge_commit_sha, pull_request.commits) for pull_request in pull_requests]
     return _Trail(listed) if ends == [(tip, len(listed))] else None
 
 
 def _trail(push: Push, tip: str, history: History) -> _Trail:
-    """By the payload where it lists one commit, else by git, else by the payload."""
+    """The commits of a push: from the payload if it lists one commit, else from git, else from the payload."""
     before, listed = push.before, push.commits
     if not before or listed == (tip,):
         return _Trail((tip,))
@@ -83,8 +83,8 @@ def _trail(push: Push, tip: str, history: History) -> _Trail:
         if commits := history.first_parents(before, tip):
             return _Trail(commits)
     except CibeaconError:
-        pass  # the payload is known all the same
-    if push.forced:  # the branch's old end is lost, so what is new is unknown
+        pass  # use the payload instead
+    if push.forced:  # the old tip of the branch is lost, so the new commits are unknown
         return _Trail((tip,))
     if tip in listed:
         return _Trail(listed, complete=len(listed) < _MOST_IN_A_PAYLOAD, linear=False)
@@ -92,7 +92,7 @@ def _trail(push: Push, tip: str, history: History) -> _Trail:
 
 
 class _Search:
-    """Goes along a trail from its oldest commit. What a pull request brought is passed over, for it is one piece."""
+    """Walks a trail from its oldest commit, and skips the other commits of each pull request that it finds."""
 
     def __init__(self, forge: ForgeClient, branch: str | None) -> None:
         self._forge, self._branch = forge, branch
@@ -106,7 +106,7 @@ class _Search:
         self._from_the_start = False
 
     def merged_with(self, sha: str, among: Collection[str]) -> tuple[PullRequest, ...]:
-        """The pull requests that a commit merged, or was a part of. No question is asked twice. Raises `HostError`."""
+        """The pull requests that a commit merged or belongs to. Asks only once per commit. Raises `HostError`."""
         if sha not in self._answers:
             try:
                 self._answers[sha] = self._forge.merged_prs(sha, among, self._known)
@@ -126,7 +126,7 @@ class _Search:
             if asked == MOST_QUESTIONS - 1 and index < len(commits) - 1:
                 self._capped = True
                 self._missed += commits[index:-1]
-                index = len(commits) - 1  # the newest says most
+                index = len(commits) - 1  # the newest is the most useful one
             try:
                 after = self._next_index(index)
                 failures = 0
@@ -140,7 +140,7 @@ class _Search:
         return self._result()
 
     def _fits(self, answer: tuple[PullRequest, ...] | HostError) -> bool:
-        """Whether an answer that was looked for among more commits than these holds for these."""
+        """Whether an answer for a larger set of commits is also right for these."""
         return isinstance(answer, HostError) or all(each.merge_commit_sha in self._indexes for each in answer)
 
     def _next_index(self, index: int) -> int:
@@ -151,14 +151,14 @@ class _Search:
         pull_requests = self.merged_with(sha, self._indexes)
         own = [
             each for each in pull_requests if each.base_ref == self._branch
-        ] or pull_requests  # it took the others along
+        ] or pull_requests  # merging it merged the others as well
         self._known |= {pull_request.number: pull_request for pull_request in own}
         self._from_the_start |= index == 0 and bool(own)
         ends = [self._end(pull_request, index) for pull_request in own]
         return 1 + (min(ends) if ends and self._trail.linear else index)
 
     def _end(self, pull_request: PullRequest, index: int) -> int:
-        """The last index of a pull request that holds this one. It cannot hold more than it has commits."""
+        """The index of the last commit of a pull request. It cannot have more commits here than it has in total."""
         end, most = self._indexes.get(pull_request.merge_commit_sha or "", index), pull_request.commits
         return max(index, end) if most is None or end < index + most else index
 
@@ -184,5 +184,5 @@ class _Search:
         if self._fault:
             return f"{what} {verb} not looked up: {as_clause(str(self._fault))}"
         if self._capped:
-            return f"{what} {verb} not looked up: the host is asked about {MOST_QUESTIONS} commits at most; {hint}"
-        return f"the other commits of the push are not known here, so neither is what they merged; {hint}"
+            return f"{what} {verb} not looked up: cibeacon looks up at most {MOST_QUESTIONS} commits; {hint}"
+        return f"the other commits of the push are unknown here, and so are the pull requests that they merged; {hint}"

@@ -1,6 +1,6 @@
-"""Reads the repository's configuration from where it can be trusted: the checkout, or the commit that no stranger wrote.
+"""Reads the repository's configuration from a trusted place: the checkout, or a commit that no outsider can change.
 
-A checkout of another repository, and one that holds no commit yet, do not count: the commit that the run is about does.
+A checkout of another repository, or one without commits, does not count: the configuration is then read from the run's commit.
 """
 
 from typing import NamedTuple
@@ -24,32 +24,32 @@ from cibeacon.settings.options import Problem
 REPORTABLE = frozenset(option.name for group in all_options().values() for option in group if option.in_repository)
 NO_REPOSITORY = "there is no git repository here"
 _OUT_OF_REACH = (
-    "the configuration is read from a trusted commit, which no stranger wrote (the pull request's base, or what the event "
-    "itself checks out), and it is not here"
+    "the configuration is read from a trusted commit, which no outsider can change (the pull request's base, or the commit "
+    "that the event itself checks out), and that commit is not here"
 )
 _OR_SETTING = "or set services, such as services/{service}/"
 _NO_MAP = Unknown("there is no service map", f"add {config_file.NAMES[0]}, {_OR_SETTING}")
-_CHECK = "cibeacon services check shows every fault with its line."
-_OTHER_REPOSITORY = "this checkout does not hold the commit that the run is about, nor can that be fetched"
+_CHECK = "Run cibeacon services check to see every fault with its line."
+_OTHER_REPOSITORY = "this checkout does not have the run's commit, and it cannot be fetched"
 
 
 class RepositoryConfig(NamedTuple):
-    """What came of reading the configuration."""
+    """The configuration as it was read, or why it could not be."""
 
     read: Configuration = Configuration()
     name: str = ""
     problems: tuple[Problem, ...] = ()
-    """A file that cannot be read at all may hold any setting: nothing is sent with guessed values."""
+    """A file that cannot be read at all might contain any setting, so nothing is sent with guessed values."""
     unknown: Unknown | None = None
-    """Why the file of the commit is out of reach."""
+    """Why the file of the commit cannot be reached."""
     commit: str | None = None
-    """The commit that every file of the repository is read from, where that is not the one that is checked out."""
+    """The commit that every file of the repository is read from, if it is not the checked-out one."""
     fault: str | None = None
-    """What went wrong with reading it, that is no fault in it."""
+    """Why reading failed, if the reason is not in the file itself."""
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What is wrong in the file, each as a paragraph. One about the map comes first, where there is one."""
+        """The faults in the file, each as a paragraph. A fault in the map comes first."""
         faults = [f"{self.name}: {fault}" for fault in self.read.faults]
         return (f"{faults[0]} {_CHECK}", *faults[1:]) if self.read.map_faulty else tuple(faults)
 
@@ -60,14 +60,14 @@ class RepositoryConfig(NamedTuple):
 
     @property
     def unmapped(self) -> Unknown:
-        """Why no service is known, where neither the file nor a setting maps services."""
+        """Why no service is known if neither the file nor a setting maps services."""
         if self.unknown or not self.name:
             return self.unknown or _NO_MAP
-        return Unknown(f"{self.name} has no service map", f"give it services or discover, {_OR_SETTING}")
+        return Unknown(f"{self.name} has no service map", f"add services or discover to it, {_OR_SETTING}")
 
 
 def load(path: str | None, context: Context, source: Source, clone: Repository) -> RepositoryConfig:
-    """The configuration for this run. `path` is that of the setting `config`; `source` may fetch what the `clone` lacks."""
+    """The configuration for this run. `path` is the setting `config`; `source` may fetch what the `clone` lacks."""
     commit = None
     try:
         if context.base_config or not _is_checked_out(context, clone):
@@ -93,7 +93,7 @@ def load(path: str | None, context: Context, source: Source, clone: Repository) 
 
 
 def _trusted(context: Context, source: Source) -> str | None:
-    """The commit that no stranger wrote: a tip of the pull request's base branch, where the event names no commit."""
+    """The commit that no outsider can change: the tip of the pull request's base branch if the event names no commit."""
     if context.trusted_sha or not context.trusted_branch:
         return context.trusted_sha
     tip = source.named(f"refs/remotes/origin/{context.trusted_branch}")
@@ -101,7 +101,7 @@ def _trusted(context: Context, source: Source) -> str | None:
 
 
 def _is_checked_out(context: Context, clone: Repository) -> bool:
-    """Whether the checkout is one of the run's repository, at whichever commit, as far as it says."""
+    """Whether the checkout is of the run's repository, at any commit, as far as git can tell."""
     if not clone.exists or context.host == LOCAL or not context.checkout_sha:
         return clone.exists
     if clone.has_checked_out(context.checkout_sha):
@@ -114,14 +114,14 @@ def _is_checked_out(context: Context, clone: Repository) -> bool:
         if clone.commit("HEAD") is None:
             return False
         name = split_remote_url(clone.remote_url())[1]
-    except CheckoutError:  # git cannot say whose it is, and the files are there
+    except CheckoutError:  # git cannot tell which repository it is, but the files are there
         return True
     return not name or not context.repository or name.lower() == context.repository.lower()
 
 
 def committed(clone: Repository, path: str) -> bytes | None:
-    """The content of a file in the commit that is checked out."""
-    names = sorted({path, *config_file.NAMES})  # the same for every path: git is asked once where there is none
+    """The content of a file in the checked-out commit."""
+    names = sorted({path, *config_file.NAMES})  # the same for every path, so that git is asked once if there is no file
     return clone.text("HEAD", path) if clone.exists and clone.has_any("HEAD", *names) else None
 
 
@@ -132,21 +132,21 @@ def _out_of_reach(context: Context, clone: Repository) -> Unknown:
 
 
 def check_out(context: Context) -> str:
-    """How there is a checkout at all, in the words of the run's CI system."""
+    """How to check out the repository, in the words of the run's CI system."""
     return named(context.host).check_out
 
 
 def unread(why: str) -> RepositoryConfig:
-    """The configuration that could not be looked at, for a reason that lies elsewhere."""
+    """The configuration, if something else kept cibeacon from reading it."""
     what = "the repository's configuration was not read"
     return RepositoryConfig(unknown=Unknown(f"{what}: {why}"), fault=f"{what[:1].upper()}{what[1:]}: {why}.")
 
 
 def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[ServiceMap | None, str | None]:
-    """The service map, or why there is none to trust. Templates in the setting stand in where no file draws one."""
+    """The service map, or why it cannot be trusted. Templates in the setting apply if no file maps services."""
     given = tuple(text for text in services if PLACEHOLDER in text)
     if given and len(given) < len(services):
-        return None, "services mixes names and templates; give one kind."
+        return None, "services mixes names and templates; use one kind."
     try:
         from_setting = schema.from_templates(given) if given else None
     except ValueError as error:
@@ -157,7 +157,7 @@ def service_map(services: tuple[str, ...], config: RepositoryConfig) -> tuple[Se
 
 
 def unused(services: tuple[str, ...], config: RepositoryConfig) -> str | None:
-    """Why templates in the setting are not used, where a file maps services."""
+    """Why templates in the setting are not used: a file maps the services."""
     if config.read.service_map is None or not services:
         return None
-    return f"{config.name} maps the services, so the templates in the setting services are not used: drop one of them."
+    return f"{config.name} maps the services, so the templates in the setting services are not used: remove one of the two."

@@ -1,7 +1,7 @@
-"""Finds the services that a run changed, and those of each pull request that its push merged: by paths that are given,
-by git, or by what the host's API lists.
+"""Finds the services that a run changed, and those of each pull request that its push merged: from given paths, from git,
+or from the host's API.
 
-Does not know where the commits come from. A list that the host cut short names nothing: the services are unknown then.
+Does not know where the commits come from. If the host cut its list of files short, the services are unknown.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,15 +24,16 @@ from cibeacon.settings import Change
 if TYPE_CHECKING:
     from cibeacon.services.trees import Side
 
-FROM_PULL_REQUEST = "the pull request's files, as the host's API lists them"
-FROM_COMPARISON = "files as the host's API compares them"
+FROM_PULL_REQUEST = "the pull request's files, from the host's API"
+FROM_COMPARISON = "files from the host's API"
 _TOGETHER = Unknown(
-    "the push merged several pull requests, and what was given is for all of them", "report each with pr_number"
+    "the push merged several pull requests, and the given services are for all of them together",
+    "report each with pr_number",
 )
 
 
 class Question(NamedTuple):
-    """Everything that the answer depends on."""
+    """Everything that the changed services depend on."""
 
     context: Context
     change: Change
@@ -42,18 +43,18 @@ class Question(NamedTuple):
     deadline: Deadline
     pushed: PushedPRs = PushedPRs()
     paths: Sequence[str] | None = None
-    """Changed paths that another tool worked out; git is not asked then."""
+    """Changed paths from another tool; git is then not asked."""
     deploy_services: tuple[str, ...] = ()
     each_pull_request: bool = True
-    """False where the changes of single pull requests are not needed."""
+    """False if the changes of single pull requests are not needed."""
 
 
 class ServiceChanges(NamedTuple):
-    """The changed services, or why they were not looked for."""
+    """The changed services, or why they were not determined."""
 
     changes: Changes | None = None
     pr_changes: tuple[Changes, ...] = ()
-    """Those of each pull request of the push, where they are not those of the run."""
+    """The changes of each pull request in the push, if they differ from those of the run."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
     no_map: Unknown | None = None
@@ -62,7 +63,7 @@ class ServiceChanges(NamedTuple):
 
 
 def find_service_changes(question: Question) -> ServiceChanges:
-    """The services that changed. Templates in the setting `services` stand in where no file maps services."""
+    """The services that changed. Templates in the setting `services` apply if no file maps services."""
     config, services = question.config, question.change.services
     service_map, map_fault = repository_config.service_map(services, config)
     if map_fault:
@@ -84,7 +85,7 @@ def find_service_changes(question: Question) -> ServiceChanges:
 def merged_prs(
     pushed: PushedPRs, changes: Changes | None, pr_changes: tuple[Changes, ...] = ()
 ) -> tuple[MergedPR, ...]:
-    """Each pull request with its own changes. What is known of several together is known of none of them."""
+    """Each pull request with its own changes. Changes that are known only for all of them together count as unknown."""
     pull_requests = pushed.pull_requests
     if pr_changes:
         return tuple(MergedPR(*pair) for pair in zip(pull_requests, pr_changes, strict=True))
@@ -94,10 +95,10 @@ def merged_prs(
 
 
 def _with_questions(question: Question, service_map: ServiceMap) -> ServiceMap:
-    """The map with what its rules may ask. Where the configuration is a commit's, so is every file that it names."""
+    """The map with the tools that its rules need. If the configuration comes from a commit, so do the files that it names."""
     if not service_map.rules.discover:
         return service_map
-    from cibeacon.services import discovery  # a map of plain folders or templates asks nothing
+    from cibeacon.services import discovery  # a map of plain folders or templates needs no discovery
 
     context, commit, source = question.context, question.config.commit, question.history.source
     on_gitlab = detect.is_on_gitlab(context)
@@ -115,7 +116,7 @@ def _with_questions(question: Question, service_map: ServiceMap) -> ServiceMap:
 
 
 def _map_notices(question: Question, changes: Changes, service_map: ServiceMap) -> Iterator[Notice]:
-    """Notices of unowned files, and of deployed services that the map does not know: it may be behind, or the name off."""
+    """Notices about unowned files, and about deployed services that are not in the map: it may be outdated, or a name wrong."""
     if unowned := diff.unowned(changes, service_map):
         yield Notice("error" if service_map.rules.unmatched == "error" else "info", unowned, "unowned-files")
     names = (name for name in question.deploy_services if name != "changed")
@@ -124,24 +125,24 @@ def _map_notices(question: Question, changes: Changes, service_map: ServiceMap) 
 
 
 def _find_changes(question: Question, service_map: ServiceMap) -> tuple[Changes, tuple[Changes, ...]]:
-    """The changes of the run, and, where they are others, those of each pull request that its push merged."""
+    """The changes of the run and, if they differ, those of each pull request that its push merged."""
     context, pull_requests = question.context, question.pushed.pull_requests
     if question.pushed.alone or not pull_requests:
         about = context.with_pull_request(pull_requests[0]) if pull_requests else context
         return _compare(question, service_map, about), ()
     if not question.each_pull_request or question.change.base or question.change.head:
         return _compare(question, service_map, context), ()
-    for pull_request in pull_requests:  # named before, so that one fetch brings the history of all
+    for pull_request in pull_requests:  # named up front, so that one fetch brings the history of all
         for sha in (pull_request.merge_commit_sha, pull_request.head_sha):
             question.history.commit(sha or "")
-    # what the push held besides is not a pull request's own, so the push says nothing of it
+    # the push has other commits besides a pull request's own, so it must not be used for one
     by_itself = [context.with_pull_request(pull_request)._replace(push=None) for pull_request in pull_requests]
     pr_changes = tuple(_compare(question, service_map, each) for each in by_itself)
     return _compare(question, service_map, context), pr_changes
 
 
 def _compare(question: Question, service_map: ServiceMap, context: Context) -> Changes:
-    """By git, asking the host for a merge base that git does not know; else by the host's list of files, if that is complete."""
+    """Compares with git, and with a merge base from the host if git has none; else with the host's list of files, if complete."""
     history, change = question.history, question.change
     pull_request, given = context.pull_request, bool(change.base or change.head)
     try:
@@ -165,7 +166,7 @@ def _compare(question: Question, service_map: ServiceMap, context: Context) -> C
 
 
 def _compare_at_host(question: Question, service_map: ServiceMap, changes: Changes) -> Changes:
-    """By the host's comparison of two commits whose trees git cannot reach."""
+    """Uses the host's comparison of two commits whose trees git cannot reach."""
     history = question.history
     if not changes.base or not changes.head or not changes.unknown:
         return _with_refusal(changes, history)
@@ -186,7 +187,7 @@ def _from_host(
 
 
 def _explain_unknown(question: Question, changes: Changes) -> Changes:
-    """The changes; where they are unknown for want of a checkout, with that reason first."""
+    """The changes; if they are unknown because there is no checkout, with that reason first."""
     reason = repository_config.NO_REPOSITORY
     if changes.unknown is None or changes.unknown.why.startswith(reason) or question.clone.exists:
         return changes
@@ -196,7 +197,7 @@ def _explain_unknown(question: Question, changes: Changes) -> Changes:
 
 
 def _with_refusal(changes: Changes, history: FallbackHistory) -> Changes:
-    """What is unknown because the host did not give a merge base, with what it said."""
+    """The changes; if they are unknown because the host refused to give a merge base, with its answer."""
     if not history.refusals:
         return changes
     error = history.refusals[-1]
@@ -204,7 +205,7 @@ def _with_refusal(changes: Changes, history: FallbackHistory) -> Changes:
 
 
 def _with_reason(changes: Changes, reason: str) -> Changes:
-    """The changes with one more reason for which they are unknown."""
+    """The changes, with one more reason if they are unknown."""
     if not changes.unknown:
         return changes
     return changes._replace(unknown=changes.unknown._replace(why=f"{changes.unknown.why}; {reason}"))

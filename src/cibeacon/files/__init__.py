@@ -1,1 +1,1 @@
-"""Files that are sent with a job: found, checked, redacted."""
+"""Finds, checks and redacts the files that are sent with a job."""

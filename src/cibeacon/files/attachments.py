@@ -1,7 +1,7 @@
-"""Finds the files that patterns mean, and says of each how DCI is to know it: name, MIME type, size. Sends nothing.
+"""Finds the files that match patterns, and determines each one's name in DCI, MIME type and size. Sends nothing.
 
-A checkout can be a stranger's: what leads out of the folder is not taken, folders that are symbolic links are not
-walked into, and `.git`, which may hold a token, is left alone. MIME types are those that DCI's own agents use.
+A checkout is untrusted: paths that lead out of the folder are rejected, folders that are symbolic links are not
+searched, and `.git`, which may contain a token, is skipped. MIME types are those that DCI's own agents use.
 """
 
 import os
@@ -18,13 +18,13 @@ from cibeacon.runtime.shutdown import interruptible
 from cibeacon.sinks.dci_files import unique_names
 
 JUNIT = "application/junit"
-"""The only type that DCI counts tests in."""
+"""The only type whose tests DCI counts."""
 LARGEST = 1 << 30
-"""Bytes of one file: DCI's server holds all of it in memory."""
+"""Bytes of one file: DCI's server keeps the whole file in memory."""
 MOST = 1000
-"""Files of one run."""
+"""Files per run."""
 MOST_COMPLAINTS = 20
-"""Files for which the reason why they are not taken is given one by one."""
+"""Complaints that are listed one by one."""
 _BY_SUFFIX: Mapping[str, str] = {
     **dict.fromkeys((".log", ".txt", ".html", ".htm", ".yaml", ".yml"), "text/plain"),
     ".json": "application/json",
@@ -40,24 +40,24 @@ class FoundFile(NamedTuple):
     """A file to send."""
 
     path: Path
-    """Where it is, without any link, so that it is opened later as what it was found to be."""
+    """Its path without symbolic links, so that the file that was checked is the one that is opened later."""
     name: str
-    """Unique among the files of one search, and the same in the next run."""
+    """Unique among the files of one search, and stable from run to run."""
     mime: str
     size: int
 
 
 Findings = tuple[tuple[FoundFile, ...], tuple[str, ...]]
-"""Files, and complaints about those that are not taken as they are."""
+"""Files, and complaints about files that are not used, or not as they are."""
 
 
 def find_attachments(
     patterns: Sequence[str], root: Path, *, top: Path | None = None, anywhere: bool = False
 ) -> Findings:
-    """The files that the patterns mean, by name, and complaints about those that are not taken as they are.
+    """The files that match the patterns, by name, and complaints about files that are not used, or not as they are.
 
-    Patterns begin at `root`; `*` stays within a folder, `**` goes across, and a folder stands for all in it.
-    They may lead up to `top`, the boundary; `anywhere`: a person names files at a command line, so there is none.
+    Patterns start at `root`; `*` stays within a folder, `**` crosses folders, and a folder means everything in it.
+    They may not leave `top`, except with `anywhere`: then the user named the files on a command line.
     """
     with interruptible():
         search = _Search(patterns, root, top or root, anywhere=anywhere)
@@ -67,7 +67,7 @@ def find_attachments(
 def try_find_attachments(
     patterns: Sequence[str], root: Path, *, top: Path | None = None, anywhere: bool = False
 ) -> tuple[Findings, str | None]:
-    """The same, where nothing else may be lost with it: no file if it fails, and why it was interrupted if it was."""
+    """The same, but never raises: no files if the search fails, and the reason if it was interrupted."""
     try:
         return guarded(lambda: find_attachments(patterns, root, top=top, anywhere=anywhere), no_attachments), None
     except HalfTime as stop:
@@ -77,25 +77,25 @@ def try_find_attachments(
 
 
 def no_attachments(reason: str) -> Findings:
-    """No file, for a reason that lies elsewhere."""
-    return (), (f"no file is sent, since {reason}",)
+    """No files, for a reason outside of this search."""
+    return (), (f"no file is sent because {reason}",)
 
 
 def allowed_paths(patterns: Sequence[str], root: Path, top: Path) -> frozenset[Path]:
-    """The files that may be sent by these patterns, whatever is in them."""
+    """The files that these patterns allow to be sent, whatever their content."""
     with interruptible():
         return frozenset(file.real for file in _Search(patterns, root, top, anywhere=False).files.values())
 
 
 class _File(NamedTuple):
     label: str
-    """The path that its name is made of."""
+    """The path that its name is derived from."""
     size: int
     real: Path
 
 
 class _Search:
-    """The files that patterns mean, by their paths."""
+    """The files that match patterns, by path."""
 
     def __init__(self, patterns: Sequence[str], root: Path, top: Path, *, anywhere: bool) -> None:
         self._root, self._top = os.path.abspath(root), os.path.abspath(top)  # noqa: PTH100 - a link stays what it is
@@ -106,13 +106,13 @@ class _Search:
             try:
                 self._add(pattern)
             except ValueError as error:
-                self._complaints.append(f"{pattern} is not taken: it {error}")
+                self._complaints.append(f"{pattern} is not used: it {error}")
 
     def named_files(self) -> Findings:
         """The files with their names and types."""
         files = sorted(self.files.items(), key=lambda item: (item[1].label, item[0]))
         if len(files) > MOST:
-            self._complaints.append(f"only the first {MOST} of {len(files)} files are taken")
+            self._complaints.append(f"only the first {MOST} of {len(files)} files are sent")
             files = files[:MOST]
         types = [self._mime_type(path, file.real) for path, file in files]
         names = unique_names([(file.label, mime == JUNIT) for (_, file), mime in zip(files, types, strict=True)])
@@ -121,38 +121,38 @@ class _Search:
             for (_, file), name, mime in zip(files, names, types, strict=True)
         )
         more = len(self._complaints) - MOST_COMPLAINTS
-        rest = (f"… and {more} more are not taken as they are",) if more > 0 else ()
+        rest = (f"… and {more} more problems with files",) if more > 0 else ()
         return attachments, (*self._complaints[:MOST_COMPLAINTS], *rest)
 
     def _add(self, pattern: str) -> None:
-        """Takes what a pattern means. Raises `ValueError` with what is wrong with it."""
+        """Adds the files that match a pattern. Raises `ValueError` with what is wrong with the pattern."""
         path = os.path.normpath(os.path.join(self._root, pattern))  # noqa: PTH118 - any text
         if not self._anywhere and not _is_within(path, self._top):
-            raise ValueError(f"leads out of the folder {self._top}")
+            raise ValueError(f"points outside the folder {self._top}")
         folder, matches = self._match(path)
         for match in matches:
             if match not in self.files:
                 self._take(match, os.path.relpath(match, self._root if _is_below(match, self._root) else folder))
         if not matches:
-            self._complaints.append(f"{pattern} means no file")
+            self._complaints.append(f"{pattern} matches no file")
 
     def _match(self, path: str) -> tuple[str, list[str]]:
-        """The folder to look in, and the files in it: one by its name, all of a folder, or those that match."""
+        """The folder to look in, and its files: one by name, everything in a folder, or the files that match."""
         if os.path.isdir(path):  # noqa: PTH112 - any text
             folder, pattern = path, "**"
-        elif os.path.lexists(path):  # whatever wildcards its name seems to hold
+        elif os.path.lexists(path):  # even if its name looks like a pattern
             return os.path.dirname(path), [path]  # noqa: PTH120
         else:
             folder, pattern = _split_at_wildcard(path, self._root if _is_below(path, self._root) else os.sep)
         glob = Glob(pattern)
         if not self._anywhere and not _is_within(os.path.realpath(folder), self._real_top):
-            raise ValueError("begins with a symbolic link that leads out of the folder")
+            raise ValueError("starts with a symbolic link that points outside the folder")
         hidden = pattern.startswith(".") or "/." in pattern
         files = _list_files(folder, deep="/" in pattern or "**" in pattern, hidden=hidden)
         return folder, sorted(file for file in files if glob.matches(os.path.relpath(file, folder)))
 
     def _take(self, path: str, label: str) -> None:
-        """Takes a file, or complains why not."""
+        """Adds a file, or a complaint about it."""
         real = os.path.realpath(path)
         fault = self._outside(real)
         try:
@@ -161,22 +161,22 @@ class _Search:
         except OSError as error:
             fault = fault or f"it cannot be read: {error.strerror}"
         if fault:
-            self._complaints.append(f"{self._shown(path)} is not taken: {fault}")
+            self._complaints.append(f"{self._shown(path)} is not sent: {fault}")
         else:
             self.files[path] = _File(label, about.st_size, Path(real))
 
     def _outside(self, real: str) -> str | None:
-        """Why a pattern that was not typed at a command line must not lead there."""
+        """Why a file must not be sent unless the user named it on a command line."""
         if self._anywhere:
             return None
         if not _is_below(real, self._real_top):
-            return "it is a symbolic link that leads out of the folder"
+            return "it is a symbolic link that points outside the folder"
         if ".git" in Path(os.path.relpath(real, self._real_top)).parts:
-            return "it belongs to git, which may keep a token there"
+            return "it belongs to git, which may store a token there"
         return None
 
     def _mime_type(self, path: str, real: Path) -> str:
-        """The MIME type. DCI would refuse what looks like a JUnit report and cannot be parsed as one."""
+        """The MIME type. DCI rejects a file of the JUnit type that it cannot parse."""
         suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix]
@@ -185,11 +185,11 @@ class _Search:
             with os.fdopen(paths.open_regular(real), "rb") as file:
                 check = junit.check(file)
         except OSError:
-            return other  # the upload fails and says why
+            return other  # the upload will fail and give the reason
         if check.fault and (check.is_junit or other == _XML):
             self._complaints.append(
-                f"{self._shown(path)} is sent as {_XML}, and no tests in it are counted, "
-                f"because it cannot be read as a JUnit report: {check.fault}"
+                f"{self._shown(path)} is sent as {_XML}, so DCI does not count its tests: "
+                f"it is not a readable JUnit report ({check.fault})"
             )
             return _XML
         return JUNIT if check.is_junit else other
@@ -200,14 +200,16 @@ class _Search:
 
 def _unfit(path: str, about: os.stat_result) -> str | None:
     if not stat.S_ISREG(about.st_mode):
-        return "it is no regular file"
+        return "it is not a regular file"
     if about.st_size > LARGEST:
-        return f"it has {about.st_size / LARGEST:.1f} GiB, and DCI gets at most 1 GiB at once: compress it or split it"
+        return (
+            f"it has {about.st_size / LARGEST:.1f} GiB, but at most 1 GiB per file is sent to DCI: compress or split it"
+        )
     return None if os.access(path, os.R_OK) else "it cannot be read: Permission denied"
 
 
 def _list_files(folder: str, *, deep: bool, hidden: bool) -> Iterator[str]:
-    """What is in a folder and is no folder itself; with `deep` also below it."""
+    """The files in a folder; with `deep` also those in its subfolders."""
     waiting = [folder]
     while waiting:
         try:
@@ -221,12 +223,12 @@ def _list_files(folder: str, *, deep: bool, hidden: bool) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 if deep:
                     waiting.append(entry.path)
-            elif not os.path.isdir(entry.path):  # noqa: PTH112 - no for a link that leads to itself
+            elif not os.path.isdir(entry.path):  # noqa: PTH112 - False for a link to itself
                 yield entry.path
 
 
 def _split_at_wildcard(path: str, start: str) -> tuple[str, str]:
-    """The folder in which a pattern's wildcards begin, and the pattern from there."""
+    """The folder above a pattern's first wildcard, and the pattern from there."""
     parts = Path(os.path.relpath(path, start)).parts
     first = next((index for index, part in enumerate(parts) if not is_plain(part)), len(parts))
     first = min(first, len(parts) - 1)

@@ -1,7 +1,7 @@
-"""Makes a copy of a text file without tokens, before the file leaves. Does not know where it goes.
+"""Copies a text file without its secrets, so that only the copy is uploaded. Does not know where it goes.
 
-What is looked for by default is what DCI's own tools look for: tokens of GitHub, ids and secrets of remote CIs, and
-the credentials of a pull secret. https://docs.distributed-ci.io/
+By default it masks what DCI's own tools mask: GitHub tokens, ids and secrets of remote CIs, and the credentials in pull
+secrets. https://docs.distributed-ci.io/
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ DEFAULTS: tuple[str, ...] = (
     r"DCI\.[A-Za-z0-9]{60}",
     r'(?<=")(?<="auth"[ \t]{0,4}:[ \t]{0,4}"|\\"auth\\"[ \t]{0,4}:[ \t]{0,4}\\")[A-Za-z0-9+/=_-]+',
 )
-"""Regular expressions in the syntax of the library `regex`, each for one kind of secret."""
+"""One regular expression per kind of secret, in the syntax of the library `regex`."""
 _NEEDLES = ("gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_pat_", "remoteci/", "DCI.", 'auth"', 'auth\\"')
-"""A text without any of them holds no default secret: so most of a log is never held against a regular expression."""
+"""Text without any of these has no default secret: so most of a log is never matched against a regular expression."""
 MEMORY = 256 << 20
-"""Bytes of address space, Python's own 30 MiB included."""
+"""Bytes of address space, including Python's own 30 MiB."""
 _CHILD = Path(__file__).with_name("redaction_child.py")
 _BEGINNING = 8 << 10
 _LONGEST_REASON = 200
 _OTHER = "application/octet-stream"
 _PACKED = frozenset({"application/x-gzip", "application/x-xz"})
-_HINT = "Look at the file and at the space for temporary files."
+_HINT = "Check the file and the space for temporary files."
 
 
 def file_redaction(
     patterns: Sequence[str], environ: Mapping[str, str]
 ) -> Callable[[Request, float], AbstractContextManager[Request]]:
-    """For an HTTP client: makes of a request with a file one with a masked copy of it. No pattern means the default ones.
+    """For an HTTP client: replaces the file of a request with a masked copy. Without patterns, the defaults apply.
 
-    `environ` is looked at for what Python itself needs to start.
+    `environ` provides only what Python itself needs to start.
     """
     return partial(_redacted, patterns=patterns or DEFAULTS, environ=environ)
 
@@ -58,7 +58,7 @@ def file_redaction(
 def _redacted(
     request: Request, seconds: float, patterns: Sequence[str], environ: Mapping[str, str]
 ) -> Iterator[Request]:
-    """The request as it is, where it has no file or one that is no text. Raises `RedactionError`."""
+    """The request, unchanged if it has no file or if the file is not text. Raises `RedactionError`."""
     source, mime = request.file, (request.headers or {}).get("DCI-MIME", "")
     if source is None or not _is_text(source, mime):
         yield request
@@ -70,7 +70,7 @@ def _redacted(
 
 
 def redact(source: Path, target: Path, patterns: Sequence[str], *, seconds: float, environ: Mapping[str, str]) -> None:
-    """Copies `source` to the new file `target`, masked. Raises nothing but `RedactionError`; there is no copy then."""
+    """Copies `source` to the new file `target`, masked. Raises only `RedactionError`; the copy must then not be used."""
     task = {"patterns": list(patterns), "needles": _NEEDLES if tuple(patterns) == DEFAULTS else ()}
     try:
         with os.fdopen(paths.open_regular(source), "rb") as given, target.open("xb") as taken:
@@ -96,12 +96,12 @@ def redact(source: Path, target: Path, patterns: Sequence[str], *, seconds: floa
     if code:
         last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
         reason = clipped(last, _LONGEST_REASON) or f"its process ended with exit code {code}"
-        raise RedactionError(f"{source.name} cannot be redacted", reason, "Look at the space for temporary files.")
+        raise RedactionError(f"{source.name} cannot be redacted", reason, "Check the space for temporary files.")
 
 
 def _stopped(source: Path, seconds: float) -> RedactionError:
     reason = f"it took more than {seconds:.3g} s"
-    hint = "Look for a pattern that tries too much (setting dci_redact_patterns), or give dci_upload_timeout more time."
+    hint = "Look for a pattern that backtracks too much (setting dci_redact_patterns), or increase dci_upload_timeout."
     return RedactionError(f"{source.name} is not redacted", reason, hint)
 
 
@@ -113,7 +113,7 @@ def _own_folder() -> OwnFolder:
 
 
 def _is_text(path: Path, mime: str) -> bool:
-    """Whether lines can be looked at. What is not said to be text is, where its beginning holds no NUL."""
+    """Whether the file has lines to search. A file of unknown type is text if its beginning has no NUL."""
     if mime in _PACKED:
         return False
     try:
@@ -122,8 +122,8 @@ def _is_text(path: Path, mime: str) -> bool:
     except OSError as error:
         raise _not_copied(error) from error
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        hint = "Write it as UTF-8, or leave it out (setting dci_files)."
-        raise RedactionError(f"{path.name} is not redacted", "it is UTF-16, in which nothing would be found", hint)
+        hint = "Convert it to UTF-8, or leave it out (setting dci_files)."
+        raise RedactionError(f"{path.name} is not redacted", "it is UTF-16, in which no pattern would match", hint)
     return mime != _OTHER or b"\0" not in beginning
 
 

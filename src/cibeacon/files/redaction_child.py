@@ -1,9 +1,9 @@
-"""The process that copies one text file and masks what patterns match, as long as its time lasts. Knows nothing of the run.
+"""The process that copies one text file and masks the matches of patterns, within a time limit. Knows nothing about the run.
 
 `redaction` runs this file by its path, isolated and with limits as arguments; no module imports it. A regular expression
-may be a stranger's and take for ever, and nothing in its own process could stop it. stdin holds the patterns and needles
-as JSON. Lines are copied one by one, long ones in parts, so that memory stays small whatever the file; `regex` says at
-the end of a part whether a match may go on (https://github.com/mrabarnett/mrab-regex, "partial matches").
+is untrusted and may run forever, and nothing in its own process could stop it. stdin has the patterns and needles as
+JSON. Lines are copied one by one, long ones in parts, so that memory stays small for any file; at the end of a part,
+`regex` reports whether a match may continue (https://github.com/mrabarnett/mrab-regex, "partial matches").
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ import regex
 
 MASK = b"***REDACTED***"
 PART = 64 << 10
-"""Bytes that are read of a line at once."""
+"""Bytes of a line that are read at once."""
 BLOCK = 64 << 10
 """Bytes that are read at once."""
 OVERLAP = 4 << 10
-"""Characters at the end of a part that are always looked at again with what follows."""
+"""Characters at the end of a part that are always searched again together with the next part."""
 BEHIND = 256
-"""Characters of what was copied already that a pattern may look back at."""
+"""Characters before a match that a pattern may look back at."""
 LONGEST = 1 << 20
-"""Characters of one secret; of a line that seems to hold a longer one nothing more is copied."""
+"""Characters of one secret; if a line seems to have a longer one, the rest of the line is not copied."""
 
 
 def copy(
     source: BinaryIO, target: BinaryIO, patterns: Sequence[regex.Pattern[str]], needles: Sequence[str] = ()
 ) -> None:
-    """Copies the file, with a mask in the place of whatever a pattern matches.
+    """Copies the file, and replaces every match of a pattern with a mask.
 
-    `needles`: where there are some, every match holds one of them, or has one shortly before it.
+    `needles`: if there are any, every match contains one of them or has one shortly before it.
     """
-    before = held = ""  # copied already, to be looked back at; and not yet, since a match may go on
+    before = held = ""  # text already copied, for look-behinds; and text held back, because a match may continue
     skipping = False
     for part in _parts(source, target, [needle.encode() for needle in needles]):
         ended = part.endswith(b"\n")
@@ -59,7 +59,7 @@ def copy(
 
 
 def _parts(source: BinaryIO, target: BinaryIO, needles: Sequence[bytes]) -> Iterator[bytes]:
-    """The lines that have to be looked at, long ones in parts. Lines without a needle are copied here."""
+    """The lines to search, long ones in parts. Lines without a needle are copied here."""
     at_start = True
     while block := source.read(BLOCK):
         block += source.readline(PART)
@@ -78,7 +78,7 @@ def _parts(source: BinaryIO, target: BinaryIO, needles: Sequence[bytes]) -> Iter
 
 
 def _lines_with(needles: Iterable[bytes], block: bytes) -> list[tuple[int, int]]:
-    """Where the lines with a needle are in a block of whole lines."""
+    """The positions of the lines with a needle in a block of whole lines."""
     lines = set()
     for needle in needles:
         end = 0
@@ -89,7 +89,7 @@ def _lines_with(needles: Iterable[bytes], block: bytes) -> list[tuple[int, int]]
 
 
 def _spans(text: str, start: int, patterns: Iterable[regex.Pattern[str]], *, ended: bool) -> list[tuple[int, int]]:
-    """Where a pattern matches from `start` on; what overlaps is one span. The last one may go on, unless the line `ended`."""
+    """The matches from `start` on; overlapping ones are merged. Unless the line `ended`, the last one may continue."""
     spans = [match.span() for pattern in patterns for match in pattern.finditer(text, start, partial=not ended)]
     if not ended:
         spans.append((max(start, len(text) - OVERLAP), len(text)))
@@ -114,7 +114,7 @@ def main(given: int, taken: int, seconds: int, memory: int) -> None:
     """Reads the patterns and copies one open file into another."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    if sys.platform != "darwin":  # macOS knows the limit and refuses to set it
+    if sys.platform != "darwin":  # macOS defines this limit, but cannot set it
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     with open(0, "rb", closefd=False) as stdin:
         task = json.loads(stdin.read())

@@ -1,9 +1,9 @@
-"""The checkout: git as a child process, a scratch repository where it ends, and the way between the two.
+"""The checkout, read by git as a child process, and scratch repositories for commits that the checkout lacks.
 
-Here stands what its files and the CI systems share: where a repository's objects can be fetched, and as whom; and how
-people name commits (https://git-scm.com/docs/gitrevisions): by id, from HEAD, by branch or tag, and which tags are a
-series. The CI host's variables are the source of a remote, never a clone's own configuration: a pull request cannot write
-it, but any earlier step of the job can. Asks no repository.
+This module has what the package and the CI systems share: where a repository's objects can be fetched, and with which
+credential; how people name commits (https://git-scm.com/docs/gitrevisions): by id, from HEAD, by branch or tag; and which
+tags form a series. A remote comes from the CI host's variables, never from the clone's own configuration: a pull request
+cannot change that, but any earlier step of the job can. It does not read a repository.
 """
 
 import os
@@ -20,18 +20,18 @@ _SERVER = r"(?a)https?://[\w.:\[\]~/%-]+"
 
 
 class Remote(NamedTuple):
-    """A repository behind git's smart HTTP, and the credential that opens it."""
+    """A repository that git reaches over smart HTTP, and the credential for it."""
 
     url: str
     user: str | None = None
     secret: str | None = None
-    """None: without a credential, which public repositories allow."""
+    """None: without a credential, which works for public repositories."""
     access: str = ""
-    """What a person does where the server refuses."""
+    """What the user can do if the server refuses."""
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: the only place that the credential goes to."""
+        """Scheme, host and port: the credential goes nowhere else."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}/"
 
@@ -47,15 +47,17 @@ class Remote(NamedTuple):
 def forge_remote(
     server: str | None, repository: str | None, user: str | None, secret: str | None, access: str, *, allow_http: bool
 ) -> Remote | None:
-    """The remote of a repository on a forge; None when either is unknown or odd, or the way there is not encrypted."""
+    """The remote of a repository on a forge; None if either is unknown or malformed, or if the connection is not encrypted."""
     if not server or not repository or not re.fullmatch(_SERVER, server) or not re.fullmatch(_PATH, repository):
         return None
-    url = f"{server.rstrip('/')}/{repository}.git"  # GitLab redirects without the ending, and no redirect is followed
+    url = (
+        f"{server.rstrip('/')}/{repository}.git"  # GitLab redirects without the suffix, and redirects are not followed
+    )
     return Remote(url, user, secret, access) if may_fetch(url, allow_http=allow_http) else None
 
 
 def may_fetch(url: str, *, allow_http: bool) -> bool:
-    """Whether git may be sent there: the URL is an ordinary one, and the way is encrypted or plain http is allowed."""
+    """Whether git may fetch from this URL: it is an ordinary one, and is encrypted or plain http is allowed."""
     ordinary = re.fullmatch(_URL, url) is not None and ".." not in url
     return ordinary and (allow_http or not plain_http_refused(url))
 
@@ -63,7 +65,7 @@ def may_fetch(url: str, *, allow_http: bool) -> bool:
 BRANCH = "refs/heads/"
 TRACKING = "refs/remotes/"
 OWN = r"(?s)(HEAD|@|(?P<id>[0-9a-f]{7,64}))(?:[~^].*|@\{.*)?"
-"""A revision from the commit that is checked out, or from an `id`; unless a ref has such a name."""
+"""A revision relative to the checked-out commit or to an `id`, unless a ref has such a name."""
 _NAMED = (
     r"(?![-+]|(?:HEAD|@)(?:[~^]|$))(?P<name>[^\x00-\x20\x7f~^:?*\[\\{]{1,250})"
     r"(?P<back>(?:[~^][0-9]{0,9}|\^\{(?:commit)?\})*)"
@@ -72,7 +74,7 @@ _TRACKED = r"(?:(?:refs/)?remotes/)?origin/(?=.)"
 
 
 class ServerRef(NamedTuple):
-    """A branch or tag of the server, and how far back from it in its history (`~2`)."""
+    """A branch or tag on the server, and how far back from it (`~2`)."""
 
     name: str
     back: str
@@ -81,12 +83,12 @@ class ServerRef(NamedTuple):
 
     @property
     def title(self) -> str:
-        """As people write it."""
+        """The ref as people write it."""
         return f"{self.name.removeprefix(BRANCH)}{self.back}"
 
 
 def server_ref(revision: str) -> ServerRef | None:
-    """The ref of the server that a revision names; None where only a checkout knows what it means."""
+    """The server's ref that a revision names; None if only a checkout can resolve it."""
     match = re.fullmatch(_NAMED, revision)
     if not match or ".." in revision:
         return None
@@ -96,7 +98,7 @@ def server_ref(revision: str) -> ServerRef | None:
 
 
 def is_readable(revision: str) -> bool:
-    """Whether git could read it as a line of its input: a stranger's JSON may hold text that has no bytes."""
+    """Whether git can read it as a line of input: untrusted JSON may contain text that cannot be encoded."""
     try:
         os.fsencode(revision)
     except UnicodeEncodeError:
@@ -108,16 +110,16 @@ _NUMBERS = r"v?\d+(?:\.\d+)*"
 _VERSION = rf"{_NUMBERS}(?:[.+_-].*)?"
 _TAGS = (
     f"(?P<name>){_VERSION}",
-    rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may hold a version: api-v2-gateway@1.3.0
+    rf"(?P<name>.+)[/@]{_NUMBERS}(?:[.+_-][^/@]*)?",  # a name may contain a version: api-v2-gateway@1.3.0
     f"(?P<name>.+?)[/@_-]{_VERSION}",
     rf"(?P<name>.*?)\.?{_VERSION}",  # a name may end in a digit: oauth2-v1
 )
 
 
 def tag_series(tag: str) -> str:
-    """What stands before the version in a tag: `payments` of `payments/v1.2.0`, nothing of `v1.2.0`.
+    """The part of a tag before its version: `payments` for `payments/v1.2.0`, empty for `v1.2.0`.
 
-    A tag is compared with the one before it in its series.
+    A tag is compared with the previous tag of its series.
     """
     match = next((match for form in _TAGS if (match := re.fullmatch(form, tag, re.ASCII | re.DOTALL))), None)
     return match["name"] if match else ""

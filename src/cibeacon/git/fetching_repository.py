@@ -1,8 +1,8 @@
-"""Reads the checkout, and fetches into scratch space what it lacks. The checkout itself is only read.
+"""Reads the checkout, and fetches what it lacks into scratch space. Never changes the checkout.
 
-Its refs are not believed: an earlier job may have fetched them. A commit that is named by its full id is taken to be on
-the server until the server refuses it: so both sides of a comparison come in one fetch, and a merge base costs one fetch
-of the commit graph.
+The checkout's refs are not trusted: an earlier job may have fetched them. A commit with a full id is assumed to be on the
+server until the server refuses it: so both sides of a comparison come in one fetch, and a merge base needs one fetch of
+the commit graph.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from cibeacon.runtime.shutdown import OwnFolder
 
 _TAGS = "refs/tags/*"
 _FILES_PER_FETCH = 1000
-"""Their ids stand in its arguments."""
+"""Bounded, because their ids are command line arguments."""
 _Answer = TypeVar("_Answer")
 
 
 class FetchingRepository:
-    """What the checkout knows, and then what the server knows. `local` is None where nothing is checked out."""
+    """Asks the checkout first, then the server. `local` is None if nothing is checked out."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class FetchingRepository:
         self._environ, self._deadline = environ, deadline
         self._opened = ExitStack()
         self.folder: Path | None = None
-        """The scratch space, once there is any."""
+        """The scratch space, once it exists."""
         self._scratch: dict[str, Scratch] = {}
         self._named_ids: dict[str, None] = {}
         self._missing: set[str] = set()
@@ -58,10 +58,10 @@ class FetchingRepository:
         """Removes the scratch repositories."""
         self._opened.close()
 
-    # What the commit-range rules ask ------------------------------------------------------------------------------
+    # Questions of the commit-range rules ---------------------------------------------------------------------------
 
     def commit(self, revision: str) -> str | None:
-        """The full id of a commit that is here or may be fetched. A full id is believed, unless the server refused it."""
+        """The full id of a commit that is here or can be fetched. A full id is accepted unless the server refused it."""
         is_id = SHA.fullmatch(revision) is not None
         if is_id:
             self._named_ids[revision] = None
@@ -69,7 +69,7 @@ class FetchingRepository:
         return revision if is_id and not sha and revision not in self._missing else sha
 
     def named(self, revision: str) -> NamedCommit | None:
-        """The commit that a revision names: the server's branch or tag, where there is a server to ask."""
+        """The commit that a revision names. Branches and tags are the server's if it can be asked."""
         if SHA.fullmatch(revision):
             sha = self.commit(revision)
             return NamedCommit(sha, revision) if sha else None
@@ -79,18 +79,18 @@ class FetchingRepository:
             return here
         if tip := self._server_tip(ref):
             return NamedCommit(tip, ref.title)
-        if ref.name in self._missing:  # no branch of the server; the checkout may know something else by this name
+        if ref.name in self._missing:  # not a branch on the server; in the checkout the name may mean something else
             return None if ref.name.startswith(BRANCH) else here
         return None if self._has_credential() else here
 
     def parents(self, sha: str) -> tuple[str, ...] | None:
-        """The ids of a commit's parents. They are fetched along with it, since the rules ask for one of them next."""
+        """The ids of a commit's parents, which are fetched along with it: the rules ask for one of them next."""
         if not SHA.fullmatch(sha):
             return self._ask_local(lambda local: local.parents(sha))
         return self._ask(lambda repository: repository.parents(sha), lambda: self._fetch("trees", "parents", (sha,)))
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
-        """Whether `newer` holds `older`."""
+        """Whether `older` is an ancestor of `newer`."""
         return self._ask(lambda repository: repository.is_ancestor(older, newer), lambda: self._graph(older, newer))
 
     def merge_base(self, one: str, *others: str) -> str | None:
@@ -98,11 +98,11 @@ class FetchingRepository:
         return self._ask(lambda repository: repository.merge_base(one, *others), lambda: self._graph(one, *others))
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
-        """What `after` holds beyond `before`, oldest first, along first parents."""
+        """The commits in `after` that are not in `before`, oldest first, along first parents."""
         return self._ask(lambda repository: repository.first_parents(before, after), lambda: self._graph(before, after))
 
     def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> NamedCommit | None:
-        """The server's nearest tag before a commit, of those whose name is wanted."""
+        """The server's nearest tag before a commit whose name `wanted` accepts."""
         try:
             tag = self._graph(sha, _TAGS).previous_tag(sha, wanted)
         except CheckoutError as error:
@@ -110,12 +110,12 @@ class FetchingRepository:
             return None if self._has_credential() else self._ask_local(lambda local: local.previous_tag(sha, wanted))
         return tag._replace(local=False) if tag else None
 
-    # What is read -------------------------------------------------------------------------------------------------
+    # Reading -------------------------------------------------------------------------------------------------------
 
     def paths(self, base: str, head: str) -> Iterator[str]:
         """Every path that differs between two commits' trees. Raises `CheckoutError`, also while they are read.
 
-        Where one repository breaks off, the next one goes on behind what it gave: git's order is that of the trees.
+        If one repository fails midway, the next one continues after the paths so far: git always lists them in the same order.
         """
         count = 0
         for compare in self._comparisons():
@@ -128,10 +128,10 @@ class FetchingRepository:
                 self.fetch_error = error
                 if isinstance(error, FetchError) or self._deadline.remaining() <= 0:
                     break
-        raise self.fetch_error or CheckoutError("nothing could be compared", "there is no repository", "")
+        raise self.fetch_error or CheckoutError("the commits could not be compared", "there is no repository", "")
 
     def text(self, commit: str, path: str) -> bytes | None:
-        """The content of a file in a commit's tree; None when there is no such file. Raises `CheckoutError`."""
+        """The content of a file in a commit's tree; None if there is no such file. Raises `CheckoutError`."""
         content = self._ask_local(lambda local: local.text(commit, path))
         if content is not None:
             return content
@@ -145,13 +145,13 @@ class FetchingRepository:
         return self._fetch("trees", "trees", (commit,)).entries(commit, *options)
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
-        """What `git cat-file` says of many objects at once; those that are not here are fetched together.
+        """The output of `git cat-file` for many objects at once; missing objects are fetched together.
 
         Raises `CheckoutError`.
         """
         ids = tuple(blobs)
         if "trees" not in self._scratch and self._local:
-            with suppress(CheckoutError):  # a partial clone breaks off at the first object that it lacks
+            with suppress(CheckoutError):  # a partial clone fails at the first object that it lacks
                 output = self._local.batch(form, ids)
                 if b" missing\n" not in output:
                     return output
@@ -162,10 +162,10 @@ class FetchingRepository:
             scratch.fetch("files", *missing[start : start + _FILES_PER_FETCH])
         return scratch.batch(form, ids)
 
-    # How it is fetched --------------------------------------------------------------------------------------------
+    # Fetching ------------------------------------------------------------------------------------------------------
 
     def _ask(self, question: Callable[[Repository], _Answer | None], fetch: Callable[[], Scratch]) -> _Answer | None:
-        """The checkout's answer, else the answer after a fetch; None when that failed."""
+        """The checkout's answer, else the answer after a fetch; None if the fetch failed."""
         answer = self._ask_local(question)
         if answer is not None:
             return answer
@@ -176,7 +176,7 @@ class FetchingRepository:
             return None
 
     def _ask_local(self, question: Callable[[Repository], _Answer | None]) -> _Answer | None:
-        """The checkout's answer. One that git cannot read knows nothing, and is not asked again."""
+        """The checkout's answer. A checkout that git cannot read answers nothing, and is not asked again."""
         try:
             return question(self._local) if self._local else None
         except CheckoutError as error:
@@ -186,7 +186,7 @@ class FetchingRepository:
             return None
 
     def _server_tip(self, ref: ServerRef) -> str | None:
-        """The commit that a ref of the server names."""
+        """The commit that a ref on the server points to."""
         if ref not in self._tips:
             self._tips[ref] = None
             try:
@@ -201,7 +201,7 @@ class FetchingRepository:
         return any(remote.secret for remote in self._remotes)
 
     def _comparisons(self) -> Iterator[Callable[[str, str], Iterator[str]]]:
-        """Where two trees can be compared: in the checkout, with its objects, and without (it may lack what it claims)."""
+        """Ways to compare two trees: in the checkout, with its objects, and without them (it may lack what it claims to have)."""
         if self._local:
             yield self._local.paths
         yield lambda base, head: self._fetch("trees", "trees", (base, head)).paths(base, head)
@@ -209,11 +209,11 @@ class FetchingRepository:
             yield lambda base, head: self._fetch("alone", "trees", (base, head)).paths(base, head)
 
     def _graph(self, *names: str) -> Scratch:
-        """The commit graph of these and of every commit that the rules named before, in one fetch."""
+        """The commit graph of these and of all commits that the rules named before, in one fetch."""
         return self._fetch("graph", "graph", names, tuple(self._named_ids))
 
     def _fetch(self, kind: str, scope: Scope, names: Sequence[str], optional: Sequence[str] = ()) -> Scratch:
-        """The scratch repository of a kind with all these commits or refs, and the optional ones that the server has."""
+        """The scratch repository of a kind, with all these commits or refs and the optional ones that the server has."""
         scratch = self._open_scratch(kind, names)
         needed = [name for name in names if not scratch.has(name, scope)]
         wanted = list(dict.fromkeys([*needed, *(name for name in optional if name not in self._missing)]))
@@ -230,7 +230,7 @@ class FetchingRepository:
         return scratch
 
     def _open_scratch(self, kind: str, names: Sequence[str]) -> Scratch:
-        """The scratch repository `trees`, `graph` or `alone`; only the last one does without the checkout's objects."""
+        """The scratch repository `trees`, `graph` or `alone`. Only `alone` does not use the checkout's objects."""
         if kind not in self._scratch:
             alternates = None
             if kind != "alone":
@@ -252,6 +252,6 @@ class FetchingRepository:
         return self._scratch[kind]
 
     def _uses_sha256(self, names: Sequence[str]) -> bool:
-        """Whether the objects have SHA-256 ids: like those that are asked for, else like the checkout's own."""
+        """Whether the objects have SHA-256 ids, judged by the ids that were asked for, else by the checkout."""
         ids = [name for name in (*names, *self._named_ids) if SHA.fullmatch(name)]
         return len(ids[0] if ids else self._ask_local(lambda local: local.tip("HEAD")) or "") == SHA256_DIGITS

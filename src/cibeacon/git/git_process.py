@@ -1,8 +1,8 @@
-"""Starts git, reads it, ends it with the deadline, and takes its helpers along. Knows no question.
+"""Starts git, reads its output, and ends it with its helpers at the deadline. Knows no particular command.
 
-Its environment is made from nothing, so that no variable of the job (GIT_DIR, GIT_TRACE, GIT_SSH_COMMAND, …) reaches git,
-and it never prompts. Its limits are its own, too: anybody may write a repository, and a tree of a few kilobytes can stand
-for billions of files.
+Its environment is built from scratch, so that no variable of the job (GIT_DIR, GIT_TRACE, GIT_SSH_COMMAND, …) reaches git,
+and it never prompts. It has its own resource limits: a repository is untrusted, and a tree of a few kilobytes can expand to
+billions of files.
 """
 
 import os
@@ -30,23 +30,23 @@ _CONFIG = {
     "core.packedGitLimit": "8m",
 }
 _SCRATCH_CONFIG = {
-    "core.alternateRefsPrefixes": "refs/cibeacon/nothing/",  # the refs of the lending repository must not be offered
+    "core.alternateRefsPrefixes": "refs/cibeacon/nothing/",  # the refs of the alternate repository must not be offered
     "gc.auto": "0",
     "maintenance.auto": "false",
-    "pack.threads": "1",  # every thread has a cache of its own, and memory is bounded
+    "pack.threads": "1",  # every thread has its own cache, and memory is bounded
     "core.deltaBaseCacheLimit": "16m",
     "core.bigFileThreshold": "4m",  # larger files are streamed
 }
 _NETWORK_CONFIG = {
-    "http.followRedirects": "false",  # a credential would travel along
-    "protocol.version": "2",  # version 1 refuses commits that no ref names
+    "http.followRedirects": "false",  # the credential would be sent along
+    "protocol.version": "2",  # version 1 refuses commits that no ref points to
     "credential.helper": "",
     "fetch.recurseSubmodules": "false",
 }
 _NO_INDEX = "/nonexistent/cibeacon/index"
-"""git diff-tree would read the checkout's whole index, though comparing two trees needs none."""
+"""git diff-tree would read the checkout's whole index, although comparing two trees does not need it."""
 _ALWAYS = {
-    "HOME": "/nonexistent/cibeacon",  # curl would read .netrc there, and without the variable in the user's own home
+    "HOME": "/nonexistent/cibeacon",  # curl would read .netrc from it, and from the user's home without the variable
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -60,10 +60,10 @@ _ALWAYS = {
 
 
 def reading_env(environ: Mapping[str, str]) -> dict[str, str]:
-    """For reading a clone: no prompt, no hook, no fsmonitor, no network, no configuration but the clone's own.
+    """For reading a clone: no prompt, no hook, no fsmonitor, no network, no configuration besides the clone's own.
 
-    A partial clone must not fetch behind our back; `safe.directory` holds for these children alone, since a
-    container's checkout belongs to another user.
+    A partial clone must not fetch on its own. `safe.directory` is set only for these children, because a container's
+    checkout belongs to another user.
     """
     return _base(environ) | _as_variables(_CONFIG)
 
@@ -76,8 +76,8 @@ def scratch_env(environ: Mapping[str, str]) -> dict[str, str]:
 def fetching_env(environ: Mapping[str, str], remote: Remote, name: str, *, negotiate: bool) -> dict[str, str]:
     """For a fetch into a scratch repository. The credential is neither in an argument nor in a file.
 
-    With `negotiate` git tells the server which commits are here, so that it sends less; that can take one more round.
-    Only here may git fetch what is missing from the remote, by its `name`: reading must never fetch.
+    With `negotiate` git lists the commits that are here, so that the server sends less; this can take another round trip.
+    Only here may git fetch missing objects from the remote, by its `name`: reading must never fetch.
     """
     config = _CONFIG | _SCRATCH_CONFIG | _NETWORK_CONFIG
     config |= {"fetch.negotiationAlgorithm": "default" if negotiate else "noop"}
@@ -108,17 +108,17 @@ def _authorities(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 MEMORY = 256 << 20
-"""Bytes of anonymous memory of a child. Packs are mapped and do not count, so a repository may be of any size."""
+"""Bytes of anonymous memory for a child. Packs are mapped and do not count, so a repository may be of any size."""
 WRITTEN = 4 << 30
-"""Bytes of a file that a child may write: what one fetch can bring."""
+"""Bytes of a file that a child may write, and so of one fetch."""
 LARGEST = 64 << 20
-"""Bytes of an answer that is read at once."""
+"""Bytes of output that are read at once."""
 _CHUNK = 1 << 16
 _CLIP = 2000
 
 
 class GitResult(NamedTuple):
-    """How one command of git ended."""
+    """The result of one git command."""
 
     code: int
     out: bytes
@@ -133,32 +133,32 @@ class Git:
         self._ahead: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
 
     def close(self) -> None:
-        """Ends what was started ahead and never read."""
+        """Ends commands that were started ahead and never read."""
         while self._ahead:
             end(self._ahead.popitem()[1])
 
     def _begin(self, *arguments: str) -> None:
-        """Starts a command whose answer is likely to be read. If it cannot be started, reading raises the error."""
+        """Starts a command whose output will probably be read. If it cannot be started, reading raises the error."""
         if arguments not in self._ahead:
             with suppress(CheckoutError):
                 self._ahead[arguments] = self._start(arguments)
 
     def _run(self, *arguments: str, environ: Mapping[str, str] | None = None, given: bytes = b"") -> GitResult:
-        """Runs one command to its end."""
+        """Runs one command until it ends."""
         child = self._start(arguments, environ, given)
         out, complaints = bytearray(), bytearray()
         try:
             for piece in self._chunks(child, complaints, arguments[0]):
                 out += piece
                 if len(out) > LARGEST:
-                    raise _too_large(arguments[0], f"its answer is over {LARGEST >> 20} MiB")
+                    raise _too_large(arguments[0], f"its output is larger than {LARGEST >> 20} MiB")
             code, err = self._wait(child, complaints, arguments[0])
         finally:
             end(child)
         return GitResult(code, bytes(out), err)
 
     def _stream(self, *arguments: str, given: bytes = b"") -> Iterator[bytes]:
-        """The output of one command, as it comes. The child ends when the reader stops."""
+        """The output of one command, as it arrives. The child ends when the reader stops."""
         child = self._start(arguments, given=given)
         complaints = bytearray()
         try:
@@ -167,10 +167,10 @@ class Git:
         finally:
             end(child)
         if code != 0:
-            raise CheckoutError("git could not compare the commits", err, "Check out with the whole history.")
+            raise CheckoutError("git could not compare the commits", err, "Check out the whole history.")
 
     def _chunks(self, child: subprocess.Popen[bytes], complaints: bytearray, command: str) -> Iterator[bytes]:
-        """A child's output, while its complaints are put aside: a full pipe of either would stop it."""
+        """A child's output. Its stderr is collected meanwhile, because a full pipe would block it."""
         pipes = [pipe for pipe in (child.stdout, child.stderr) if pipe]
         while pipes:
             with interruptible():
@@ -187,22 +187,22 @@ class Git:
                     complaints += piece[: _CLIP - len(complaints)]
 
     def _wait(self, child: subprocess.Popen[bytes], complaints: bytearray, command: str) -> tuple[int, str]:
-        """The exit code of a child that closed its output, and its complaint."""
+        """The exit code and stderr of a child that closed its output."""
         try:
             code = child.wait(max(self._deadline.remaining(), 0.01))
         except subprocess.TimeoutExpired as error:
             raise _too_slow(command) from error
         err = os.fsdecode(bytes(complaints)).strip()
         if code and "out of memory" in err.lower():
-            raise _too_large(command, f"git needs over {MEMORY >> 20} MiB of memory for it")
+            raise _too_large(command, f"it needs more than {MEMORY >> 20} MiB of memory")
         return code, err
 
     def _start(
         self, arguments: tuple[str, ...], environ: Mapping[str, str] | None = None, given: bytes = b""
     ) -> subprocess.Popen[bytes]:
-        """Starts a command, where that was not done ahead.
+        """Starts a command, unless it was started ahead.
 
-        Input that a pipe does not take at once is given as a file: git may answer before it reads.
+        Input that does not fit in a pipe is passed as a file: git may write output before it reads.
         """
         if ahead := self._ahead.pop(arguments, None):
             return ahead
@@ -228,17 +228,17 @@ class Git:
             return child
         except FileNotFoundError as error:
             raise CheckoutError(
-                "git cannot be run", "it is not installed here, or the folder is gone", "Install git in the image."
+                "git cannot be run", "it is not installed, or the folder no longer exists", "Install git in the image."
             ) from error
         except (OSError, ValueError) as error:
-            raise CheckoutError("git cannot be run", str(error), "Check the installation of git.") from error
+            raise CheckoutError("git cannot be run", str(error), "Check the git installation.") from error
         finally:
             if file:
                 file.close()
 
 
 def _limit(pid: int) -> None:
-    """Bounds a child that has just started. Only Linux can do that from outside, which costs nothing."""
+    """Sets the limits of a child that has just started. Only Linux can do this from outside, at no cost."""
     if not hasattr(resource, "prlimit"):
         return
     for kind, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_FSIZE, WRITTEN)):
@@ -252,13 +252,13 @@ def _too_large(command: str, reason: str) -> CheckoutError:
     return CheckoutError(
         f"git {command} was stopped",
         reason,
-        "Give the services by name (setting services), or the changed paths (cibeacon services --files-from -).",
+        "Set services to the names of the changed services, or pass the changed paths (cibeacon services --files-from -).",
     )
 
 
 def _too_slow(command: str) -> CheckoutError:
     return CheckoutError(
-        f"git {command} took too long", "git may use half of the time budget at most", "Give a larger timeout."
+        f"git {command} took too long", "git may use at most half of the timeout", "Set a larger timeout."
     )
 
 
@@ -276,14 +276,14 @@ def _file(content: bytes) -> IO[bytes]:
 
 
 def no_temporary_file(error: OSError) -> CheckoutError:
-    """The error of what needs a file of its own and cannot have one."""
+    """The error if a temporary file cannot be created."""
     return CheckoutError(
-        "There is no room for temporary files", error.strerror or str(error), "Name a writable folder in TMPDIR."
+        "A temporary file cannot be created", error.strerror or str(error), "Set TMPDIR to a writable folder."
     )
 
 
 def as_lines(lines: Iterable[str]) -> bytes:
-    """The input of a command that reads ASCII lines."""
+    """The input for a command that reads ASCII lines."""
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 

@@ -1,6 +1,6 @@
-"""Reads a branch's whole history with few children: its commits, its tags, what they changed. Knows no host and no service.
+"""Reads a branch's whole history with few child processes: commits, tags, changed paths. Knows no host and no service.
 
-A shallow clone shows its oldest commit as if it had brought every file, so callers check `shallow` first.
+In a shallow clone the oldest commit looks as if it had added every file, so callers check `shallow` first.
 https://git-scm.com/docs/git-log and https://git-scm.com/docs/git-diff-tree
 """
 
@@ -11,7 +11,7 @@ from cibeacon.git.git_process import as_lines, nul_separated
 from cibeacon.git.repository import Repository
 
 _FORMAT = ("-z", "--no-show-signature", "--no-notes", "--no-color", "--format=%H%x00%P%x00%ct%x00%B")
-"""The clone's configuration may ask for more, and even for a program that is run."""
+"""Overrides the clone's configuration, which could add output or even run a program."""
 _TAGS = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00"
 
 
@@ -21,25 +21,25 @@ class LoggedCommit(NamedTuple):
     sha: str
     parents: tuple[str, ...]
     seconds: int
-    """When it was committed, Unix seconds."""
+    """The time of the commit, Unix seconds."""
     message: str
 
 
 class Tag(NamedTuple):
-    """A tag, and the commit that it names in the end."""
+    """A tag, and the commit that it points to."""
 
     name: str
     sha: str
     seconds: int
-    """When it was made; of a tag without a date of its own, when its commit was."""
+    """When it was created; for a tag without a date, the time of its commit."""
 
 
 class ChangedPaths(NamedTuple):
-    """What differs between two commits."""
+    """The paths that differ between two commits."""
 
     paths: list[str]
     remaining: list[str]
-    """Those of them that the later commit still has."""
+    """The ones that the later commit still has."""
 
 
 class CommitLog(Repository):
@@ -50,15 +50,15 @@ class CommitLog(Repository):
         yield from _read_commits(self._stream("log", "--first-parent", "--reverse", *_FORMAT, revision, "--"))
 
     def commits_by_id(self, shas: Sequence[str]) -> Iterator[LoggedCommit]:
-        """Commits by their full ids, all of which must be here, in the same order."""
+        """Commits by their full ids, in the same order. All of them must be in the repository."""
         if shas:
             given = as_lines(shas)
             yield from _read_commits(self._stream("log", "--no-walk=unsorted", "--stdin", *_FORMAT, given=given))
 
     def changed_paths(self, pairs: Sequence[tuple[str, str | None]]) -> Iterator[ChangedPaths]:
-        """For each commit and the one it is compared with, every path that differs; None stands for no commit at all.
+        """For each pair of a commit and its base, every path that differs. Raises `CheckoutError`.
 
-        Only a commit without parents is compared with none. Raises `CheckoutError`.
+        The base is None only for a commit without parents: then all its paths differ.
         """
         if not pairs:
             return
@@ -70,7 +70,7 @@ class CommitLog(Repository):
         yield from _grouped(nul_separated(output))
 
     def tags(self) -> Iterator[Tag]:
-        """Every tag that names a commit, or seems to."""
+        """Every tag that may point to a commit."""
         tokens = nul_separated(self._stream("for-each-ref", f"--format={_TAGS}", "refs/tags/"))
         for name, direct, peeled, seconds in _fours(tokens):
             if seconds.isdecimal():
@@ -87,7 +87,7 @@ def _fours(tokens: Iterator[str]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _grouped(tokens: Iterator[str]) -> Iterator[ChangedPaths]:
-    """The paths behind each commit's id. A path always follows a mode, so none can pass for an id."""
+    """The paths after each commit's id. A path always follows a mode, so it cannot be mistaken for an id."""
     changed: ChangedPaths | None = None
     for token in tokens:
         if token.startswith(":") and changed is not None:

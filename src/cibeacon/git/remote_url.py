@@ -1,6 +1,6 @@
-"""Knows the spellings of a repository's URL: which server and repository it names, and where git fetches from over https.
+"""Parses repository URLs: the server, the repository's name, and the https URL to fetch from.
 
-Does not know whose URL it is. Azure's forms: https://learn.microsoft.com/azure/devops/repos/git/.
+Does not know where a URL comes from. Azure's forms: https://learn.microsoft.com/azure/devops/repos/git/.
 """
 
 import re
@@ -17,15 +17,15 @@ class RemoteUrl(NamedTuple):
     """A repository's URL, without user names and passwords."""
 
     server: str
-    """Host name, with the port of a web address that names one."""
+    """Host name, with the port if the URL is a web address with a port."""
     repository: str
     """Its full name, as people write it: `owner/name`, `group/sub/name`, on Azure Repos `project/repository`."""
     https: str
-    """Where git fetches it over https, or http where the URL says so."""
+    """The https URL to fetch from, or the http URL if the URL was http."""
 
 
 def parse(url: str | None) -> RemoteUrl | None:
-    """What a git remote names, in any of git's spellings; a path on disk names nothing."""
+    """Parses the URL of a git remote, in any of git's forms; None for a path on disk."""
     parts = _split(url or "")
     if parts is None:
         return None
@@ -39,7 +39,7 @@ def parse(url: str | None) -> RemoteUrl | None:
     repository = _name(host, path.removesuffix(".git"))
     if not host or not repository:
         return None
-    # a server's port for ssh says nothing about its port for https
+    # a server's ssh port is not its https port
     authority = f"{host}:{port}" if port and scheme in _WEB else host
     ending = "" if "/_git/" in f"/{path}" or path.endswith(".git") or re.fullmatch(_CODECOMMIT, host) else ".git"
     return RemoteUrl(authority, repository, f"{scheme if scheme in _WEB else 'https'}://{authority}/{path}{ending}")
@@ -67,7 +67,7 @@ def _split(url: str) -> tuple[str, str, int | None, str] | None:
 def _name(host: str, path: str) -> str:
     """The repository's full name, from the path of its URL."""
     before, git, repository = f"/{path}".partition("/_git/")
-    if git:  # an organisation and a project, of which the latter may be left out where it has the repository's name
+    if git:  # an organisation and a project; the project may be left out if it has the repository's name
         folders = [folder for folder in before.split("/") if folder.lower() not in ("", "defaultcollection")]
         folders = folders[1:] if host == "dev.azure.com" else folders
         return unquote(f"{folders[-1] if folders else repository}/{repository}")

@@ -1,6 +1,6 @@
 """Reads one repository's objects with plumbing commands. Knows no host and no service.
 
-It writes nothing; `git_process` starts and ends git.
+It writes nothing. `git_process` starts and ends git.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
 
 LARGEST_FILE = 4 << 20
-"""Bytes of a file of the repository that is read at once: configuration, CODEOWNERS, a build graph."""
+"""Bytes of one file of the repository, such as the configuration, CODEOWNERS or a build graph."""
 MOST_ENTRIES = 5_000_000
-"""Files, or folders, of one tree."""
+"""Files or folders in one tree."""
 _COMPARISON = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
 _SHORT = r"[0-9a-f]{7,39}"
 _HEADS, _ORIGIN = BRANCH, f"{TRACKING}origin/"
 _DEFAULT_BRANCHES = ("main", "master")
 _TAG_FIELDS = "--format=%(objectname)%09%(*objectname)%09%(refname:strip=2)"
 _MOST_TAGS = 500
-"""The newest tags, which are the candidates: they stand in arguments."""
+"""Candidate tags, newest first. Bounded, because they are command line arguments."""
 _COMMIT = ("cat-file", "commit")
 _LOOK_UP = ("cat-file", "--batch-check=%(objectname)")
 _URL = ("config", "--get", "remote.origin.url")
@@ -36,14 +36,14 @@ _REFS = (
     *("for-each-ref", "--format=%(refname)%09%(symref)%09%(HEAD)"),
     *(_HEADS, *(f"{_ORIGIN}{name}" for name in ("HEAD", *_DEFAULT_BRANCHES))),
 )
-"""The local branches, with a star at the one that is checked out; the remote's likely default branches, and what its
-HEAD points to."""
+"""The local branches, with a star at the checked-out one; the remote's likely default branches, and the target of its
+HEAD."""
 
 
 class Repository(Git):
-    """One repository on disk. A question that it cannot answer is None; a broken one is a `CheckoutError`.
+    """One repository on disk. Answers are None if unknown; a broken repository raises `CheckoutError`.
 
-    Answers are remembered: the repository does not change while cibeacon reads it.
+    Answers are cached: the repository does not change while cibeacon reads it.
     """
 
     fetched = False
@@ -59,35 +59,35 @@ class Repository(Git):
     @property
     def exists(self) -> bool:
         """Whether there is a checkout at all."""
-        return os.path.exists(self.root / ".git")  # noqa: PTH110 - False where the folder may not be read
+        return os.path.exists(self.root / ".git")  # noqa: PTH110 - False if the folder may not be read
 
     def complaint(self) -> str | None:
-        """What git says where it cannot read the repository at all."""
+        """git's message if it cannot read the repository at all."""
         result = self._result("rev-parse", "--git-dir")
         return None if result.code == 0 else result.err or f"exit code {result.code}"
 
     def depth(self) -> int:
-        """How many commits of the history of what is checked out are here."""
+        """How many commits of the checked-out history are here."""
         count = self._ask("rev-list", "--count", "HEAD") or ""
         return int(count) if count.isdecimal() else 0
 
     def commit(self, revision: str) -> str | None:
-        """The full id of the commit that a SHA or ref names, when its tree is here."""
+        """The full id of the commit that a SHA or ref names, if its tree is here."""
         return self.commits(revision)[0]
 
     def commits(self, *revisions: str) -> tuple[str | None, ...]:
-        """`commit` of several revisions, by one child."""
+        """`commit` for several revisions, with one child."""
         if new := dict.fromkeys(revision for revision in revisions if revision not in self._commits):
             self._look_up(tuple(filter(is_readable, new | dict.fromkeys(self._expected))))
             self._expected = ()
         return tuple(self._commits.get(revision) for revision in revisions)
 
     def expect(self, *revisions: str) -> None:
-        """Has these looked up by the first child that looks one up."""
+        """Lets the first lookup include these."""
         self._expected = revisions
 
     def _look_up(self, revisions: tuple[str, ...]) -> None:
-        """Remembers the commit of each. git breaks off at the first object that a partial clone lacks."""
+        """Caches the commit of each. git stops at the first object that a partial clone lacks."""
         while revisions:
             given = "".join(f"{revision}^{{{kind}}}\n" for revision in revisions for kind in ("commit", "tree"))
             out = self._checked(self._run(*_LOOK_UP, given=os.fsencode(given))).out
@@ -98,7 +98,7 @@ class Repository(Git):
             revisions = revisions[len(commits) :]
 
     def named(self, revision: str) -> NamedCommit | None:
-        """The commit that a revision names, in any of git's spellings."""
+        """The commit that a revision names, in any of git's forms."""
         sha, own = self.commit(revision), re.fullmatch(OWN, revision)
         if sha is None:
             return None
@@ -117,12 +117,12 @@ class Repository(Git):
         return self._headers(sha, "parent ")
 
     def author(self, sha: str) -> str | None:
-        """Who wrote a commit, as `name <address>`."""
+        """The author of a commit, as `name <address>`."""
         lines = self._headers(sha, "author ")
         return lines[0].rpartition(">")[0] + ">" if lines else None
 
     def _headers(self, sha: str, name: str) -> tuple[str, ...] | None:
-        """The values of a commit's headers of one name."""
+        """The values of a commit's headers with this name."""
         full = self.commit(sha) if re.fullmatch(_SHORT, sha) else sha if SHA.fullmatch(sha) else None
         text = self._ask(*_COMMIT, full) if full else None
         if text is None:
@@ -131,18 +131,18 @@ class Repository(Git):
         return tuple(line.removeprefix(name) for line in headers if line.startswith(name))
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
-        """Whether `newer` holds `older`. In a shallow clone only a yes can be trusted."""
+        """Whether `older` is an ancestor of `newer`. In a shallow clone only a yes is certain."""
         code = self._result("merge-base", "--is-ancestor", older, newer).code
         if code == 0:
             return True
         return False if code == 1 and not self.shallow() else None
 
     def merge_base(self, one: str, *others: str) -> str | None:
-        """The best common ancestor; None in a shallow clone, where a better one may be hidden."""
+        """The best common ancestor; None in a shallow clone, which may lack a better one."""
         return None if self.shallow() else self._ask("merge-base", one, *others)
 
     def first_parents(self, before: str, after: str) -> tuple[str, ...] | None:
-        """What `after` holds beyond `before`, oldest first, along first parents; None where that is hidden."""
+        """The commits in `after` that are not in `before`, oldest first, along first parents; None if some are missing."""
         if not SHA.fullmatch(before) or not SHA.fullmatch(after):
             return None
         output = self._ask("rev-list", "--first-parent", "--reverse", after, f"^{before}", "--")
@@ -152,51 +152,51 @@ class Repository(Git):
         return commits
 
     def previous_tag(self, sha: str, wanted: Callable[[str], bool]) -> NamedCommit | None:
-        """The nearest tag before `sha` whose name is wanted; None in a shallow clone, where one may be hidden."""
+        """The nearest tag before `sha` whose name `wanted` accepts; None in a shallow clone, which may lack one."""
         output = self._ask("for-each-ref", f"--merged={sha}", "--sort=-creatordate", _TAG_FIELDS, "refs/tags/")
         tags = [line.split("\t") for line in output.split("\n")] if output and not self.shallow() else []
         names = [name for direct, peeled, name in tags if wanted(name) and sha not in (direct, peeled)]
         if not names:
             return None
-        among = (f"--match={name}" for name in names[:_MOST_TAGS])  # no tag's name holds what a pattern gives a meaning
+        among = (f"--match={name}" for name in names[:_MOST_TAGS])  # tag names cannot contain wildcards
         name = self._ask("describe", "--tags", "--abbrev=0", *among, sha)
         tip = self.tip(f"refs/tags/{name}") if name else None
         return NamedCommit(tip, str(name), local=True) if tip else None
 
     def shallow(self) -> bool:
-        """True when history is cut."""
+        """True for a clone without its whole history."""
         return self._ask("rev-parse", "--is-shallow-repository") == "true"
 
     def paths(self, base: str, head: str) -> Iterator[str]:
-        """Every path that differs between two commits' trees, in git's order; both sides of a move.
+        """Every path that differs between two commits' trees, in git's order; both paths of a moved file.
 
-        They come as git finds them. A comparison that fails raises `CheckoutError` here, or while they are read.
+        They are read as git prints them. A comparison that fails raises `CheckoutError` here, or while they are read.
         """
         paths = nul_separated(self._stream(*_COMPARISON, base, head, "--"))
         first = next(paths, None)
         return iter(()) if first is None else chain((first,), paths)
 
     def compare(self, base: str, head: str) -> None:
-        """Starts git on the `paths` that will be read. It prints none before it has found them all."""
+        """Starts git for `paths`, which will be read later. git prints nothing before it has found all paths."""
         self._begin(*_COMPARISON, base, head, "--")
 
     def text(self, commit: str, path: str) -> bytes | None:
-        """The content of a file in a commit's tree. Raises `ServiceMapError` for one over `LARGEST_FILE`."""
+        """The content of a file in a commit's tree. Raises `ServiceMapError` for a file larger than `LARGEST_FILE`."""
         blob = f"{commit}:{path}"
         size = self._ask("cat-file", "-s", blob) or ""
         if size.isdecimal() and int(size) > LARGEST_FILE:
             raise ServiceMapError(
-                f"{path[:200]} cannot be used", f"it is over {LARGEST_FILE >> 20} MiB", "Make it smaller."
+                f"{path[:200]} cannot be used", f"it is larger than {LARGEST_FILE >> 20} MiB", "Make it smaller."
             )
         result = self._run("cat-file", "blob", blob)
         return result.out if result.code == 0 else None
 
     def has_any(self, commit: str, *paths: str) -> bool:
-        """Whether one of the paths is in a commit's tree."""
+        """Whether any of the paths is in a commit's tree."""
         return bool(self._ask("ls-tree", "--name-only", "--full-tree", commit, "--", *paths))
 
     def has_checked_out(self, sha: str) -> bool:
-        """Whether that commit is checked out, as far as the repository's own files say so, which costs no child."""
+        """Whether this commit is checked out, according to the repository's files: this needs no child process."""
         try:
             head = (self.root / ".git/HEAD").read_text().strip()
             if head.startswith("ref: refs/"):
@@ -208,7 +208,7 @@ class Repository(Git):
     def entries(self, commit: str, *options: str) -> Iterator[str]:
         """A line of `git ls-tree` for every file in a commit's tree; with `-d` for every folder.
 
-        Raises `CheckoutError`, also while they are read: a tree of over `MOST_ENTRIES` is not meant to be used.
+        Raises `CheckoutError`, also while they are read, and for a tree with more than `MOST_ENTRIES`.
         """
         for count, entry in enumerate(
             nul_separated(self._stream("ls-tree", "-r", "-z", "--full-tree", *options, commit, "--"))
@@ -216,40 +216,40 @@ class Repository(Git):
             if count >= MOST_ENTRIES:
                 raise CheckoutError(
                     f"The files of commit {commit[:12]} cannot be listed",
-                    f"there are over {MOST_ENTRIES:,}",
-                    "Give the services by name (setting services), or by templates.",
+                    f"there are more than {MOST_ENTRIES:,}",
+                    "Set services to names or templates.",
                 )
             yield entry
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
-        """What `git cat-file` says of many objects at once: `--batch` or `--batch-check`."""
+        """The output of `git cat-file` for many objects at once, with `--batch` or `--batch-check`."""
         return b"".join(self._stream("cat-file", form, given=as_lines(blobs)))
 
     def objects(self) -> Path | None:
-        """Where the objects are; a linked worktree shares another repository's."""
+        """The folder of the objects; a linked worktree uses another repository's."""
         path = self._ask("rev-parse", "--git-path", "objects")
         return (self.root / path).resolve() if path else None
 
     def lacks_trees(self) -> bool:
-        """True for a partial clone that may leave out folders, not only files."""
+        """True for a partial clone that may lack trees, not only file contents."""
         filters = self._ask("config", "--get-regexp", r"^remote\..*\.partialclonefilter$") or ""
         return any(not line.rpartition(" ")[2].startswith("blob:") for line in filters.splitlines())
 
     def remote_url(self) -> str | None:
-        """Where it was cloned from."""
+        """The URL that it was cloned from."""
         return self._ask(*_URL)
 
     def checkout(self) -> Checkout:
-        """The remote, the commit and the branches, for a repository outside CI."""
-        for question in {_REFS, _URL} - self._results.keys():  # three children at once
+        """The remote, the commit and the branches of a repository outside CI."""
+        for question in {_REFS, _URL} - self._results.keys():  # so that three children run at once
             self._begin(*question)
         head = self.commit("HEAD")
         lines = [line.split("\t") for line in (self._ask(*_REFS) or "").split("\n")]
         refs = {name: (more or [""])[0] for name, *more in lines}
         branch = next((fields[0] for fields in lines if fields[-1] == "*"), None)
-        branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commit yet
+        branch = branch or self._ask("symbolic-ref", "--quiet", "HEAD") or ""  # it may have no commits yet
         url, remote_head = self.remote_url(), refs.get(f"{_ORIGIN}HEAD", "")
-        if url and not remote_head:  # what it points to may be gone
+        if url and not remote_head:  # its target may no longer exist
             remote_head = self._ask("symbolic-ref", "--quiet", f"{_ORIGIN}HEAD") or ""
         likely = (name for kind in (_ORIGIN, _HEADS) for name in _DEFAULT_BRANCHES if f"{kind}{name}" in refs)
         return Checkout(
@@ -264,7 +264,7 @@ class Repository(Git):
         return os.fsdecode(result.out).strip() if result.code == 0 else None
 
     def _result(self, *arguments: str) -> GitResult:
-        """`_run`, once for the same arguments."""
+        """`_run`, but only once for the same arguments."""
         if arguments not in self._results:
             self._results[arguments] = self._run(*arguments)
         return self._results[arguments]

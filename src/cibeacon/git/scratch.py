@@ -1,7 +1,7 @@
-"""A bare repository of our own to fetch into, thrown away at the end. Never touches the user's clone; knows no rule.
+"""A temporary bare repository to fetch into. Never touches the user's clone, and does not know why something is fetched.
 
-It uses the clone's objects as alternates, and tells the server that it holds the commit that is checked out and nothing
-before it: so only the folders that differ from it are sent, and one round of negotiation is enough.
+It uses the clone's objects as alternates, and claims to have the checked-out commit but nothing before it: so the server
+sends only the folders that differ from it, and one round of negotiation is enough.
 """
 
 import re
@@ -16,14 +16,14 @@ from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import CheckoutError
 
 Scope: TypeAlias = Literal["trees", "parents", "graph", "files"]
-"""What is fetched of a commit: its folders; those of its parents as well; its whole history without any folder; or files,
+"""What to fetch of a commit: its trees; those of its parents as well; its whole history without trees; or file contents,
 by their own ids."""
 
 _OPTIONS: Mapping[Scope, tuple[str, ...]] = {
     "trees": ("--depth=1", "--filter=blob:none"),
     "parents": ("--depth=2", "--filter=blob:none"),
     "graph": ("--filter=tree:0",),
-    "files": ("--filter=blob:none",),  # what is asked for by its own id is sent whatever the filter
+    "files": ("--filter=blob:none",),  # objects that are requested by id are sent despite the filter
 }
 _GRAPH_WITH_TREES = ("--filter=blob:none",)
 _ALWAYS = (
@@ -37,7 +37,7 @@ _UNREACHABLE = (
     r"could not resolve|(?:failed|couldn't|unable) to connect|connection (?:refused|reset|timed out)|ssl|certificate"
 )
 _WHAT_GIT_FAILED_AT = r"fatal: (?:unable to access '[^']*': )?"
-"""The URL, which is named already."""
+"""The URL, which the message already contains."""
 _LONGEST_COMPLAINT = 300
 
 
@@ -46,7 +46,7 @@ class FetchError(CheckoutError):
 
 
 class MissingOnServer(FetchError):
-    """The server answered, and does not have the commit or ref `name`."""
+    """The server answered that it does not have the commit or ref `name`."""
 
     def __init__(self, name: str, complaint: str) -> None:
         super().__init__(f"the server does not have {name[:100]}", complaint, "")
@@ -54,18 +54,18 @@ class MissingOnServer(FetchError):
 
 
 class Alternates(NamedTuple):
-    """The clone's objects, as far as they are complete for the commit that is checked out."""
+    """The clone's objects, which are complete for the checked-out commit."""
 
     objects: Path
     head: str
     history: bool
-    """Whether its history is complete, too, and not its folders alone."""
+    """Whether its history is complete as well, not only its trees."""
 
 
 def alternates_of(local: Repository, *, history: bool) -> Alternates | None:
-    """What a scratch repository may use of a clone.
+    """The objects of a clone that a scratch repository can use.
 
-    None where the clone leaves out folders (or history that is needed), or where git could not read its path in the file.
+    None if the clone lacks trees (or history that is needed), or if git could not read its path from the alternates file.
     """
     if history and local.shallow():
         return None
@@ -76,9 +76,9 @@ def alternates_of(local: Repository, *, history: bool) -> Alternates | None:
 
 
 class Scratch(Repository):
-    """A bare repository in a folder of our own.
+    """A bare repository in a temporary folder.
 
-    Ids are asked of its remotes in turn, names only of the first: another project's branch of that name is another branch.
+    Ids are requested from each remote in turn, names only from the first one: in another project the name may differ in meaning.
     """
 
     def __init__(
@@ -92,10 +92,7 @@ class Scratch(Repository):
         negotiate: bool = False,
         sha256: bool = False,
     ) -> None:
-        """With `negotiate` git tells the server what is here already: worth its round only if something is.
-
-        `sha256`: the objects have SHA-256 ids.
-        """
+        """With `negotiate` git lists what is already here, which costs a round trip. `sha256`: the objects have SHA-256 ids."""
         super().__init__(root, environ, deadline)
         self._environ = git_process.scratch_env(environ)
         self._job_environ, self._remotes, self._negotiate = environ, remotes, negotiate
@@ -103,11 +100,11 @@ class Scratch(Repository):
         _create(root, remotes, alternates, sha256=sha256)
 
     def fetched_tip(self, name: str) -> str | None:
-        """The commit that was fetched by a name."""
+        """The commit that was fetched with this name."""
         return self.tip(_ref(name))
 
     def has(self, name: str, scope: Scope) -> bool:
-        """Whether a commit needs no fetch any more."""
+        """Whether a commit no longer needs to be fetched."""
         if name in self._fetched:
             return True
         if not SHA.fullmatch(name):
@@ -117,9 +114,9 @@ class Scratch(Repository):
         return (self.tip(name) if scope == "graph" else self.commit(name)) is not None
 
     def fetch(self, scope: Scope, *names: str) -> None:
-        """Fetches commits by full id, or refs by name, at once. Raises `FetchError`, as `MissingOnServer` where it applies.
+        """Fetches commits by full id, or refs by name, at once. Raises `FetchError`, `MissingOnServer` in particular.
 
-        Each gets a ref of its own, so that a later fetch can tell the server that it is here.
+        Each gets its own ref, so that a later fetch can offer it to the server.
         """
         self._commits.clear()
         self._results.clear()
@@ -141,12 +138,12 @@ class Scratch(Repository):
         raise next((error for error in errors if not isinstance(error, MissingOnServer)), errors[0])
 
     def blob(self, commit: str, path: str) -> str | None:
-        """The id of a file's content in a commit's tree; None when there is no such file."""
+        """The id of a file's content in a commit's tree; None if there is no such file."""
         return self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}")
 
 
 def _ref(name: str) -> str:
-    """The ref of what was fetched by a name or id. Names may begin alike, which refs that are files may not."""
+    """The ref for a fetched name or id. Slashes are encoded: `a` and `a/b` cannot both be refs."""
     if name.startswith("refs/"):
         return name
     if SHA.fullmatch(name):
@@ -155,10 +152,9 @@ def _ref(name: str) -> str:
 
 
 def _create(root: Path, remotes: Sequence[Remote], alternates: Alternates | None, *, sha256: bool) -> None:
-    """Writes an empty bare repository: `git init` would cost a child and copy templates.
+    """Writes an empty bare repository: `git init` would need a child process and copy templates.
 
-    Extensions, such as another form of ids, are read from version 1 on
-    (https://git-scm.com/docs/repository-version).
+    git reads extensions, such as the object format, from version 1 on (https://git-scm.com/docs/repository-version).
     """
     for folder in ("objects/info", "objects/pack", "refs/cibeacon"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -176,18 +172,18 @@ def _create(root: Path, remotes: Sequence[Remote], alternates: Alternates | None
 
 
 def _error(remote: Remote, names: Sequence[str], complaint: str) -> FetchError:
-    """What git complained of, as an error of ours: only the end of it, where the reason stands."""
+    """The error for a failed fetch, with the end of git's message, where the reason is."""
     lines = [line for line in complaint.splitlines() if line.strip()]
     reason = re.sub(_WHAT_GIT_FAILED_AT, "", " / ".join(lines[-3:]))
     if len(reason) > _LONGEST_COMPLAINT:
-        reason = reason[-_LONGEST_COMPLAINT:].partition(" ")[2]  # the redactor would not know half a secret
+        reason = reason[-_LONGEST_COMPLAINT:].partition(" ")[2]  # the redactor would not recognise half a secret
     missing = re.search(_MISSING, complaint)
     if missing and (name := missing[1] or missing[2]) in names:
         return MissingOnServer(name, reason)
     return FetchError(
         f"the commits could not be fetched from {remote.url}",
         reason,
-        "Check that the job reaches this server: its network, proxy and certificates"
+        "Check that the job can reach this server: network, proxy and certificates"
         if re.search(_UNREACHABLE, complaint, re.IGNORECASE)
         else remote.access,
     )

@@ -1,1 +1,1 @@
-"""jq programs of the settings, run in a bounded child process. Does not know what they are for."""
+"""Runs jq programs from settings in a child process with limits. Does not know what they are for."""

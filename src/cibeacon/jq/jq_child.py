@@ -1,7 +1,7 @@
-"""The process in which one jq program runs: gives up what it could do, evaluates, answers. Knows nothing of the run.
+"""The process in which one jq program runs: drops its rights, evaluates, prints the results. Knows nothing about the run.
 
-`jq_filter` runs this file by its path, isolated and with limits as arguments; no module imports it. stdin holds the program as
-one line of JSON, then the document. stdout gets a status on the first line, then results as JSON, one a line, or a message.
+`jq_filter` runs this file by its path, isolated and with limits as arguments; no module imports it. stdin has the program as
+one line of JSON, then the document. stdout gets a status on the first line, then one result per line as JSON, or a message.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import sys
 import jq
 
 _PRELUDE = 'def halt_error: error; def halt_error(f): error; def input: error("there is one input only"); '
-"""What would end silently, or with the inner word "break" of jq, says so."""
+"""Turns programs that would end silently, or with jq's internal error "break", into errors."""
 _LONGEST_MESSAGE = 2000
 
 
 def answer(program: str, document: str, most: int) -> bytes:
-    """The results as jq writes them, at most `most` bytes; so integers that the program leaves alone keep all digits."""
+    """The results as jq writes them, at most `most` bytes. Integers that the program does not change keep all digits."""
     try:
-        jq.compile(program)  # alone, so that lines and columns are the program's own, and no parenthesis is closed
-        compiled = jq.compile(f"{_PRELUDE}({program}\n\n) | tojson")  # two breaks: a comment may swallow one
+        jq.compile(program)  # by itself, so that line numbers are right and the program cannot close our parenthesis
+        compiled = jq.compile(f"{_PRELUDE}({program}\n\n) | tojson")  # two line breaks: a comment may swallow one
     except ValueError as error:
         return _fault("syntax", str(error))
     results = [b"results"]
@@ -43,18 +43,18 @@ def _fault(status: str, message: str) -> bytes:
 
 
 def _confine(seconds: int, memory: int) -> None:
-    """From here on: no environment, no file can be opened or grown, no more time and memory than this."""
+    """Drops the process's rights: no environment, no opening or growing of files, limited time and memory."""
     for name in tuple(os.environ):
         del os.environ[name]
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE):
-        resource.setrlimit(limit, (0, 0))  # the pipes that are open stay open
+        resource.setrlimit(limit, (0, 0))  # open pipes stay open
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    if sys.platform != "darwin":  # macOS knows the limit and refuses to set it
+    if sys.platform != "darwin":  # macOS defines this limit, but cannot set it
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def main(seconds: int, memory: int, output: int) -> None:
-    """Reads, evaluates, answers."""
+    """Reads the program and the document, and writes the results."""
     with open(0, "rb", closefd=False) as stdin, open(1, "wb", closefd=False) as stdout:
         _confine(seconds, memory)
         program, _, document = stdin.read().partition(b"\n")

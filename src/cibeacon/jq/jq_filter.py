@@ -1,8 +1,8 @@
-"""The door to jq: runs a program in a process of its own, with nothing to find there. Does not know what it is for.
+"""The door to jq: runs a program in a separate process that has nothing to steal. Does not know what the program is for.
 
-A jq program may be anybody's, and the library is no sandbox: it shows the environment, reads `~/.jq` and modules, and
-cannot be interrupted (https://github.com/jqlang/jq/issues/1361). So the process has no environment, no folder, no file
-that it could open, and limits of time, memory and output.
+A jq program is untrusted, and the library is not a sandbox: it exposes the environment, reads `~/.jq` and modules, and
+cannot be interrupted (https://github.com/jqlang/jq/issues/1361). So the process has no environment, an empty folder, no
+right to open files, and limits on time, memory and output.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from cibeacon.runtime.safe_text import clipped
 from cibeacon.runtime.shutdown import OwnFolder
 
 SECONDS = 5.0
-"""What a program gets where more time is left."""
+"""The time limit of a program, unless less time is left."""
 MEMORY = 512 << 20
-"""Bytes of address space, Python's own 30 MiB and the input included."""
+"""Bytes of address space, including Python's own 30 MiB and the input."""
 OUTPUT = 1 << 20
-"""Bytes of JSON that all results together may have."""
+"""Bytes of JSON for all results together."""
 
 _CHILD = Path(__file__).with_name("jq_child.py")
 _LARGEST = sys.float_info.max
@@ -44,14 +44,14 @@ _BY_SIGNAL = {
 
 
 def run(program: str, value: Any, *, seconds: float, environ: Mapping[str, str] | None = None) -> list[Any]:
-    """Every result of the program for one JSON value, in order. Raises nothing but `SettingsError`.
+    """Every result of the program for one JSON value, in order. Raises only `SettingsError`.
 
-    `environ` is looked at for what Python itself needs to start. Integers that the program passes on untouched keep all
-    their digits; what it computes is rounded to doubles, and larger numbers become the largest double, as jq has it.
+    `environ` provides only what Python itself needs to start. Integers that the program does not change keep all their
+    digits; computed numbers are doubles, and numbers that are too large become the largest double, as in jq itself.
     """
     stdin = _stdin(program, value)
     if seconds <= 0:
-        raise _stopped("no time is left for it")
+        raise _stopped("there is no time left for it")
     limits = (math.ceil(seconds), MEMORY, OUTPUT)
     try:
         with _empty_folder() as folder:
@@ -60,11 +60,11 @@ def run(program: str, value: Any, *, seconds: float, environ: Mapping[str, str] 
         raise _stopped(f"it took more than {seconds:.3g} s") from error
     except OSError as error:
         reason = clipped(error, _LONGEST_REASON)
-        raise SettingsError("jq could not be run", reason, "Look at the machine's limits.") from error
+        raise SettingsError("jq could not be run", reason, "Check the machine's resource limits.") from error
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _stopped(f"it took more than {seconds:.3g} s")
     if code < 0:
-        raise _stopped(_BY_SIGNAL.get(signal.Signals(-code), f"signal {-code} ended it"))
+        raise _stopped(_BY_SIGNAL.get(signal.Signals(-code), f"it was ended by signal {-code}"))
     status, _, rest = answer.partition(b"\n")
     if not code and status == b"results":
         return _parse_results(rest)
@@ -72,7 +72,7 @@ def run(program: str, value: Any, *, seconds: float, environ: Mapping[str, str] 
 
 
 def _empty_folder() -> AbstractContextManager[Path]:
-    """Where none can be made (a read-only container), the root, which cannot be read either."""
+    """A temporary folder; the root if none can be created (read-only container): jq cannot open files there either."""
     try:
         return OwnFolder()
     except OSError:
@@ -80,16 +80,16 @@ def _empty_folder() -> AbstractContextManager[Path]:
 
 
 def _stdin(program: str, value: Any) -> bytes:
-    """What the child reads. Text that is no Unicode (a file's name) goes with question marks."""
+    """The child's input. Text that is not valid Unicode, such as a file name, gets question marks."""
     try:
         parsers.program(program)
     except ValueError as error:
-        raise SettingsError("The jq program cannot be read", f"it {error}", "Write it again, as plain text.") from error
+        raise SettingsError("The jq program cannot be read", f"it {error}", "Retype it as plain text.") from error
     try:
         document = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise SettingsError(
-            "The input of the jq program is no JSON", _reason(error), "Correct what it comes from."
+            "The input of the jq program is not JSON", _reason(error), "Correct the value that it is applied to."
         ) from error
     return f"{json.dumps(program)}\n{document}".encode(errors="replace")
 
@@ -98,14 +98,14 @@ def _failure(code: int, status: bytes, message: str) -> SettingsError:
     if not code and status == b"syntax":
         first = _PREFIX_OR_COLON.sub("", message.strip().partition("\n")[0])  # jq repeats the program's text below it
         reason = clipped(first.replace(" at <top-level>,", " at"), _LONGEST_REASON)
-        hint = "Correct it; https://jqlang.org/manual/v1.8/ has the language."
+        hint = "Correct it; https://jqlang.org/manual/v1.8/ describes the language."
         return SettingsError("The jq program cannot be compiled", reason, hint)
     if not code and status == b"runtime":
         reason = clipped(" ".join(message.split()), _LONGEST_REASON)
         return SettingsError("The jq program failed", reason, "Correct it, or catch the error with ? or //.")
     if not code and status == b"output":
-        return _stopped(f"its results are over {OUTPUT >> 20} MiB")
-    hint = "Install cibeacon again with everything it depends on (the package jq), or free some memory."
+        return _stopped(f"its results are larger than {OUTPUT >> 20} MiB")
+    hint = "Reinstall cibeacon with its dependencies (package jq), or free some memory."
     return SettingsError("jq could not be run", f"its process ended with exit code {code}", hint)
 
 
@@ -113,7 +113,7 @@ def _parse_results(lines: bytes) -> list[Any]:
     try:
         results = [json.loads(line, parse_float=_finite) for line in lines.split(b"\n") if line]
         if any(deeper(result, DEEPEST) for result in results):
-            raise ValueError(f"it is nested in more than {DEEPEST} levels")
+            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
     except (ValueError, RecursionError) as error:
         what = "The jq program's result cannot be used"
         raise SettingsError(what, _reason(error), "Correct the program.") from error
@@ -125,9 +125,9 @@ def _reason(error: Exception) -> str:
 
 
 def _finite(text: str) -> float:
-    """The number; what a double cannot hold is the largest that it can, as jq itself would compute."""
+    """The number; one that is too large becomes the largest double, as in jq itself."""
     return max(-_LARGEST, min(_LARGEST, float(text)))
 
 
 def _stopped(reason: str) -> SettingsError:
-    return SettingsError("The jq program was stopped", reason, "Make it do less.")
+    return SettingsError("The jq program was stopped", reason, "Simplify it.")

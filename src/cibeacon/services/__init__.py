@@ -1,7 +1,6 @@
-"""Which service a path belongs to, and how a repository says so: folder templates, rules of discovery, who watches and uses what.
+"""The vocabulary of service maps: folder templates, discovery rules, watched paths, uses, and findings.
 
-Here stands what a service map may say, and how a mistake in the repository's configuration is described. Nothing is
-applied here.
+It defines what a service map may contain and how a mistake in the configuration is worded. It applies nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -13,11 +12,11 @@ from cibeacon.model.identifiers import is_service_name
 
 PLACEHOLDER = "{service}"
 LIBRARY = "\0"
-"""Begins the key of a library: it is never reported, and may have the name of a service."""
+"""Starts the key of a library: it is never reported, and may have the same name as a service."""
 MISNAMED = "\1"
-"""Begins the key of what was discovered under a name that no service may have: a change there is not forgotten."""
+"""Starts the key of something discovered under an invalid name, so that a change there is not lost."""
 POLICIES = ("ignore", "warn", "error")
-"""What `unmatched` may be, besides the name of a service."""
+"""The values of `unmatched`, besides the name of a service."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "root": (),
     "marker": ("name", "when"),
@@ -26,13 +25,13 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "turbo": (),
     "jq": (),
 }
-"""Rules of discovery, and what each may hold besides."""
+"""Discovery rules, and the other keys that each one accepts."""
 _ANY_SEGMENT = ("*", PLACEHOLDER)
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def templates(services: tuple[str, ...]) -> tuple[str, ...]:
-    """The setting `services` where it says how services are found, instead of which ones changed."""
+    """The setting `services` if it contains templates; empty if it lists the changed services."""
     return services if any(PLACEHOLDER in name for name in services) else ()
 
 
@@ -46,17 +45,17 @@ class Template(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, order: int = 0) -> Self:
-        """The template, or `ValueError` with what is wrong with it."""
+        """Parses a template. Raises `ValueError` with what is wrong with it."""
         segments = tuple(parse_root(text).split("/"))
         if segments.count(PLACEHOLDER) != 1:
-            raise ValueError(f"must hold the folder {PLACEHOLDER} once")
+            raise ValueError(f"must contain the folder {PLACEHOLDER} exactly once")
         for segment in segments:
             if segment not in _ANY_SEGMENT and any(mark in segment for mark in "*?[{}"):
-                raise ValueError(f"has the folder {segment}; a folder is a plain name, * or {PLACEHOLDER}")
+                raise ValueError(f"has the folder {segment}; a folder must be a plain name, * or {PLACEHOLDER}")
         return cls(text, segments, order)
 
     def service(self, folders: list[str]) -> str | None:
-        """The name of the service whose root these folders are. A folder that begins with a dot names none."""
+        """The name of the service whose root these folders are. A folder that starts with a dot is not a service."""
         if len(folders) != len(self.segments):
             return None
         for wanted, folder in zip(self.segments, folders, strict=True):
@@ -67,7 +66,7 @@ class Template(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A rule of discovery that must look into the trees."""
+    """A discovery rule that has to look into the trees."""
 
     order: int
     kind: str
@@ -79,35 +78,36 @@ class Rule(NamedTuple):
 
     @property
     def description(self) -> str:
-        """The rule as a person would say it."""
+        """The rule in messages."""
         return f"{self.kind} {self.text}"
 
 
 def parse_rule(order: int, written: Any) -> Template | Rule:
-    """A rule of discovery as it is written, or `ValueError` with what is wrong with it."""
+    """Parses a discovery rule. Raises `ValueError` with what is wrong with it."""
     kinds = [kind for kind in _KINDS if isinstance(written, dict) and kind in written]
     if len(kinds) != 1:
-        raise ValueError(f"must hold one of {', '.join(_KINDS)}, as in {{root: 'services/{{service}}/'}}")
+        raise ValueError(f"must have exactly one of {', '.join(_KINDS)}, as in {{root: 'services/{{service}}/'}}")
     kind = kinds[0]
     for key, value in written.items():
         if key != kind and key not in _KINDS[kind]:
-            raise ValueError(f"does not take {shown(key)}; {kind} takes {' and '.join(_KINDS[kind]) or 'nothing else'}")
+            accepted = " and ".join(_KINDS[kind]) or "no other key"
+            raise ValueError(f"does not accept the key {shown(key)}; {kind} accepts {accepted}")
         if not isinstance(value, str) or not value:
-            raise ValueError(f"has a {key} that is not text")
+            raise ValueError(f"must have a non-empty string for {key}")
     text = written[kind]
     if kind == "root":
         return Template.parse(text, order)
     if kind == "marker":
         file = Glob(text).text.rpartition("/")[2]
         if not file or not is_plain(file):
-            raise ValueError("must end in the name of a file")
+            raise ValueError("must end in a file name")
     elif kind != "jq" and (not is_plain(text) or text.endswith("/") or Glob(text).text != text):
-        raise ValueError("must name one file")
+        raise ValueError("must be the path of one file")
     return Rule(order, kind, text, written.get("name"), written.get("when"))
 
 
 def service_key(name: str) -> str:
-    """The key of a service that was discovered under a name."""
+    """The key of a service that was discovered with this name."""
     return name if is_service_name(name) else MISNAMED + name
 
 
@@ -117,43 +117,43 @@ def name_of(key: str) -> str:
 
 
 class Rules(NamedTuple):
-    """Everything about a map besides roots and templates. The second half is what discovery fills in."""
+    """Everything in a map besides roots and templates. Discovery fills in the second half."""
 
     names: tuple[str, ...] = ()
-    """Keys that are written down, some of which may have no root."""
+    """Keys that the configuration lists; some may have no root."""
     watches: Mapping[str, tuple[Glob, ...]] = EMPTY
     excludes: Mapping[str, tuple[Glob, ...]] = EMPTY
-    """What does not belong to the service, whatever other rule says that it does."""
+    """Paths that do not belong to the service, even if another rule says that they do."""
     uses: Mapping[str, tuple[str, ...]] = EMPTY
-    """Key → the keys that it uses. An edge to a key that does not exist leads nowhere."""
+    """Key → the keys that it uses. A key that does not exist has no effect."""
     everywhere: tuple[Glob, ...] = ()
-    """`global`: a change here changes every service."""
+    """`global`: a change in one of these paths changes every service."""
     ignore: tuple[Glob, ...] = ()
     dependents: str = "transitive"
     unmatched: str = "ignore"
-    """One of `POLICIES`, or the service that owns what no other rule gives an owner."""
+    """One of `POLICIES`, or the service that owns every path without another owner."""
     discover: tuple[Rule, ...] = ()
-    """Rules that must look into the trees first."""
+    """Rules that have yet to look into the trees."""
     tools: Any = None
-    """What discovery may ask besides the trees (`discovery.Tools`)."""
+    """What discovery may use besides the trees (`discovery.Tools`)."""
     searched: tuple[tuple[int, str], ...] = ()
-    """(index, description) of those rules, once they have looked."""
+    """(index, description) of the rules that have looked into the trees."""
     discovered: Mapping[str, tuple[int, str]] = EMPTY
     """Folder → (index of the rule, key)."""
     owners_of: Callable[[str], tuple[str, ...]] | None = None
-    """The owners of a path that is below no root."""
+    """Returns the owners of a path that is not below a root."""
     owner_keys: tuple[str, ...] = ()
     list_folders: Callable[[], Iterable[str]] | None = None
-    """Lists every folder of both trees, and every submodule, which git counts among them."""
+    """Lists every folder of both trees, including submodules, which git treats as folders."""
     choose: Callable[[list[str], list[str]], Mapping[str, str]] | None = None
-    """Programs that choose services: from paths and known names to names with reasons."""
+    """Runs the programs that choose services: from paths and known names to names with reasons."""
 
 
 def parse_root(text: str) -> str:
-    """A root's folder without slashes at its ends, or `ValueError` with what is wrong with it."""
+    """A root's folder without leading or trailing slashes. Raises `ValueError` with what is wrong with it."""
     folder = checked_characters(text).removeprefix("./").rstrip("/")
     if not folder or any(part in ("", ".", "..") for part in folder.split("/")):
-        remedy = "; drop the slash at its beginning" if text.startswith("/") and folder else ""
+        remedy = "; remove the leading slash" if text.startswith("/") and folder else ""
         raise ValueError(f"is not a folder below the top of the repository{remedy}")
     return folder
 
@@ -161,11 +161,11 @@ def parse_root(text: str) -> str:
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the top of the document."""
 _MOST_COMPARED = 3000
-"""Names among which the nearest one is looked for: each takes 10 µs."""
+"""Names to compare when looking for the nearest one: each takes 10 µs."""
 
 
 class Finding(NamedTuple):
-    """Something wrong in the document. A fault takes away what it is about; a warning takes nothing."""
+    """Something wrong in the document. A fault makes its part of the document unusable; a warning does not."""
 
     path: KeyPath
     text: str
@@ -174,7 +174,7 @@ class Finding(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """Something in the document that ought to be in the repository."""
+    """Something in the document that should exist in the repository."""
 
     path: KeyPath
     kind: Literal["root", "plain", "pattern", "template", "uses"]
@@ -182,31 +182,31 @@ class Mention(NamedTuple):
 
 
 def unknown_key(key: Any, known: Collection[str], owner: str) -> str:
-    """The sentence about a key that does not exist, with the nearest one that does."""
-    hint = _nearest(str(key), known) or f" It takes {', '.join(known)}."
-    return f"{owner} does not take {shown(key)}.{hint}"
+    """The sentence about an unknown key, with the nearest key or all keys."""
+    hint = _nearest(str(key), known) or f" It accepts {', '.join(known)}."
+    return f"{owner} does not accept the key {shown(key)}.{hint}"
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:
-    """The sentence about a service or library that does not exist, with the nearest one that does."""
+    """The sentence about a service or library that does not exist, with the nearest name."""
     return f"{shown(name)} is neither a service nor a library.{_nearest(name, known)}"
 
 
 def unknown_service(name: str, known: Collection[str]) -> str:
-    """The sentence about a service that no rule of the map finds, with the nearest one that some rule does."""
-    return f"{shown(name)} is no service of the service map.{_nearest(name, known)}"
+    """The sentence about a service that is not in the map, with the nearest name."""
+    return f"{shown(name)} is not in the service map.{_nearest(name, known)}"
 
 
 def shown(value: Any) -> str:
-    """A value of the document in a sentence, in part where it is long."""
+    """A value of the document as shown in a sentence; only the start of a long one."""
     if isinstance(value, bool):
         word = str(value).lower()
-        return f"{word} (which YAML makes of {'yes, on' if value else 'no, off'} and {word})"
+        return f"{word} (YAML reads {'yes and on' if value else 'no and off'} as {word})"
     return repr(str(value)[:80])
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
-    from difflib import get_close_matches  # only a faulty file needs it
+    from difflib import get_close_matches  # only needed for a faulty file
 
     near = get_close_matches(name, known, 1) if len(known) <= _MOST_COMPARED else ()
     return f" Did you mean {near[0]}?" if near else ""

@@ -1,8 +1,8 @@
-"""Knows the file CODEOWNERS of GitHub and of GitLab: the last line that matches owns a path. Does not know services.
+"""Reads CODEOWNERS files of GitHub and GitLab: the last matching line owns a path. Does not know services.
 
-Each of GitLab's sections names owners of its own, and its patterns are Ruby's `File.fnmatch`: without a slash at the
-beginning they match at any depth, without one at the end no folder (https://docs.gitlab.com/user/project/codeowners/reference/).
-GitHub's are those of gitignore; it has no sections and no `!`
+On GitLab each section has its own owners, and patterns follow Ruby's `File.fnmatch`: without a leading slash they match at
+any depth, without a trailing slash they match no folder (https://docs.gitlab.com/user/project/codeowners/reference/).
+On GitHub patterns follow gitignore, and there are no sections and no `!`
 (https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners).
 """
 
@@ -25,7 +25,7 @@ class _Line(NamedTuple):
 
 
 class Owners:
-    """Who owns which path, as GitHub reads the file, or GitLab."""
+    """The owners of paths, as GitHub or GitLab reads the file."""
 
     def __init__(self, text: str, *, gitlab: bool = False) -> None:
         self._lines = list(_lines(text, gitlab=gitlab))
@@ -35,11 +35,11 @@ class Owners:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every owner, in the order of the file."""
+        """Every owner, in file order."""
         return tuple(dict.fromkeys(owner for line in self._lines for owner in line.owners))
 
     def of(self, path: str) -> tuple[str, ...]:
-        """The owners of a path: those of the last line that matches, in each section that does not exclude it."""
+        """The owners of a path: those of the last matching line in each section that does not exclude the path."""
         folder = path.rpartition("/")[0]
         if folder not in self._candidates:
             self._candidates[folder] = self._candidates_in(folder)
@@ -47,7 +47,7 @@ class Owners:
         excluded: set[str] = set()
         for index, glob in self._candidates[folder]:
             line = self._lines[index]
-            if line.excludes and glob.matches(path):  # for good: no later line of the section takes it in again
+            if line.excludes and glob.matches(path):  # for good: no later line of the section includes it again
                 excluded.add(line.section)
             elif line.section not in owners and glob.matches(path):
                 owners[line.section] = line.owners
@@ -73,17 +73,17 @@ def _lines(text: str, *, gitlab: bool) -> Iterator[_Line]:
         if pattern.startswith("#"):
             continue
         comments = (index for index, field in enumerate(fields) if field.startswith("#") and not gitlab)
-        fields = fields[: next(comments, len(fields))]  # GitLab knows no comment behind a pattern
+        fields = fields[: next(comments, len(fields))]  # GitLab has no comments after a pattern
         literal = re.sub(r"\\(.)", _literal, pattern.removeprefix("!"))
         try:
             globs = _gitlab_globs(literal) if gitlab else _globs(literal)
             yield _Line(section, globs, _owners(fields) or default, pattern.startswith("!"))
         except ValueError:
-            continue  # the hosts ignore a line that they cannot read, too
+            continue  # GitHub and GitLab also ignore lines that they cannot read
 
 
 def _literal(escaped: re.Match[str]) -> str:
-    """A character behind a backslash; one that means something in a pattern, in brackets, where it does not."""
+    """The character after a backslash; a wildcard goes in brackets, so that it matches literally."""
     return f"[{escaped[1]}]" if escaped[1] in "*?[" else escaped[1]
 
 
@@ -92,11 +92,11 @@ def _owners(fields: list[str]) -> tuple[str, ...]:
 
 
 def _globs(pattern: str) -> tuple[Glob, ...]:
-    """The patterns of ours that mean the same: one without a slash inside is meant at any depth."""
+    """The equivalent patterns in cibeacon's syntax: without a slash inside, a pattern matches at any depth."""
     anchored = "/" in pattern.rstrip("/")
     plain = pattern.removeprefix("/")
     if not plain:
-        raise ValueError("is the top of the repository, which hosts take for nothing")
+        raise ValueError("is the top of the repository, which GitHub ignores")
     if not anchored:
         plain = f"**/{plain}"
     if plain.endswith(("/", "/**")) or (anchored and pattern.endswith("/*")):
@@ -105,6 +105,6 @@ def _globs(pattern: str) -> tuple[Glob, ...]:
 
 
 def _gitlab_globs(pattern: str) -> tuple[Glob, ...]:
-    """The same as GitLab reads it: a folder is meant only with a slash behind it, and `**` crosses only before one."""
+    """The same for GitLab: only a pattern with a trailing slash matches a folder, and `**` crosses folders only before a slash."""
     anchored = pattern if pattern.startswith("/") else f"/**/{pattern}"
     return (Glob((anchored.removesuffix("*") if anchored.endswith("/**") else anchored).removeprefix("/")),)

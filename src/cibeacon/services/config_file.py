@@ -1,6 +1,6 @@
 """The door to `.cibeacon.yml`: finds it, reads it, parses YAML, JSON or TOML. Does not know what its keys mean.
 
-The file is a stranger's: it must be a regular file inside the checkout (no link leads out), of a bounded size.
+The file is untrusted: it must be a regular file inside the checkout (no link may point outside), of a bounded size.
 """
 
 import json
@@ -19,28 +19,28 @@ NAMES = (".cibeacon.yml", ".cibeacon.json", ".cibeacon.toml")
 _MISSPELT = ".cibeacon.yaml"
 _TOO_DEEP = "it is nested too deeply"
 LARGEST = 1 << 20
-"""Bytes; 2,000 services written out take a quarter of a megabyte."""
+"""Bytes; 2,000 services need a quarter of a megabyte."""
 MOST_VALUES = 50_000
-"""Names, patterns and lists together; 2,000 services written out take a fifth of that."""
+"""Names, patterns and lists together; 2,000 services need a fifth of that."""
 DEEPEST = 50
-"""Levels of nesting; the format needs four. The C composer of YAML would run off the stack at some ten thousand."""
+"""Levels of nesting; the format needs four. YAML's C composer overflows the stack at about ten thousand."""
 _UNNAMED = "<unicode string>"
-"""What PyYAML calls a text that came from no file."""
+"""PyYAML's name for text that is not from a file."""
 _MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError)
-"""What PyYAML raises, besides its own errors, for a tag that does not fit its text, such as `!!int ""`."""
+"""The exceptions, besides its own, that PyYAML raises for a tag that does not fit its text, such as `!!int ""`."""
 
 
 class RepeatedKey(NamedTuple):
-    """A key that is written twice in one place."""
+    """A key that appears twice in one mapping."""
 
     key: str
     line: int = 0
-    """That of the second; 0 where the parser forgets lines."""
+    """The line of the second one; 0 if the parser does not keep line numbers."""
 
     @property
     def text(self) -> str:
-        """The key in a sentence."""
-        return f"the key {self.key[:80]!r} is written twice in one place"
+        """The sentence about the key."""
+        return f"the key {self.key[:80]!r} appears twice in one mapping"
 
 
 def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
@@ -50,30 +50,30 @@ def in_folder(root: Path, given: str | None) -> tuple[str, bytes] | None:
     names = [name for name in NAMES if os.path.lexists(root / name)]
     _check_there_is_one(names)
     if not names and os.path.lexists(root / _MISSPELT):
-        raise _unusable(_MISSPELT, f"it is not read under this name; call it {NAMES[0]}")
+        raise _unusable(_MISSPELT, f"cibeacon does not read a file of this name; rename it to {NAMES[0]}")
     return (names[0], _content(root, root / names[0])) if names else None
 
 
 def is_on_disk(root: Path, given: str | None) -> bool:
-    """Whether a checkout has a configuration as a file, under whatever name: a sparse one may leave it out."""
+    """Whether a checkout has a configuration file, under any name: a sparse checkout may not have it."""
     names = (given,) if given else (*NAMES, _MISSPELT)
     return any(os.path.lexists(root / name) for name in names)
 
 
 def of_checkout(root: Path, given: str | None, read: Callable[[str], bytes | None]) -> tuple[str, bytes] | None:
-    """The configuration in a checkout, else in the commit that is checked out: a sparse checkout may leave it out."""
+    """The configuration in a checkout, else in the checked-out commit: a sparse checkout may not have the file."""
     return (None if is_on_disk(root, given) else in_tree(read, given)) or in_folder(root, given)
 
 
 def in_tree(read: Callable[[str], bytes | None], given: str | None) -> tuple[str, bytes] | None:
-    """The configuration in a commit's tree: `read` gives the content of a path, or None."""
+    """The configuration in a commit's tree: `read` returns the content of a path, or None."""
     files = [(name, content) for name in ((given,) if given else NAMES) if (content := read(name)) is not None]
     _check_there_is_one([name for name, _ in files])
     return files[0] if files else None
 
 
 def parse(name: str, content: bytes) -> Any:
-    """The parsed document. Raises `ServiceMapError`, also for a key that is written twice, since either may be meant."""
+    """The parsed document. Raises `ServiceMapError`, also for a repeated key, since either value may be the right one."""
     document, repeated = parse_leniently(name, content)
     if repeated:
         raise _unusable(name, repeated[0].text)
@@ -81,27 +81,27 @@ def parse(name: str, content: bytes) -> Any:
 
 
 def parse_leniently(name: str, content: bytes) -> tuple[Any, list[RepeatedKey]]:
-    """The parsed document, and the keys in it that are written twice in one place."""
+    """The parsed document, and the keys that appear twice in one mapping."""
     if len(content) > LARGEST:
-        raise _unusable(name, f"it is over {LARGEST >> 20} MiB")
+        raise _unusable(name, f"it is larger than {LARGEST >> 20} MiB")
     repeated: list[RepeatedKey] = []
     try:
         text = content.removeprefix(BOM_UTF8).decode()
         reader = _json if name.endswith(".json") else _toml if name.endswith(".toml") else _yaml
         document = reader(text, repeated)
         if _written_out(document, 0, {}) > LARGEST:
-            raise ValueError(f"its aliases expand to over {LARGEST >> 20} MiB")
+            raise ValueError(f"its aliases expand to more than {LARGEST >> 20} MiB")
         if _values(document) > MOST_VALUES:
-            raise ValueError(f"it holds over {MOST_VALUES:,} values")
+            raise ValueError(f"it has more than {MOST_VALUES:,} values")
     except (ValueError, RecursionError) as error:
         raise _unusable(name, _TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
     return document, repeated
 
 
 def documents(name: str, content: bytes) -> list[Any]:
-    """Every document in another file of the repository: text where it is no YAML, JSON or TOML.
+    """Every document in another file of the repository; its text if it is not YAML, JSON or TOML.
 
-    What cannot be read, or has no form in JSON, is left out.
+    Documents that cannot be read, or that JSON cannot represent, are left out.
     """
     text = content.decode("utf-8-sig", "replace")
     try:
@@ -117,9 +117,9 @@ def documents(name: str, content: bytes) -> list[Any]:
 
 
 def line_finder(name: str, content: bytes) -> Callable[[KeyPath], int]:
-    """Finds the line of a path in a YAML document, or of the nearest path around it that is known; the first at worst.
+    """Finds the line of a path in a YAML document, else of the nearest known path around it, else line 1.
 
-    The parsers of JSON and TOML forget lines, so theirs are 0.
+    The parsers of JSON and TOML do not keep line numbers, so theirs are 0.
     """
     if name.endswith((".json", ".toml")):
         return lambda _: 0
@@ -130,7 +130,7 @@ def line_finder(name: str, content: bytes) -> Callable[[KeyPath], int]:
         path, node = waiting.pop()
         if id(node) in seen or not isinstance(getattr(node, "value", None), list):
             continue
-        seen.add(id(node))  # an alias stands where its anchor does
+        seen.add(id(node))  # an alias has the position of its anchor
         for index, item in enumerate(node.value):
             key, value = item if isinstance(item, tuple) else (None, item)
             below = (*path, key.value if key and isinstance(key.value, str) else index)
@@ -171,10 +171,10 @@ def _toml(text: str, _: list[RepeatedKey]) -> Any:
 
 
 def _yaml(text: str, repeated: list[RepeatedKey]) -> Any:
-    import yaml  # 15 ms that only a YAML file costs
+    import yaml  # takes 15 ms, so only for a YAML file
 
     try:
-        return yaml.load(text, Loader=_bounded_loader(repeated))  # noqa: S506 - it is a safe one
+        return yaml.load(text, Loader=_bounded_loader(repeated))  # noqa: S506 - it is a safe loader
     except yaml.YAMLError as error:
         raise ValueError(_yaml_fault(text, error)) from error
     except _MISSHAPEN as error:
@@ -182,7 +182,7 @@ def _yaml(text: str, repeated: list[RepeatedKey]) -> Any:
 
 
 def _yaml_fault(text: str, error: Exception) -> str:
-    """What is wrong and where. PyYAML's own words would not say that a character is a tab."""
+    """What is wrong and where. PyYAML's own message does not mention tabs."""
     mark = getattr(error, "problem_mark", None)
     lines = text.split("\n")
     if mark and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
@@ -191,7 +191,7 @@ def _yaml_fault(text: str, error: Exception) -> str:
 
 
 def _yaml_documents(text: str) -> list[Any]:
-    """Every document, with dates as they are written and nothing for tags that only another program knows."""
+    """Every document, with dates as text and None for the tags of other programs."""
     import yaml
 
     loader = _bounded_loader([])
@@ -227,7 +227,7 @@ def _bounded_loader(repeated: list[RepeatedKey]) -> Any:
             super().ascend_resolver()
 
         def flatten_mapping(self, node: Any) -> None:
-            if id(node) not in flattened:  # afterwards it holds what it merges, too
+            if id(node) not in flattened:  # once flattened, it also has the keys that it merges
                 flattened.add(id(node))
                 seen = set()
                 for key, _ in node.value:
@@ -254,7 +254,7 @@ def _values(value: Any) -> int:
 
 
 def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:
-    """About how many characters the value takes with every alias written out. Raises for what JSON could not say."""
+    """The approximate number of characters with every alias expanded. Raises if JSON cannot represent the value."""
     if depth > DEEPEST:
         raise ValueError(_TOO_DEEP)
     if isinstance(value, dict | list):
@@ -264,7 +264,7 @@ def _written_out(value: Any, depth: int, known: dict[int, int]) -> int:
         return known[id(value)]
     if value is None or isinstance(value, str | int | float):
         return 1 + len(value) if isinstance(value, str) else 1
-    raise ValueError(f"it holds a {type(value).__name__}; if that is meant as text, put it in quotes")
+    raise ValueError(f"it contains a {type(value).__name__}; if you mean text, put it in quotes")
 
 
 def _content(root: Path, path: Path) -> bytes:
@@ -276,7 +276,7 @@ def _content(root: Path, path: Path) -> bytes:
         with os.fdopen(paths.open_regular(real), "rb") as file:
             return file.read(LARGEST + 1)
     except FileNotFoundError as error:
-        hint = "Correct the name (the setting config, where that gives it), or the link that leads nowhere."
+        hint = "Correct the name (setting config), or the broken link."
         raise ServiceMapError(f"{name} cannot be used", "it cannot be read: there is no such file", hint) from error
     except (OSError, RuntimeError) as error:
         raise _unusable(name, f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
@@ -284,7 +284,7 @@ def _content(root: Path, path: Path) -> bytes:
 
 def _check_there_is_one(names: list[str]) -> None:
     if len(names) > 1:
-        raise _unusable(" and ".join(names), "there must be one of them")
+        raise _unusable(" and ".join(names), "only one of them may exist")
 
 
 def _unusable(name: str, reason: str) -> ServiceMapError:

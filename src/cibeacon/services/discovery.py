@@ -1,7 +1,7 @@
-"""Knows how services are found in a repository: by templates, marker files, CODEOWNERS, build graphs, programs.
+"""Discovers services in a repository: by templates, marker files, CODEOWNERS, build graphs and jq programs.
 
-A service of either tree counts, so new and deleted ones are seen alike. Whatever cannot be answered is an error, never
-fewer services.
+A service in either tree counts, so new and deleted services are both found. A question without an answer is an error,
+never fewer services.
 """
 
 import json
@@ -23,16 +23,16 @@ _PROGRAM_SECONDS = 10.0
 
 
 class Tools(NamedTuple):
-    """What discovery may ask besides the trees."""
+    """What discovery may use besides the trees."""
 
     jq: Jq
     """Returns the results of a program for a value."""
     read_built: Callable[[str], bytes | None]
-    """Returns the content of a file that a build tool left in the checkout."""
+    """Returns the content of a file that a build tool wrote to the checkout."""
     sides: tuple[Side, ...] = ("head", "base")
-    """The trees whose CODEOWNERS may be believed, the better one first."""
+    """The trees whose CODEOWNERS can be trusted, in order of preference."""
     gitlab: bool = False
-    """Whether GitLab reads the CODEOWNERS, where its path does not say so."""
+    """Whether CODEOWNERS follows GitLab's syntax, if its path does not decide that."""
 
 
 def with_tools(
@@ -42,7 +42,7 @@ def with_tools(
     *sides: Side,
     gitlab: bool = False,
 ) -> ServiceMap:
-    """The map with the tools of its rules. `sides`: whose CODEOWNERS may be believed; `gitlab`: GitLab reads it."""
+    """The map with the tools that its rules need. `sides`: trees whose CODEOWNERS can be trusted, in GitLab's syntax if `gitlab`."""
     if not service_map.rules.discover:
         return service_map
 
@@ -55,7 +55,7 @@ def with_tools(
 
 
 def checkout_reader(root: Path) -> Callable[[str], bytes | None]:
-    """Reads files in the checkout, as a build tool has left them there."""
+    """Reads files that a build tool wrote to the checkout."""
 
     def read_built(path: str) -> bytes | None:
         try:
@@ -68,9 +68,9 @@ def checkout_reader(root: Path) -> Callable[[str], bytes | None]:
 
 
 def discover_services(service_map: ServiceMap, source: Source, base: str | None, head: str | None) -> ServiceMap:
-    """The map with everything that its rules find in the trees of two commits, of which one may be missing.
+    """The map with everything that its rules find in the trees of two commits, either of which may be missing.
 
-    Raises `ServiceMapError`, and `SettingsError` for a program.
+    Raises `ServiceMapError`, and `SettingsError` for a faulty jq program.
     """
     rules, trees = service_map.rules, Trees(source, base, head)
     if not rules.discover:
@@ -103,7 +103,7 @@ def discover_services(service_map: ServiceMap, source: Source, base: str | None,
 
 
 def _marked_folders(rule: Rule, tools: Tools, trees: Trees) -> dict[str, str]:
-    """Folder → key. The base tree has a say only where the head makes no service of a folder."""
+    """Folder → key. The base tree counts only for folders that are not services in the head."""
     glob = Glob(rule.text)
     files = [file for file in trees.files_named(glob.text.rpartition("/")[2]) if glob.matches(file.path)]
     heads = [file for file in files if file.side == "head"]
@@ -124,7 +124,7 @@ def _keys_of_markers(rule: Rule, files: list[TreeFile], tools: Tools, trees: Tre
 
 
 def _names_by_program(rule: Rule, files: list[TreeFile], tools: Tools, trees: Trees) -> list[Any]:
-    """The name that each marker gives, or None. The program runs once for several files, over each of their documents."""
+    """The name from each marker, or None. The program runs once for several files, on each of their documents."""
     program = f"[.[] | [{_caught(rule.when or 'true')}, {_caught(rule.name or 'null')}]]"
     names: list[Any] = []
     for batch in trees.contents(files):
@@ -132,7 +132,7 @@ def _names_by_program(rule: Rule, files: list[TreeFile], tools: Tools, trees: Tr
         file_of: list[int] = []  # the index of the file that each document is in
         for file, content in batch:
             if content is None:
-                reason = f"its content in the {file.side} commit is not here"
+                reason = f"its content in the {file.side} commit is missing here"
                 raise ServiceMapError(f"{file.path} cannot be read", reason, "Fetch the commit with its files.")
             read = config_file.documents(file.path, content)
             documents += read
@@ -146,12 +146,12 @@ def _names_by_program(rule: Rule, files: list[TreeFile], tools: Tools, trees: Tr
 
 
 def _folder_name(file: TreeFile) -> str | None:
-    """The name of the folder that a file is in; the top of the repository has none."""
+    """The name of the folder that a file is in; None at the top of the repository."""
     return file.folder.rpartition("/")[2] or None
 
 
 def _keys(things: Iterable[str], names: Iterable[Any]) -> dict[str, str]:
-    """Thing → key by its name, which a program may give as something else than text; null and false name nothing."""
+    """Thing → key. A program may return a name that is not text; null and false mean no service."""
     return {
         thing: service_key(name) if isinstance(name, str) else MISNAMED + json.dumps(name)
         for thing, name in zip(things, names, strict=True)
@@ -163,12 +163,12 @@ def _keys(things: Iterable[str], names: Iterable[Any]) -> dict[str, str]:
 
 
 def _caught(program: str) -> str:
-    """A person's program inside one of ours; the line break ends a comment."""
+    """The user's program as a part of ours; the line break ends a comment."""
     return f"[try ({program}\n) catch null]"
 
 
 def _run(rule: Rule, tools: Tools, program: str, values: list[Any]) -> list[Any]:
-    """One result for each value. A rule's program that cannot be compiled is described by its own lines, not by ours."""
+    """One result per value. A compile error has the line numbers of the rule's own program, not of ours."""
     try:
         results = tools.jq(program, values)
     except SettingsError as error:
@@ -180,13 +180,13 @@ def _run(rule: Rule, tools: Tools, program: str, values: list[Any]) -> list[Any]
                     raise SettingsError(alone.what, f"discover: {rule.description}: {alone.why}", alone.hint) from error
         raise
     if len(results) != 1 or not isinstance(results[0], list) or len(results[0]) != len(values):
-        what = "A jq program of the service map is no filter"
-        raise ServiceMapError(what, "it does more than answer", "Correct it: it must give its results alone.")
+        what = "A jq program of the service map is not a plain filter"
+        raise ServiceMapError(what, "it does more than return a result", "Correct it: it may only return results.")
     return results[0]
 
 
 def _chooser(programs: list[Rule], tools: Tools, trees: Trees) -> Callable[[list[str], list[str]], Mapping[str, str]]:
-    """Runs the programs of the map, each once with everything."""
+    """Runs each program of the map once, with all paths and services."""
 
     def choose(paths: list[str], services: list[str]) -> Mapping[str, str]:
         commits = {side: trees.commits.get(side) for side in ("base", "head")}
@@ -196,7 +196,7 @@ def _chooser(programs: list[Rule], tools: Tools, trees: Trees) -> Callable[[list
             for result in tools.jq(rule.text, value):
                 for name in result if isinstance(result, list) else [result]:
                     if not isinstance(name, str) or not is_service_name(name):
-                        what = f"discover: jq rule {rule.order + 1} gave what is no service name"
+                        what = f"discover: jq rule {rule.order + 1} returned an invalid service name"
                         raise ServiceMapError(what, repr(name)[:80], f"Correct it: {SERVICE_NAMES}.")
                     why.setdefault(name, f"chosen by jq, discover rule {rule.order + 1}")
         return why
@@ -208,15 +208,19 @@ def _chooser(programs: list[Rule], tools: Tools, trees: Trees) -> Callable[[list
 
 
 def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
-    """The rules with a CODEOWNERS file: it speaks where no root does, and the first such rule that knows the path."""
+    """The rules with a CODEOWNERS file. It applies to paths below no root; the first such rule with an owner decides."""
     from cibeacon.services.codeowners import Owners
 
     tools: Tools = rules.tools
     contents = (trees.text(side, rule.text) for side in tools.sides if side in trees.commits)
     content = next((content for content in contents if content is not None), None)
     if content is None:
-        raise ServiceMapError(f"{rule.text} cannot be used", "it is in neither tree", "Correct the path, or the rule.")
-    # each host has a folder of its own for the file; elsewhere the CI system decides
+        raise ServiceMapError(
+            f"{rule.text} cannot be used",
+            "it is not in the commits that cibeacon reads",
+            "Correct the path or the rule.",
+        )
+    # GitHub and GitLab each have their own folder for the file; elsewhere the CI system decides
     gitlab = rule.text.startswith(".gitlab/") or (tools.gitlab and not rule.text.startswith(".github/"))
     owners = Owners(content.decode("utf-8-sig", "surrogateescape"), gitlab=gitlab)
     keys = _keys(owners.names, _names_of_owners(rule, owners.names, tools))
@@ -230,9 +234,9 @@ def _with_owners(rules: Rules, rule: Rule, trees: Trees) -> Rules:
 
 
 def _names_of_owners(rule: Rule, owners: tuple[str, ...], tools: Tools) -> list[Any]:
-    """What the program makes of each owner, else the team without its organisation or top group.
+    """The program's result for each owner; without a program, the team without its organisation or top group.
 
-    Where that is another owner's name as well, each goes by its full name.
+    If two owners would get the same name, both keep their full names.
     """
     if rule.name is not None:
         return [name[0] if name else None for name in _run(rule, tools, f"[.[] | {_caught(rule.name)}]", list(owners))]

@@ -1,6 +1,6 @@
-"""Knows what a service map says of its services and of a path, and what in it leads nowhere. Does not know how it prints.
+"""Lists the services of a map, looks up paths, and finds rules that match nothing. Does not know how the results are printed.
 
-`list_services` and `look_up` answer a person; `warnings` compares the map with every file of the repository.
+`list_services` and `look_up` answer the user's questions; `warnings` compares the map with every file of the repository.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from cibeacon.services.schema import MOST_HINTS
 from cibeacon.services.service_map import ServiceMap
 
 _SLIPS = {"fail": "error", "failure": "error", "strict": "error", "skip": "ignore", "none": "ignore", "off": "ignore"}
-"""Words that other tools have for the policies of `unmatched`."""
+"""Other tools' words for the policies of `unmatched`."""
 
 
 class Listed(NamedTuple):
@@ -34,7 +34,7 @@ class Listed(NamedTuple):
     name: str
     roots: tuple[str, ...]
     rule: str
-    """What made it a service: `services`, or a rule of discovery."""
+    """What made it a service: `services`, or a discovery rule."""
     uses: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
@@ -43,13 +43,13 @@ class Listed(NamedTuple):
 
 
 class Which(NamedTuple):
-    """What a path means, as `services which` shows it."""
+    """The owners and watchers of a path, as `services which` shows them."""
 
     path: str
     owners: tuple[str, ...] = ()
     watchers: tuple[str, ...] = ()
     rule: str | None = None
-    """What made its owner one."""
+    """The rule that made the owner a service."""
     ignored: bool = False
     everywhere: bool = False
 
@@ -67,7 +67,7 @@ class Which(NamedTuple):
 
 
 def list_services(service_map: ServiceMap, rules: Sequence[Rule]) -> tuple[Listed, ...]:
-    """Every service, by name. `rules` are those that looked into the trees."""
+    """Every service, sorted by name. `rules` are those that looked into the trees."""
     rule_names = {template.order: f"root {template.text}" for template in service_map.templates}
     rule_names |= {rule.order: rule.description for rule in rules}
     roots: dict[str, list[str]] = {}
@@ -91,13 +91,13 @@ def list_services(service_map: ServiceMap, rules: Sequence[Rule]) -> tuple[Liste
 
 
 def look_up(service_map: ServiceMap, services: Mapping[str, Listed], path: str) -> Which:
-    """What the map says of one path."""
+    """The owners and watchers of one path."""
     touch = service_map.touch(path)
     if touch.ignored:
         return Which(path, ignored=True)
     owner = touch.owners[0] if touch.owners else None
     if owner and owner.startswith(MISNAMED):
-        return Which(path, rule=f"{shown(name_of(owner))} is no service name")
+        return Which(path, rule=f"{shown(name_of(owner))} is not a valid service name")
     rule = None
     if owner:
         known = services.get(owner)
@@ -107,7 +107,7 @@ def look_up(service_map: ServiceMap, services: Mapping[str, Listed], path: str) 
 
 
 def _template_of(service_map: ServiceMap, path: str) -> str | None:
-    """The template that finds a service in a path that is in no tree."""
+    """The template that matches a path that is not in either tree."""
     folders = path.split("/")[:-1]
     for template in service_map.templates:
         if template.service(folders[: len(template.segments)]) is not None:
@@ -116,7 +116,7 @@ def _template_of(service_map: ServiceMap, path: str) -> str | None:
 
 
 def warnings(service_map: ServiceMap, mentions: Sequence[Mention], paths: Sequence[str]) -> list[Finding]:
-    """What leads nowhere in the repository as it is: patterns, templates, names; and services that own nothing."""
+    """Patterns, templates and names that match nothing in the repository, and services that own no file."""
     rules, services = service_map.rules, service_map.services()
     libraries = {name_of(key) for key in rules.names if key.startswith(LIBRARY)}
     named = {*services, *libraries, *(name_of(key) for _, key, _ in service_map.discovered_roots())}
@@ -127,14 +127,16 @@ def warnings(service_map: ServiceMap, mentions: Sequence[Mention], paths: Sequen
         cycle: list[str] = error.args[1][::-1]  # graphlib walks from the used to the user
         circle = " → ".join(map(name_of, cycle))
         findings.append(
-            Finding((*_written_at(cycle[0]), "uses"), f"these use each other in a circle: {circle}.", "warning")
+            Finding(
+                (*_written_at(cycle[0]), "uses"), f"these services use each other in a circle: {circle}.", "warning"
+            )
         )
     touches = (service_map.touch(path) for path in paths)
     touched = {key for touch in touches for key in (*touch.owners, *touch.watchers)}
     for key in rules.names:
         if key not in touched and key != rules.unmatched:
             section, name = _written_at(key)
-            findings.append(Finding((section, name), f"{section}: {name} owns no file of the repository.", "warning"))
+            findings.append(Finding((section, name), f"{section}: {name} owns no file in the repository.", "warning"))
     return [*findings, *_differing_by_case(services)]
 
 
@@ -143,7 +145,7 @@ def _written_at(key: str) -> tuple[str, str]:
 
 
 def catch_all(service_map: ServiceMap) -> Iterator[Finding]:
-    """A service that only `unmatched` names: a policy, perhaps, that is called otherwise. The map must know every name."""
+    """A service that only `unmatched` names: it may be a misspelled policy. Every service must be in the map."""
     name = service_map.rules.unmatched
     named = service_map.with_rules(unmatched=POLICIES[0]).services()
     if name in POLICIES or name in named or service_map.rules.choose:
@@ -151,13 +153,13 @@ def catch_all(service_map: ServiceMap) -> Iterator[Finding]:
     from difflib import get_close_matches
 
     near = [_SLIPS[name.lower()]] if name.lower() in _SLIPS else get_close_matches(name, (*POLICIES, *sorted(named)), 1)
-    text = f"unmatched: {shown(name)} is no service of this map, so it becomes one."
-    hint = f"Did you mean {near[0]}? Else" if near else "If that is meant,"
-    yield Finding(("unmatched",), f"{text} {hint} name it under services, such as {name}: [].", "warning")
+    text = f"unmatched: {shown(name)} is not in the service map, so cibeacon adds it as a service."
+    hint = f"Did you mean {near[0]}? If not," if near else "If that is intended,"
+    yield Finding(("unmatched",), f"{text} {hint} add it to services, such as {name}: [].", "warning")
 
 
 def no_service(service_map: ServiceMap) -> Iterator[Finding]:
-    """A map without a service leaves the changed services unknown for ever."""
+    """A map without services: the changed services are then always unknown."""
     if service_map.is_empty():
         path: KeyPath = ("discover",) if service_map.searched else ()
         searched = service_map.searched or "nothing"
@@ -165,16 +167,18 @@ def no_service(service_map: ServiceMap) -> Iterator[Finding]:
 
 
 def _misnamed(service_map: ServiceMap) -> Iterator[Finding]:
-    """What was discovered under a name that no service may have."""
+    """Services that were discovered with an invalid name."""
     findings: list[tuple[KeyPath, str, str]] = [
         (("discover", order), f"{folder}/" if folder else "the top", key)
         for folder, key, order in service_map.discovered_roots()
     ]
-    findings += [(("discover",), "what an owner of CODEOWNERS owns", key) for key in service_map.rules.owner_keys]
+    findings += [(("discover",), "an owner in CODEOWNERS", key) for key in service_map.rules.owner_keys]
     for path, subject, key in findings:
         if key.startswith(MISNAMED):
-            text = f"{subject} would be {shown(name_of(key))}, which is no service name: a change there makes"
-            yield Finding(path, f"{text} the services unknown. {SERVICE_NAMES}.")
+            text = (
+                f"{subject} would be the service {shown(name_of(key))}, which is not a valid service name, so a change"
+            )
+            yield Finding(path, f"{text} there makes the services unknown. {SERVICE_NAMES}.")
 
 
 def _unknown_names(mentions: Sequence[Mention], named: set[str]) -> Iterator[Finding]:
@@ -185,7 +189,7 @@ def _unknown_names(mentions: Sequence[Mention], named: set[str]) -> Iterator[Fin
 
 
 def _unmatched(mentions: Sequence[Mention], service_map: ServiceMap, paths: Sequence[str]) -> Iterator[Finding]:
-    """Patterns, folders and templates that no file of the repository is in."""
+    """Patterns, folders and templates that match no file of the repository."""
     folders = {path[:end] for path in paths for end in _slashes(path)}
     files = set(paths)
     orders = {order for _, _, order in service_map.discovered_roots()}
@@ -197,7 +201,7 @@ def _unmatched(mentions: Sequence[Mention], service_map: ServiceMap, paths: Sequ
             yield Finding(mention.path, f"{mention.text} matches no file.", "warning")
         elif mention.kind in ("root", "plain") and mention.text not in folders:
             if mention.kind == "root" or mention.text not in files:
-                yield Finding(mention.path, f"{mention.text} is no folder of the repository.", "warning")
+                yield Finding(mention.path, f"the repository has no folder {mention.text}.", "warning")
         elif mention.kind == "template" and mention.text not in filled:
             yield Finding(mention.path, f"the template {mention.text} finds no service.", "warning")
 
@@ -207,7 +211,7 @@ def _glob_text(text: str, folders: set[str]) -> str:
 
 
 def _matching_no(texts: set[str], paths: Sequence[str]) -> set[str]:
-    """The patterns that match none of the paths. One that has matched is not asked again."""
+    """The patterns that match none of the paths. A pattern is not tried again after its first match."""
     unmet = {folder: dict(globs) for folder, globs in by_folder((text, Glob(text)) for text in texts).items()}
     for path in paths:
         for end in (0, *_slashes(path)):
@@ -226,4 +230,4 @@ def _differing_by_case(services: Iterable[str]) -> Iterator[Finding]:
     for name in sorted(services):
         other = seen.setdefault(name.lower(), name)
         if other != name:
-            yield Finding(("services", name), f"the services {other} and {name} differ only by case.", "warning")
+            yield Finding(("services", name), f"the services {other} and {name} differ only in case.", "warning")

@@ -1,7 +1,7 @@
 """Proposes a first service map from the files of a repository. Does not know git, and writes nothing.
 
-What it is not sure of is a comment in the map, for a person to decide. Workspaces: https://pnpm.io/pnpm-workspace_yaml and
-https://docs.npmjs.com/cli/using-npm/workspaces.
+Whatever is uncertain becomes a comment in the map, for the user to decide. Workspaces: https://pnpm.io/pnpm-workspace_yaml
+and https://docs.npmjs.com/cli/using-npm/workspaces.
 """
 
 import json
@@ -16,7 +16,7 @@ from cibeacon.services import PLACEHOLDER, Template, build_graphs, config_file
 from cibeacon.services.codeowners import Owners
 
 Read = Callable[[str], bytes | None]
-"""The content of a file of the repository; None where there is none."""
+"""Returns the content of a file of the repository; None if there is no such file."""
 _SERVICES = ("services", "apps", "applications", "microservices", "functions", "lambdas")
 _SHARED = ("packages", "libs", "modules", "components", "projects", "cmd")
 """Folders whose subfolders are usually services, and folders whose subfolders may be shared code."""
@@ -30,11 +30,13 @@ _PLAIN = r"(?a)[A-Za-z_][\w./{}*+-]*"
 _YAML_WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 _MOST_SKIPPED = 10
 _HEADER = f"""\
-# Which paths belong to which service, as far as `cibeacon init` could see. Correct it, then run: cibeacon services check
-# Every key is explained here: {SITE}/reference/#repository-configuration
+# Which paths belong to which service, as detected by `cibeacon init`. Correct it, then run: cibeacon services check
+# All keys are explained at {SITE}/reference/#repository-configuration
 """
-_UNSURE = "# The name of this folder does not say whether these are services. Remove the line if they are not."
-_SHARED_CODE = "Probably shared code, by the names of the folders. Move services of their own to discover or services:"
+_UNSURE = (
+    "# These may be services or shared code: the folder's name fits both. Remove the line if they are not services."
+)
+_SHARED_CODE = "These folders look like shared code. If one of them is a service, move it to discover or services:"
 
 
 class _Root(NamedTuple):
@@ -42,7 +44,7 @@ class _Root(NamedTuple):
 
     text: str
     size: int = 1
-    """How many folders it means."""
+    """How many folders it matches."""
 
     @property
     def is_template(self) -> bool:
@@ -54,7 +56,7 @@ class _Root(NamedTuple):
 
 
 class _Draft:
-    """The lines of a map that grows: services by name, rules of discovery, and comments below them."""
+    """A service map in the making: services by name, discovery rules, and comments below them."""
 
     def __init__(self) -> None:
         self.services: list[str] = []
@@ -88,19 +90,19 @@ def propose(paths: Sequence[str], read: Read, name: str) -> str:
     owners = next((path for path in owned if Owners((read(path) or b"").decode(errors="replace")).names), None)
     if owners and draft.is_empty:
         draft.discover += [
-            "# No folder looks like services, so each owner in CODEOWNERS is one. Check that this is meant."
+            "# No folder looks like a service, so each owner in CODEOWNERS becomes one. Check that this is what you want."
         ]
         draft.discover += [f"- codeowners: {owners}"]
     elif owners:
         draft.comment(
-            "CODEOWNERS can make the owners of all other files services. If that is meant, add to discover:",
+            "The owners in CODEOWNERS can become services for all other files. If you want that, add to discover:",
             f"  - codeowners: {owners}",
         )
     if draft.is_empty:
-        draft.services += ["# No folder looks like services, so the whole repository is one."]
+        draft.services += ["# No folder looks like a service, so the whole repository is one service."]
         draft.services += [f'{_scalar(name if is_service_name(name) else "app")}: ["**"]']
         draft.comment(
-            "If it has several, name their folders instead:", "discover:", f"  - root: services/{PLACEHOLDER}/"
+            "If it has several services, list their folders instead:", "discover:", f"  - root: services/{PLACEHOLDER}/"
         )
     if skipped:
         shown = (f"  {json.dumps(text)[:80]}" for text in skipped[:_MOST_SKIPPED])
@@ -109,7 +111,7 @@ def propose(paths: Sequence[str], read: Read, name: str) -> str:
 
 
 def _add_graphs(draft: _Draft, paths: frozenset[str], read: Read) -> None:
-    """The build tool's own graph: as a rule where the repository holds it, else as a comment on how to have it."""
+    """Adds the build tool's graph: as a rule if the repository has the file, else as a comment on how to create it."""
     documents = config_file.documents(_GRAPH, read(_GRAPH) or b"")
     for tool, command, projects in _GRAPHS:
         if f"{tool}.json" not in paths:
@@ -118,14 +120,14 @@ def _add_graphs(draft: _Draft, paths: frozenset[str], read: Read) -> None:
             draft.discover += [f"- {tool}: {_GRAPH}"]
         else:
             draft.comment(
-                f"{tool}.json is here, and {tool} knows which project uses which. To use its graph, write it",
-                f"in an earlier step of the job ({command}), and put first in discover:",
+                f"The repository has {tool}.json, and {tool} knows which project uses which. To use its graph, create",
+                f"it in an earlier step of the job ({command}), and put this first in discover:",
                 f"  - {tool}: {_GRAPH}",
             )
 
 
 def _add_roots(draft: _Draft, roots: Sequence[_Root]) -> None:
-    """Folders of services. Those that may be shared code are comments, unless there are no others."""
+    """Adds folders of services. Folders that may be shared code become comments, unless there are no others."""
     certain = [root for root in roots if not root.may_be_shared]
     if not certain:
         certain = list(roots)
@@ -146,7 +148,7 @@ def _line(root: _Root, names: Counter[str]) -> str:
 
 
 def _workspaces(paths: Sequence[str], read: Read) -> tuple[list[_Root], list[str]]:
-    """The workspaces of pnpm or npm as roots, and those that cannot be one or are not here."""
+    """The workspaces of pnpm or npm as roots, and those that do not exist or cannot be roots."""
     document: Any = next(iter(config_file.documents("pnpm-workspace.yaml", read("pnpm-workspace.yaml") or b"")), None)
     given = document.get("packages") if isinstance(document, dict) else None
     if given is None:
@@ -175,7 +177,7 @@ def _root(text: str, folders: frozenset[str]) -> _Root | None:
 
 
 def _sized(text: str, folders: frozenset[str]) -> _Root | None:
-    """The template with how many folders it means; None where there is none."""
+    """The template with the number of folders that it matches; None if it is not a template or matches none."""
     try:
         template = Template.parse(text)
     except ValueError:
@@ -186,7 +188,7 @@ def _sized(text: str, folders: frozenset[str]) -> _Root | None:
 
 
 def _conventional(paths: Sequence[str]) -> Iterator[_Root]:
-    """Folders at the top whose names say what is in them. Services may be one level further down, below their teams."""
+    """Top-level folders with conventional names. Services may be one level deeper, in folders of teams."""
     folders = _all_folders(paths)
     for top in (*_SERVICES, *_SHARED):
         depths = {path.count("/") for path in paths if path.startswith(f"{top}/")}
@@ -204,6 +206,6 @@ def _all_folders(paths: Sequence[str]) -> frozenset[str]:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML reads it: in quotes where it might be anything else."""
+    """A text in YAML: in quotes if it could be read as anything else."""
     is_plain = re.fullmatch(_PLAIN, text) and text.lower() not in _YAML_WORDS
     return text if is_plain else json.dumps(text)

@@ -1,7 +1,7 @@
 """Knows the format of `.cibeacon.yml`: the service map and the reporting choices. Does not open files or look into the repository.
 
-Whatever is wrong becomes a `Finding` with its path in the document, and is left out. The file can never name a URL, a
-token, strictness or a path outside: a pull request could otherwise send the token elsewhere.
+Whatever is wrong becomes a `Finding` with its path in the document, and is left out. The file can never set a URL, a
+token, `strict` or a path outside the repository: otherwise a pull request could send the token elsewhere.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -32,19 +32,19 @@ from cibeacon.services.service_map import ServiceMap
 KEYS = ("version", "services", "discover", "libs", "global", "ignore", "dependents", "unmatched", "report")
 MODES = ("none", "direct", "transitive")
 MOST_HINTS = 20
-"""Faults that name the nearest key: to look for it takes longest of all."""
+"""Faults that suggest the nearest key: finding it is the slowest part."""
 _HUGE = 10**18
-"""No setting holds such a number, and Python refuses to write very long ones."""
+"""No setting needs such a number, and Python refuses to format very long ones."""
 
 
 class Configuration(NamedTuple):
-    """What the repository says: its service map (None when it has none), its reporting choices, what is wrong."""
+    """The repository's configuration: its service map (None if it has none), its reporting choices, and its faults."""
 
     service_map: ServiceMap | None = None
     report: Mapping[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
     mentions: tuple[Mention, ...] = ()
-    """What ought to be in the repository."""
+    """What should exist in the repository."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Configuration(NamedTuple):
 
 
 def read(document: Any, reportable: Collection[str]) -> Configuration:
-    """A configuration from the parsed file. `reportable` names the settings that `report:` may hold."""
+    """A configuration from the parsed file. `reportable` names the settings that `report:` may contain."""
     if document is None:
         return Configuration()
     if not isinstance(document, dict):
@@ -77,7 +77,7 @@ def read(document: Any, reportable: Collection[str]) -> Configuration:
 
 
 def from_templates(texts: tuple[str, ...]) -> ServiceMap:
-    """A service map of folder templates alone, as the `services` setting gives them. Raises `ValueError`."""
+    """A service map of folder templates only, from the setting `services`. Raises `ValueError`."""
     templates = []
     for order, text in enumerate(texts):
         try:
@@ -118,7 +118,7 @@ class _MapReader:
         self._uses: dict[str, list[tuple[str, KeyPath]]] = {}
 
     def fault(self, path: KeyPath, text: str) -> None:
-        """Notes a fault."""
+        """Adds a fault."""
         self.findings.append(Finding(path, text))
 
     @contextmanager
@@ -130,11 +130,11 @@ class _MapReader:
             self.fault(path, f"{subject} {error}.")
 
     def read(self, document: Mapping[str, Any]) -> ServiceMap:
-        """The service map as far as it is free of faults."""
+        """The service map without its faulty parts."""
         for section in ("libs", "services"):
             self._read_section(section, document.get(section, {}))
         templates, discover = self._read_discover(document.get("discover", []))
-        roots = self._roots()  # adds to what is watched
+        roots = self._roots()  # also adds watched paths
         rules = Rules(
             names=tuple(self._names),
             watches={key: tuple(globs) for key, globs in self._watches.items()},
@@ -156,11 +156,11 @@ class _MapReader:
         for name, unit in units.items():
             path = (section, name)
             if not isinstance(name, str):
-                self.fault(path, f"{section}: {shown(name)} is not text: put the name in quotes.")
+                self.fault(path, f"{section}: {shown(name)} is not a string: put the name in quotes.")
             elif not is_service_name(name):
-                self.fault(path, f"{section}: {shown(name)} is no service name; {SERVICE_NAMES}.")
+                self.fault(path, f"{section}: {shown(name)} is not a valid service name; {SERVICE_NAMES}.")
             elif LIBRARY + name in libraries:
-                self.fault(path, f"services: {name} is one of libs already.")
+                self.fault(path, f"services: {name} is already in libs.")
             else:
                 key = LIBRARY + name if section == "libs" else name
                 self._names[key] = None
@@ -183,7 +183,7 @@ class _MapReader:
 
     def _read_path(self, key: str, text: str, at: KeyPath) -> None:
         if PLACEHOLDER in text:
-            raise ValueError("is a template; write it under discover, as root")
+            raise ValueError("is a template; move it to discover, as root")
         if text.startswith("!"):
             self._excludes.setdefault(key, []).extend(_globs(text[1:]))
             self.mentions.append(Mention(at, "pattern", text[1:]))
@@ -197,7 +197,7 @@ class _MapReader:
             self.mentions.append(Mention(at, "pattern", text))
 
     def _roots(self) -> dict[str, str]:
-        """Folder → key. A plain path that several claim may be a file: all of them watch it, and what is below it."""
+        """Folder → key. A plain path that several services claim may be a file: all of them watch it, and everything below it."""
         roots = {}
         for folder, claims in self._claims.items():
             keys = list(dict.fromkeys(key for key, _, _ in claims))
@@ -212,7 +212,7 @@ class _MapReader:
         return roots
 
     def _resolve_uses(self, *, may_be_discovered: bool) -> dict[str, tuple[str, ...]]:
-        """Key → keys. What is discovered has a name too, so an unknown name is a fault only where nothing is."""
+        """Key → keys. Discovered services have names, too, so an unknown name is a fault only if nothing is discovered."""
         uses: dict[str, tuple[str, ...]] = {}
         for key, names in self._uses.items():
             keys = []
@@ -231,7 +231,7 @@ class _MapReader:
         for at, text in _items(value, (section,)):
             with self._faults(at, f"{section}: {shown(text)}"):
                 if _text(text).startswith("!"):
-                    raise ValueError("subtracts; only the paths of a service can")
+                    raise ValueError("starts with !, which is allowed only in the paths of a service")
                 globs += _globs(text)
                 self.mentions.append(Mention(at, "pattern", text))
         return tuple(globs)
@@ -244,7 +244,7 @@ class _MapReader:
             more = ", or a service's name" if may_be_service else ""
             self.fault((key,), f"{key} must be {', '.join(words)}{more}, not {shown(value)}.")
         elif LIBRARY + value in self._names:
-            self.fault((key,), f"{key}: {shown(value)} is one of libs, which are never reported: name a service.")
+            self.fault((key,), f"{key}: {shown(value)} is in libs, which are never reported: use a service.")
         else:
             return value
         return words[0]
@@ -268,19 +268,19 @@ class _MapReader:
 
 
 def _globs(text: str) -> tuple[Glob, ...]:
-    """A plain path is that file, or everything below that folder: only the repository knows which."""
+    """The patterns for a path: a plain path may be a file or a folder, which only the repository shows."""
     glob = Glob(text)
     return (glob, Glob(f"{text}/")) if is_plain(text) and not text.endswith("/") else (glob,)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("is not text")
+        raise ValueError("is not a string")
     return value
 
 
 def _items(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    """The values of a list with their paths, or the one value itself."""
+    """The values of a list with their paths, or the single value."""
     if isinstance(value, list):
         yield from (((*path, index), item) for index, item in enumerate(value))
     else:

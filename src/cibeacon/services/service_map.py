@@ -1,7 +1,7 @@
-"""Knows which services a path touches: the deepest root owns it, other services may watch it. Does not know git or files.
+"""Finds the services that a path affects: the deepest root owns it, other services may watch it. Does not know git or files.
 
 A root owns everything below its folder. A template (`services/*/{service}/`) is a rule that finds roots in the paths
-themselves, so new and deleted services are seen alike. What the map says of a folder is worked out once and remembered.
+themselves, so new and deleted services are both found. The rules for a folder are computed once and cached.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -14,14 +14,14 @@ from cibeacon.services import EMPTY, LIBRARY, MISNAMED, POLICIES, Rules, Templat
 
 _MOST_UNOWNED = 5
 _NOWHERE = "\0"
-"""A folder that no path is in."""
+"""A folder that contains no path."""
 
 
 class Assignment(NamedTuple):
-    """The services that the paths touch, with one reason each."""
+    """The services that the paths affect, with one reason each."""
 
     why: Mapping[str, str]
-    """Service → the first path that touched it, or `global: path`, or `uses: other`."""
+    """Service → the first path that affects it, or `global: path`, or `uses: other`."""
     paths: int
     unmatched: int
     """How many paths belong to no service."""
@@ -29,34 +29,34 @@ class Assignment(NamedTuple):
     unowned: tuple[str, ...] = ()
     """The first few unmatched paths."""
     misnamed: Mapping[str, str] = EMPTY
-    """Like `why`, for what was discovered under a name that no service may have."""
+    """Like `why`, for services that were discovered with an invalid name."""
 
 
 class Touch(NamedTuple):
-    """What one path means to the map; keys, not names."""
+    """The services that one path affects, as keys."""
 
     ignored: bool = False
     owners: tuple[str, ...] = ()
-    """At most one, or those that a CODEOWNERS file names."""
+    """At most one, or the owners from a CODEOWNERS file."""
     watchers: tuple[str, ...] = ()
     everywhere: bool = False
 
 
 class _Folder(NamedTuple):
-    """What the map says of a folder: keys of the roots around it, the deepest first, and the patterns to ask there."""
+    """The map's rules for a folder: the keys of the roots around it, deepest first, and the patterns to try there."""
 
     owners: tuple[str, ...] = ()
     watchers: tuple[tuple[str, Glob], ...] = ()
     ignore: tuple[Glob, ...] = ()
     everywhere: tuple[Glob, ...] = ()
     sole: str | None = None
-    """The owner, where a file can touch nothing else."""
+    """The owner, if a file here can affect no other service."""
     closed: str = ""
-    """The folder with its slash, where everything below it touches the sole owner alone."""
+    """The folder with its slash, if everything below it affects only the sole owner."""
 
 
 class ServiceMap:
-    """Who owns what: roots by folder (without the trailing slash), templates in their order, and the other rules."""
+    """Which service owns which path: roots by folder (without the trailing slash), templates in order, and the other rules."""
 
     def __init__(
         self, roots: Mapping[str, str], templates: tuple[Template, ...] = (), rules: Rules | None = None
@@ -76,7 +76,7 @@ class ServiceMap:
         return ServiceMap(self.roots, self.templates, self.rules._replace(**rules))
 
     def touch(self, path: str) -> Touch:
-        """Everything that the map says of one path."""
+        """The services that one path affects."""
         folder = self._explore(path.rpartition("/")[0])
         if _any_matches(folder.ignore, path):
             return Touch(ignored=True)
@@ -84,16 +84,16 @@ class ServiceMap:
         return Touch(False, self._owners(path, folder), watchers, _any_matches(folder.everywhere, path))
 
     def assign(self, paths: Iterable[str]) -> Assignment:
-        """The services that the paths touch, in one pass; only programs that choose need the whole list of paths."""
-        touched: dict[str, str] = {}  # key → the first path that touched it
+        """The services that the paths affect, in one pass; only programs that choose need the whole list of paths."""
+        touched: dict[str, str] = {}  # key → the first path that affects it
         total = unmatched = ignored = 0
         first_global = ""
         unowned: list[str] = []
         fallback = self._fallback()
         if self.rules.choose:
             paths = list(paths)
-        closed = _NOWHERE  # git lists paths in order: most are in the same closed folder as the one before
-        for total, path in enumerate(paths, 1):  # noqa: B007 - how many there were
+        closed = _NOWHERE  # git lists paths in order: most are in the same closed folder as the previous one
+        for total, path in enumerate(paths, 1):  # noqa: B007 - the number of paths
             if path.startswith(closed):
                 continue
             parent = path.rpartition("/")[0]
@@ -123,22 +123,22 @@ class ServiceMap:
         return Assignment(why, total, unmatched, ignored, tuple(unowned), misnamed)
 
     def services(self) -> frozenset[str]:
-        """The name of every service; those that only a template finds, from the folders of both trees."""
+        """The name of every service; services of templates come from the folders of both trees."""
         return frozenset(key for key in self._keys() if not key.startswith(MISNAMED))
 
     @property
     def searched(self) -> str:
-        """What its rules look for, in words."""
+        """The rules of the map, in words."""
         templates = ((template.order, f"root {template.text}") for template in self.templates)
         return ", ".join(rule for _, rule in sorted((*templates, *self.rules.searched)))
 
     def is_empty(self) -> bool:
-        """True when no service is written down, and every rule has looked for some and found none."""
+        """True when the configuration lists no service, and every rule has looked and found none."""
         elsewhere = self.rules.discover or self.rules.choose or (self.templates and not self.rules.list_folders)
         return not elsewhere and not self.services()
 
     def discovered_roots(self) -> Iterator[tuple[str, str, int]]:
-        """(folder, key, index of the rule) for every root that a rule finds in the trees, by the first rule that does."""
+        """(folder, key, index of the rule) for every root that a rule finds in the trees; the first rule counts."""
         folders = self._tree_folders if self.templates else ()
         for folder in dict.fromkeys(chain(self.rules.discovered, folders)):
             claim = None if folder in self.roots else self._claim(folder)
@@ -146,7 +146,7 @@ class ServiceMap:
                 yield folder, claim[1], claim[0]
 
     def claimed(self, folder: str, before: int) -> str | None:
-        """The key of a root that is written down, or that a rule finds before the one at an index."""
+        """The key of a root that the configuration lists, or that a rule before this index finds."""
         claim = self._claim(folder)
         return self.roots.get(folder) or (claim[1] if claim and claim[0] < before else None)
 
@@ -161,7 +161,7 @@ class ServiceMap:
         return None if self.rules.unmatched in POLICIES else self.rules.unmatched
 
     def _touched_keys(self, path: str, folder: _Folder, known: Container[str]) -> list[str]:
-        """Keys of owners and watchers of the path; of the `known` ones perhaps not all. Empty only where there is none."""
+        """Keys of the owners and watchers of the path, possibly without some `known` ones. Empty only if there are none."""
         keys = [*self._owners(path, folder), *self._watchers(path, folder, known)]
         return keys or list(islice(self._watchers(path, folder), 1))
 
@@ -181,7 +181,7 @@ class ServiceMap:
         return _any_matches(self.rules.excludes.get(key, ()), path)
 
     def _submodule(self, path: str) -> str | None:
-        """The service whose root the path is as a submodule. A file may have that path, too: git's trees show which it is."""
+        """The service whose root is a submodule at this path. It may also be a file: git's trees show which."""
         if path.count("/") + 1 not in self._depths:
             return None
         claim = self._claim(path)
@@ -199,7 +199,7 @@ class ServiceMap:
         return {key: why[key] for key in sorted(why) if not key.startswith(LIBRARY)}
 
     def _dependents(self, changed: Collection[str]) -> dict[str, str]:
-        """User → the changed key that it uses, the nearest one and of those the first by name, so that it never varies."""
+        """User → the changed key that it uses: the nearest one, then the first by name, so that the result is stable."""
         users: dict[str, list[str]] = {}
         for user, used in self.rules.uses.items() if self.rules.dependents != "none" else ():
             for key in used:
@@ -214,7 +214,7 @@ class ServiceMap:
         return reached
 
     def _explore(self, path: str) -> _Folder:
-        """What the map says of a folder, worked out from the nearest folder above that is known. A path may be deep."""
+        """The rules for a folder, derived from the nearest known folder above. Not recursive, because paths may be deep."""
         unknown = []
         while path not in self._folders:
             unknown.append(path)
@@ -243,7 +243,7 @@ class ServiceMap:
         return _Folder(owners, watchers, ignore, everywhere, sole, f"{path}/" if path and is_closed else "")
 
     def _claim(self, folder: str) -> tuple[int, str] | None:
-        """(index of the rule, key) of the first rule of discovery whose root the folder is."""
+        """(index of the rule, key) of the first discovery rule that makes this folder a root."""
         claim = self.rules.discovered.get(folder)
         segments = folder.split("/") if self.templates else []
         for template in self.templates:
@@ -255,7 +255,7 @@ class ServiceMap:
 
 
 def _parents(path: str) -> Iterator[str]:
-    """Every folder that a path is in, but for the top."""
+    """Every folder that contains a path, except the top."""
     while path := path.rpartition("/")[0]:
         yield path
 

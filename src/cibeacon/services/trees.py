@@ -1,6 +1,6 @@
-"""Reads what discovery asks of the trees of two commits: marker files, folders, contents. Decides nothing.
+"""Reads what discovery needs from the trees of two commits: marker files, folders, contents. Decides nothing.
 
-Everything is bounded: a marker file is a stranger's.
+Everything is bounded, because marker files are untrusted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from cibeacon.runtime.errors import ServiceMapError
 
 Side: TypeAlias = Literal["head", "base"]
 _LARGEST = 1 << 20
-"""Bytes of a marker file, and of those that are read together."""
+"""Bytes of one marker file, and of a batch of files."""
 MOST_FOLDERS = 500_000
 """Folders of both trees together."""
 
@@ -23,7 +23,7 @@ class Source(Protocol):
         ...
 
     def batch(self, form: str, blobs: Iterable[str]) -> bytes:
-        """What `git cat-file` says of many objects at once."""
+        """The output of `git cat-file` for many objects at once."""
         ...
 
     def text(self, commit: str, path: str) -> bytes | None:
@@ -46,7 +46,7 @@ class TreeFile(NamedTuple):
 
 
 class Trees:
-    """The trees of two commits, of which one may be missing."""
+    """The trees of two commits, either of which may be missing."""
 
     def __init__(self, source: Source, base: str | None, head: str | None) -> None:
         sides: tuple[tuple[Side, str | None], ...] = (("head", head), ("base", base))
@@ -54,7 +54,7 @@ class Trees:
         self._source = source
 
     def files_named(self, name: str) -> Iterator[TreeFile]:
-        """Every file whose last part is this name."""
+        """Every file with this name, in any folder."""
         endings = (f"/{name}", f"\t{name}")
         for side, commit in self.commits.items():
             for entry in self._source.entries(commit):
@@ -65,7 +65,7 @@ class Trees:
                         yield TreeFile(side, path, blob)
 
     def contents(self, files: Sequence[TreeFile]) -> Iterator[list[tuple[TreeFile, bytes | None]]]:
-        """Each file with its content, None where that is not here; a few at a time, so that memory is bounded.
+        """Each file with its content, None if it is missing; in batches, so that memory is bounded.
 
         Raises `ServiceMapError` for a file over 1 MiB.
         """
@@ -79,7 +79,7 @@ class Trees:
         for file in files:
             size_of = sizes.get(file.blob, 0)
             if size_of > _LARGEST:
-                limit = f"it is over {_LARGEST >> 20} MiB"
+                limit = f"it is larger than {_LARGEST >> 20} MiB"
                 raise ServiceMapError(f"{file.path[:200]} cannot be read", limit, "Narrow the rule's marker.")
             if total + size_of > _LARGEST:
                 yield self._read(batch, sizes)
@@ -94,7 +94,7 @@ class Trees:
         return [(file, contents.get(file.blob)) for file in files]
 
     def text(self, side: Side, path: str) -> bytes | None:
-        """The content of one file by its path."""
+        """The content of the file at a path."""
         return self._source.text(self.commits[side], path)
 
     def folders(self) -> Iterable[str]:
@@ -106,14 +106,14 @@ class Trees:
                 if len(folders) > MOST_FOLDERS:
                     raise ServiceMapError(
                         "The folders of the repository cannot be listed",
-                        f"there are over {MOST_FOLDERS:,}",
-                        "Write the services down instead of finding them by templates.",
+                        f"there are more than {MOST_FOLDERS:,}",
+                        "List the services by name instead of using templates.",
                     )
         return folders
 
 
 def _split_batch(answer: bytes) -> Iterator[tuple[str, bytes]]:
-    """(blob, content) for each object in what `git cat-file --batch` printed."""
+    """(blob, content) for each object in the output of `git cat-file --batch`."""
     start = 0
     while start < len(answer):
         end = answer.index(b"\n", start)

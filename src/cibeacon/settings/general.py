@@ -191,8 +191,7 @@ class Change(NamedTuple):
     traceparent: str | None = option(
         identifiers.traceparent,
         None,
-        "W3C trace context of whatever started the run: the spans sent by OTLP become part of that trace. An invalid value is "
-        "ignored.",
+        "W3C trace context of whatever started the run: the run's OTLP trace becomes part of it. An invalid value is ignored.",
         also=("TRACEPARENT",),
     )
 
