@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from pathlib import Path
 
 from cibeacon.sandbox import page
+from cibeacon.sandbox.vendors import VENDORS
 
 TEXT = page.content().decode()
 
@@ -83,5 +85,12 @@ def test_what_a_screen_reader_needs_is_there():
 
 def test_every_element_that_the_page_fills_is_there():
     filled = set(re.findall(r'(?:find|new Table)\("([\w-]+)"', TEXT))
-    assert {"deployments", "jobs", "pipelines", "flows", "requests", "dci-settings"} <= filled
+    assert {"requests", "spool", "fault-vendor", "begin"} <= filled
     assert filled <= set(re.findall(r' id="([\w-]+)"', TEXT))
+
+
+def test_every_vendor_has_a_table_on_a_tab_of_a_vendor():
+    tabs, tables = re.findall(r'addTab\("(\w+)"', TEXT), re.findall(r'addTable\("(\w+)", "([\w-]+)"', TEXT)
+    assert {tab for tab, _ in tables} == set(tabs) <= VENDORS.keys()
+    assert len({table for _, table in tables}) == len(tables)
+    assert all((Path(page.__file__).parent / f"page_{name}.js").is_file() for name in VENDORS)

@@ -12,16 +12,15 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
+from cibeacon.sandbox.vendors import VENDORS
+
+_FOLDER = resources.files("cibeacon.sandbox")
 _SCRIPTS = (
-    "page_table.js",
-    "page_parts.js",
-    "page_dx.js",
-    "page_vendors.js",
-    "page_otlp.js",
-    "page_requests.js",
-    "page_overview.js",
-    "page.js",
+    *("page_table.js", "page_parts.js", "page_tabs.js"),
+    *(f"page_{name}.js" for name in VENDORS),
+    *("page_requests.js", "page_overview.js", "page.js"),
 )
+"""In this order; a vendor need not have one."""
 
 
 @cache
@@ -54,11 +53,11 @@ def headers() -> Mapping[str, str]:
 
 
 def _script() -> str:
-    return "\n".join(map(_part, _SCRIPTS))
+    return "\n".join(_part(name) for name in _SCRIPTS if _FOLDER.joinpath(name).is_file())
 
 
 def _part(name: str) -> str:
-    return resources.files("cibeacon.sandbox").joinpath(name).read_text("utf-8")
+    return _FOLDER.joinpath(name).read_text("utf-8")
 
 
 def _digest(source: str) -> str:

@@ -1,5 +1,15 @@
 // DX
 
+addTab("dx", {
+  label: "DX",
+  colour: "#7b61d6",
+  title: "DX",
+  lede: "Deployments, the pull requests that DX would attribute to them, pipeline runs, and the workflow runs that started them.",
+  start: "Send something to DX",
+  settings: () => `export CIBEACON_DX_URL=${location.origin}\n# unless the sandbox was started with another --token:\nexport DX_API_TOKEN=sandbox-token\ncibeacon report --no-dry-run --run-id=1 --repository=acme/shop`,
+  count: (ledger) => size(ledger.deployments) + size(ledger.pipeline_runs),
+});
+
 const outcome = ({ attribution }) => (attribution.pull_requests.length ? "attributed" : attribution.waits ? "waiting" : "nothing new");
 
 function attributed({ attribution, pulls }) {
@@ -18,7 +28,9 @@ function deployedCode(one) {
   return [text(one.repository ?? "–"), ...folded(3, (number) => `${number} more`, commits), second(one.integration_branch ? `by way of ${one.integration_branch}` : "")];
 }
 
-const deployments = {
+addTable("dx", "deployments", {
+  title: "Deployments",
+  note: "What was deployed, and the pull requests that DX would attribute to it.",
   unit: "deployment",
   records: (ledger) => keyed(ledger.deployments, (key) => ({ attribution: ledger.attributions[key],
     pulls: Object.fromEntries(ledger.attributions[key].pull_requests.map(({ key: name }) => [name, ledger.pull_requests[name]])) })),
@@ -35,7 +47,7 @@ const deployments = {
     Code: { sort: (one) => one.repository, cell: deployedCode },
     Deployed: { sort: (one) => one.deployed_at, cell: (one) => [when(one.deployed_at), second(one.source_name), more("reference_id", span("line mono", one.key))] },
   },
-};
+});
 
 const pullStatus = (one) => (!one.imported ? "not imported yet" : one.deployed_by.length ? "deployed" : "not deployed");
 
@@ -45,7 +57,9 @@ function deployedBy(one) {
     text(" "), ...(moment ? [when(moment), text(" "), one.merged_at === undefined ? null : lead(moment - one.merged_at)] : [])));
 }
 
-const pulls = {
+addTable("dx", "pulls", {
+  title: "Pull requests",
+  note: "What DX would have imported, the services that each changed, and the deployments that it was part of.",
   unit: "pull request",
   records: (ledger) => keyed(ledger.pull_requests, (key, record) => ({
     repository: record.repository ?? (key.includes("#") ? key.slice(0, key.lastIndexOf("#")) : undefined),
@@ -60,7 +74,7 @@ const pulls = {
     Merged: { sort: (one) => one.merged_at ?? 0, cell: (one) => (one.imported ? [when(one.merged_at), titled(span("second mono", short(one.merge_commit_sha)), one.merge_commit_sha)] : [pill("waiting", "not imported yet")]) },
     Deployed: { className: "half", sort: (one) => one.parts.length, cell: deployedBy },
   },
-};
+});
 
 function notified(one) {
   const parts = one.all.map((each) => make("li", "", pill(each.status ?? "unknown"), make("span", "line", text("started "), exactly(each.started_at)),
@@ -68,7 +82,9 @@ function notified(one) {
   return more(plural(one.all.length, "notification"), make("ol", "", ...parts));
 }
 
-const runs = {
+addTable("dx", "runs", {
+  title: "Pipeline runs",
+  note: "All notifications of a run, folded into one record. A status only climbs: unknown, running, success, cancelled, failure.",
   unit: "run",
   records: (ledger) => keyed(ledger.pipeline_runs, (key) => ({ all: ledger.notifications[key] })),
   start: "-Started",
@@ -83,17 +99,4 @@ const runs = {
     Duration: { className: "number", sort: (one) => one.duration ?? -1, cell: (one) => [text(duration(one.duration))] },
     Notifications: { sort: (one) => one.notifications, cell: (one) => [notified(one)] },
   },
-};
-
-const workflowRuns = {
-  unit: "workflow run",
-  records: (ledger) => keyed(ledger.dx_workflow),
-  filters: { status: (one) => [one.status] },
-  words: (one) => [one.key, ...one.events.map((event) => event.message), ...one.links.flatMap(Object.values)],
-  columns: {
-    Status: { sort: (one) => one.status, cell: (one) => [pill({ SUCCEEDED: "success", FAILED: "failed" }[one.status] ?? "running", one.status)] },
-    Run: { sort: (one) => one.key, cell: (one) => [span("mono", one.key)] },
-    Messages: { className: "wide", cell: (one) => one.events.filter((event) => event.message).map((event) => make("span", "line", text(event.message), second(event.occurred_at))) },
-    Links: { className: "half", cell: (one) => one.links.map((each) => make("span", "line", text(each.label), second(each.url))) },
-  },
-};
+});

@@ -1,5 +1,16 @@
 // OTLP: a trace as a waterfall
 
+addTab("otlp", {
+  label: "OTLP",
+  colour: "#4f62ad",
+  title: "OTLP",
+  lede: "Spans that were exported, as traces. A span that came again has replaced the one before.",
+  start: "Send a trace",
+  settings: () => `export CIBEACON_OTLP_ENDPOINT=${location.origin}\ncibeacon report --no-dry-run --run-id=1 --repository=acme/shop --status=success`,
+  count: (ledger) => size(ledger.otlp.traces),
+  gist: (body) => ["resourceSpans", "scopeSpans", "spans"].reduce((all, name) => all.flatMap((one) => one?.[name] ?? []), [body]).map((one) => one?.name).filter((part) => typeof part === "string").join(", "),
+});
+
 const DEEPEST = 6; // levels that are indented; what is below stands where these do
 const LANES = 100; // spans of a trace that are shown
 
@@ -43,7 +54,9 @@ function traceOf([key, spans]) {
   return { key, spans, first, resource: first.resource, start: Math.min(...spans.map((one) => one.start)), end: Math.max(...spans.map((one) => one.end)) };
 }
 
-const traces = {
+addTable("otlp", "traces", {
+  title: "Traces",
+  note: "Open a span to read its attributes.",
   unit: "trace",
   records: (ledger) => Object.entries(ledger.otlp.traces).map(traceOf).reverse(),
   start: "-Started",
@@ -54,4 +67,4 @@ const traces = {
     Spans: { className: "most", cell: (trace) => waterfall(trace) },
     Started: { sort: (trace) => trace.start, cell: (trace) => [when(trace.start), second(`took ${duration(trace.end - trace.start)}`)] },
   },
-};
+});

@@ -78,7 +78,7 @@ function tiles() {
 }
 
 function arrival(entry) {
-  const reason = entry.error ? span("reason", `${entry.error}${entry.message ? `: ${entry.message}` : ""}`) : second(gist(entry.body));
+  const reason = entry.error ? span("reason", `${entry.error}${entry.message ? `: ${entry.message}` : ""}`) : second(gist(entry));
   return make("li", "", status(entry), make("span", "what", toRequest(entry, called(entry)), text(" "), vendorOf(entry), text(" "), faulty(entry), reason), when(entry.time));
 }
 

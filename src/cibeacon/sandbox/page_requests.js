@@ -1,25 +1,15 @@
 // Requests
 
-const VENDORS = { DX: "dx", DCI: "dci", "DataOps.live": "dataops", Flow: "flow", OTLP: "otlp", DevLake: "devlake" };
-
-function vendor({ path }) {
-  if (path.startsWith("/v1/")) return "OTLP";
-  if (path.startsWith("/api/rest/plugins/webhook/")) return "DevLake";
-  if (path.startsWith("/api/v4/")) return "DataOps.live";
-  if (/^\/api\/v1\/(flow\/pipeline|jobs\/pipelines)/.test(path)) return "Flow";
-  return path.startsWith("/api/v1/") ? "DCI" : "DX";
-}
-
-const vendorOf = (entry) => span(`vendor ${VENDORS[vendor(entry)]}`, vendor(entry));
+const vendor = (entry) => ledger.vendors[entry.vendor] ?? "";
+const vendorOf = (entry) => chip(entry.vendor, vendor(entry));
 const verdict = (entry) => (!entry.error ? "accepted" : entry.fault ? "failed on order" : "refused");
 const called = (entry) => (entry.method === "POST" ? "" : `${entry.method} `) + entry.path.replace(/^\/api\/(v\d\/)?/, "");
 const status = (entry) => pill(entry.error ? "failed" : "success", String(entry.status));
 const faulty = (entry) => (entry.fault ? pill("waiting", `on order: ${entry.fault}`) : null);
 const toRequest = (entry, words) => link(hash("requests", { "requests.search": `request ${entry.seq}.` }), text(words));
 
-function gist(body) {
-  const spans = ["resourceSpans", "scopeSpans", "spans"].reduce((all, name) => all.flatMap((one) => one?.[name] ?? []), [body]);
-  if (spans.length) return spans.map((one) => one?.name).filter((part) => typeof part === "string").join(", ");
+function gist({ vendor: name, body }) {
+  if (tabs[name]?.gist) return tabs[name].gist(body);
   const services = Array.isArray(body?.services) ? body.services : [body?.service];
   const named = services.map((service) => service?.identifier ?? service);
   return [body?.pipeline_name, body?.name, body?.["DCI-NAME"], body?.status, ...named].filter((part) => typeof part === "string").join(", ");
@@ -39,7 +29,7 @@ const requests = {
   filters: { verdict: (entry) => [verdict(entry)], vendor: (entry) => [vendor(entry)], method: (entry) => [called(entry)], fault: (entry) => [entry.fault] },
   words: (entry) => [`request ${entry.seq}.`, entry.path, entry.status, entry.error, entry.message, entry.fault, JSON.stringify(entry.body)],
   item(entry) {
-    const what = make("span", "what", text(called(entry)), entry.error ? span("bad", ` ${entry.error}`) : null, text(" "), span("gist", gist(entry.body)), text(" "), faulty(entry));
+    const what = make("span", "what", text(called(entry)), entry.error ? span("bad", ` ${entry.error}`) : null, text(" "), span("gist", gist(entry)), text(" "), faulty(entry));
     const summary = make("summary", "", span("seq", entry.seq), status(entry), what, vendorOf(entry), when(entry.time));
     const body = make("pre", "", text(entry.body === null ? "No JSON body." : JSON.stringify(entry.body, null, 2)));
     body.tabIndex = 0;
@@ -60,7 +50,7 @@ const spool = {
   words: (signal) => [signal.key, signal.kind, signal.subject, signal.path, signal.reason],
   columns: {
     Signal: { className: "wide", sort: (signal) => signal.kind, cell: (signal) => [span("strong", signal.kind), second(signal.subject), second(`${signal.method} ${signal.path}, ${amount(signal.size)}`)] },
-    Sink: { sort: (signal) => signal.sink, cell: (signal) => [span(`vendor ${signal.sink}`, signal.sink)] },
+    Sink: { sort: (signal) => signal.sink, cell: (signal) => [chip(signal.sink, signal.sink)] },
     Waiting: { sort: (signal) => signal.created_at, cell: (signal) => [since(signal.created_at)] },
     Attempts: { className: "number", sort: (signal) => signal.attempts, cell: (signal) => [text(signal.attempts ? `${signal.attempts} here` : "none here")] },
     Why: { className: "half", sort: (signal) => signal.reason ?? "", cell: (signal) => [span(signal.reason ? "bad" : "soft", signal.reason ?? "it did not reach this sandbox")] },
@@ -72,6 +62,8 @@ function outage() {
   find("no-spool").hidden = Boolean(ledger.spool?.waiting);
   find("no-spool-note").textContent = folder ? `Nothing waits in ${folder}.` : "The sandbox does not know the spool folder: start it with --spool DIR. Then point cibeacon at that folder:";
   find("spool-settings").hidden = Boolean(folder);
+  const vendors = Object.entries({ ...ledger.vendors, all: "all" });
+  replaceWhenChanged(find("fault-vendor"), JSON.stringify(vendors), () => vendors.map(([name, title]) => new Option(title, name)));
   const shown = ledger.spool?.signals.length ?? 0;
   const part = shown < ledger.spool?.waiting ? `The first ${shown.toLocaleString("en")} of ${ledger.spool.waiting.toLocaleString("en")}. ` : "";
   find("spool-note").textContent = [`${part}Folder: ${folder}. cibeacon replay sends them.`, ...(ledger.spool?.problems ?? [])].join(" ");
