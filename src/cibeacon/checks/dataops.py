@@ -8,7 +8,7 @@ from cibeacon.dataops.access import Access, server_url
 from cibeacon.dataops.errors import DataopsError
 from cibeacon.runtime.deadline import Deadline
 
-_SLOW = ("timed out", "took too long", "time for it was used up")
+_SLOW = ("timed out", "took too long", "no time left")
 
 
 def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:

@@ -1,7 +1,7 @@
-"""Knows every call of the API that is used, and sends it through python-gitlab, whose defaults it makes safe.
+"""Sends every API call that cibeacon uses through python-gitlab, and makes that library's defaults safe.
 
-Every request ends in time, none is repeated by the library (it repeats a POST, and obeys any `Retry-After`), no token
-leaves the origin, and every failure becomes a `DataopsError` (https://python-gitlab.readthedocs.io/).
+Every request ends in time, the library repeats none (by default it repeats a POST and obeys any `Retry-After`), no token is
+sent to another origin, and every failure becomes a `DataopsError` (https://python-gitlab.readthedocs.io/).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from cibeacon.http import (
     HardenedSession,
     translate_error,
-)  # first: it loads requests, and without what it can do without
+)  # first: it loads requests without its optional parts
 
 # isort: split
 import requests
@@ -34,40 +34,40 @@ _LONGEST = 15.0
 """Seconds that one request may take at most."""
 _FIRST_PAUSE = 1.0
 _SLACK = 0.2
-"""The part of a request's own limit after which its caller goes on without it: headers may drip."""
+"""The part of a request's time limit after which cibeacon gives it up: a server may trickle headers."""
 _CREDENTIALS = ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN", "Cookie")
 _READING = ("GET", "HEAD")
-_PROXY_HINT = "Is there a login or a proxy in between?"
+_PROXY_HINT = "Check dataops_url, and whether there is a proxy or login page in between"
 _Value = TypeVar("_Value")
 ApiRecord = Mapping[str, Any]
 
 
 class OneOriginSession(HardenedSession):
-    """A session that takes credentials and bodies to one origin only.
+    """A session that sends credentials and bodies to one origin only.
 
-    Without it a `Link` to another host, or a redirect that keeps the body (307, 308), would carry a token away.
+    Otherwise a `Link` to another host, or a redirect that keeps the body (307, 308), would leak a token.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__()
         self._origin = origin(url)
         self.last_headers: Mapping[str, str] = {}
-        """The headers of the last response: python-gitlab's errors do not keep them."""
+        """The headers of the last response, which python-gitlab's errors do not contain."""
         if url.startswith("http://") and not plain_http_refused(url):
             self.trust_env = False  # a request to this machine never goes through a proxy
 
     def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
-        """Sends a request. Raises `requests.exceptions.InvalidURL` where it would take a credential or body elsewhere."""
+        """Sends a request. Raises `requests.exceptions.InvalidURL` if a credential or body would go to another origin."""
         elsewhere = origin(request.url or "") != self._origin
         if elsewhere and (request.method not in _READING or any(name in request.headers for name in _CREDENTIALS)):
-            raise requests.exceptions.InvalidURL("the server leads to another host")
+            raise requests.exceptions.InvalidURL("the server points to another host")
         self.last_headers = {}
         response = super().send(request, **more)
         self.last_headers = response.headers
         return response
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None for a request that changes something: it would be sent again, body and all, or become a GET."""
+        """None for a request that changes something: it would be repeated with its body, or become a GET."""
         return super().get_redirect_target(resp) if resp.request.method in _READING else None
 
 
@@ -75,8 +75,8 @@ class PipelinesClient:
     """A project's API. Every method may raise `DataopsError`.
 
     Args:
-        now: a wall clock in Unix seconds, to read the dates until which a server asks to wait.
-        patient: whether a request that only reads is sent again after a failure, as long as there is time.
+        now: a wall clock in Unix seconds, for a `Retry-After` that is a date.
+        patient: whether to retry a request that only reads after a failure, as long as there is time.
     """
 
     def __init__(self, access: Access, deadline: Deadline, now: Callable[[], float], *, patient: bool = False) -> None:
@@ -84,13 +84,13 @@ class PipelinesClient:
         self._session = OneOriginSession(access.url)
 
     def has_time(self) -> bool:
-        """Whether the server can still be asked."""
+        """Whether there is time for another request."""
         return self._deadline.remaining() > 0
 
     # Pipelines ----------------------------------------------------------------------------------------------------
 
     def trigger(self, ref: str, token: str, variables: Mapping[str, str]) -> ApiRecord:
-        """Starts a pipeline, with the trigger token alone: no other one goes along. Sent once."""
+        """Starts a pipeline; sends only the trigger token and no other. Sent once."""
         body = {"ref": ref, "token": token, "variables": dict(variables)}
         return self._record("The pipeline was not triggered", "post", "trigger/pipeline", signed=False, post_data=body)
 
@@ -129,7 +129,7 @@ class PipelinesClient:
         return self._record(f"Job {number} cannot be read", "get", f"jobs/{number}")
 
     def trace(self, number: int, offset: int, project: str) -> LogPart:
-        """A job's log from a byte on, as far as the server can skip the bytes before it."""
+        """A job's log from a byte on, if the server can skip the bytes before it; else from the start."""
         what = f"The log of job {number} cannot be read"
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
         try:
@@ -150,19 +150,19 @@ class PipelinesClient:
         return self._list("The schedules cannot be listed", "pipeline_schedules")
 
     def schedule(self, number: int) -> ApiRecord:
-        """One schedule with all its fields, its variables included."""
+        """One schedule with all its fields, including its variables."""
         return self._record(f"Schedule {number} cannot be read", "get", f"pipeline_schedules/{number}")
 
     def create_schedule(self, body: ApiRecord) -> ApiRecord:
-        """Makes a schedule. Sent once."""
-        return self._record("The schedule was not made", "post", "pipeline_schedules", post_data=dict(body))
+        """Creates a schedule. Sent once."""
+        return self._record("The schedule was not created", "post", "pipeline_schedules", post_data=dict(body))
 
     def update_schedule(self, number: int, body: ApiRecord) -> None:
         """Changes a schedule."""
         self._send(f"Schedule {number} was not changed", "put", f"pipeline_schedules/{number}", post_data=dict(body))
 
     def set_schedule_variable(self, schedule: int, key: str, value: str, *, exists: bool) -> None:
-        """Sets a variable of a schedule; `exists` says whether there is one of that name."""
+        """Sets a variable of a schedule; `exists` says whether it already has that variable."""
         path = f"pipeline_schedules/{schedule}/variables{f'/{key}' if exists else ''}"
         body = {"key": key, "value": value}
         what = f"The variable {key} of schedule {schedule} was not set"
@@ -180,11 +180,11 @@ class PipelinesClient:
         signed: bool = True,
         **options: Any,
     ) -> requests.Response:
-        """Sends one request, once, to a path below the project. `what` says what did not happen where it fails."""
+        """Sends one request, once, to a path below the project. `what` says what did not happen if it fails."""
         token, job_token = self._access.token, self._access.job_token
         if signed and not (token or job_token):
             hint = "Set the secret dataops_token (scope read_api)"
-            raise usage_error(f"{self._access.url} was not asked", "that needs an access token", hint)
+            raise usage_error(f"No request was sent to {self._access.url}", "this needs an access token", hint)
         gitlab = Gitlab(
             self._access.url,
             session=self._session,
@@ -196,13 +196,13 @@ class PipelinesClient:
         return self._bounded(what, lambda: gitlab.http_request(verb, url, **options))
 
     def _record(self, what: str, verb: str, path: str, **options: Any) -> ApiRecord:
-        """The record that one request brings."""
+        """The record in the response to one request."""
         return self._read(_as_record, what, verb, path, **options)
 
     def _list(self, what: str, path: str, query: ApiRecord | None = None, project: str = "") -> Iterator[ApiRecord]:
-        """Every record of a list, page by page, each page fetched when it is needed.
+        """Every record of a list; each page is fetched when it is needed.
 
-        Only the number of a page comes from the server, never an address. Some proxies take one of the two headers away.
+        Only the page number comes from the server, never a URL. Some proxies remove one of the two headers.
         """
         page = 1
         while page:
@@ -217,7 +217,7 @@ class PipelinesClient:
     def _read(
         self, read: Callable[[str, requests.Response], _Value], what: str, verb: str, path: str, **options: Any
     ) -> _Value:
-        """What `read` makes of a response. A GET is sent again while there is time, unless the server refuses it."""
+        """What `read` makes of a response. Retries a GET while there is time, unless the server refuses it."""
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -242,10 +242,10 @@ class PipelinesClient:
         return min(_LONGEST, self._deadline.remaining())
 
     def _bounded(self, what: str, work: Callable[[], _Value]) -> _Value:
-        """Does work that waits for the server, in time. Raises `DataopsError`."""
+        """Runs work that waits for the server, within the time limit. Raises `DataopsError`."""
         url, seconds = self._access.url, self._seconds()
         if seconds <= 0:
-            raise DataopsError(what, "the time for it was used up", "Give a larger timeout", maybe_delivered=False)
+            raise DataopsError(what, "there was no time left", "Increase timeout", maybe_delivered=False)
         try:
             return within(seconds * (1 + _SLACK), work)
         except GitlabError as error:
@@ -254,7 +254,7 @@ class PipelinesClient:
             later = retry_after(self._session.last_headers.get("Retry-After"), self._now())
             raise http_error(what, error.response_code, error.response_body or b"", later) from error
         except TimeoutError as error:
-            self._session = OneOriginSession(url)  # the thread that was given up may still use the old one
+            self._session = OneOriginSession(url)  # the abandoned thread may still use the old one
             raise DataopsError(what, f"{url} took too long", "Try again later") from error
         except (requests.RequestException, OSError) as error:
             loss = translate_error(error, Endpoint(url, ""))
@@ -276,8 +276,8 @@ def _json(what: str, response: requests.Response) -> Any:
 def _as_record(what: str, response: requests.Response) -> ApiRecord:
     record = _json(what, response)
     if not isinstance(record, dict) or number(record.get("id")) is None:
-        hint = "Is dataops_url the address of a GitLab server?"
-        raise DataopsError(what, "the server's answer is no record", hint)
+        hint = "Check that dataops_url is the URL of a GitLab server"
+        raise DataopsError(what, "the server's answer is not a record", hint)
     return record
 
 

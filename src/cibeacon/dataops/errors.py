@@ -1,4 +1,4 @@
-"""Knows how a failed request is explained in one sentence, and how a verb can end. Makes no request.
+"""Explains a failed request in one sentence, and lists how a verb can end. Sends nothing.
 
 Bodies seen: `{"message": "404 …"}`, `{"message": {"base": […]}}`, `{"message": […]}`, `{"error": "…"}`,
 `{"error": …, "error_description": …}`, and HTML from a proxy.
@@ -24,36 +24,36 @@ class Ending(NamedTuple):
 
 
 ENDINGS: Mapping[ResultStatus, Ending] = {
-    "success": Ending(0, "The pipeline succeeded, or what was asked for was done."),
-    "failed": Ending(10, "The pipeline failed, or a downstream pipeline whose failure is not allowed."),
-    "canceled": Ending(11, "The pipeline was canceled, or waiting for it was interrupted by a signal."),
-    "skipped": Ending(12, "The pipeline was skipped: no job of it runs."),
-    "manual": Ending(13, "The pipeline is blocked by a manual job that has to be started."),
-    "timed-out": Ending(14, "The pipeline was not over in time, or did not start in time."),
-    "lost": Ending(15, "The server could not be reached for too long, or it is unknown what a request did."),
-    "refused": Ending(16, "A token is missing or not good enough, or something that was asked for cannot be right."),
+    "success": Ending(0, "The pipeline succeeded, or the command completed."),
+    "failed": Ending(10, "The pipeline failed, or a downstream pipeline whose failure counts."),
+    "canceled": Ending(11, "The pipeline was canceled, or a signal interrupted the wait."),
+    "skipped": Ending(12, "The pipeline was skipped: it runs no jobs."),
+    "manual": Ending(13, "The pipeline waits for a manual job to be started."),
+    "timed-out": Ending(14, "The pipeline did not start or end in time."),
+    "lost": Ending(15, "The server was unreachable for too long, or the result of a request is unknown."),
+    "refused": Ending(16, "A token is missing or lacks a permission, or a value is invalid."),
 }
-"""Every result; docs/dataops.md shows this table."""
+"""Every result; docs/dataops.md lists them."""
 _LONGEST = 300
 _DEEPEST = 5
 _PASSING = frozenset({408, 425, 429})
-"""Client errors that another try may not meet."""
+"""Client errors that a retry may not meet."""
 _HINTS = {
-    400: "Correct what the server names and try again",
+    400: "Correct what the server reports and try again",
     401: "The token is wrong, expired or revoked: set the secret dataops_token to a valid access token",
-    403: "The token may not do this: reading needs the scope read_api and the role Reporter, changing api and Developer",
-    404: "Check dataops_project and the id: the server says the same when the token may not see it",
+    403: "The token may not do this: reading needs scope read_api and role Reporter; changing needs api and Developer",
+    404: "Check dataops_project and the id: the server gives the same answer if the token may not see it",
 }
 
 
 class DataopsError(CibeaconError):
-    """A request that failed, or that cannot be made.
+    """A request that failed or cannot be sent.
 
     Args:
-        status: the HTTP status, where there was one.
-        refused: asking again cannot help: a token, a permission, or the question itself is wrong.
-        retry_after: seconds that the server asks to wait before the next try; 0 when it does not say.
-        maybe_delivered: False when the server cannot have carried out the request.
+        status: the HTTP status, if there is one.
+        refused: whether a retry cannot help: a token, a permission or the request itself is wrong.
+        retry_after: seconds that the server asks to wait before the next request; 0 if it does not ask.
+        maybe_delivered: False if the server cannot have carried out the request.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class DataopsError(CibeaconError):
 
 
 def usage_error(what: str, why: str, hint: str) -> DataopsError:
-    """The error for what is wrong before the server is asked."""
+    """The error for something that is wrong before a request is sent."""
     return DataopsError(what, why, hint, refused=True, maybe_delivered=False)
 
 
 def http_error(what: str, status: int, body: bytes, retry_after: float = 0.0) -> DataopsError:
     """The error for a response that is not a success."""
-    hint = "Give the address that the server leads to as dataops_url" if 300 <= status < 400 else "Try again later"
+    hint = "Set dataops_url to the URL that the server points to" if 300 <= status < 400 else "Try again later"
     return DataopsError(
         what,
         explain_response(status, body),
@@ -92,7 +92,7 @@ def http_error(what: str, status: int, body: bytes, retry_after: float = 0.0) ->
 
 
 def explain_response(status: int, body: bytes) -> str:
-    """What the server answered, in one line: the status, and its text as far as that adds anything."""
+    """The server's answer in one line: the status, and its text if that adds anything."""
     text = clipped("; ".join(_texts(body)), _LONGEST).removeprefix(str(status)).strip(" -:")
     return f"the server answered {status}{f' ({text})' if text else ''}"
 
@@ -102,7 +102,7 @@ def _texts(body: bytes) -> Iterator[str]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        page = "a web page instead of JSON: a proxy or a login stands in between"
+        page = "a web page instead of JSON: there may be a proxy or login page in between"
         yield from filter(None, [page if text.startswith("<") else text])
         return
     if isinstance(value, Mapping):
@@ -111,7 +111,7 @@ def _texts(body: bytes) -> Iterator[str]:
 
 
 def _flatten(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
-    """Each text in a message: a word, a list of them, or a field's name with its complaints."""
+    """Each text in a message, which is a text, a list of texts, or a field's name with its errors."""
     if isinstance(value, Mapping | list) and depth <= _DEEPEST:
         pairs = value.items() if isinstance(value, Mapping) else ((name, part) for part in value)
         for key, part in pairs:

@@ -1,6 +1,6 @@
-"""Follows a pipeline to its end: looks, reports what changed, reads the jobs' logs, sleeps. `waiting` decides when it is over.
+"""Follows a pipeline to its end: polls it, reports changes and reads the jobs' logs. `waiting` decides when to stop.
 
-Prints through its caller. A log that cannot be read is mentioned once, and is no reason to stop.
+Prints through its caller. A log that cannot be read is mentioned once and does not end the wait.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from cibeacon.dataops.waiting import PipelineResult, WaitPolicy, WaitState, next
 from cibeacon.runtime.environment import Environment
 
 HEARTBEAT = 60.0
-"""Seconds without a line after which there is one all the same: some runners end a job that prints nothing."""
+"""Seconds without output after which a line is printed anyway: some runners end a job that prints nothing."""
 _MOST_NAMES = 4
 _MOST_FAILURES = 3
 
 
 class PipelineView(Protocol):
-    """Shows how a wait goes."""
+    """Shows the progress of a wait."""
 
     def say(self, text: str) -> None:
-        """A line of progress."""
+        """Shows a line of progress."""
         ...
 
     def show(self, snapshot: Snapshot) -> None:
-        """All jobs as they are now; nothing of it need be new."""
+        """Shows the current state of all jobs, also if nothing has changed."""
         ...
 
 
 class JobLogs:
-    """The logs of one wait. Each job has an offset of its own, and a job that was retried is another job.
+    """The logs of one wait. Each job has its own offset; a retried job is another job.
 
     Args:
         wanted: none, failed or all.
-        limit: bytes of each job that are shown: of `all` the first, of `failed` the last.
-        clean: takes secrets out.
-        show: prints lines of the log of the job of a name.
-        note: prints a line of ours.
+        limit: bytes of each log to show: with `all` the first, with `failed` the last.
+        clean: removes secrets.
+        show: prints lines of the log of the named job.
+        note: prints a line of cibeacon's.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class JobLogs:
         self._logs: dict[int, JobLog] = {}
 
     def read_on(self, snapshot: Snapshot, *, last: bool) -> None:
-        """Shows what this snapshot makes readable; `last` ends every log."""
+        """Shows the log lines that are new with this snapshot; `last` ends every log."""
         known = {job.id for job in snapshot.jobs}
         for log in [log for number, log in self._logs.items() if number not in known and not log.is_done]:
             if not log.failures:
-                self._note(f"job {log.name} was tried again; this is the rest of the attempt before.")
+                self._note(f"job {log.name} was retried; this is the rest of the previous attempt.")
             self._read(log, is_over=True)
         for job in snapshot.jobs:
             if not job.bridge and self._is_readable(job):
@@ -85,12 +85,12 @@ class JobLogs:
 
 
 def open_log(client: PipelinesClient, job: PipelineJob, limit: int, clean: Callable[[str], str]) -> JobLog:
-    """The log of a job, of which nothing was read yet."""
+    """The log of a job, from its start."""
     return JobLog(lambda offset: client.trace(job.id, offset, job.project), job.name, job.web_url, limit, clean)
 
 
 class PipelineWait:
-    """One wait. Its state can be read at any time, also when the wait was broken off."""
+    """One wait. Its state can be read at any time, even after an interruption."""
 
     def __init__(
         self, client: PipelinesClient, project: str, pipeline: int, policy: WaitPolicy, env: Environment
@@ -102,11 +102,11 @@ class PipelineWait:
 
     @property
     def seconds(self) -> float:
-        """How long it has lasted."""
+        """Seconds since it began."""
         return self._env.clock() - self.state.started_at
 
     def follow(self, view: PipelineView, logs: JobLogs) -> PipelineResult:
-        """Waits for the end."""
+        """Waits until the pipeline ends."""
         while True:
             before = self.state
             look: Snapshot | DataopsError
@@ -128,7 +128,7 @@ class PipelineWait:
             self._env.sleep(step.pause)
 
     def _news(self, before: WaitState, look: Snapshot | DataopsError) -> Iterator[str]:
-        """What is worth a line: every change, and now and then that the pipeline still runs."""
+        """The lines to print: every change, and from time to time that the pipeline is still running."""
         is_first_failure = before.failing_since is None
         if isinstance(look, DataopsError):
             if is_first_failure or look.refused:
@@ -147,7 +147,7 @@ class PipelineWait:
 
 
 def changes(before: Snapshot | None, after: Snapshot) -> Iterator[str]:
-    """A line for everything that changed."""
+    """A line for every change."""
     old = before or Snapshot(after.pipeline._replace(status=""))
     jobs = {job.id: job.status for job in old.jobs}
     downstream = {one.pipeline.id: one.pipeline.status for one in old.downstream}
@@ -170,14 +170,14 @@ def changes(before: Snapshot | None, after: Snapshot) -> Iterator[str]:
 
 
 def heartbeat(snapshot: Snapshot) -> str:
-    """That it still goes on, and with what."""
+    """A line saying that the pipeline is still running, and which jobs."""
     running = [job.name for job in snapshot.jobs if job.status == "running"]
     more = f" and {len(running) - _MOST_NAMES} more" if len(running) > _MOST_NAMES else ""
     names = f", running {', '.join(running[:_MOST_NAMES])}{more}" if running else ""
     over = sum(job.status in FINAL for job in snapshot.jobs)
-    return f"still {snapshot.pipeline.status}: {over} of {len(snapshot.jobs)} jobs over{names}"
+    return f"still {snapshot.pipeline.status}: {over} of {len(snapshot.jobs)} jobs ended{names}"
 
 
 def _change(before: str, after: str, details: str = "") -> str:
-    unknown = "" if after in KNOWN else " (a status not known here; it counts as not over)"
+    unknown = "" if after in KNOWN else " (an unknown status, which counts as not ended)"
     return f"{f'{before} → ' if before else ''}{after}{details}{unknown}"

@@ -1,8 +1,8 @@
-"""Knows how the log of a job becomes lines that are safe to print in ours, from where it was read last. Asks no server.
+"""Turns the new part of a job's log into lines that are safe to print in our own log. Sends no request itself.
 
-Servers answer "from byte N on" with 206 (from N on), 200 (from the start: what was read is skipped), or 416 (nothing new). A log
-that became shorter was erased, or its job was retried: it is read again from the start
-(https://www.rfc-editor.org/rfc/rfc9110#name-range-requests). Memory is bounded whatever comes.
+Servers answer a request for bytes from N on with 206 (from N on), 200 (from the start; known bytes are skipped) or 416
+(nothing new). A log that became shorter was erased, or its job was retried: it is read again from the start
+(https://www.rfc-editor.org/rfc/rfc9110#name-range-requests). Memory is bounded in every case.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import NamedTuple, Self
 from cibeacon.runtime.safe_text import line
 
 LONGEST_LINE = 16384
-"""Characters; a longer line is broken."""
+"""Characters; a longer line is split."""
 RESTART = b""
-"""Stands before a log that is read from its start once more; no piece of a log is empty."""
+"""Marks that the log is read again from its start; no piece of a log is empty."""
 _OVERLAP = 4096
-"""Characters that stay back of a broken line: longer than a secret in its longest spelling."""
+"""Characters of a split line to hold back: longer than any secret in any encoding."""
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?)")
 _MARKERS = re.compile(r"section_(?:start|end):\d{1,15}:[^\r\n]{0,300}\r")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f]{2}[OE][+ ]?")
@@ -28,30 +28,30 @@ _RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,18})|\*)")
 
 
 class LogPart(NamedTuple):
-    """What a server gave of a log."""
+    """The part of a log that a server returned."""
 
     start: int | None
-    """The byte it begins with; None when there is nothing new."""
+    """Its first byte; None if there is nothing new."""
     total: int | None
-    """Bytes of the log from its start, where the server says."""
+    """Bytes of the whole log, if the server gives them."""
     pieces: Iterable[bytes] = ()
 
     @classmethod
     def read(cls, status: int, headers: Mapping[str, str], pieces: Iterable[bytes] = ()) -> Self:
-        """From a response: a success, or a 416."""
+        """Reads a response that is a success or a 416."""
         match = _RANGE.match(headers.get("Content-Range", "")) if status in (206, 416) else None
         start = int(match[1]) if match and match[1] else 0
         return cls(None if status == 416 else start, int(match[2]) if match and match[2] else None, pieces)
 
 
 class LogTail:
-    """How far a log was read. `fetch` asks the server for what stands behind so many bytes."""
+    """The position in a log. `fetch` requests the part after so many bytes."""
 
     def __init__(self, fetch: Callable[[int], LogPart], offset: int = 0) -> None:
         self._fetch, self.offset = fetch, offset
 
     def new_pieces(self) -> Iterator[bytes]:
-        """What is new. An interruption loses only what was not handed out yet, and repeats nothing."""
+        """The new pieces. After an interruption nothing is repeated, and only pieces not yet returned are lost."""
         before = self.offset
         part = self._fetch(before)
         if part.start is None:
@@ -67,7 +67,7 @@ class LogTail:
             yield from self._beyond(self._fetch(0).pieces, 0)
 
     def _beyond(self, pieces: Iterable[bytes], known: int) -> Iterator[bytes]:
-        """The pieces without the first `known` bytes. The offset is less than before when the log has fewer."""
+        """The pieces without the first `known` bytes. If the log is shorter than that, the offset decreases."""
         for piece in pieces:
             skipped = min(known, len(piece))
             known -= skipped
@@ -78,13 +78,13 @@ class LogTail:
 
 
 class SafeLines:
-    """The lines of one log, fed piece by piece: none can be obeyed by a runner, and none holds a secret.
+    """The lines of one log, fed piece by piece: none is a command to a runner, and none contains a secret.
 
-    Colours, section markers and time stamps of GitLab's runner are taken off, and of a line that was overwritten the
-    last state stays (https://docs.gitlab.com/ci/jobs/job_logs/).
+    Colours, section markers and time stamps of GitLab's runner are removed; of an overwritten line, the last state remains
+    (https://docs.gitlab.com/ci/jobs/job_logs/).
 
     Args:
-        clean: takes secrets out of a text of several lines.
+        clean: removes secrets from a text of several lines.
     """
 
     def __init__(self, clean: Callable[[str], str]) -> None:
@@ -93,7 +93,7 @@ class SafeLines:
         self._held = ""
 
     def feed(self, piece: bytes) -> Iterator[str]:
-        """The lines that are complete by now."""
+        """The lines that are now complete."""
         complete, end, self._held = (self._held + self._decoder.decode(piece)).rpartition("\n")
         if end:
             yield from self._safe(complete)
@@ -103,7 +103,7 @@ class SafeLines:
             self._held = text[-_OVERLAP:]
 
     def rest(self) -> Iterator[str]:
-        """What came after the last line break. The log is over, or starts again."""
+        """The text after the last line break, when the log ends or starts over."""
         held, self._held = self._held + self._decoder.decode(b"", final=True), ""
         self._decoder.reset()
         if held:
@@ -122,8 +122,8 @@ class JobLog:
 
     Args:
         name: of the job.
-        url: where a person finds all of it.
-        limit: bytes that are shown; 0 shows all.
+        url: the web page with the whole log.
+        limit: bytes to show; 0 shows all.
     """
 
     def __init__(
@@ -133,21 +133,21 @@ class JobLog:
         self._tail, self._lines = LogTail(fetch), SafeLines(clean)
         self._shown = 0
         self.failures = 0
-        """How often it could not be read; its reader counts them."""
+        """How often reading it failed; its reader counts."""
         self.is_done = False
-        """Whether nothing of it is to be read any more: its reader says so, or as much was shown as the limit allows."""
+        """Whether to read no more of it: its reader sets it, or the limit is reached."""
 
     @property
     def offset(self) -> int:
-        """Bytes that were read."""
+        """Bytes read so far."""
         return self._tail.offset
 
     def new_lines(self, *, is_over: bool) -> Iterator[str]:
-        """What is new. `is_over`: nothing follows, so what came after the last line break is a line."""
+        """The new lines. `is_over`: nothing follows, so the text after the last line break is a line."""
         for piece in self._tail.new_pieces():
             if piece == RESTART:
                 yield from self._lines.rest()
-                yield "--- the log starts again: it was erased, or the job was retried ---"
+                yield "--- the log starts over: it was erased, or the job was retried ---"
                 continue
             allowed = self._limit - self._shown
             self._shown += min(allowed, len(piece))
@@ -161,8 +161,8 @@ class JobLog:
             yield from self._lines.rest()
 
     def last_lines(self) -> Iterator[str]:
-        """The end of a log that is complete, as many bytes as the limit."""
-        self._tail = LogTail(self._fetch)  # another try begins at the start
+        """The end of a complete log, up to the limit."""
+        self._tail = LogTail(self._fetch)  # a retry begins at the start
         end, size = bytearray(), 0
         for piece in self._tail.new_pieces():
             if piece == RESTART:
@@ -174,6 +174,6 @@ class JobLog:
                 del end[: -self._limit]
         if size > self._limit:
             del end[: -self._limit]
-            yield f"--- the last {self._limit} bytes; all of it is at {self._url} ---"
+            yield f"--- the last {self._limit} bytes; the whole log is at {self._url} ---"
         yield from self._lines.feed(bytes(end))
         yield from self._lines.rest()

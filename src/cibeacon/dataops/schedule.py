@@ -1,6 +1,6 @@
-"""Makes a schedule what it should be: run twice, there is still one. It is known by its description and its ref.
+"""Creates or updates a schedule, so that a second run creates no second one. It is identified by description and ref.
 
-The cron line goes to the server as it is: the server has a dialect of its own (https://docs.gitlab.com/topics/cron/).
+The cron line is sent unchanged: the server has its own dialect (https://docs.gitlab.com/topics/cron/).
 """
 
 from collections.abc import Mapping
@@ -14,40 +14,40 @@ _CHANGING = ("cron", "cron_timezone", "active")
 
 
 class PlannedSchedule(NamedTuple):
-    """A schedule as it should be. What is None stays as it is, or as the server has it by default."""
+    """A schedule as it should be. Fields that are None are left unchanged, or at the server's default."""
 
     description: str
     ref: str
     cron: str
     cron_timezone: str | None = None
-    """As the server knows it: a name of Rails or of tz."""
+    """A name that the server knows: Rails' or the tz database's."""
     active: bool | None = None
     variables: Mapping[str, str] = {}
 
     @property
     def body(self) -> dict[str, Any]:
-        """What is sent to make it."""
+        """The body of the request that creates it."""
         values = {name: getattr(self, name) for name in ("description", "ref", *_CHANGING)}
         return {name: value for name, value in values.items() if value is not None}
 
     def check(self) -> None:
-        """Raises `DataopsError` for a schedule that no server can make."""
+        """Raises `DataopsError` for a schedule that no server can create."""
         for name, hint in (("description", "--description"), ("ref", "dataops_ref"), ("cron", "--cron")):
             if not getattr(self, name).strip():
-                raise usage_error("The schedule was not sent", f"it has no {name}", f"Give {hint}")
+                raise usage_error("The schedule was not sent", f"it has no {name}", f"Set {hint}")
 
 
 class ScheduleChange(NamedTuple):
-    """What was done, and the schedule as the server has it now."""
+    """What was done, and the server's record of the schedule afterwards."""
 
     status: Literal["created", "updated", "unchanged"]
     record: ApiRecord
     changed: tuple[str, ...] = ()
-    """What was changed: fields, and names of variables."""
+    """Changed fields and names of changed variables."""
 
 
 def apply_schedule(client: PipelinesClient, schedule: PlannedSchedule) -> ScheduleChange:
-    """Makes or changes the schedule. Raises `DataopsError`. Variables that are not named here stay."""
+    """Creates or updates the schedule. Raises `DataopsError`. Other variables of the schedule remain."""
     current = _find(client, schedule)
     if current is None:
         record, fields, variables = _create(client, schedule), tuple(schedule.body), {}
@@ -69,7 +69,7 @@ def apply_schedule(client: PipelinesClient, schedule: PlannedSchedule) -> Schedu
 
 
 def _create(client: PipelinesClient, schedule: PlannedSchedule) -> ApiRecord:
-    """Makes the schedule. Where the answer is lost, it is looked up, since it may have been made."""
+    """Creates the schedule. If the response is lost, looks it up, since it may have been created."""
     try:
         return client.create_schedule(schedule.body)
     except DataopsError as error:
@@ -80,7 +80,7 @@ def _create(client: PipelinesClient, schedule: PlannedSchedule) -> ApiRecord:
 
 
 def _find(client: PipelinesClient, schedule: PlannedSchedule) -> ApiRecord | None:
-    """The schedule of that description and ref. Raises `DataopsError` where there are several."""
+    """The schedule with that description and ref. Raises `DataopsError` if there are several."""
     same = [
         record
         for record in client.schedules()

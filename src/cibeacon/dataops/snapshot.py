@@ -1,6 +1,6 @@
-"""Knows what a pipeline and a job are, as the API writes them, and looks once at a pipeline and all that it started.
+"""Reads pipelines and jobs from the API's records, and the state of a pipeline with all pipelines that it started.
 
-Everything may be missing but an id. What a token may not see is named, not guessed.
+Every field except the id may be missing. What the token may not see is listed, not guessed.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,13 @@ FINAL = ("success", "failed", "canceled", "skipped")
 BLOCKED = "manual"
 QUEUED = ("created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending")
 KNOWN = frozenset((*FINAL, BLOCKED, *QUEUED, "running", "canceling", "scheduled"))
-"""Every status that a server was seen to use; another one counts as not over
-(https://docs.gitlab.com/api/pipelines/)."""
+"""Every status that servers were seen to use; any other counts as not ended (https://docs.gitlab.com/api/pipelines/)."""
 _MOST_PIPELINES = 50
 _MOST_JOBS = 5000
 
 
 class GitLabPipeline(NamedTuple):
-    """A pipeline, or what a bridge says of the one that it started."""
+    """A pipeline, or a bridge's record of the pipeline that it started."""
 
     id: int
     project: str
@@ -46,7 +45,7 @@ class GitLabPipeline(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it will run any more."""
+        """Whether it has ended."""
         return self.status in FINAL
 
 
@@ -94,7 +93,7 @@ class PipelineJob(NamedTuple):
 
 
 class Downstream(NamedTuple):
-    """A pipeline that a bridge started. `allowed`: its failure fails nothing."""
+    """A pipeline that a bridge started. `allowed`: its failure does not count."""
 
     pipeline: GitLabPipeline
     bridge: str
@@ -102,14 +101,14 @@ class Downstream(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """All that one look at a pipeline brings."""
+    """The state of a pipeline at one moment."""
 
     pipeline: GitLabPipeline
     jobs: tuple[PipelineJob, ...] = ()
-    """Those of the pipeline and of every downstream one that could be read; bridges count as jobs."""
+    """The jobs of the pipeline and of every readable downstream pipeline; bridges count as jobs."""
     downstream: tuple[Downstream, ...] = ()
     hidden: tuple[str, ...] = ()
-    """What could not be read, as a clause."""
+    """What could not be read, as clauses."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -148,7 +147,7 @@ def _read_jobs(
     try:
         newest = list(islice(records, _MOST_JOBS))
         if next(records, None) is not None:
-            hidden.append(f"of the {name} of pipeline {number} only the newest {_MOST_JOBS} are looked at")
+            hidden.append(f"of the {name} of pipeline {number} only the newest {_MOST_JOBS} are read")
     except DataopsError as error:
         if not error.refused:
             raise
@@ -159,7 +158,7 @@ def _read_jobs(
 
 
 def _started_pipeline(record: Mapping[str, Any], pipeline: GitLabPipeline) -> GitLabPipeline | None:
-    """The pipeline that a bridge started, if it did already."""
+    """The pipeline that a bridge started, if it has."""
     started = at(record, "downstream_pipeline")
     if not isinstance(started, Mapping) or not number(started.get("id")):
         return None

@@ -1,7 +1,7 @@
-"""Knows when a wait is over and when to look again: a function of snapshots and errors. Knows no clock, no network.
+"""Decides when a wait ends and when to poll next, as a function of snapshots and errors. Uses neither clock nor network.
 
-It looks every 5 s at first and every 30 s later on. Server errors, 429 and a dead network are tolerated for a while; a
-refusal is believed when it is repeated.
+It polls every 5 s at first and every 30 s later. Server errors, 429 and network failures are tolerated for a while; a
+refusal ends the wait if it is repeated.
 """
 
 import math
@@ -16,27 +16,27 @@ _MOST_REFUSALS = 2
 
 
 class WaitPolicy(NamedTuple):
-    """How long, and how patiently. All in seconds."""
+    """Time limits and pauses of a wait, in seconds."""
 
     total: float = 3600.0
     queue: float = 1800.0
-    """How long it may take until the pipeline runs for the first time."""
+    """How long the pipeline may take to start running."""
     on_manual: Literal["fail", "succeed", "wait"] = "fail"
     tolerance: float = 300.0
-    """How long the server may be out of reach."""
+    """How long the server may be unreachable."""
     shortest: float = 5.0
     longest: float = 30.0
     longest_retry_after: float = 60.0
-    """More than this no `Retry-After` is obeyed at once."""
+    """Longest `Retry-After` that is obeyed; a longer one counts as this."""
 
 
 class WaitState(NamedTuple):
-    """What is remembered from look to look. Times are those of a monotonic clock."""
+    """The state between two polls. Times are those of a monotonic clock."""
 
     started_at: float
     has_run: bool = False
     failing_since: float | None = None
-    """Since when no look succeeded."""
+    """Since when every poll has failed."""
     refusals: int = 0
     pause: float = 0.0
     snapshot: Snapshot | None = None
@@ -50,7 +50,7 @@ class PipelineResult(NamedTuple):
 
 
 class WaitStep(NamedTuple):
-    """What follows from one look: the result, or the pause until the next look."""
+    """What follows from one poll: the result, or the pause before the next poll."""
 
     state: WaitState
     result: PipelineResult | None = None
@@ -60,7 +60,7 @@ class WaitStep(NamedTuple):
 def next_step(
     policy: WaitPolicy, state: WaitState, now: float, chance: float, look: Snapshot | DataopsError
 ) -> WaitStep:
-    """What follows from a look at `now`; `chance` is a number from 0 to 1."""
+    """What follows from a poll at `now`; `chance` is a random number from 0 to 1."""
     slower = min(max(state.pause, policy.shortest) * _SLOWER, policy.longest)
     if isinstance(look, DataopsError):
         since = now if state.failing_since is None else state.failing_since
@@ -77,7 +77,7 @@ def next_step(
         result = _reached(policy, look) or _expired(policy, state, now)
         latest = math.inf
     latest = min(latest, state.started_at + (policy.total if state.has_run else min(policy.total, policy.queue)))
-    # a quarter more at most, and never beyond a deadline: the last look is at the deadline itself
+    # up to a quarter longer, but never beyond a deadline: the last poll is at the deadline itself
     return WaitStep(state, result, max(0.0, min(wanted * (1 + chance / 4), latest - now)))
 
 
@@ -91,18 +91,18 @@ def _given_up(policy: WaitPolicy, state: WaitState, now: float, error: DataopsEr
 
 def _expired(policy: WaitPolicy, state: WaitState, now: float) -> PipelineResult | None:
     if now - state.started_at >= policy.total:
-        return PipelineResult("timed-out", f"It was not over after {policy.total:g} s (setting dataops_wait_timeout).")
+        return PipelineResult("timed-out", f"It did not end within {policy.total:g} s (setting dataops_wait_timeout).")
     if not state.has_run and now - state.started_at >= policy.queue:
-        text = f"It did not start to run within {policy.queue:g} s (setting dataops_queue_timeout)."
-        return PipelineResult("timed-out", f"{text} Is there a runner for its jobs?")
+        text = f"It did not start running within {policy.queue:g} s (setting dataops_queue_timeout)."
+        return PipelineResult("timed-out", f"{text} Check that there is a runner for its jobs.")
     return None
 
 
 def _reached(policy: WaitPolicy, snapshot: Snapshot) -> PipelineResult | None:
-    """The result of the pipeline itself, then of what it started. A success counts when all of that is over."""
+    """The result of the pipeline itself, then of those that it started. It succeeds only when all have ended."""
     status = snapshot.pipeline.status
     if status in ("failed", "canceled", "skipped"):
-        return PipelineResult(status, snapshot.pipeline.yaml_errors)  # type: ignore[arg-type]  # each is a status of ours
+        return PipelineResult(status, snapshot.pipeline.yaml_errors)  # type: ignore[arg-type]  # each is a ResultStatus
     counted = [one for one in snapshot.downstream if not one.allowed]
     for bad, verb in (("failed", "failed"), ("canceled", "was canceled")):
         for one in counted:
@@ -115,7 +115,7 @@ def _reached(policy: WaitPolicy, snapshot: Snapshot) -> PipelineResult | None:
 
 
 def _blocked(policy: WaitPolicy, pipelines: Sequence[GitLabPipeline], blocked: GitLabPipeline) -> PipelineResult | None:
-    """What a manual job makes of a wait: it never starts by itself, so it is decided on once nothing else runs."""
+    """The result if a manual job blocks the pipeline: it never starts by itself, so decide once nothing else runs."""
     if policy.on_manual == "wait" or any(not one.is_over and one.status != BLOCKED for one in pipelines):
         return None
     text = f"Pipeline {blocked.id} waits for a manual job"
