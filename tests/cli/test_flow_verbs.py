@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import github_step
-from cibeacon.sandbox.flow_account import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
+from cibeacon.sandbox.flow import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
 from cibeacon.sandbox.server import Sandbox
 from elsewhere import Elsewhere
 from faults import FaultServer, encrypted, hangs, self_signed

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cibeacon.sandbox.flow_account import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
+from cibeacon.sandbox.flow import ASSIGNED_JOB, JOB, TOKEN, FlowAccount
 from cibeacon.sandbox.server import Sandbox
 from mishaps import mishaps
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from cibeacon.sandbox.flow_account import ASSIGNED_JOB, TOKEN
+from cibeacon.sandbox.flow import ASSIGNED_JOB, TOKEN
 from cibeacon.sandbox.server import Sandbox
 
 PULL = "/api/deployments.setPullServices"

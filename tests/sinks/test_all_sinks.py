@@ -12,7 +12,7 @@ import pytest
 from cibeacon.demo import runs
 from cibeacon.demo.monorepo import Monorepo
 from cibeacon.sandbox.dx_workflow import RUN
-from cibeacon.sandbox.flow_account import JOB
+from cibeacon.sandbox.flow import JOB
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import KINDS
 from living import records

@@ -7,31 +7,86 @@ the update calls `flowPipelineName` and `flowPipelineId`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.flow_account import Context, FlowAccount, FlowPipeline
-from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
+from cibeacon.sandbox.safe_json import JSONAnswer, parse_json, read_data
 from cibeacon.sandbox.store import Store
 
 PREFIX = "/api/v1"
 LISTING, UPDATE = "/flow/pipeline", "/jobs/pipelines"
+READ, EXECUTE, WRITE = "flow_pipeline:read", "flow_pipeline:execute", "flow_pipeline:write"
+EVERYTHING = (READ, EXECUTE, "flow_pipeline:delete", "flow_pipeline:manage_pipelines", WRITE)
+JOB = "f403399d-7ac7-4285-bb06-f7ad82ddbea2"
+"""The documented job, which has no pipeline at first."""
+ASSIGNED_JOB = "0b7d3f52-6c1e-4e8a-9a55-3f2d1c0b9a87"
+"""A job that has one pipeline at first."""
+TOKEN = "sandbox-flow-token"  # noqa: S105 - the sandbox's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowPipeline:
+    """A group of reviewers that a job's documents are routed to; its name need not be the only one of its kind."""
+
+    id: str
+    name: str
+    permissions: Sequence[str] = EVERYTHING
+    is_manager: bool = True
+
+    @property
+    def assignable(self) -> bool:
+        """Whether the user may set it on a job."""
+        return EXECUTE in self.permissions or WRITE in self.permissions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """An organisation or a user: its pipelines, and its jobs with the ids of the pipelines of each."""
+
+    pipelines: Sequence[FlowPipeline] = ()
+    jobs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+EXAMPLE = TypeAdapter(dict[str, Context]).validate_python(read_data("flow_example.json"))
+"""An organisation with the documented pipelines, two of one name and one that may only be read; and the community."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowAccount:
+    """What Instabase knows already.
+
+    A request whose `IB-Context` is missing or names none of the contexts is about the `fallback`. `listing` is the path
+    that lists; the other one answers a GET with the status `trap`. `stranger` is what a wrong token gets: `envelope` (200
+    and an error in JSON), `401`, or `login` (200 and a page).
+    """
+
+    tokens: Sequence[str] = field(default=(TOKEN,), repr=False)
+    contexts: Mapping[str, Context] = field(default_factory=lambda: EXAMPLE)
+    fallback: str = "community"
+    listing: str = LISTING
+    trap: int = 405
+    stranger: str = "envelope"
+
+    def exports(self, url: str) -> dict[str, str]:
+        """The settings that lead to the sandbox at `url`."""
+        return {
+            "CIBEACON_FLOW_URL": url,
+            "CIBEACON_FLOW_TOKEN": self.tokens[0],
+            "CIBEACON_FLOW_CONTEXT": next(iter(self.contexts)),
+        }
 
 
 class FlowError(Exception):
     """An error in words; the status is 200 all the same."""
-
-
-class Stranger(Exception):
-    """A request without a good token."""
 
 
 class Assignment(BaseModel):
@@ -71,7 +126,7 @@ class Flow:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         good = [hmac.compare_digest(token.strip().encode(), one.encode()) for one in self.account.tokens]
         if scheme.lower() != "bearer" or not any(good):
-            raise Stranger
+            raise HTTPException(401)
 
     def context(self, named: str | None) -> str:
         """The context of a request, by its header `IB-Context`."""
@@ -114,11 +169,8 @@ router = APIRouter(
 async def list_pipelines(request: Request) -> dict[str, Any]:
     """List the Flow pipelines of the context that the header `IB-Context` names."""
     flow: Flow = request.app.state.held
-    rows = [
-        {"name": one.name, "id": one.id, "permissions": list(one.permissions), "is_manager": one.is_manager}
-        for one in flow.pipelines(flow.context(request.headers.get("ib-context")))
-    ]
-    return {"status": "OK", "pipelines": rows}
+    pipelines = flow.pipelines(flow.context(request.headers.get("ib-context")))
+    return {"status": "OK", "pipelines": [asdict(one) for one in pipelines]}
 
 
 @router.post(UPDATE)
@@ -133,13 +185,13 @@ async def set_pipelines(call: Assignment, request: Request) -> dict[str, Any]:
 def play(account: FlowAccount | None, store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
     """Instabase's two methods, beside DCI's below one prefix."""
     flow = Flow(account or FlowAccount(), store)
-    app = vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError, Stranger), held=flow)
+    app = vendor.create_app("Instabase Flow", router, refuse=_refuse, errors=(FlowError,), held=flow)
     return vendor.Vendor("", app, flow, flow.account.exports, flow.document, verdict)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     account: FlowAccount = request.app.state.held.account
-    if isinstance(error, HTTPException):
+    if isinstance(error, HTTPException) and error.status_code != 401:
         return Response(status_code=account.trap, media_type="text/html")
     if isinstance(error, FlowError):
         return _envelope(str(error))
