@@ -381,7 +381,7 @@ def test_files_leave_without_tokens_where_that_is_asked(place):
     place.run("start", "--topic", "RHEL-8.2", ci=True)
     place.run("upload", "a.log", ci=True, DCI_REDACT="1")
     (file,) = place.jobs()[0]["files"]
-    assert place.sandbox.dci.content(file["id"]) == b"token ***REDACTED*** end"
+    assert place.sandbox.dci.contents.get(file["id"]) == b"token ***REDACTED*** end"
 
 
 def test_a_file_that_waited_leaves_without_tokens_as_well(place):
@@ -394,7 +394,7 @@ def test_a_file_that_waited_leaves_without_tokens_as_well(place):
     assert again.code == 0, again.out
     (job,) = place.jobs()
     assert job["status"] == "success"
-    assert place.sandbox.dci.content(job["files"][0]["id"]) == b"token ***REDACTED*** end"
+    assert place.sandbox.dci.contents.get(job["files"][0]["id"]) == b"token ***REDACTED*** end"
 
 
 def replayed(place, *argv, cwd="work", **environ):

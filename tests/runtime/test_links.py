@@ -213,7 +213,7 @@ def dci(job):
 
 def uploaded(job):
     jobs = job.sandbox.dci.document()["jobs"].values()
-    return {file["name"]: job.sandbox.dci.content(file["id"]) for each in jobs for file in each["files"]}
+    return {file["name"]: job.sandbox.dci.contents.get(file["id"]) for each in jobs for file in each["files"]}
 
 
 SWAPS = {

@@ -166,7 +166,7 @@ def test_a_large_file_is_hashed_and_never_held_in_memory(sandbox, job):
         tracemalloc.stop()
     (file,) = told(sandbox, job)["files"]
     assert (file["size"], file["sha256"]) == (size, digest.hexdigest())
-    assert sandbox.dci.content(file["id"]) is None
+    assert sandbox.dci.contents.get(file["id"]) is None
 
 
 def test_a_chunked_body_is_taken_when_its_digest_was_right(sandbox, job):
@@ -244,7 +244,7 @@ def test_the_oldest_contents_are_forgotten_when_they_are_too_much_in_all():
         first, second, third = (
             dci.upload(job, str(size), bytes(size), None).json()["file"]["id"] for size in (4, 6, 1)
         )
-        assert [sandbox.dci.content(each) for each in (first, second, third)] == [None, bytes(6), bytes(1)]
+        assert [sandbox.dci.contents.get(each) for each in (first, second, third)] == [None, bytes(6), bytes(1)]
         page = dci.ask("GET", f"/files/{first}/content")
         assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
         assert [file["size"] for file in told(sandbox, job)["files"]] == [4, 6, 1]

@@ -250,7 +250,7 @@ def test_the_official_library_is_let_in(live, http, tmp_path):
     with path.open("rb") as file:
         reply = http.post(f"{api}/files", data=file, headers={"DCI-NAME": "log", "DCI-JOB-ID": job}, auth=auth)
     assert reply.status_code == 201, reply.text
-    assert live.dci.content(reply.json()["file"]["id"]) == path.read_bytes()
+    assert live.dci.contents.get(reply.json()["file"]["id"]) == path.read_bytes()
     wrong = official.HmacAuthBase(access_key=KEY, secret_key="wrong", region="BHS3", service="api")
     assert http.get(f"{api}/identity", auth=wrong).json()["message"] == INVALID
 

@@ -29,7 +29,7 @@ def outcomes(ended):
 
 
 def files(place):
-    return {file["name"]: place.sandbox.dci.content(file["id"]).decode() for file in place.only()["files"]}
+    return {file["name"]: place.sandbox.dci.contents.get(file["id"]).decode() for file in place.only()["files"]}
 
 
 class TestFilesOfOneName:

@@ -156,10 +156,6 @@ class Dci:
         self.files, self.contents, self.results = table("dci files"), store.blobs("dci contents"), table("dci results")
         """A file with `sha256`, a result with `job_id`, and `passed` by test case, beside their columns."""
 
-    def content(self, file_id: str) -> bytes | None:
-        """The bytes of a file; None where they are not kept."""
-        return self.contents.get(file_id)
-
     def topic(self, topic_id: str | None) -> Topic:
         """A topic that the team may see. Raises 404 and 401."""
         topic = next((one for one in self.account.topics if one.id == topic_id), None)

@@ -57,7 +57,7 @@ async def show_file(file_id: Id, ask: Ask) -> Response:
 @router.get("/files/{file_id:uuid}/content")
 async def show_content(file_id: Id, ask: Ask) -> Response:
     """The bytes of a file as they arrived; a page for one that is not kept."""
-    row, content = _find(ask.dci, file_id), ask.dci.content(file_id)
+    row, content = _find(ask.dci, file_id), ask.dci.contents.get(file_id)
     if content is None:
         raise HTTPException(404)
     return Response(content, headers={"Content-Type": row["mime"] or "text/plain"})

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError as Refusal
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox import dx_models as models
@@ -44,14 +44,6 @@ _STATUS: Mapping[str, int] = {
     "body_too_large": 413,
 }
 """HTTP status by error code, where it is not 422."""
-
-
-class Refusal(Exception):
-    """DX's answer to a request that breaks a rule: its error code and a sentence that names the field."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code, self.message = code, message
 
 
 class Ok(BaseModel):
@@ -87,12 +79,12 @@ class Dx:
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            raise Refusal("not_authed", "The request needs the header Authorization: Bearer and an API key.")
+            raise Refusal("not_authed", "The request needs the header Authorization: Bearer and an API key")
         if token == INACTIVE:
-            raise Refusal("account_inactive", "The account of this API key is deactivated.")
+            raise Refusal("account_inactive", "The account of this API key is deactivated")
         good = self.token
         if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
-            raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects.")
+            raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects")
 
     def exports(self, url: str) -> dict[str, str]:
         """The settings that lead to the sandbox at `url`."""
@@ -105,16 +97,16 @@ class Dx:
         if "repository" in deployment:
             self.know_repository(deployment["repository"], "repository_not_found")
         if deployment.get("integration_branch") == self.default_branch:
-            raise Refusal("integration_branch_not_valid", "integration_branch must not be the default branch.")
+            raise Refusal("integration_branch_not_valid", "integration_branch must not be the default branch")
         known = self.commits
         for sha in deployment.get("merge_commit_shas", ()):
             if known is not None and not any(commit.startswith(sha.lower()) for commit in known):
-                raise Refusal("merge_commit_shas_not_found", f"{sha} is not a known commit.")
+                raise Refusal("merge_commit_shas_not_found", f"{sha} is not a known commit")
 
     def know_repository(self, repository: str, code: str) -> None:
         """Refuse a repository that is not among the known ones."""
         if self.repositories is not None and repository not in self.repositories:
-            raise Refusal(code, "repository is not a known one.")
+            raise Refusal(code, "repository is not a known one")
 
 
 class _Method(APIRoute):
@@ -128,11 +120,11 @@ class _Method(APIRoute):
             dx.authenticate(request.headers.get("authorization"))
             body = await request.body()
             if len(body) > LIMIT:
-                raise Refusal("body_too_large", "The body is over the limit.")
+                raise Refusal("body_too_large", "The body is over the limit")
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-                raise Refusal("invalid_json", "Content-Type must be application/json.")
+                raise Refusal("invalid_json", "Content-Type must be application/json")
             if not isinstance(parse_json(body), dict):
-                raise Refusal("invalid_json", "The body must be one JSON object in UTF-8.")
+                raise Refusal("invalid_json", "The body must be one JSON object in UTF-8")
             return await handle(request)
 
         return call
@@ -171,7 +163,7 @@ async def create(call: models.NewDeployment, dx: _Dx) -> Ok:
 
     def new_or_same(held: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if held is not None and json.dumps(held, sort_keys=True) != json.dumps(deployment, sort_keys=True):
-            raise Refusal("reference_id_exists", "A deployment of this reference_id has other values.")
+            raise Refusal("reference_id_exists", "A deployment of this reference_id has other values")
         return deployment
 
     dx.ledger.change_deployment(deployment["reference_id"], new_or_same)
@@ -209,7 +201,7 @@ async def sync_current(call: models.CurrentNotification, dx: _Dx) -> Ok:
 
 def play(dx: Dx, _store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
     """DX's methods."""
-    app = vendor.create_app("DX", router, refuse=_refuse, errors=(PydanticCustomError, Refusal), dx=dx)
+    app = vendor.create_app("DX", router, refuse=_refuse, errors=(Refusal,), dx=dx)
     return vendor.Vendor(PREFIX, app, dx, dx.exports)
 
 
@@ -224,8 +216,6 @@ async def _refuse(_request: Request, error: Exception) -> Response:
 def refusal_of(error: Exception) -> tuple[str, str]:
     """The code and the sentence for what was raised."""
     if isinstance(error, Refusal):
-        return error.code, error.message
-    if isinstance(error, PydanticCustomError):
         return error.type, f"{error.message()}."
     if isinstance(error, RequestValidationError | ValidationError):
         return _describe([{**each, "loc": [part for part in each["loc"] if part != "body"]} for each in error.errors()])

@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
+from pydantic_core import PydanticCustomError as Refusal
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.dx import Refusal, refusal_of
+from cibeacon.sandbox.dx import refusal_of
 from cibeacon.sandbox.safe_json import JSONAnswer
 from cibeacon.sandbox.store import Store
 
@@ -94,9 +95,9 @@ class DxWorkflowRuns:
         """Refuse a request without the account's token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise Refusal("not_authed", "The request needs the header Authorization: Bearer and a token.")
+            raise Refusal("not_authed", "The request needs the header Authorization: Bearer and a token")
         if not hmac.compare_digest(token.strip().encode(), self.token.encode()):
-            raise Refusal("invalid_auth", "This is not the Web API token that the sandbox expects.")
+            raise Refusal("invalid_auth", "This is not the Web API token that the sandbox expects")
 
     def read(self, run_id: str) -> dict[str, Any]:
         """A run with its events."""
@@ -113,7 +114,7 @@ class DxWorkflowRuns:
             events = self._events.get(run_id, [])
             ended = self._describe(events)["status"]
             if "status" in data and ended not in ("IN_PROGRESS", data["status"]):
-                raise Refusal("invalid_arguments", f"The workflow run has ended: it is {ended}.")
+                raise Refusal("invalid_arguments", f"The workflow run has ended: it is {ended}")
             event = {
                 "id": f"{run_id}-{len(events) + 1}",
                 "workflow_run_id": run_id,
@@ -127,7 +128,7 @@ class DxWorkflowRuns:
 
     def _know(self, run_id: str) -> None:
         if run_id == UNKNOWN:
-            raise Refusal("workflow_run_not_found", "There is no such workflow run.")
+            raise Refusal("workflow_run_not_found", "There is no such workflow run")
 
     def _describe(self, events: list[dict[str, Any]]) -> dict[str, Any]:
         statuses = [event["data"]["status"] for event in events if event["type"] == "CHANGE_STATUS"]

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError as Refusal
 
-from cibeacon.sandbox.dx import Refusal, refusal_of
+from cibeacon.sandbox.dx import refusal_of
 from cibeacon.sandbox.dx_models import Call, Moment, Number, Sha, Text
 from cibeacon.sandbox.ledger import Ledger
 from cibeacon.sandbox.safe_json import JSONAnswer, read_json
@@ -47,7 +48,7 @@ async def import_pulls(request: Request, ledger: Ledger) -> Response:
     try:
         pulls = {f"{record.repository}#{record.number}": record.given() for record in await _records(request)}
         if not ledger.import_pulls(pulls, _KEPT):
-            raise Refusal("too_many", f"The sandbox keeps {_KEPT} pull requests at most.")
+            raise Refusal("too_many", f"The sandbox keeps {_KEPT} pull requests at most")
     except (Refusal, ValidationError) as error:
         code, message = refusal_of(error)
         return JSONAnswer({"ok": False, "error": code, "message": message}, 422)
@@ -56,12 +57,12 @@ async def import_pulls(request: Request, ledger: Ledger) -> Response:
 
 async def _records(request: Request) -> list[MergedRecord]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal("invalid_json", "Content-Type must be application/json.")
+        raise Refusal("invalid_json", "Content-Type must be application/json")
     body = await read_json(request)
     records: list[Any] = body if isinstance(body, list) else [body]
     if len(records) > _AT_ONCE:
-        raise Refusal("too_many", f"One request holds {_AT_ONCE} pull requests at most.")
+        raise Refusal("too_many", f"One request holds {_AT_ONCE} pull requests at most")
     if not all(isinstance(record, dict) for record in records):
-        raise Refusal("invalid_json", "The body must be a JSON object or a list of objects, in UTF-8.")
+        raise Refusal("invalid_json", "The body must be a JSON object or a list of objects, in UTF-8")
     known = [{name: value for name, value in record.items() if value is not None} for record in records]
     return [MergedRecord.model_validate(record) for record in known]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import UserDict
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from threading import RLock
@@ -61,7 +62,7 @@ class Store:
             return self._tables[name]
 
 
-class Table(MutableMapping[str, V]):
+class Table(UserDict[str, V]):
     """What is kept under one name, in the order in which its keys came; each value as it would be read from the file."""
 
     def __init__(
@@ -69,24 +70,18 @@ class Table(MutableMapping[str, V]):
     ) -> None:
         self._db, self._lock, self._name, self._encode, self._decode = db, lock, name, encode, decode
         rows = db.execute("SELECT key, value FROM entry WHERE name = ? ORDER BY rowid", [name])
-        self._kept = {json.loads(key): decode(value) for key, value in rows}
-
-    def __getitem__(self, key: str) -> V:
-        return self._kept[key]
+        self.data = {json.loads(key): decode(value) for key, value in rows}
 
     def __setitem__(self, key: str, value: V) -> None:
         with self._lock:
             encoded = self._encode(value)
             self._db.execute(_KEEP, [self._name, json.dumps(key), encoded])
-            self._kept[key] = self._decode(encoded)
+            super().__setitem__(key, self._decode(encoded))
 
     def __delitem__(self, key: str) -> None:
         with self._lock:
-            del self._kept[key]
+            super().__delitem__(key)
             self._db.execute(_DROP, [self._name, json.dumps(key)])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._kept))
-
-    def __len__(self) -> int:
-        return len(self._kept)
+        return iter(list(self.data))
