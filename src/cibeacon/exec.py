@@ -1,7 +1,7 @@
-"""The story of `exec`: a command is reported as a pipeline run, that it runs and how it ended. Does not know how it is run.
+"""The story of `exec`: reports a command as a pipeline run, its start and its end. Does not know how the command is run.
 
-This is the helper's work, beside the command. That it runs is said while it does; the end has its own time. A record in
-the spool closes the run as cancelled where neither this process nor the one that runs the command lives to say more.
+The helper process does this while the command runs. The start is reported meanwhile; the end has its own time limit. If
+both this process and the one that runs the command die, a record in the spool closes the run as cancelled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cibeacon.spool.unfinished import unfinished_mark
 
 _KIND = "pipeline-run"
 _MARGIN = 0.5
-"""Seconds of the helper's time that are left for keeping and saying what was not sent."""
+"""Seconds of the helper's time that are reserved for spooling and naming what was not sent."""
 _SHORTEST = 0.1
 _FOR_EVER = 1e8
 _WIDTH, _LONGEST_NAME = 1000, 200
@@ -42,35 +42,35 @@ _UNKNOWN_CI = Notice(
 
 
 class CommandRun(NamedTuple):
-    """What the command line says of the run."""
+    """The run as the command line describes it."""
 
     id: str
-    """Distinct for every command that was ever run."""
+    """Unique to this run of the command."""
     program: str
     name: str | None
     success_codes: tuple[int, ...]
     seconds: float
-    """How long reporting may go on once the command has ended."""
+    """How long reporting may take after the command has ended."""
 
     def status(self, ending: CommandEnd) -> str:
-        """How the command ended, in a word. One that was asked to stop and still succeeded has succeeded."""
+        """The status of the run. A command that was asked to stop and still succeeds counts as a success."""
         if ending.code in self.success_codes:
             return "success"
         return "cancelled" if ending.was_stopped else "failure"
 
 
 def report_command(env: Environment, flags: Mapping[str, str], this: CommandRun, command: Link) -> str:
-    """Reports the run of a command until it has ended. Returns one line for a person, or nothing."""
+    """Reports the run of a command, start and end. Returns a line for the user, or an empty text."""
     report = _CommandReport(env, load_settings(flags, env.environ, {}), this)
-    if command.ending is None:  # short ones end before anything could be sent
-        guarded(report.announce, lambda _: None)  # the end is what counts
+    if command.ending is None:  # a short command ends before its start can be sent
+        guarded(report.announce, lambda _: None)  # only the end is essential
     ending = command.wait()
     env.halftime(None)
     return report.close(ending)
 
 
 def trace_context(env: Environment, flags: Mapping[str, str], this: CommandRun) -> str:
-    """Where the command is in the trace that it is reported in; empty where it is reported in none."""
+    """The command's trace context; empty if it is not reported as a trace."""
     settings = load_settings(flags, env.environ, {})
     return _CommandReport(env, settings, this).trace_context()
 
@@ -86,7 +86,7 @@ class _CommandReport:
         self._unfinished: list[Record] = []
 
     def trace_context(self) -> str:
-        """The context that the command hands on to what it does; empty where no sink makes a trace of it."""
+        """The trace context for the command's environment; empty if no sink makes a trace of the run."""
         run = self._read_run(self._settings)
         signal = self._signal(run, "running", None)
         reason = why_unsendable("otlp", self._settings, "core", "change", "run", "otlp", dry_run=False)
@@ -95,7 +95,7 @@ class _CommandReport:
         return trace_position(signal.run, signal.reference_id).traceparent
 
     def announce(self) -> None:
-        """Reports that the command runs. It is broken off when the command ends."""
+        """Reports that the command is running. It is interrupted when the command ends."""
         self._env.halftime(self._settings.core.timeout)
         try:
             run = self._read_run(self._settings)
@@ -128,7 +128,7 @@ class _CommandReport:
         return self._line(outcomes, notices, dry_run=run.dry_run)
 
     def _read_run(self, settings: Settings) -> Run:
-        """The run that the command is a part of. Outside CI nothing is sent, unless a person says so."""
+        """The CI run that the command belongs to. Outside CI this is a dry run unless the settings say otherwise."""
         run = read_run(self._env, settings)
         if is_previewed(run.context, settings):
             run = run._replace(dry_run=True, notices=(*run.notices, *([_UNKNOWN_CI] if run.context.ci else [])))
@@ -141,7 +141,7 @@ class _CommandReport:
         return self._write_ahead
 
     def _steps(self, run: Run, status: str, ending: CommandEnd | None = None) -> Iterator[PlanStep]:
-        """The signal for every sink that takes pipeline runs and is asked to."""
+        """The signal for each sink that accepts pipeline runs and is selected."""
         signal = self._signal(run, status, ending)
         wanted = [sink for sink, kinds in KINDS.items() if _KIND in kinds and is_wanted(sink, self._settings)]
         for sink in wanted or ["dx"]:
@@ -149,7 +149,7 @@ class _CommandReport:
             reason = why_unsendable(sink, self._settings, "core", "change", "run", sink, dry_run=run.dry_run)
             step = check_signal(signal, sink, self._settings, reason)
             if withheld and not has_credential(sink, self._settings):
-                yield Outcome(_KIND, sink, "skipped", "the host withholds secrets here", signal.subject)
+                yield Outcome(_KIND, sink, "skipped", "the CI system withholds secrets from this run", signal.subject)
             elif ending and isinstance(step, PlannedSignal):
                 yield _as_end(step)
             else:
@@ -175,10 +175,10 @@ class _CommandReport:
         )
 
     def _keep_unfinished(self, run: Run, steps: list[PlanStep], write_ahead: WriteAhead) -> None:
-        """Keeps a record that a replay sends if this process dies: cancelled, at a time that nobody knows.
+        """Spools a record that a replay sends if this process dies: cancelled, without an end time.
 
-        The lock says whether it lives, so there is none where locks do not work, nor in a bucket. The record of the real
-        end has the same key and takes its place in one go.
+        Its lock shows whether this process is alive, so there is no such record in a bucket or without working locks. The
+        record of the real end has the same key and replaces it atomically.
         """
         spool = open_spool(self._env, self._settings, run.spool_folder(self._env.environ))
         running = [
@@ -201,7 +201,7 @@ class _CommandReport:
         try:
             spool.keep(records)
         except SpoolError:
-            return  # the same was said of the record before it
+            return  # the error was already reported for the record of the start
         self._spool, self._unfinished = spool, records
         if not all(spool.is_held(record) for record in records):
             self._forget_unfinished()
@@ -213,7 +213,7 @@ class _CommandReport:
             self._spool.let_go()
 
     def _line(self, outcomes: tuple[Outcome, ...], notices: list[Notice], *, dry_run: bool) -> str:
-        """What a person should know; nothing where all is well, unless that is asked for."""
+        """The line for the user; empty if all is well, unless `verbose` is set."""
         verbose = self._settings.output.verbose
         shown = [each for each in outcomes if verbose or each.status in ("failed", "invalid", "spooled")]
         said = [notice for notice in notices if verbose or notice.weight == "error" or not dry_run]
@@ -224,7 +224,7 @@ class _CommandReport:
 
 
 def _as_end(step: PlannedSignal) -> PlannedSignal:
-    """The signal with one key for every end: only one of them is true."""
+    """The signal with the same key for every end, since only one of them can be true."""
     start = (step.outcome.key or "").rpartition("/")[0]
     return step._replace(outcome=step.outcome._replace(key=f"{start}/end", subject=step.signal.subject))
 

@@ -91,7 +91,7 @@ def test_a_list_that_may_be_cut_is_unknown_and_says_so(host, count, queue, tmp_p
 
     assert (found.changes["status"], found.changes["services"]) == ("unknown", [])
     assert "could not be fetched" in found.changes["reason"]
-    assert {"github": "300 changed files at most", "gitlab": "GitLab"}[host] in found.changes["reason"]
+    assert {"github": "at most 300 changed files", "gitlab": "GitLab"}[host] in found.changes["reason"]
 
 
 def diverged(queue):

@@ -70,7 +70,7 @@ def test_github_tells_the_merge_base_and_no_files_where_the_commits_parted():
         found = at_github(forge.url, SIDE, THIRD)
 
     assert (found.merge_base, found.files) == (FIRST, None)
-    assert "does not come after" in found.fault
+    assert "is not a descendant of" in found.fault
 
 
 def test_gitlab_compares_straight_where_the_commits_parted_and_tells_no_first_parents():

@@ -56,7 +56,7 @@ def links(report, environ=JOB, stage="single"):
 def test_the_jobs_page_links_what_a_reader_wants_next():
     report = Report(CONTEXT.with_pull_request(PullRequest(7)), changed("pay"), (sent(),))
     assert links(report) == {
-        "What cibeacon found and sent": f"{JOB['CI_JOB_URL']}/artifacts/file/cibeacon-report.json",
+        "What cibeacon detected and sent": f"{JOB['CI_JOB_URL']}/artifacts/file/cibeacon-report.json",
         "Merge request !7": "https://gitlab.example.com/acme/shop/-/merge_requests/7",
         "The commits that were compared": "https://gitlab.example.com/acme/shop/-/compare/"
         f"{'a' * 40}...{'b' * 40}?straight=true",
@@ -74,7 +74,7 @@ def test_a_forks_merge_request_is_linked_where_it_was_opened():
 
 def test_a_source_of_a_persons_own_choice_is_linked():
     report = Report(CONTEXT, None, (sent(BODY | {"source_url": "https://deploys.example.com/81"}),))
-    assert links(report)["The source that DX shows"] == "https://deploys.example.com/81"
+    assert links(report)["Source link in DX"] == "https://deploys.example.com/81"
 
 
 def test_the_pipeline_whose_record_is_closed_is_linked():
@@ -90,7 +90,7 @@ def test_nothing_but_a_web_address_becomes_a_link(hostile):
     report = Report(CONTEXT.with_pull_request(PullRequest(7)), None, (sent(BODY | {"source_url": hostile}),))
     shown = links(report, {"CI_JOB_URL": hostile, "CI_PROJECT_URL": hostile})
     assert all(re.fullmatch(r"https?://[^/\s]+[!-~]*", url) for url in shown.values())
-    assert "What cibeacon found and sent" not in shown
+    assert "What cibeacon detected and sent" not in shown
 
 
 def test_outside_a_project_there_is_nothing_to_link():

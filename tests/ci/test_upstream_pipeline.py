@@ -119,7 +119,7 @@ def test_where_nobody_says_how_it_ended_no_record_is_closed_by_a_guess(dx, tmp_p
     assert ended.code == 1
     named = variables.get("CIBEACON_RUN_ID", "77")
     assert outcomes(ended)["pipeline-run"] == ("failed", f"how pipeline {named} stands is not known")
-    assert any(f"how pipeline {named} stands" in notice["text"] for notice in ended.document["notices"])
+    assert any(f"the status of pipeline {named}" in notice["text"] for notice in ended.document["notices"])
     assert told(dx) == []
 
 

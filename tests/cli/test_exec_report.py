@@ -21,7 +21,7 @@ from processes import cibeacon
 from wrapped import CIBEACON, EXEC, PATH, PATIENT, Running, job, observe, only_run, puppet, runs
 
 REFUSED = response(b'{"ok": false, "error": "invalid_auth"}', status="401 Unauthorized")
-NOT_BESIDE = "the run is not reported, since no process can be started beside it"
+NOT_BESIDE = "the run is not reported, because no second process can be started"
 BROKEN = response(b'{"ok": false}', status="500 Internal Server Error")
 
 
@@ -309,7 +309,7 @@ def test_without_a_home_or_a_path_the_command_runs(environ, tmp_path, dx):
     [
         (0, f"{NOT_BESIDE}: Resource temporarily unavailable"),
         (1, f"{NOT_BESIDE}: Resource temporarily unavailable"),
-        (2, "the run was not reported: the process that reports it has ended"),
+        (2, "the run was not reported: the reporting process ended early"),
     ],
 )
 def test_where_no_process_can_be_made_the_command_runs_unreported(allowed, says, environ, tmp_path, dx):
@@ -346,7 +346,7 @@ def test_a_helper_that_is_killed_costs_a_line(environ, tmp_path, dx):
         running.send("TERM")
         end = running.observed()
     assert end.code == 2
-    assert end.err == b"cibeacon: the run was not reported: the process that reports it has ended\n"
+    assert end.err == b"cibeacon: the run was not reported: the reporting process ended early\n"
 
 
 # A run whose end nobody lives to report -------------------------------------------------------------------------------

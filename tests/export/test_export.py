@@ -654,7 +654,7 @@ def test_a_host_that_says_no_ends_the_export_with_a_reason(mixed, host, tmp_path
         forge.troubles[lists[name]] = 401
         ended = export(mixed, "pull-services", *DAYS, "--source", name, environ=environ(forge))
     assert (ended.code, rows(ended.out)) == (2, [])
-    assert "answered 401" in ended.err
+    assert "answered with HTTP 401" in ended.err
     assert "tok-aG9zdA" not in ended.err
 
 
@@ -669,7 +669,7 @@ def test_a_pull_request_whose_files_nobody_tells_is_left_out_and_counted(mixed, 
     assert ended.code == 1
     assert left_out not in services_by_number(ended)
     assert "1 left out because their services are unknown" in ended.err
-    assert f"#{left_out}: GitHub would not say" in ended.err
+    assert f"#{left_out}: GitHub did not return" in ended.err
 
 
 def deployments(history):

@@ -87,7 +87,7 @@ def test_a_step_of_the_action_fails_by_a_misspelt_on_unknown_as_well(shop, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("stop", "why"), [(ZeroDivisionError(), "cibeacon failed unexpectedly"), (OutOfTime(), "the time was used up")]
+    ("stop", "why"), [(ZeroDivisionError(), "because of a bug"), (OutOfTime(), "the time ran out")]
 )
 def test_a_failure_of_our_own_or_the_end_of_time_is_unknown_too(shop, tmp_path, monkeypatch, stop, why):
     def broken(*_, **__):

@@ -387,7 +387,7 @@ def test_a_log_that_nobody_reads_costs_neither_signals_nor_files_nor_time(job, t
     assert ended.seconds < BOUND
     assert (ended.code, this.rows, this.spool) == (0, [(kind, "sent") for kind in KINDS], {})
     assert (this.outputs["status"], this.outputs["spooled"]) == ("sent", "0")
-    assert "was ended" in ended.err
+    assert "was killed" in ended.err
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
@@ -578,7 +578,7 @@ def test_where_no_handler_runs_the_process_ends_all_the_same(job, stuck_disk, st
         ended = living.ended()
     assert ended.seconds < BOUND
     assert ended.code == int(strict)
-    assert "was ended. No signal of it is in the spool." in ended.err
+    assert "was killed. None of its signals is in the spool." in ended.err
 
 
 def test_a_disk_that_never_answers_outlives_no_budget(job, stuck_disk):
@@ -657,7 +657,7 @@ def test_where_nobody_can_watch_the_time_nothing_is_sent_and_all_is_kept(job, tm
         ended = living.ended()
     assert ended.seconds < BUDGET + BOUND
     assert (ended.code, [word for _, word in this.rows], len(this.spool)) == (0, ["spooled"] * 4, 4)
-    assert "his machine allows no thread" in ended.out
+    assert "his machine allows no more threads" in ended.out
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -706,7 +706,7 @@ def test_a_host_that_never_ends_its_answer_takes_half_of_the_budget_at_most(job,
             ended = living.ended()
     assert ended.seconds < BUDGET + BOUND
     assert this.rows == [("pull-services", "failed"), *((kind, "sent") for kind in KINDS[1:])]
-    assert "the time for it was used up" in ended.out
+    assert "the time for it ran out" in ended.out
 
 
 def test_gitlab_is_no_better(shop, merged, tmp_path):
@@ -721,7 +721,7 @@ def test_gitlab_is_no_better(shop, merged, tmp_path):
         "skipped",
         "sent",
     ]
-    assert "the time for it was used up" in ended.err
+    assert "the time for it ran out" in ended.err
 
 
 def test_a_fetch_that_hangs_takes_half_of_the_budget_at_most_and_leaves_nothing(job, shop, tmp_path):

@@ -10,7 +10,7 @@ from cibeacon.git.remote_url import RemoteUrl, parse
 from cibeacon.model.context import Context, PullRequest
 
 _SERVERS = {"github": "github.com", "bitbucket": "bitbucket.org", "gitlab": "gitlab.com"}
-"""AppVeyor's word for where a repository is, in any case → its server. Others have servers that AppVeyor does not name."""
+"""Provider as AppVeyor spells it, in any case → its server. AppVeyor does not give the server of other providers."""
 
 
 class AppVeyor(CISystem):
@@ -19,7 +19,7 @@ class AppVeyor(CISystem):
     name = "appveyor"
     title = "AppVeyor"
     deepen = "clone the whole history (no clone_depth)"
-    check_out = "clone the repository (no shallow_clone, which downloads the files alone)"
+    check_out = "clone the repository (no shallow_clone, which downloads only the files)"
 
     def read(self, env: Variables) -> Context:
         """The run as the variables describe it."""
@@ -51,7 +51,7 @@ class AppVeyor(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The repository's URL, where its server is known."""
+        """The repository's URL, if its server is known."""
         server, name = _SERVERS.get((env.text("APPVEYOR_REPO_PROVIDER") or "").lower()), env.text("APPVEYOR_REPO_NAME")
         return parse(f"https://{server}/{name}.git") if server and name else None
 

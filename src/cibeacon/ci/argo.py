@@ -1,4 +1,4 @@
-"""Knows what the WorkflowTemplate in integrations/argo says of a run. Does not know git.
+"""Knows the variables that the WorkflowTemplate in integrations/argo sets for a run. Does not know git.
 
 https://argo-workflows.readthedocs.io/en/latest/variables/
 """
@@ -14,11 +14,11 @@ class Argo(MappedSystem):
     name = "argo"
     title = "Argo Workflows"
     deepen = "clone the whole history (a git artifact without depth)"
-    check_out = "give the template the repository as an artifact or a volume"
+    check_out = "pass the repository to the template as an artifact or a volume"
     pipeline_variables = ("ARGO_NAMESPACE", "ARGO_WORKFLOW_TEMPLATE")
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. Newer executors name the workflow themselves."""
+        """The run as the variables describe it. Newer executors set the workflow's id themselves."""
         return super().read(env)._replace(run_id=env.text("ARGO_WORKFLOW_UID"))
 
 

@@ -15,9 +15,9 @@ from cibeacon.model.context import Context, PullRequest
 _PUSHES = ("IndividualCI", "BatchedCI")
 _PULL_REQUEST_REF = r"refs/pull/([1-9][0-9]{0,17})/.+"
 _MERGE = r"Merge ([0-9a-f]{40}) into ([0-9a-f]{40})"
-"""What GitHub writes about the merge that it makes of a pull request."""
+"""The message of the test merge that GitHub makes for a pull request."""
 _COLLECTION = ("SYSTEM_COLLECTIONURI", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI")
-"""The organisation's address; the older servers know the second name alone."""
+"""The organisation's URL; older servers set only the second variable."""
 
 
 class AzurePipelines(CISystem):
@@ -29,7 +29,7 @@ class AzurePipelines(CISystem):
     check_out = "let the job check out the repository (checkout: self)"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. A stage that is run again is another attempt, which began later."""
+        """The run as the variables describe it. Rerunning a stage starts another attempt, which began later."""
         url, pull_request = self.repository_url(env), _pull_request(env)
         sha, event, ref = env.commit("BUILD_SOURCEVERSION"), env.text("BUILD_REASON"), env.text("BUILD_SOURCEBRANCH")
         is_branch = not pull_request and not (ref or "").startswith("refs/tags/")
@@ -76,7 +76,7 @@ def _repository(env: Variables) -> str | None:
 
 
 def _pipeline_id(env: Variables) -> str | None:
-    """The organisation, the project and the number of the pipeline's definition: its name is no id."""
+    """The organisation, the project and the number of the pipeline's definition, whose name is not unique."""
     names = (env.url(*_COLLECTION), env.text("SYSTEM_TEAMPROJECT"), env.text("SYSTEM_DEFINITIONID"))
     return "/".join(name.partition("://")[2].strip("/") or name for name in names if name) or None
 
@@ -89,7 +89,7 @@ def _run_url(env: Variables) -> str | None:
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request. GitHub's has a number beside an id of Azure's own; elsewhere the id is what people see."""
+    """The open pull request. On GitHub it has a number and Azure's own id; elsewhere the id is the number that people see."""
     match = re.fullmatch(_PULL_REQUEST_REF, env.get("BUILD_SOURCEBRANCH") or "")
     number = env.number("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER") or (int(match[1]) if match else None)
     number = number or env.number("SYSTEM_PULLREQUEST_PULLREQUESTID")

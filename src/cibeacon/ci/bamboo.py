@@ -1,4 +1,4 @@
-"""Knows a run on Bamboo: of a plan, whose jobs have result keys of their own. Does not know git.
+"""Knows a run on Bamboo, which is a plan's; each of its jobs has its own result key. Does not know git.
 
 https://confluence.atlassian.com/bamboo/bamboo-variables-289277087.html
 """
@@ -56,7 +56,7 @@ class Bamboo(CISystem):
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request. Bamboo does not say whose repository its branch is in, so it may be a fork's."""
+    """The open pull request. Bamboo does not say which repository its branch is in, so it counts as a fork's."""
     number = env.number("bamboo_repository_pr_key")
     if number is None:
         return None

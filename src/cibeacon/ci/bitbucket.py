@@ -1,4 +1,4 @@
-"""Knows a run on Bitbucket Pipelines, which builds repositories of Bitbucket Cloud alone. Does not know git.
+"""Knows a run on Bitbucket Pipelines, which builds only repositories of Bitbucket Cloud. Does not know git.
 
 https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
 """
@@ -21,7 +21,7 @@ class BitbucketPipelines(CISystem):
     check_out = "let the step clone (clone: enabled: true)"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. Ids of commits have twelve digits in a pull request's pipeline."""
+        """The run as the variables describe it. In a pull request's pipeline, commit ids have twelve digits."""
         url, sha, tag = self.repository_url(env), env.commit("BITBUCKET_COMMIT"), env.text("BITBUCKET_TAG")
         pull_request, run = _pull_request(env), env.number("BITBUCKET_BUILD_NUMBER")
         branch = None if tag else env.ref("BITBUCKET_BRANCH")
@@ -46,13 +46,13 @@ class BitbucketPipelines(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The repository by its name: the URL that Bitbucket gives is one for http."""
+        """The repository by its name, since the URL that Bitbucket sets starts with http."""
         name = env.text("BITBUCKET_REPO_FULL_NAME")
         return parse(f"https://{_SERVER}/{name}.git") if name else None
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request: Bitbucket runs no pipeline for a fork's. What it calls the base is the branch's tip."""
+    """The open pull request, never a fork's: Bitbucket runs no pipeline for those. Its base is the target branch's tip."""
     number = env.number("BITBUCKET_PR_ID")
     if number is None:
         return None

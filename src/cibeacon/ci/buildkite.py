@@ -19,7 +19,7 @@ class Buildkite(CISystem):
     check_out = "let the agent check out the repository (checkout: skip: false)"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. A job that is tried again is another attempt."""
+        """The run as the variables describe it. Retrying a job starts another attempt."""
         url, pull_request, tag = self.repository_url(env), _pull_request(env), env.text("BUILDKITE_TAG")
         sha, event, queue = env.commit("BUILDKITE_COMMIT"), env.text("BUILDKITE_SOURCE"), _merge_group(env)
         retries, branch = env.number("BUILDKITE_RETRY_COUNT"), None if tag else _branch(env)
@@ -53,7 +53,7 @@ class Buildkite(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The repository of the pipeline, which may have another name."""
+        """The pipeline's repository; its name may differ from the pipeline's."""
         return env.repository("BUILDKITE_REPO")
 
 
@@ -63,24 +63,24 @@ def _pipeline_id(env: Variables) -> str | None:
 
 
 def _branch(env: Variables) -> str | None:
-    """The branch; before that of a fork Buildkite writes its owner, and git has no branch with a colon."""
+    """The branch. Buildkite puts the owner and a colon before a fork's; git allows no colon in the name of a branch."""
     return (env.ref("BUILDKITE_BRANCH") or "").rpartition(":")[2] or None
 
 
 def _is_push(env: Variables) -> bool:
-    """Whether a webhook about a push started the build, not one about a release, a comment or a review."""
+    """Whether the webhook that started the build was for a push, not for a release, a comment or a review."""
     is_webhook = env.text("BUILDKITE_SOURCE") in (None, "webhook")
     return is_webhook and env.text("BUILDKITE_GITHUB_EVENT") in (None, "push")
 
 
 def _merge_group(env: Variables) -> Push | None:
-    """An entry of GitHub's merge queue. Buildkite names where it leaves the branch."""
+    """An entry of GitHub's merge queue, with the commit of the target branch that it is built on."""
     base = env.sha("BUILDKITE_MERGE_QUEUE_BASE_COMMIT")
     return Push(before=base, after=env.commit("BUILDKITE_COMMIT")) if base else None
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request. Its repository shows whether that is a fork."""
+    """The open pull request. Its repository shows whether it comes from a fork."""
     number = env.number("BUILDKITE_PULL_REQUEST")
     if number is None:
         return None

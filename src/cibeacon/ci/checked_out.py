@@ -1,7 +1,7 @@
-"""Completes what a CI system says of its run by the commit that is checked out: full ids, and a merge made for the job undone.
+"""Completes a run with what the checkout shows: full commit ids, and both sides of a merge that was made for the job.
 
 A checkout may be a merge that exists nowhere else, with its parents in either order: the one that is not the pull request's
-head is the base. What git cannot say stays as the CI system has it.
+head is the base. If git does not know a value, the CI system's stays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cibeacon.runtime.errors import CheckoutError
 
 
 def complete(context: Context, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-    """The context with what the checkout adds, and what the user should know of it."""
+    """The context with what the checkout adds, and notices for the user."""
     try:
         checkout = repository.checkout()
         names_commits = context.pull_request or context.push or context.commit_sha or context.checkout_sha
@@ -36,14 +36,14 @@ def complete(context: Context, repository: Repository) -> tuple[Context, tuple[N
 
 
 def _with_full_ids(context: Context, checkout: Checkout, parents: tuple[str, ...], repository: Repository) -> Context:
-    """The context with every id of a commit in full, as far as git knows it."""
+    """The context with every commit id in full, as far as git knows it."""
     near = tuple(filter(None, (checkout.head, *parents)))
 
     def full(sha: str | None) -> str | None:
         if sha is None or SHA.fullmatch(sha):
             return sha
         known = _only(id_ for id_ in near if id_.startswith(sha)) or repository.commit(sha)
-        return known if known and known.startswith(sha) else sha  # a branch or tag may have such a name
+        return known if known and known.startswith(sha) else sha  # a branch or tag may have the same name
 
     pull_request, push = context.pull_request, context.push
     if pull_request:
@@ -64,13 +64,13 @@ def _with_full_ids(context: Context, checkout: Checkout, parents: tuple[str, ...
 
 
 def _only(shas: Iterable[str]) -> str | None:
-    """The id, where there is one alone."""
+    """The id, if there is exactly one."""
     ids = set(shas)
     return ids.pop() if len(ids) == 1 else None
 
 
 def _at_head(context: Context, head: str | None, parents: tuple[str, ...], *, is_own: bool) -> Context:
-    """The context with the commit that is checked out, where that is the run's own. `is_own`: its repository seems to be."""
+    """The context with the checked-out commit, if it is the run's own. `is_own`: the checkout seems to be of its repository."""
     pull_request, built = context.pull_request, context.checkout_sha
     if head is None:
         return context
@@ -87,9 +87,11 @@ def _at_head(context: Context, head: str | None, parents: tuple[str, ...], *, is
         known = head
     if known and len(parents) == 2 and known in parents:
         base = parents[0] if parents[1] == known else parents[1]
-        if not pull_request.fork:  # a stranger's code may have made the merge: its base is compared with, never trusted
+        if (
+            not pull_request.fork
+        ):  # an outsider may have made the merge: its base serves for comparison, and is never trusted
             pull_request = pull_request._replace(base_sha=base)
-    elif known is None or known != head:  # another commit is checked out: it says nothing of this run
+    elif known is None or known != head:  # another commit is checked out, so it is not this run's
         return context._replace(commit_sha=context.commit_sha or known)
     return _for_pull_request(context, pull_request._replace(head_sha=known))._replace(checkout_sha=head)
 
@@ -99,7 +101,7 @@ def _for_pull_request(context: Context, pull_request: PullRequest) -> Context:
 
 
 def _without_git(context: Context, notices: tuple[Notice, ...]) -> tuple[Context, tuple[Notice, ...]]:
-    """The context without parts of ids where only whole ones can be compared; the run's own commit may be cut."""
+    """The context without abbreviated ids, except for the run's own commit: only full ids can be compared."""
     pull_request, push, sha = context.pull_request, context.push, context.commit_sha
     if pull_request:
         base, merge = pull_request.base_sha, pull_request.merge_commit_sha

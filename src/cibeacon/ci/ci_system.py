@@ -1,4 +1,4 @@
-"""What every CI system offers, and how its variables are read: an empty one is absent. Knows no CI system.
+"""What every CI system offers, and how its variables are read: an empty one counts as unset. Knows no CI system.
 
 A CI system is a subclass of `CISystem` in a file of its own, bound to `SYSTEM` there. `model/ci_systems.py` lists the files,
 with the variables by which each system is recognised.
@@ -18,11 +18,11 @@ from cibeacon.runtime.environment import Environment
 from cibeacon.settings.general import ForgeTokens
 
 _PART_OF_AN_ID = 7
-"""Digits of a commit id that still name a commit."""
+"""The fewest digits of a commit id that can identify a commit."""
 _LONGEST_TEXT = 1000
-"""Characters of one value: longer ones are no names."""
+"""The most characters that are read of a value."""
 ABSENT = frozenset({"false", "null", "<nil>", "none", "undefined"})
-"""What some systems write where they have no value, in any case."""
+"""What some systems write instead of an empty value, in any case."""
 
 _VENDORS = {
     "github.com": "github",
@@ -31,7 +31,7 @@ _VENDORS = {
     "dev.azure.com": "",
     "codeberg.org": "",
 }
-"""Servers of everybody → whose API they have, as far as cibeacon speaks it. No other vendor's token is sent there."""
+"""Public servers → the vendor whose API they have, if cibeacon supports it. No other vendor's token is sent there."""
 
 
 class Variables(NamedTuple):
@@ -44,7 +44,7 @@ class Variables(NamedTuple):
         return next((self.environ[name] for name in names if self.environ.get(name)), None)
 
     def text(self, *names: str) -> str | None:
-        """The first that holds more than a word for nothing (`false`, `<nil>`, …), without blanks around it."""
+        """The first that is set to more than a word for no value (`false`, `<nil>`, …), without surrounding blanks."""
         texts = (self.environ.get(name, "").strip()[:_LONGEST_TEXT] for name in names)
         return next((text for text in texts if text and text.lower() not in ABSENT), None)
 
@@ -53,11 +53,11 @@ class Variables(NamedTuple):
         return (self.get(*names) or "").strip()[:_LONGEST_TEXT] or None
 
     def is_true(self, name: str) -> bool:
-        """Whether a variable says yes."""
+        """Whether a variable is true."""
         return (self.get(name) or "").lower() in ("true", "1", "yes")
 
     def is_false(self, name: str) -> bool:
-        """Whether a variable says no; an empty one says nothing."""
+        """Whether a variable is set to false."""
         return (self.get(name) or "").lower() in ("false", "0", "no")
 
     def number(self, *names: str) -> int | None:
@@ -69,11 +69,11 @@ class Variables(NamedTuple):
         return payload.commit(self.get(*names))
 
     def commit(self, *names: str) -> str | None:
-        """A commit id, or at least 7 digits of one. git completes it where there is a checkout."""
+        """A commit id, or at least 7 digits of one. git completes it if there is a checkout."""
         return _commit(self.get(*names))
 
     def range_start(self, *names: str) -> str | None:
-        """The first commit of a range, `FIRST...LAST`; likewise."""
+        """The first commit of a range, `FIRST...LAST`, which may be abbreviated likewise."""
         first, dots, _ = (self.get(*names) or "").partition("..")
         return _commit(first) if dots else None
 
@@ -97,7 +97,7 @@ class Variables(NamedTuple):
         return (self.url(*names) or "").partition("://")[2].rstrip("/") or None
 
     def join(self, *names: str, by: str = "/") -> str | None:
-        """The values of all these variables as one text; None where one of them is absent."""
+        """The values of all these variables as one text; None if one of them is unset."""
         texts = [self.text(name) for name in names]
         return by.join(text for text in texts if text) if all(texts) else None
 
@@ -106,7 +106,7 @@ class Variables(NamedTuple):
         return (self.text(*names) or "").removeprefix("refs/heads/") or None
 
     def repository(self, *names: str) -> RemoteUrl | None:
-        """What the first URL of a git repository names."""
+        """The repository that the first of these URLs points to."""
         return parse(self.text(*names))
 
 
@@ -117,15 +117,15 @@ def _commit(value: str | None) -> str | None:
 
 
 def push(before: str | None, after: str | None, *, created: bool = False) -> Push:
-    """A push to a branch. A build of the commit that was built before is a repetition, and says nothing of a push."""
+    """A push to a branch. If the same commit was built before, this is a rebuild, which shows no commit to compare with."""
     return Push(before=None if before == after else before, after=after, created=created)
 
 
 def forge_at(server: str | None, tokens: ForgeTokens) -> str:
-    """Whose API a server has that a token may be sent to: `github` or `gitlab`; empty where none may be.
+    """The vendor whose API a server has and whose token may be sent to it: `github` or `gitlab`; else empty.
 
-    A token goes to its vendor's own server, and to the one that `git_url` names: there it must be the only token that is
-    given, or the server's name has to say whose it is.
+    A token goes to its vendor's own server, and to the server of `git_url` if it is the only token that is set or if
+    the server's name contains the vendor's.
     """
     given = {"github": tokens.github_token, "gitlab": tokens.gitlab_token}
     if server in _VENDORS:
@@ -138,7 +138,7 @@ def forge_at(server: str | None, tokens: ForgeTokens) -> str:
 
 
 def asked_with(context: Context) -> str:
-    """The settings with which the forge of a run can be asked; empty where cibeacon does not speak its API."""
+    """The settings that give access to the API of a run's forge; empty if cibeacon does not support that API."""
     if context.host in ("github", "gitlab"):
         return f"{context.host}_token"
     if context.server not in _VENDORS:
@@ -148,7 +148,7 @@ def asked_with(context: Context) -> str:
 
 
 def git_credential(authority: str, tokens: ForgeTokens) -> tuple[str | None, str | None]:
-    """User name and password for git at a server: `git_token` where `git_url` says, else a token that may go there."""
+    """User name and password for git at a server: `git_token` at the server of `git_url`, else a token that may go there."""
     user = "x-token-auth" if authority == "bitbucket.org" else "x-access-token"
     is_named = bool(tokens.git_url) and authority == payload.server(tokens.git_url)
     forge = forge_at(authority, tokens)
@@ -161,33 +161,33 @@ class CISystem(ABC):
     """A CI system. A new one needs `name`, `title` and `read`."""
 
     name: str
-    """Its word in the setting `host` and in `Context.host`; its file has the same name."""
+    """Its name in the setting `host`, in `Context.host` and of its file."""
     title: str
     """Its name as people write it."""
     deepen: str = "fetch the whole history (git fetch --unshallow)"
-    """How the history that is missing gets into the checkout."""
+    """How to get the missing history, for hints."""
     check_out: str = "run inside the repository"
-    """How there is a checkout at all."""
+    """How to get a checkout, for hints."""
     in_stages: bool = False
-    """True where the action's main and post stages run: the runner understands GitHub's actions."""
+    """True if the runner supports GitHub's actions, with their main and post stages."""
 
     @abstractmethod
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. Ids of commits may be cut, and what only git knows is None."""
+        """The run as the variables describe it. Commit ids may be abbreviated, and what only git knows is None."""
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
         """The run, completed by the checkout, and what the user should know about how it was read."""
-        from cibeacon.ci.checked_out import complete  # GitHub and GitLab say it all
+        from cibeacon.ci.checked_out import complete  # GitHub and GitLab do without it
 
         return complete(self.read(env), repository)
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """Where the repository is, in the CI system's own words. The clone's configuration does not count."""
+        """The repository's URL according to the CI system. The clone's configuration does not count."""
         del env
         return None
 
     def remotes(self, env: Variables, tokens: ForgeTokens, *, allow_http: bool = False) -> tuple[Remote, ...]:
-        """Where the repository's commits can be fetched, the likeliest place first."""
+        """Where the repository's commits can be fetched, most likely first."""
         url = self.repository_url(env)
         if url is None or not may_fetch(url.https, allow_http=allow_http):
             return ()
@@ -196,17 +196,17 @@ class CISystem(ABC):
         return (Remote(url.https, *git_credential(authority, tokens), access),)
 
     def spool_folder(self, env: Variables) -> str | None:
-        """Where signals are spooled by default; None where nothing lasts."""
+        """Where signals are spooled by default; None if there is no lasting folder."""
         home = env.get("HOME")
         state = env.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else None)
         return f"{state}/cibeacon/spool" if state else None
 
     def output(self, report: Report, environment: Environment, texts: ReportTexts) -> CIOutput:
-        """What the CI system should show and keep of a report, besides the text that everyone gets."""
+        """What the CI system should show and store of a report, besides the text that every system gets."""
         del report, environment, texts
         return CIOutput()
 
     def event(self, env: Variables) -> Mapping[str, Any] | None:
-        """The payload of the event, where the CI system has one."""
+        """The payload of the event, if the CI system has one."""
         del env
         return None

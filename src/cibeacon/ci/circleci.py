@@ -1,7 +1,7 @@
-"""Knows a run on CircleCI: its variables, and the pipeline values that a configuration hands over. Does not know git.
+"""Knows a run on CircleCI: its variables, and the pipeline values that a configuration passes on. Does not know git.
 
-CircleCI sets little of a pull request. `docs/ci/circleci.md` maps pipeline values to variables of their names, such as
-`PIPELINE_GIT_BASE_REVISION`; one that has no value is `<nil>`. https://circleci.com/docs/reference/variables/
+CircleCI sets few variables about a pull request. `docs/ci/circleci.md` maps pipeline values to variables of the same
+names, such as `PIPELINE_GIT_BASE_REVISION`; `<nil>` is no value. https://circleci.com/docs/reference/variables/
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.model.context import Context, PullRequest
 
 _FORK_BRANCH = r"pull/([1-9][0-9]{0,17})(?:/.*)?"
-"""What CircleCI calls the branch of a fork's pull request."""
+"""CircleCI's name for the branch of a fork's pull request."""
 _PULL_REQUEST_URL = r"https?://[^\s,@]+/(?:pulls?|pull-requests)/([1-9][0-9]{0,17})"
 _MAPPED = "PIPELINE_EVENT_CONTEXT_GITHUB_PR_URL"
 _MAPPED_BASE = "PIPELINE_EVENT_GITHUB_PULL_REQUEST_BASE_"
@@ -28,7 +28,7 @@ class CircleCI(CISystem):
     check_out = "add the step checkout"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. Running a workflow again makes a workflow with an id of its own."""
+        """The run as the variables describe it. Rerunning a workflow makes a new workflow with its own id."""
         url, pull_request, tag = self.repository_url(env), _pull_request(env), env.text("CIRCLE_TAG")
         sha, branch = env.commit("CIRCLE_SHA1"), _branch(env)
         is_branch = branch is not None and not pull_request and not tag
@@ -56,20 +56,20 @@ class CircleCI(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The URL that CircleCI clones; projects of the GitHub App and of GitLab may have none."""
+        """The URL that CircleCI clones; it may be unset for projects of the GitHub App and of GitLab."""
         return env.repository("CIRCLE_REPOSITORY_URL")
 
 
 def _branch(env: Variables) -> str | None:
-    """The branch, unless it is in a fork, whose name CircleCI does not say."""
+    """The branch, unless it is in a fork: CircleCI does not give its name then."""
     branch = env.ref("CIRCLE_BRANCH")
     return None if branch and re.fullmatch(_FORK_BRANCH, branch) else branch
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request of the branch; of several the oldest, since CircleCI names one of them by chance.
+    """The open pull request of the branch; if there are several, the oldest, since CircleCI picks any of them.
 
-    Only the branch of a pull request that CircleCI itself names is known to be in the repository.
+    Only if CircleCI's own variables list the pull request, its branch is known to be in the repository.
     """
     named = _numbers(env.text("CIRCLE_PULL_REQUEST"), env.text("CIRCLE_PULL_REQUESTS"))
     mapped = _numbers(env.text(_MAPPED))
@@ -90,7 +90,7 @@ def _pull_request(env: Variables) -> PullRequest | None:
 
 
 def _numbers(*urls: str | None) -> dict[int, str]:
-    """The numbers of the pull requests in texts, each with its page."""
+    """The numbers of the pull requests that these texts link to, each with its page."""
     matches = (match for text in urls for match in re.finditer(_PULL_REQUEST_URL, text or ""))
     return {int(match[1]): match[0] for match in matches}
 

@@ -17,10 +17,10 @@ class Cirrus(CISystem):
     name = "cirrus"
     title = "Cirrus CI"
     deepen = "clone the whole history (no CIRRUS_CLONE_DEPTH)"
-    check_out = "let the task clone (no clone_script of its own)"
+    check_out = "let the task clone (no clone_script)"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. `CIRRUS_BRANCH` of a pull request names no branch."""
+        """The run as the variables describe it. For a pull request `CIRRUS_BRANCH` is not a branch."""
         url, pull_request, tag = self.repository_url(env), _pull_request(env), env.text("CIRRUS_TAG")
         sha, build = env.commit("CIRRUS_CHANGE_IN_REPO"), env.number("CIRRUS_BUILD_ID")
         of_branch = not pull_request and not tag
@@ -53,7 +53,7 @@ class Cirrus(CISystem):
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request, of which Cirrus checks out the head. It does not say whether that is a fork's."""
+    """The open pull request, whose head Cirrus checks out. Cirrus does not say whether it comes from a fork."""
     number = env.number("CIRRUS_PR")
     if number is None:
         return None

@@ -1,6 +1,6 @@
-"""Knows a run on Google Cloud Build whose steps have its substitutions as variables. Does not know git.
+"""Knows a run on Google Cloud Build whose steps get its substitutions as variables. Does not know git.
 
-`automapSubstitutions` makes them so: https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values
+`automapSubstitutions` sets them: https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CloudBuild(CISystem):
     check_out = "let a trigger start the build: it clones the repository"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. A build that no trigger started has no repository."""
+        """The run as the variables describe it. A build that was not started by a trigger has no repository."""
         url, pull_request, tag = self.repository_url(env), _pull_request(env), env.text("TAG_NAME")
         sha, branch = env.commit("COMMIT_SHA", "REVISION_ID"), env.ref("BRANCH_NAME")
         project, region, trigger = (env.text(name) for name in ("PROJECT_ID", "LOCATION", "TRIGGER_NAME"))
@@ -48,7 +48,7 @@ class CloudBuild(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The repository of a pull request, which is on the server of its head's."""
+        """The repository of a pull request, which is on the same server as the repository of its head."""
         head, name = env.repository("_HEAD_REPO_URL"), env.text("REPO_FULL_NAME")
         return parse(f"https://{head.server}/{name}") if head and name else None
 
@@ -61,7 +61,7 @@ def _page(build: str | None, project: str | None, region: str | None) -> str | N
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request on GitHub, of which the head is checked out."""
+    """The open pull request on GitHub, whose head is checked out."""
     number = env.number("_PR_NUMBER")
     if number is None:
         return None

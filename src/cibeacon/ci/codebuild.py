@@ -57,24 +57,24 @@ class CodeBuild(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The URL that the build clones. A source in S3 has another, one from CodePipeline may have none."""
+        """The URL that the build clones. For a source in S3 it is not a git URL, for CodePipeline it may be unset."""
         return env.repository("CODEBUILD_SOURCE_REPO_URL")
 
 
 def _seconds(env: Variables) -> int | None:
-    """The start, of which CodeBuild gives the milliseconds."""
+    """The start, which CodeBuild gives in milliseconds."""
     start = env.number("CODEBUILD_START_TIME")
     return start // 1000 if start else None
 
 
 def _is_new(env: Variables) -> bool:
-    """Whether the branch is new: CodeBuild then gives git's id of zeros."""
+    """Whether the branch is new: CodeBuild then gives git's all-zero id."""
     before = env.get("CODEBUILD_WEBHOOK_PREV_COMMIT") or ""
     return bool(before) and not before.strip("0")
 
 
 def _named(env: Variables, kind: str, refs: str) -> str | None:
-    """The name of a branch or tag, by the webhook or by a full ref that the build was started with."""
+    """The name of a branch or tag, from the webhook or from the full ref that the build was started with."""
     kind_of_trigger, _, name = (env.text("CODEBUILD_WEBHOOK_TRIGGER") or "").partition("/")
     ref = env.text("CODEBUILD_WEBHOOK_HEAD_REF") or _source_version(env)
     if kind_of_trigger:
@@ -88,7 +88,7 @@ def _source_version(env: Variables) -> str:
 
 
 def _given_branch(env: Variables) -> str | None:
-    """The branch by a short name: no commit, no ref, and no object in S3."""
+    """The branch, if the build was started with its short name: not with a commit, a ref or an object in S3."""
     name = _source_version(env)
     is_branch = (
         name
@@ -109,7 +109,7 @@ def _page(arn: re.Match[str]) -> str | None:
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The pull request. CodeBuild does not say whether it is a fork's. A squash commit alone is named after a merge."""
+    """The pull request. CodeBuild does not say whether it is a fork's. After a merge it only gives a squash commit."""
     trigger = env.text("CODEBUILD_WEBHOOK_TRIGGER") or env.text("CODEBUILD_SOURCE_VERSION") or ""
     match, event = re.fullmatch(r"pr/([1-9][0-9]{0,17})", trigger), env.text("CODEBUILD_WEBHOOK_EVENT")
     if match is None:

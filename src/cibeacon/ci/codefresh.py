@@ -10,7 +10,7 @@ from cibeacon.git.remote_url import RemoteUrl, parse
 from cibeacon.model.context import Context, PullRequest
 
 _MILLISECONDS = 10**11
-"""Unix times from here on are in milliseconds."""
+"""Times at or above this are in milliseconds."""
 
 
 class Codefresh(CISystem):
@@ -21,7 +21,7 @@ class Codefresh(CISystem):
     check_out = "clone before this step (a git-clone step named main_clone)"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. Codefresh names no server of the repository but in the commit's URL."""
+        """The run as the variables describe it. Only the commit's URL shows the repository's server."""
         pull_request, tag = _pull_request(env), _tag(env)
         head = pull_request.head_sha if pull_request else env.commit("CF_REVISION")
         is_push = env.text("CF_BUILD_TRIGGER") == "webhook" and pull_request is None and tag is None
@@ -55,18 +55,18 @@ class Codefresh(CISystem):
 
 
 def _pipeline_id(env: Variables) -> str | None:
-    """The server, account and pipeline, as far as they are named."""
+    """The server, account and pipeline, as far as they are set."""
     parts = (env.server("CF_URL", "CF_BUILD_URL"), env.text("CF_ACCOUNT"), env.text("CF_PIPELINE_NAME"))
     return "/".join(part for part in parts if part) or None
 
 
 def _tag(env: Variables) -> str | None:
-    """The tag: that of a release, or `CF_BRANCH` where a base branch is named, which only a tag has."""
+    """The tag: that of a release, or `CF_BRANCH` if `CF_BASE_BRANCH` is set, which it is only for tags."""
     return env.text("CF_RELEASE_TAG") or (env.ref("CF_BRANCH") if env.text("CF_BASE_BRANCH") else None)
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The pull request. Codefresh says only on GitHub whether it was merged; a merge commit alone may be a test merge."""
+    """The pull request. Codefresh says only on GitHub whether it was merged; without that, its commit may be a test merge."""
     number = env.number("CF_PULL_REQUEST_NUMBER")
     if number is None:
         return None

@@ -1,6 +1,6 @@
-"""Finds the CI system and reads the run's context from it. Settings about the run win over what the CI system says.
+"""Finds the CI system and reads the run's context from it. Settings about the run take precedence.
 
-Without one that has a file here (a laptop, another CI system) the checkout describes the run.
+Without a supported CI system (a laptop, any other system) the checkout describes the run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from cibeacon.settings.general import Change
 
 @cache
 def named(name: str) -> CISystem:
-    """The CI system of a name."""
+    """The CI system of this name."""
     if name not in ci_systems.CI_SYSTEMS:
-        from cibeacon.ci.mapped_system import OtherSystem  # no job of a CI system that has a file needs it
+        from cibeacon.ci.mapped_system import OtherSystem  # supported CI systems do without it
 
         return OtherSystem(name)
     system: CISystem = import_module(f"cibeacon.ci.{name}").SYSTEM
@@ -31,23 +31,23 @@ def named(name: str) -> CISystem:
 
 
 def detect(environ: Mapping[str, str], name: str | None = None) -> CISystem:
-    """The CI system of that name (setting `host`), else the one that the environment shows."""
+    """The CI system of this name (setting `host`), else the one that the environment shows."""
     return named(name or next(iter(ci_systems.recognise(environ)), ci_systems.LOCAL))
 
 
 def is_ci_job(environ: Mapping[str, str], name: str | None = None) -> bool:
-    """Whether this is a job of a CI system that is named (setting `host`) or known, or of any other."""
+    """Whether this is a job of a CI system: of one that is set (`host`), recognised, or shown by the variable CI."""
     return (name or ci_systems.LOCAL) != ci_systems.LOCAL or bool(ci_systems.recognise(environ) or environ.get("CI"))
 
 
 def read_context(
     settings: Settings, environ: Mapping[str, str], repository: Repository
 ) -> tuple[Context, tuple[Notice, ...]]:
-    """The run's context, and what the user should know about how it was read."""
+    """The run's context, and notices about how it was read."""
     notices: tuple[Notice, ...] = ()
     if not settings.core.host and len(several := ci_systems.recognise(environ)) > 1:
         titles = [named(name).title for name in several]
-        text = f"the environment shows {' and '.join(titles)}; {titles[0]} is taken (set host to choose)"
+        text = f"the environment shows {' and '.join(titles)}; {titles[0]} is used (set host to choose)"
         notices = (Notice("info", text),)
     system = detect(environ, settings.core.host)
     context, more = system.read_with_notices(Variables(environ), repository)
@@ -55,12 +55,12 @@ def read_context(
 
 
 def is_on_gitlab(context: Context) -> bool:
-    """Whether GitLab is where the repository lives, as far as the CI system or the remote's URL says so."""
+    """Whether the repository is on GitLab, according to the CI system or the remote's URL."""
     return context.host == "gitlab" or (context.host != "github" and "gitlab" in (context.server or ""))
 
 
 def apply_overrides(context: Context, settings: Settings) -> Context:
-    """The context with what the settings say about the run."""
+    """The context with the settings about the run applied."""
     change, pull_request = settings.change, context.pull_request
     url = parse(change.repository)
     context = context._replace(
@@ -84,7 +84,7 @@ def apply_overrides(context: Context, settings: Settings) -> Context:
 
 
 def _given_pull_request(context: Context, change: Change, number: int) -> PullRequest:
-    """The pull request that the settings give: the run's own where they also say which branch it is for."""
+    """The pull request of the settings: the run's own if its target branch is set, too."""
     if not change.pr_base:
         return PullRequest(number, id=change.github_pull_id, named=True)
     base = _branch(change.pr_base)
@@ -96,9 +96,9 @@ def _branch(ref: str) -> str:
 
 
 def reported_run(context: Context, settings: Settings) -> Context:
-    """The run to report: this one, or on GitLab another one that the setting `run_id` names.
+    """The run to report: this one, or on GitLab another one whose id the setting `run_id` gives.
 
-    Of another one only its identity is known.
+    Only the identity of another one is known.
     """
     reported = apply_overrides(context, settings)
     if reported.host != "gitlab" or reported.run_id == context.run_id:

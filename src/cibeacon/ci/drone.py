@@ -62,13 +62,13 @@ class Drone(CISystem):
 
 
 def _is_new(env: Variables) -> bool:
-    """Whether the branch is new: Drone then gives git's id of zeros."""
+    """Whether the branch is new: Drone then gives git's all-zero id."""
     before = env.get("DRONE_COMMIT_BEFORE") or ""
     return bool(before) and not before.strip("0")
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request. Drone names the repository of its head only on some servers, so it may be a fork's."""
+    """The open pull request. Drone gives the repository of its head only on some servers, so it counts as a fork's."""
     match = re.fullmatch(_PULL_REQUEST_REF, env.get("DRONE_COMMIT_REF") or "")
     number = env.number("DRONE_PULL_REQUEST") or (int(match[1]) if match else None)
     if number is None or env.get("DRONE_BUILD_EVENT") not in (None, "pull_request"):

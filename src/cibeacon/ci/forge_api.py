@@ -1,7 +1,7 @@
-"""Asks a repository's REST API within the deadline, and explains every failure. Knows neither GitHub's API nor GitLab's.
+"""Calls a repository's REST API within the deadline, and explains every failure. Knows neither GitHub's API nor GitLab's.
 
-The libraries' own lists are not used: PyGithub takes a redirect or a login page for an empty list, and both follow the
-URL of a next page wherever it leads.
+The libraries' own lists are not used: PyGithub treats a redirect or a login page as an empty list, and both libraries
+follow the URL of the next page to any server.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _UNUSABLE = (
     *(OSError, ValueError, LookupError, AttributeError, TypeError),
     *(ArithmeticError, AssertionError, RuntimeError),
 )
-"""What the libraries raise where no answer comes, and what reading a malformed answer raises."""
+"""What the libraries raise if no answer comes, and what reading a malformed answer raises."""
 
 
 class ForgeApi(ABC):
-    """What the APIs of both forges share. Every question may raise `HostError`."""
+    """What the APIs of both forges have in common. Every request may raise `HostError`."""
 
     title: str
     refusal: type[Exception]
-    """What the library raises when the server refuses."""
+    """What the library raises if the server rejects a request."""
     status_of: attrgetter[Any]
-    """The HTTP status in it."""
+    """Reads the HTTP status from it."""
     refused_hint: str
     unusable_hint = "Run again later, or set pr_number, pr_merged, base and head."
 
@@ -42,47 +42,47 @@ class ForgeApi(ABC):
 
     @abstractmethod
     def compare(self, base: str, head: str) -> ApiComparison:
-        """What lies between two commits, by their full ids."""
+        """The comparison of two commits, given by their full ids."""
 
     def paths_between(self, base: str, head: str) -> tuple[str, ...]:
-        """Every path that differs between two commits. A list that may be truncated is a `HostError`."""
+        """Every path that differs between two commits. Raises `HostError` if the list may be truncated."""
         listed = self.compare(base, head)
         if listed.files is None:
             raise HostError(
-                f"{self.title} does not list what lies between {base[:12]} and {head[:12]}",
+                f"{self.title} cannot list the files that changed between {base[:12]} and {head[:12]}",
                 listed.fault,
                 "Use a full clone.",
             )
         return listed.files
 
     @contextmanager
-    def _question(self, question: str) -> Iterator[None]:
-        """Turns a failure to answer `question` into a `HostError`."""
+    def _asking_for(self, wanted: str) -> Iterator[None]:
+        """Turns a failure to get `wanted` into a `HostError`."""
         try:
             yield
         except self.refusal as error:
             status = self.status_of(error)
             raise HostError(
-                f"{self.title} would not say {question}",
-                f"{self._url} answered {status or 'nothing usable'}",
+                f"{self.title} did not return {wanted}",
+                f"{self._url} answered with HTTP {status}" if status else f"{self._url} gave no usable answer",
                 self.refused_hint,
                 status=status if isinstance(status, int) else None,
             ) from error
         except _UNUSABLE as error:
             reason = error if isinstance(error, AnswerTooLarge) else type(error).__name__
             raise HostError(
-                f"{self.title} could not be asked {question}",
+                f"{self.title} did not return {wanted}",
                 f"{self._url} gave no usable answer ({reason})",
                 self.unusable_hint,
             ) from error
 
     def _seconds(self) -> float:
-        """The seconds that one call may take. Raises `HostError` when the time is over."""
+        """The seconds that one call may take. Raises `HostError` if no time is left."""
         if (left := self._deadline.remaining()) <= 0:
             raise HostError(
-                f"{self.title} was not asked",
-                "the time for it was used up",
-                "Give a larger timeout, or set pr_number, pr_merged, base and head.",
+                f"No request was sent to {self.title}",
+                "the time for it ran out",
+                "Increase timeout, or set pr_number, pr_merged, base and head.",
             )
         return min(self._longest_call, left)
 
@@ -93,7 +93,7 @@ class ForgeApi(ABC):
     def _object(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         answer = self._get(path, query)
         if not isinstance(answer, dict):
-            raise ValueError("the answer is no object")
+            raise ValueError("the answer is not an object")
         return answer
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -103,9 +103,9 @@ class ForgeApi(ABC):
         return answer
 
     def _pages(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[list[dict[str, Any]]]:
-        """A list, page by page. An entry may come twice when the list grows meanwhile.
+        """A list, page by page. An entry may appear twice if the list grows meanwhile.
 
-        A server that sends more than was asked for, or the same page again and again, would never come to an end.
+        A server that sends more than was requested, or the same page again and again, would never finish.
         """
         number, before = 1, None
         while True:
@@ -118,7 +118,7 @@ class ForgeApi(ABC):
             number, before = number + 1, page
 
     def _files(self, path: str, count: int) -> list[dict[str, Any]]:
-        """The changed files of a pull request, which are `count`. Raises `HostError` for a truncated list."""
+        """The changed files of a pull request, of which there are `count`. Raises `HostError` for a truncated list."""
         files: list[dict[str, Any]] = []
         for page in self._pages(path):
             files += page
@@ -129,14 +129,14 @@ class ForgeApi(ABC):
         return files
 
     def _truncated(self, count: object) -> HostError:
-        """A list of files that is not complete says nothing about the services."""
+        """The error for an incomplete list of files, from which the services cannot be determined."""
         return HostError(
-            f"{self.title} gives a truncated list of the changed files",
+            f"{self.title} does not list all changed files",
             f"there are {count}",
-            "Check out with git instead.",
+            "Use a full clone.",
         )
 
 
 def unique_paths(files: Collection[Mapping[str, Any]], *keys: str) -> tuple[str, ...]:
-    """The paths under these keys of changed files, each once."""
+    """The paths that changed files have under these keys, without duplicates."""
     return tuple(dict.fromkeys(str(file[key]) for file in files for key in keys))

@@ -1,6 +1,6 @@
-"""Asks the API of GitHub or GitLab what neither the event nor git knows. Its library is imported with the first question.
+"""Asks the API of GitHub or GitLab for what neither the event nor git knows. Its library is imported on first use.
 
-That takes a third of a second, and few runs ask.
+The import takes a third of a second, and few runs need it.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 _GITHUB, _GITLAB = "github", "gitlab"
 _FORGES = (_GITHUB, _GITLAB)
-"""CI systems that are forges, too."""
+"""CI systems that are also forges."""
 _Api: TypeAlias = "GitHubApi | GitLabApi"
 
 
 class ForgeClient(NamedTuple):
-    """A repository on GitHub or GitLab, and the credential to ask its API with. Every question may raise `HostError`."""
+    """A repository on GitHub or GitLab, and the credential for its API. Every request may raise `HostError`."""
 
     host: str
     url: str
@@ -39,17 +39,17 @@ class ForgeClient(NamedTuple):
 
     @classmethod
     def of(cls, context: Context, settings: Settings, environ: Mapping[str, str], deadline: Deadline) -> "ForgeClient":
-        """The API of the forge that a run is on."""
+        """The API of a run's forge."""
         host = context.host if context.host in _FORGES else forge_at(context.server, settings.forge)
         url, credential = _access(host, context, settings, environ)
         return cls(host, url, credential, context.repository or "", deadline, settings.core.allow_http)
 
     def merged_prs(self, sha: str, among: Collection[str], known: Mapping[int, PullRequest]) -> tuple[PullRequest, ...]:
-        """The merged pull requests that a commit of a push belongs to, and that landed with one of its commits."""
+        """The merged pull requests that contain a commit of a push and were merged as one of its commits."""
         return self._ask(lambda api: api.merged_prs(sha, among, known))
 
     def compare(self, base: str, head: str) -> ApiComparison:
-        """What lies between two commits."""
+        """The comparison of two commits."""
         return self._ask(lambda api: api.compare(base, head))
 
     def merge_base(self, one: str, other: str) -> str | None:
@@ -65,25 +65,25 @@ class ForgeClient(NamedTuple):
         return self._ask(lambda api: api.changed_files(number))
 
     def closed_pipeline(self, context: Context, *, dry_run: bool) -> tuple[Context, tuple[Notice, ...]]:
-        """The run that the setting `run_id` names, as GitLab knows it: its record in DX may lack an end.
+        """The run whose id the setting `run_id` gives, from GitLab's API: its record in DX may lack an end.
 
-        GitLab starts nothing after a pipeline that is cancelled, and a lost runner cannot report, so another pipeline
-        reports how it ended. The status stays None where GitLab does not say.
+        GitLab runs no job after a pipeline is cancelled, and a lost runner cannot report, so another pipeline reports
+        how it ended. The status stays None if GitLab does not give it.
         """
         if dry_run:
-            return context, (Notice("info", f"a dry run does not ask how pipeline {context.run_id} stands"),)
+            return context, (Notice("info", f"a dry run does not ask for the status of pipeline {context.run_id}"),)
         return guarded(
             lambda: (self._ask(lambda api: cast("GitLabApi", api).pipeline(context)), ()),
             lambda reason: (context, (Notice("error", f"{reason}.", "pipeline-status-unknown"),)),
         )
 
     def _ask(self, question: Callable[[_Api], _Answer]) -> _Answer:
-        """The answer, or `HostError` when the time is over: the libraries bound each wait, not a whole question."""
+        """The answer. Raises `HostError` when the time runs out: the libraries limit each wait, not the whole request."""
         from cibeacon.runtime.deadline import Unwatched, within
 
         if plain_http_refused(self.url) and not self.allow_http:
             raise HostError(
-                f"{self.url or 'The host'} was not asked", "the token would travel unencrypted", "Use https."
+                f"No request was sent to {self.url or 'the host'}", "the token would travel unencrypted", "Use https."
             )
         api_class = _api_class(self.host)
 
@@ -94,12 +94,12 @@ class ForgeClient(NamedTuple):
         try:
             return within(self.deadline.remaining(), answer)
         except Unwatched as error:
-            raise HostError(f"{self.url} was not asked", str(error), "Allow more.") from error
+            raise HostError(f"No request was sent to {self.url}", str(error), "Raise the limit.") from error
         except TimeoutError as error:
             raise HostError(
                 f"{self.url} did not answer",
-                "the time for it was used up",
-                "Give a larger timeout, or set pr_number, pr_merged, base and head.",
+                "the time for it ran out",
+                "Increase timeout, or set pr_number, pr_merged, base and head.",
             ) from error
 
 
@@ -116,7 +116,7 @@ def _api_class(host: str) -> "type[GitHubApi | GitLabApi]":
 def _access(
     host: str, context: Context, settings: Settings, environ: Mapping[str, str]
 ) -> tuple[str, Mapping[str, str]]:
-    """The URL of a forge's API, and a credential where there is one."""
+    """The URL of a forge's API, and a credential if there is one."""
     at_home, tokens = context.host == host, settings.forge
     base = (tokens.git_url or f"https://{context.server}").rstrip("/")
     if host == _GITHUB:

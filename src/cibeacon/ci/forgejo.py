@@ -1,4 +1,4 @@
-"""Knows a run on Forgejo Actions, which says what Gitea Actions says. Does not call an API.
+"""Knows a run on Forgejo Actions, which sets the same variables as Gitea Actions. Does not call an API.
 
 https://forgejo.org/docs/latest/user/actions/reference/
 """

@@ -1,4 +1,4 @@
-"""Knows a run on Gitea Actions: GitHub's variables and events, as Gitea fills them. Does not call an API.
+"""Knows a run on Gitea Actions: GitHub's variables and events, with Gitea's values. Does not call an API.
 
 Differences: https://docs.gitea.com/usage/actions/comparison. Payloads: https://docs.gitea.com/usage/webhooks.
 """
@@ -17,7 +17,7 @@ from cibeacon.model.report import CIOutput, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings.general import ForgeTokens
 
-_ACCESS = "Give the setting github_token a token that may read the repository"
+_ACCESS = "Set github_token to a token that can read the repository"
 
 
 class Gitea(GitHub):
@@ -27,7 +27,7 @@ class Gitea(GitHub):
     title = "Gitea Actions"
 
     def read_event(self, env: Variables, event: Mapping[str, Any]) -> Context:
-        """The run as variables and event describe it. Runs are numbered by repository, and shown by that number."""
+        """The run as variables and event describe it. The URL of a run has its number in the repository."""
         context = read_run(env, event)
         url, repository = _server_url(env), context.repository
         number = env.number("GITHUB_RUN_NUMBER")
@@ -63,18 +63,18 @@ class Gitea(GitHub):
 
 
 def _server_url(env: Variables) -> str | None:
-    """The server's address, which some versions end with a slash."""
+    """The server's URL, which ends with a slash in some versions."""
     return (env.url("GITHUB_SERVER_URL") or "").rstrip("/") or None
 
 
 def _shared_folder(environ: Mapping[str, str]) -> str:
-    """A folder that other steps of the job see; empty where the runner names none."""
+    """A folder that other steps of the job can read; empty if the runner sets none."""
     folder = environ.get("GITHUB_WORKSPACE")
     return f"{folder}/.cibeacon" if folder else ""
 
 
 def _as_created(context: Context, event: Mapping[str, Any]) -> Context:
-    """The context with a push that says whether the branch is new: the payload has git's id of zeros then."""
+    """The context with a push that shows whether the branch is new: the payload then has git's all-zero id."""
     before = string(event, "before") or ""
     if context.push is None or not before or before.strip("0"):
         return context
@@ -82,7 +82,7 @@ def _as_created(context: Context, event: Mapping[str, Any]) -> Context:
 
 
 def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
-    """A `workflow_run` event with the names that Gitea has for the run's workflow, page, start and end."""
+    """The context of a `workflow_run` event, with Gitea's keys for the run's workflow, page, start and end."""
     run = at(event, "workflow_run")
     ended = seconds(at(run, "completed_at")) if context.status else None
     return context._replace(

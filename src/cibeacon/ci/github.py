@@ -28,7 +28,7 @@ _BY_WRITERS = frozenset({
     *("push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "create", "delete"),
     *("merge_group", "deployment", "deployment_status", "pull_request"),
 })  # fmt: skip
-"""Events that only those cause who may write to the repository, or that get no secrets. A stranger may cause any other."""
+"""Events that only users with write access can cause, or that get no secrets. Anyone may cause any other event."""
 _DEPENDABOT = "dependabot[bot]"
 _LARGEST_EVENT = 8 << 20
 _ACCESS = "Give the job's token read access to the repository's contents (contents: read)"
@@ -44,7 +44,7 @@ class GitHub(CISystem):
     in_stages = True
 
     def read(self, env: Variables) -> Context:
-        """The run with its event. Raises `EventError`."""
+        """The run, including its event. Raises `EventError`."""
         return self.read_event(env, load_event(env.environ))
 
     def read_event(self, env: Variables, event: Mapping[str, Any]) -> Context:
@@ -52,11 +52,11 @@ class GitHub(CISystem):
         return read_run(env, event)
 
     def event(self, env: Variables) -> Mapping[str, Any]:
-        """The payload that the runner left in a file."""
+        """The payload, from the runner's file."""
         return load_event(env.environ)
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run; without its event where that cannot be used."""
+        """The run; without its event if that cannot be used."""
         del repository
 
         def without_event(reason: str) -> tuple[Context, tuple[Notice, ...]]:
@@ -71,7 +71,7 @@ class GitHub(CISystem):
         return (remote,) if remote else ()
 
     def spool_folder(self, env: Variables) -> str | None:
-        """The runner's folder for the job: later steps see it, and can upload it."""
+        """The runner's folder for the job: later steps can read it and upload it."""
         folder = env.get("RUNNER_TEMP")
         return f"{folder}/cibeacon/spool" if folder else None
 
@@ -85,7 +85,7 @@ class GitHub(CISystem):
 
 
 def load_event(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """The event payload that the runner left in a file."""
+    """The event payload, from the runner's file. Raises `EventError`."""
     path = environ.get("GITHUB_EVENT_PATH")
     try:
         if not path:
@@ -151,7 +151,7 @@ def read_run(env: Variables, event: Mapping[str, Any]) -> Context:
 def _commit(
     name: str | None, event: Mapping[str, Any], pull_request: PullRequest | None, built: str | None
 ) -> str | None:
-    """The commit that people wrote. Without a payload a pull request's is not known: GITHUB_SHA is a test merge."""
+    """The authored commit. Without a payload a pull request's is unknown, since GITHUB_SHA is a test merge."""
     if pull_request:
         return pull_request.head_sha
     if name in ("pull_request", "pull_request_target"):
@@ -172,7 +172,7 @@ def _branch(event: Mapping[str, Any], ref: str | None) -> str | None:
 
 
 def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
-    """The payload's pull request. Its merge commit counts only once merged: before, it is a test merge."""
+    """The payload's pull request. Its merge commit counts only after the merge: before, it is a test merge."""
     record = at(event, "pull_request")
     pr_number = number(at(record, "number")) or number(at(event, "number"))
     if not isinstance(record, dict) or pr_number is None:
@@ -195,7 +195,7 @@ def _pull_request(event: Mapping[str, Any]) -> PullRequest | None:
 
 
 def _from_fork(pull_request: Mapping[str, Any]) -> bool:
-    """True when the head is in another repository, in one that was deleted since, or the event does not say where."""
+    """Whether the head is in another repository, in a deleted one, or in one that the event does not give."""
     head = string(pull_request, "head", "repo", "full_name")
     return head is None or head != string(pull_request, "base", "repo", "full_name")
 
@@ -212,7 +212,7 @@ def _push(event: Mapping[str, Any]) -> Push:
 
 
 def _commits(event: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of a push's commits: 2,048 at most, those of merged branches among them."""
+    """The ids of a push's commits: at most 2,048, including those of merged branches."""
     listed = at(event, "commits")
     named = [commit(at(entry, "id")) for entry in listed] if isinstance(listed, list) else []
     return tuple(sha for sha in named if sha)
@@ -223,7 +223,7 @@ def _merge_group(event: Mapping[str, Any]) -> Push:
 
 
 def _about_upstream(context: Context, event: Mapping[str, Any]) -> Context:
-    """A `workflow_run` event is about the run that it names: that is how a dead runner's record gets closed."""
+    """The context of the run that a `workflow_run` event is about, by which the record of a lost runner gets closed."""
     run = at(event, "workflow_run")
     head_branch = string(run, "head_branch")
     return context._replace(

@@ -1,6 +1,6 @@
-"""Asks GitHub's REST API, through PyGithub, for pull requests, their files, and what lies between commits.
+"""Asks GitHub's REST API, through PyGithub, for pull requests, their files, and comparisons of commits.
 
-PyGithub takes 0.4 s to import, so this module is imported only where a question is asked. Its own retries are capped:
+PyGithub takes 0.4 s to import, so this module is imported only when a request is needed. Its own retries are capped:
 by default it would wait out a rate limit. Needs `contents: read` and `pull-requests: read`.
 """
 
@@ -29,7 +29,7 @@ from cibeacon.model.payload import commit, number, required, string, valid
 from cibeacon.runtime.deadline import Deadline
 
 logging.getLogger("github").handlers = [logging.NullHandler()]
-"""By itself PyGithub prints what a server says, redirects and refusals, past redactor and sanitiser."""
+"""By default PyGithub prints a server's redirects and errors, bypassing redactor and sanitiser."""
 
 _TRIES = 2
 _MOST_FILES = 3000
@@ -37,7 +37,7 @@ _MOST_COMPARED_FILES = 300
 
 
 class _Https(HTTPSRequestsConnectionClass):
-    """A connection whose answers are bounded."""
+    """A connection whose answers are limited in size."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -70,7 +70,7 @@ class GitHubApi(ForgeApi):
         self._client = Github(
             base_url=url,
             auth=Auth.Token(credential["token"]),
-            timeout=max(1, int(min(self._seconds(), deadline.remaining() / (_TRIES + 1)))),  # it takes whole seconds
+            timeout=max(1, int(min(self._seconds(), deadline.remaining() / (_TRIES + 1)))),  # in whole seconds
             retry=self._retry(),
             lazy=True,
             seconds_between_requests=0,
@@ -86,11 +86,11 @@ class GitHubApi(ForgeApi):
     def merged_prs(
         self, sha: str, among: Collection[str] = (), known: Mapping[int, PullRequest] | None = None
     ) -> tuple[PullRequest, ...]:
-        """The merged pull requests that hold `sha` and that landed with `sha`, or with a commit `among` those of its push.
+        """The merged pull requests that contain `sha` and were merged as `sha`, or as a commit `among` those of its push.
 
-        A pull request that is `known` by its number is not asked for again.
+        A pull request that is `known` by its number is not requested again.
         """
-        with self._question(f"which pull request commit {sha[:12]} of the push belongs to"):
+        with self._asking_for(f"the pull request of commit {sha[:12]}"):
             known, wanted = known or {}, {sha, *among}
             pulls = self._list(f"/commits/{quote(sha)}/pulls", {"per_page": PAGE})
             numbers = [
@@ -102,7 +102,7 @@ class GitHubApi(ForgeApi):
 
     def pull_request(self, number: int) -> PullRequest:
         """A pull request by its number, open or merged."""
-        with self._question(f"what pull request #{number} is"):
+        with self._asking_for(f"pull request #{number}"):
             record = self._object(f"/pulls/{number}")
             pull_request = _merged(record)._replace(merged=record["merged"] is True, closed=record["state"] == "closed")
             return pull_request if pull_request.merged else pull_request._replace(merge_commit_sha=None)
@@ -110,21 +110,21 @@ class GitHubApi(ForgeApi):
     def changed_files(self, number: int) -> tuple[str, ...]:
         """Every path that a pull request changed, both sides of a move. Raises `HostError`, also for a truncated list.
 
-        GitHub lists 3,000 files at most and does not say when there are more.
+        GitHub lists at most 3,000 files and does not say if there are more.
         """
-        with self._question(f"which files pull request #{number} changed"):
+        with self._asking_for(f"the changed files of pull request #{number}"):
             count = int(self._object(f"/pulls/{number}")["changed_files"])
             if count >= _MOST_FILES:
                 raise self._truncated(count)
             return _paths(self._files(f"/pulls/{number}/files", count))
 
     def compare(self, base: str, head: str) -> ApiComparison:
-        """What lies between two commits, by their full ids. Raises `HostError`, also without a common ancestor.
+        """The comparison of two commits, given by their full ids. Raises `HostError`, also without a common ancestor.
 
-        GitHub compares the merge base with the head, so its files are those between the two only where the base is the
-        merge base. It lists 250 commits and 300 files at most, and says only of the commits when there are more.
+        GitHub compares the merge base with the head, so its files are those between the two only if the base is the
+        merge base. It lists at most 250 commits and 300 files, and only for commits says if there are more.
         """
-        with self._question(f"what lies between {base[:12]} and {head[:12]}"):
+        with self._asking_for(f"the comparison of {base[:12]} with {head[:12]}"):
             record = self._object(f"/compare/{quote(base)}...{quote(head)}")
             merge_base, commits, files = (
                 commit(record["merge_base_commit"]["sha"]),
@@ -134,11 +134,11 @@ class GitHubApi(ForgeApi):
             parents = {str(step["sha"]): [str(parent["sha"]) for parent in step["parents"]] for step in commits}
             fault = ""
             if merge_base != base:
-                fault = f"{head[:12]} does not come after {base[:12]}, and GitHub compares with their merge base"
+                fault = f"{head[:12]} is not a descendant of {base[:12]}, and GitHub compares with their merge base"
             elif files is None:
-                fault = "GitHub lists no changed files"
+                fault = "GitHub's answer has no list of files"
             elif len(files) >= _MOST_COMPARED_FILES:
-                fault = f"GitHub lists {_MOST_COMPARED_FILES} changed files at most"
+                fault = f"GitHub lists at most {_MOST_COMPARED_FILES} changed files"
             return ApiComparison(
                 merge_base,
                 first_parents(parents, head) if len(commits) == record["total_commits"] else None,
@@ -156,7 +156,7 @@ class GitHubApi(ForgeApi):
 
 
 def _paths(files: list[dict[str, Any]]) -> tuple[str, ...]:
-    """The path of each changed file, and the one that it had before; what was copied is still where it was."""
+    """The path of each changed file, and its previous one unless it was copied: the original is still there then."""
     paths = [
         str(file[key])
         for file in files
@@ -167,7 +167,7 @@ def _paths(files: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def _merged(record: dict[str, Any]) -> PullRequest:
-    """A merged pull request from its own record: the list of a commit's pull requests leaves out `commits`."""
+    """A merged pull request from its own record: in the list of a commit's pull requests `commits` is missing."""
     head, base = record["head"], record["base"]
     return PullRequest(
         number=required(number, record["number"]),

@@ -1,6 +1,6 @@
-"""Asks GitHub's REST API for what happened long ago: merges, deployments, releases, tags.
+"""Asks GitHub's REST API for the repository's history: merges, deployments, releases, tags.
 
-A rate limit is waited for, and not for ever (https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api).
+Waits for rate limits, but not for ever (https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api).
 Needs `contents: read`, `pull-requests: read` and `deployments: read`.
 """
 
@@ -17,15 +17,15 @@ from cibeacon.git import tag_series
 from cibeacon.model.payload import at, commit, required, seconds, string
 
 LONGEST_WAIT = 900
-"""Seconds that GitHub may have us wait at once; the limit of an hour's requests may take longer, and is an error then."""
+"""The longest single wait in seconds. The hourly request limit may require a longer one, which is then an error."""
 _ENDS: Mapping[str, bool] = {"success": True, "failure": False, "error": False}
 
 
 class GitHubHistory(GitHubApi):
-    """A repository's past. Every question may raise `HostError`."""
+    """A repository's history. Every request may raise `HostError`."""
 
     refused_hint = (
-        "Give a github_token that may read contents, pull requests and deployments; after a rate limit "
+        "Set github_token to a token that can read contents, pull requests and deployments. After a rate limit "
         "run again later with --append."
     )
     unusable_hint = "Run again later with --append."
@@ -40,9 +40,9 @@ class GitHubHistory(GitHubApi):
         )
 
     def merges(self, since: int) -> Iterator[PastMerge]:
-        """The pull requests that were merged at `since` (Unix seconds) or later, in no order; one may come twice."""
+        """The pull requests merged at `since` (Unix seconds) or later, in no particular order; one may appear twice."""
         newest = {"state": "closed", "sort": "updated", "direction": "desc"}
-        with self._question("which pull requests were merged"):
+        with self._asking_for("the merged pull requests"):
             for pull in chain.from_iterable(self._pages("/pulls", newest)):
                 if (seconds(pull["updated_at"]) or since) < since:
                     return
@@ -51,15 +51,15 @@ class GitHubHistory(GitHubApi):
                     yield PastMerge(int(pull["number"]), commit(pull["merge_commit_sha"]), when)
 
     def deployments(self) -> Iterator[Mark]:
-        """Every deployment, newest first, as it was asked for; `finish` looks up its end."""
-        with self._question("what was deployed"):
+        """Every deployment, newest first, as it was requested; `finish` looks up its end."""
+        with self._asking_for("the deployments"):
             for record in chain.from_iterable(self._pages("/deployments")):
                 environment, made = string(record, "environment"), seconds(record["created_at"]) or 0
                 yield Mark(str(int(record["id"])), commit(record["sha"]), made, environment or "", environment)
 
     def finish(self, mark: Mark) -> Mark | None:
-        """A deployment with its end; None when it never came to one. An older one is `inactive` in the end."""
-        with self._question(f"how deployment {mark.ident} ended"):
+        """A deployment with its end; None if it has none. GitHub later sets older deployments to `inactive`."""
+        with self._asking_for(f"the result of deployment {mark.ident}"):
             for status in chain.from_iterable(self._pages(f"/deployments/{quote(mark.ident)}/statuses")):
                 if status["state"] in _ENDS:
                     return mark._replace(
@@ -71,7 +71,7 @@ class GitHubHistory(GitHubApi):
 
     def releases(self) -> Iterator[Mark]:
         """Every published release, newest first, without its commit: `resolve` looks it up."""
-        with self._question("what was released"):
+        with self._asking_for("the releases"):
             for record in chain.from_iterable(self._pages("/releases")):
                 when = seconds(record["published_at"])
                 if when is not None and not record["draft"]:
@@ -79,18 +79,18 @@ class GitHubHistory(GitHubApi):
                     yield Mark(name, None, when, tag_series(name), name=name, url=string(record, "html_url"))
 
     def tags(self) -> Iterator[tuple[str, str]]:
-        """Every tag with its commit. GitHub does not say when it was made."""
-        with self._question("which tags there are"):
+        """Every tag with its commit. GitHub does not say when a tag was made."""
+        with self._asking_for("the tags"):
             for record in chain.from_iterable(self._pages("/tags")):
                 yield str(record["name"]), str(record["commit"]["sha"])
 
     def resolve(self, revision: str) -> tuple[str, int]:
         """The full id of a commit, and when it was committed, in Unix seconds."""
-        with self._question(f"which commit {revision[:80]} is"):
+        with self._asking_for(f"commit {revision[:80]}"):
             record = self._object(f"/commits/{quote(revision, safe='')}")
             return required(commit, record["sha"]), required(seconds, at(record, "commit", "committer", "date"))
 
     def single_commit_or_base(self, number: int) -> tuple[bool, str | None]:
-        """Whether a pull request holds a single commit. GitHub does not say what it is to be compared with."""
-        with self._question(f"what pull request #{number} is"):
+        """Whether a pull request has a single commit. GitHub does not give the commit to compare it with."""
+        with self._asking_for(f"pull request #{number}"):
             return self._object(f"/pulls/{number}")["commits"] == 1, None

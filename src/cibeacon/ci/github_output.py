@@ -1,6 +1,6 @@
-"""Knows GitHub Actions' annotations, step summary, outputs and state. Writes nothing itself.
+"""Knows the format of GitHub Actions' annotations, step summary, outputs and state. Writes nothing itself.
 
-Grammar: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Each output stands in a
+Grammar: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Each output is a
 heredoc with a fresh delimiter, since a value with a line break could otherwise set another output.
 """
 
@@ -17,13 +17,13 @@ from cibeacon.runtime.safe_text import command_data, command_property, escaped, 
 
 _URL = re.compile(r"https?://[^/\s]+\S*")
 _MOST_ANNOTATIONS = 10
-"""What the runner keeps of each kind a step."""
+"""The runner keeps at most this many annotations of each kind per step."""
 
 
 def render(
     report: Report, environ: Mapping[str, str], folder: str, token: Callable[[], str], texts: ReportTexts
 ) -> CIOutput:
-    """Annotations for what went wrong, the summary, the outputs, and the JSON report in a folder, where there is one."""
+    """Annotations for what went wrong, the summary, the outputs, and the JSON report if there is a folder for it."""
     path = f"{folder}/{report.verb}.json" if folder else ""
     files = [OutputFile(path, json_text(report.document(), indent=2) + "\n")] if path else []
     files += outputs(texts.outputs(report, path), environ, token)
@@ -45,16 +45,16 @@ def outputs(values: Mapping[str, str], environ: Mapping[str, str], token: Callab
 
 
 def masks(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Commands that make the runner hide secrets in everything the job prints from now on, in every spelling.
+    """Commands that make the runner mask secrets, in every spelling, in all further output of the job.
 
-    The runner takes these lines out of the log. It knows its own secrets already, not those from elsewhere.
+    The runner removes these lines from the log. It masks its own secrets anyway, but not those from elsewhere.
     """
     spellings = dict.fromkeys(spelling for secret in secrets for spelling in safe_text.spellings(secret))
     return tuple(f"::add-mask::{escaped(spelling)}" for spelling in spellings)
 
 
 def _links(report: Report, environ: Mapping[str, str]) -> Iterator[Link]:
-    """What the reader of the summary may want to open next."""
+    """Pages that the reader of the summary may want to open."""
     context, changes = report.context, report.changes
     if context is None or not context.repository:
         return
@@ -90,13 +90,13 @@ def _linked(text: str, name: str | None) -> str:
 def _assigned(
     variable: str, values: Mapping[str, str], environ: Mapping[str, str], token: Callable[[], str]
 ) -> tuple[OutputFile, ...]:
-    """Name and value pairs for the file that a variable names, in the file commands' heredoc form."""
+    """Name and value pairs, as heredocs, for the file that a variable points to."""
     if not environ.get(variable):
         return ()
     lines: list[str] = []
     for name, value in values.items():
         delimiter = f"cibeacon_{token()}"
         if delimiter in value:
-            raise ValueError("a heredoc delimiter stands in its value")
+            raise ValueError("a value contains its heredoc delimiter")
         lines += [f"{name}<<{delimiter}", value, delimiter, ""]
     return (OutputFile(environ[variable], "\n".join(lines), append=True),)

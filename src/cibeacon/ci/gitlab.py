@@ -1,7 +1,7 @@
 """Knows how GitLab CI describes a run: its predefined variables. Does not call GitLab's API or write files.
 
-Variables: https://docs.gitlab.com/ci/variables/predefined_variables/. There is no event for a merge: it shows as a
-push to the target branch, and only the API knows which merge request it was.
+Variables: https://docs.gitlab.com/ci/variables/predefined_variables/. There is no event for a merge: it appears as a
+push to the target branch, and only the API knows its merge request.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
 from cibeacon.runtime.environment import Environment
 from cibeacon.settings.general import ForgeTokens
 
-_ACCESS = (
-    "Let this project's job tokens into the project (its Job token permissions), or set gitlab_token (read_repository)"
-)
+_ACCESS = "Allow this project in the target project's Job token permissions, or set gitlab_token (read_repository)"
 
 
 class GitLab(CISystem):
@@ -29,7 +27,7 @@ class GitLab(CISystem):
     check_out = "let the job check out (the variable GIT_STRATEGY may be neither none nor empty)"
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run, of which the variables say all."""
+        """The run, which the variables describe completely."""
         del repository
         return self.read(env), ()
 
@@ -75,12 +73,12 @@ class GitLab(CISystem):
         return tuple(remote for remote in remotes if remote)
 
     def spool_folder(self, env: Variables) -> str | None:
-        """Inside the checkout, since artifacts and caches reach only there."""
+        """A folder in the checkout, since artifacts and caches cannot contain anything else."""
         folder = env.get("CI_PROJECT_DIR")
         return f"{folder}/.cibeacon/spool" if folder else None
 
     def output(self, report: Report, environment: Environment, texts: ReportTexts) -> CIOutput:
-        """Variables of later jobs, links on the job's page, the report as an artifact, sections of the log."""
+        """Variables for later jobs, links on the job's page, the report as an artifact, sections of the log."""
         from cibeacon.ci import gitlab_output
 
         output = gitlab_output.render(report, environment.environ, environment.stage, environment.began, texts)
@@ -88,7 +86,7 @@ class GitLab(CISystem):
 
 
 def _merge_request(env: Variables) -> PullRequest | None:
-    """The open merge request of a merge request pipeline; CI_COMMIT_SHA may be a temporary merge there."""
+    """The open merge request of a merge request pipeline, where CI_COMMIT_SHA may be a temporary merge."""
     iid = env.number("CI_MERGE_REQUEST_IID")
     if iid is None:
         return None

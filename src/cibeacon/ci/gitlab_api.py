@@ -1,8 +1,8 @@
-"""Asks GitLab's REST API, through python-gitlab, for merge requests, their files, pipelines, and what lies between commits.
+"""Asks GitLab's REST API, through python-gitlab, for merge requests, their files, pipelines, and comparisons of commits.
 
-A job token may ask for merge requests, and not everywhere for the rest
-(https://docs.gitlab.com/ci/jobs/ci_job_token/). The library's defaults are corrected: every call has a timeout, none is
-repeated without end, and the hardened session lets no credential follow a redirect.
+A job token gives access to merge requests, and on some servers to the rest
+(https://docs.gitlab.com/ci/jobs/ci_job_token/). The library's defaults are overridden: every call has a timeout, none is
+retried endlessly, and the hardened session sends no credential to the target of a redirect.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
-from cibeacon.http import HardenedSession  # first: it loads requests, and without what it can do without
+from cibeacon.http import HardenedSession  # first: it loads requests without the parts that are not needed
 
 # isort: split
 from gitlab import Gitlab
@@ -33,11 +33,9 @@ class GitLabApi(ForgeApi):
     title = "GitLab"
     refusal = GitlabError
     status_of = attrgetter("response_code")
-    refused_hint = (
-        "Set the secret gitlab_token (read_api), or allow the job token, or set pr_number, pr_merged, base and head."
-    )
+    refused_hint = "Set gitlab_token (read_api), or allow the job token, or set pr_number, pr_merged, base and head."
     retries: Mapping[str, Any] = {"obey_rate_limit": False, "retry_transient_errors": False}
-    """How often the library repeats a call."""
+    """How the library retries a call."""
 
     def __init__(
         self, url: str, credential: Mapping[str, str], repository: str, deadline: Deadline, longest_call: float = 10.0
@@ -59,12 +57,12 @@ class GitLabApi(ForgeApi):
     def merged_prs(
         self, sha: str, among: Collection[str] = (), known: Mapping[int, PullRequest] | None = None
     ) -> tuple[PullRequest, ...]:
-        """The merged merge requests that hold `sha` and that landed with `sha`, or with a commit `among` those of its push.
+        """The merged merge requests that contain `sha` and were merged as `sha`, or as a commit `among` those of its push.
 
-        One that is `known` by its number is not asked for again. Merge, squash and fast-forward each leave the commit
-        that landed in another field.
+        One that is `known` by its number is not requested again. The commit that landed is in a different field for a
+        merge, a squash and a fast-forward.
         """
-        with self._question(f"which merge request commit {sha[:12]} of the push belongs to"):
+        with self._asking_for(f"the merge request of commit {sha[:12]}"):
             known, wanted = known or {}, {sha, *among}
             requests = self._list(f"/repository/commits/{sha}/merge_requests", {"per_page": PAGE})
             fields = ("merge_commit_sha", "squash_commit_sha", "sha")
@@ -77,15 +75,15 @@ class GitLabApi(ForgeApi):
 
     def pull_request(self, number: int) -> PullRequest:
         """A merge request by its number, open or merged."""
-        with self._question(f"what merge request !{number} is"):
+        with self._asking_for(f"merge request !{number}"):
             record = self._object(f"/merge_requests/{number}")
             state = record["state"]
             request = _merged(record)._replace(merged=state == "merged", closed=state in ("merged", "closed"))
             return request if request.merged else request._replace(merge_commit_sha=None)
 
     def pipeline(self, named: Context) -> Context:
-        """The run that `named` names by its id. A job token may not ask."""
-        with self._question(f"how pipeline {str(named.run_id)[:20]} stands"):
+        """The run with the id of `named`. A job token has no access to it."""
+        with self._asking_for(f"the status of pipeline {str(named.run_id)[:20]}"):
             record = self._object(f"/pipelines/{int(named.run_id or '')}")
             ref, user = record["ref"], record.get("user") or {}
             temporary = ref.startswith("refs/merge-requests/") and not ref.endswith("/head")  # GitLab's own test merge
@@ -103,26 +101,26 @@ class GitLabApi(ForgeApi):
     def changed_files(self, number: int) -> tuple[str, ...]:
         """Every path that a merge request changed, both sides of a move. Raises `HostError`, also for a truncated list.
 
-        GitLab counts 1,000 files by default, and says "1000+" where there are more.
+        GitLab counts 1,000 files by default, and returns "1000+" if there are more.
         """
-        with self._question(f"which files merge request !{number} changed"):
+        with self._asking_for(f"the changed files of merge request !{number}"):
             count = str(self._object(f"/merge_requests/{number}")["changes_count"])
             if not count.isdecimal():
                 raise self._truncated(count[:20])
             return unique_paths(self._files(f"/merge_requests/{number}/diffs", int(count)), "old_path", "new_path")
 
     def compare(self, base: str, head: str) -> ApiComparison:
-        """What lies between two commits, by their full ids: compared directly, and not with their merge base."""
-        with self._question(f"what lies between {base[:12]} and {head[:12]}"):
+        """The comparison of two commits, given by their full ids: compared directly, not with their merge base."""
+        with self._asking_for(f"the comparison of {base[:12]} with {head[:12]}"):
             record = self._object("/repository/compare", {"from": base, "to": head, "straight": "true"})
             commits, files = record["commits"], record["diffs"]
             parents = {str(step["id"]): [str(parent) for parent in step["parent_ids"]] for step in commits}
             chain = first_parents(parents, head)
             fault = ""
             if record.get("compare_timeout") or record.get("overflow"):
-                fault = "GitLab gave up the comparison"
+                fault = "GitLab did not complete the comparison"
             elif len(files) >= _MOST_COMPARED_FILES or any(file.get("collapsed") for file in files):
-                fault = "GitLab cut the comparison"
+                fault = "GitLab truncated the comparison"
             return ApiComparison(
                 None,
                 chain if chain and parents[chain[0]][:1] == [base] else None,
@@ -131,8 +129,8 @@ class GitLabApi(ForgeApi):
             )
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor of two commits. Without one it is a `HostError`."""
-        with self._question(f"what the merge base of {one[:12]} and {other[:12]} is"):
+        """The best common ancestor of two commits. Raises `HostError` if there is none."""
+        with self._asking_for(f"the merge base of {one[:12]} and {other[:12]}"):
             return required(commit, self._object("/repository/merge_base", {"refs[]": [one, other]})["id"])
 
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:

@@ -1,7 +1,7 @@
-"""Asks GitLab's REST API for what happened long ago: merges, deployments, releases, tags.
+"""Asks GitLab's REST API for the project's history: merges, deployments, releases, tags.
 
-A rate limit is waited for as the library does it; the export bounds each question
-(https://docs.gitlab.com/api/rest/#rate-limits). Needs a token with `read_api`: a job token may not list.
+The library waits for rate limits (https://docs.gitlab.com/api/rest/#rate-limits); the export limits how long.
+Needs a token with `read_api`: a job token gives no access to lists.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _ENDS: Mapping[str, bool] = {"success": True, "failed": False}
 
 
 class GitLabHistory(GitLabApi):
-    """A project's past. Every question may raise `HostError`."""
+    """A project's history. Every request may raise `HostError`."""
 
-    refused_hint = "Give a gitlab_token with read_api; after a rate limit run again later with --append."
+    refused_hint = "Set gitlab_token to a token with read_api. After a rate limit run again later with --append."
     unusable_hint = "Run again later with --append."
     retries: Mapping[str, Any] = {"obey_rate_limit": True, "retry_transient_errors": True, "max_retries": 4}
 
     def merges(self, since: int) -> Iterator[PastMerge]:
-        """The merge requests that were merged at `since` (Unix seconds) or later, in no order; one may come twice."""
+        """The merge requests merged at `since` (Unix seconds) or later, in no particular order; one may appear twice."""
         query = {
             "state": "merged",
             "scope": "all",
@@ -35,7 +35,7 @@ class GitLabHistory(GitLabApi):
             "sort": "asc",
             "updated_after": iso(since),
         }
-        with self._question("which merge requests were merged"):
+        with self._asking_for("the merged merge requests"):
             for record in chain.from_iterable(self._pages("/merge_requests", query)):
                 when = seconds(record.get("merged_at"))
                 if when is not None and when >= since:
@@ -45,7 +45,7 @@ class GitLabHistory(GitLabApi):
 
     def deployments(self) -> Iterator[Mark]:
         """Every deployment that has ended, newest first."""
-        with self._question("what was deployed"):
+        with self._asking_for("the deployments"):
             newest = {"order_by": "created_at", "sort": "desc"}
             for record in chain.from_iterable(self._pages("/deployments", newest)):
                 if record["status"] in _ENDS:
@@ -63,12 +63,12 @@ class GitLabHistory(GitLabApi):
                     )
 
     def finish(self, mark: Mark) -> Mark | None:
-        """A deployment with its end, which GitLab lists along with it."""
+        """A deployment with its end, which GitLab's list already has."""
         return mark
 
     def releases(self) -> Iterator[Mark]:
         """Every release, newest first."""
-        with self._question("what was released"):
+        with self._asking_for("the releases"):
             newest = {"order_by": "released_at", "sort": "desc"}
             for record in chain.from_iterable(self._pages("/releases", newest)):
                 when = seconds(record["released_at"])
@@ -78,17 +78,17 @@ class GitLabHistory(GitLabApi):
 
     def tags(self) -> Iterator[tuple[str, str]]:
         """Every tag with its commit."""
-        with self._question("which tags there are"):
+        with self._asking_for("the tags"):
             newest = {"order_by": "updated", "sort": "desc"}
             for record in chain.from_iterable(self._pages("/repository/tags", newest)):
                 yield str(record["name"]), str(record["commit"]["id"])
 
     def resolve(self, revision: str) -> tuple[str, int]:
         """The full id of a commit, and when it was committed, in Unix seconds."""
-        with self._question(f"which commit {revision[:80]} is"):
+        with self._asking_for(f"commit {revision[:80]}"):
             record = self._object(f"/repository/commits/{quote(revision, safe='')}")
             return required(commit, record.get("id")), required(seconds, record.get("committed_date"))
 
     def single_commit_or_base(self, number: int) -> tuple[bool, str | None]:
-        """The commit that a merge request is to be compared with, which GitLab knows; its commits are not counted."""
+        """The commit to compare a merge request with, which GitLab gives; its commits are not counted."""
         return False, self.pull_request(number).diff_base_sha

@@ -1,7 +1,7 @@
-"""Knows GitLab CI's dotenv reports, links on a job's page, artifacts and sections of the log. Writes nothing itself.
+"""Knows the format of GitLab CI's dotenv reports, job links, artifacts and log sections. Writes nothing itself.
 
 Limits: https://docs.gitlab.com/ci/yaml/artifacts_reports/ (dotenv: 5 KB, keys of letters, digits and underscores, one
-line a value) and https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections. The keys begin with
+line per value) and https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections. The keys begin with
 CIBEACON_OUT_: a plain CIBEACON_ key would be a setting of later jobs.
 """
 
@@ -17,7 +17,7 @@ from cibeacon.runtime.safe_text import clipped, json_text, line
 
 PREFIX = "CIBEACON_OUT_"
 SETTINGS: Mapping[str, str] = {"dci_job_id": "CIBEACON_DCI_JOB_ID"}
-"""Outputs that are meant to be settings of later jobs, as variables."""
+"""Output → variable, for outputs that are settings of later jobs."""
 DOTENV = "cibeacon.env"
 ANNOTATIONS = "cibeacon-annotations.json"
 _LARGEST_DOTENV = 5000
@@ -28,7 +28,7 @@ _SAFE_IN_URLS = ":/?#[]@!$&'()*+,;=%~"
 
 
 def render(report: Report, environ: Mapping[str, str], stage: Stage, now: int, texts: ReportTexts) -> CIOutput:
-    """The outputs as variables of later jobs, links, the JSON report as an artifact, and details for the log."""
+    """The outputs as variables for later jobs, links, the JSON report as an artifact, and details for the log."""
     folder, name = environ.get("CI_PROJECT_DIR") or ".", report_file(report.verb, stage)
     links = [{"external_link": {"label": label, "url": url}} for label, url in _links(report, environ, name)]
     files = (
@@ -45,9 +45,9 @@ def report_file(verb: str, stage: Stage) -> str:
 
 
 def outputs(values: Mapping[str, str], environ: Mapping[str, str]) -> tuple[OutputFile, ...]:
-    """All outputs so far, as variables of later jobs. What is a setting there is left out when it is empty.
+    """All outputs so far, as variables for later jobs. Empty ones that are settings there are left out.
 
-    GitLab takes none of a file that is too long, so the longest values are left to the report, and settings last of all.
+    GitLab rejects a whole file that is too long, so the longest values are dropped (the report has them), settings last.
     """
     lines = {
         name: f"{SETTINGS.get(name, f'{PREFIX}{name.upper()}')}={line(values[name])}\n"
@@ -60,11 +60,11 @@ def outputs(values: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Outp
 
 
 def _links(report: Report, environ: Mapping[str, str], report_name: str) -> Iterator[Link]:
-    """What the reader of the job's page may want to open next."""
+    """Pages that the reader of the job's page may want to open."""
     job, project = environ.get("CI_JOB_URL", ""), environ.get("CI_PROJECT_URL", "")
     target = environ.get("CI_MERGE_REQUEST_PROJECT_URL") or project
     context, changes, source = report.context, report.changes, _source(report)
-    links = [("What cibeacon found and sent", f"{job}/artifacts/file/{report_name}" if job else "")]
+    links = [("What cibeacon detected and sent", f"{job}/artifacts/file/{report_name}" if job else "")]
     if context and context.closes:
         links.append((f"Pipeline {context.run_id}, the reported run", context.run_url or ""))
     if context and context.pull_request and target:
@@ -76,7 +76,7 @@ def _links(report: Report, environ: Mapping[str, str], report_name: str) -> Iter
     if report.dci_job_page:
         links.append(("The DCI job", report.dci_job_page))
     if context and source != context.run_url:
-        links.append(("The source that DX shows", source))
+        links.append(("Source link in DX", source))
     yield from ((label, quote(url, safe=_SAFE_IN_URLS)) for label, url in links if _URL.fullmatch(url))
 
 
@@ -87,7 +87,7 @@ def _source(report: Report) -> str:
 
 
 def _details(report: Report, now: int) -> Iterator[str]:
-    """Collapsed sections with what the log leaves out: the services that it only counts, and every request."""
+    """Collapsed sections with what the log omits: the services that it only counts, and every request."""
     changes = report.changes
     if report.verb == "report" and changes and len(changes.services) > MOST_REASONS:
         why, width = changes.why or {}, max(map(len, changes.services))

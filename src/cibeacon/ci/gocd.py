@@ -1,5 +1,5 @@
-"""Knows a run on GoCD: of one stage, which is what GoCD starts, runs again and ends. Does not know git, but that the first
-of the changes that GoCD names is one of them.
+"""Knows a run on GoCD: of one stage, which is the unit that GoCD starts, reruns and ends. Does not know git, except that
+the first revision that GoCD gives is itself one of the new commits.
 
 https://docs.gocd.org/current/faq/dev_use_current_revision_in_build.html
 """
@@ -15,7 +15,7 @@ from cibeacon.model.report import Notice
 from cibeacon.runtime.errors import CheckoutError
 
 _TRIGGERS = ("changes", "timer")
-"""What stands in the place of a user's name where nobody started the pipeline."""
+"""What the variable for the user contains if no user started the pipeline."""
 _NOBODY = "anonymous"
 
 
@@ -57,7 +57,7 @@ class GoCD(CISystem):
         )
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run, completed by the checkout: GoCD names the first of the new commits, not the one before it."""
+        """The run, completed by the checkout: GoCD gives the first of the new commits, not the one before it."""
         context = self.read(env)
         first, upstream = env.sha(*_names(env, "GO_FROM_REVISION")), any(map(_is_upstream, env.environ))
         if context.push and first and context.event == "changes" and not upstream:
@@ -71,12 +71,12 @@ class GoCD(CISystem):
 
 
 def _is_upstream(name: str) -> bool:
-    """Whether a variable is about a pipeline before this one: what changed may then be that, and no commit is new."""
+    """Whether a variable is about an upstream pipeline: that may then be the change, without any new commit."""
     return name.startswith("GO_DEPENDENCY_LOCATOR")
 
 
 def _before(first: str, last: str | None, repository: Repository) -> str | None:
-    """Where the branch was before the new commits; None where that is not the parent of the first, as after a merge."""
+    """The branch's commit before the new ones; None if that is not the parent of the first, as after a merge."""
     try:
         base = next(iter(repository.parents(first) or ()), None)
         line = repository.first_parents(base, last) if base and last else None
@@ -86,13 +86,13 @@ def _before(first: str, last: str | None, repository: Repository) -> str | None:
 
 
 def _names(env: Variables, name: str) -> tuple[str, ...]:
-    """The variable, or where the material has a name, that with the name. Of several materials none."""
+    """The variable, and the one with the material's name, if exactly one material has a name."""
     named = tuple(other for other in env.environ if other.startswith(f"{name}_"))
     return (name, *(named if len(named) == 1 else ()))
 
 
 def _plugin(env: Variables) -> str:
-    """How the variables of a material begin that comes from a plugin, such as one that builds pull requests."""
+    """The prefix of the variables of a material from a plugin, such as one that builds pull requests."""
     names = [
         name.removesuffix("_LABEL") for name in env.environ if name.startswith("GO_SCM_") and name.endswith("_LABEL")
     ]
@@ -104,7 +104,7 @@ def _commit(env: Variables) -> str | None:
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request, where a plugin builds them. It does not say whose repository its branch is in."""
+    """The open pull request, if a plugin builds them. The plugin does not say which repository its branch is in."""
     plugin = _plugin(env)
     number = env.number(f"{plugin}_PR_ID")
     if number is None:

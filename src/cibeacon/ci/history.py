@@ -1,6 +1,6 @@
-"""Knows merges and deployments of the past, and which pull request a commit message names. Asks no forge and no git.
+"""Knows past merges and deployments, and reads a pull request's number from a commit message. Asks no forge and no git.
 
-An entry is short and leaves out what the commit changed, so that a long history fits into memory.
+An entry is short and omits what the commit changed, so that a long history fits into memory.
 """
 
 import re
@@ -13,13 +13,13 @@ class PastMerge(NamedTuple):
 
     number: int
     sha: str | None
-    """The commit that landed; None where the forge names none."""
+    """The commit that landed; None if the forge gives none."""
     seconds: int
     """When it was merged, Unix seconds."""
     squashed: bool = False
-    """True where the forge says that this commit alone holds everything."""
+    """Whether the forge says that this single commit contains the whole change."""
     base: str | None = None
-    """The commit that it is to be compared with, where the source knows it."""
+    """The commit to compare it with, if the source knows it."""
 
 
 class Mark(NamedTuple):
@@ -29,18 +29,18 @@ class Mark(NamedTuple):
     """Unique in its source: the host's id, a tag, a commit."""
     sha: str | None
     seconds: int
-    """When it was made, Unix seconds: what decides whether it is in the window."""
+    """When it was made, Unix seconds: decides whether it is in the window."""
     family: str = ""
-    """What is compared with what: the environment, or what a tag begins with."""
+    """Marks of one family are compared with each other: the environment, or the beginning of a tag."""
     environment: str | None = None
     name: str | None = None
     """The tag or release, for people."""
     url: str | None = None
     success: bool | None = None
     deployed_at: int | None = None
-    """Unix seconds; None: when it was made."""
+    """Unix seconds; None means when it was made."""
     base: str | None = None
-    """The commit that it is to be compared with, where that is no deployment."""
+    """The commit to compare it with, if that is not a deployment."""
 
     @property
     def when(self) -> int:
@@ -53,7 +53,7 @@ _GITLAB = re.compile(r"^See merge request (?:[\w./-]*)!([1-9]\d{0,8})\s*$", re.M
 
 
 def number_in(message: str) -> int | None:
-    """The pull request that a merge commit names in the form in which GitHub or GitLab writes it."""
+    """The number of the pull request in the message of a merge commit, as GitHub or GitLab writes it."""
     if match := _GITHUB.match(message):
         return int(match[1])
     numbers = _GITLAB.findall(message)
@@ -67,14 +67,14 @@ _SQUASHED = {
     "bitbucket server": re.compile(r"Pull request #([1-9]\d{0,8}): .*"),
     "azure": re.compile(r"Merged PR ([1-9]\d{0,8}): .*"),
 }
-"""What each forge writes into the commit of a pull request, a squashed one too: GitLab as its last line, others as the first."""
+"""The line of each forge in the commit of a pull request, also a squashed one: GitLab's is the last, others' the first."""
 _SERVERS = {"github": "github", "gitlab": "gitlab", "bitbucket": "bitbucket", "azure": "azure", "visualstudio": "azure"}
 
 
 def squashed_number(message: str, server: str | None = None) -> int | None:
-    """The pull request that the message of a commit names, which may be no merge.
+    """The number of the pull request in the message of a commit, which need not be a merge.
 
-    On a server of a known forge only that forge's form counts: on GitLab `(#7)` is an issue.
+    On a known forge's server only that forge's form counts: on GitLab `(#7)` is an issue.
     """
     host = next((host for part, host in _SERVERS.items() if server and part in server), "")
     for name, form in _SQUASHED.items():
@@ -85,7 +85,7 @@ def squashed_number(message: str, server: str | None = None) -> int | None:
 
 
 def earlier(marks: Sequence[Mark]) -> list[int | None]:
-    """For each mark the index of the one before it in its family; None for the first."""
+    """For each mark the index of the previous one of its family; None for the first."""
     last: dict[str, int] = {}
     indexes: list[int | None] = []
     for index, mark in enumerate(marks):

@@ -1,5 +1,5 @@
-"""Knows a run on Jenkins: of a freestyle, Pipeline or multibranch job, started by itself or by the plugins for GitHub's
-pull requests (ghprb) and GitLab. Does not know git, but whom Jenkins names as the author of a merge that it makes.
+"""Knows a run on Jenkins: of a freestyle, Pipeline or multibranch job, also one started by the plugins for GitHub's pull
+requests (ghprb) and GitLab. Does not know git, except for the author that Jenkins gives to its own merges.
 
 https://www.jenkins.io/doc/book/pipeline/jenkinsfile/#using-environment-variables, https://plugins.jenkins.io/git/
 """
@@ -18,9 +18,9 @@ from cibeacon.model.report import Notice
 from cibeacon.runtime.errors import CheckoutError
 
 _MERGER = "Jenkins <nobody@nowhere>"
-"""The author of a merge that Jenkins makes for a job: its first parent is the pull request's head."""
+"""The author of a merge that Jenkins makes for a job; the merge's first parent is the pull request's head."""
 _REMOTES = ("origin", "upstream")
-"""Names of the target's repository in the clone: where the head is in another one, it is `upstream` for some sources."""
+"""Remotes of the target's repository in the clone; with some sources it is `upstream` if the head is in another one."""
 
 
 class Jenkins(CISystem):
@@ -29,7 +29,7 @@ class Jenkins(CISystem):
     name = "jenkins"
     title = "Jenkins"
     deepen = "clone the whole history (turn off Shallow clone in the job's Advanced clone behaviours)"
-    check_out = "run in the stage and folder that hold the checkout (checkout scm)"
+    check_out = "run in the stage and folder that contain the checkout (checkout scm)"
 
     def read(self, env: Variables) -> Context:
         """The run as the variables describe it."""
@@ -60,7 +60,7 @@ class Jenkins(CISystem):
         )
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run, completed by the checkout: Jenkins names no head of a pull request, and may have merged it."""
+        """The run, completed by the checkout: Jenkins does not give a pull request's head, and may have merged it."""
         context = self.read(env)
         pull_request = context.pull_request
         if pull_request and pull_request.head_sha is None:
@@ -68,14 +68,14 @@ class Jenkins(CISystem):
         return complete(context, repository)
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The URL that the job clones; for a merge request on GitLab its target's."""
+        """The URL that the job clones; for a merge request on GitLab that of its target."""
         return env.repository("gitlabTargetRepoHttpUrl", "GIT_URL", "GIT_URL_1")
 
 
 def _head(context: Context, repository: Repository) -> str | None:
-    """The pull request's head: what is checked out, or the first parent where Jenkins merged the base into it.
+    """The pull request's head: the checked-out commit, or its first parent if Jenkins merged the base into it.
 
-    The author of a fork's commits may call himself Jenkins: the other parent then has to be one of the target branch.
+    A fork's commits may claim to be by Jenkins, so for forks the other parent must be on the target branch.
     """
     try:
         sha = context.checkout_sha or repository.checkout().head
@@ -90,35 +90,35 @@ def _head(context: Context, repository: Repository) -> str | None:
 
 
 def _is_of_target(sha: str, context: Context, repository: Repository) -> bool:
-    """Whether a commit is one of the branch that the pull request is for, as Jenkins fetched it for the merge."""
+    """Whether a commit is on the pull request's target branch, as Jenkins fetched it for the merge."""
     target = context.pull_request.base_ref if context.pull_request else None
     tips = (repository.commit(f"{TRACKING}{remote}/{target}") for remote in _REMOTES if target)
     return any(tip and repository.is_ancestor(sha, tip) for tip in tips)
 
 
 def _pipeline(env: Variables) -> str | None:
-    """The job's full name; of a multibranch job without the branch, which is its last part, percent-encoded."""
+    """The job's full name; for a multibranch job without the last part, which is the branch, percent-encoded."""
     name = env.text("JOB_NAME") or ""
     folder, _, last = name.rpartition("/")
     return folder if folder and unquote(last) == env.text("BRANCH_NAME") else name or None
 
 
 def _branch(env: Variables) -> str | None:
-    """The branch that is built. Only in `GIT_BRANCH` it has the remote's name before it."""
+    """The branch that is built. Only in `GIT_BRANCH` it starts with the remote's name."""
     tracking = (env.text("GIT_BRANCH") or "").removeprefix("refs/remotes/").removeprefix("origin/")
     branch = env.ref("BRANCH_NAME", "gitlabBranch", "GIT_LOCAL_BRANCH") or tracking.removeprefix("refs/heads/")
     return branch if branch not in ("", "detached", "HEAD") else None
 
 
 def _tag(env: Variables) -> str | None:
-    """The tag that is built. A parameter of the job may have the name `TAG_NAME`, too, beside another branch."""
+    """The tag that is built. If `TAG_NAME` differs from the branch, it is a parameter of the job and not the tag."""
     if env.get("gitlabActionType") == "TAG_PUSH":
         return (env.text("gitlabBranch") or "").removeprefix("refs/tags/") or None
     return env.text("TAG_NAME") if env.get("TAG_NAME") == env.get("BRANCH_NAME") else None
 
 
 def _push(env: Variables, sha: str | None) -> Push:
-    """What is new since the branch's build before, or since the commit that GitLab's event names."""
+    """The push: since the branch's previous build, or since the commit in GitLab's event."""
     if env.get("gitlabActionType") == "PUSH" and (before := env.get("gitlabBefore")):
         return push(env.sha("gitlabBefore"), sha, created=not before.strip("0"))
     return push(env.sha("GIT_PREVIOUS_COMMIT") or env.sha("GIT_PREVIOUS_SUCCESSFUL_COMMIT"), sha)
@@ -129,7 +129,7 @@ def _pull_request(env: Variables) -> PullRequest | None:
 
 
 def _of_multibranch(env: Variables) -> PullRequest | None:
-    """A multibranch job's change. `CHANGE_BRANCH` comes from sources that also name a fork."""
+    """A multibranch job's change. Sources that set `CHANGE_BRANCH` also say if it comes from a fork."""
     number, branch = env.number("CHANGE_ID"), env.ref("CHANGE_BRANCH")
     if number is None:
         return None

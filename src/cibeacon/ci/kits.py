@@ -1,6 +1,6 @@
-"""Knows which files show that a repository uses a CI system, and the files to copy for it. Does not open the repository.
+"""Knows which files show that a repository uses a CI system, and the files to copy for it. Does not read the repository.
 
-`kits.json` holds the files of `integrations/`, as `scripts/render` writes them.
+`kits.json` contains the files of `integrations/`; `scripts/render` writes it.
 """
 
 import json
@@ -37,13 +37,13 @@ PIPELINE_FILES: Mapping[str, tuple[str, ...]] = {
     "bamboo": ("bamboo-specs/*",),
     "gocd": ("*.gocd.yaml", "*.gocd.yml"),
 }
-"""CI system → where its pipelines are written, as patterns from the top of the repository."""
+"""CI system → its pipeline files, as patterns from the top of the repository."""
 _MAP_SETTING = r"(?m)^(?: *- name: CIBEACON_SERVICES\n)?.*services/\{service\}/.*\n"
 """The lines of a kit that a configuration file replaces."""
 
 
 def recognise(paths: Sequence[str]) -> dict[str, str]:
-    """CI system → its first pipeline file among these, in the order of the table above."""
+    """CI system → its first pipeline file among these paths, in the order of the table above."""
     near_the_top = [path for path in paths if path.count("/") <= 2]
     matches = {
         name: next((path for glob in map(Glob, patterns) for path in near_the_top if glob.matches(path)), None)
@@ -53,12 +53,12 @@ def recognise(paths: Sequence[str]) -> dict[str, str]:
 
 
 def names() -> list[str]:
-    """The CI systems that have a kit, by name, with the one for any other."""
+    """The names of all kits: one for each CI system, and one for any other."""
     return sorted(_kits())
 
 
 def kit(name: str) -> dict[str, str]:
-    """File → text, for a repository whose services are in a configuration file. Raises `KeyError` for no kit's name."""
+    """File → text, for a repository whose services are in a configuration file. Raises `KeyError` for an unknown name."""
     texts = {file: "".join(f"{line}\n" for line in lines) for file, lines in _kits()[name].items()}
     return {file: re.sub(_MAP_SETTING, "", text) for file, text in texts.items()}
 

@@ -1,6 +1,6 @@
-"""Knows a run whose CI system gives a job no variables: cibeacon's own, which the pipeline sets, describe it. Does not know git.
+"""Knows a run whose CI system sets no variables, so that the pipeline sets cibeacon's own. Does not know git.
 
-The settings win over what is read here; this adds what no setting has. See docs/ci/other.md.
+Settings take precedence; this adds values for which there is no setting. See docs/ci/other.md.
 """
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
@@ -12,15 +12,15 @@ from cibeacon.model.report import Notice
 
 
 class MappedSystem(CISystem):
-    """A CI system that is described by variables which the pipeline sets."""
+    """A CI system whose runs are described by variables that the pipeline sets."""
 
-    deepen = "clone the whole history, with the branch that the change is for"
+    deepen = "clone the whole history, with the target branch"
     check_out = "run inside the repository"
     pipeline_variables: tuple[str, ...] = ()
-    """What the pipeline sets to say where it is: the system's own name of the pipeline last."""
+    """The variables that identify the pipeline; the last one is its name in the CI system."""
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it: of a branch, unless a setting names its pull request."""
+        """The run as the variables describe it: a push to a branch, unless a setting gives its pull request."""
         url, sha = self.repository_url(env), env.commit("CIBEACON_COMMIT_SHA")
         return Context(
             host=self.name,
@@ -34,12 +34,12 @@ class MappedSystem(CISystem):
         )
 
     def repository_url(self, env: Variables) -> RemoteUrl | None:
-        """The URL that the setting `repository` may be."""
+        """The setting `repository`, if it is a URL."""
         return env.repository("CIBEACON_REPOSITORY")
 
 
 class OtherSystem(MappedSystem):
-    """No CI system, or one that has no file here: `name` is then the word that the setting `host` has for it."""
+    """No CI system, or one that cibeacon does not know; `name` is then the value of the setting `host`."""
 
     def __init__(self, name: str = LOCAL) -> None:
         self.name = self.title = name
@@ -51,12 +51,12 @@ class OtherSystem(MappedSystem):
         return Context(host=self.name, ci=env.is_true("CI"))
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run as the checkout shows it, where there is one."""
+        """The run as the checkout shows it, if there is one."""
         context, notices = super().read_with_notices(env, repository)
         head, branch = context.commit_sha, None if notices else repository.checkout().branch
         context = context._replace(
             ref=f"refs/heads/{branch}" if branch else None, branch=branch, pipeline=context.repository
         )
-        if self.name == LOCAL:  # the commit stands in for the id of a run
+        if self.name == LOCAL:  # instead of the id of a run
             context = context._replace(run_id=f"local-{head}" if head else "local")
         return context, notices

@@ -1,7 +1,7 @@
-"""Loads PyGithub, and what of it is used. Knows no question to GitHub.
+"""Loads PyGithub, and exports the parts that are used. Makes no request.
 
-PyGithub loads two libraries at once that only sign an app in and seal secrets, neither of which is done here. What they
-bring along is compiled code that would be a third of the image, and takes a tenth of a second to import.
+PyGithub also loads two libraries, for signing in as an app and for encrypting secrets, which cibeacon never does. Their
+compiled dependencies would make up a third of the image, and take a tenth of a second to import.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import ModuleType
 
 @contextmanager
 def _without_cryptography() -> Iterator[None]:
-    """Has empty modules stand for the two, until PyGithub is loaded; who imports them later gets the real ones."""
+    """Replaces the two by empty modules while PyGithub is loaded; later imports get the real ones."""
     absent = {name: ModuleType(name) for name in ("jwt", "nacl") if name not in sys.modules}
     for module in absent.values():
         vars(module).update(encoding=None, public=None)

@@ -20,7 +20,7 @@ class Semaphore(CISystem):
     check_out = "run checkout first"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. What is run again has an id of its own."""
+        """The run as the variables describe it. A rerun has its own id."""
         url, pull_request, tag = self.repository_url(env), _pull_request(env), env.text("SEMAPHORE_GIT_TAG_NAME")
         sha, event = env.commit("SEMAPHORE_GIT_SHA"), env.text("SEMAPHORE_GIT_REF_TYPE")
         branch = None if tag else env.ref("SEMAPHORE_GIT_WORKING_BRANCH", "SEMAPHORE_GIT_BRANCH")
@@ -76,7 +76,7 @@ def _push(env: Variables) -> Push | None:
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request. Of its range of commits it is not known whether it begins at the base: git knows that."""
+    """The open pull request. Its commit range may not start at the base, so git determines the base."""
     number = env.number("SEMAPHORE_GIT_PR_NUMBER")
     if number is None:
         return None

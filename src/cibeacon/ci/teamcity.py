@@ -1,5 +1,5 @@
-"""Knows a run on TeamCity, most of which stands in two files of properties that the agent writes for each build. Does not
-know git, but that Azure Repos merges a pull request into its target.
+"""Knows a run on TeamCity, mostly from two property files that the agent writes for each build. Does not know git, except
+that Azure Repos merges a pull request into its target.
 
 https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html
 """
@@ -20,9 +20,9 @@ from cibeacon.runtime import paths
 from cibeacon.runtime.errors import CheckoutError
 
 _LARGEST = 4 << 20
-"""Bytes of a file of properties that are read."""
+"""The most bytes that are read of a property file."""
 _FILES = ("TEAMCITY_BUILD_PROPERTIES_FILE", "teamcity.configuration.properties.file")
-"""The variable that names the first file, and the property in it that names the second."""
+"""The variable that points to the first file, and the property in it that points to the second."""
 _PROPERTY = re.compile(r"\s*((?:\\.|[^\\=:\s])+)\s*[=:]?\s*(.*)")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
@@ -71,7 +71,7 @@ class TeamCity(CISystem):
         )
 
     def read_with_notices(self, env: Variables, repository: Repository) -> tuple[Context, tuple[Notice, ...]]:
-        """The run, completed by the checkout: of a merge ref the second parent is the pull request's head."""
+        """The run, completed by the checkout: the second parent of a merge ref's commit is the pull request's head."""
         context = self.read(env)
         if context.pull_request and context.pull_request.head_sha is None:
             head = _second_parent(context.checkout_sha, repository)
@@ -84,7 +84,7 @@ class TeamCity(CISystem):
 
 
 def _with_properties(env: Variables) -> Variables:
-    """The variables, and the properties of the build. They hold passwords, too: what is wanted is read by its name."""
+    """The variables and the build's properties. These include passwords, so read only properties with known names."""
     values = dict(env.environ)
     for name in _FILES:
         values |= _properties(values.get(name, ""))
@@ -92,7 +92,7 @@ def _with_properties(env: Variables) -> Variables:
 
 
 def _properties(name: str) -> dict[str, str]:
-    """The content of a file of Java properties. Nothing where it cannot be read."""
+    """The content of a file of Java properties; empty if it cannot be read."""
     if not name:
         return {}
     try:
@@ -107,7 +107,7 @@ def _properties(name: str) -> dict[str, str]:
 
 
 def _unescaped(text: str) -> str:
-    """Text without Java's escapes; a character outside the first plane is a pair of them."""
+    """Text without Java's escapes; a character outside the first plane is a pair of escapes."""
     plain = _ESCAPE.sub(lambda match: _character(match[1]), text)
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -117,13 +117,13 @@ def _character(escape: str) -> str:
 
 
 def _only(env: Variables, first: str, last: str = "") -> str | None:
-    """The value of the properties `first…last`, where all that there are have the same."""
+    """The value of the properties `first…last`, if all of them have the same."""
     values = {value for name, value in env.environ.items() if name.startswith(first) and name.endswith(last) and value}
     return values.pop() if len(values) == 1 else None
 
 
 def _of_root(env: Variables, what: str) -> dict[str, str]:
-    """A setting of the VCS root, where there is one root."""
+    """A setting of the VCS root, if there is exactly one root."""
     value = env.text(f"vcsroot.{what}") or _only(env, "vcsroot.", f".{what}")
     return {what: value} if value else {}
 
@@ -133,13 +133,13 @@ def _repository_url(env: Variables) -> RemoteUrl | None:
 
 
 def _commit(env: Variables) -> str | None:
-    """The commit that is built, where there is one VCS root."""
+    """The commit that is built, if there is exactly one VCS root."""
     several = {"sha": _only(env, "BUILD_VCS_NUMBER_") or ""}
     return env.commit("BUILD_VCS_NUMBER") or Variables(several).commit("sha")
 
 
 def _ref(env: Variables) -> str | None:
-    """The full ref that is built. TeamCity's own name of a branch is what a branch specification makes of it."""
+    """The full ref that is built. TeamCity's own name of a branch depends on the branch specification."""
     ref = _only(env, "teamcity.build.vcs.branch.")
     return ref if ref and ref.startswith("refs/") else None
 
@@ -150,13 +150,13 @@ def _branch(env: Variables, ref: str | None) -> str | None:
 
 
 def _page(env: Variables) -> str | None:
-    """The build's page, where no variable has it."""
+    """The build's page, if no variable has it."""
     server, id_ = env.url("teamcity.serverUrl"), env.number("teamcity.build.id")
     return f"{server.rstrip('/')}/viewLog.html?buildId={id_}" if server and id_ else None
 
 
 def _pull_request(env: Variables, ref: str | None, sha: str | None) -> PullRequest | None:
-    """The open pull request. TeamCity does not say whose repository its branch is in, so it may be a fork's."""
+    """The open pull request. TeamCity does not say which repository its branch is in, so it counts as a fork's."""
     match = _PULL_REQUEST_REF.fullmatch(ref or "")
     number = env.number("teamcity.pullRequest.number") or (int(match[1]) if match else None)
     if number is None:

@@ -1,4 +1,4 @@
-"""Knows what the Task in integrations/tekton says of a run. Does not know git.
+"""Knows the variables that the Task in integrations/tekton sets for a run. Does not know git.
 
 https://tekton.dev/docs/pipelines/variables/
 """
@@ -12,7 +12,7 @@ class Tekton(MappedSystem):
     name = "tekton"
     title = "Tekton"
     deepen = 'give git-clone depth "0" and refspec "+refs/heads/*:refs/remotes/origin/*"'
-    check_out = "give the task the workspace that holds the repository"
+    check_out = "give the task the workspace with the repository"
     pipeline_variables = ("TEKTON_NAMESPACE", "TEKTON_PIPELINE")
 
 

@@ -16,7 +16,7 @@ class Travis(CISystem):
     check_out = "let the job clone (git: clone: true)"
 
     def read(self, env: Variables) -> Context:
-        """The run as the variables describe it. A restarted build keeps its id; which restart it is, Travis does not say."""
+        """The run as the variables describe it. A restarted build keeps its id, and Travis does not count restarts."""
         pull_request, tag = _pull_request(env), env.text("TRAVIS_TAG")
         sha, event = env.commit("TRAVIS_COMMIT"), env.text("TRAVIS_EVENT_TYPE")
         branch = env.ref("TRAVIS_PULL_REQUEST_BRANCH" if pull_request else "TRAVIS_BRANCH")
@@ -52,7 +52,7 @@ def _is_new(env: Variables) -> bool:
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The open pull request. The range of its commits begins at the base branch."""
+    """The open pull request. Its commit range starts at the base branch."""
     number = env.number("TRAVIS_PULL_REQUEST")
     if number is None:
         return None

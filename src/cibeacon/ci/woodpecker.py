@@ -18,7 +18,7 @@ class Woodpecker(CISystem):
 
     name = "woodpecker"
     title = "Woodpecker"
-    deepen = "clone the whole history (clone: the settings partial: false, and no depth)"
+    deepen = "clone the whole history (clone with partial: false and without depth)"
     check_out = "let the pipeline clone (no skip_clone: true)"
 
     def read(self, env: Variables) -> Context:
@@ -62,13 +62,13 @@ class Woodpecker(CISystem):
 
 
 def _push(env: Variables, sha: str | None) -> Push:
-    """The push, since the pipeline before it on the branch. One for a pull request has the branch's name, too."""
+    """The push, since the branch's previous pipeline. Pipelines of pull requests have the branch's name, too."""
     was_on_branch = env.get("CI_PREV_PIPELINE_EVENT") in _ON_BRANCHES
     return push(env.sha("CI_PREV_COMMIT_SHA") if was_on_branch else None, sha)
 
 
 def _pull_request(env: Variables) -> PullRequest | None:
-    """The pull request. Whether a fork has its branch is not said, nor whether one that was closed was merged."""
+    """The pull request. Woodpecker does not say whether it comes from a fork, nor whether a closed one was merged."""
     number, event = env.number("CI_COMMIT_PULL_REQUEST"), env.get("CI_PIPELINE_EVENT") or ""
     if number is None or not event.startswith("pull_request"):
         return None

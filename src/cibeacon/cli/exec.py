@@ -36,4 +36,4 @@ def command(**arguments: Any) -> NoReturn:
     as variables, such as CIBEACON_DX_URL. Outside CI this is a dry run.
     """
     del arguments
-    raise click.UsageError("Give the command after two dashes, such as: cibeacon exec -- make test")
+    raise click.UsageError("Put the command after two dashes, for example: cibeacon exec -- make test")

@@ -26,7 +26,7 @@ FLAGS = (
     Flag("--kill-after", "Seconds between asking the command to stop and killing it. Default: never.", "SECONDS"),
     Flag(
         "--group",
-        "Run the command in its own process group and forward signals to all of it. It cannot read from a terminal.",
+        "Run the command in its own process group and forward signals to all of it. It then cannot read from a terminal.",
     ),
     Flag("--leave-running", "Leave the command running if cibeacon itself is killed (SIGKILL)."),
     Flag("--hide-token", "Hide cibeacon's own secrets from the command."),

@@ -1,1 +1,1 @@
-"""The process itself: what it was given, how long it may take, how it is interrupted, what it leaves behind."""
+"""The process itself: its environment, its deadline, how it is interrupted, what it leaves behind."""

@@ -1,8 +1,8 @@
-"""Starts a command in a process that its caller could have started itself. Does not know what becomes of it.
+"""Starts a command in a process that is as if the caller had started it. Does not know how the command ends.
 
 Descriptors, working directory, environment, ignored signals and the signal mask are those that this process was given;
-what Python changed on its own start is undone. Which program a name stands for is POSIX's rule, with glibc's addition for a
-script without an interpreter line (https://man7.org/linux/man-pages/man3/exec.3.html).
+changes that Python made at its own start are undone. A program's name is resolved as POSIX says, with glibc's addition
+for scripts without an interpreter line (https://man7.org/linux/man-pages/man3/exec.3.html).
 """
 
 import errno
@@ -14,41 +14,41 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 RUN_ID = "CIBEACON_EXEC_ID"
-"""The variable by which a command, and whatever it starts, knows that its run is reported already. It is no setting."""
+"""The variable that shows a command, and everything it starts, that its run is already reported. It is not a setting."""
 TRACE_CONTEXT = "TRACEPARENT"
 """https://opentelemetry.io/docs/specs/otel/context/env-carriers/"""
 NOT_RUNNABLE, MISSING = 126, 127
-"""Exit codes of every shell for a program that cannot be started, and for one that does not exist."""
+"""Every shell's exit codes for a program that cannot be started, and for one that does not exist."""
 _FAULTS = (
     *(signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
     *(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU),
 )
 FORWARDED = frozenset(signal.valid_signals()) - frozenset(_FAULTS)
-"""Signals that are handed to the command. The others cannot be caught, or are about this process alone."""
+"""Signals that are forwarded to the command. The others cannot be caught, or concern only this process."""
 _SET_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 class WrappedCommand(NamedTuple):
-    """A command, and how it is run."""
+    """A command, and how to run it."""
 
     words: tuple[str, ...]
-    """The program and its arguments, passed on as they are."""
+    """The program and its arguments, passed on unchanged."""
     run_id: str
     own_group: bool = False
-    """It leads a process group of its own, and signals go to all of it."""
+    """Whether it gets its own process group, all of which receives signals."""
     outlives: bool = False
-    """It goes on where this process is killed."""
+    """Whether it keeps running if this process is killed."""
     kill_after: float | None = None
-    """Seconds from the first signal that asks it to stop until it is killed; None never kills it."""
+    """Seconds from the first signal that asks it to stop until it is killed; None: it is never killed."""
     hidden: tuple[str, ...] = ()
-    """Variables that it does not get."""
+    """Variables that are removed from its environment."""
     trace_context: str = ""
-    """Where it is in a trace, as the variable that it gets; empty leaves what is there."""
+    """The value of its variable TRACEPARENT; empty leaves the variable unchanged."""
 
 
 class Signals(NamedTuple):
-    """How this process takes signals, as its caller left it."""
+    """How this process handled signals when its caller started it."""
 
     mask: Iterable[int]
     ignored: frozenset[int]
@@ -58,7 +58,7 @@ Handler = Callable[[int, FrameType | None], Any]
 
 
 def catch(handler: Handler) -> Signals:
-    """Catches every signal that is handed on, and blocks all until `release`. What the caller ignores stays ignored."""
+    """Catches every signal that is forwarded, and blocks all until `release`. What the caller ignores stays ignored."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     ignored = frozenset(number for number in (*FORWARDED, signal.SIGCHLD) if signal.getsignal(number) is signal.SIG_IGN)
     for number in (*(FORWARDED - ignored), signal.SIGCHLD):
@@ -67,17 +67,17 @@ def catch(handler: Handler) -> Signals:
 
 
 def release(before: Signals) -> None:
-    """Lets signals come again. That of a child's end must come, whatever the caller blocked."""
+    """Unblocks signals again. SIGCHLD must arrive, whatever the caller blocked."""
     signal.pthread_sigmask(signal.SIG_SETMASK, set(before.mask) - {signal.SIGCHLD})
 
 
 def start(command: WrappedCommand, before: Signals) -> int:
-    """The id of the command's process; signals must be blocked. Raises `OSError` where no process can be made."""
+    """The id of the command's process; signals must be blocked. Raises `OSError` if no process can be started."""
     control, parent = _process_control(), os.getpid()
     child = os.fork()
     if child:
         if command.own_group:
-            with suppress(OSError):  # the child may have done it, and be another program by now
+            with suppress(OSError):  # the child may have done it, and run another program by now
                 os.setpgid(child, child)
         return child
     try:
@@ -85,7 +85,7 @@ def start(command: WrappedCommand, before: Signals) -> int:
             os.setpgid(0, 0)
         if control and not command.outlives:
             control(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-            if os.getppid() != parent:  # it was killed in this very moment
+            if os.getppid() != parent:  # the parent was killed just now
                 os._exit(128 + signal.SIGTERM)
         become(command, before)
     finally:
@@ -93,7 +93,7 @@ def start(command: WrappedCommand, before: Signals) -> int:
 
 
 def become(command: WrappedCommand, before: Signals | None = None) -> NoReturn:
-    """Makes this process the command. Where that fails it says why and exits as a shell does."""
+    """Turns this process into the command. If that fails, says why and exits like a shell."""
     if before:
         for number in FORWARDED - before.ignored:
             signal.signal(number, signal.SIG_DFL)
@@ -118,7 +118,7 @@ def become(command: WrappedCommand, before: Signals | None = None) -> NoReturn:
 
 
 def let_go(ours: Collection[int]) -> None:
-    """Closes what is the command's alone, once it has it: whoever reads its output must see its end."""
+    """Closes all other descriptors, once the command has them: readers of its output must see the end of file."""
     with suppress(OSError):
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
@@ -131,7 +131,7 @@ def let_go(ours: Collection[int]) -> None:
 
 def _execute(words: tuple[str, ...]) -> NoReturn:
     if not words[0]:
-        raise FileNotFoundError(errno.ENOENT, "it has no name")
+        raise FileNotFoundError(errno.ENOENT, "its name is empty")
     try:
         os.execvp(words[0], words)  # noqa: S606 - no shell is the point
     except OSError as error:
@@ -141,7 +141,7 @@ def _execute(words: tuple[str, ...]) -> NoReturn:
 
 
 def _added_variables() -> tuple[str, ...]:
-    """What Python itself added to the environment in the locale C (PEP 538)."""
+    """Variables that Python itself added to the environment in the C locale (PEP 538)."""
     try:
         with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - as the process was started
             given = file.read().split(b"\0")
@@ -151,7 +151,7 @@ def _added_variables() -> tuple[str, ...]:
 
 
 def _process_control() -> Callable[..., int] | None:
-    """Linux's prctl (https://man7.org/linux/man-pages/man2/prctl.2.html); None where there is none."""
+    """Linux's prctl (https://man7.org/linux/man-pages/man2/prctl.2.html); None if the system has none."""
     try:
         import ctypes
 
@@ -162,14 +162,14 @@ def _process_control() -> Callable[..., int] | None:
 
 
 def end_as(code: int) -> NoReturn:
-    """Ends this process as the command ended: by its exit code, or where that is negative by the same signal.
+    """Ends this process like the command: with its exit code, or if that is negative by the same signal.
 
-    Process 1 of a container cannot be ended by a signal of its own, and exits with 128 + n.
+    Process 1 of a container cannot be killed by its own signal, so it exits with 128 + n.
     """
     if code < 0:
         number = -code
         if control := _process_control():
-            control(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # the command has left a core already, if it was to
+            control(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # the command already dumped core, if at all
         with suppress(OSError, ValueError):  # SIGKILL has no handler
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])

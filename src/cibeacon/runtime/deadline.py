@@ -1,9 +1,8 @@
-"""Knows how much time is left for everything together, and waits for work in other threads no longer than that.
+"""Knows how much time is left for the whole run, and waits no longer than that for work in other threads.
 
-It does not know the clock, which is handed in, nor the network. Some work cannot be interrupted: a name look-up, a header
-that drips, a file that uploads. It goes on alone in its thread and ends with the process at the latest; the caller has its
-time back. Work that could not be given up is not begun: where a container allows no more threads, nothing is asked and
-nothing is sent.
+It does not know the clock, which is passed in, nor the network. Some work cannot be interrupted: a name look-up, a header
+that trickles in, an upload. It continues in its own thread until it is done or the process ends, while the caller goes
+on. Work that could not be abandoned is not started: if a container allows no more threads, no request is made.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from cibeacon.runtime.signal_handling import start_thread
 
 
 class Deadline(NamedTuple):
-    """A span of wall-clock time, shared by all who are given it."""
+    """A span of wall-clock time, shared by everything that gets it."""
 
     seconds: float
     clock: Callable[[], float]
@@ -29,11 +28,11 @@ class Deadline(NamedTuple):
         return max(0.0, self.started + self.seconds - self.clock())
 
     def share(self, fraction: float) -> Self:
-        """A part of the whole span, from the same start: for work that must leave time for what follows."""
+        """A fraction of the whole span, from the same start: for work that must leave time for later steps."""
         return self._replace(seconds=self.seconds * fraction)
 
     def part(self, fraction: float) -> Self:
-        """A part of what is left, from now on: for one of several who must not wait for each other."""
+        """A fraction of the time left, from now on: for one of several tasks that must not delay each other."""
         now = self.clock()
         return self._replace(seconds=self.remaining() * fraction, started=now)
 
@@ -43,14 +42,14 @@ _Result = TypeVar("_Result")
 
 
 class Unwatched(TimeoutError):
-    """Work was not begun, since no thread could be started that would let us go on without it."""
+    """Work was not started, because no thread could be started to run it."""
 
     def __init__(self) -> None:
-        super().__init__("this machine allows no thread that could break it off (a container's limit of processes)")
+        super().__init__("this machine allows no more threads (a container's process limit)")
 
 
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """What `work` returns or raises; `TimeoutError` when it is not done within `seconds`, and where it was not begun."""
+    """What `work` returns or raises. Raises `TimeoutError` if it takes over `seconds`, `Unwatched` if it was not started."""
     done = Event()
     outcomes: list[Callable[[], _Result]] = []
 
@@ -68,11 +67,11 @@ def within(seconds: float, work: Callable[[], _Result]) -> _Result:
 
 
 def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int) -> Iterator[tuple[_Item, _Result]]:
-    """Each item with what `work` makes of it, as it comes; at most so many at once. What `work` raises is raised here.
+    """Each item with the result of `work`, as it comes, `most` items at once. Raises what `work` raises.
 
-    Whoever stops listening leaves what is in work to itself, and nothing else is begun.
+    If the caller stops iterating, work in progress continues in its threads, and no more is started.
     """
-    from queue import SimpleQueue  # few verbs do several things at once
+    from queue import SimpleQueue  # few commands need it
 
     waiting, over = list(reversed(items)), Event()
     done: SimpleQueue[tuple[_Item, Callable[[], _Result]]] = SimpleQueue()
@@ -81,7 +80,7 @@ def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int
         while waiting and not over.is_set():
             try:
                 item = waiting.pop()
-            except IndexError:  # another one took the last
+            except IndexError:  # another thread took the last one
                 return
             done.put((item, _attempt(partial(work, item))))
 
@@ -99,10 +98,10 @@ def together(work: Callable[[_Item], _Result], items: Sequence[_Item], most: int
 
 
 def _attempt(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """What became of work, for whoever waits: gives its result, or raises what it raised."""
+    """A function that returns the result of the work, or raises what it raised."""
     try:
         result = work()
-    except BaseException as error:  # it belongs to whoever waits
+    except BaseException as error:  # raised again by the returned function
         failure = error
 
         def failed() -> _Result:

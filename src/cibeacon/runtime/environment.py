@@ -1,15 +1,15 @@
-"""What a process is given: environment, streams, clocks, chance. Built by `__main__` alone."""
+"""What a process gets from outside: environment, streams, clocks, random numbers. Only `__main__` builds it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 Stage: TypeAlias = Literal["single", "main", "post"]
-"""`main` and `post` are the stages of the GitHub action; `single` is everything at once: the CLI, a GitLab job."""
+"""`main` and `post` are the stages of the GitHub action; `single` does everything at once: the CLI, a GitLab job."""
 
 
 def _nothing(*_: float | None) -> None:
-    """What a process without signal handlers does."""
+    """Does nothing: for a process without signal handlers."""
 
 
 class Environment(NamedTuple):
@@ -23,22 +23,22 @@ class Environment(NamedTuple):
     now: Callable[[], float]
     """Wall clock, Unix seconds."""
     began: int
-    """The wall clock when the process began: the time of everything that it reports."""
+    """Wall clock at the start of the process: the time of everything that it reports."""
     clock: Callable[[], float]
     """Monotonic clock, seconds."""
     started: float
-    """The monotonic clock when the process began: the time budget counts from here."""
+    """Monotonic clock at the start of the process, from which the deadline counts."""
     sleep: Callable[[float], None]
     random: Callable[[], float]
     """A number from 0 to 1, for jitter."""
     token: Callable[[], str]
-    """A fresh unguessable word, for delimiters."""
+    """A new unguessable word, for delimiters."""
     stage: Stage = "single"
     alarm: Callable[[float, int], object] = _nothing
-    """Interrupts the work after so many seconds; the exit code is for a process that has to be ended."""
+    """Interrupts the work after so many seconds; a process that has to be killed gets this exit code."""
     halftime: Callable[[float | None], object] = _nothing
-    """Interrupts the work with `HalfTime` after so many seconds; with None no more."""
+    """Interrupts the work with `HalfTime` after so many seconds; None cancels it."""
     closing: Callable[[int], object] = _nothing
-    """Takes the exit code as soon as it is known."""
+    """Called with the exit code as soon as it is known."""
     waiting: Callable[[int], object] = _nothing
-    """Takes how many signals of the run are in the spool, whenever that changes."""
+    """Called with the number of the run's signals in the spool, whenever it changes."""

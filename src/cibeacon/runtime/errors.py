@@ -1,7 +1,7 @@
-"""Knows what a failure consists of: what happened, why, and what to do next. Does not know who shows it or what it costs.
+"""Knows the parts of an error: what happened, why, and what to do. Does not know how it is shown or what it leads to.
 
-Every error of ours is a `CibeaconError`. The edges translate foreign exceptions into one at their door; nothing above
-an edge names a library's exception.
+Every error of our own is a `CibeaconError`. The modules that use a library translate its exceptions into one; no other
+module mentions a library's exception.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _Done = TypeVar("_Done")
 
 
 class CibeaconError(Exception):
-    """A failure as a paragraph: `what` happened, `why` as a clause, and the `hint` a person can try next."""
+    """An error as a paragraph: `what` happened, `why` as a clause, and a `hint` what to do."""
 
     def __init__(self, what: str, why: str, hint: str) -> None:
         super().__init__(what, why, hint)
@@ -25,15 +25,15 @@ class CibeaconError(Exception):
 
 
 class SettingsError(CibeaconError):
-    """A value that a person gave cannot be used."""
+    """A setting has a value that cannot be used."""
 
 
 class EventError(CibeaconError):
-    """The host's event payload is missing or unreadable."""
+    """The CI system's event payload is missing or unreadable."""
 
 
 class CheckoutError(CibeaconError):
-    """git cannot answer: no repository, no git, a commit that is not here."""
+    """git cannot answer: no repository, no git, a commit that is not in the checkout."""
 
 
 class ServiceMapError(CibeaconError):
@@ -41,7 +41,7 @@ class ServiceMapError(CibeaconError):
 
 
 class HostError(CibeaconError):
-    """GitHub or GitLab did not answer a question; `status` is that of its refusal, where there was one."""
+    """GitHub or GitLab did not answer a request; `status` is the HTTP status if it rejected the request."""
 
     def __init__(self, what: str, why: str, hint: str, *, status: int | None = None) -> None:
         super().__init__(what, why, hint)
@@ -49,32 +49,32 @@ class HostError(CibeaconError):
 
 
 class SpoolError(CibeaconError):
-    """Signals cannot be kept for later, or not be read back."""
+    """Signals cannot be spooled, or spooled signals cannot be read."""
 
 
 class RedactionError(CibeaconError):
-    """A file cannot be redacted, so it does not leave."""
+    """A file cannot be redacted, so it is not sent."""
 
 
 class OutOfTime(KeyboardInterrupt):
-    """The time for everything is over: work is interrupted as a person would interrupt it."""
+    """The time for the whole run is over: work is interrupted as by Ctrl-C."""
 
 
 class HalfTime(OutOfTime):
-    """The part of the time in which a run may be looked at is over: the rest is for sending."""
+    """The part of the time that is for reading the run is over: the rest is for sending."""
 
 
 def interruption(stop: KeyboardInterrupt) -> str:
     """Why work was interrupted, as a clause."""
     if isinstance(stop, HalfTime):
-        return "half of the time was used up before they were found (setting timeout)"
-    return "the time was used up (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
+        return "half of the time was used up (setting timeout)"
+    return "the time ran out (setting timeout)" if isinstance(stop, OutOfTime) else "cibeacon was interrupted"
 
 
 def guarded(work: Callable[[], _Done], otherwise: Callable[[str], _Done]) -> _Done:
-    """What the work comes to; where it fails, what `otherwise` makes of the reason, a sentence without its full stop.
+    """The result of `work`; if it fails, that of `otherwise`, which gets the reason: a sentence without its full stop.
 
-    It keeps a failure of one part from being the failure of all; what is expected is translated at an edge's door.
+    It contains unexpected failures, so that one part's does not end the whole run.
     """
     try:
         return work()
@@ -86,10 +86,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, CibeaconError):
         return str(error).rstrip(".")
     if isinstance(error, MemoryError):
-        return "there is not enough memory for it; give the job more"
+        return "the job does not have enough memory; give it more"
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
     where = f"{place.tb_frame.f_code.co_qualname} line {place.tb_lineno}" if place else "an unknown place"
     what = type(error).__name__ + (f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else "")
-    return f"cibeacon failed unexpectedly; this is our fault: {what} in {where}. Please report this line"
+    return f"cibeacon failed because of a bug: {what} in {where}. Please report this line"

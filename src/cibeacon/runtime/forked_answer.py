@@ -1,4 +1,4 @@
-"""Works something out in a process of its own, which ends with the answer: this one loads nothing for it."""
+"""Computes a text in a separate process, so that this one loads no modules for it."""
 
 import os
 import select
@@ -9,11 +9,11 @@ from contextlib import suppress
 from cibeacon.runtime.shutdown import leave_nothing
 
 _LONGEST = 4096
-"""Bytes, which a pipe takes in one piece."""
+"""Bytes that are written to a pipe at once."""
 
 
 def forked_answer(work: Callable[[], str], seconds: float) -> str:
-    """What `work` returns in the other process; empty where it fails, or takes longer. Nothing that it prints is seen."""
+    """What `work` returns in the other process; empty if it fails or takes longer. Its output is discarded."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends both, without a traceback
     with suppress(OSError):

@@ -1,6 +1,6 @@
-"""Knows whether a signal went to the whole process group, or to this process alone. Does not know what to do about it.
+"""Knows whether a signal went to the whole process group, or only to this process. Does not know what follows from that.
 
-The witness is a process of the group that blocks every signal: what waits for it was sent to all of them
+The witness is a process of the group that blocks every signal: its pending signals were sent to the whole group
 (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html). It never runs, so a busy machine makes no difference.
 """
 
@@ -14,17 +14,17 @@ from contextlib import suppress
 from cibeacon.runtime.command_process import let_go
 
 _SPREADING = 5
-"""Milliseconds in which a signal has reached every process of a group."""
+"""Milliseconds that a signal takes at most to reach every process of a group."""
 
 
 class GroupWitness:
-    """The witness of this process group. Where none can be made, no signal is known to have gone to the group."""
+    """The witness of this process group. If none can be started, no signal counts as sent to the group."""
 
     def __init__(self) -> None:
         self._process, self._lifeline, self._life = 0, -1, -1
 
     def start(self) -> None:
-        """Makes a process that ends with this one. No signal waits for it."""
+        """Starts the witness, which ends with this process and has no pending signal yet."""
         if self._life < 0:
             self._lifeline, self._life = os.pipe()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -41,11 +41,11 @@ class GroupWitness:
 
     @property
     def descriptors(self) -> tuple[int, int]:
-        """What must stay open in this process."""
+        """The descriptors that must stay open in this process."""
         return self._lifeline, self._life
 
     def saw(self, number: int) -> bool:
-        """Whether the signal went to the group as well; asked once for each."""
+        """Whether the signal also went to the group. Call it once for each signal."""
         for pause in (0, _SPREADING):
             select.poll().poll(pause)
             if self._process and _is_waiting(number, self._process):
@@ -55,19 +55,19 @@ class GroupWitness:
         return False
 
     def end(self) -> None:
-        """Ends the process."""
+        """Ends the witness."""
         if self._process:
             os.kill(self._process, signal.SIGKILL)
             os.waitpid(self._process, 0)
             self._process = 0
 
     def ended(self, process: int) -> None:
-        """Takes note of a child that has ended, and may have been the witness."""
+        """Notes that a child has ended, which may have been the witness."""
         if process == self._process:
             self._process = 0
 
     def abandon(self) -> None:
-        """For another child: lets the witness end without it."""
+        """For another child process: closes its hold on the witness, which otherwise would not end."""
         os.close(self._life)
 
 

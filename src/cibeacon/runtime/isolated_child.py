@@ -1,7 +1,7 @@
-"""Runs a Python file as a process of its own that sees nothing of the run, and ends it when its time is over.
+"""Runs a Python file as a separate process that sees nothing of the run, and ends it when its time is up.
 
-It gets no variables but those that some Pythons need to start, and no open files but those that are handed over. Limits
-of time and memory are the file's own affair: it sets them from its arguments.
+The process gets only the variables that some Pythons need to start, and only the open files that are passed to it. It
+sets its own limits of time and memory, from its arguments.
 """
 
 from __future__ import annotations

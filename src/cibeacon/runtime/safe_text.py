@@ -1,12 +1,12 @@
-"""Makes text safe to print: what strangers wrote, and what holds a secret of this process. Does not know where text goes.
+"""Makes text safe to print: untrusted text, and text with a secret of this process. Does not know where it is printed.
 
-Branch names, file names, pull request titles, API replies and git's stderr are written by strangers. The grammars they
-could abuse: GitHub's workflow commands (`::cmd::` at the start of a line, `##[cmd]` anywhere), GitLab's section markers
-and the carriage return that hides a line.
+Branch names, file names, pull request titles, API responses and git's stderr are untrusted. They could abuse GitHub's
+workflow commands (`::cmd::` at the start of a line, `##[cmd]` anywhere), GitLab's section markers, and the carriage return
+that hides a line.
 
-A CI host masks a secret in few spellings. Here every character may be written as URLs, JSON, HTML or Markdown write it,
-each in another way, letters too, and escaped up to three times over; hexadecimal is known, and base64 at every offset, as
-in the header that signs for `user:token`, in lines of any length. Not known: other encodings, compression, a secret in parts.
+A CI system masks a secret in few spellings. Here each character, letters too, may be escaped as in URLs, JSON, HTML or
+Markdown, each in a different way and up to three times; hexadecimal is recognised, and base64 at every offset (as in the
+header for `user:token`) and with line breaks. Not recognised: other encodings, compression, a secret in parts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-"""What hides or turns text around. None of it counts as printable, which is found out faster than this is compiled."""
+"""Characters that hide or reverse text. None is printable; asking for that first is faster than compiling this."""
 _MARKUP = r"(?i)[|`<>\[\]*_\\~&#@!$]|:(?=//)|(?<=www)\."
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -31,59 +31,59 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def line(text: object) -> str:
-    """One line for a log: control characters made visible, no workflow command left that a runner would obey."""
+    """One line for a log: control characters are made visible, and workflow commands have no effect."""
     given = str(text)
     visible = (given if given.isprintable() else re.sub(_CONTROL, _escape, given)).replace("##[", "# #[")
     return f"\\{visible}" if visible.lstrip().startswith("::") else visible
 
 
 def block(text: str) -> str:
-    """`line` for text of several lines: line breaks and tabs stay, since whoever printed them meant them."""
+    """`line` for text of several lines: line breaks and tabs stay."""
     return "\n".join("\t".join(line(part) for part in row.split("\t")) for row in text.split("\n"))
 
 
 def clipped(text: object, limit: int) -> str:
-    """`line`, at most `limit` characters long, with an ellipsis where it was cut."""
+    """`line`, cut to at most `limit` characters with an ellipsis."""
     safe = line(text)
     return safe if len(safe) <= limit else f"{safe[: limit - 1]}…"
 
 
 def json_text(value: Any, indent: int | None = None, *, compact: bool = False) -> str:
-    """JSON for a log: ASCII, and with the one marker that a runner obeys inside a line spelled as an escape."""
+    """JSON for a log: ASCII, with `##[` escaped, which a runner would obey anywhere in a line."""
     separators = (",", ":") if compact else None
     return json.dumps(value, indent=indent, separators=separators).replace("##[", "\\u0023#[")
 
 
 def cell(text: object, limit: int = 300) -> str:
-    """Text for a cell of a Markdown table: no pipe, backtick, tag, link or emphasis takes effect, and no bare address."""
+    """Text for a cell of a Markdown table: no pipe, backtick, tag, link, bare URL or emphasis has an effect."""
     return re.sub(_MARKUP, lambda match: f"&#{ord(match[0])};", clipped(text, limit).strip())
 
 
 def escaped(text: str) -> str:
-    """Text as the data of a GitHub workflow command, whole: the runner turns it back into exactly this."""
+    """Text as the data of a GitHub workflow command, unabridged: the runner decodes it to exactly this text."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def command_data(text: object, limit: int = 4000) -> str:
-    """The message of a GitHub workflow command. The runner keeps 4,096 characters of it."""
+    """Text as the message of a GitHub workflow command, of which the runner keeps 4,096 characters."""
     return clipped(text, limit).replace("%", "%25")
 
 
 def command_property(text: object) -> str:
-    """A property (`title=`) of a GitHub workflow command."""
+    """Text as a property (`title=`) of a GitHub workflow command."""
     return command_data(text, 200).replace(":", "%3A").replace(",", "%2C")
 
 
 MASK = "***"
 _SHORTEST = 4
-"""Shorter values are no secrets, and masking them would mask ordinary text."""
+"""Shorter values do not count as secrets: masking them would mask ordinary text."""
 _SHORTEST_CORE = 8
-"""Shorter pieces of base64 stand in ordinary text by chance."""
+"""Shorter pieces of base64 occur in ordinary text by chance."""
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
 def spellings(secret: str) -> tuple[str, ...]:
-    """The usual spellings of a secret, for those who mask by exact text; nothing for what is too short to be one."""
+    """The usual spellings of a secret, for masking by exact text; empty if it is too short to count as a secret."""
     known = secret.strip()
     return tuple(dict.fromkeys(_spellings(known))) if len(known) >= _SHORTEST else ()
 
@@ -122,7 +122,7 @@ def _encoded(raw: bytes) -> str:
 
 
 def _cores(secret: str) -> Iterator[str]:
-    """What base64 makes of a secret whatever stands before and behind it: one text for each offset."""
+    """The base64 of a secret, independent of the text before and after it: one for each offset."""
     raw = _bytes(secret)
     for offset, foreign in ((0, 0), (1, 2), (2, 3)):
         encoded = _encoded(bytes(offset) + raw).rstrip("=")
@@ -133,7 +133,7 @@ def _cores(secret: str) -> Iterator[str]:
 
 @cache
 def _written(character: str) -> str:
-    """A regular expression for the usual ways to write one character. Few escape letters and digits: see `_plainer`."""
+    """A regular expression for the usual ways to write one character. For escaped letters and digits see `_plainer`."""
     if character.isascii() and character.isalnum():
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
@@ -158,7 +158,7 @@ def _wrappable(secret: str) -> Iterator[str]:
 
 
 def _pattern(secret: str) -> Iterator[tuple[int, str]]:
-    """Length and regular expression of each thing to look for."""
+    """Length and regular expression of each spelling to look for."""
     yield len(secret), "".join(map(_written, secret))
     if len(raw := _bytes(secret)) >= _SHORTEST_CORE:
         yield from ((2 * len(raw), text) for text in (raw.hex(), raw.hex().upper()))
@@ -171,9 +171,9 @@ _ESCAPE = (
     r"%(?P<url>[2-7][0-9A-Fa-f])|\\(?:u00|x)(?P<json>[2-7][0-9A-Fa-f])|&#[xX]0*(?P<hex>[2-7][0-9A-Fa-f]);"
     r"|&#0*(?P<html>3[2-9]|[4-9]\d|1[01]\d|12[0-6]);|(?P<and>&amp;)|(?P<back>\\\\)"
 )
-"""One ASCII character, as URLs, JSON, programs and HTML escape it; the last two are what escaping twice comes down to."""
+"""One ASCII character as escaped in URLs, JSON, programs and HTML; the last two undo one level of double escaping."""
 _ESCAPING = "%\\&"
-"""What each of them begins with."""
+"""The first character of each of them."""
 _BREAK = r"(?a)(?<=[\w+/-]{8})(?:\\[rn]|[\r\n])(?:\\[rn]|\s)*(?=[\w+/=-])"
 _MOST_ESCAPED = 3
 _SHORTEST_WRAPPED = 16
@@ -188,7 +188,7 @@ def _character(match: re.Match[str]) -> str:
 def _plainer(
     text: str, origins: Sequence[int], pattern: str, plain: Callable[[re.Match[str]], str]
 ) -> tuple[str, Sequence[int]]:
-    """The text with what a pattern means written plainly, and where in the original each character begins."""
+    """The text with every match decoded, and the position in the original at which each character starts."""
     pieces, positions, end = [], list[int](), 0
     for match in re.finditer(pattern, text):
         piece = plain(match)
@@ -199,7 +199,7 @@ def _plainer(
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The spans, the last one first; what overlaps is one."""
+    """The spans, last one first, with overlapping ones merged."""
     merged: list[tuple[int, int]] = []
     for begin, end in sorted(spans):
         if merged and begin < merged[-1][1]:
@@ -210,7 +210,7 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class Redactor:
-    """Replaces every known secret, however it is written, by `***`. Longest first, so no tail of one survives."""
+    """Replaces every known secret, however it is written, by `***`: the longest first, so that no part of one remains."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {secret.strip() for secret in secrets}
@@ -229,7 +229,7 @@ class Redactor:
         return text
 
     def _hidden(self, text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-        """Where a secret stands whose letters are escaped, or whose base64 is in several lines."""
+        """The spans of secrets with escaped letters, and of secrets whose base64 spans several lines."""
         straight: Sequence[int] = range(len(text) + 1)
         plain, origins = text, straight
         for _ in range(_MOST_ESCAPED):
@@ -243,12 +243,12 @@ class Redactor:
 
     @cached_property
     def _wrapped(self) -> re.Pattern[str] | None:
-        """What the base64 of a secret is, long enough to stand in several lines; few texts need it."""
+        """Matches the base64 of secrets that are long enough for several lines; few texts need it."""
         parts = sorted({each for secret in self._known for each in _wrappable(secret)}, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, parts))) if parts else None
 
     def within(self, value: Any) -> Any:
-        """The JSON value with every text in it redacted, names included."""
+        """The JSON value with every text in it redacted, including keys."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):

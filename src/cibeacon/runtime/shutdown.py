@@ -1,9 +1,9 @@
-"""An orderly end: where the work may be interrupted, and what must not outlive this process. Knows no signal.
+"""An orderly end: where the work may be interrupted, and what must not outlive this process. Handles no signal itself.
 
-Work is interrupted in sections that wait or compute for long, and nowhere else. Everything else is finished first: a batch
-of records is complete on disk, a folder that was made is removed, what was sent is written down. An interruption that comes
-meanwhile is raised in the next section that allows it. Children with their helpers, and folders of our own, are gone
-however the process ends.
+Work is interrupted only in sections that wait or compute for long. Everything else is finished first: a batch of records
+is complete on disk, a temporary folder is removed, a sent signal is recorded. An interruption that comes meanwhile is
+raised in the next section that allows it. Child processes with their helpers, and our temporary folders, are gone however
+the process ends.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 _MAIN = get_ident()
-"""Signals are the main thread's, and so are interruptions; in other threads a section does nothing."""
+"""The main thread, which alone handles signals and interruptions; in other threads a section does nothing."""
 
 
 class _State:
-    """The interruption that is still to be raised, and whether it may be. The main thread's alone."""
+    """The pending interruption, and whether it may be raised. Only the main thread uses it."""
 
     interruptible = False
     pending: KeyboardInterrupt | None = None
 
 
 class Section:
-    """A section of the work; a context manager for one use."""
+    """A section of the work; a context manager that is used once."""
 
     def __init__(self, *, interruptible: bool) -> None:
         self._interruptible, self._before = interruptible, False
@@ -52,45 +52,45 @@ class Section:
         _State.interruptible = self._before
         if self._interruptible and isinstance(error, KeyboardInterrupt):
             _State.pending = None
-        elif _State.pending and (self._interruptible or self._before):  # it came late, or a callback swallowed it
+        elif _State.pending and (self._interruptible or self._before):  # it came too late, or a callback swallowed it
             raise _take_pending()
 
 
 _OWN_CODE: frozenset[CodeType] = frozenset((Section.__enter__.__code__, Section.__exit__.__code__))
-"""Between two sections nothing is raised: the one would be neither entered nor left."""
+"""Code between two sections, in which nothing is raised: a section would be neither entered nor left."""
 
 
 def interruptible() -> Section:
-    """A section in which an interruption is raised."""
+    """A section that may be interrupted."""
     return Section(interruptible=True)
 
 
 def uninterrupted() -> Section:
-    """A section that is finished first, inside one that may be interrupted."""
+    """A section, inside one that may be interrupted, that is finished first."""
     return Section(interruptible=False)
 
 
 def interrupt(stop: KeyboardInterrupt, frame: FrameType | None) -> None:
-    """For a signal's handler: raises the interruption where it may be raised, else in the next section that allows it."""
+    """For signal handlers: raises the interruption if that is allowed now, else in the next section that allows it."""
     _State.pending = stop
     raise_pending(frame)
 
 
 def discard(kind: type[KeyboardInterrupt]) -> None:
-    """Drops a pending interruption of a kind."""
+    """Drops a pending interruption of this kind."""
     if isinstance(_State.pending, kind):
         _State.pending = None
 
 
 def raise_pending(frame: FrameType | None) -> None:
-    """Raises the interruption again, where it may be: Python swallows what is raised in a destructor or a callback."""
+    """Raises the interruption again, if that is allowed: Python swallows exceptions in destructors and callbacks."""
     is_own_code = frame is not None and frame.f_code in _OWN_CODE
     if _State.pending and _State.interruptible and not is_own_code and not _is_importing(frame):
         raise _State.pending
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported: half a library would stay, and fail later. The next alarm tries again."""
+    """Whether a module is being imported: a half-loaded library would fail later. The next alarm tries again."""
     while frame and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
         frame = frame.f_back
     return frame is not None
@@ -102,21 +102,21 @@ def _take_pending() -> KeyboardInterrupt:
 
 
 PREFIX = "cibeacon-"
-"""How the names of our folders begin."""
-_KNOWN = ("/tmp", "/var/tmp", "/usr/tmp", "/private/tmp", "/private/var/tmp")  # noqa: S108 - nothing is made there
+"""The names of our temporary folders start with this."""
+_KNOWN = ("/tmp", "/var/tmp", "/usr/tmp", "/private/tmp", "/private/var/tmp")  # noqa: S108 - nothing is created there
 _children: set[int] = set()
 _folders: set[str] = set()
 
 
 def begun(child: Popen[bytes]) -> None:
-    """A child was started that leads a process group of its own."""
+    """Notes a child that was started in its own process group."""
     _children.add(child.pid)
 
 
 def end(child: Popen[bytes]) -> None:
-    """Leaves nothing behind: neither the child nor its helper for the network, which would go on alone."""
+    """Ends the child and its network helper, which would otherwise continue alone."""
     with uninterrupted():
-        if child.returncode is None:  # it was not waited for yet, so the number is still its own
+        if child.returncode is None:  # it was not reaped yet, so the process id is still its own
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
@@ -128,9 +128,9 @@ def end(child: Popen[bytes]) -> None:
 
 
 def temporary_folder() -> str:
-    """Where temporary files go, without a link on the way. Raises `OSError` where there is no such place.
+    """The folder for temporary files, with links resolved. Raises `OSError` if there is none.
 
-    Python's own last choice is the working directory, which may be a checkout.
+    Python's last choice would be the working directory, which may be a checkout.
     """
     from tempfile import gettempdir
 
@@ -141,7 +141,7 @@ def temporary_folder() -> str:
 
 
 class OwnFolder:
-    """An empty folder for a while; a context manager that gives its path. Raises `OSError` where none can be made."""
+    """A temporary folder; a context manager that returns its path. Raises `OSError` if none can be created."""
 
     def __init__(self) -> None:
         from tempfile import mkdtemp  # few runs need a folder
@@ -159,7 +159,7 @@ class OwnFolder:
 
 
 def leave_nothing() -> None:
-    """Ends what still runs and removes what is still there: the last thing that a process does."""
+    """Ends remaining children and removes remaining folders: the last thing that a process does."""
     for group in tuple(_children):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)

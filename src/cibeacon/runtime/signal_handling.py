@@ -1,11 +1,11 @@
-"""Turns signals and the end of time into one interruption of the work, and ends the process where that does not help.
+"""Turns signals and the deadline into one interruption of the work, and kills the process if that does not help.
 
 The first SIGTERM, SIGINT or SIGHUP, or the alarm, interrupts; then the process has `STOP_SECONDS` to spool and report. A
-second signal, or the end of those seconds, ends the process at once: whatever matters is on disk by then. A thread of its
-own watches, since the main thread may be where no handler runs: in a lock, in a stuck file system, or about to wait in a
-system call that the signal came a little too early to interrupt (https://docs.python.org/3/library/signal.html).
-A signal that the parent process ignores stays ignored, as under nohup. A process that was stopped for a while has its
-seconds from when it runs again.
+second signal, or the end of those seconds, kills the process at once: by then everything that matters is on disk. A
+separate thread watches, since the main thread may be where no handler runs: waiting for a lock, in a stuck file system, or
+about to enter a system call that the signal came too early to interrupt (https://docs.python.org/3/library/signal.html).
+A signal that the parent process ignores stays ignored, as under nohup. For a process that was suspended the seconds count
+from when it continues.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from cibeacon.runtime import shutdown
 from cibeacon.runtime.errors import HalfTime, OutOfTime
 
 STOP_SECONDS = 1.7
-"""Seconds from a signal to the end, whatever hangs."""
+"""Seconds from a signal to the end of the process, whatever hangs."""
 FAREWELL = 0.8
-"""Seconds from the alarm to the end. As long after a signal, what the report waits for is interrupted."""
+"""Seconds from the alarm to the end of the process, and from a signal to the interruption of the report's own waits."""
 ECHO = 0.2
-"""Seconds in which another signal is the same one: `timeout` and others send it to the process and to its group."""
+"""Seconds in which a second signal counts as the same: `timeout` and others signal the process and its group."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REPEAT = 0.1
 _TICK = 0.5
-"""Seconds between two looks at the clock. One that is late by `_PAUSE` means that the process was stopped."""
+"""Seconds between two looks at the clock. One that is late by `_PAUSE` means that the process was suspended."""
 _PAUSE = 0.3
 _FOR_EVER = 1e8
-_ENDED = "cibeacon did not stop by itself and was ended."
+_ENDED = "cibeacon did not stop in time and was killed."
 
 
 class Interrupts:
-    """The handlers of a process, and the thread that watches over its end.
+    """The signal handlers of a process, and the thread that ends it if necessary.
 
     Args:
         clock: a monotonic clock, in seconds.
@@ -57,7 +57,7 @@ class Interrupts:
         self._alarm = clock() + _FOR_EVER
 
     def install(self) -> None:
-        """As process 1 of a container nothing would happen at SIGTERM without a handler."""
+        """Installs the handlers. Without one, SIGTERM would have no effect on process 1 of a container."""
         self._main = _thread.get_ident()
         self._wakeup, self._wakeup_writer = os.pipe()
         os.set_blocking(self._wakeup_writer, False)
@@ -69,18 +69,18 @@ class Interrupts:
         self._watched = start_thread(self._watch)
 
     def alarm(self, seconds: float, code: int) -> None:
-        """Interrupts the work after `seconds`, and not when an earlier alarm would have; `code` is the exit code of a
-        process that has to be ended.
+        """Interrupts the work after `seconds`, replacing an earlier alarm; `code` is the exit code of a process that has
+        to be killed.
         """
         self._code, self._alarm = code, self._clock() + seconds
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _REPEAT)
-        if self._stopped is not None:  # while we were starting
+        if self._stopped is not None:  # a signal came during the start
             signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
         self._ends[0] = self._clock() + seconds + FAREWELL
         self._wake_watcher()
 
     def halftime(self, seconds: float | None) -> None:
-        """Interrupts the work once with `HalfTime` after `seconds`, where the alarm does not come first; None: no more."""
+        """Interrupts the work once with `HalfTime` after `seconds`, unless the alarm comes first; None cancels it."""
         now = self._clock()
         self._halftime = None if seconds is None else now + seconds
         shutdown.discard(HalfTime)
@@ -94,7 +94,7 @@ class Interrupts:
         self._code = code
 
     def waiting(self, signals: int) -> None:
-        """Notes how many signals of this run are in the spool, for the message of a process that has to be ended."""
+        """Notes how many signals of this run are in the spool, for the message of a process that has to be killed."""
         self._spooled = signals
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -129,7 +129,7 @@ class Interrupts:
         shutdown.interrupt(stop, frame)
 
     def _end_within(self, seconds: float) -> None:
-        self._ends.append(self._clock() + seconds)  # in one go: a handler may come in between
+        self._ends.append(self._clock() + seconds)  # atomic: a handler may run in between
         self._wake_watcher()
 
     def _wake_watcher(self) -> None:
@@ -137,7 +137,7 @@ class Interrupts:
             os.write(self._wakeup_writer, b"\0")
 
     def _watch(self) -> None:
-        """Notes every signal at once, wakes the main thread where the signal did not, and ends the process when it is time."""
+        """Notes every signal at once, wakes the main thread if the signal did not, and kills the process in the end."""
         while (left := max(min(self._ends), self._resumed + STOP_SECONDS) - (now := self._clock())) > 0:
             unhandled = self._signalled is not None and self._stopped is None
             wait = min(left, _REPEAT if unhandled else _TICK)
@@ -161,20 +161,20 @@ class Interrupts:
             self._leave()
 
     def _leave(self) -> NoReturn:
-        """Ends the process. Cleaning up must not keep it, so a thread of its own does that, and has another `ECHO`."""
+        """Ends the process. Cleaning up must not delay it, so a separate thread does that, within another `ECHO`."""
         done = _thread.allocate_lock()
         done.acquire()
         if not start_thread(lambda: _clean_up(done.release)):
             _clean_up(done.release)
         with suppress(OSError, ValueError):
-            if select.select([], [2], [], 0)[1]:  # it may be full
+            if select.select([], [2], [], 0)[1]:  # stderr may be full
                 os.write(2, f"{_ENDED}{_describe_spool(self._spooled)}\n".encode())
         done.acquire(timeout=ECHO)
         os._exit(self._code)
 
 
 def start_thread(work: Callable[[], None]) -> bool:
-    """A thread without signals: they are the main thread's, and wake it. False where a container allows no more."""
+    """Starts a thread that blocks signals, so that they wake the main thread. False if a container allows no more."""
 
     def run() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -188,14 +188,13 @@ def start_thread(work: Callable[[], None]) -> bool:
 
 
 def _describe_spool(signals: int | None) -> str:
-    """What became of the signals of a run that was ended."""
+    """A sentence about the spooled signals of a run that was killed."""
     if signals is None:
         return ""
     if not signals:
-        return " No signal of it is in the spool."
-    return (
-        f" {signals} of its signals wait{'s' if signals == 1 else ''} in the spool: cibeacon replay sends what waits."
-    )
+        return " None of its signals is in the spool."
+    are, them = ("is", "it") if signals == 1 else ("are", "them")
+    return f" {signals} of its signals {are} in the spool: run cibeacon replay to send {them}."
 
 
 def _clean_up(done: Callable[[], None]) -> None:

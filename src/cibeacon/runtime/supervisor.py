@@ -1,8 +1,8 @@
-"""Stands between a caller and a command as if it were not there, with a helper process beside that reports the run.
+"""Runs a command for a caller, neither of which notices it, while a helper process reports the run.
 
-This process starts the command, hands signals on and ends as it did; it loads nothing and talks to nobody. The helper may
-fail, hang or be killed: the command and its exit code do not depend on it. A signal to the whole process group reaches
-the command by itself and must not reach it twice: terraform gives up its state at the second Ctrl-C.
+This process starts the command, forwards signals and ends like the command; it loads no further modules and makes no
+requests. The helper may fail, hang or be killed: the command and its exit code do not depend on it. A signal to the whole
+process group reaches the command anyway and must not reach it twice: terraform abandons its state at the second Ctrl-C.
 Does not know settings, sinks or what is reported.
 """
 
@@ -24,11 +24,11 @@ from cibeacon.runtime.signal_handling import ECHO, start_thread
 _STOPS = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
 """Signals that ask the command to stop."""
 _SUSPENDS = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
-"""Signals by which a terminal stops a job for a while."""
+"""Signals by which a terminal suspends a job."""
 LAST_SECONDS = 0.8
-"""Seconds that the helper has left after a signal, once the command has ended."""
+"""Seconds that the helper has left after a signal that arrives once the command has ended."""
 _LONGEST_LINE = 4096
-_UNREPORTED = "the run was not reported: the process that reports it has ended"
+_UNREPORTED = "the run was not reported: the reporting process ended early"
 
 
 class CommandEnd(NamedTuple):
@@ -37,15 +37,15 @@ class CommandEnd(NamedTuple):
     code: int
     """Its exit code; negative for a signal."""
     was_stopped: bool
-    """Whether it was asked to stop before."""
+    """Whether it was asked to stop."""
     at: int
     """Unix seconds."""
     clock: float
-    """The same on the monotonic clock."""
+    """The same moment on the monotonic clock."""
 
 
 class Link:
-    """The helper's end of its connection to the process that runs the command."""
+    """The helper's end of the connection to the process that runs the command."""
 
     def __init__(self, control: int) -> None:
         self._control, self._ended = control, list[CommandEnd]()
@@ -54,16 +54,16 @@ class Link:
 
     @property
     def ending(self) -> CommandEnd | None:
-        """How the command ended; None while it runs."""
+        """How the command ended; None while it is running."""
         return self._ended[0] if self._ended else None
 
     def listen(self, break_off: Callable[[], object]) -> bool:
-        """Calls `break_off` when the command has ended, from a thread. False where no thread can be started."""
+        """Calls `break_off`, from a thread, when the command has ended. False if no thread can be started."""
         return start_thread(lambda: self._listen(break_off))
 
     def wait(self) -> CommandEnd:
         """Waits for the end of the command."""
-        with self._over:  # until nothing is broken off any more
+        with self._over:  # released after `break_off` returned
             return self._ended[0]
 
     def _listen(self, break_off: Callable[[], object]) -> None:
@@ -73,12 +73,12 @@ class Link:
                 self._ended.append(CommandEnd(int(code), was_stopped == b"1", int(at), float(clock)))
                 break_off()
                 self._over.release()
-        leave_nothing()  # the process that would read the answer is gone
+        leave_nothing()  # no process is left that would read the answer
         os._exit(0)
 
 
 Report = Callable[[Link], str]
-"""The helper's work: reports the run, and returns what there is to say to a person, one line or nothing."""
+"""The helper's work: reports the run, and returns a line for the user or an empty text."""
 
 
 class Supervisor:
@@ -88,7 +88,7 @@ class Supervisor:
         seconds: how long the helper may go on after the end of the command.
         clock: a monotonic clock.
         now: Unix seconds.
-        complaint: is said in any case, unless `quiet`.
+        complaint: printed in any case, unless `quiet`.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Supervisor:
         self._kill_at: float | None = None
 
     def run(self, report: Report) -> NoReturn:
-        """Runs the command, has its run reported, and ends this process as the command ended."""
+        """Runs the command, has its run reported, and ends this process like the command."""
         before: command_process.Signals | None = None
         try:
             _fill_standard_descriptors()
@@ -119,11 +119,11 @@ class Supervisor:
             os.set_blocking(wakeup_writer, False)
             before = command_process.catch(lambda number, frame: None)
             signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
-            self._witness.start()  # first: what reaches the command must reach it, too
+            self._witness.start()  # first: it must get every signal that the command gets
             self._child = command_process.start(self._command, before)
-        except OSError as error:  # the command runs all the same
+        except OSError as error:  # the command runs anyway
             reason = os.strerror(error.errno or 0)
-            self._say(f"the run is not reported, since no process can be started beside it: {reason}")
+            self._say(f"the run is not reported, because no second process can be started: {reason}")
             command_process.become(self._command, before)
         command_process.let_go((self._wakeup, wakeup_writer, *self._witness.descriptors))
         self._start_helper(report)
@@ -136,7 +136,7 @@ class Supervisor:
     # The command ------------------------------------------------------------------------------------------------------
 
     def _wait(self) -> CommandEnd:
-        """Waits for the end of the command, and of nothing else: it may have left processes behind."""
+        """Waits only for the command itself, which may leave processes behind."""
         while self._status < 0:
             for number in self._signals(self._kill_at):
                 if number != signal.SIGCHLD:
@@ -149,7 +149,7 @@ class Supervisor:
         return CommandEnd(os.waitstatus_to_exitcode(self._status), self._was_stopped, int(self._now()), self._clock())
 
     def _signals(self, until: float | None) -> bytes:
-        """The numbers of the signals that came, in their order, once there are some or it is `until`."""
+        """The numbers of the signals that arrived, in order; waits for some until `until`."""
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)
         wait = None if until is None else max(0.0, until - self._clock()) * 1000 + 1
@@ -164,9 +164,9 @@ class Supervisor:
             self._send(number)
 
     def _has_reached_it(self, number: int) -> bool:
-        """Whether the signal went to the whole group, the command included; or is the echo of one that did.
+        """Whether the signal went to the whole group, including the command, or is the echo of one that did.
 
-        `timeout` and others send a signal to a process and to its group, and equal signals that wait are one.
+        `timeout` and others signal a process and then its group, and equal pending signals are merged.
         """
         if os.getpgid(self._child) != os.getpgrp():
             return False
@@ -180,7 +180,7 @@ class Supervisor:
             os.kill(-self._child if self._command.own_group else self._child, number)
 
     def _reap(self) -> None:
-        """Takes note of children that ended or were stopped; as process 1 also of strangers."""
+        """Notes which children ended or were suspended; as process 1 also reaps other processes."""
         with suppress(ChildProcessError):
             while (changed := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
                 process, status = changed
@@ -196,7 +196,7 @@ class Supervisor:
     # The helper -------------------------------------------------------------------------------------------------------
 
     def _start_helper(self, report: Report) -> None:
-        """Signals are blocked here, and stay so in the helper. Where no process can be made there is none."""
+        """Starts the helper, with signals blocked. If no process can be started, there is no helper."""
         with suppress(OSError):
             control, self._control = os.pipe()
             self._answer, answer = os.pipe()
@@ -208,13 +208,13 @@ class Supervisor:
             os.close(answer)
 
     def _help(self, report: Report, control: int, answer: int) -> NoReturn:
-        """The whole life of the helper."""
+        """Everything that the helper does."""
         try:
             signal.set_wakeup_fd(-1)
             for descriptor in (self._wakeup, self._control, self._answer):
                 os.close(descriptor)
             self._witness.abandon()
-            os.dup2(0, 2)  # nothing that it loads may print
+            os.dup2(0, 2)  # modules that it loads must not print
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED - {signal.SIGALRM})
             text = report(Link(control)).encode("utf-8", "backslashreplace")
@@ -224,12 +224,12 @@ class Supervisor:
             os._exit(0)
 
     def _have_reported(self, ending: CommandEnd) -> str:
-        """Has the helper report the end, in its time, and returns what it says."""
+        """Has the helper report the end, within its time, and returns its line for the user."""
         message = f"{ending.code} {int(ending.was_stopped)} {ending.at} {ending.clock!r}"
         with suppress(OSError):
             os.write(self._control, message.encode())
         until, asked = ending.clock + self._seconds, None
-        self._reap()  # the news of a helper that died before may be read already
+        self._reap()  # SIGCHLD for a helper that died earlier may already be consumed
         while self._helper and self._clock() < until:
             stops = not _STOPS.isdisjoint(self._signals(until))
             if stops and asked is None:
@@ -241,12 +241,12 @@ class Supervisor:
         if self._helper:
             os.kill(self._helper, signal.SIGKILL)
             os.waitpid(self._helper, 0)
-            return "the report was broken off: cibeacon replay sends what is in the spool"
+            return "the report was interrupted: run cibeacon replay to send what is in the spool"
         answer = os.read(self._answer, _LONGEST_LINE)
         return answer.decode("utf-8", "replace").removesuffix("\n") if answer else _UNREPORTED
 
     def _say(self, text: str) -> None:
-        """One line on stderr, if it can take it: nobody may be reading."""
+        """Prints one line on stderr, unless that would block because nothing reads it."""
         line = "; ".join(part for part in (self._complaint, text) if part)
         if not line or self._quiet:
             return
@@ -259,7 +259,7 @@ class Supervisor:
 
 
 def _fill_standard_descriptors() -> None:
-    """Opens those that the caller closed, for us alone: a pipe of ours must not become stderr."""
+    """Opens those that the caller closed, for this process only, so that a pipe of ours does not become stderr."""
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             pass
@@ -267,7 +267,7 @@ def _fill_standard_descriptors() -> None:
 
 
 def _stop_too(number: int) -> None:
-    """Stops this process as the terminal stopped the command, until both go on; a shell waits for that."""
+    """Suspends this process like the command, until both continue; the shell waits for this."""
     if number in _SUSPENDS:
         handler = signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
