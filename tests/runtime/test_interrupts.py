@@ -578,7 +578,7 @@ def test_where_no_handler_runs_the_process_ends_all_the_same(job, stuck_disk, st
         ended = living.ended()
     assert ended.seconds < BOUND
     assert ended.code == int(strict)
-    assert "was killed. None of its signals is in the spool." in ended.err
+    assert "was killed. The spool has no signal of this run." in ended.err
 
 
 def test_a_disk_that_never_answers_outlives_no_budget(job, stuck_disk):

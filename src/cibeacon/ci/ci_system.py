@@ -148,7 +148,7 @@ def asked_with(context: Context) -> str:
 
 
 def git_credential(authority: str, tokens: ForgeTokens) -> tuple[str | None, str | None]:
-    """User name and password for git at a server: `git_token` at the server of `git_url`, else a token that may go there."""
+    """User name and password for git at a server: `git_token` at the server of `git_url`, else one that may be sent there."""
     user = "x-token-auth" if authority == "bitbucket.org" else "x-access-token"
     is_named = bool(tokens.git_url) and authority == payload.server(tokens.git_url)
     forge = forge_at(authority, tokens)
@@ -192,7 +192,7 @@ class CISystem(ABC):
         if url is None or not may_fetch(url.https, allow_http=allow_http):
             return ()
         authority = payload.server(url.https) or ""
-        access = f"Give a token that may read {url.repository}: the setting git_token, with git_url https://{authority}"
+        access = f"Set git_token to a token that can read {url.repository}, and git_url to https://{authority}"
         return (Remote(url.https, *git_credential(authority, tokens), access),)
 
     def spool_folder(self, env: Variables) -> str | None:

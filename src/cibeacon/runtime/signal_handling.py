@@ -192,7 +192,7 @@ def _describe_spool(signals: int | None) -> str:
     if signals is None:
         return ""
     if not signals:
-        return " None of its signals is in the spool."
+        return " The spool has no signal of this run."
     are, them = ("is", "it") if signals == 1 else ("are", "them")
     return f" {signals} of its signals {are} in the spool: run cibeacon replay to send {them}."
 
