@@ -802,7 +802,7 @@ def test_where_git_cannot_be_reached_the_hosts_own_list_is_taken(forked, served)
     assert ended.document["changes"]["services"] == ["mine", "theirs"]
     assert "API" in ended.document["changes"]["how"]
     assert cut.document["changes"]["status"] == "unknown"
-    assert "truncated" in cut.document["changes"]["reason"]
+    assert "does not list all changed files" in cut.document["changes"]["reason"]
 
 
 def test_a_pull_request_that_a_person_names_is_looked_up(forked):

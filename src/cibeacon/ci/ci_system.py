@@ -1,6 +1,6 @@
 """What every CI system offers, and how its variables are read: an empty one counts as unset. Knows no CI system.
 
-A CI system is a subclass of `CISystem` in a file of its own, bound to `SYSTEM` there. `model/ci_systems.py` lists the files,
+A CI system is a subclass of `CISystem` in its own file, bound to `SYSTEM` there. `model/ci_systems.py` lists the files,
 with the variables by which each system is recognised.
 """
 
