@@ -140,7 +140,7 @@ def test_the_files_are_read_page_by_page(github, relay, served, deadline):
 
 
 def test_fewer_files_than_githubs_example_counts_are_a_truncated_list(github, deadline):
-    with pytest.raises(HostError, match="truncated"):
+    with pytest.raises(HostError, match="does not list all changed files"):
         GitHubApi(github, {"token": TOKEN}, NAME, deadline).changed_files(7)
 
 

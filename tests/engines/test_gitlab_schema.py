@@ -163,7 +163,7 @@ def test_the_files_are_read_page_by_page(gitlab, relay, credential, deadline):
 @pytest.mark.parametrize("name", ["many", "more", "fresh"])
 def test_a_list_of_files_that_is_not_whole_is_an_error(name, gitlab, relay, credential, deadline):
     relay.wish = lambda request: "" if request.path.endswith("/diffs") else f"example={name}"
-    with pytest.raises(HostError, match="truncated"):
+    with pytest.raises(HostError, match="does not list all changed files"):
         GitLabApi(gitlab, credential, PROJECT, deadline).changed_files(7)
 
 

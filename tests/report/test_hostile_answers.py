@@ -71,7 +71,7 @@ def asked(account, tmp_path):
             ended = cibeacon(*argv, environ=environ, cwd=tmp_path)
         assert server.requests
         assert "Traceback" not in ended.out + ended.err
-        assert "our fault" not in ended.out + ended.err
+        assert "because of a bug" not in ended.out + ended.err
         return ended
 
     return ask

@@ -217,7 +217,7 @@ def test_a_path_of_the_map_that_no_file_can_have_is_a_fault_of_the_map(environ, 
     for verb in ("list", "check", "which"):
         ended = cibeacon("services", verb, *(["x"] if verb == "which" else []), environ=environ, cwd=folder)
         assert "Traceback" not in ended.out + ended.err
-        assert "our fault" not in ended.out + ended.err
+        assert "because of a bug" not in ended.out + ended.err
         assert ended.code == 2 or verb != "check" or rule == "jq"
 
 
@@ -226,7 +226,7 @@ def test_a_name_of_the_configuration_that_no_file_can_have_is_invalid_by_name(en
     ended = cibeacon("report", "--format=json", f"--config={name}", environ=environ, cwd=clone())
     signals = told(ended)
     assert {word for word, _ in signals.values()} == {"invalid"}
-    assert all("cannot be used" in reason and "our fault" not in reason for _, reason in signals.values())
+    assert all("cannot be used" in reason and "because of a bug" not in reason for _, reason in signals.values())
 
 
 @pytest.mark.skipif(not shutil.which("setpriv") or os.geteuid(), reason="needs root, and setpriv to give its powers up")
@@ -281,4 +281,4 @@ def test_an_event_of_odd_shape_costs_at_most_what_it_would_have_said(environ, me
             (tmp_path / "event.json").write_text(json.dumps(_with(payload, path, odd)))
             signals = report(environ, tmp_path, "--dry-run")
             assert signals["pipeline-run"][0] == "dry-run", (path, odd)
-            assert not [reason for _, reason in signals.values() if "our fault" in reason], (path, odd)
+            assert not [reason for _, reason in signals.values() if "because of a bug" in reason], (path, odd)

@@ -257,7 +257,7 @@ def test_a_failure_of_our_own_tells_no_secret(shop, merged, tmp_path, monkeypatc
     monkeypatch.setattr("cibeacon.ci.detect.read_context", fails)
     environ = github(merged, tmp_path, git="http://127.0.0.1:9", api="http://127.0.0.1:9", dx="acme")
     ended = cibeacon("report", *flags, environ=environ, cwd=shop.root)
-    assert "failed unexpectedly" in ended.out + ended.err
+    assert "because of a bug" in ended.out + ended.err
     stays_secret(ended, tmp_path)
 
 
