@@ -37,7 +37,9 @@ _SHORTEST = 0.1
 _FOR_EVER = 1e8
 _WIDTH, _LONGEST_NAME = 1000, 200
 _UNKNOWN_CI = Notice(
-    "error", "this CI system is not known, so nothing was sent: set host to its name (any word)", "ci-system-unknown"
+    "error",
+    "this CI system is not known, so nothing was sent: set host to a name for it (any word)",
+    "ci-system-unknown",
 )
 
 
