@@ -32,6 +32,14 @@ PLAIN = {
     r"what became of": "what happened to",
     r"(a|one) fact": "a signal",
     r"in the place of": "instead of",
+    r"asks? to slow down": "is rate limiting",
+    r"goes? on": "continues",
+    r"lets? go of": "releases",
+    r"misspelt": "misspelled",
+    r"takes? the (token|credentials?|signature)": "accepts",
+    r"trouble": "an internal error, a problem",
+    r"(whole|cut-off) (id|address)": "full id, full URL",
+    r"leads? (nowhere|somewhere)": "matches nothing, is broken",
 }
 """What a page may not say, and how to say it."""
 ALLOWED = {"nobody@nowhere"}

@@ -383,7 +383,7 @@ def test_a_map_that_finds_no_service_is_refused_and_not_taken_for_a_history_with
     made.git("tag", "v1")
     ended = cibeacon("backfill", "export", "deployments", *DAYS, "--repository", NAME, *argv, cwd=made.root)
     assert (ended.code, ended.out) == (2, "")
-    assert f"finds no service: looked for: {words}" in ended.err
+    assert f"finds no service: it looked for {words}" in ended.err
 
 
 def test_named_services_need_no_map(tmp_path):

@@ -182,7 +182,7 @@ def open_service_history(
     if services.today.is_empty():
         raise SettingsError(
             "The service map finds no service",
-            f"looked for: {services.today.searched or 'nothing'}",
+            f"it looked for {services.today.searched or 'nothing'}",
             "Correct the rule or list services; cibeacon services check shows which rules match nothing.",
         )
     return services
