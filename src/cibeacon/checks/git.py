@@ -26,7 +26,7 @@ def head(view: View) -> Answer:
     git, context = view.git, view.context
     expected = {sha for sha in (context.checkout_sha, context.commit_sha) if sha}
     if git.head is None:
-        return warn("the repository has no commit yet", "Commit something.")
+        return warn("the repository has no commit yet", "Make a first commit.")
     if any(git.head.startswith(sha) for sha in expected) or not expected:
         return ok(f"{git.head[:_SHORT]} is checked out")
     if len(git.parents) > 1 and expected & set(git.parents):

@@ -147,7 +147,7 @@ def _read_jobs(
     try:
         newest = list(islice(records, _MOST_JOBS))
         if next(records, None) is not None:
-            hidden.append(f"of the {name} of pipeline {number} only the newest {_MOST_JOBS} are read")
+            hidden.append(f"only the newest {_MOST_JOBS} {name} of pipeline {number} are read")
     except DataopsError as error:
         if not error.refused:
             raise
