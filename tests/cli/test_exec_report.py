@@ -240,7 +240,7 @@ def test_a_signal_during_the_report_ends_it_and_not_the_code(name, times, tmp_pa
         ({"CIBEACON_DX_URL": "", "DX_API_TOKEN": ""}, "invalid pipeline-run build: success: DX is not configured"),
         ({"CIBEACON_TIMEOUT": "soon"}, 'invalid pipeline-run build: success: timeout "soon" cannot be used'),
         ({"CIBEACON_STRICT": "true", "DX_API_TOKEN": "bad"}, "failed pipeline-run build: success ("),
-        ({"CIBEACON_SPOOL": "/proc/nowhere"}, "Signals cannot be kept in /proc/nowhere"),
+        ({"CIBEACON_SPOOL": "/proc/nowhere"}, "Signals cannot be stored in /proc/nowhere"),
         ({"CIBEACON_DX_URL": "http://dx.example.com"}, "would carry the token unencrypted"),
         ({"CIBEACON_DX_URL": "http://no-such-host.invalid", "CIBEACON_ALLOW_HTTP": "true"}, "spooled pipeline-run"),
     ],
@@ -367,7 +367,7 @@ def killed(environ, tmp_path, dx):
 def test_a_replay_closes_the_run_of_a_job_that_was_killed(environ, tmp_path, dx):
     replayed = cibeacon("replay", environ=environ, cwd=tmp_path)
     assert replayed.code == 0
-    assert "when it ended is not known" in replayed.out
+    assert "the end time is unknown" in replayed.out
     run = only_run(dx)
     assert (run["status"], run["finished_at"]) == ("cancelled", None)
     assert spooled(tmp_path) == {}
@@ -388,7 +388,7 @@ def test_a_replay_leaves_a_run_alone_that_goes_on(environ, tmp_path, dx):
 @pytest.mark.usefixtures("killed")
 def test_a_dry_run_of_a_replay_does_not_claim_that_the_command_is_over(environ, tmp_path):
     replayed = cibeacon("replay", "--dry-run", environ=environ, cwd=tmp_path)
-    assert "does not look whether the command still runs" in replayed.out
+    assert "does not check whether the command is still running" in replayed.out
     assert "cancelled" in next(record.body["status"] for record in spooled(tmp_path).values())
 
 
@@ -406,7 +406,7 @@ def test_only_the_machine_that_ran_the_command_closes_its_run(boot, node, status
     path.write_bytes(record._replace(signal={**record.signal, **marks}).line())
     replayed = cibeacon("replay", "--strict", environ=environ, cwd=tmp_path)
     assert (replayed.code, only_run(dx)["status"]) == (0, status)
-    assert ("replay it there" in replayed.out) == (status == "running") == path.exists()
+    assert ("Replay it there" in replayed.out) == (status == "running") == path.exists()
 
 
 def test_the_variables_that_are_hidden_are_those_of_our_own_secrets():

@@ -244,7 +244,7 @@ def test_two_replays_at_once_and_one_that_is_killed_lose_nothing(product, shelf,
 def test_a_bucket_out_of_reach_costs_a_warning_and_no_signal(product, sandbox):
     code, document = product(*REPORT, AWS_ENDPOINT_URL="http://127.0.0.1:9", CIBEACON_TIMEOUT="20")
     assert (code, words(document)) == (0, ["sent"])
-    assert "Nothing can be written to s3://" in texts(document)
+    assert "Cannot write to s3://" in texts(document)
     assert len(sandbox.ledger.document()["requests"]) == 1
 
 

@@ -318,7 +318,7 @@ def test_a_signal_that_holds_a_secret_is_never_kept(shop, merged, tmp_path):
         environ = github(merged, tmp_path, git=refusing.url, api=refusing.url, dx=refusing.url)
         environ |= {"CIBEACON_PIPELINE_NAME": f"deploy {GITHUB.text}", "CIBEACON_DEPLOY_SERVICES": ""}
         ended = cibeacon("report", environ=environ, cwd=shop.root)
-    assert "could not be kept" in ended.out
+    assert "could not be spooled" in ended.out
     stays_secret(ended, tmp_path)
 
 

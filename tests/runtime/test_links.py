@@ -100,7 +100,7 @@ def test_nothing_is_kept_or_replayed_through_a_linked_folder_and_the_report_says
     before = job.precious()
     ended = job.report(cwd=cwd)
     assert ended.code == 0
-    assert "cannot be kept" in ended.out
+    assert "cannot be stored" in ended.out
     assert "symbolic link" in ended.out
     assert job.precious() == before
     again = cibeacon("replay", environ=job.environ, cwd=job.top / cwd)
@@ -117,7 +117,7 @@ def test_something_else_in_the_place_of_a_file_of_ours_is_told_and_stays(job, na
     (job.top / name).mkdir() if kind == "folder" else (job.top / name).write_text("nobody's business")
     ended = job.report()
     assert ended.code == 0
-    assert "was not written" in ended.out or "cannot be kept" in ended.out
+    assert "was not written" in ended.out or "cannot be stored" in ended.out
     assert (job.top / name).is_dir() if kind == "folder" else (job.top / name).read_text() == "nobody's business"
 
 
@@ -133,7 +133,7 @@ def test_a_link_above_the_checkout_is_the_machines_own_affair(job, tmp_path):
     (tmp_path / "builds").symlink_to(tmp_path)
     top = tmp_path / "builds" / "shop"
     ended = job.report(CI_PROJECT_DIR=str(top))
-    assert "It is kept" in ended.out
+    assert "It is in the spool" in ended.out
     assert len(list((job.top / SPOOL).iterdir())) == 1
     assert json.loads((job.top / "cibeacon-report.json").read_text())["signals"]
 

@@ -388,7 +388,7 @@ class TestLosses:
         self.whole(github, checkout, url=closed_port())
         (checkout / "build.log").unlink()
         ended = cibeacon("replay", environ=github(), cwd=checkout)
-        assert "The file cannot be sent any more" in ended.out
+        assert "The file can no longer be sent" in ended.out
         job = only(sandbox)
         assert (states(job), job["files"]) == (ONCE, [])
         assert "Nothing waits" in cibeacon("replay", environ=github(), cwd=checkout).out

@@ -74,7 +74,7 @@ def test_a_signal_is_sent_although_it_cannot_be_kept(tmp_path):
     ],
 )
 def test_what_is_no_address_of_a_bucket_is_refused_before_anything_is_loaded(address):
-    with pytest.raises(SpoolError, match="no address of a bucket"):
+    with pytest.raises(SpoolError, match="not the URL of a bucket"):
         Bucket(address, lambda: 60.0).list()
 
 
@@ -103,7 +103,7 @@ def test_what_is_written_after_it_was_given_up_does_not_stay_to_be_sent_a_second
     bucket = Bucket("s3://bucket/spool", lambda: 0.05 if late else 20.0)
     bucket._opened = library
     if late:
-        with pytest.raises(SpoolError, match="no answer in time"):
+        with pytest.raises(SpoolError, match="no response in time"):
             BucketSpool(bucket).keep([told(1), told(2)])
         library.may.set()
     else:
@@ -115,7 +115,7 @@ def test_what_is_written_after_it_was_given_up_does_not_stay_to_be_sent_a_second
 
 def test_a_bucket_that_fails_during_a_replay_costs_a_row_and_not_the_replay(tmp_path, monkeypatch):
     def fails(self):
-        raise SpoolError("Nothing can be read from s3://bucket/a", "access is denied", "Check the credentials.")
+        raise SpoolError("Cannot read from s3://bucket/a", "access is denied", "Check the credentials.")
 
     monkeypatch.setattr(SpoolObject, "_lines", fails)
     entry = Entry(kept(run()), kept(run()).line(), SpoolObject(Bucket("s3://bucket/a", lambda: 1.0), "x.ndjson"))

@@ -284,7 +284,7 @@ def test_bad_lines_are_said_and_set_aside_and_the_rest_is_sent(replay, place):
     cut.write_bytes(cut.read_bytes()[:100])
     ended = replay("--strict")
     assert (ended.code, words(ended)) == (1, ["sent"] * 2), "a signal may be lost: strict says so"
-    assert "a line is no record" in notices(ended)[0]
+    assert "a line cannot be read" in notices(ended)[0]
     assert files(place.folder) == {cut.name + ".corrupt": kept(run(1)).line()[:100] + b"\n"}
     assert replay("--strict").code == 0
 
@@ -349,7 +349,7 @@ def test_a_folder_that_a_stopped_process_holds_costs_a_remark_and_what_was_sent_
     finally:
         os.close(holder)
     assert (ended.code, words(ended)) == (0, ["sent"] * 3)
-    assert all("another process holds the folder's lock" in remark for remark in notices(ended, "info"))
+    assert all("another process does not release the folder's lock" in remark for remark in notices(ended, "info"))
     assert words(replay("--strict")) == ["sent"] * 3
     assert len(sandbox.ledger.document()["pipeline_runs"]) == 3
 
@@ -373,7 +373,7 @@ def test_what_came_by_a_pipe_and_has_no_spool_is_never_called_kept(replay, tmp_p
         ended = replay("--strict", "-", stdin=line, url=nobody.url, environ={"CIBEACON_SPOOL": "off"})
     (signal,) = ended.document["signals"]
     assert (ended.code, signal["outcome"]) == (1, "failed")
-    assert "is not kept" in signal["reason"]
+    assert "is not spooled" in signal["reason"]
     (tmp_path / "spool").write_text("no folder")
     assert words(replay("-", stdin=line)) == ["sent"], "it goes all the same"
 

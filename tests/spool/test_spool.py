@@ -109,7 +109,7 @@ def test_a_disk_that_fails_at_any_step_is_told_and_leaves_whole_records_alone(pl
         return real(*given, **named)
 
     monkeypatch.setattr(os, name, failing)
-    with pytest.raises(SpoolError, match=r"Signals cannot be kept in .*Input/output error.*setting spool"):
+    with pytest.raises(SpoolError, match=r"Signals cannot be stored in .*Input/output error.*Set spool"):
         place.keep([told(1), told(2)])
     monkeypatch.undo()
     assert told(9) in found(place)
@@ -190,7 +190,7 @@ def test_a_link_in_a_records_place_is_replaced_and_not_followed(place, tmp_path)
 def test_a_folder_that_is_full_takes_no_more_and_says_what_to_do(place, monkeypatch):
     monkeypatch.setattr("cibeacon.spool.MOST", 3)
     place.keep([told(1), told(2)])
-    with pytest.raises(SpoolError, match=r"it holds 2 files already\. Run cibeacon replay"):
+    with pytest.raises(SpoolError, match=r"it already has 2 files\. Run cibeacon replay"):
         place.keep([told(3), told(4)])
     place.keep([told(3)])
     assert len(found(place)) == 3
@@ -206,7 +206,7 @@ def test_what_was_set_aside_is_no_signal_that_waits(place, monkeypatch):
     monkeypatch.setattr("cibeacon.spool.MOST", 4)
     monkeypatch.setattr("cibeacon.spool.MOST_BYTES", 2000)
     (place.folder / "0.ndjson.corrupt").write_bytes(b"x" * 3000)
-    with pytest.raises(SpoolError, match=r"Look at the files that end in \.refused and \.corrupt"):
+    with pytest.raises(SpoolError, match=r"Check the files that end in \.refused and \.corrupt"):
         place.keep([told(4)])
 
 
@@ -218,7 +218,7 @@ def test_a_folder_that_another_process_never_lets_go_is_told_in_time_and_nothing
     holder = os.open(place.folder, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     try:
-        with pytest.raises(SpoolError, match=r"holds the folder's lock and does not let go\. Look whether"):
+        with pytest.raises(SpoolError, match=r"does not release the folder's lock\. Check whether"):
             impatient.keep([told(2)]) if act == "keep" else impatient.take_in(told(2).line())
         impatient.forget(told(1))
     finally:
@@ -232,7 +232,7 @@ def test_a_folder_that_another_process_never_lets_go_is_told_in_time_and_nothing
 def test_a_folder_is_full_by_its_bytes_too(place, monkeypatch):
     monkeypatch.setattr("cibeacon.spool.MOST_BYTES", 100)
     place.keep([told(1)])
-    with pytest.raises(SpoolError, match=r"it holds 0 MiB already\. Run cibeacon replay"):
+    with pytest.raises(SpoolError, match=r"it already has 0 MiB\. Run cibeacon replay"):
         place.keep([told(2)])
 
 
@@ -348,7 +348,7 @@ def test_trying_the_folder_leaves_nothing_in_it_and_makes_none(place):
 
 def test_trying_a_folder_that_cannot_be_written_says_why(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolError, match=r"Signals cannot be kept in .*/file/spool"):
+    with pytest.raises(SpoolError, match=r"Signals cannot be stored in .*/file/spool"):
         Spool(tmp_path / "file/spool", fresh).try_writing("word")
 
 
@@ -357,7 +357,7 @@ def test_trying_waits_for_the_lock_no_longer_than_keeping_does(place):
     holder = os.open(place.folder, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     try:
-        with pytest.raises(SpoolError, match=r"holds the folder's lock"):
+        with pytest.raises(SpoolError, match=r"does not release the folder's lock"):
             Spool(place.folder, fresh, LockPatience(1.0, lambda seconds: None)).try_writing("word")
     finally:
         os.close(holder)

@@ -126,7 +126,7 @@ def test_a_glob_that_matches_nothing_is_no_trouble(found):
 def test_a_pipe_with_a_name_is_told_and_not_waited_for(found, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     found.add("pipe")
-    assert "Give - to read standard input" in found.problems[0]
+    assert "Use - to read standard input" in found.problems[0]
 
 
 def test_a_folder_that_cannot_be_read_is_told_and_the_others_are_read(found, tmp_path, monkeypatch):
@@ -183,7 +183,7 @@ def test_a_link_in_the_place_of_what_is_set_aside_is_not_written_through(found, 
     found.add("spool")
     assert records(found) == [told(1)]
     assert precious.read_bytes() == b"mine\n"
-    assert any("cannot be set aside" in trouble for trouble in found.problems)
+    assert any("cannot be moved aside" in trouble for trouble in found.problems)
 
 
 @pytest.mark.parametrize("content", [b'{"id": 1}\n{"id": 2}\n', b"\x00\xff\n" * 3, b'{"version": 1}', b"<html>\n"])
@@ -191,7 +191,7 @@ def test_a_file_that_never_held_a_record_is_named_and_left_alone(found, tmp_path
     file(tmp_path, "data/events.ndjson", content)
     found.add("data")
     assert found.entries == []
-    assert "no record" in found.problems[0]
+    assert "cannot be read" in found.problems[0]
     assert tree(tmp_path) == {"data/events.ndjson": content}
 
 
@@ -203,8 +203,8 @@ def test_bad_lines_are_named_once_a_file_and_set_aside_and_the_good_ones_are_rea
     found.add("spool")
     assert records(found) == [told(1), told(2)]
     (trouble,) = found.problems
-    assert "x.ndjson: 3 lines are no record, because it is not JSON" in trouble
-    assert "set aside" in trouble
+    assert "x.ndjson: 3 lines cannot be read, the first because it is not JSON" in trouble
+    assert "moved aside" in trouble
     assert tree(tmp_path) == {
         "spool/x.ndjson": told(1).line() + told(2).line(),
         "spool/x.ndjson.corrupt": b'one\n{"version":1}\n' + told(3).line()[:-30] + b"\n",
@@ -261,7 +261,7 @@ def test_what_cannot_be_set_aside_stays_and_the_rest_of_the_folder_is_read(found
     with read_only(tmp_path / "spool"):
         found.add("spool")
     assert sorted(records(found)) == [told(1), told(2)]
-    assert any("cannot be set aside" in trouble for trouble in found.problems)
+    assert any("cannot be moved aside" in trouble for trouble in found.problems)
     assert tree(tmp_path) == before
 
 
@@ -280,7 +280,7 @@ def test_more_than_one_replay_takes_is_said_once(found, tmp_path, monkeypatch):
         file(tmp_path, f"spool/{name}.ndjson", told(1), told(2))
     found.add("spool")
     assert len(found.entries) == 3
-    assert found.problems == ["over 3 records wait: run cibeacon replay again for the rest"]
+    assert found.problems == ["over 3 records are waiting: run cibeacon replay again for the rest"]
 
 
 @given(st.lists(st.binary(max_size=30) | st.integers(0, 5).map(lambda number: told(number).line()[:-1])))
@@ -299,7 +299,7 @@ def test_lines_from_standard_input_have_no_file(found):
     found.add_lines([told(1).line(), b"bad\n", told(2).line()[:-1]])
     assert records(found) == [told(1), told(2)]
     assert {entry.source for entry in found.entries} == {None}
-    assert "standard input: a line is no record" in found.problems[0]
+    assert "standard input: a line cannot be read" in found.problems[0]
 
 
 # Taking lines out ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Sends the planned signals of a run. Every signal is on disk before the first one is sent.
 
-What was not delivered stays on disk, for `cibeacon replay`.
+Signals that were not delivered stay on disk, for `cibeacon replay`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cibeacon.signals.plan import PlannedSignal, PlanStep
 from cibeacon.sinks import SINKS
 
 _SPOOLED_EARLIER = "CIBEACON_OUT_SPOOLED"
-"""How many signals an earlier job of the pipeline spooled, as its dotenv report says."""
+"""Number of signals that an earlier job of the pipeline spooled, from its dotenv report."""
 
 
 def deliver(
@@ -33,14 +33,14 @@ def deliver(
     interrupted: str | None = None,
     watch: Watch | None = None,
 ) -> tuple[tuple[Outcome, ...], tuple[Notice, ...]]:
-    """Sends every signal that is ready and returns one outcome for each step, with notices about the spool.
+    """Sends every planned signal and returns one outcome for each step, with notices about the spool.
 
-    A sink that could not be reached is not asked again in this run: what is left for it stays in the spool.
+    After a signal that a sink could not take, its remaining signals stay in the spool.
 
     Args:
-        write_ahead: what is in the spool already.
-        interrupted: why nothing is to be sent any more.
-        watch: is called with the progress of every file.
+        write_ahead: the signals that are already in the spool.
+        interrupted: why sending must stop.
+        watch: called with the progress of every file.
     """
     known = settings.endpoints
     reason, notices = write_ahead.write(steps, interrupted)
@@ -57,18 +57,18 @@ def deliver(
 
 
 class _Delivery:
-    """The steps of a run, and the outcomes that are known."""
+    """The steps of a run, and the known outcomes."""
 
     def __init__(
         self, env: Environment, steps: Sequence[PlanStep], write_ahead: WriteAhead, known: Mapping[str, Endpoint]
     ) -> None:
         self._env, self._planned, self._write_ahead, self._endpoints = env, tuple(steps), write_ahead, known
         self._steps = list(steps)
-        """What is planned, changed by what became of the signals before."""
+        """The plan, updated after earlier outcomes."""
         self._outcomes: dict[int, Outcome] = {}
 
     def send(self, sender: SignalSender, deadline: Deadline) -> None:
-        """Sends the steps in their order."""
+        """Sends the steps in order."""
         for index, step in enumerate(self._planned):
             if isinstance(step, Outcome):
                 self._record(index, step)
@@ -88,7 +88,7 @@ class _Delivery:
         return client.send(exchange, step.outcome, deadline, retry=retry)
 
     def finish(self, reason: str) -> tuple[Outcome, ...]:
-        """One outcome for each step; `reason` says why a step without one was not sent."""
+        """Returns one outcome for each step; `reason` says why a step without one was not sent."""
         sentence = f"{reason[:1].upper()}{reason[1:]}."
         return tuple(
             self._outcomes.get(index) or self._record_outcome(index, _spooled(step, "not sent", sentence))
@@ -101,14 +101,14 @@ class _Delivery:
             self._steps[index + 1 :] = [_after_job(step, outcome) for step in self._steps[index + 1 :]]
 
     def _record_outcome(self, index: int, outcome: Outcome) -> Outcome:
-        """The outcome as the spool has it, with the request that waits there where none was made."""
+        """The outcome after updating the spool, with the planned request if none was made."""
         planned = self._planned[index]
         if outcome.retryable and outcome.request is None and isinstance(planned, PlannedSignal):
             outcome = outcome._replace(request=preview(planned, self._endpoints).request)
         return self._write_ahead.record_outcome(outcome)
 
     def _keep_for_its_job(self, step: PlanStep, outcome: Outcome) -> Outcome:
-        """A signal without its job at DCI is kept if the job waits in this spool, or in that of an earlier CI job."""
+        """Keeps a signal without a DCI job only if the job waits in this spool, or in that of an earlier CI job."""
         signal = step.signal if isinstance(step, PlannedSignal) else None
         if outcome.error != NO_JOB or not isinstance(signal, JobUpdate):
             return outcome
@@ -117,11 +117,11 @@ class _Delivery:
 
     def _not_tried(self, step: PlanStep) -> Outcome:
         sink = step.sink if isinstance(step, Outcome) else step.outcome.sink
-        return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not take the signals before this one.")
+        return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not accept an earlier signal.")
 
 
 def _after_job(step: PlanStep, job: Outcome) -> PlanStep:
-    """A step, once the outcome of its job at DCI is known. The job can exist although it does not run."""
+    """A step after the outcome of its DCI job. The job can exist without running."""
     if isinstance(step, Outcome) or not isinstance(step.signal, JobUpdate):
         return step
     if job.key != job_key(step.signal.correlation):
@@ -130,12 +130,12 @@ def _after_job(step: PlanStep, job: Outcome) -> PlanStep:
     if job_id or job.status in ("sent", "duplicate"):
         return step._replace(signal=step.signal._replace(job_id=job_id))
     if job.retryable:
-        return _spooled(step, "not sent", "Its job is not at DCI yet.")
+        return _spooled(step, "not sent", "DCI does not have its job yet.")
     return step.outcome._replace(status="skipped", reason="DCI has no job for it")
 
 
 def _spooled(step: PlanStep, error: str, reason: str) -> Outcome:
-    """The outcome of a step that was not sent. It may have arrived all the same; to send it twice does no harm."""
+    """The outcome of a step that was not sent. It may still have arrived; sending it twice does no harm."""
     if isinstance(step, Outcome):
         return step
     return step.outcome._replace(status="spooled", retryable=True, error=error, reason=reason)

@@ -1,7 +1,7 @@
-"""Knows whether the file that a record names may be sent from here: anybody can write a record. Sends nothing.
+"""Decides whether the file in a record may be sent from here: anyone can write a record. Sends nothing.
 
-A file may be sent that this user's own spool names: who wrote there could have sent it at once. A record from elsewhere,
-or from a spool in a checkout, can be anybody's: there only the replay's setting dci_files says which files may be sent.
+A file in this user's own spool may be sent: whoever can write there could also have sent it. Anyone could have written a
+record from elsewhere, or in a checkout: for those, only the replay's setting dci_files decides which files may be sent.
 """
 
 import os
@@ -24,15 +24,15 @@ class AttachmentFault(NamedTuple):
 
     reason: str
     retryable: bool
-    """True where other settings may send it."""
+    """True if other settings may allow it."""
 
 
 def fault(
     entry: Entry, env: Environment, spool: SpoolStore | None, allowed: Callable[[], frozenset[Path]]
 ) -> AttachmentFault | None:
-    """Why the file of a record is not sent; None where it may be, or where the record names none.
+    """Why the file of a record is not sent; None if it may be, or if the record has no file.
 
-    `allowed`: the files that the settings of this replay name.
+    `allowed`: the files in the settings of this replay.
     """
     signal = entry.record.signal or {}
     if signal.get("type") != FILE:
@@ -41,25 +41,24 @@ def fault(
 
     path = Path(str(signal.get("path")))
     if not _is_own(entry, env, spool) and path not in allowed():
-        reason = f"{path} is not sent, because anyone could have written the record that names it"
-        hint = "if it is to leave, name it in the setting dci_files of this replay."
-        return AttachmentFault(f"{reason}: {hint}", retryable=True)
+        reason = f"{path} is not sent, because anyone could have written the record that lists it."
+        return AttachmentFault(f"{reason} To send it, list it in this replay's setting dci_files.", retryable=True)
     files, problems = find_attachments([str(path)], env.cwd, anywhere=True)
     if [file.path for file in files] == [path]:
         return None
-    reason = "; ".join(problems) or "it is no file"
-    return AttachmentFault(f"The file cannot be sent any more: {reason}.", retryable=False)
+    reason = "; ".join(problems) or "it is not a file"
+    return AttachmentFault(f"The file can no longer be sent: {reason}.", retryable=False)
 
 
 def allowed_files(env: Environment, settings: Settings) -> frozenset[Path]:
-    """The files that the settings name: they may be sent whatever record names them."""
+    """The files in the settings, which may be sent whatever record lists them."""
     from cibeacon.files.attachments import allowed_paths  # loaded only where files are sent
 
     return allowed_paths(settings.dci.dci_files, env.cwd, paths.boundary(env))
 
 
 def _is_own(entry: Entry, env: Environment, spool: SpoolStore | None) -> bool:
-    """Whether this user wrote the record into the spool of this host. A spool in a checkout can be anybody's."""
+    """Whether this user wrote the record into this machine's spool. Anyone could have written a spool in a checkout."""
     source = entry.source
     if not isinstance(spool, Spool) or not isinstance(source, SpoolFile):
         return False

@@ -1,6 +1,6 @@
-"""Sends signals one after the other, files several at a time, within their time. Does not know what a signal holds.
+"""Sends signals one after the other, files several at a time, within a deadline. Does not know what a signal contains.
 
-A sink that does not take signals is given up soon, so that it costs the other sinks nothing.
+It soon gives up a sink that accepts no signals, so that the other sinks keep their time.
 """
 
 from collections import Counter
@@ -19,39 +19,39 @@ from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings
 
 UPLOADS = 4
-"""Files that are sent at once."""
+"""Files that are sent at the same time."""
 
 
 class Client(Protocol):
-    """The HTTP client, which is not imported before something is sent: the network stack takes 0.1 s."""
+    """The HTTP client, imported only when something is sent: the network stack takes 0.1 s."""
 
     def send(
         self, exchange: Exchange, outcome: Outcome, deadline: Deadline | None = None, *, retry: bool = True
     ) -> Outcome:
-        """The sink's verdict on an exchange, as an outcome."""
+        """The sink's result of an exchange, as an outcome."""
         ...
 
 
 class Sending(NamedTuple):
-    """What the sender has to know of a signal."""
+    """What the sender needs to know about a signal."""
 
     position: int
-    """By which the caller knows it."""
+    """The caller's index of the signal."""
     sink: str
     is_file: bool = False
 
 
 Send: TypeAlias = Callable[[int, Client, Deadline, bool], Outcome]
-"""Sends the signal at an index; it is given a client, a deadline and whether a request that failed is tried again."""
+"""Sends the signal at an index, with a client, a deadline, and whether to retry a failed request."""
 Sent: TypeAlias = Iterator[tuple[int, Outcome | None]]
 
 
 class SignalSender:
-    """Sends signals in their order.
+    """Sends signals in order.
 
     Args:
-        give_up_after: a sink that did not take so many signals in a row is not asked again.
-        watch: is called with the progress of every file.
+        give_up_after: after so many failed signals in a row, a sink gets no more.
+        watch: called with the progress of every file.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class SignalSender:
         self._give_up_after, self._watch = give_up_after, watch
 
     def send_all(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
-        """Each signal's index and outcome, as it comes; no outcome where its sink was given up before.
+        """Yields each signal's index and outcome as it comes; no outcome if its sink was given up before.
 
-        Files have their own time (setting dci_upload_timeout); what follows them has the whole timeout again.
+        Files have their own time (setting dci_upload_timeout); signals after them have the whole timeout again.
         """
         for is_file, group in groupby(sendings, lambda sending: sending.is_file):
             if is_file:
@@ -79,7 +79,7 @@ class SignalSender:
                 yield from self._send_in_turn(list(group), send, deadline)
 
     def _send_in_turn(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
-        """Every sink has its share of the time, and each signal that may fail its share of that."""
+        """Every sink gets a share of the time, and each signal that may fail gets a share of that."""
         waiting, failures = Counter(sending.sink for sending in sendings), Counter[str]()
         shares: dict[str, Deadline] = {}
         with open_client(self._env, self._settings, self._endpoints, deadline) as client:
@@ -96,7 +96,7 @@ class SignalSender:
                 yield index, outcome
 
     def _upload(self, sendings: Sequence[Sending], send: Send, deadline: Deadline) -> Sent:
-        """A file that fails does not stop the others, until so many in a row have failed as are sent at once."""
+        """A file that fails does not stop the others, until `UPLOADS` in a row have failed."""
         from cibeacon.runtime.deadline import together  # loaded with the network stack only
 
         failures = 0
@@ -110,7 +110,7 @@ class SignalSender:
                 nonlocal failures
                 if failures >= UPLOADS:
                     return None
-                client = clients.pop()  # a session serves one thread at a time
+                client = clients.pop()  # a session can serve only one thread at a time
                 try:
                     outcome = send(sending.position, client, deadline, True)
                 finally:
@@ -126,7 +126,7 @@ class SignalSender:
 
 
 def _failures_after(outcome: Outcome, failures: int) -> int:
-    """Failures in a row. An outcome without a request says nothing about the sink."""
+    """Failures in a row. An outcome without a request does not count."""
     if outcome.request is None:
         return failures
     return failures + 1 if outcome.status == "spooled" else 0
@@ -140,7 +140,7 @@ def open_client(
     deadline: Deadline,
     watch: Watch | None = None,
 ) -> Iterator[Client]:
-    """An HTTP client for every sink."""
+    """An HTTP client for all sinks."""
     from cibeacon.http.client import HttpClient
 
     redact = None

@@ -26,22 +26,22 @@ from cibeacon.spool import LockPatience, Spool, folder, is_address
 if TYPE_CHECKING:
     from cibeacon.spool.spool_reader import SpoolStore
 
-_NOT_CLEAN = "a secret of this job stands in it"
-_NO_TIME = "there was no time to write it down"
+_NOT_CLEAN = "it contains a secret of this job"
+_NO_TIME = "there was no time to write it"
 _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 _SHORTEST, _LONGEST = 1.0, 10.0
-"""Seconds that one request to a bucket may take, however much time is left: signals are sent without it, too."""
+"""Seconds that one request to a bucket may take, however much time is left: signals are also sent without it."""
 _LOCK_SECONDS, _LOCK_SHARE = 3.0, 0.25
-"""Seconds, and part of the timeout, that all waits for locks together may take."""
+"""Seconds, and share of the timeout, that all waits for locks together may take."""
 _HURRY_SECONDS = 0.6
-"""For the spool after an interruption: the report must be written before the process has to end."""
+"""Seconds for the spool after an interruption: the report must be written before the process has to end."""
 
 
 class WriteAhead:
-    """The signals of a run in the spool. They are written as soon as they are known, and again when more is known.
+    """The signals of a run in the spool. They are written as soon as they are known, and again if they change.
 
     Args:
-        default_folder: the spool's folder where the setting `spool` gives none.
+        default_folder: the spool's folder if the setting `spool` is not set.
     """
 
     def __init__(self, env: Environment, settings: Settings, default_folder: str | None) -> None:
@@ -58,10 +58,10 @@ class WriteAhead:
         env.waiting(0)
 
     def write(self, steps: Sequence[PlanStep], interrupted: str | None) -> tuple[str | None, tuple[Notice, ...]]:
-        """Makes the spool hold exactly the signals that are ready. Where that fails they are sent all the same.
+        """Makes the spool contain exactly the signals that are ready. If that fails, they are still sent.
 
-        Returns why nothing is to be sent any more, if the run was interrupted before or meanwhile, and notices. After
-        an interruption it is tried once more, in a hurry; a second interruption leaves the spool as it is.
+        Returns why sending must stop, if the run was interrupted before or meanwhile, and notices. After an interruption
+        it tries once more, with less time; a second interruption leaves the spool unchanged.
         """
         ready = [step for step in steps if isinstance(step, PlannedSignal)]
         for _ in range(2):
@@ -76,7 +76,7 @@ class WriteAhead:
         return interrupted, self._notices
 
     def release(self) -> None:
-        """Lets other processes send what waits: every outcome is known."""
+        """Lets other processes send waiting signals: every outcome is known."""
         if self._spool:
             self._spool.let_go()
 
@@ -85,7 +85,7 @@ class WriteAhead:
         return self._spool is not None and self._spool.holds(key)
 
     def record_outcome(self, outcome: Outcome) -> Outcome:
-        """The outcome as the spool has it: what arrived, or never will, is removed there."""
+        """Updates the spool after an outcome: removes a signal that arrived or never will, and explains one that stays."""
         key = outcome.key or ""
         record = self._records.get(key)
         if not outcome.retryable:
@@ -96,16 +96,18 @@ class WriteAhead:
             return outcome
         if record is None:
             reason = self._fault or self._unwritten.get(key, _NOT_CLEAN)
-            reason = f"{outcome.reason} It could not be kept for later: {reason}."
+            reason = f"{outcome.reason} It could not be spooled: {reason}."
             return outcome._replace(status="failed", retryable=False, reason=reason)
         self._delivered.discard(key)
         self._count_waiting()
         if outcome.status == "failed":
-            return outcome._replace(reason=f"{outcome.reason} It is kept: run cibeacon replay once that is corrected.")
-        return outcome._replace(reason=f"{outcome.reason} It is kept: cibeacon replay sends it.")
+            return outcome._replace(
+                reason=f"{outcome.reason} It is in the spool; run cibeacon replay once this is fixed."
+            )
+        return outcome._replace(reason=f"{outcome.reason} It is in the spool; cibeacon replay sends it.")
 
     def _write(self, records: Sequence[Record]) -> None:
-        """Writes what is not in the spool as it is known now, and removes what is not to be sent any more."""
+        """Writes signals that are new or have changed, and removes those that must not be sent any more."""
         spool = self._spool
         if spool is None or self._fault or not (records or self._records):
             return
@@ -113,7 +115,7 @@ class WriteAhead:
             spool.tidy(self._env.now())
         wanted = self._writable(records)
         waiting = {record.key: record for record in reversed(wanted)}
-        # Of two records with one key the file holds the last: it stays when the first one arrives.
+        # If two records have one key, the file has the last one, and keeps it when the first one arrives.
         try:
             if fresh := [record for record in wanted if self._records.get(record.key) is not record]:
                 spool.keep(fresh)
@@ -127,7 +129,7 @@ class WriteAhead:
             spool.forget(record)
 
     def _writable(self, records: Sequence[Record]) -> list[Record]:
-        """The records that hold no secret and are not too large; the very record that the spool holds, where it is the same."""
+        """The records without a secret and not too large; an unchanged record is the same object as in the spool."""
         safe = [record for record in records if self._redact(line := record.line().decode("ascii")) == line]
         large = [record for record in records if len(record.line()) > LARGEST]
         self._unwritten = {record.key: _TOO_LARGE for record in large}
@@ -143,11 +145,11 @@ class WriteAhead:
 
 
 def open_spool(env: Environment, settings: Settings, default_folder: str | None) -> SpoolStore | None:
-    """The spool of this run; None when there is none."""
+    """The spool of this run; None if there is none."""
     given = settings.core.spool
     if given and is_address(given):
         from cibeacon.spool.object_spool import BucketSpool
-        from cibeacon.spool.object_store import Bucket  # few people keep signals in a bucket
+        from cibeacon.spool.object_store import Bucket  # few runs use a bucket
 
         deadline = Deadline(settings.core.timeout, env.clock, env.sleep, env.started)
         return BucketSpool(Bucket(given, lambda: max(_SHORTEST, min(_LONGEST, deadline.remaining() / 2))))
@@ -168,7 +170,7 @@ def preview_steps(steps: Sequence[PlanStep], known: Mapping[str, Endpoint]) -> t
 
 
 def preview(step: PlannedSignal, known: Mapping[str, Endpoint]) -> Outcome:
-    """The outcome of a signal in a dry run: the request that matters."""
+    """The outcome of a signal in a dry run: its main request."""
     return _main_request(step, known).preview(step.outcome, known[step.outcome.sink].base_url)
 
 
@@ -184,4 +186,4 @@ def _record(step: PlannedSignal, known: Mapping[str, Endpoint], now: float) -> R
 
 
 def _too_large(record: Record) -> SpoolError:
-    return SpoolError(f"A signal is not kept for later ({record.kind})", _TOO_LARGE, "Send less metadata.")
+    return SpoolError(f"A signal was not spooled ({record.kind})", _TOO_LARGE, "Send less metadata.")

@@ -1,7 +1,7 @@
-"""Knows how one signal looks on a line of the spool, and whether a line can be believed. Does not know files or sinks.
+"""Knows the form of a signal on a line of the spool, and whether to trust a line. Does not know files or sinks.
 
-A line holds no host, header or secret: the settings of the process that sends it say where it goes, and as whom. A
-checksum shows whether a line was cut or changed.
+A line contains no host, header or secret: the settings of the sending process decide where it goes, and with which
+credentials. A checksum shows whether a line was truncated or changed.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from cibeacon.model.request import Request
 
 VERSION = 1
 LARGEST = 1 << 20
-"""Bytes of a line: vendors refuse bodies that are larger."""
+"""Bytes of a line: vendors reject larger bodies."""
 
 
 class Record(NamedTuple):
-    """One signal that may be sent later: the exact request, and what its outcome in the report needs."""
+    """One signal to send later: the exact request, and the data for its outcome in the report."""
 
     key: str
     kind: str
@@ -33,9 +33,9 @@ class Record(NamedTuple):
     subject: str = ""
     reference_id: str | None = None
     own_reference: bool = False
-    """True when the user chose the reference id: then "exists already" is a conflict, not our own repetition."""
+    """True if the user chose the reference id: then "already exists" is a conflict, not our own retry."""
     signal: Mapping[str, Any] | None = None
-    """The whole signal, where it takes several requests: they are sent from the start, and skip what was done before."""
+    """The whole signal, if it takes several requests: a replay starts from the first one and skips what was done."""
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class Record(NamedTuple):
         own_reference: bool = False,
         signal: Mapping[str, Any] | None = None,
     ) -> "Record":
-        """The record of a signal and the request that matters."""
+        """The record of a signal and its main request."""
         return cls(
             key=outcome.key or "",
             kind=outcome.kind,
@@ -68,40 +68,40 @@ class Record(NamedTuple):
         return file_name(self.key)
 
     def line(self) -> bytes:
-        """The record as a line of ASCII JSON, with its end."""
+        """The record as a line of ASCII JSON with a line break."""
         document = {"version": VERSION, **self._asdict()}
         return _to_json({**document, "checksum": _checksum(document)}) + b"\n"
 
 
 def file_name(key: str) -> str:
-    """The name of the file of the record that has a key."""
+    """The name of the file for the record with this key."""
     return f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}.ndjson"
 
 
 class SpoolRecordError(ValueError):
-    """A line that is no record; its text says why."""
+    """The line is not a record; the text says why."""
 
 
 class UnsupportedRecordVersion(SpoolRecordError):
-    """A line that a newer cibeacon wrote."""
+    """A newer cibeacon wrote the line."""
 
 
 def read(line: bytes) -> Record:
-    """The record on a line. Raises `SpoolRecordError`: nothing in it is believed then."""
+    """The record on a line. Raises `SpoolRecordError` if it cannot be trusted."""
     if len(line) > LARGEST:
         raise SpoolRecordError(f"it is over {LARGEST >> 20} MiB")
     try:
         document = json.loads(line, parse_constant=_reject_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise SpoolRecordError("it is not JSON, or only a part of it") from error
+        raise SpoolRecordError("it is not JSON, or only part of it") from error
     if not isinstance(document, dict):
         raise SpoolRecordError("it is not a JSON object")
-    if deeper(document, DEEPEST + 2):  # the deepest metadata, in a body, in a record
+    if deeper(document, DEEPEST + 2):  # metadata at its deepest, within a body within a record
         raise SpoolRecordError("it is nested too deeply")
     _check_version(document.get("version"))
     checksum = document.pop("checksum", None)
-    if checksum is not None and checksum != _checksum(document):  # a record made by hand has none
-        raise SpoolRecordError("its checksum does not match: it was changed, or written by halves")
+    if checksum is not None and checksum != _checksum(document):  # a hand-written record has none
+        raise SpoolRecordError("its checksum does not match: it was changed, or only partly written")
     return _to_record(document)
 
 
@@ -110,13 +110,13 @@ def _reject_number(text: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    """A number that can be written again: Python would write 1e999 as Infinity."""
+    """A finite number: Python would write 1e999 as Infinity."""
     return number if math.isfinite(number := float(text)) else _reject_number(text)
 
 
 def _check_version(version: object) -> None:
     if type(version) is not int or version < VERSION:
-        raise SpoolRecordError("it has no version that cibeacon ever wrote")
+        raise SpoolRecordError("it has no valid version")
     if version > VERSION:
         raise UnsupportedRecordVersion("a newer cibeacon wrote it")
 
@@ -144,11 +144,11 @@ def _to_record(document: dict[str, Any]) -> Record:
     known = {**_REQUIRED, **_MORE}
     fields = {name: value for name, value in document.items() if name in known}
     if not _REQUIRED.keys() <= fields.keys() or not all(isinstance(fields[name], known[name]) for name in fields):
-        raise SpoolRecordError("its fields are not those of a record")
+        raise SpoolRecordError("its fields are not those of a spool record")
     if not fields["key"]:
-        raise SpoolRecordError("it has no key, so it cannot be distinguished from another")
+        raise SpoolRecordError("it has no key to identify it")
     if isinstance(fields["created_at"], bool) or not 0 <= fields["created_at"] <= _LATEST:
-        raise SpoolRecordError("created_at is no time")
+        raise SpoolRecordError("created_at is not a time")
     return Record(**fields)
 
 

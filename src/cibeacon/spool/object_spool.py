@@ -1,8 +1,8 @@
-"""Keeps signals in a bucket, one object each, and removes them. Knows no network beyond `object_store`.
+"""Keeps signals in a bucket, one object each, and removes them. Uses the network only through `object_store`.
 
-A name holds the key, the time and the content of a record, so an object never changes: a process that removes what it read
-cannot remove anything newer, and two processes that write or remove the same do no harm. There is no lock, so two replays
-at once may send a signal twice; it has the same id both times.
+A name is made from the key, the time and the content of a record, so an object never changes: a process that removes what
+it read cannot remove anything newer, and two processes can safely write or remove the same object. There is no lock, so two
+replays at once may send a signal twice; it has the same id both times.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from cibeacon.spool.object_store import Bucket
 
 _DIGITS = 16
 _TIME_DIGITS = 15
-"""Digits of a time in milliseconds, so that names stand in its order."""
+"""Digits of a time in milliseconds, so that names sort by time."""
 
 
 class BucketSpool:
-    """A spool in a bucket. It has no limit of its own: the bucket has rules for what grows old."""
+    """A spool in a bucket. It has no size limit: the bucket's lifecycle rules remove old objects."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
     def keep(self, records: Sequence[Record]) -> None:
-        """Writes all records. Raises `SpoolError`; some may be there all the same then."""
+        """Writes all records. Raises `SpoolError`; some may still have been written."""
         objects = {_name(record): record.line() for record in records}
         if any(len(line) > LARGEST for line in objects.values()):
             raise SpoolError(
-                f"Signals cannot be kept in {self.bucket.url}",
+                f"Signals cannot be stored in {self.bucket.url}",
                 f"a signal is over {LARGEST >> 20} MiB",
                 "Send less metadata.",
             )
         if objects:
-            self.bucket.put_in_time(objects)  # what is written late would be sent twice
+            self.bucket.put_in_time(objects)  # a late record would be sent twice
 
     def hurry(self, deadline: Deadline) -> None:
-        """Ends every request with the deadline from now on."""
+        """From now on, ends every request with the deadline."""
         self.bucket.limit(deadline)
 
     def let_go(self) -> None:
@@ -54,26 +54,26 @@ class BucketSpool:
         self.bucket.delete([f"{token}{UNFINISHED}"])
 
     def take_in(self, lines: bytes) -> str:
-        """Writes lines that came from elsewhere to an object, and returns its address. Raises `SpoolError`."""
+        """Writes lines from elsewhere to an object, and returns its URL. Raises `SpoolError`."""
         name = f"{hashlib.sha256(lines).hexdigest()}{ENDING}"
         self.bucket.put({name: lines})
         return f"{self.bucket.url}/{name}"
 
     def forget(self, record: Record) -> None:
-        """Removes a record, and older ones with its key. What stays is sent again, which changes nothing."""
+        """Removes a record, and older ones with its key. What remains is sent again, which does no harm."""
         with suppress(SpoolError):
             there = [item.name for item in self.bucket.list(f"{_key(record)}-")]
             self.bucket.delete([name for name in there if name[: len(_dated(record))] <= _dated(record)])
 
     def holds(self, key: str) -> bool:
-        """Whether a signal of that key waits in the bucket; true where that is not known."""
+        """Whether a signal with that key waits in the bucket; true if unknown."""
         try:
             return any(True for _ in self.bucket.list(f"{file_name(key).removesuffix(ENDING)}-"))
         except SpoolError:
             return True
 
     def tidy(self, now: float) -> None:
-        """There is nothing unfinished in a bucket."""
+        """A bucket has no unfinished objects."""
 
 
 class SpoolObject(NamedTuple):
@@ -87,11 +87,11 @@ class SpoolObject(NamedTuple):
 
     @contextmanager
     def claim(self, line: bytes, deadline: Deadline) -> Iterator[bool]:
-        """Whether the line is still there. Another replay may send it at the same time: a bucket has no locks."""
+        """Whether the line still exists. Another replay may send it at the same time: a bucket has no locks."""
         yield line in self._lines()
 
     def take_out(self, lines: Collection[bytes], aside: str = "") -> None:
-        """Removes lines; with `aside`, an ending, they are moved to the object beside. Raises `SpoolError`."""
+        """Removes lines; with `aside`, a suffix, moves them to the object with that suffix. Raises `SpoolError`."""
         present = self._lines()
         moved = [line.rstrip(b"\n") + b"\n" for line in present if line in lines]
         rest = [line for line in present if line not in lines]
@@ -110,7 +110,7 @@ class SpoolObject(NamedTuple):
 
 
 def objects(bucket: Bucket, largest: int) -> Iterator[tuple[SpoolObject, list[bytes] | None]]:
-    """Every spool object below the URL with its lines; None for one that is over `largest` bytes."""
+    """Every spool object below the URL with its lines; None for one over `largest` bytes."""
     listed = [item for item in bucket.list() if f"{bucket.url}/{item.name}".rstrip("/").endswith(ENDING)]
     for item in listed:
         if item.size > largest:

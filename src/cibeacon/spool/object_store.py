@@ -1,8 +1,8 @@
-"""Puts, lists, gets and deletes small objects of an object store through fsspec. Does not know what they hold.
+"""Puts, lists, gets and deletes small objects of an object store through fsspec. Does not know what they contain.
 
-An object appears whole or not at all, and every process sees it at once; an object store has no renaming and no lock. Each
+An object is complete or absent, and visible to every process at once; an object store has no renaming and no lock. Each
 library reads credentials and servers from the environment (https://s3fs.readthedocs.io, https://gcsfs.readthedocs.io,
-https://github.com/fsspec/adlfs). The text of a library's error is not shown, only its kind.
+https://github.com/fsspec/adlfs). Only the type of a library's error is shown, not its text.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _Result = TypeVar("_Result")
 
 
 class _StoreKind(NamedTuple):
-    """What cibeacon knows of one kind of object store."""
+    """What cibeacon knows about one kind of object store."""
 
     library: str
     errors: tuple[tuple[str, str], ...]
-    """Module and name of the errors that the library raises besides Python's own."""
+    """Module and name of the errors that the library raises besides built-in ones."""
     options: Mapping[str, Any]
 
 
@@ -61,11 +61,11 @@ class ObjectInfo(NamedTuple):
 
 
 class Bucket:
-    """The objects below a URL. Every method raises `SpoolError`, and none takes longer than it may.
+    """The objects below a URL. Every method raises `SpoolError`, and respects its time limit.
 
     Args:
         url: `s3://bucket/prefix`, or the same with `gs` or `az` (a container).
-        seconds: how long a request may take from now on.
+        seconds: returns how long the next request may take.
     """
 
     def __init__(self, url: str, seconds: Callable[[], float]) -> None:
@@ -77,12 +77,12 @@ class Bucket:
         self._seconds = deadline.remaining
 
     def put(self, objects: Mapping[str, bytes]) -> None:
-        """Writes objects by their names, several at once. After an error some may be there all the same."""
+        """Writes objects by name, several at once. After an error, some may still have been written."""
         files = {self._path(name): content for name, content in objects.items()}
-        self._run("Nothing can be written to", lambda: self._files().pipe(files))
+        self._run("Cannot write to", lambda: self._files().pipe(files))
 
     def put_in_time(self, objects: Mapping[str, bytes]) -> None:
-        """Writes new objects; those that are written after the time was over are removed again."""
+        """Writes new objects; removes those that are written after the time is up."""
         files, waits = {self._path(name): content for name, content in objects.items()}, [True]
 
         def write() -> None:
@@ -91,43 +91,43 @@ class Bucket:
                 self._files().rm(list(files))
 
         try:
-            self._run("Nothing can be written to", write)
+            self._run("Cannot write to", write)
         finally:
             waits.clear()
 
     def list(self, prefix: str = "") -> list[ObjectInfo]:
-        """Every object below the URL whose name has the prefix, by name; the URL itself, where it is an object."""
+        """Every object below the URL whose name has the prefix, by name; the URL itself, if it is an object."""
         top, options = self._path(""), {"prefix": prefix} if prefix else {}
-        files = self._run("Nothing can be listed in", lambda: self._files().find(top, detail=True, **options))
+        files = self._run("Cannot list", lambda: self._files().find(top, detail=True, **options))
         return sorted(
             ObjectInfo(path.removeprefix(top).lstrip("/"), int(info.get("size") or 0)) for path, info in files.items()
         )
 
     def get(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """The objects that are still there, with their content."""
+        """The objects that still exist, with their content."""
         for start in range(0, len(names), _AT_ONCE):
             paths = {self._path(name): name for name in names[start : start + _AT_ONCE]}
-            contents = self._run("Nothing can be read from", partial(self._read, list(paths)))
+            contents = self._run("Cannot read from", partial(self._read, list(paths)))
             yield from ((paths[path], content) for path, content in contents.items())
 
     def piece(self, start: int, end: int) -> bytes:
-        """A part of the object that the URL names, from one byte to before another."""
+        """A part of the object at the URL, from byte `start` up to but not including `end`."""
         path = self._path("")
-        return bytes(self._run("Nothing can be read from", lambda: self._files().cat_file(path, start=start, end=end)))
+        return bytes(self._run("Cannot read from", lambda: self._files().cat_file(path, start=start, end=end)))
 
     def size(self) -> int:
-        """Bytes of the object that the URL names."""
-        return self._run("Nothing can be read from", lambda: int(self._files().info(self._path(""))["size"]))
+        """Bytes of the object at the URL."""
+        return self._run("Cannot read from", lambda: int(self._files().info(self._path(""))["size"]))
 
     def delete(self, names: Sequence[str]) -> None:
-        """Removes objects; one that is gone already is no error."""
+        """Removes objects; a missing one is not an error."""
 
         def remove() -> None:
             with suppress(FileNotFoundError):
                 self._files().rm([self._path(name) for name in names])
 
         if names:
-            self._run("Nothing can be removed from", remove)
+            self._run("Cannot delete from", remove)
 
     def _read(self, paths: Sequence[str]) -> dict[str, bytes]:
         contents: dict[str, bytes] = {}
@@ -143,7 +143,7 @@ class Bucket:
         return f"{path}/{name}" if name else path
 
     def _files(self) -> Any:
-        """The library's file system, opened by the first request."""
+        """The library's file system, opened on the first request."""
         if self._opened is None:
             import fsspec
 
@@ -157,8 +157,8 @@ class Bucket:
         what = f"{failure} {_without_credentials(self.url)}"
         match = _URL.fullmatch(self.url)
         if not match:
-            hint = "Write s3://bucket/prefix, or gs:// or az:// likewise."
-            raise SpoolError(what, "this is no address of a bucket", hint)
+            hint = "Write s3://bucket/prefix, or the same with gs:// or az://."
+            raise SpoolError(what, "this is not the URL of a bucket", hint)
         kind = _KINDS[match["scheme"]]
         try:
             return within(self._seconds(), work)
@@ -166,10 +166,10 @@ class Bucket:
             reason, hint = f"the package {kind.library} is not installed", f"Install it: pip install '{EXTRA}'"
             raise SpoolError(what, reason, hint) from error
         except TimeoutError as error:
-            hint = "Check the network, or give a larger timeout."
-            raise SpoolError(what, "there was no answer in time", hint) from error
+            hint = "Check the network, or set a larger timeout."
+            raise SpoolError(what, "there was no response in time", hint) from error
         except _errors(kind) as error:
-            hint = "Check the address, and the credentials in the environment."
+            hint = "Check the URL and the credentials in the environment."
             raise SpoolError(what, _kind_of(error), hint) from error
 
 
@@ -178,7 +178,7 @@ def _errors(kind: _StoreKind) -> tuple[type[BaseException], ...]:
 
 
 def _kind_of(error: BaseException) -> str:
-    """The kind of an error. Its text may hold a signed URL."""
+    """The kind of an error. Its text may contain a signed URL."""
     if isinstance(error, PermissionError):
         return "access is denied"
     if isinstance(error, FileNotFoundError):
@@ -187,6 +187,6 @@ def _kind_of(error: BaseException) -> str:
 
 
 def _without_credentials(url: str) -> str:
-    """The URL without what is before an @: people write secrets there, and no library should get them."""
+    """The URL without the part before an @, where users may put secrets, which no library should get."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}***@{rest.rpartition('@')[2]}" if "@" in rest else url

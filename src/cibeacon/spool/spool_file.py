@@ -1,6 +1,6 @@
-"""A file of records that a replay sends from: claims it, and takes lines out of it. Sends nothing.
+"""A file of records for a replay: claims it, and removes lines from it. Sends nothing.
 
-Many lines may be in one file, since people put files together; a file without lines is removed.
+A file may have many lines, since users concatenate files; a file without lines is removed.
 """
 
 import os
@@ -16,15 +16,15 @@ from cibeacon.runtime.shutdown import uninterrupted
 from cibeacon.spool import LOCK_PAUSE, UNFINISHED, LockPatience, lock, locked, open_in
 
 CORRUPT, REFUSED = ".corrupt", ".refused"
-"""Endings of the files beside a file that hold the lines which were set aside; no replay reads them."""
+"""Suffixes of the files for lines that were moved aside; no replay reads them."""
 
 
 class SpoolFile(NamedTuple):
     """A file with records on its lines.
 
     Args:
-        token: a fresh name that no other process uses.
-        patience: for the folder's lock; None waits as long as another process has it.
+        token: returns a new unique name.
+        patience: for the folder's lock; None waits as long as another process holds it.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class SpoolFile(NamedTuple):
 
     @contextmanager
     def claim(self, line: bytes, deadline: Deadline) -> Iterator[bool]:
-        """While it lasts no other replay sends the file's lines. False: the line was sent, or another has the file."""
+        """Keeps other replays from sending the file's lines. False if the line was sent, or another replay has the file."""
         file = self._open_locked(deadline)
         if file is None:
             yield False
@@ -50,15 +50,15 @@ class SpoolFile(NamedTuple):
             yield line in file
 
     def take_out(self, lines: Collection[bytes], aside: str = "") -> None:
-        """Removes lines, at once or not at all; with `aside`, an ending, they are moved to the file beside.
+        """Removes lines atomically; with `aside`, a suffix, moves them to the file with that suffix.
 
         Raises `SpoolError`.
         """
-        what = f"A line of {self} cannot be set aside" if aside else f"What was dealt with stays in {self}"
-        hint = "Look at it." if aside else "Remove the file, or make it writable."
+        what = f"A line of {self} cannot be moved aside" if aside else f"Signals that were sent remain in {self}"
+        hint = "Check its permissions." if aside else "Remove the file, or make it writable."
         try:
             with uninterrupted(), paths.folder(self.path.parent) as where, locked(where, self.patience):
-                present = self._lines(where)  # another replay may have taken some out meanwhile
+                present = self._lines(where)  # another replay may have removed some meanwhile
                 moved = [line.rstrip(b"\n") + b"\n" for line in present if line in lines]
                 if moved and aside:
                     paths.append(self.path.with_name(self.name + aside), b"".join(moved), 0o600, sync=True)
@@ -68,7 +68,7 @@ class SpoolFile(NamedTuple):
             raise SpoolError(what, error.strerror or str(error), hint) from error
 
     def _open_locked(self, deadline: Deadline) -> IO[bytes] | None:
-        """The file, once no other replay has it; None when it is gone, or the time is over."""
+        """The file, once no other replay has it; None if it no longer exists, or the time is up."""
         while True:
             try:
                 file = os.fdopen(paths.open_regular(self.path), "rb")
@@ -82,14 +82,14 @@ class SpoolFile(NamedTuple):
             deadline.sleep(LOCK_PAUSE)
 
     def _is(self, file: IO[bytes]) -> bool:
-        """Whether the open file still has its name: another replay may have put a shorter one in its place."""
+        """Whether the open file still has its name: another replay may have replaced it by a shorter one."""
         try:
             return os.path.samestat(os.fstat(file.fileno()), os.lstat(self.path))
         except OSError:
             return False
 
     def _lines(self, where: int) -> list[bytes]:
-        """Every line that is not blank; none when the file is gone."""
+        """Every line that is not blank; none if the file no longer exists."""
         try:
             with open_in(self.name, where) as file:
                 return list(filter(bytes.strip, file))

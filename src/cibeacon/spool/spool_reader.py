@@ -1,7 +1,7 @@
-"""Reads the records that wait in spool files, from wherever they were kept. Sends nothing.
+"""Reads records from spool files, wherever they are. Sends nothing.
 
-Anybody can have written a file: a line is believed only as far as `spool_record` does, links are not followed, and a file
-that never held a record is left alone. A line that cannot be read is set aside in a file beside, so that it is not lost.
+Anyone could have written a file: `spool_record` decides whether to trust a line, links are not followed, and a file without
+any record is left alone. An unreadable line is moved to another file, so that it is not lost.
 """
 
 import os
@@ -23,11 +23,11 @@ from cibeacon.spool.object_store import Bucket
 from cibeacon.spool.spool_file import CORRUPT, REFUSED, SpoolFile
 
 MOST = 100_000
-"""Records of one replay; the next one reads the rest."""
+"""Records of one replay; the next replay reads the rest."""
 LARGEST = 32 << 20
 """Bytes of a file."""
 MEMORY = 128 << 20
-"""Bytes of memory, about, that the records of one replay may take: brackets take seventy times as much as on disk."""
+"""Bytes of memory, roughly, for the records of one replay: brackets take seventy times as much as on disk."""
 _BYTE, _VALUE = 4, 80
 _OURS = re.compile(rf"[0-9a-f]{{64}}(-\d+-[0-9a-f]+)?{re.escape(ENDING)}", re.ASCII)
 
@@ -37,7 +37,7 @@ SpoolSource: TypeAlias = SpoolFile | SpoolObject
 
 
 class Entry(NamedTuple):
-    """A record, the exact line that holds it, and where that line waits; nowhere if it came by a pipe."""
+    """A record, its exact line, and where that line is stored; nowhere if it came from a pipe."""
 
     record: Record
     line: bytes
@@ -48,11 +48,11 @@ class SpoolReader:
     """Collects records, file by file.
 
     Args:
-        cwd: the folder of relative names.
-        token: a fresh name that no other process uses; None where nothing may be changed.
+        cwd: the folder that names are relative to.
+        token: returns a new unique name; None if nothing may be changed.
         patience: for the locks of folders.
-        resolve: resolves the links of a path that can be trusted.
-        deadline: for buckets; None where no connection may be opened.
+        resolve: resolves the links of a trusted path.
+        deadline: for buckets; None if no connection may be opened.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class SpoolReader:
         self._deadline = deadline
         self.entries: list[Entry] = []
         self.problems: list[str] = []
-        """What could not be read, each as a clause."""
+        """What could not be read, as clauses."""
         self._read: set[Path] = set()
         self._memory = 0
 
     def add(self, name: str) -> None:
-        """Every record in a file, in the spool files below a folder or an address, or in all that a glob matches."""
+        """Adds every record in a file, in the spool files below a folder or URL, or in all files that a glob matches."""
         if is_address(name):
             self._add_bucket(name)
             return
@@ -93,22 +93,24 @@ class SpoolReader:
             self._unreadable(error, name)
 
     def add_spool(self, spool: SpoolStore | None) -> None:
-        """Every record in a spool."""
+        """Adds every record in a spool."""
         if isinstance(spool, BucketSpool):
             self._add_bucket(spool.bucket.url)
         elif isinstance(spool, Spool) and os.path.lexists(spool.folder):
-            if spool.folder.is_symlink():  # a checkout can bring one along
+            if spool.folder.is_symlink():  # a checkout can contain one
                 self.problems.append(f"{spool.folder} is not read: it is a symbolic link")
             else:
                 self.add(str(spool.folder))
 
     def add_lines(self, lines: Iterable[bytes], source: SpoolSource | None = None) -> None:
-        """Every record on the lines of a source."""
+        """Adds every record on the lines of a source."""
         before, bad, newer = len(self.entries), dict[bytes, str](), 0
         for line in filter(bytes.strip, lines):
             self._memory += _BYTE * len(line) + _VALUE * sum(map(line.count, (b",", b"[", b"{")))
             if len(self.entries) >= MOST or self._memory > MEMORY:
-                self._note_once(f"over {len(self.entries):,} records wait: run cibeacon replay again for the rest")
+                self._note_once(
+                    f"over {len(self.entries):,} records are waiting: run cibeacon replay again for the rest"
+                )
                 break
             try:
                 self.entries.append(Entry(spool_record.read(line), line, source))
@@ -118,11 +120,11 @@ class SpoolReader:
                 bad[line] = str(error)
         name = source or "standard input"
         if newer:
-            self._note_once(f"{name}: {_count(newer)} left there, since a newer cibeacon wrote it: update this one")
+            self._note_once(f"{name}: a newer cibeacon wrote {_count(newer)}, left there until you update this one")
         if bad:
             is_spool = source and (len(self.entries) > before or _OURS.fullmatch(source.name))
-            what = f"{_count(len(bad))} no record, because {next(iter(bad.values()))}"
-            self._note_once(f"{name}: {what}{'; it is set aside' if is_spool else ''}")
+            what = f"{_count(len(bad))} cannot be read, {'the first ' if len(bad) > 1 else ''}because {next(iter(bad.values()))}"
+            self._note_once(f"{name}: {what}{'; moved aside' if is_spool else ''}")
             if source and is_spool:
                 self._set_aside(source, bad)
 
@@ -134,14 +136,16 @@ class SpoolReader:
                 for name in names
                 if name.endswith(ENDING)
             )
-            # A link in an artifact may lead anywhere.
+            # A link in an artifact may point anywhere.
             files = [file for file in islice(below, MOST) if file.is_file() and not file.is_symlink()]
-            for _, file in sorted((file.lstat().st_size, file) for file in files):  # so that a large one stops no other
+            for _, file in sorted(
+                (file.lstat().st_size, file) for file in files
+            ):  # so that a large one blocks no other
                 self._add_file(file)
         elif path.is_file():
             self._add_file(path)
         else:
-            self._note_once(SpoolError(f"{path} is not read", "it is no file", "Give - to read standard input."))
+            self._note_once(SpoolError(f"{path} is not read", "it is not a file", "Use - to read standard input."))
 
     def _add_bucket(self, url: str) -> None:
         deadline = self._deadline
@@ -190,4 +194,4 @@ def _too_large(source: SpoolSource | Path) -> SpoolError:
 
 
 def _count(lines: int) -> str:
-    return "a line is" if lines == 1 else f"{lines} lines are"
+    return "a line" if lines == 1 else f"{lines} lines"

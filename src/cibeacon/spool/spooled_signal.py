@@ -1,4 +1,4 @@
-"""Knows what waits with one key, and how its outcome reads. Does not know how it is sent."""
+"""Knows the waiting records of one key, and the signal's outcomes. Does not know how it is sent."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from cibeacon.runtime.errors import SpoolError
 from cibeacon.spool.spool_reader import Entry, SpoolSource
 
 JOB, FILE, VALUE, STATE = "DciJob", "Attachment", "JobValue", "JobState"
-"""Signals about a job of DCI, by the names of their types, in the order in which they are sent."""
+"""Signals about a DCI job, by the names of their types, in sending order."""
 _PARTS = (JOB, FILE, VALUE, STATE)
 
 
 class SpooledSignal(NamedTuple):
-    """All records with one key; the newest is sent, and the older ones go the same way."""
+    """All records with one key; the newest is sent, and the older ones are removed with it."""
 
     newest: Entry
     entries: tuple[Entry, ...]
@@ -26,17 +26,17 @@ class SpooledSignal(NamedTuple):
 
     @property
     def part(self) -> str:
-        """The name of the signal's type, if it is about a job of DCI; else empty."""
+        """The name of the signal's type, if it is about a DCI job; else empty."""
         return _part(self.newest.record)
 
     @property
     def job(self) -> str:
-        """The tag of the job of DCI that it is about; else empty."""
+        """The tag of its DCI job; else empty."""
         return str((self.newest.record.signal or {}).get("correlation", "")) if self.part else ""
 
     @property
     def outcome(self) -> Outcome:
-        """Its outcome before anything was sent."""
+        """Its outcome before sending."""
         record = self.newest.record
         return Outcome(
             kind=record.kind,
@@ -49,9 +49,9 @@ class SpooledSignal(NamedTuple):
         )
 
     def take_out(self, aside: str = "", *, older_only: bool = False) -> list[SpoolError]:
-        """Removes the records from their files, or with an ending moves them aside; returns what went wrong.
+        """Removes the records from their files, or with a suffix moves them aside; returns errors.
 
-        Older records go the same way as the newest: none of them may have the last word.
+        Older records are treated like the newest: none of them may be sent later.
         """
         lines: dict[SpoolSource, set[bytes]] = {}
         for entry in self.entries[:-1] if older_only else self.entries:
@@ -66,10 +66,10 @@ class SpooledSignal(NamedTuple):
         return errors
 
     def not_delivered(self, outcome: Outcome) -> Outcome:
-        """An outcome that is not final; what came by a pipe has no spool to stay in."""
+        """An outcome that is not final; a signal from a pipe has no spool to stay in."""
         if self.newest.source is not None:
             return outcome
-        reason = f"{outcome.reason} It was read from a pipe and is not kept."
+        reason = f"{outcome.reason} It came from a pipe and is not spooled."
         return outcome._replace(status="failed", retryable=False, reason=reason)
 
     def spooled(self, error: str, reason: str) -> Outcome:
@@ -77,7 +77,7 @@ class SpooledSignal(NamedTuple):
         return self.not_delivered(self.outcome._replace(status="spooled", error=error, reason=reason, retryable=True))
 
     def invalid(self, reason: str) -> Outcome:
-        """The outcome of a signal that cannot be sent as it is, or from here."""
+        """The outcome of a signal that is invalid, or cannot be sent from here."""
         return self.outcome._replace(status="invalid", reason=reason, retryable=self.newest.source is not None)
 
 
@@ -87,7 +87,7 @@ def _part(record: Record) -> str:
 
 
 def newest_of_each_key(entries: Iterable[Entry], kinds: tuple[str, ...]) -> list[SpooledSignal]:
-    """One signal for each key, in the order in which the keys were first written; `kinds` in their sending order."""
+    """One signal for each key, in the order in which keys were first written; `kinds` in sending order."""
 
     def order(entry: Entry) -> tuple[float, int, int]:
         record = entry.record
