@@ -89,4 +89,4 @@ def test_where_the_forge_may_not_be_asked_only_the_setting_proves_the_merge(repo
 
 def test_a_dry_run_asks_no_forge(report):
     ended, pull_services, sent = report("merged", "--dry-run")
-    assert (pull_services, sent, "a dry run asks no API" in ended.out) == ([], [], True)
+    assert (pull_services, sent, "a dry run calls no API" in ended.out) == ([], [], True)

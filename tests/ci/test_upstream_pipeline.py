@@ -81,7 +81,7 @@ def test_nothing_else_is_told_of_it(dx, tmp_path):
     ended, _ = close(dx, tmp_path, record={"status": "success"}, CIBEACON_DEPLOY_SERVICES="pay")
     assert outcomes(ended) == {
         "pull-services": ("skipped", "this run is not about a merged pull request"),
-        "deployment": ("skipped", "what pipeline 77 deployed was for itself to announce"),
+        "deployment": ("skipped", "pipeline 77 reports its own deployments"),
         "pipeline-run": ("sent", None),
     }
 
@@ -109,7 +109,7 @@ def test_what_is_no_branch_and_no_commit_of_a_persons_is_not_told_as_one(dx, tmp
 def test_a_pipeline_that_never_ran_gets_no_record(dx, tmp_path):
     ended, _ = close(dx, tmp_path, record={"status": "skipped"})
     word, reason = outcomes(ended)["pipeline-run"]
-    assert (word, 'the run is "skipped", which ends no record' in reason) == ("skipped", True)
+    assert (word, 'the run is "skipped", which is not final' in reason) == ("skipped", True)
     assert told(dx) == []
 
 
@@ -118,7 +118,7 @@ def test_where_nobody_says_how_it_ended_no_record_is_closed_by_a_guess(dx, tmp_p
     ended, _ = close(dx, tmp_path, CIBEACON_STRICT="true", **variables)
     assert ended.code == 1
     named = variables.get("CIBEACON_RUN_ID", "77")
-    assert outcomes(ended)["pipeline-run"] == ("failed", f"how pipeline {named} stands is not known")
+    assert outcomes(ended)["pipeline-run"] == ("failed", f"the status of pipeline {named} is unknown")
     assert any(f"the status of pipeline {named}" in notice["text"] for notice in ended.document["notices"])
     assert told(dx) == []
 
@@ -140,5 +140,5 @@ def test_its_own_id_changes_nothing(dx, tmp_path):
 def test_an_answer_that_is_no_pipeline_closes_no_record(dx, tmp_path, field):
     ended, _ = close(dx, tmp_path, record={field: None})
     assert ended.code == 0
-    assert outcomes(ended)["pipeline-run"] == ("failed", "how pipeline 77 stands is not known")
+    assert outcomes(ended)["pipeline-run"] == ("failed", "the status of pipeline 77 is unknown")
     assert told(dx) == []

@@ -101,7 +101,7 @@ WRONG = {
     "services --nonsense": "--nonsense",
     "services --files-from=/nowhere/list": "/nowhere/list",
     "report 'half": "without its end",
-    "''": "names no command",
+    "''": "contains no command",
     "--nonsense": "--nonsense",
     "services; true": "services;",
     "$(report)": "$(report)",

@@ -243,7 +243,7 @@ def test_a_hundred_misspelt_variables_are_a_few_lines(shop):
 @pytest.mark.parametrize("flags", [(), ("--deploy-services=changed",)])
 @pytest.mark.parametrize(
     ("services", "says"),
-    [("services/*", "did you mean services/{service}/?"), ("a;b c|d", "is no service name")],
+    [("services/*", "did you mean services/{service}/?"), ("a;b c|d", "is not a valid service name")],
 )
 def test_what_cannot_be_a_service_is_sent_by_nobody(shop, services, says, flags):
     environ = {"GITHUB_ACTIONS": "true", "INPUT_SERVICES": services}

@@ -276,7 +276,7 @@ def test_hostile_names_are_shown_as_text(place):
 FAULTS = [
     ({"CIBEACON_FLOW_TOKEN": ""}, "CIBEACON_FLOW_TOKEN"),
     ({"CIBEACON_FLOW_URL": ""}, "set flow_url"),
-    ({"CIBEACON_FLOW_URL": "https://ib.example/api/v1"}, "give scheme and host alone"),
+    ({"CIBEACON_FLOW_URL": "https://ib.example/api/v1"}, "use scheme and host only"),
     ({"CIBEACON_FLOW_URL": "http://ib.example"}, "unencrypted"),
     ({"CIBEACON_FLOW_URL": NOWHERE}, "connection refused"),
     ({"CIBEACON_FLOW_CONTEXT": "my team"}, "flow_context"),

@@ -180,7 +180,7 @@ def test_own_patterns_replace_the_usual_ones(tmp_path):
 def test_a_pattern_that_is_none_is_named():
     problem = load_settings({}, {"DCI_REDACT_PATTERNS": "good:(bad"}, {}).problems[0]
     assert (problem.group, problem.option) == ("dci", "dci_redact_patterns")
-    assert '"(bad", which is no regular expression' in problem.message
+    assert '"(bad", which is not a regular expression' in problem.message
 
 
 def test_what_is_packed_or_no_text_leaves_as_it_is(tmp_path):

@@ -64,7 +64,7 @@ def test_the_program_is_a_setting_like_any_other(tmp_path, environ):
         (".version.x", "The jq program failed: Cannot index number"),
         ('import "a" as a; .', "module not found: a"),
         ("repeat(1)", "The jq program was stopped"),
-        (".\x1b", "holds a control character"),
+        (".\x1b", "contains a control character"),
     ],
 )
 @pytest.mark.parametrize(

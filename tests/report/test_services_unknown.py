@@ -22,7 +22,7 @@ UNUSABLE = [
     pytest.param(None, (), "there is no service map; add .cibeacon.yml", id="no file"),
     pytest.param(None, ("--services=/services/{service}/",), "services '/services/{service}/' is not", id="template"),
     pytest.param(None, ("--services=services/{service}/,a",), "services mixes names", id="names and templates"),
-    pytest.param("services: {a: services/a/}", ("--base=a\tb",), "holds a control character", id="base"),
+    pytest.param("services: {a: services/a/}", ("--base=a\tb",), "contains a control character", id="base"),
     pytest.param("services: {a: services/a/}", ("--pr-number=one",), "pr_number", id="pull request"),
     pytest.param(None, ('--services=["a"',), "starts like a JSON array", id="list of services"),
 ]

@@ -75,9 +75,9 @@ def test_a_name_is_one_to_settings_and_to_rows(name):
 @pytest.mark.parametrize("name", TABLE["others"])
 def test_what_is_no_name_is_none_to_settings_and_to_rows(name):
     for ask in (lambda: deployed(TEXT[name]), lambda: services(TEXT[name]), lambda: service_names(TEXT[name])):
-        with pytest.raises(ValueError, match="is no service name"):
+        with pytest.raises(ValueError, match="is not a valid service name"):
             ask()
-    with pytest.raises(ValueError, match="is no service name"):
+    with pytest.raises(ValueError, match="is not a valid service name"):
         cell(name)
 
 

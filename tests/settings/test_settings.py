@@ -250,7 +250,7 @@ def choices(each):
     try:
         each.parse("no such word")
     except ValueError as error:
-        found = re.fullmatch(r"(?:is|names) none of (.*)", str(error))
+        found = re.fullmatch(r"(?:is|contains) none of (.*)", str(error))
         return found[1].split(", ") if found and not each.flag else []
     return []
 

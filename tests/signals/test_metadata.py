@@ -102,18 +102,18 @@ def test_ids_keep_all_their_digits(report, dx, merged):
     [
         ("{", "cannot be compiled: syntax error"),
         (".event.number.x", "failed: Cannot index number"),
-        ("empty", "it gives 0 values"),
-        ("{a: 1}, {b: 2}", "it gives 2 values"),
+        ("empty", "it returned 0 values"),
+        ("{a: 1}, {b: 2}", "it returned 2 values"),
         ('"text"', "it is not a JSON object"),
         ("[{}]", "it is not a JSON object"),
         ("null", "it is not a JSON object"),
         ('{"a key": 1}', 'it has the key "a key"'),
         ('{"": 1}', 'it has the key ""'),
         ("def f: f; f", "it took more than"),
-        ("halt", "it gives 0 values"),
+        ("halt", "it returned 0 values"),
         ('"no title" | halt_error', "failed: no title"),
         ("reduce range(200) as $i (1; {a: .})", "more than 100 levels"),
-        (".\x1b", "holds a control character"),
+        (".\x1b", "contains a control character"),
     ],
 )
 def test_a_program_that_fails_makes_the_deployments_invalid_and_nothing_else(report, dx, program, says):

@@ -1,6 +1,6 @@
-"""What changed, as values: two commits to compare, services with reasons, or an `Unknown`. Knows no rule and no git.
+"""The result of a comparison as values: commits, services with reasons, or an `Unknown`. Knows no rules and no git.
 
-Paths are text with undecodable bytes escaped (`surrogateescape`).
+Undecodable bytes in paths are escaped (`surrogateescape`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,11 +18,11 @@ class CommitRange(NamedTuple):
 
 
 class ApiComparison(NamedTuple):
-    """What a host's API says of two commits where git cannot. None stands for what it does not say, or only in part."""
+    """A host's API's comparison of two commits, if git cannot compare them. None: missing or incomplete."""
 
     merge_base: str | None = None
     first_parents: tuple[str, ...] | None = None
-    """The commits that the head has beyond the base, oldest first, along first parents."""
+    """The head's commits after the base, oldest first, along first parents."""
     files: tuple[str, ...] | None = None
     """Every path that differs between their trees."""
     fault: str = ""
@@ -30,14 +30,14 @@ class ApiComparison(NamedTuple):
 
 
 def as_clause(sentence: str) -> str:
-    """A sentence as a part of a longer one."""
+    """A sentence as a part of a longer sentence."""
     word = sentence.partition(" ")[0]
     start = sentence[:1].lower() if word[1:].islower() else sentence[:1]  # GitHub stays GitHub
     return f"{start}{sentence[1:].rstrip('.')}"
 
 
 class Unknown(NamedTuple):
-    """Why the changes are unknown, and the next step. Never to be read as "nothing" or "everything"."""
+    """Why the changes are unknown, and the next step. It never means "nothing" or "everything"."""
 
     why: str
     hint: str = ""
@@ -47,7 +47,7 @@ class Unknown(NamedTuple):
 
 
 def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str, ...]:
-    """The commits from `head` down its first parents as far as `parents` names them, oldest first."""
+    """The commits from `head` along its first parents as far as `parents` has them, oldest first."""
     commits: dict[str, None] = {}
     while head in parents and head not in commits:
         commits[head] = None
@@ -56,20 +56,20 @@ def first_parents(parents: Mapping[str, Sequence[str]], head: str) -> tuple[str,
 
 
 class Changes(NamedTuple):
-    """The services that changed, with one reason each; or why they are unknown."""
+    """The changed services, with one reason each; or why they are unknown."""
 
     status: Literal["ok", "none", "unknown"]
     services: tuple[str, ...] = ()
     why: Mapping[str, str] | None = None
-    """Service → the first path that touched it."""
+    """Service → the first changed path."""
     base: str | None = None
     head: str | None = None
     how: str | None = None
     changed_files: int | None = None
     unmatched: int | None = None
-    """Changed files that belong to no service."""
+    """Number of changed files that belong to no service."""
     unowned: tuple[str, ...] = ()
-    """The first few of them."""
+    """The first few of these files."""
     unknown: Unknown | None = None
 
     def document(self) -> dict[str, Any]:
@@ -88,27 +88,27 @@ class Changes(NamedTuple):
 
 
 class MergedPR(NamedTuple):
-    """A merged pull request, and the changes that it brought by itself."""
+    """A merged pull request, and its own changes."""
 
     pull_request: PullRequest
     changes: Changes | None = None
 
 
 class PushedPRs(NamedTuple):
-    """The pull requests that a push merged, the first to land first; or why there is none, or perhaps not all of them.
+    """The pull requests that a push merged, in order of merging; or why some or all are unknown.
 
-    Both are empty where no API was asked.
+    Both are empty if no API was asked.
     """
 
     pull_requests: tuple[PullRequest, ...] = ()
     status: Literal["skipped", "failed"] = "skipped"
     reason: str | None = None
     alone: bool = False
-    """True when the push is known to hold one pull request and nothing else."""
+    """True if the push is known to contain one pull request and nothing else."""
 
 
 def given_services(services: Collection[str]) -> Changes:
-    """The services that the setting `services` names as changed; an empty list says that none did."""
+    """The changed services in the setting `services`; an empty list means none."""
     names = tuple(sorted(services))
     why = dict.fromkeys(names, "named in the setting services")
     return Changes("ok" if names else "none", names, why, how="given by the setting services")

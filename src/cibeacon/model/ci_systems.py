@@ -1,7 +1,7 @@
-"""Knows the CI systems by name, and which variables prove a job of each. Does not know what else they say.
+"""Knows the CI systems by name, and which variables identify each. Does not know their other variables.
 
 A proof is one or more conditions that all hold: `NAME` (set, and not to a false word), `NAME=value` in any case, or
-`NAME=beginning*`. No proof rests on a name that several systems use. Each system's file in `ci/` has the same name.
+`NAME=prefix*`. No proof relies on a name that several systems use. Each system's file in `ci/` has the same name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 LOCAL = "local"
-"""The name where there is no CI system."""
+"""The name outside any CI system."""
 CI_SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "forgejo": ("FORGEJO_ACTIONS=true",),
     "gitea": ("GITEA_ACTIONS=true",),
@@ -37,27 +37,27 @@ CI_SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "cloudbuild": ("BUILDER_OUTPUT",),
     "tekton": (),
 }
-"""Name → its proofs, in the order of detection: a system that sets another one's variables comes before it.
+"""Name → its proofs, in order of detection: a system that sets another one's variables comes before it.
 
-Tekton has no variables of its own: the setting `host` names it.
+Tekton sets no variables: the setting `host` selects it.
 """
 DX_CONNECTORS = frozenset({
     "github", "gitlab", "circleci", "buildkite", "jenkins", "azure", "harness", "bitbucket",
 })  # fmt: skip
-"""CI systems whose runs DX can read by a connector of its own (https://docs.getdx.com/connectors/)."""
+"""CI systems with a DX connector, which can read their runs (https://docs.getdx.com/connectors/)."""
 ACTIONS = frozenset({"github", "gitea", "forgejo"})
 """CI systems with GitHub's events, whose runner understands GitHub's actions and workflow commands."""
 OWN_GITHUB_TOKEN = ACTIONS - {"github"}
-"""Those whose GITHUB_TOKEN is for their own server: it is never sent to GitHub."""
+"""CI systems whose GITHUB_TOKEN is for their own server: it is never sent to GitHub."""
 _IMITATED: Mapping[str, tuple[str, ...]] = {"forgejo": ("gitea", "github"), "gitea": ("github",), "harness": ("drone",)}
-"""Systems that set the variables of others, which are not there then."""
+"""Systems that set the variables of others, which are then ignored."""
 _FALSE = frozenset({"false", "0", "no", "off"})
 _OTHER = r"[a-z0-9][a-z0-9_.-]{0,39}"
 _NEAR = 0.75
 
 
 def recognise(environ: Mapping[str, str]) -> list[str]:
-    """The CI systems whose proof the environment holds, the one that counts first."""
+    """The CI systems that the environment proves, the decisive one first."""
     names = [
         name
         for name, proofs in CI_SYSTEMS.items()
@@ -76,14 +76,14 @@ def _holds(condition: str, environ: Mapping[str, str]) -> bool:
 
 
 def host(given: str) -> str:
-    """A CI system by name; any other word names a system that cibeacon does not know."""
+    """A CI system by name; any other word is a system that cibeacon does not know."""
     name = given.lower()
     if name == LOCAL or name in CI_SYSTEMS:
         return name
     from difflib import get_close_matches  # only another name needs it
 
     if near := get_close_matches(name[:40], (*CI_SYSTEMS, LOCAL), 1, _NEAR):
-        raise ValueError(f"is no CI system that cibeacon knows; did you mean {near[0]}?")
+        raise ValueError(f"is not a CI system that cibeacon knows; did you mean {near[0]}?")
     if not re.fullmatch(_OTHER, name):
-        raise ValueError("is no name of a CI system: letters, digits, dots and dashes, 40 at most")
+        raise ValueError("is not a name of a CI system: letters, digits, dots and dashes, at most 40")
     return name

@@ -1,4 +1,4 @@
-"""Where a sink's requests go, and the credential that signs them. Sends nothing, and shows no credential."""
+"""Where a sink's requests go, and their credential. Sends nothing, and shows no credential."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,22 +8,22 @@ from cibeacon.model.parsers import plain_http_refused
 
 
 class Endpoint(NamedTuple):
-    """Where a sink's requests go, and the credential that signs them. What is not set is empty."""
+    """Where a sink's requests go, and their credential. Values that are not set are empty."""
 
     base_url: str
     token: str
     form: str = ""
-    """What a sink must know besides the signal: the form of the API to speak, a path, or what there it is about."""
+    """What a sink needs besides the signal: the form of the API, a path, or the id of an object."""
     client_id: str = ""
-    """Whose token it is, where a signature names its owner."""
+    """The owner of the token, for signatures that contain it."""
     headers: Mapping[str, str] = {}
-    """What goes along with every request besides the credential."""
+    """Headers of every request besides the credential."""
     certificate: str | None = None
     """Path of a client certificate with its key."""
     open: bool = False
-    """True where the server asks for no credential, and none is set: plain http shows none."""
+    """True if the server requires no credential and none is set: plain http then exposes none."""
     certificate_setting: str = ""
-    """The setting that names one, for a system that may ask for it."""
+    """The setting for the certificate, for a system that may require one."""
 
     @property
     def name(self) -> str:
@@ -32,6 +32,6 @@ class Endpoint(NamedTuple):
 
     @property
     def proxies(self) -> dict[str, str] | None:
-        """None for those of the environment. What stays on this machine never goes through a proxy: it is plain http."""
+        """None means those of the environment. Plain http to this machine never uses a proxy."""
         stays = self.base_url.startswith("http://") and not plain_http_refused(self.base_url)
         return {"http": "", "https": "", "all": ""} if stays else None

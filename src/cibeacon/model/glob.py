@@ -1,7 +1,7 @@
-"""Knows what a path pattern means: anchored at the top, `*` within a folder, `**` across. Does not know services or files.
+"""Matches path patterns: anchored at the top, `*` within a folder, `**` across folders. Does not know services or files.
 
-No library does this with a bound on time, and a stranger's pattern must not keep the processor busy. Most of thousands of
-patterns are never compiled, since no changed path lies below their folder.
+No library does this in bounded time, and an outsider's pattern must not keep the processor busy. Of thousands of patterns,
+most are never compiled, since no changed path is below their folder.
 """
 
 import re
@@ -18,7 +18,7 @@ _ANY_FOLDERS = "(?:[^/]+/)*"
 
 
 class Glob:
-    """One pattern, compiled when it is first matched. Raises `ValueError` with what is wrong with it."""
+    """One pattern, compiled on its first match. Raises `ValueError` with the reason if it is invalid."""
 
     __slots__ = ("_match", "_prefix", "folder", "text")
 
@@ -27,12 +27,12 @@ class Glob:
         segments = self.text.split("/")
         first = next((index for index, segment in enumerate(segments) if not is_plain(segment)), len(segments))
         self.folder = "/".join(segments[: min(first, len(segments) - 1)])
-        """The folder without wildcards that everything it matches is in; empty for the top."""
+        """The folder without wildcards that contains all its matches; empty for the top."""
         self._prefix = f"{self.folder}/" if self.folder else ""
         self._match = _compiled(self.text) if "[" in self.text else None
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern means the path."""
+        """Whether the pattern matches the path."""
         if not path.startswith(self._prefix):
             return False
         if self._match is None:
@@ -46,7 +46,7 @@ def is_plain(text: str) -> bool:
 
 
 def by_folder(globs: Iterable[tuple[_Key, Glob]]) -> dict[str, list[tuple[_Key, Glob]]]:
-    """Patterns with their keys, by the folder that they begin with."""
+    """Patterns with their keys, by their first folder without wildcards."""
     folders: dict[str, list[tuple[_Key, Glob]]] = {}
     for key, glob in globs:
         folders.setdefault(glob.folder, []).append((key, glob))
@@ -54,9 +54,9 @@ def by_folder(globs: Iterable[tuple[_Key, Glob]]) -> dict[str, list[tuple[_Key, 
 
 
 def checked_characters(text: str) -> str:
-    """The text, or `ValueError` where no path can hold it: JSON and YAML can write what no file system takes."""
+    """The text, or `ValueError` if no path can contain it: JSON and YAML allow more characters than file systems."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" and not "\udc80" <= letter <= "\udcff" for letter in text):
-        raise ValueError("holds a character that no path can hold")
+        raise ValueError("contains a character that no path can contain")
     return text
 
 
@@ -65,22 +65,22 @@ def _checked(text: str) -> str:
     if not text:
         raise ValueError("is empty")
     if text.startswith("/"):
-        raise ValueError("begins with a slash; patterns begin at the top of the repository as it is")
+        raise ValueError("begins with a slash; patterns already start at the top of the repository")
     if "\\" in text:
-        raise ValueError("holds a backslash; folders are separated by /, and [*] stands for a real *")
+        raise ValueError("contains a backslash; separate folders with /, and write [*] for a literal *")
     if "{" in text or "}" in text:
-        raise ValueError("holds braces; write one pattern for each alternative")
+        raise ValueError("contains braces; write one pattern for each alternative")
     if any(part in ("", ".", "..") for part in text.removesuffix("/").split("/")):
-        raise ValueError("leads outside, or holds an empty folder")
+        raise ValueError("points outside the repository, or has an empty folder name")
     if text.count("*") + text.count("?") > MOST_WILDCARDS:
-        raise ValueError(f"holds over {MOST_WILDCARDS} wildcards")
+        raise ValueError(f"contains over {MOST_WILDCARDS} wildcards")
     return text
 
 
 def _compiled(text: str) -> re.Pattern[str]:
-    """The regular expression. Atomic groups take the first match of each part, which is enough and keeps it linear."""
+    """The regular expression. Atomic groups use the first match of each part, which is enough and takes linear time."""
     parts = [*text[:-1].split("/"), "**"] if text.endswith("/") else text.split("/")
-    blocks: list[list[str]] = [[]]  # what stands between one ** and the next
+    blocks: list[list[str]] = [[]]  # the parts between one ** and the next
     for part in parts:
         if part == "**":
             blocks.append([])
@@ -97,7 +97,7 @@ def _compiled(text: str) -> re.Pattern[str]:
 
 def _segment(text: str) -> str:
     """One folder or file name of a pattern as a regular expression."""
-    pieces = [""]  # what stands between one star and the next
+    pieces = [""]  # the text between one star and the next
     for stars, brackets, other in re.findall(_PIECE, text):
         if stars:
             pieces.append("")
@@ -119,5 +119,5 @@ def _character_class(brackets: str) -> str:
     try:
         re.compile(f"[{escaped}]")
     except re.error as error:
-        raise ValueError(f"holds {brackets}, which is no range of characters") from error
+        raise ValueError(f"contains {brackets}, which is not a range of characters") from error
     return f"(?!/)[{'^' if negated else ''}{escaped}]"

@@ -1,6 +1,6 @@
-"""Knows how ids of other systems and names of services are spelled, and reads them from the text of a setting.
+"""Knows the form of other systems' ids and of service names, and parses them from the text of a setting.
 
-Does not know what they name. A parser raises `ValueError` with a clause that completes "… because it".
+Does not know what they refer to. A parser raises `ValueError` with a clause that completes "… because it".
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SERVICE_NAMES = (
     "a name is 1 to 128 letters, digits, blanks and . _ / @ - : ( ) + # & , beginning with a letter, a digit, @ or _; "
     "no :: or :// in it, no slash or blank at its end"
 )
-"""What a service may be called, wherever its name comes from. Folder names come from strangers' branches."""
+"""The rule for service names, wherever they come from. Folder names come from outsiders' branches."""
 ENV, ENV_JOB = "env", "DCI_JOB_ID"
-"""The value that stands for a variable, and the variable, in which DCI's own agents pass a job on."""
+"""The value that means a variable, and that variable, in which DCI's own agents pass a job on."""
 _LONGEST_KEY = 255
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _CONTEXT = r"[!-~]{1,255}"
@@ -34,19 +34,19 @@ def is_uuid(text: str) -> bool:
 
 
 def uuid(given: str) -> str:
-    """A UUID, in lower case: DCI takes no other."""
+    """A UUID in lower case: DCI accepts no other."""
     if not is_uuid(given.lower()):
         raise ValueError("is not a UUID such as 6cee7286-5d99-4a96-9949-200977f4be07")
     return given.lower()
 
 
 def job_id(given: str) -> str:
-    """The id of a job of DCI, or `env` where the variable `ENV_JOB` holds it."""
+    """The id of a DCI job, or `env` if the variable `ENV_JOB` contains it."""
     return given.lower() if given.lower() == ENV else uuid(given)
 
 
 def key_values(given: str) -> Mapping[str, float]:
-    """Numbers by name, from `name=number`: DCI keeps one number of a name."""
+    """Numbers by name, from `name=number`: DCI keeps one number for each name."""
     numbers: dict[str, float] = {}
     for pair in parsers.text_list(given):
         name, _, text = (part.strip() for part in pair.rpartition("="))
@@ -63,7 +63,7 @@ def key_values(given: str) -> Mapping[str, float]:
 
 
 def client_id(given: str) -> str:
-    """Whose id signs at DCI: `remoteci/UUID` or `feeder/UUID`; a bare UUID is a remote CI's."""
+    """The owner of DCI credentials: `remoteci/UUID` or `feeder/UUID`; a bare UUID is a remote CI's."""
     kind, _, bare = given.rpartition("/")
     if kind not in ("", "remoteci", "feeder") or not is_uuid(bare.lower()):
         raise ValueError("is neither a UUID nor one after remoteci/ or feeder/")
@@ -71,29 +71,29 @@ def client_id(given: str) -> str:
 
 
 def root(given: str) -> str:
-    """The base URL of a system whose paths are known: scheme and host alone."""
+    """The base URL of a system whose paths are known: only scheme and host."""
     url = parsers.url(given)
     if path := urlsplit(url).path:
-        raise ValueError(f"holds the path {path[:60]}; give scheme and host alone, such as https://www.instabase.com")
+        raise ValueError(f"contains the path {path[:60]}; use scheme and host only, such as https://www.instabase.com")
     return url
 
 
 def context(given: str) -> str:
-    """Whose data a request is about, as a header takes it: printable ASCII without spaces."""
+    """The owner of the data, for a header: printable ASCII without spaces."""
     if not re.fullmatch(_CONTEXT, given):
-        raise ValueError("is no id of an organisation or a user: it holds a space or a character that no id has")
+        raise ValueError("is not an id of an organisation or user: it contains a space or a character that no id has")
     return given
 
 
 def path(given: str) -> str:
-    """A path on a server; nothing in it can lead to another one, nor upwards."""
+    """A path on a server, which can lead neither to another server nor upwards."""
     if not re.fullmatch(_PATH, given):
-        raise ValueError("is not a path such as /api/v1/flow/pipeline, without a host, query or dots in front")
+        raise ValueError("is not a path such as /api/v1/flow/pipeline, without host, query or leading dots")
     return given
 
 
 def is_service_name(name: str) -> bool:
-    """Whether a service may be called so: in letters and digits of any script, with the marks that belong to them."""
+    """Whether a service may have this name: letters and digits of any script, with their combining marks."""
     plain = name
     if not name.isascii():
         from unicodedata import category  # few names need it
@@ -105,7 +105,7 @@ def is_service_name(name: str) -> bool:
 def service(given: str) -> str:
     """A service by name."""
     if not is_service_name(parsers.text(given)):
-        raise ValueError(f"is no service name; {SERVICE_NAMES}")
+        raise ValueError(f"is not a valid service name; {SERVICE_NAMES}")
     return given
 
 
@@ -114,13 +114,13 @@ def names(given: str) -> tuple[str, ...]:
     services = parsers.text_list(given)
     for name in services:
         if not is_service_name(name):
-            near = "patterns are for the setting services, such as services/{service}/; say changed here"
+            near = "patterns belong in the setting services, such as services/{service}/; write changed here"
             raise ValueError(_no_name(name, services, near if _pattern(name) else None))
     return services
 
 
 def services(given: str) -> tuple[str, ...]:
-    """A list of services by name, or of folder templates, which hold `{service}` and are checked by the service map."""
+    """A list of services by name, or of folder templates, which contain `{service}` and which the service map checks."""
     entries = parsers.text_list(given)
     for name in entries:
         if _PLACEHOLDER not in name and not is_service_name(name):
@@ -130,17 +130,17 @@ def services(given: str) -> tuple[str, ...]:
 
 
 def _no_name(name: str, among: tuple[str, ...], near: str | None) -> str:
-    which = "is" if len(among) == 1 else f"holds {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
-    return f"{which} no service name; {near or f'{SERVICE_NAMES}; separate names by commas or line breaks'}"
+    which = "is" if len(among) == 1 else f"contains {json.dumps(name) if _may_be_shown(name) else 'an entry'}, which is"
+    return f"{which} not a valid service name; {near or f'{SERVICE_NAMES}; separate names by commas or line breaks'}"
 
 
 def _may_be_shown(name: str) -> bool:
-    """False where it may be an address, and hold a password."""
+    """False if it may be a URL, which can contain a password."""
     return name.isprintable() and not re.search(r":|//", name) and len(name) <= 80
 
 
 def _pattern(name: str) -> str | None:
-    """The folder template that a path or a pattern was meant to be; None for anything else."""
+    """The folder template that a path or pattern probably means; None for anything else."""
     if not _may_be_shown(name) or not (name in (".", "..") or re.search(r"[*{}]|/$|^\.{0,2}/", name)):
         return None
     folders = [folder for folder in name.split("/") if folder not in ("", ".", "..")]
@@ -150,11 +150,11 @@ def _pattern(name: str) -> str | None:
 
 
 TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII)
-"""https://www.w3.org/TR/trace-context/#traceparent-header: version, trace, parent, flags, and what newer versions add."""
+"""https://www.w3.org/TR/trace-context/#traceparent-header: version, trace, parent, flags, and additions of newer versions."""
 
 
 def traceparent(given: str) -> str | None:
-    """A W3C trace context as it was given; None for what is none, which is not used: others may have set it."""
+    """A W3C trace context, unchanged; an invalid one is ignored as None, since another tool may have set it."""
     match = TRACEPARENT.fullmatch(given)
     valid = match and match[2].strip("0") and match[3].strip("0") and (match[1] != "00" or not match[4])
     return given if valid else None

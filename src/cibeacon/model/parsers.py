@@ -1,6 +1,6 @@
-"""Knows how the text of a setting becomes a value, and what to say when it cannot. Does not know any setting.
+"""Parses the text of a setting into a value, or explains why it cannot. Does not know any setting.
 
-Each parser takes the text as given and returns the value, or raises `ValueError` with a clause that completes
+Each parser takes the text and returns the value, or raises `ValueError` with a clause that completes
 "… because it". Syntax: booleans, lists, times and durations as in docs/reference.md.
 """
 
@@ -19,49 +19,49 @@ _SHA = r"[0-9a-f]{7,40}"
 _HOST = r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?"
 _INSTANCE = r"[A-Za-z0-9][A-Za-z0-9-]*"
 DEEPEST = 100
-"""Levels of nesting in JSON; Python's own would run off its stack at some nine hundred, and sooner when indented."""
+"""Levels of nesting in JSON; Python's own parser would overflow its stack at about nine hundred, or fewer if indented."""
 _METADATA_KEY = r"[A-Za-z0-9_-]+"
 _LONGEST = 30 * 86_400
 """Seconds."""
 _MILLISECONDS_FROM = 100_000_000_000
-"""A Unix time at or above this (the year 5138 in seconds) is taken as milliseconds (from 1973 on)."""
+"""A Unix time at or above this (the year 5138 in seconds) is read as milliseconds (from 1973 on)."""
 _LAST_MOMENT = 253_402_300_799
-"""The last second of the year 9999, the last that ISO 8601 can write."""
+"""The last second of the year 9999, the latest that ISO 8601 can express."""
 
 
 def text(given: str) -> str:
     """Any text without a line break or another control character."""
     if not given.isprintable() and any(ord(character) < 32 or ord(character) == 127 for character in given):
-        raise ValueError("holds a control character")
+        raise ValueError("contains a control character")
     return given
 
 
 def program(given: str) -> str:
     """A jq program: any text; line breaks and tabs are its only control characters."""
     if any(ord(character) < 32 and character not in "\t\n\r" for character in given):
-        raise ValueError("holds a control character")
+        raise ValueError("contains a control character")
     if any("\ud800" <= character <= "\udfff" for character in given):
         raise ValueError("is not UTF-8")
     return given
 
 
 def command(given: str) -> tuple[str, ...]:
-    """A command line as words, by the rules of a shell's quotes; nothing in it is expanded, and nothing run."""
+    """A command line as words, by a shell's quoting rules; nothing is expanded or executed."""
     import shlex  # only a step of the action has one
 
     try:
         arguments = tuple(shlex.split(given))
     except ValueError as error:
-        raise ValueError("has a quotation mark or backslash without its end") from error
+        raise ValueError("has an unclosed quotation mark or a trailing backslash") from error
     if not arguments or not arguments[0]:
-        raise ValueError("names no command")
+        raise ValueError("contains no command")
     return arguments
 
 
 def token(given: str) -> str:
-    """A credential: printable ASCII without spaces, so that a pasted line break or quote is found here."""
+    """A credential: printable ASCII without spaces, so that a pasted line break is found here."""
     if not given.isascii() or not given.isprintable() or " " in given:
-        raise ValueError("holds a space or a character that no token has; paste it again, alone")
+        raise ValueError("contains a space or a character that no token has; paste it again, without spaces or quotes")
     return given
 
 
@@ -76,28 +76,28 @@ def boolean(given: str) -> bool:
 
 
 def integer(given: str) -> int:
-    """A whole number above zero: numbers and ids of pull requests."""
+    """A whole number above zero, for numbers and ids of pull requests."""
     if not re.fullmatch(r"[0-9]{1,18}", given, re.ASCII) or int(given) == 0:
         raise ValueError("is not a whole number above zero")
     return int(given)
 
 
 def text_list(given: str) -> tuple[str, ...]:
-    """A list: a JSON array of strings, or words separated by commas or line breaks. Order kept, repeats dropped."""
+    """A list: a JSON array of strings, or words separated by commas or line breaks. Keeps the order, drops duplicates."""
     if given.lstrip().startswith("["):
         try:
             items = json.loads(given)
         except (ValueError, RecursionError) as error:
-            raise ValueError("starts like a JSON array but is none") from error
+            raise ValueError("starts like a JSON array but is not one") from error
         if not all(isinstance(item, str) for item in items):
-            raise ValueError("is a JSON array that holds something other than strings")
+            raise ValueError("is a JSON array that contains something other than strings")
     else:
         items = re.split(r"[,\n]", given)
     return tuple(dict.fromkeys(text(item.strip()) for item in items if item.strip()))
 
 
 def regexes(given: str) -> tuple[str, ...]:
-    """Regular expressions separated by colons, as DCI's own tools have it."""
+    """Regular expressions separated by colons, as in DCI's own tools."""
     import warnings
 
     patterns = tuple(dict.fromkeys(text for text in given.split(":") if text))
@@ -108,15 +108,15 @@ def regexes(given: str) -> tuple[str, ...]:
                 re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
             shown = json.dumps(text[:80])
-            reason = f"holds {shown}, which is no regular expression: {error}; for a colon inside one write \\x3a"
+            reason = f"contains {shown}, which is not a regular expression: {error}; write \\x3a for a colon inside one"
             raise ValueError(reason) from error
     if not patterns:
-        raise ValueError("holds no regular expression")
+        raise ValueError("contains no regular expression")
     return patterns
 
 
 def duration(given: str) -> float:
-    """A number of seconds above zero, decimals allowed, of 30 days at most: no job lasts longer, and no clock need."""
+    """A number of seconds above zero, decimals allowed, at most 30 days: no job lasts longer."""
     try:
         seconds = float(given)
     except ValueError as error:
@@ -133,7 +133,7 @@ def timestamp(given: str) -> int:
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]+)?", given, re.ASCII):
         number = int(given.partition(".")[0])
         return _representable(number // 1000 if number >= _MILLISECONDS_FROM else number)
-    from datetime import datetime  # a module of its own that few settings need
+    from datetime import datetime  # few settings need it
 
     try:
         parsed = datetime.fromisoformat(given)
@@ -151,7 +151,7 @@ def _representable(seconds: int) -> int:
 
 
 def sha(given: str) -> str:
-    """A commit id of 7 to 40 hexadecimal digits, in lower case (the length that DX's documents name)."""
+    """A commit id of 7 to 40 hexadecimal digits, in lower case (the length in DX's documentation)."""
     lower = given.strip().lower()
     if not re.fullmatch(_SHA, lower):
         raise ValueError("is not a commit id of 7 to 40 hexadecimal digits")
@@ -169,16 +169,16 @@ def json_value(given: str) -> Any:
     """Any JSON value; the runner's `null` for "no matrix" counts as nothing."""
     try:
         value = json.loads(given)
-        json.dumps(value, allow_nan=False)  # NaN, Infinity and 1e999 are Python's JSON alone
+        json.dumps(value, allow_nan=False)  # only Python accepts NaN, Infinity and 1e999
     except (ValueError, RecursionError) as error:
         raise ValueError("is not JSON") from error
     if deeper(value, DEEPEST):
-        raise ValueError(f"is nested in more than {DEEPEST} levels")
+        raise ValueError(f"is nested more than {DEEPEST} levels deep")
     return value
 
 
 def deeper(value: Any, levels: int) -> bool:
-    """Whether a JSON value is nested in more levels than that. Its own nesting must be bounded already."""
+    """Whether a JSON value has more levels of nesting. Its nesting must already be bounded."""
     if not isinstance(value, dict | list):
         return False
     parts = value.values() if isinstance(value, dict) else value
@@ -207,21 +207,21 @@ def url(given: str) -> str:
     if not usable:
         raise ValueError("is not a URL that starts with https://")
     if "@" in parts.netloc:
-        raise ValueError("holds a user name or password; give the token as its own setting")
+        raise ValueError("contains a user name or password; put the token in its own setting")
     if "?" in given or "#" in given:
-        raise ValueError("holds a query or fragment; give the base URL alone")
+        raise ValueError("contains a query or fragment; use only the base URL")
     return given.rstrip("/")
 
 
 def plain_http_refused(url: str) -> bool:
-    """True when `url` would carry a credential unencrypted over a network; this machine is known by its name alone."""
+    """True if `url` would carry a credential unencrypted over a network; this machine is recognised by name only."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return True
     if parts.scheme == "https":
         return False
-    import ipaddress  # takes a millisecond, and nearly everybody uses https
+    import ipaddress  # takes a millisecond, and nearly every URL is https
 
     host = (parts.hostname or "").rstrip(".")
     try:
@@ -231,18 +231,18 @@ def plain_http_refused(url: str) -> bool:
 
 
 def link(given: str) -> str:
-    """A web address to show to people: http(s), anything after the host allowed."""
+    """A URL to show to users: http(s), anything after the host allowed."""
     try:
         parts = urlsplit(text(given))
     except ValueError as error:
         raise ValueError("is not a URL") from error
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("is not a web address that starts with https://")
+        raise ValueError("is not a URL that starts with https://")
     return given
 
 
 def dx_url(given: str) -> str:
-    """DX's base URL, or an instance name: `acme` stands for `https://acme.getdx.net`."""
+    """DX's base URL, or an instance name: `acme` means `https://acme.getdx.net`."""
     if "://" in given or re.fullmatch(_HOST, given):
         return url(given if "://" in given else f"https://{given}").removesuffix("/api")
     if not re.fullmatch(_INSTANCE, given):
@@ -251,7 +251,7 @@ def dx_url(given: str) -> str:
 
 
 def dci_url(given: str) -> str:
-    """DCI's base URL as it is signed: no default port, no trailing slash, no `/api/v1`."""
+    """DCI's base URL as signed: no default port, no trailing slash, no `/api/v1`."""
     parts = urlsplit(url(given))
     host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host
@@ -261,7 +261,7 @@ def dci_url(given: str) -> str:
 
 
 class Choice:
-    """The parser of a setting that is one of some words, in any case."""
+    """The parser of a setting that is one of several words, in any case."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -274,27 +274,27 @@ class Choice:
 
 
 def selection(every: str, *allowed: str) -> Callable[[str], tuple[str, ...]]:
-    """A list of the given words, in any case, or the word for every one of them; `-word` takes one away from those."""
+    """A list of the allowed words, in any case, or the word for all of them, from which `-word` removes one."""
     choose = choices(every, *allowed, *(f"-{word}" for word in allowed))
 
     def parse(given: str) -> tuple[str, ...]:
         words = choose(given)
         removed = next((word for word in words if word.startswith("-")), None)
         if removed and every not in words:
-            raise ValueError(f"takes {removed[1:]} away from nothing; write {every},{removed}")
+            raise ValueError(f"has nothing to remove {removed[1:]} from; write {every},{removed}")
         return words
 
     return parse
 
 
 def choices(*allowed: str) -> Callable[[str], tuple[str, ...]]:
-    """A list of the given words, in any case; never empty."""
+    """A list of the allowed words, in any case; never empty."""
     one = Choice(*allowed)
 
     def parse(given: str) -> tuple[str, ...]:
         chosen = tuple(dict.fromkeys(one(word) for word in text_list(given)))
         if not chosen:
-            raise ValueError(f"names none of {', '.join(allowed)}")
+            raise ValueError(f"contains none of {', '.join(allowed)}")
         return chosen
 
     return parse

@@ -1,6 +1,6 @@
-"""How any host's variables and payloads are read: empty is absent, an all-zero id is none. Does not know a host.
+"""Reads variables and payloads of any host: empty and all-zero ids count as absent. Does not know any host.
 
-Payloads are JSON of others, in which any key may be missing.
+Payloads are untrusted JSON in which any key may be missing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 _Read = TypeVar("_Read")
 SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.ASCII)
-"""A full id of a git object, of either hash."""
+"""A full id of a git object, SHA-1 or SHA-256."""
 
 
 def variable(environ: Mapping[str, str], *names: str) -> str | None:
-    """The first of the variables that holds anything."""
+    """The value of the first variable that is not empty."""
     return next((environ[name] for name in names if environ.get(name)), None)
 
 
@@ -33,7 +33,7 @@ def commit(value: object) -> str | None:
 
 
 def server(url: str | None) -> str | None:
-    """Host name and port of a forge's URL; None where a slash in a password leaves something else in their place."""
+    """Host name and port of a forge's URL; None if they cannot be parsed, such as after a slash in a password."""
     try:
         parts = urlsplit(url or "")
         return None if parts.port == 0 else parts.netloc.rpartition("@")[2] or None
@@ -43,7 +43,7 @@ def server(url: str | None) -> str | None:
 
 def seconds(text: object) -> int | None:
     """Unix seconds from a host's ISO 8601 time."""
-    from datetime import datetime  # of the size of all of ours that look for services, and few payloads hold a time
+    from datetime import datetime  # slow to import, and few payloads contain a time
 
     try:
         return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) else None
@@ -52,7 +52,7 @@ def seconds(text: object) -> int | None:
 
 
 def iso(seconds: int) -> str:
-    """Unix seconds as hosts and vendors write a time: ISO 8601 in UTC."""
+    """Unix seconds in the form of hosts and vendors: ISO 8601 in UTC."""
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -66,24 +66,24 @@ def at(value: Any, *path: str) -> Any:
 
 
 def valid(read: Callable[[Any], _Read | None], value: Any) -> _Read | None:
-    """The value that a reader finds in a host's answer; None where there is none, or git's all-zero id.
+    """The value that a reader extracts from a host's response; None if there is none, or git's all-zero id.
 
-    Raises `ValueError` for what it cannot be.
+    Raises `ValueError` for an invalid value.
     """
     result = read(value)
     if result is None and value is not None and not (isinstance(value, str) and value.strip("0") == ""):
-        raise ValueError("a field of the answer has another shape")
+        raise ValueError("a field of the answer is invalid")
     return result
 
 
 def required(read: Callable[[Any], _Read | None], value: Any) -> _Read:
-    """The same for a field that an answer must have."""
+    """The same for a required field."""
     if (result := read(value)) is None:
-        raise ValueError("a field of the answer is missing, or has another shape")
+        raise ValueError("a field of the answer is missing or invalid")
     return result
 
 
 def string(value: Any, *path: str) -> str | None:
-    """The text at a path of keys, or None when there is none."""
+    """The text at a path of keys, or None if there is none."""
     text = at(value, *path)
     return text if isinstance(text, str) and text else None

@@ -1,7 +1,7 @@
-"""The report of one command: context, changes, outcomes, notices. Its text, JSON, summary and exit code all come from it.
+"""The report of one command: context, changes, outcomes, notices. Text, JSON, summary and exit code come from it.
 
-Here alone is decided what the outcomes of signals mean for the whole run. `skipped` is a choice (not asked for, or not
-possible by the host's policy), never a failure. The table outcome × strict → exit code is in docs/delivery.md.
+Only this file decides what the outcomes of signals mean for the whole run. `skipped` is a choice (not requested, or against
+the host's policy), never a failure. The table of exit codes is in docs/reference.md.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,11 +15,11 @@ OutcomeStatus: TypeAlias = Literal["sent", "duplicate", "skipped", "spooled", "f
 ReportStatus: TypeAlias = Literal["sent", "partial", "failed", "skipped", "dry-run"]
 
 TROUBLE: frozenset[OutcomeStatus] = frozenset({"failed", "invalid", "spooled"})
-"""Outcomes that make a strict run exit 1."""
+"""Outcomes with which a strict run exits 1."""
 
 
 class ShownRequest(NamedTuple):
-    """A request as it is shown: without headers."""
+    """A request as shown to users: without headers."""
 
     method: str
     url: str
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     status: OutcomeStatus
     reason: str | None = None
     subject: str = ""
-    """What the signal is about, for the log: the services, the pipeline's name."""
+    """What the signal is about, for the log, such as the services or the pipeline's name."""
     method: str | None = None
     """The vendor's name of the request."""
     key: str | None = None
@@ -45,11 +45,11 @@ class Outcome(NamedTuple):
     error: str | None = None
     request: ShownRequest | None = None
     outputs: Mapping[str, str] | None = None
-    """What later steps need, by the name of the output."""
+    """Values for later steps by output name."""
     retryable: bool = False
-    """The same bytes may be accepted later: they are worth spooling."""
+    """The sink may accept the same bytes later, so the signal is spooled."""
     maybe_delivered: bool = False
-    """An attempt may have succeeded all the same: its answer was lost, or was a server error."""
+    """An attempt may still have succeeded: its response was lost, or was a server error."""
     sink_error_id: str | None = None
     """The id of an error that this sink alone has."""
 
@@ -90,7 +90,7 @@ def signal_names(outcomes: Iterable[Outcome]) -> list[str]:
 
 
 def report_status(outcomes: Iterable[Outcome], *, dry_run: bool, trouble: bool = False) -> ReportStatus:
-    """The status of the whole run. `trouble` is a problem that belongs to no signal."""
+    """The status of the whole run. `trouble` means a problem that belongs to no signal."""
     statuses = {outcome.status for outcome in outcomes}
     counted = statuses - {"skipped"}
     if dry_run:
@@ -103,7 +103,7 @@ def report_status(outcomes: Iterable[Outcome], *, dry_run: bool, trouble: bool =
 
 
 def exit_code(outcomes: Iterable[Outcome], *, strict: bool, dry_run: bool, trouble: bool = False) -> int:
-    """0, or 1 for a strict run in which anything went wrong. A dry run fails for invalid signals only."""
+    """0, or 1 for a strict run with any problem. A dry run fails only for invalid signals."""
     if not strict:
         return 0
     counted = {"invalid"} if dry_run else TROUBLE
@@ -111,14 +111,14 @@ def exit_code(outcomes: Iterable[Outcome], *, strict: bool, dry_run: bool, troub
 
 
 MOST_REASONS = 5
-"""Services of a report that are shown with their reason; the rest is only counted."""
+"""Services that are shown with their reason; the rest are only counted."""
 VERSION = 1
 """Version of the JSON document."""
 _DCI = "https://api.distributed-ci.io/"
 
 
 class Notice(NamedTuple):
-    """Something to know that belongs to no signal. An `error` makes a strict run exit 1; an `info` never does."""
+    """A message that belongs to no signal. With an `error`, a strict run exits 1; with an `info` it does not."""
 
     weight: Literal["info", "error"]
     text: str
@@ -127,7 +127,7 @@ class Notice(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What one command found and did."""
+    """The result of one command."""
 
     context: Context | None
     changes: Changes | None = None
@@ -137,15 +137,15 @@ class Report(NamedTuple):
     dry_run: bool = False
     host_title: str = ""
     verb: str = "report"
-    """The command; the files that it leaves behind are named after it."""
+    """The command, after which its files are named."""
     unknown_code: int = 0
-    """Exit code where the changed services are unknown and the caller needs them."""
+    """Exit code if the changed services are unknown and the caller needs them."""
     least_code: int = 0
-    """Exit code where it would be 0 and what was asked for could not be printed."""
+    """Exit code instead of 0 if the requested output could not be printed."""
 
     @property
     def troubled(self) -> bool:
-        """True when something outside the signals went wrong."""
+        """True if something other than a signal went wrong."""
         return any(notice.weight == "error" for notice in self.notices)
 
     @property
@@ -155,7 +155,7 @@ class Report(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0, unless strict and something went wrong, or the services had to be known."""
+        """0, unless something went wrong and strict is set, or required services are unknown."""
         if self.unknown_code and (self.changes is None or self.changes.status == "unknown"):
             return self.unknown_code
         code = exit_code(self.outcomes, strict=self.strict, dry_run=self.dry_run, trouble=self.troubled)
@@ -163,7 +163,7 @@ class Report(NamedTuple):
 
     @property
     def asides(self) -> tuple[Notice, ...]:
-        """The notices beside the one that says why the services are unknown, which is shown elsewhere."""
+        """The notices, except for the reason why the services are unknown, which is shown elsewhere."""
         unknown = self.changes.unknown if self.changes else None
         if unknown is None:
             return self.notices
@@ -175,7 +175,7 @@ class Report(NamedTuple):
 
     @property
     def reference_ids(self) -> tuple[str, ...]:
-        """The ids under which deployments were announced."""
+        """The ids of the deployments that were sent."""
         return tuple(
             outcome.reference_id
             for outcome in self.outcomes
@@ -184,20 +184,20 @@ class Report(NamedTuple):
 
     @property
     def dci_job_id(self) -> str | None:
-        """The job of DCI that this is, once it is known."""
+        """The id of the DCI job, if known."""
         job_ids = ((outcome.outputs or {}).get("dci_job_id") for outcome in self.outcomes)
         return next(filter(None, job_ids), None)
 
     @property
     def dci_job_page(self) -> str | None:
-        """Its page for people, which only the public server has."""
+        """Its web page, which only the public server has."""
         is_public = any(outcome.request and outcome.request.url.startswith(_DCI) for outcome in self.outcomes)
         return (
             f"https://www.distributed-ci.io/jobs/{self.dci_job_id}/jobStates" if is_public and self.dci_job_id else None
         )
 
     def cleaned(self, clean: Callable[[str], str]) -> Self:
-        """The report with every text that came from outside passed through `clean`, before anything is clipped."""
+        """The report with every external text passed through `clean`, before anything is shortened."""
         outcomes = tuple(
             outcome._replace(
                 reason=outcome.reason and clean(outcome.reason),
@@ -237,7 +237,7 @@ def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
 
 
 Link: TypeAlias = tuple[str, str]
-"""A label of ours, and the URL that it leads to."""
+"""A label and its URL."""
 
 
 class OutputFile(NamedTuple):
@@ -256,7 +256,7 @@ class CIOutput(NamedTuple):
 
 
 class ReportTexts(NamedTuple):
-    """How a report becomes text that is the same on every CI system."""
+    """Functions for the texts of a report that are the same on every CI system."""
 
     outputs: Callable[[Report, str], Mapping[str, str]]
     """From a report and the path of its JSON file to the outputs for later steps, by name."""

@@ -1,6 +1,6 @@
-"""Knows the facts worth reporting, each a frozen value with a stable key. Does not know the sinks.
+"""The signals, each a frozen value with a stable key. Does not know the sinks.
 
-A key names the fact, not the attempt to send it: a retry, a replay and a rerun of the same attempt have the same key.
+A key identifies the signal, not the attempt to send it: a retry, a replay and a rerun of the same attempt have the same key.
 Times are Unix seconds.
 """
 
@@ -13,31 +13,31 @@ from urllib.parse import quote
 from cibeacon.model.context import RunFacts
 
 NO_JOB = "no job"
-"""The error of a file or a state whose job DCI does not have: it can be sent once the job is there."""
+"""The error for a file or state whose job DCI does not have: it can be sent once the job exists."""
 _LONGEST = 255
 
 
 def reference(*parts: object) -> str:
-    """A readable id from its parts, distinct for distinct parts, never over 255 characters.
+    """A readable id made from parts, distinct for distinct parts, at most 255 characters.
 
-    Parts are percent-encoded, so no part can pretend to be two; an id that would be too long ends in a hash of all of it.
+    Parts are percent-encoded, so no part can look like two; an id that would be too long ends in a hash of the whole id.
     """
     name = "/".join(quote(str(part), safe="", errors="surrogatepass") or "%" for part in parts)
     if len(name) <= _LONGEST:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return f"{name[: _LONGEST - len(digest) - 1]}+{digest}"  # no encoded part holds a plus
+    return f"{name[: _LONGEST - len(digest) - 1]}+{digest}"  # no encoded part contains a plus
 
 
 class PullServices(NamedTuple):
-    """Which services a merged pull request changed. Named by `github_pull_id`, or by repository and number."""
+    """The services that a merged pull request changed. Identified by `github_pull_id`, or by repository and number."""
 
     services: tuple[str, ...]
     github_pull_id: int | None = None
     repository: str | None = None
     pr_number: int | None = None
     replace: bool | None = None
-    """True: these are all the services; None: DX's default (add to what it has)."""
+    """True: these are all services; None: DX's default (add them)."""
     run: RunFacts | None = None
 
     @property
@@ -47,7 +47,7 @@ class PullServices(NamedTuple):
 
     @property
     def key(self) -> str:
-        """One per pull request where a signal replaces the one before; else each list of services adds something."""
+        """One per pull request if signals replace each other; else one per list of services, since lists add up."""
         added = () if self.replace else self.services
         if self.github_pull_id is not None:
             return reference(self.kind, "id", self.github_pull_id, *added)
@@ -61,13 +61,13 @@ class PullServices(NamedTuple):
 
 
 class Deployment(NamedTuple):
-    """One service reached one environment."""
+    """The deployment of one service to one environment."""
 
     service: str
     deployed_at: int
     reference_id: str
     own_reference: bool = False
-    """True when the user chose the id: then "exists already" is a conflict, not our own repetition."""
+    """True if the user chose the id: then "already exists" is a conflict, not our own retry."""
     repository: str | None = None
     commit_sha: str | None = None
     merge_commit_shas: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Deployment(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The reference id is the key."""
+        """The reference id."""
         return f"{self.kind}/{self.reference_id}"
 
     @property
@@ -96,14 +96,14 @@ class Deployment(NamedTuple):
 
 
 class PipelineRun(NamedTuple):
-    """The status of one run of a pipeline. Several signals with one reference id are one record."""
+    """The status of one run of a pipeline. Several signals with one reference id form one record."""
 
     pipeline_name: str
     pipeline_source: str
     reference_id: str
     started_at: int
     status: str | None = None
-    """`running`, `success`, `failure`, `cancelled`; None leaves it unknown (a run before its first step)."""
+    """`running`, `success`, `failure`, `cancelled`; None means unknown (a run before its first step)."""
     finished_at: int | None = None
     repository: str | None = None
     commit_sha: str | None = None
@@ -132,13 +132,13 @@ class PipelineRun(NamedTuple):
 
 
 class FlowAssignment(NamedTuple):
-    """The Flow pipelines of a job of Instabase: who reviews its documents. They replace those that it has."""
+    """The Flow pipelines of an Instabase job, which decide who reviews its documents. They replace the existing ones."""
 
     job_id: str
     pipelines: tuple[str, ...]
     """By name or by id."""
     clear: bool = False
-    """True when the user asked for no pipeline at all."""
+    """True if the user asked to remove all pipelines."""
 
     @property
     def kind(self) -> str:
@@ -147,39 +147,39 @@ class FlowAssignment(NamedTuple):
 
     @property
     def key(self) -> str:
-        """One per job: the newest signal is the one that counts."""
+        """One per job: only the newest signal counts."""
         return f"{self.kind}/{reference(self.job_id)}"
 
     @property
     def subject(self) -> str:
-        """The job, where one is named, and its pipelines."""
+        """The job, if given, and its pipelines."""
         pipelines = ", ".join(self.pipelines) or "no pipeline"
         return f"{self.job_id}: {pipelines}" if self.job_id.strip() else pipelines
 
 
 class DciJob(NamedTuple):
-    """A CI job is a job of DCI: it exists there, and runs. Everything that happens to it later is a signal of its own."""
+    """A CI job as a running DCI job. Everything that happens to it later is a separate signal."""
 
     correlation: str
-    """A tag that no other job carries: by it every later step finds the job."""
+    """A unique tag, by which every later step finds the job."""
     topic: str | None
-    """By name or by id; None where the job exists already."""
+    """By name or by id; None if the job already exists."""
     components: tuple[str, ...] = ()
-    """Ids, `type=name`, or `type` for its latest one; an empty list stands for the latest of every type."""
+    """Ids, `type=name`, or `type` for its latest one; an empty list means the latest of every type."""
     name: str | None = None
     configuration: str | None = None
     change_url: str | None = None
-    """The page of the change under test. DCI compares the results of jobs that agree in it."""
+    """The page of the change under test. DCI compares the results of jobs with the same page."""
     tags: tuple[str, ...] = ()
-    """Those beside the correlation tag."""
+    """Tags besides the correlation tag."""
     data: Mapping[str, Any] | None = None
     comment: str | None = None
     job_id: str | None = None
-    """The job, where it is known already."""
+    """The job, if already known."""
     note: str | None = None
     """The comment on its states."""
     latest_by: str | None = None
-    """Which component of a type is the latest: `created` or `released` last; None for DCI's default."""
+    """Which component of a type is the latest: `created` or `released` last; None means DCI's default."""
 
     @property
     def kind(self) -> str:
@@ -198,7 +198,7 @@ class DciJob(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A file belongs to a job of DCI."""
+    """A file of a DCI job."""
 
     correlation: str
     job_id: str | None
@@ -207,7 +207,7 @@ class Attachment(NamedTuple):
     """Its name at DCI: unique in the job."""
     mime: str
     size: int
-    """Bytes, when it was planned."""
+    """Bytes at planning time."""
 
     @property
     def kind(self) -> str:
@@ -226,14 +226,14 @@ class Attachment(NamedTuple):
 
 
 class JobState(NamedTuple):
-    """The state of a job of DCI."""
+    """The state of a DCI job."""
 
     correlation: str
     job_id: str | None
     status: str
     comment: str | None = None
     if_unfinished: bool = False
-    """True: where the job has a final state already, that one stays."""
+    """True: a final state that the job already has stays."""
 
     @property
     def kind(self) -> str:
@@ -252,7 +252,7 @@ class JobState(NamedTuple):
 
 
 class JobValue(NamedTuple):
-    """A number that a job of DCI keeps under a name."""
+    """A named number of a DCI job."""
 
     correlation: str
     job_id: str | None
@@ -276,15 +276,15 @@ class JobValue(NamedTuple):
 
 
 JobUpdate: TypeAlias = Attachment | JobValue | JobState
-"""What can be reported of a job of DCI once it exists."""
+"""Everything that can be reported about an existing DCI job."""
 Signal: TypeAlias = PullServices | Deployment | PipelineRun | DciJob | JobUpdate | FlowAssignment
 
 
 def job_key(correlation: str) -> str:
-    """The key of the signal that makes the job of DCI."""
+    """The key of the signal that creates the DCI job."""
     return f"dci/{correlation}/job"
 
 
 def correlation_by_id(job_id: str) -> str:
-    """The correlation of signals about a job of DCI that the user named by its id: no job carries it as a tag."""
+    """The correlation of signals about a DCI job that the user gave by id: no job has it as a tag."""
     return f"ci:job:{job_id}"

@@ -1,7 +1,7 @@
-"""Knows the words that CI systems have for the status of a run, and what each means. Does not know the CI systems.
+"""Knows the words that CI systems use for the status of a run, and what they mean. Does not know the CI systems.
 
-A word that means one thing here and another there (`completed`, `none`, `true`, numbers) counts only on a CI system that
-gives it a meaning; elsewhere it is refused rather than guessed.
+A word with different meanings (`completed`, `none`, `true`, numbers) counts only on a CI system that gives it a meaning;
+elsewhere it is rejected rather than guessed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "stale": ("stale",),
     "unknown": ("unknown",),
 }
-"""What a run's status is → the words for it, in any case, with or without dashes, blanks or underscores."""
+"""Status of a run → words for it, in any case, with or without dashes, blanks or underscores."""
 SYSTEM_WORDS: Mapping[str, Mapping[str, str]] = {
     "bamboo": {"true": "failure", "false": "success"},
     "codebuild": {"1": "success", "0": "failure"},
@@ -35,14 +35,14 @@ SYSTEM_WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "tekton": {"completed": "success", "none": "cancelled"},
 }
-"""CI system → words that mean something else there, or nothing elsewhere."""
+"""CI system → words that have another meaning there, or no meaning elsewhere."""
 _EXIT_CODES = frozenset({"bitbucket", "buildkite", "travis"})
-"""CI systems whose word for the result is an exit code."""
+"""CI systems whose result is an exit code."""
 FINAL = frozenset({"success", "failure", "cancelled", "error"})
 NO_END = frozenset({"skipped", "action_required", "stale"})
-"""Hosts call these conclusions, and the same run may still go on: they end no record."""
+"""Hosts call these conclusions, but the same run may still continue: they end no record."""
 _NEAR = 0.75
-"""Likeness, of 1."""
+"""Minimum similarity, at most 1."""
 _LONGEST = 40
 _LONGEST_CODE = 10
 
@@ -55,7 +55,7 @@ _STATUSES: Mapping[str, str] = {_bare(word): status for status, words in WORDS.i
 
 
 def meaning(word: str, host: str = "") -> str | None:
-    """The status that a word stands for on a CI system: a key of `WORDS`, or None for a word that is not known there."""
+    """The meaning of a word on a CI system: a key of `WORDS`, or None for an unknown word."""
     bare = _bare(word)
     if host in _EXIT_CODES and _is_exit_code(bare):
         return "success" if int(bare) == 0 else "failure"
@@ -67,19 +67,19 @@ def _is_exit_code(bare: str) -> bool:
 
 
 def status(given: str) -> str:
-    """The status that a word stands for on every CI system."""
+    """The meaning of a word on every CI system."""
     if known := meaning(given):
         return known
     from difflib import get_close_matches  # only a slip needs it
 
     near = get_close_matches(_bare(given[:_LONGEST]), _STATUSES, 1, _NEAR)
     words = {_bare(word): word for words in WORDS.values() for word in words}
-    advice = f"did you mean {words[near[0]]}?" if near else "say success, failure, cancelled, running, error or unknown"
+    advice = f"did you mean {words[near[0]]}?" if near else "use success, failure, cancelled, running, error or unknown"
     raise ValueError(f"is not a known status word; {advice}")
 
 
 def word(given: str) -> str:
-    """The status that a word stands for; one that only some CI systems give a meaning as it is, in lower case."""
+    """The meaning of a word; a word with a meaning only on some CI systems is returned unchanged, in lower case."""
     bare = _bare(given)
     if _is_exit_code(bare) or any(bare in words for words in SYSTEM_WORDS.values()):
         return bare
@@ -87,5 +87,5 @@ def word(given: str) -> str:
 
 
 def recorded(status: str) -> str | None:
-    """The status in a run's record, which has no `error` of its own; None where it is unknown."""
+    """The status in a run's record, which has no `error`; None if unknown."""
     return {"error": "failure", "unknown": None}.get(status, status)

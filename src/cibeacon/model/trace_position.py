@@ -1,7 +1,7 @@
-"""Knows where the parts of a run are in its trace. Does not know the sinks.
+"""Computes where the parts of a run are in its trace. Does not know the sinks.
 
-The ids are those of the W3C's trace context, https://www.w3.org/TR/trace-context/, made from names alone: several jobs of
-a run are in one trace, and what is sent again is the same.
+The ids are those of the W3C trace context, https://www.w3.org/TR/trace-context/, derived from names only: several jobs of
+a run are in one trace, and a repeated span has the same id.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from cibeacon.model.identifiers import TRACEPARENT
 
 
 class TracePosition(NamedTuple):
-    """Where something is in a trace: hexadecimal ids."""
+    """A position in a trace: hexadecimal ids."""
 
     trace_id: str
     span_id: str
@@ -20,15 +20,15 @@ class TracePosition(NamedTuple):
 
     @property
     def traceparent(self) -> str:
-        """The context that is handed to what it causes."""
+        """The trace context for child processes."""
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
 def trace_position(run: RunFacts, name: str) -> TracePosition:
-    """Where the part of a run with this name is in its trace. The run itself is called by its reference.
+    """The position of the part of a run with this name. The run's own name is its reference.
 
-    What caused the run, where that is known, is the parent of all its parts; else the run is. Within the run's own trace
-    it is a part of the run, and so not the parent of the run.
+    The cause of the run, if known, is the parent of all its parts; otherwise the run is. A cause within the run's own trace
+    is a part of the run, and so not the parent of the run.
     """
     trace_id, span_id = _digest("trace", run.reference or name, 32), _digest("span", name, 16)
     if given := TRACEPARENT.fullmatch(run.traceparent or ""):

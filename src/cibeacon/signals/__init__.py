@@ -1,7 +1,7 @@
-"""Which signals a run calls for, and what that depends on: one frozen value, and what each sink still lacks.
+"""Everything that decides which signals a run sends, as one frozen value; and which settings a sink still lacks.
 
-Here is no rule, event or CI system. A sink that is not configured is a choice, one that is configured wrong is a fault: the
-reason says which of them it is.
+No rules, events or CI systems here. A sink that is not configured is a choice, a wrong configuration is a fault: the reason
+says which it is.
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ from cibeacon.runtime.environment import Stage
 from cibeacon.settings import Settings
 
 _NAME_EVERYTHING = ("github", "gitlab")
-"""CI systems that always name the repository and the run."""
+"""CI systems that always give the repository and a run id."""
 
 
 class NotPlanned(Exception):
-    """A signal, or a kind of signal, that is not sent: its status, and why."""
+    """A signal, or a kind of signal, that is not sent: its status and the reason."""
 
     def __init__(self, status: OutcomeStatus, reason: str, subject: str = "") -> None:
         self.status, self.reason, self.subject = status, reason, subject
@@ -36,7 +36,7 @@ class File(NamedTuple):
 
 
 class PlanInput(NamedTuple):
-    """Everything the plan depends on."""
+    """Everything that the plan depends on."""
 
     context: Context
     settings: Settings
@@ -45,48 +45,48 @@ class PlanInput(NamedTuple):
     dry_run: bool
     host_title: str
     in_stages: bool = False
-    """True where one step has a stage before the job's other steps and one after them, with the same settings."""
+    """True if one step has a stage before the job's other steps and one after them, with the same settings."""
     changes: Changes | None = None
-    """Those of the whole run. None when they were not worked out, since there is no service map."""
+    """The changes of the whole run. None if they were not determined because there is no service map."""
     map_fault: str | None = None
     """Why the service map cannot be trusted."""
     merged_prs: tuple[MergedPR, ...] = ()
-    """The pull requests that a push merged, as the host's API says, the first to land first."""
+    """The pull requests that a push merged, according to the host's API, in order of merging."""
     unknown_prs: tuple[OutcomeStatus, str] | None = None
-    """Why no such pull request is known, or not every one: `skipped` or `failed`, and the reason."""
+    """Why some or all such pull requests are unknown: `skipped` or `failed`, and the reason."""
     files: tuple[File, ...] = ()
-    """Those to send at the end of the job."""
+    """The files to send at the end of the job."""
 
     def is_named(self, kind: str) -> bool:
-        """True when the setting `signals` names this kind."""
+        """True if the setting `signals` lists this kind."""
         return kind in self.settings.core.signals
 
     @property
     def has_run_id(self) -> bool:
-        """False where every run at one commit would be the same run: a CI system that names none, and no run_id."""
+        """False if all runs of a commit would have one id: the CI system gives none, and run_id is not set."""
         has_id = self.context.run_id is not None or self.context.host in _NAME_EVERYTHING
         return self.settings.given("run_id") or (has_id and self.context.host != LOCAL)
 
     @property
     def has_repository(self) -> bool:
-        """False where runs of two repositories with one id would be the same run: a checkout without a remote."""
+        """False if runs of two repositories could have one id: a checkout without a remote."""
         return self.context.host in _NAME_EVERYTHING or self.context.repository is not None
 
 
 def is_wanted(sink: str, settings: Settings) -> bool:
-    """True when a setting asks for the sink: whatever it lacks is then a fault."""
+    """True if a setting enables the sink: any missing setting is then a fault."""
     return settings.given(*settings.requirements(sink).wanted_by)
 
 
 def has_credential(sink: str, settings: Settings) -> bool:
-    """True when the sink's secret is here."""
+    """True if the sink's secret is set."""
     return bool(settings.endpoints[sink].token)
 
 
 def why_unsendable(sink: str, settings: Settings, *groups: str, dry_run: bool) -> str | None:
-    """Why nothing can be sent to a sink, as a sentence; None when it can be sent.
+    """Why nothing can be sent to a sink, as a sentence; None if signals can be sent.
 
-    `groups` are the settings groups in which a value that cannot be used would have to be guessed.
+    `groups` are the settings groups that must not contain an invalid value.
     """
     problem = next((problem.message for problem in settings.problems if problem.group in groups), None)
     reason = problem or unreachable(sink, settings, dry_run=dry_run)
@@ -94,13 +94,13 @@ def why_unsendable(sink: str, settings: Settings, *groups: str, dry_run: bool) -
 
 
 def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str | None:
-    """What a sink's settings lack before anything can be sent to it, as a clause; None when they lack nothing.
+    """What a sink's settings lack before anything can be sent, as a clause; None if they lack nothing.
 
-    A dry run needs no credential, but a URL that would not carry one in the clear.
+    A dry run needs no credential, but a URL that would not expose one.
     """
     if unencrypted(sink, settings):
         url = settings.endpoints[sink].base_url
-        return f"{url} would carry the token unencrypted: use https, or set allow_http if the network is yours"
+        return f"{url} would carry the token unencrypted: use https, or set allow_http if you trust the network"
     requirements, group = settings.requirements(sink), getattr(settings, sink)
     missing = [hint for name, hint in requirements.required.items() if not getattr(group, name)]
     if not missing or dry_run:
@@ -110,7 +110,7 @@ def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str 
 
 
 def unencrypted(sink: str, settings: Settings) -> bool:
-    """True when the sink's URL would carry a credential in the clear."""
+    """True if the sink's URL would carry a credential unencrypted."""
     endpoint = settings.endpoints[sink]
     allowed = settings.core.allow_http or endpoint.open
     return bool(endpoint.base_url and not allowed and plain_http_refused(endpoint.base_url))

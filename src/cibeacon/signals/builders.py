@@ -1,6 +1,6 @@
-"""Knows what is in each signal: which status, which SHA, which ids. Does not know whether it is sent.
+"""Knows the content of each signal: status, SHA, ids. Does not know whether it is sent.
 
-Ids are made from the run, so that a retry, a replay and a second step of the same attempt name the same fact.
+Ids are derived from the run, so that a retry, a replay and a second step of the same attempt have the same id.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from cibeacon.model.context import PullRequest, RunFacts
 from cibeacon.model.signals import Deployment, FlowAssignment, PipelineRun, PullServices, reference
 from cibeacon.signals import NotPlanned, PlanInput
 
-_SAY = "say success, failure, cancelled, running, error or unknown"
+_SAY = "use success, failure, cancelled, running, error or unknown"
 _SKEW = 600
-"""Seconds by which the clock of a runner may be behind its host's."""
+"""Seconds by which a runner's clock may be behind its host's."""
 
 
 def pull_services(plan_input: PlanInput, pull_request: PullRequest, services: tuple[str, ...]) -> PullServices:
-    """The services of a merged pull request. Only GitHub's ids are `github_pull_id`s."""
+    """The services of a merged pull request. Only ids from GitHub are `github_pull_id`s."""
     context, settings = plan_input.context, plan_input.settings
     return PullServices(
         services=services,
@@ -32,7 +32,7 @@ def pull_services(plan_input: PlanInput, pull_request: PullRequest, services: tu
 
 
 def deployment(plan_input: PlanInput, service: str, *, alone: bool) -> Deployment:
-    """One service's deployment; an id that the user chose gets the service's name behind it where there are several."""
+    """One service's deployment; if there are several, the service's name is appended to the user's own id."""
     context, settings = plan_input.context, plan_input.settings
     deploy, own = settings.deploy, settings.deploy.reference_id
     sha = deployed_sha(plan_input)
@@ -57,7 +57,7 @@ def deployment(plan_input: PlanInput, service: str, *, alone: bool) -> Deploymen
 
 
 def deployed_sha(plan_input: PlanInput) -> str | None:
-    """The SHA to attribute by; a given one always counts, so that DX's rule against both kinds is applied."""
+    """The SHA to attribute by; a setting always counts, so that DX's rule against both kinds applies."""
     context, settings = plan_input.context, plan_input.settings
     if settings.deploy.attribution == "repository":
         return None
@@ -69,7 +69,7 @@ def deployed_sha(plan_input: PlanInput) -> str | None:
 
 
 def _sha1_length(sha: str | None) -> str | None:
-    """A commit id of at most 40 digits: the longer ones of SHA-256 repositories are cut, which still names the commit."""
+    """A commit id of at most 40 digits: longer ids of SHA-256 repositories are shortened, which is still unique."""
     return sha[:40] if sha else None
 
 
@@ -80,7 +80,7 @@ def pipeline_name(plan_input: PlanInput) -> str:
 
 
 def pipeline_run(plan_input: PlanInput) -> PipelineRun:
-    """The run with its status. Clocks differ by a little, so of two clocks' times the end is not before the start."""
+    """The run with its status. Clocks differ slightly, so the end is moved if it would be before the start."""
     context, settings = plan_input.context, plan_input.settings
     change, run = settings.change, settings.run
     status, started = run_status(plan_input), run.started_at or context.started_at or plan_input.now
@@ -109,15 +109,15 @@ def pipeline_run(plan_input: PlanInput) -> PipelineRun:
 
 
 def flow_assignment(plan_input: PlanInput) -> FlowAssignment:
-    """The Flow pipelines of the job that the settings name."""
+    """The Flow pipelines of the job in the settings."""
     flow = plan_input.settings.flow
     return FlowAssignment(flow.flow_job_id or "", flow.flow_pipelines)
 
 
 def job_status(plan_input: PlanInput) -> str | None:
-    """How the job ended, as far as a setting or the host says; None where neither does. A word of `status_words`.
+    """The job's status according to a setting or the host, or else None. A word of `status_words`.
 
-    A run that follows another one has gone well only where that one has, too.
+    A run that follows another one succeeds only if that one does.
     """
     follows = plan_input.context.about_upstream
     host_status = _host_status(plan_input) if follows else None
@@ -130,9 +130,9 @@ def job_status(plan_input: PlanInput) -> str | None:
 
 
 def run_status(plan_input: PlanInput) -> str:
-    """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word there is.
+    """`running` in the action's main stage, the job's status in post; elsewhere the most explicit word.
 
-    A run that follows another one reports the status of that one, in any stage: that closes records of dead runners.
+    A run that follows another one reports that one's status in any stage, to close records of dead runners.
     """
     given = _given(plan_input, "status")
     if plan_input.context.about_upstream:
@@ -145,7 +145,7 @@ def run_status(plan_input: PlanInput) -> str:
 
 
 def _given(plan_input: PlanInput, name: str) -> str | None:
-    """The status that a setting gives. A word may mean something on one CI system alone."""
+    """The status in a setting. A word may have a meaning only on one CI system."""
     word: str | None = getattr(plan_input.settings.run, name)
     if not word or (status := status_words.meaning(word, plan_input.context.host)):
         return status if word else None
@@ -153,7 +153,7 @@ def _given(plan_input: PlanInput, name: str) -> str | None:
 
 
 def _final_host_status(plan_input: PlanInput) -> str | None:
-    """The host's word where it is the end: a result so far is one in the last step alone."""
+    """The host's status if it is final: an intermediate result is final only in the last step."""
     if plan_input.context.provisional and not plan_input.settings.run.last_step:
         return None
     status = _host_status(plan_input)
@@ -161,24 +161,24 @@ def _final_host_status(plan_input: PlanInput) -> str | None:
 
 
 def _so_far(plan_input: PlanInput) -> str | None:
-    """Where the CI system gives the result so far: a failure is one, and with any other the run goes on."""
+    """The status from an intermediate result: a failure counts, and otherwise the run continues."""
     status = _host_status(plan_input) if plan_input.context.provisional else None
     return "running" if status == "success" else status
 
 
 def _host_status(plan_input: PlanInput) -> str | None:
-    """The status that the host names, or None. A word that is not known is not guessed at."""
+    """The host's status, or None. Raises `NotPlanned` for an unknown word instead of guessing."""
     word = plan_input.context.status
     if not word:
         return None
     if status := status_words.meaning(word, plan_input.context.host):
         return status
-    reason = f'{plan_input.host_title} says that the run is "{word[:40]}", which is not a known status word: set status'
+    reason = f'{plan_input.host_title} reports the status "{word[:40]}", which is not a known status word: set status'
     raise NotPlanned("invalid", reason)
 
 
 def matrix_leg(plan_input: PlanInput) -> str:
-    """A short name of the matrix leg; empty outside a matrix, and where the host's own id of the job tells legs apart."""
+    """A short name of the matrix leg; empty outside a matrix, and if the host's job id differs between legs."""
     matrix, job_run_id = plan_input.settings.change.matrix, plan_input.settings.change.job_run_id
     if not matrix or job_run_id:
         return ""
@@ -187,7 +187,7 @@ def matrix_leg(plan_input: PlanInput) -> str:
 
 
 def run_facts(plan_input: PlanInput) -> RunFacts:
-    """What is known of the run. Without an id of its own it has no reference: another run would have the same."""
+    """What is known about the run. Without a run id it has no reference, since another run would have the same."""
     context, change = plan_input.context, plan_input.settings.change
     is_known = plan_input.has_run_id and plan_input.has_repository
     return RunFacts(
@@ -208,7 +208,7 @@ def run_facts(plan_input: PlanInput) -> RunFacts:
 
 
 def run_reference(plan_input: PlanInput, *subject: str, by_job: bool) -> str:
-    """The id of a fact of this run, or of this job and matrix leg."""
+    """The id of something in this run, or in this job and matrix leg."""
     context, leg = plan_input.context, matrix_leg(plan_input)
     parts: list[object] = [context.server or context.host, context.repository or "", *subject]
     if context.pipeline_id:

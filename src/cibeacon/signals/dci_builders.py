@@ -1,7 +1,7 @@
-"""Knows a CI job as a job of DCI: when it is sent, and what of it. Does not know whether DCI has it already.
+"""Knows how a CI job becomes a DCI job: when it is sent, and what. Does not know whether DCI already has it.
 
-A tag made of the run finds the job again, so no step has to hand its id to another. DCI compares the results of
-jobs that agree in name, configuration and change: nothing that differs from run to run may stand in them.
+Later steps find the job by a tag derived from the run, so none has to pass the id to another. DCI compares the results of
+jobs with the same name, configuration and change: these may contain nothing that differs from run to run.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from cibeacon.signals import NotPlanned, PlanInput, builders, triggers
 LONGEST = 255
 """Characters of a tag or a name that DCI stores."""
 ENDS: Mapping[str, str] = {"success": "success", "failure": "failure", "cancelled": "killed", "error": "error"}
-"""How a run ended → the state of its job at DCI."""
+"""Final status of a run → state of its DCI job."""
 
 
 def trigger(plan_input: PlanInput) -> None:
-    """A job has a topic or exists; only its own run sends it. Raises `NotPlanned`."""
+    """A job needs a topic or an id; only its own run sends it. Raises `NotPlanned`."""
     context, dci = plan_input.context, plan_input.settings.dci
     if not dci.dci_topic and not known_id(plan_input):
-        raise NotPlanned("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for a job that exists")
+        raise NotPlanned("invalid", "DCI's topic is missing: set dci_topic, or dci_job_id for an existing job")
     if context.about_upstream:
-        raise NotPlanned("skipped", "the run that this one follows sends its jobs itself")
+        raise NotPlanned("skipped", "the run that this one follows sends its own DCI jobs")
     if not dci.dci_job_id:
         triggers.check_identity(plan_input)
     triggers.check_final(builders.run_status(plan_input))
     if plan_input.stage == "post" and _end(plan_input) is None:
-        raise NotPlanned("invalid", "how the job ended is not known: set job_status")
+        raise NotPlanned("invalid", "the job's result is unknown: set job_status")
 
 
 def signals(plan_input: PlanInput) -> list[Signal]:
-    """The job when it begins; its files and its end when it ends; all of it where one step sees all."""
+    """The job at its start; its files and final state at its end; everything if there is only one step."""
     jobs: list[Signal] = [] if plan_input.stage == "post" else [job(plan_input)]
     end = _end(plan_input)
     if plan_input.stage == "main" or end is None:
@@ -49,7 +49,7 @@ def signals(plan_input: PlanInput) -> list[Signal]:
 
 
 def job(plan_input: PlanInput) -> DciJob:
-    """The job as it is created, or continued."""
+    """The job to create or continue."""
     context, dci = plan_input.context, plan_input.settings.dci
     pull_request = context.pull_request
     page = pull_request.url if pull_request and context.about_pull_request else None
@@ -70,15 +70,15 @@ def job(plan_input: PlanInput) -> DciJob:
 
 
 def key_values(plan_input: PlanInput, tag: str) -> Iterator[JobValue]:
-    """The numbers that the job is to keep."""
+    """The numbers to store with the job."""
     for name, number in plan_input.settings.dci.dci_key_values.items():
         yield JobValue(tag, known_id(plan_input), name, number)
 
 
 def correlation(plan_input: PlanInput) -> str:
-    """The tag that no other job carries: `ci:SERVER:REPOSITORY[:PIPELINE]:RUN:ATTEMPT[:JOB[:LEG]]`, without commas.
+    """The job's unique tag: `ci:SERVER:REPOSITORY[:PIPELINE]:RUN:ATTEMPT[:JOB[:LEG]]`, without commas.
 
-    The first and the last job of a GitLab pipeline report all of it, so the tag names neither.
+    The first and the last job of a GitLab pipeline report the whole pipeline, so the tag contains neither.
     """
     context = plan_input.context
     pipeline = (context.pipeline_id,) if context.pipeline_id else ()
@@ -99,13 +99,13 @@ def correlation(plan_input: PlanInput) -> str:
 
 
 def known_id(plan_input: PlanInput) -> str | None:
-    """The id of the job, where a setting names it or an earlier stage made the job."""
+    """The id of the job, from a setting or an earlier stage."""
     made = plan_input.context.dci_job_id
     return plan_input.settings.dci.dci_job_id or (made if made and is_uuid(made) else None)
 
 
 def _is_of_pipeline(plan_input: PlanInput) -> bool:
-    """Whether the job stands for all of a pipeline."""
+    """Whether the job represents a whole pipeline."""
     return plan_input.stage != "single" and plan_input.context.host == "gitlab"
 
 
@@ -136,13 +136,13 @@ def _data(plan_input: PlanInput) -> Mapping[str, Any]:
 
 
 def note(plan_input: PlanInput) -> str:
-    """The comment on a state, which leads people to the run."""
+    """The comment on a state, with a link to the run."""
     where = plan_input.settings.change.source_url or plan_input.context.run_url
     return plan_input.settings.dci.dci_comment or ": ".join(part for part in (plan_input.host_title, where) if part)
 
 
 def _end(plan_input: PlanInput) -> str | None:
-    """How the job ended, in DCI's words; None while it runs. Only a setting can say that it was no fault of the code."""
+    """The final state in DCI's words; None while the job runs. `error`, for infrastructure problems, needs a setting."""
     status = builders.job_status(plan_input)
     if plan_input.settings.run.status == "error" and status in ("failure", "unknown"):
         return "error"

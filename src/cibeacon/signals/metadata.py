@@ -1,7 +1,7 @@
-"""Builds deployment metadata with the user's jq program, once a run. What it cannot build makes the deployments invalid.
+"""Builds deployment metadata with the user's jq program, once per run. If it fails, the deployments are invalid.
 
 Input of the program: `event` (GitHub's payload, else null), `context` (as in the JSON report) and `services` (the names of
-the services that are being deployed).
+the deployed services).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cibeacon.model.signals import Deployment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.signals.plan import PlannedSignal, PlanStep
 
-_FIX = "The program gives one object, such as {branch: .context.branch}."
+_FIX = "The program must return one object, such as {branch: .context.branch}."
 
 
 def with_metadata(
@@ -28,7 +28,7 @@ def with_metadata(
     environ: Mapping[str, str],
     seconds: float,
 ) -> list[PlanStep]:
-    """The steps with what the program builds in each deployment; what the setting `metadata` holds wins, key by key."""
+    """The steps with the program's result in each deployment; keys in the setting `metadata` take precedence."""
     services = [deployment.service for step in steps if (deployment := _deployment(step))]
     if not services:
         return list(steps)
@@ -45,7 +45,7 @@ def with_metadata(
 
 
 def without_metadata(steps: Sequence[PlanStep], status: OutcomeStatus, reason: str) -> list[PlanStep]:
-    """The steps with no deployment left to send: one without its metadata would say something else."""
+    """The steps with every deployment replaced by an outcome, since none may be sent without its metadata."""
     return [
         step.outcome._replace(status=status, reason=f"metadata_jq: {reason}")
         if isinstance(step, PlannedSignal) and _deployment(step)
@@ -61,12 +61,12 @@ def _deployment(step: PlanStep) -> Deployment | None:
 def _run_program(
     program: str, context: Context, event: object, services: list[str], environ: Mapping[str, str], seconds: float
 ) -> Mapping[str, Any]:
-    from cibeacon.jq import jq_filter  # 5 ms that only a program costs
+    from cibeacon.jq import jq_filter  # takes 5 ms
 
     program_input = {"event": event, "context": context.document(), "services": services}
     results = jq_filter.run(program, program_input, seconds=min(seconds, jq_filter.SECONDS), environ=environ)
     if len(results) != 1:
-        raise SettingsError("The jq program's result cannot be used", f"it gives {len(results)} values", _FIX)
+        raise SettingsError("The jq program's result cannot be used", f"it returned {len(results)} values", _FIX)
     try:
         return parsers.metadata(json.dumps(results[0]))
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Knows which signals a run sends, and why it does not send the others. Does not know CI systems, requests, or I/O.
+"""Decides which signals a run sends, and why it does not send the others. Does not know CI systems, requests, or I/O.
 
-Each kind of signal is judged in the same order: a setting of its group that cannot be used, the event, the sink's
-settings, and then the signal itself. What does not pass becomes an `Outcome` at once, with the reason.
+Each kind of signal is checked in the same order: invalid settings of its group, the event, the sink's settings, and then
+the signal itself. A signal that fails a check becomes an `Outcome` with the reason.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _KINDS_OF_GROUP: Mapping[str, tuple[str, ...]] = {
     "deploy": ("deployment",),
     "run": ("pipeline-run", "dci"),
 }
-"""Settings group → the kinds of signal that a bad value in it makes invalid. One in a sink's group counts for that sink."""
+"""Settings group → kinds of signal that an invalid value makes invalid. In a sink's group it affects that sink."""
 Built: TypeAlias = Sequence[Signal | NotPlanned]
 
 
@@ -38,7 +38,7 @@ PlanStep: TypeAlias = PlannedSignal | Outcome
 
 
 def plan(plan_input: PlanInput) -> tuple[PlanStep, ...]:
-    """Every signal of the run in sending order, ready to be sent or with its outcome."""
+    """Every signal of the run in sending order, either ready or with its outcome."""
     kinds = [kind for kind in SIGNAL_KINDS if wants(plan_input.settings.core.signals, kind)]
     if plan_input.stage == "post":
         main_sent_flow = plan_input.in_stages  # the action's post stage has the settings of its main stage
@@ -48,14 +48,14 @@ def plan(plan_input: PlanInput) -> tuple[PlanStep, ...]:
 
 
 def kinds_made_invalid(problem: Problem) -> tuple[str, ...]:
-    """The kinds of signal that a value which cannot be used makes invalid."""
-    if problem.option == "services":  # the changed services are unknown then; other signals do not need them
+    """The kinds of signal that an invalid setting makes invalid."""
+    if problem.option == "services":  # then the changed services are unknown; other signals do not need them
         return ("pull-services",)
     return _KINDS_OF_GROUP.get(problem.group) or KINDS.get(problem.group, ())
 
 
 def check_signal(signal: Signal, sink: str, settings: Settings, reason: str | None = None) -> PlanStep:
-    """The signal, ready to be sent; invalid for `reason`, or where it breaks one of its sink's rules."""
+    """The signal, ready to send; invalid for `reason`, or if it breaks one of its sink's rules."""
     form = settings.endpoints[sink].form
     fault = SINKS[sink].faults(signal)
     outcome = Outcome(
@@ -92,9 +92,9 @@ def _plan_kind(kind: str, sink: str, plan_input: PlanInput) -> Iterator[PlanStep
 
 
 def _rules(kind: str) -> tuple[Callable[[PlanInput], object], Callable[[PlanInput], Built]]:
-    """Whether the event calls for a kind of signal, and its signals; both raise `NotPlanned` where none is sent."""
+    """The trigger and the builder of a kind of signal; both raise `NotPlanned` if none is sent."""
     if kind == "dci":
-        from cibeacon.signals import dci_builders  # few runs have a job of DCI
+        from cibeacon.signals import dci_builders  # few runs have a DCI job
 
         return dci_builders.trigger, dci_builders.signals
     return {
@@ -106,7 +106,7 @@ def _rules(kind: str) -> tuple[Callable[[PlanInput], object], Callable[[PlanInpu
 
 
 def _concerns(kind: str, sink: str, plan_input: PlanInput) -> bool:
-    """A sink other than DX is not mentioned where no setting asks for it."""
+    """A sink other than DX is not mentioned unless a setting enables it."""
     if kind not in KINDS[sink]:
         return False
     is_named = plan_input.is_named(kind) and sink == first_sink(kind)
@@ -114,16 +114,16 @@ def _concerns(kind: str, sink: str, plan_input: PlanInput) -> bool:
 
 
 def _check_credential(sink: str, plan_input: PlanInput) -> None:
-    """Where the host withholds secrets by policy, nothing that a stranger wrote can count as a fault."""
+    """If the host withholds secrets by policy, nothing that an outsider wrote can count as a fault."""
     withheld = plan_input.context.secrets_withheld and not plan_input.dry_run
     if withheld and not has_credential(sink, plan_input.settings):
-        raise NotPlanned("skipped", "the host withholds secrets from pull requests of forks and of Dependabot")
+        raise NotPlanned("skipped", "the CI system withholds secrets from pull requests of forks and of Dependabot")
 
 
 def _check_settings(kind: str, sink: str, plan_input: PlanInput) -> None:
     problems = plan_input.settings.problems
     if plan_input.settings.given("deployed_at", "started_at", "finished_at"):
-        from cibeacon.signals import times  # most runs are reported as they happen
+        from cibeacon.signals import times  # few runs set times
 
         problems = (*problems, *times.problems(plan_input))
     for problem in problems:
@@ -133,7 +133,7 @@ def _check_settings(kind: str, sink: str, plan_input: PlanInput) -> None:
 
 
 def _check_sink(kind: str, sink: str, plan_input: PlanInput) -> None:
-    """A sink that is not configured is a choice, one that is configured wrong is a fault."""
+    """A sink that is not configured is a choice; a wrong configuration is a fault."""
     settings = plan_input.settings
     if reason := unreachable(sink, settings, dry_run=plan_input.dry_run):
         by_choice = not is_wanted(sink, settings) and not plan_input.is_named(kind)
@@ -141,7 +141,7 @@ def _check_sink(kind: str, sink: str, plan_input: PlanInput) -> None:
 
 
 def _pull_services(plan_input: PlanInput) -> Built:
-    """One for each pull request; and where some could not be looked up, that."""
+    """One signal for each pull request; and an outcome if some could not be looked up."""
     merged_prs = triggers.pull_services(plan_input)
     signals: list[Signal | NotPlanned] = []
     for pull_request, changes in merged_prs:
@@ -170,7 +170,7 @@ def _changed_services(plan_input: PlanInput, changes: Changes | None, kind: str)
 
 
 def _deployments(plan_input: PlanInput) -> Built:
-    """One for each service that is named, and for each that changed where `changed` is named."""
+    """One for each listed service, and for each changed service if `changed` is listed."""
     wanted = plan_input.settings.deploy.deploy_services
     services = [name for name in wanted if name != "changed"]
     no_other = services and plan_input.changes and plan_input.changes.status == "none"

@@ -1,6 +1,6 @@
-"""Knows which times cannot be true: of those that the settings give, and of two of them together. Has no clock of its own.
+"""Finds times in the settings that cannot be right, alone or together. Has no clock.
 
-A time is Unix seconds. The bounds are the same for a run that is reported now and for history.
+A time is in Unix seconds. The limits are the same for a run that is reported now and for history.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from cibeacon.settings.options import Problem
 from cibeacon.signals import NotPlanned, PlanInput
 
 EARLIEST = 631_152_000
-"""1990: there were no pull requests before, and a year or a spreadsheet's day number is a second of 1970."""
+"""1990: there were no pull requests before, and a year or a spreadsheet's day number would be a second of 1970."""
 AHEAD = 86_400
 """Seconds by which clocks may differ."""
 
 
 def problems(plan_input: PlanInput) -> Iterator[Problem]:
-    """The settings of times that cannot be used, as `load_settings` would say it if it had a clock."""
+    """Invalid times in the settings, in the form of `load_settings`, which has no clock."""
     deploy, run = plan_input.settings.deploy, plan_input.settings.run
     given = (
         ("deploy", "deployed_at", deploy.deployed_at),
@@ -32,13 +32,13 @@ def problems(plan_input: PlanInput) -> Iterator[Problem]:
 def check_order(signal: PipelineRun) -> None:
     """Raises `NotPlanned` for a run that ended before it began."""
     if signal.finished_at is not None and signal.finished_at < signal.started_at:
-        ends = f"the end ({shown(signal.finished_at)}) lies before the start ({shown(signal.started_at)})"
+        ends = f"the end ({shown(signal.finished_at)}) is before the start ({shown(signal.started_at)})"
         raise NotPlanned("invalid", f"{ends}: set started_at and finished_at to when the run began and ended")
 
 
 def shown(seconds: int) -> str:
-    """A time for people: ISO 8601 in UTC."""
-    from datetime import UTC, datetime  # only what is wrong is written out
+    """A readable time: ISO 8601 in UTC."""
+    from datetime import UTC, datetime  # used only in error messages
 
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -46,4 +46,4 @@ def shown(seconds: int) -> str:
 def _impossible(seconds: int, now: int) -> str | None:
     if seconds < EARLIEST:
         return "is before 1990"
-    return "lies more than a day ahead" if seconds > now + AHEAD else None
+    return "is more than a day in the future" if seconds > now + AHEAD else None
