@@ -80,7 +80,10 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"services": {"a": ["b", "!"]}}, "services: a: '!' is empty."),
         ({"services": {"a": "b/{c,d}/*"}}, "services: a: 'b/{c,d}/*' contains braces; write one pattern for each"),
         ({"services": {"a": "b\\*"}}, "contains a backslash; separate folders with /"),
-        ({"services": {"a": "b/../*"}}, "services: a: 'b/../*' points outside the repository, or has an empty folder name."),
+        (
+            {"services": {"a": "b/../*"}},
+            "services: a: 'b/../*' points outside the repository, or has an empty folder name.",
+        ),
         ({"services": {"a": "/b/*"}}, "services: a: '/b/*' begins with a slash"),
         ({"services": {"a": "b/[z-a]"}}, "services: a: 'b/[z-a]' contains [z-a], which is not a range of characters."),
         ({"services": {"a": "*?" * 9}}, "contains over 16 wildcards."),
@@ -141,7 +144,10 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"discover": [{"marker": "**/*.yaml"}]}, "must end in a file name."),
         ({"discover": [{"marker": "a/"}]}, "must end in a file name."),
         ({"discover": [{"nx": "dist/*.json"}]}, "must be the path of one file."),
-        ({"discover": [{"codeowners": "../CODEOWNERS"}]}, "points outside the repository, or has an empty folder name."),
+        (
+            {"discover": [{"codeowners": "../CODEOWNERS"}]},
+            "points outside the repository, or has an empty folder name.",
+        ),
         ({"discover": [{"jq": ""}]}, "must have a non-empty string for jq."),
         (
             {"discover": [{"root": "{service}/", "name": "x"}]},
