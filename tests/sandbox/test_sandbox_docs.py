@@ -111,7 +111,7 @@ def test_the_fault_of_the_page_is_taken(sandbox, http):
 
 
 def test_the_stories_of_the_page_are_played(sandbox, http):
-    (sentence,) = re.findall(r"stories/NAME`, with (.*?)\.", (DOCS / "sandbox.md").read_text())
+    (sentence,) = re.findall(r"stories/NAME`, where `NAME` is (.*?)\.", (DOCS / "sandbox.md").read_text())
     names = re.findall(r"`([\w-]+)`", sentence)
     assert len(names) == 3
     assert all(http.post(f"{sandbox.url}/sandbox/stories/{name}").json()["ok"] for name in names)

@@ -112,7 +112,7 @@ def rewrite(sandbox: Sandbox, job_id: int, log: Log) -> None:
     dataops = sandbox.dataops
     with dataops.turn():
         job = next(job for each in dataops.pipelines.values() for job in each.jobs if job.id == job_id)
-        job.rewritten = log
+        job.spec = replace(job.spec, log=log)
         dataops.update(dataops.pipelines[job.pipeline_id])
 
 

@@ -3,7 +3,7 @@ in each of its four modes. Does not know HTTP.
 
 The rules: https://help.getdx.com/en/articles/7669458-deployments-api. A deployment takes the pull requests of its
 repository that are not deployed yet; one whose services are known (`setPullServices`) counts for those services alone.
-What DX has not imported yet is not guessed: such a deployment waits.
+Pull requests that DX has not imported yet are not guessed: such a deployment waits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MergedPull(NamedTuple):
     base_ref: str
     merged_at: int
     shas: tuple[str, ...]
-    """The commits that it may be known by, in lower case: its merge commit, its head and its own."""
+    """Its commits in lower case: the merge commit, the head and all others."""
     github_pull_id: int | None = None
 
     @classmethod
@@ -45,13 +45,13 @@ class MergedPull(NamedTuple):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What `setPullServices` may call it: `repository#number`, or GitHub's id."""
+        """Its names in `setPullServices`: `repository#number`, and GitHub's id."""
         by_number = f"{self.repository}#{self.number}"
         return (by_number,) if self.github_pull_id is None else (by_number, str(self.github_pull_id))
 
 
 class Attribution(NamedTuple):
-    """What DX would conclude of a deployment: the pull requests that it brought, by which rule, or why it waits."""
+    """What DX would conclude of a deployment: the rule, the pull requests that it deployed, or why it waits."""
 
     mode: str
     pulls: tuple[MergedPull, ...] = ()
@@ -66,8 +66,8 @@ def conclusions(
 ) -> dict[str, Any]:
     """The pull requests by `repository#number` (or GitHub's id), and the attributions by the deployment's reference.
 
-    A pull request: what is known of it, `imported`, its `services` (none where every service may claim it), and
-    `deployed_by`, the references of the deployments that brought it. An attribution: the `mode` in words, its
+    A pull request: what is known of it, `imported`, its `services` (empty where every service may claim it), and
+    `deployed_by`, the references of its deployments. An attribution: the `mode` in words, its
     `pull_requests`, each with `key` and `lead_time` (seconds from the merge to the deployment), and why it `waits`.
     """
     merged = {key: MergedPull.of(record) for key, record in pulls.items()}
@@ -102,8 +102,8 @@ def attribute(
 
     Args:
         deployments: the ledger's records of them.
-        services: of a pull request, by GitHub's id or by `repository#number`; none where every service may claim it.
-        default_branches: by repository; `main` where it is not known.
+        services: of a pull request, by GitHub's id or by `repository#number`; missing where every service may claim it.
+        default_branches: by repository; `main` for all others.
     """
     books = _Books(sorted(pulls, key=_order), services, default_branches)
     in_order = sorted(deployments, key=itemgetter("deployed_at", "reference_id"))
@@ -111,7 +111,7 @@ def attribute(
 
 
 class _Books:
-    """What may still be deployed."""
+    """The pull requests that are not deployed yet."""
 
     def __init__(
         self, pulls: Sequence[MergedPull], services: Mapping[str, Sequence[str]], default_branches: Mapping[str, str]
@@ -120,11 +120,11 @@ class _Books:
         self._default_branches = default_branches
         self._repositories = {pull.repository for pull in pulls}
         self._open: defaultdict[tuple[str, str, str | None], list[MergedPull]] = defaultdict(list)
-        """By repository, branch and service (None: any) what is not deployed, the first to be merged first."""
+        """By repository, branch and service (None: any), in the order of merging."""
         self._by_sha: defaultdict[str, list[MergedPull]] = defaultdict(list)
-        """By the seven digits that a commit has at least."""
+        """By the first seven digits of a commit."""
         self._integrated: dict[tuple[str | None, str], int] = {}
-        """When the pull request of the deployment before was merged, by repository and service."""
+        """By repository and service: when the pull request of the last deployment was merged."""
         for pull in pulls:
             for service in self._services[pull] or (None,):
                 self._open[pull.repository, pull.base_ref, service].append(pull)
@@ -132,7 +132,7 @@ class _Books:
                 self._by_sha[digits].append(pull)
 
     def enter(self, deployment: Record) -> Attribution:
-        """The attribution of the next deployment, whose pull requests are not open any more."""
+        """Attribute the next deployment; its pull requests are deployed then."""
         service, repository = deployment["service"], deployment.get("repository")
         branch, commit = deployment.get("integration_branch"), deployment.get("commit_sha")
         if shas := deployment.get("merge_commit_shas"):
@@ -165,7 +165,7 @@ class _Books:
     def _take(
         self, service: str, repository: str, base_ref: str, until: int, since: int = -1
     ) -> tuple[MergedPull, ...]:
-        """What a service takes of a branch, merged behind `since` and by `until`, the first to be merged first."""
+        """Take the open pull requests of a branch that were merged after `since` and by `until`, in the order of merging."""
         taken = []
         for open_ones in (self._open[repository, base_ref, service], self._open[repository, base_ref, None]):
             first, end = (bisect_right(open_ones, time, key=lambda pull: pull.merged_at) for time in (since, until))
@@ -174,7 +174,7 @@ class _Books:
         return tuple(sorted(taken, key=_order))
 
     def _of_commit(self, repository: str | None, sha: str) -> MergedPull | None:
-        """The pull request of a commit, which may be named by its first digits; of several the first to be merged."""
+        """The pull request of a commit, which may be abbreviated; of several the one that was merged first."""
         sha = sha.lower()
         named = (pull for pull in self._by_sha[sha[:7]] if any(known.startswith(sha) for known in pull.shas))
         return next((pull for pull in named if repository in (None, pull.repository)), None)

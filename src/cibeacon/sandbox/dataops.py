@@ -35,16 +35,16 @@ router = api.create_router("")
 
 
 class DataOps(DataOpsState):
-    """DataOps.live with a memory; safe to use from many threads."""
+    """DataOps.live and its state; safe to use from many threads."""
 
     def document(self) -> Row:
-        """What `dataops_rows.document` says of it."""
+        """What the ledger shows, see `dataops_rows.document`."""
         with self.turn():
             return document(self)
 
 
 class NewSchedule(BaseModel):
-    """A schedule as it is made."""
+    """The parameters of a new schedule."""
 
     description: Text
     ref: Text
@@ -54,7 +54,7 @@ class NewSchedule(BaseModel):
 
 
 class ScheduleChange(NewSchedule):
-    """What is given changes."""
+    """The parameters that may change; those that are missing keep their values."""
 
     description: Text = ""
     ref: Text = ""
@@ -98,13 +98,13 @@ async def show_reference(visit: api.Viewer, name: str) -> Row:
 
 @router.get("/user")
 async def show_user(caller: api.Person, request: Request) -> Row:
-    """Show whose token it is."""
+    """Show the user whose token it is."""
     return api.rows_of(request).user(caller.user)
 
 
 @router.get("/personal_access_tokens/self")
 async def show_token(caller: api.Person) -> Row:
-    """Show what the token may."""
+    """Show the scopes of the token."""
     return {"id": 1, "name": "sandbox", "scopes": list(caller.scopes), "active": True, "revoked": False}
 
 
@@ -124,7 +124,7 @@ async def list_schedules(visit: api.Reader, filters: Annotated[ScheduleFilters, 
 
 @router.post(_SCHEDULES, status_code=201)
 async def create_schedule(visit: api.Developer, call: NewSchedule) -> Row:
-    """Make a schedule; the same once more is another one."""
+    """Create a schedule. Sending the same again creates another one."""
     fields = call.model_dump() | {"ref": _full_ref(visit, call.ref)}
     made = {"id": next(visit.state.schedule_ids), "project_id": visit.project.id, "owner": visit.caller.user}
     times = dict.fromkeys(("created_at", "updated_at"), visit.state.now())
@@ -155,13 +155,13 @@ async def delete_schedule(visit: api.Developer, schedule_id: int) -> Response:
 
 @router.post(f"{_SCHEDULE}/take_ownership", status_code=201)
 async def take_ownership(visit: api.Developer, schedule_id: int) -> Row:
-    """Become a schedule's owner."""
+    """Make the user the owner of a schedule."""
     return _keep(visit, visit.schedule(schedule_id) | {"owner": visit.caller.user})
 
 
 @router.post(f"{_SCHEDULE}/play", status_code=201)
 async def play_schedule(visit: api.Developer, schedule_id: int) -> Row:
-    """Start a schedule's pipeline: the answer says that it did, and not which pipeline it made."""
+    """Start a schedule's pipeline. The answer does not say which pipeline that is."""
     schedule = visit.schedule(schedule_id)
     start(visit, schedule["ref"], "schedule", schedule["owner"], schedule["variables"], schedule_id)
     return {"message": "201 Created"}
@@ -171,7 +171,7 @@ async def play_schedule(visit: api.Developer, schedule_id: int) -> Row:
 async def list_pipelines_of_schedule(
     visit: api.Reader, schedule_id: int, query: Annotated[api.Page, Query()]
 ) -> Response:
-    """List the pipelines that a schedule has made, oldest first."""
+    """List the pipelines that a schedule has started, oldest first."""
     number = visit.schedule(schedule_id)["id"]
     pipelines = [each for each in visit.state.pipelines_of(visit.project) if each.schedule_id == number]
     return visit.show_page(query, pipelines, visit.rows.pipeline)

@@ -1,4 +1,4 @@
-"""Knows what the imaginary DataOps.live holds before the first request, and what pipelines will do. Does not know what has
+"""Knows what DataOps.live of the sandbox holds before the first request, and what its pipelines will do. Does not know what
 happened since.
 
 The first ids are the examples of https://docs.dataops.live/docs/api-docs/rest-api-resources/; the words of states:
@@ -20,7 +20,7 @@ _PIECE = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log: `content` over and over until there are `size` bytes of it; once when no size is given."""
+    """A log: `content`, repeated up to `size` bytes; once when no size is given."""
 
     content: Base64Bytes = field(repr=False)
     size: int = -1
@@ -29,7 +29,7 @@ class Log:
         return len(self.content) if self.size < 0 else self.size
 
     def pieces(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start` up to `end`; never more than some hundred kilobytes at once."""
+        """The bytes from `start` up to `end`, a few hundred kilobytes at a time."""
         unit = len(self.content)
         block = self.content * (_PIECE // unit + 1) if unit else b""
         while start < end:
@@ -40,7 +40,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job, or with `child` a trigger job that starts another pipeline (a bridge). Times are steps; None is for ever.
+    """A job, or with `child` a trigger job that starts another pipeline (a bridge). Times are steps; None never ends.
 
     `ends` holds the end of each attempt (success, failed, canceled, skipped), the last one that of all later ones too;
     `retries` is how often the server itself tries again. A `manual` job waits for `play`, and the pipeline with it,
@@ -64,20 +64,20 @@ class Job:
     depend: bool = True
 
     def end(self, attempt: int) -> str:
-        """How an attempt ends, counted from 0."""
+        """The end of an attempt, counted from 0."""
         return self.ends[min(attempt, len(self.ends) - 1)]
 
     def log_of(self, attempt: int) -> Log:
-        """What an attempt logs."""
+        """The log of an attempt."""
         text = _runner_log(self.name, self.end(attempt)) if self.log is None else self.log
         return text if isinstance(text, Log) else Log(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A pipeline. Its stages follow each other as the jobs name them first; one that fails skips the later ones.
+    """A pipeline. Its stages run in the order in which jobs first name them; a stage that fails skips the later ones.
 
-    Its status follows from its jobs', unless `statuses` gives it: one a step, and the last stays. After a cancel,
+    Its status follows from its jobs', unless `statuses` gives it: one per step, the last one stays. After a cancel,
     running jobs are `canceling` for that many steps.
     """
 
@@ -88,7 +88,7 @@ class Script:
 
 
 def _runner_log(name: str, end: str) -> str:
-    """A log as a runner writes it: sections, colours, carriage returns, and an end."""
+    """A log as a runner writes it, with sections, colours and carriage returns."""
     last = "\x1b[32;1mJob succeeded\x1b[0;m" if end == "success" else "\x1b[31;1mERROR: Job failed: exit code 1\x1b[0;m"
     return (
         "\x1b[0KRunning with gitlab-runner 17.5.3\x1b[0;m\n"
@@ -102,15 +102,15 @@ def _runner_log(name: str, end: str) -> str:
 EXAMPLES: Mapping[str, Script] = TypeAdapter(dict[str, Script]).validate_json(
     resources.files(__package__).joinpath("dataops_examples.json").read_bytes()
 )
-"""By pipeline file: the three that the API's documentation names, and one for every other way to end, or not to."""
+"""By pipeline file: the three that the API's documentation names, and one for each other outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """A token. `kind` is private (personal, project or group access token), job or trigger.
 
-    `scopes` and `role` (one of `ROLES`) are a private token's; `projects` are the ids where it is good, None means
-    everywhere; `state` is active, revoked or expired.
+    `scopes` and `role` (one of `ROLES`) are a private token's; `projects` are the ids where it is valid, None for
+    all; `state` is active, revoked or expired.
     """
 
     value: str = field(repr=False)
@@ -134,7 +134,7 @@ TRIGGER = Token(value="sandbox-trigger-token", kind="trigger", projects=(830,))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Old:
-    """A pipeline that is over before the sandbox starts, with one job. `days` is how long ago."""
+    """A pipeline of one job that ended `days` before the sandbox starts."""
 
     id: int
     job_id: int
@@ -145,10 +145,10 @@ class Old:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A data project: `branches` and `tags` give the commit of each.
+    """A data project: `branches` and `tags` map names to commits.
 
-    `job_token_allowed` says whether a job of another project may trigger here, and `variables_allowed` whether who
-    starts a pipeline may set variables.
+    `job_token_allowed` says whether jobs of other projects may trigger pipelines here, `variables_allowed` whether a
+    trigger may set variables.
     """
 
     id: int
@@ -165,13 +165,13 @@ class Project:
         return next(iter(self.branches))
 
     def refs(self, ref: str) -> list[str]:
-        """The whole names of the branches and tags that a ref may mean."""
+        """The full names of the branches and tags that a ref may mean."""
         names = [f"refs/heads/{name}" for name in self.branches] + [f"refs/tags/{name}" for name in self.tags]
         return [name for name in names if ref in (name, name.split("/", 2)[2])]
 
 
 def example_projects() -> tuple[Project, ...]:
-    """The two documented ones: 830 with the documented pipelines, 49187 with three pages of old ones."""
+    """The two documented projects: 830 with the documented pipelines, 49187 with three pages of old ones."""
     known = Old(id=1451, job_id=47217, days=400.0), Old(id=74773, job_id=4325421, status="failed", source="web")
     many = tuple(Old(id=50000 + number, job_id=60000 + number, days=90.0 - number) for number in range(45))
     return Project(id=830, path="airline/flights", old=known), Project(id=49187, path="airline/airports", old=many)
@@ -179,7 +179,7 @@ def example_projects() -> tuple[Project, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOpsAccount:
-    """What DataOps.live knows already. The first project and the first token of each kind are those that it prints.
+    """What DataOps.live holds at the start. The sandbox prints the first project and the first token of each kind.
 
     Pipeline files that are not among `scripts` do not exist; on plain GitLab the first one is done then. `ranges` is what a log's `Range`
     gets: `ignored` (200, whole), `archived` (206 and 416 once the job is over, as GitLab does) or `honoured` (always). A
@@ -194,11 +194,11 @@ class DataOpsAccount:
     step_seconds: float | None = None
 
     def project(self, id_or_path: str) -> Project | None:
-        """The project of that id or path, if there is one."""
+        """The project of that id or path, or None."""
         return next((one for one in self.projects if id_or_path in (str(one.id), one.path)), None)
 
     def token(self, kind: str) -> Token:
-        """The first of that kind. Raises StopIteration when there is none."""
+        """The first token of a kind. Raises StopIteration where the account has none."""
         return next(one for one in self.tokens if one.kind == kind)
 
     def exports(self, url: str) -> dict[str, str]:

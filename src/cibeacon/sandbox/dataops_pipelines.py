@@ -52,7 +52,7 @@ class PipelineFilters(api.Page):
     sort: Literal["asc", "desc"] = "desc"
 
     def match(self, pipeline: Pipeline) -> bool:
-        """Whether a pipeline is wanted."""
+        """Whether a pipeline passes the filters."""
         names = {"status": "status", "source": "source", "ref": "ref", "sha": "sha", "username": "user"}
         statuses = OVER if self.scope == "finished" else (self.scope,)
         return (
@@ -78,7 +78,7 @@ class JobFilters(api.Page):
     include_retried: bool = False
 
     def select(self, pipelines: Iterable[Pipeline], *, bridges: bool = False) -> list[LiveJob]:
-        """The jobs or bridges that are wanted, newest first."""
+        """The jobs or bridges that pass the filters, newest first."""
         jobs = [job for each in pipelines for job in (each.jobs if self.include_retried else each.latest())]
         wanted = [job for job in jobs if bool(job.spec.child) == bridges and job.status in (self.scope or job.status)]
         return sorted(wanted, key=lambda job: -job.id)
@@ -96,7 +96,7 @@ async def trigger(
     variables: Annotated[dict[str, Any], Body(default_factory=dict)],
     x_gitlab_event: Annotated[str, Header()] = "",
 ) -> Row:
-    """Start a pipeline with a trigger token, or that of a job. A wrong token is answered like no project."""
+    """Start a pipeline with a trigger token or a job token. A wrong token is answered as if the project did not exist."""
     if x_gitlab_event == "Pipeline Hook":
         raise api.forbidden("Request triggered by pipeline hook")
     if not all(isinstance(value, str) for value in variables.values()):
@@ -124,7 +124,7 @@ async def create(
 def start(
     visit: api.Visit, ref: str, source: str, user: str, variables: Mapping[str, str], schedule: int | None = None
 ) -> Row:
-    """Start a pipeline, and show it as it was before its first job began. Raises 400."""
+    """Start a pipeline, and show it as it is before its first job begins. Raises 400."""
     project, state = visit.project, visit.state
     sets_variables = schedule is None and (variables or source != "api")  # a trigger's payload is a variable itself
     if sets_variables and not project.variables_allowed:
@@ -140,7 +140,7 @@ def start(
 
 
 def _choose_script(state: DataOpsState, file: str | None) -> Script:
-    """What the pipeline of a file does. Raises 400 when there is no such file."""
+    """The script of a pipeline file. Raises 400 where the file does not exist."""
     plain = next(iter(state.scripts.values())) if state.account.plain_gitlab else None
     script = state.scripts.get(file or "", plain)
     if state.ordered and (file or script):
@@ -189,14 +189,14 @@ async def list_variables(visit: api.Viewer, pipeline_id: int) -> list[Row]:
 
 @router.post("/pipelines/{pipeline_id}/cancel")
 async def cancel(visit: api.Developer, pipeline_id: int) -> Row:
-    """Cancel a pipeline and those below it; one that is over stays as it is."""
+    """Cancel a pipeline and its children; one that has ended stays as it is."""
     visit.state.cancel(visit.pipeline(pipeline_id))
     return visit.rows.whole_pipeline(visit.pipeline(pipeline_id))
 
 
 @router.post("/pipelines/{pipeline_id}/retry", status_code=201)
 async def retry(visit: api.Developer, pipeline_id: int) -> Row:
-    """Try a pipeline's failed and canceled jobs again, and after them those that were skipped."""
+    """Retry a pipeline's failed and canceled jobs, and after them those that were skipped."""
     pipeline = visit.pipeline(pipeline_id)
     visit.state.retry(pipeline, [job for job in pipeline.latest() if job.status in ("failed", "canceled")])
     return visit.rows.whole_pipeline(pipeline)
@@ -204,7 +204,7 @@ async def retry(visit: api.Developer, pipeline_id: int) -> Row:
 
 @router.get("/jobs")
 async def list_jobs(visit: api.ReaderOrJob, filters: _Filters) -> Response:
-    """List a project's jobs, newest first, retried ones too, without a count of all."""
+    """List a project's jobs with all attempts, newest first. The answer does not say how many there are."""
     filters.include_retried = True
     jobs = filters.select(visit.state.pipelines_of(visit.project))
     return visit.show_page(filters, jobs, visit.rows.job, counted=False)
@@ -212,7 +212,7 @@ async def list_jobs(visit: api.ReaderOrJob, filters: _Filters) -> Response:
 
 @router.get("/pipelines/{pipeline_id}/jobs")
 async def list_jobs_of_pipeline(visit: api.ViewerOrJob, pipeline_id: int, filters: _Filters) -> Response:
-    """List a pipeline's jobs, without those that were tried again, unless they are asked for."""
+    """List a pipeline's jobs; attempts that were retried only on request."""
     pipeline = visit.pipeline(pipeline_id)
     answer = visit.show_page(filters, filters.select([pipeline]), visit.rows.job)
     if visit.caller.kind == "job" and filters.page == 1:
@@ -238,7 +238,7 @@ async def show_job(visit: api.Reader, job_id: int) -> Row:
 
 @router.get("/jobs/{job_id}/trace")
 async def show_log(visit: api.Reader, job_id: int, range_: Annotated[str, Header(alias="Range")] = "") -> Response:
-    """Show what there is of a job's log so far: whole, or a range of bytes."""
+    """Show a job's log so far: all of it, or a range of bytes."""
     _, job = visit.job(job_id)
     log, size, ranges = job.log, job.visible(), visit.state.account.ranges
     match, headers = _RANGE.fullmatch(range_.strip()), {"Content-Type": "text/plain"}
@@ -262,7 +262,7 @@ async def show_log(visit: api.Reader, job_id: int, range_: Annotated[str, Header
 @router.post("/jobs/{job_id}/cancel", status_code=201)
 @router.post("/jobs/{job_id}/erase", status_code=201)
 async def change_job(visit: api.Developer, job_id: int) -> Row:
-    """Start a manual job, try a job again under another id, cancel it, or erase its log once it is over."""
+    """Start a manual job, retry a job under another id, cancel it, or erase its log once it has ended."""
     (pipeline, job), state, action = visit.job(job_id), visit.state, visit.request.scope["path"].rpartition("/")[2]
     if action == "play" and job.status == "manual":
         job.played = True

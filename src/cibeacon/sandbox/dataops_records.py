@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from cibeacon.sandbox.dataops_account import Job, Log
 
 _LASTING = 10
-"""Steps after which the log of a job that runs for ever is whole."""
+"""Steps after which the log of a job that never ends is complete."""
 ENDED = ("success", "failed", "canceled", "skipped")
 OVER = ("success", "failed", "canceled")
 _QUIET = {"success", "skipped"}
@@ -32,7 +32,7 @@ _COMPOSED = (
     ("created", _ANY, "running"),
     ("failed", _ANY, "failed"),
 )
-"""A status that some job has, the only ones beside it, and the pipeline's status then; the first that fits counts."""
+"""A status of some job, all statuses that the jobs may have then, and the pipeline's status; the first match counts."""
 _ZONES = {
     **{
         f"{name} Time (US & Canada)": f"America/{city}"
@@ -43,7 +43,7 @@ _ZONES = {
 
 
 class LiveJob(BaseModel):
-    """One attempt at a job. Times are Unix seconds; `left` is in steps, None for ever."""
+    """One attempt at a job. Times are Unix seconds; `left` is in steps, None for a job that never moves on."""
 
     id: int
     pipeline_id: int
@@ -59,17 +59,16 @@ class LiveJob(BaseModel):
     started_at: float | None = None
     finished_at: float | None = None
     erased_at: float | None = None
-    rewritten: Log | None = None
     downstream: int | None = None
     """The pipeline that a bridge has started."""
 
     @property
     def log(self) -> Log:
-        """All that it logs."""
-        return self.spec.log_of(self.attempt) if self.rewritten is None else self.rewritten
+        """The complete log."""
+        return self.spec.log_of(self.attempt)
 
     def visible(self) -> int:
-        """How many bytes of the log there are to read."""
+        """How many bytes of the log can be read so far."""
         if self.started_at is None or self.erased_at is not None:
             return 0
         if self.finished_at is not None:
@@ -78,7 +77,7 @@ class LiveJob(BaseModel):
         return min(len(self.log), len(self.log) * (self.ran + 1) // (steps + 1))
 
     def become(self, status: str, now: float) -> None:
-        """Change the status, with the times and the waiting that belong to it."""
+        """Change the status, and the times and the countdown that belong to it."""
         self.status, self.left = status, 0
         if status == "pending":
             self.pending_at, self.left = now, self.spec.pending
@@ -95,7 +94,7 @@ class LiveJob(BaseModel):
 
 
 class Pipeline(BaseModel):
-    """A pipeline. `statuses` are those that its script gives, of which the first one holds."""
+    """A pipeline. `statuses` are those that its script gives; the first one is the current one."""
 
     id: int
     iid: int
@@ -118,7 +117,7 @@ class Pipeline(BaseModel):
     finished_at: float | None = None
 
     def latest(self) -> list[LiveJob]:
-        """The jobs that were not tried again."""
+        """The last attempt at each job."""
         return [job for job in self.jobs if not job.retried]
 
     def children(self) -> Iterator[int]:
@@ -133,7 +132,7 @@ class Pipeline(BaseModel):
         return next(status for kind, beside, status in _COMPOSED if kind in kinds and kinds <= beside)
 
     def is_reached(self, job: LiveJob) -> bool | None:
-        """Whether the stages before a job's are over; None where one of them has failed, and the job is left out."""
+        """Whether the stages before a job's have ended; None where one of them failed, so that the job is skipped."""
         stages = list(dict.fromkeys(each.spec.stage for each in self.jobs))
         earlier = stages[: stages.index(job.spec.stage)]
         kinds = {each.counted() for each in self.latest() if each.spec.stage in earlier}
@@ -141,7 +140,7 @@ class Pipeline(BaseModel):
 
 
 def zone(name: str) -> ZoneInfo | None:
-    """The zone of that name."""
+    """The time zone of a name, or None."""
     try:
         return ZoneInfo(_ZONES.get(name, name))
     except (KeyError, ValueError, OSError):  # unknown, no name at all, or a folder
@@ -149,7 +148,7 @@ def zone(name: str) -> ZoneInfo | None:
 
 
 def next_run(line: str, zone_name: str, after: float) -> float | None:
-    """The first minute after a Unix time at which a line of five fields holds; None when there is none."""
+    """The first minute after a Unix time that matches a line of five fields; None where no minute does."""
     start = datetime.fromtimestamp(after, zone(zone_name) or UTC)
     try:
         return next(CronSim(line, start)).timestamp() if len(line.split()) == 5 else None

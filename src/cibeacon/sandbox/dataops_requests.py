@@ -49,12 +49,12 @@ _BEARER = HTTPBearer(scheme_name="GitLab token", auto_error=False)
 
 
 def missing(what: str = "") -> HTTPException:
-    """404, of a thing with a name or of none."""
+    """404, with the name of what was not found, if any."""
     return HTTPException(404, {"message": f"404 {what} Not Found" if what else "404 Not Found"})
 
 
 def invalid(**errors: str) -> HTTPException:
-    """400 by field; `base` stands for the whole."""
+    """400, with an error per field; `base` is the whole request."""
     return HTTPException(400, {"message": {name: [text] for name, text in errors.items()}})
 
 
@@ -64,7 +64,7 @@ def forbidden(why: str = "") -> HTTPException:
 
 
 async def refuse(_request: Request, error: Exception) -> Response:
-    """How a refusal is sent: its detail is the body, or else what FastAPI says itself."""
+    """Answer a refusal: its detail is the body, or FastAPI's message where the detail is no body."""
     if isinstance(error, RequestValidationError):
         return JSONAnswer({"error": ", ".join(dict.fromkeys(_words(each) for each in error.errors()))}, 400)
     assert isinstance(error, StarletteHTTPException)  # noqa: S101 - no other kind is handled here
@@ -73,19 +73,19 @@ async def refuse(_request: Request, error: Exception) -> Response:
 
 
 def _words(error: Mapping[str, Any]) -> str:
-    """What is wrong with a parameter."""
+    """The message about a parameter that breaks a rule."""
     name, *inner = [part for part in error["loc"][1:] if isinstance(part, str)]
     return f"{name}{''.join(f'[{part}]' for part in inner)} {_WORDS.get(error['type'], 'is invalid')}"
 
 
 class JSONParameters:
-    """Gives an app its parameters as JSON, lists in the query under their plain names, and the path as it was sent."""
+    """Passes parameters to the app as JSON, query lists under their plain names, and the path as it was sent."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, or refuse it."""
+        """Pass a request on, or refuse it."""
         request = Request(scope, receive)
         try:
             params = await _read_parameters(request)
@@ -109,7 +109,7 @@ class JSONParameters:
 
 
 async def _read_parameters(request: Request) -> dict[str, Any]:
-    """All parameters; the body's win. Raises 400 when the body cannot be read and 413 when it is too large."""
+    """All parameters; those of the body win. Raises 400 for a body that cannot be read, 413 for one that is too large."""
     body, kind = await request.body(), request.headers.get("content-type", "").partition(";")[0].strip().lower()
     params = _nested(parse_qsl(request.url.query, keep_blank_values=True))
     if len(body) > LIMIT:
@@ -128,7 +128,7 @@ async def _read_parameters(request: Request) -> dict[str, Any]:
 
 
 def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Pairs of name and value, where `variables[KEY]` is in a map, `scope[]` in a list, `variables[][key]` in a list of maps."""
+    """Parameters by name: `variables[KEY]` makes a map, `scope[]` a list, `variables[][key]` a list of maps."""
     params: dict[str, Any] = {}
     for name, value in pairs:
         name, bracket, key = name.partition("[")
@@ -148,14 +148,14 @@ def _nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 class Page(BaseModel):
-    """Which page of a list is asked for."""
+    """Which page of a list is requested."""
 
     page: Annotated[int, Field(ge=1)] = 1
     per_page: Annotated[int, Field(ge=1)] = 20
 
 
 class Visit(NamedTuple):
-    """An admitted request: who asks, and about which project."""
+    """An admitted request, with its caller and its project."""
 
     request: Request
     state: DataOpsState
@@ -164,7 +164,7 @@ class Visit(NamedTuple):
 
     @property
     def rows(self) -> Rows:
-        """How things are shown to who asks."""
+        """The rows of the API, with links to the address of the request."""
         return rows_of(self.request)
 
     def pipeline(self, number: int) -> Pipeline:
@@ -175,7 +175,7 @@ class Visit(NamedTuple):
         return pipeline
 
     def job(self, number: int) -> tuple[Pipeline, LiveJob]:
-        """The project's job of that id, which is no bridge, and its pipeline. Raises 404."""
+        """The project's job of that id and its pipeline; bridges are not found here. Raises 404."""
         for pipeline in self.state.pipelines_of(self.project):
             for job in pipeline.jobs:
                 if job.id == number and not job.spec.child:
@@ -192,7 +192,7 @@ class Visit(NamedTuple):
     def show_page(
         self, query: Page, items: Sequence[Any], show: Callable[[Any], Row], *, counted: bool = True
     ) -> Response:
-        """The page that is asked for, each item as `show` shows it. Without `counted` nothing says how many there are.
+        """The requested page, each item as a row of `show`. Without `counted` the answer does not say how many there are.
 
         https://docs.gitlab.com/api/rest/#offset-based-pagination
         """
@@ -214,13 +214,13 @@ class Visit(NamedTuple):
 
 
 def state_of(request: Request) -> DataOpsState:
-    """What there is."""
+    """The state of the app."""
     state: DataOpsState = request.app.state.held
     return state
 
 
 def rows_of(request: Request) -> Rows:
-    """How it is shown to who asks."""
+    """The rows of the API, with links to the address of the request."""
     return Rows(f"{request.url.scheme}://{request.url.netloc}", state_of(request))
 
 
@@ -230,7 +230,7 @@ async def _turn(request: Request) -> AsyncIterator[None]:
 
 
 def create_router(prefix: str = "/projects/{project_id}") -> APIRouter:
-    """A router where each request has the state to itself, to be made once: that takes longer than to make a sandbox."""
+    """A router whose requests run one at a time. Make it once: creating routes takes longer than creating a sandbox."""
     turn = Depends(_turn, scope="function")
     return APIRouter(prefix=prefix, dependencies=[turn], default_response_class=JSONAnswer)
 
@@ -241,7 +241,7 @@ async def _known(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     job: Annotated[str | None, Security(_JOB)],
 ) -> Token | None:
-    """The token that is shown. Raises 401 where it is none, or no longer."""
+    """The token of a request. Raises 401 for an unknown, expired or revoked one."""
     private = private or (bearer.credentials if bearer else None)
     if not private and not job:
         return None
@@ -265,13 +265,13 @@ async def _person(token: _Known) -> Token:
 
 
 def _admit(
-    role: str = "reporter", scopes: Sequence[str] = ("api", "read_api"), *, job: bool = False, nobody: int = 401
+    role: str = "reporter", scopes: Sequence[str] = ("api", "read_api"), *, job: bool = False, anonymous: int = 401
 ) -> Any:
-    """Admits who may. `nobody` is the status for a request without a token that counts."""
+    """Admits callers with this role and one of these scopes. `anonymous` is the status without a usable token."""
 
     async def admit(request: Request, project_id: str, token: _Known) -> Visit:
         if token is None or (token.kind == "job" and not job):
-            raise missing("Project") if nobody == 404 else HTTPException(401, _UNAUTHORIZED)
+            raise missing("Project") if anonymous == 404 else HTTPException(401, _UNAUTHORIZED)
         _require_scope(token, *scopes)
         project = state_of(request).account.project(unquote(project_id))
         if project is None or not token.is_member(project):
@@ -291,9 +291,9 @@ def _require_scope(token: Token, *scopes: str) -> None:
 
 
 Person: TypeAlias = Annotated[Token, Depends(_person)]
-Guest: TypeAlias = Annotated[Visit, _admit("guest", nobody=404)]
-Viewer: TypeAlias = Annotated[Visit, _admit(nobody=404)]
-ViewerOrJob: TypeAlias = Annotated[Visit, _admit(nobody=404, job=True)]
+Guest: TypeAlias = Annotated[Visit, _admit("guest", anonymous=404)]
+Viewer: TypeAlias = Annotated[Visit, _admit(anonymous=404)]
+ViewerOrJob: TypeAlias = Annotated[Visit, _admit(anonymous=404, job=True)]
 Reader: TypeAlias = Annotated[Visit, _admit()]
 ReaderOrJob: TypeAlias = Annotated[Visit, _admit(job=True)]
 Developer: TypeAlias = Annotated[Visit, _admit("developer", ("api",))]

@@ -39,7 +39,7 @@ class Rows(NamedTuple):
         }
 
     def user(self, name: str) -> Row:
-        """A user, briefly."""
+        """A user, in short form."""
         names = {"id": sum(name.encode()), "username": name, "name": name.title()}
         return names | {"state": "active", "web_url": f"{self.base}/{name}"}
 
@@ -49,7 +49,7 @@ class Rows(NamedTuple):
         return row | {"web_url": f"{self._url(pipeline)}/pipelines/{pipeline.id}", "name": None}
 
     def whole_pipeline(self, pipeline: Pipeline) -> Row:
-        """A pipeline by itself."""
+        """A pipeline in full."""
         warned = pipeline.status == "success" and any(job.status == "failed" for job in pipeline.latest())
         return {
             **self.pipeline(pipeline),
@@ -78,7 +78,7 @@ class Rows(NamedTuple):
         return row | {"next_run_at": moment(run), "owner": self.user(schedule["owner"])}
 
     def whole_schedule(self, schedule: Mapping[str, Any]) -> Row:
-        """A schedule by itself, with its variables and the last pipeline."""
+        """A schedule in full, with its variables and the last pipeline."""
         made = [each for each in self.state.pipelines.values() if each.schedule_id == schedule["id"]]
         last = _pick(made[-1], "id sha ref status") if made else None
         return self.schedule(schedule) | {"last_pipeline": last, "variables": variables(schedule["variables"])}
@@ -117,10 +117,10 @@ def moment(seconds: float | None) -> str | None:
 
 
 def document(state: DataOpsState) -> Row:
-    """The first project's id, the files that there are, and what was made since the start, by id as text.
+    """The first project's id, the pipeline files, and what was created since the start, by id as text.
 
-    A pipeline: its fields, the bridge's pipeline as `parent`, times in Unix seconds, and its jobs in the order of their
-    making, retried ones too: of each log the bytes that there are, and the last lines as `log_tail`. No token is in it.
+    A pipeline: its fields, the bridge's pipeline as `parent`, times in Unix seconds, and all attempts at its jobs, oldest
+    first: of each log the size so far in bytes, and the last lines as `log_tail`. It contains no token.
     """
     names = "description ref cron cron_timezone active owner variables"
     return {
@@ -157,7 +157,7 @@ def _reason(job: LiveJob) -> str | None:
 
 
 def _detailed(group: str) -> Row:
-    """A status with words for people."""
+    """A status in words for people."""
     warned, passed = group == "success-with-warnings", group.startswith("success")
     label = "passed with warnings" if warned else "passed" if passed else group
     return {"text": "Warning" if warned else label.title(), "label": label, "group": group}

@@ -16,16 +16,16 @@ from cibeacon.sandbox.dataops_records import ENDED, LiveJob, Pipeline
 from cibeacon.sandbox.store import Store
 
 LAST_PIPELINE = 74773
-"""The last one that the sandbox has not made."""
+"""The last id that existed before the sandbox."""
 _LAST_JOB, _LAST_SCHEDULE = 4325421, 12
 _STEPS = 1_000
-"""Most steps that one request makes up for, so that a sandbox left alone for days wakes up at once."""
+"""Most steps that one request makes up for, so that a sandbox that was idle for days answers at once."""
 
 
 class DataOpsState:
-    """Everything by id, in the order of its making, and its copy in a store. To be used within `turn`.
+    """Pipelines and schedules by id, oldest first, and their copy in a store. Use it within `turn`.
 
-    A schedule is a mapping of its fields, with times in Unix seconds; the sandbox never starts it by itself.
+    A schedule is a mapping of its fields, with times in Unix seconds; it only starts when played.
 
     Args:
         account: what it holds before the first request.
@@ -36,9 +36,9 @@ class DataOpsState:
     def __init__(self, account: DataOpsAccount, store: Store, clock: Callable[[], float]) -> None:
         self.account, self._clock = account, clock
         self.scripts: dict[str, Script] = dict(account.scripts)
-        """What the pipelines of a file do."""
+        """By pipeline file."""
         self.ordered: list[Script] = []
-        """What the next pipelines do, in turn, whatever their file."""
+        """The scripts of the next pipelines, in turn, whatever their file."""
         self._kept, self.schedules = store.table("dataops.pipelines"), store.table("dataops.schedules")
         self._lock, self._changed = RLock(), dict[int, Pipeline]()
         self._moment: float | None = None
@@ -55,7 +55,7 @@ class DataOpsState:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Let nobody else in, move what is due by the clock, and keep what has changed in the end."""
+        """Lock the state, move what is due by the clock, and store what has changed at the end."""
         with self._lock:
             self._catch_up()
             try:
@@ -66,21 +66,21 @@ class DataOpsState:
                 self._changed.clear()
 
     def now(self) -> float:
-        """The time of what happens, in Unix seconds."""
+        """The current time in Unix seconds; while steps are made up for, the time of the step."""
         return self._clock() if self._moment is None else self._moment
 
     def project(self, number: int) -> Project:
-        """The project of that id, which there is."""
+        """The project of a known id."""
         return next(each for each in self.account.projects if each.id == number)
 
     def pipelines_of(self, project: Project) -> list[Pipeline]:
-        """A project's pipelines in the order of their making."""
+        """A project's pipelines, oldest first."""
         return [each for each in self.pipelines.values() if each.project_id == project.id]
 
     # Changes ------------------------------------------------------------------------------------------------------
 
     def create(self, project: Project, script: Script, ref: str, **fields: Any) -> Pipeline:
-        """A new pipeline, all of it still in the state created; `update` starts it."""
+        """Create a pipeline with all of its jobs in the state created; `update` starts it."""
         fields |= dict.fromkeys(("created_at", "updated_at"), self.now())
         fields |= {"statuses": list(script.statuses), "canceling": script.canceling}
         pipeline = self._add(project, next(self._pipeline_ids), ref, **fields)
@@ -89,7 +89,7 @@ class DataOpsState:
         return pipeline
 
     def retry(self, pipeline: Pipeline, jobs: Sequence[LiveJob]) -> None:
-        """Try jobs again, and after them those that were skipped."""
+        """Retry jobs, and after them those that were skipped."""
         for job in pipeline.latest():
             if job in jobs:
                 self._attempt(pipeline, job.spec, job)
@@ -98,7 +98,7 @@ class DataOpsState:
         self.update(pipeline)
 
     def cancel(self, pipeline: Pipeline) -> None:
-        """Cancel what still can be, in the pipelines below too."""
+        """Cancel every job that has not ended, also those of children."""
         if pipeline.statuses and pipeline.status not in ENDED:
             pipeline.statuses = [*["canceling"] * pipeline.canceling, "canceled"]
         for job in pipeline.latest():
@@ -108,7 +108,7 @@ class DataOpsState:
         self.update(pipeline)
 
     def cancel_job(self, pipeline: Pipeline, job: LiveJob) -> None:
-        """Cancel a job, unless it is over; `update` tells the pipeline."""
+        """Cancel a job unless it has ended; call `update` afterwards."""
         if job.status in ("created", "pending", "running", "manual"):
             slowly = job.status == "running" and pipeline.canceling > 0 and not job.spec.child
             job.become("canceling" if slowly else "canceled", self.now())
@@ -117,19 +117,19 @@ class DataOpsState:
     # Steps --------------------------------------------------------------------------------------------------------
 
     def advance(self, steps: int = 1) -> None:
-        """Move every pipeline."""
+        """Move every pipeline by so many steps."""
         with self.turn():
             for _ in range(steps):
                 self._advance_all()
 
     def advance_seen(self, pipeline: Pipeline) -> None:
-        """A step is over because somebody looked, unless steps go by the clock; a child's when its parent is over."""
+        """End a step because the pipeline was read, unless steps follow the clock; a child moves with its parent while that runs."""
         is_own = pipeline.parent is None or not self._is_alive(self.pipelines[pipeline.parent])
         if self.account.step_seconds is None and is_own:
             self._advance(pipeline)
 
     def update(self, pipeline: Pipeline) -> None:
-        """Let everything happen that waits for nothing any more, and keep it."""
+        """Move every job that waits for nothing, and store the result."""
         while any(self._moves(pipeline, job) for job in pipeline.latest()):
             pass
         status, now = pipeline.composed_status(), self.now()
@@ -170,12 +170,12 @@ class DataOpsState:
             self._advance(pipeline)
 
     def _is_alive(self, pipeline: Pipeline) -> bool:
-        """Whether a step could still change anything: it, or a child that it does not wait for, is not over."""
+        """Whether a step can change anything: the pipeline, or a child that it does not wait for, has not ended."""
         children = (self.pipelines[child] for child in pipeline.children())
         return pipeline.status not in ENDED or any(self._is_alive(child) for child in children)
 
     def _moves(self, pipeline: Pipeline, job: LiveJob) -> bool:
-        """Whether a job has moved by itself."""
+        """Move a job where nothing holds it, and say whether it moved."""
         before, now = (job.status, job.retried, job.downstream), self.now()
         if job.status == "created":
             reached = pipeline.is_reached(job)
@@ -215,7 +215,7 @@ class DataOpsState:
         pipeline.jobs.append(job)
 
     def _remember(self, project: Project, old: Old) -> None:
-        """Add a pipeline that is over before the sandbox starts."""
+        """Add a pipeline that ended before the sandbox starts."""
         began = self._clock() - old.days * 86400.0
         times: dict[str, Any] = {"created_at": began, "started_at": began + 4, "finished_at": began + 64}
         spec = Job("Build all Models", stage="Data Transformation", ends=(old.status,))

@@ -1,4 +1,4 @@
-"""Knows DCI as an app: what it says about topics and components, and what may happen to a job. Does not know files.
+"""Knows DCI as an app: topics, components and what may happen to a job. Does not know files.
 
 https://github.com/redhat-cip/dci-control-server, as it was observed to behave: `POST /jobs` stores the job before it looks
 at the components, so that a wrong one leaves a job behind, while `POST /jobs/schedule` looks first. No order of states is
@@ -37,7 +37,7 @@ _Agent = Annotated[Row, Depends(_agent_of)]
 
 @router.get("/identity")
 async def show_identity(ask: Ask) -> Response:
-    """Who signs, and for which teams."""
+    """The client that signs, and its teams."""
     account = ask.dci.account
     team = {"team_name": account.team_name, "state": "active", "has_pre_release_access": False}
     nothing = dict.fromkeys(("name", "fullname", "email", "etag", "timezone"))
@@ -46,7 +46,7 @@ async def show_identity(ask: Ask) -> Response:
 
 @router.get("/topics")
 async def list_topics(ask: Ask, paging: Pages) -> Response:
-    """The topics that the team may see, inactive ones too."""
+    """The topics that the team may see, also inactive ones."""
     rows = [topic.row() for topic in ask.dci.account.topics if topic.granted]
     return JSONAnswer(list_rows("topics", rows, paging))
 
@@ -76,7 +76,7 @@ async def show_component(component_id: Id, ask: Ask) -> Response:
 
 @router.get("/remotecis")
 async def list_remotecis(ask: Ask, paging: Pages) -> Response:
-    """The team's remote CIs, secrets and all."""
+    """The team's remote CIs, with their secrets."""
     account = ask.dci.account
     rows = [one.row(account.team_id) for one in account.remotecis if one.kind == "remoteci"]
     return JSONAnswer(list_rows("remotecis", rows, paging))
@@ -84,7 +84,7 @@ async def list_remotecis(ask: Ask, paging: Pages) -> Response:
 
 @router.get("/jobs")
 async def list_jobs(ask: Ask, paging: Pages) -> Response:
-    """The jobs, newest first, each with what belongs to it but states and files."""
+    """The jobs, newest first, each with all that belongs to it except states and files."""
     rows = [job for job in ask.dci.jobs.values() if job["state"] != "archived"]
     page = list_rows("jobs", rows, paging)
     return JSONAnswer(page | {"jobs": [job | _relations(ask.dci, job["id"]) for job in page["jobs"]]})
@@ -92,7 +92,7 @@ async def list_jobs(ask: Ask, paging: Pages) -> Response:
 
 @router.post("/jobs", status_code=201)
 async def create_job(body: models.NewJob, ask: Ask, agent: _Agent) -> Response:
-    """Make a job with the components that it names."""
+    """Create a job with the components that it names."""
     job = _insert(ask, _open_topic(ask, body.topic_id), body, agent)
     known = ask.dci.account.components()
     for index, component_id in enumerate(body.components):
@@ -105,7 +105,7 @@ async def create_job(body: models.NewJob, ask: Ask, agent: _Agent) -> Response:
 
 @router.post("/jobs/schedule", status_code=201)
 async def schedule_job(body: models.ScheduledJob, ask: Ask, agent: _Agent) -> Response:
-    """Make a job with the components of its topic that were created last, or with one of each type as given."""
+    """Create a job with the newest components of its topic, or with one given component of each type."""
     topic = _open_topic(ask, body.topic_id)
     rows = [row for row in topic.component_rows(ask.dci.account.team_id) if row["state"] == "active"]
     types, given = topic.component_types, body.components_ids
@@ -115,7 +115,7 @@ async def schedule_job(body: models.ScheduledJob, ask: Ask, agent: _Agent) -> Re
 
 @router.get("/jobs/{job_id:uuid}")
 async def show_job(job_id: Id, ask: Ask) -> Response:
-    """A job with everything, but of the files only those that are on no jobstate."""
+    """A job with all that belongs to it; of the files only those that are on no jobstate."""
     job = ask.dci.job(job_id)
     files = [show(row, "files") for row in ask.dci.of_job("files", job) if row["jobstate_id"] is None]
     states = [show(row, "jobstates") for row in ask.dci.of_job("jobstates", job)]
@@ -124,7 +124,7 @@ async def show_job(job_id: Id, ask: Ask) -> Response:
 
 @router.put("/jobs/{job_id:uuid}")
 async def change_job(job_id: Id, body: models.JobPatch, ask: Ask, if_match: Given = None) -> Response:
-    """Change a job whose etag is given; a status becomes a row of the history, without comment."""
+    """Change the job whose etag is given. A status is added to the history, without a comment."""
     job = _match(ask, job_id, if_match)
     change = body.model_dump(exclude_unset=True)
     if status := change.pop("status", None):
@@ -134,14 +134,14 @@ async def change_job(job_id: Id, body: models.JobPatch, ask: Ask, if_match: Give
 
 @router.delete("/jobs/{job_id:uuid}", status_code=204)
 async def delete_job(job_id: Id, ask: Ask, if_match: Given = None) -> Response:
-    """Delete a job whose etag is given."""
+    """Delete the job whose etag is given."""
     ask.dci.change_job(_match(ask, job_id, if_match)["id"], {"state": "archived"})
     return Response(status_code=204, media_type="application/json")
 
 
 @router.post("/jobstates", status_code=201)
 async def add_state(body: models.NewState, ask: Ask) -> Response:
-    """Say how a job stands."""
+    """Report the state of a job."""
     job = ask.dci.job(body.job_id)
     early_end = body.status in ("failure", "error") and job["status"] in ("new", "pre-run")
     row = ask.dci.add_state(job, body.status, body.comment, kept="error" if early_end else None)
@@ -152,7 +152,7 @@ async def add_state(body: models.NewState, ask: Ask) -> Response:
 @router.get("/jobs/{job_id:uuid}/files")
 @router.get("/jobs/{job_id:uuid}/results")
 async def list_of_job(job_id: Id, request: Request, ask: Ask, paging: Pages) -> Response:
-    """The history of a job, oldest first; its files; or what was counted in the JUnit ones, newest first."""
+    """The history of a job, oldest first; or its files, or the results of its JUnit files, newest first."""
     table = request.scope["path"].rpartition("/")[2]
     order = "created_at" if table == "jobstates" else "-created_at"
     return JSONAnswer(list_rows(table, ask.dci.of_job(table, ask.dci.job(job_id)), paging, order))
@@ -160,7 +160,7 @@ async def list_of_job(job_id: Id, request: Request, ask: Ask, paging: Pages) -> 
 
 @router.post("/jobs/{job_id:uuid}/kv", status_code=201)
 async def add_value(job_id: Id, body: models.KeyValue, ask: Ask) -> Response:
-    """Add a number to a job, under a key that it does not have yet."""
+    """Add a number to a job under a new key."""
     row = {"job_id": ask.dci.job(job_id)["id"], "key": body.key, "value": body.value}
     if (key := f"{job_id} {body.key}") in ask.dci.values:
         raise Refusal(409, SIMILAR)
@@ -175,7 +175,7 @@ def play(account: DciAccount | None, store: Store, clock: Callable[[], float]) -
 
     @app.middleware("http")
     async def answer_dated(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """A path may end with a slash, and every answer is dated by the clock that judges signatures."""
+        """Accept a slash at the end of a path, and date answers by the clock that checks signatures."""
         request.scope["path"] = request.scope["path"].rstrip("/")
         response = await call_next(request)
         response.headers["Date"] = formatdate(dci.clock(), usegmt=True)
@@ -185,7 +185,7 @@ def play(account: DciAccount | None, store: Store, clock: Callable[[], float]) -
 
 
 def verdict(response: Response) -> tuple[str | None, str | None]:
-    """The status in words and the message of a refusal, with the rule that a malformed request broke."""
+    """The status in words and the message of a refusal; for a malformed request with the rule that it broke."""
     error, message = vendor.verdict(response)
     if message != models.MALFORMED:
         return error, message
@@ -193,7 +193,7 @@ def verdict(response: Response) -> tuple[str | None, str | None]:
 
 
 def _relations(dci: Dci, job_id: str) -> Row:
-    """What belongs to a job, but its states and files."""
+    """What belongs to a job, except its states and files."""
     account, job, known = dci.account, dci.jobs[job_id], dci.account.components()
     remoteci = next(one for one in account.remotecis if one.id == job["remoteci_id"])
     return {
@@ -208,7 +208,7 @@ def _relations(dci: Dci, job_id: str) -> Row:
 
 
 def _match(ask: Call, job_id: str, if_match: str | None) -> Row:
-    """The job whose etag If-Match names: a stale one finds nothing."""
+    """The job whose etag If-Match names. A stale etag finds no job."""
     job = ask.dci.job(job_id)
     if not if_match:
         raise Refusal(412, "'If-match' header must be provided")
@@ -248,7 +248,7 @@ def _choose(ids: Sequence[str], rows: Sequence[Row], types: Sequence[str]) -> li
 
 
 def _insert(ask: Call, topic: Topic, body: models.JobFields, agent: Row, components: Sequence[str] = ()) -> Row:
-    """Keep a new job; it is answered without its components."""
+    """Store a new job. The answer does not contain its components."""
     dci, previous = ask.dci, (body.previous_job_id, body.update_previous_job_id)
     if body.pipeline_id or any(each and each not in dci.jobs for each in previous):
         raise Refusal(409, SIMILAR)

@@ -1,5 +1,5 @@
-"""Knows what the imaginary DCI holds: a team with its remote CIs and topics before the first request, and the rows of what
-was sent since. Does not know routes or who may change them.
+"""Knows what DCI of the sandbox holds: a team with its remote CIs and topics before the first request, and the rows of what
+was sent since. Does not know routes, or who may change a row.
 
 https://github.com/redhat-cip/dci-control-server: its columns, and times in ISO 8601 in UTC without a zone. Every id is
 fixed; those of RHEL-8.2, of the team and of the remote CI are the ids that DCI's API documentation shows.
@@ -22,21 +22,21 @@ REMOTECI = "6cee7286-5d99-4a96-9949-200977f4be07"
 TEAM = "713ecb86-0157-4445-ad90-c7aa7d0306a0"
 SECRET = "DCI." + ("sandbox" * 9)[:60]
 _IDS = uuid.UUID("4c2f5d1e-6a0b-5b5e-9d3c-1f0a7e8b2c4d")
-"""Where ids that the documentation does not give are derived from."""
+"""The namespace of ids that the documentation does not give."""
 _MEGABYTE = 1024 * 1024
 _NOTIFIED = ("success", "failure", "error")
-"""The ends that people are notified of; killed is none of them."""
+"""The final states that send a notification; killed does not."""
 _FAILING = 100
-"""Most failing test cases that a job, or one of its results, is shown with."""
+"""Most failing test cases that the ledger shows of a job, or of one of its results."""
 
 
 def id_of(kind: str, name: object) -> str:
-    """The id of the thing of that kind and name, the same in every sandbox."""
+    """The id of a kind and a name, the same in every sandbox."""
     return str(uuid.uuid5(_IDS, f"{kind}:{name}"))
 
 
 def _row(table: str, thing: Remoteci | Component | Topic, created_at: str, **others: object) -> Row:
-    """A thing as the API shows it: the columns of its table, as far as it says nothing else with their defaults."""
+    """A row of the API: the columns of its table, with their defaults where the thing has no such field."""
     row: Row = {name: getattr(thing, name, default) for name, default in COLUMNS[table].items()}
     row |= {"state": "active" if thing.active else "inactive", "etag": thing.id.replace("-", "")}
     return row | {"created_at": created_at, "updated_at": created_at} | others
@@ -44,7 +44,7 @@ def _row(table: str, thing: Remoteci | Component | Topic, created_at: str, **oth
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remoteci:
-    """Credentials that may create jobs, or only look while not active; a `feeder` makes components, and no jobs."""
+    """Credentials that may create jobs, or only read while inactive. A `feeder` creates components, and no jobs."""
 
     id: str
     name: str
@@ -53,15 +53,15 @@ class Remoteci:
     kind: str = "remoteci"
 
     def row(self, team_id: str) -> Row:
-        """As the API shows it; the observed server gave its secret away."""
+        """Its row of the API, with its secret, as the observed server sends it."""
         return _row("remotecis", self, "2019-10-01T00:00:00.000000", api_secret=self.secret, team_id=team_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A version of something under test, made when it was released unless `created_at` says otherwise.
+    """A version of something under test; it is created when released, unless `created_at` is given.
 
-    Times are ISO 8601 in UTC without a zone. None as team means everybody.
+    Times are ISO 8601 in UTC without a zone. Without a team it belongs to every team.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A product's version, or another thing that jobs are about; `granted` when the team may see it."""
+    """A product's version, or something else that jobs test; `granted` if the team may see it."""
 
     id: str
     name: str
@@ -99,22 +99,22 @@ class Topic:
         return _row("topics", self, "2019-10-10T06:14:55.269457")
 
     def component_rows(self, team_id: str) -> list[Row]:
-        """The components that a team may see: everybody's and its own."""
+        """The components that a team may see: those of every team and those of this one."""
         return [one.row(self.id) for one in self.components if one.team_id in (None, team_id)]
 
 
 def example_topics() -> tuple[Topic, ...]:
-    """The documented topic, a long list, and one topic for each way in which a topic can be in the way."""
+    """The documented topic, one with a long list of components, and one for each reason to refuse a topic."""
     topics = read_data("dci_example.json")
     return tuple(Topic(**topic | {"components": [Component(**one) for one in topic["components"]]}) for topic in topics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DciAccount:
-    """What DCI knows already. The first remote CI is the one whose settings the sandbox prints.
+    """What DCI holds at the start. The sandbox prints the settings of the first remote CI.
 
-    A body over `body_limit` bytes is refused where a Content-Type comes with it. The content of a file up to `kept` bytes
-    can be read again, of a larger one size and digest remain; over `kept_in_all` the oldest are forgotten.
+    A body over `body_limit` bytes is refused if it has a Content-Type. Files up to `kept` bytes can be downloaded; of a
+    larger one only size and digest are stored; over `kept_in_all` bytes the oldest contents are deleted.
     """
 
     team_id: str = TEAM
@@ -136,7 +136,7 @@ class DciAccount:
         return {"DCI_CS_URL": url, "DCI_CLIENT_ID": f"remoteci/{first.id}", "DCI_API_SECRET": first.secret}
 
     def topic(self, name: str) -> Topic:
-        """The topic of that name. Raises KeyError when there is none."""
+        """The topic of that name. Raises KeyError where it is unknown."""
         return {topic.name: topic for topic in self.topics}[name]
 
     def components(self) -> dict[str, Row]:
@@ -145,7 +145,7 @@ class DciAccount:
 
 
 class Dci:
-    """DCI over an account and a store, whose lock is held by whoever changes it."""
+    """DCI's account and rows. Hold the lock of the store while you change them."""
 
     def __init__(self, account: DciAccount, clock: Callable[[], float], store: Store) -> None:
         self.account, self.clock, self.store = account, clock, store
@@ -166,14 +166,14 @@ class Dci:
         return topic
 
     def job(self, job_id: str) -> Row:
-        """The job of that id. Raises 404 where it is not, or is archived."""
+        """The job of that id. Raises 404 where it is unknown or archived."""
         job: Row | None = self.jobs.get(job_id)
         if job is None or job["state"] == "archived":
             raise Refusal(404, "job not found")
         return job
 
     def new_row(self, table: str, **columns: object) -> Row:
-        """A row to be of that table, with these of its columns, and what belongs to it beside them."""
+        """A new row for a table: these columns, defaults for the others, and an id."""
         stamp = self._stamp()
         own = {"id": id_of(table, self._counts["etags"]), "created_at": stamp["updated_at"]}
         return {**COLUMNS[table], **stamp, **own, **columns}
@@ -190,7 +190,7 @@ class Dci:
         return job
 
     def add_state(self, job: Row, status: str, comment: str | None, *, kept: str | None = None) -> Row:
-        """Add a row of `kept` to the job's history, and make `status` its status."""
+        """Set the status of a job, and add it (or `kept` instead) to the history."""
         row = self.new_row("jobstates", job_id=job["id"], status=kept or status, comment=comment)
         self.jobstates[row["id"]] = row
         ended = status in _NOTIFIED and job["status"] not in FINAL
@@ -199,18 +199,18 @@ class Dci:
         return show(row, "jobstates")
 
     def age(self, job: Mapping[str, Any]) -> int:
-        """Seconds since the job was made."""
+        """Seconds since the job was created."""
         created = datetime.fromisoformat(job["created_at"]).replace(tzinfo=UTC)
         return max(0, int(self.clock() - created.timestamp()))
 
     def keep(self, file_id: str, content: bytes) -> None:
-        """Keep the content of a file, and forget the oldest ones where they are too much in all."""
+        """Store the content of a file, and delete the oldest ones over the limit for all."""
         self.contents[file_id] = content
         while sum(map(len, self.contents.values())) > self.account.kept_in_all:
             del self.contents[next(iter(self.contents))]
 
     def document(self) -> dict[str, Any]:
-        """What `/ledger` shows: the client's id, the names of the visible topics, and by id each job with all of it."""
+        """What `/ledger` shows: the client's id, the names of the visible topics, and each job by id."""
         with self.store.lock:
             return {
                 "client_id": f"remoteci/{self.account.remotecis[0].id}",
@@ -233,7 +233,7 @@ class Dci:
         }
 
     def _stamp(self) -> Row:
-        """An etag that was never given before, and the time."""
+        """A new etag, and the time."""
         self._counts["etags"] = self._counts.get("etags", 0) + 1
         now = datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None)
         etag = hashlib.sha256(str(self._counts["etags"]).encode()).hexdigest()[:32]

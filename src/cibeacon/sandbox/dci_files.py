@@ -1,7 +1,7 @@
 """Knows how DCI takes files, and counts and compares the test cases of JUnit ones. Does not know how their bytes arrived.
 
-As observed: a JUnit file that is no XML is refused and stays; one whose name had two results in the job before is stored
-and answered with a page of the framework. The format as CI servers take it: https://github.com/testmoapp/junitxml.
+As observed: a JUnit file that is not XML is refused and stored; one whose name had two results in the job before is stored
+and answered with an error page of the framework. The format as CI servers take it: https://github.com/testmoapp/junitxml.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cibeacon.sandbox.dci_signature import Ask, Given, Id, answer, create_router
 
 JUNIT = "application/junit"
 _ALIKE = ("topic_id", "remoteci_id", "name", "configuration", "url")
-"""Columns in which a job must equal an earlier one to be compared with it."""
+"""Columns that must be equal for a job to be compared with an earlier one."""
 _OUTCOMES = {"error": "errors", "failure": "failures", "skipped": "skips"}
-"""What a case with this element is counted as; the worst first."""
+"""What a test case with this element counts as; the worst first."""
 _BYTES = {"requestBody": {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}}
 router = create_router()
 
@@ -56,7 +56,7 @@ async def show_file(file_id: Id, ask: Ask) -> Response:
 
 @router.get("/files/{file_id:uuid}/content")
 async def show_content(file_id: Id, ask: Ask) -> Response:
-    """The bytes of a file as they arrived; a page for one that is not kept."""
+    """The bytes of a file as they arrived; an error page where they are not stored."""
     row, content = _find(ask.dci, file_id), ask.dci.contents.get(file_id)
     if content is None:
         raise HTTPException(404)
@@ -65,7 +65,7 @@ async def show_content(file_id: Id, ask: Ask) -> Response:
 
 @router.delete("/files/{file_id:uuid}", status_code=204)
 async def delete_file(file_id: Id, ask: Ask) -> Response:
-    """Delete a file and what was counted in it."""
+    """Delete a file and its test result."""
     ask.dci.files[file_id] = _find(ask.dci, file_id) | {"state": "archived"}
     ask.dci.contents.pop(file_id, None)
     for result_id in [key for key, row in ask.dci.results.items() if row["file_id"] == file_id]:
@@ -81,7 +81,7 @@ def _find(dci: Dci, file_id: str) -> Row:
 
 
 def _find_job(dci: Dci, job_id: str | None, jobstate_id: str | None) -> Row:
-    """The job that a file is to belong to, named itself or by one of its states."""
+    """The job of a new file, by its id or by the id of one of its states."""
     if not job_id and not jobstate_id:
         raise Refusal(400, "HTTP headers DCI-JOBSTATE-ID or DCI-JOB-ID must be specified")
     for column, value in (("jobs.id", job_id), ("jobstates.id", jobstate_id)):
@@ -95,7 +95,7 @@ def _find_job(dci: Dci, job_id: str | None, jobstate_id: str | None) -> Row:
 
 
 def _add_result(dci: Dci, job: Row, row: Row, content: bytes) -> None:
-    """Keep what is counted in a file, beside its namesake's of the newest earlier job that is alike: two are too many."""
+    """Store the result of a JUnit file, compared with the result of that name in the last job alike; two of them are an error."""
     counts, passed = count(content)
     earlier = takewhile(lambda one: one["id"] != job["id"], dci.jobs.values())
     alike = [one for one in earlier if all(one[key] == job[key] for key in _ALIKE) and one["state"] != "archived"]
@@ -113,12 +113,12 @@ def _add_result(dci: Dci, job: Row, row: Row, content: bytes) -> None:
 def count(content: bytes) -> tuple[dict[str, int], dict[str, bool]]:
     """The test cases of a JUnit file by outcome, with the sum of their times; and which passed, of those not skipped.
 
-    An empty file has none. Raises 400 for what is no XML, or declares entities, which nobody needs.
+    An empty file has no test cases. Raises 400 for a file that is not XML or declares entities.
     """
     try:
         if b"<!ENTITY" in content:
             raise ValueError("entities are forbidden")
-        root = ElementTree.fromstring(content or b"<empty/>")  # noqa: S314 - what expands without end, expat refuses
+        root = ElementTree.fromstring(content or b"<empty/>")  # noqa: S314 - expat limits expansion
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise Refusal(400, f"Invalid XML: {error}") from None
     cases = dict.fromkeys(case for suite in root.iter("testsuite") for case in suite.iter("testcase"))

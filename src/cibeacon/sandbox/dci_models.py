@@ -1,8 +1,8 @@
-"""Knows what DCI takes, property by property, how it refuses the rest, and how it shows and lists rows. Does not know what
-becomes of what was taken.
+"""Knows what DCI accepts, property by property, how it refuses the rest, and how it shows and lists rows. Does not know what
+a request changes.
 
-https://github.com/redhat-cip/dci-control-server, as it was observed: what breaks a rule is malformed, but for what only
-the database finds, a NUL or a text too long for its column; and the layers in front of it answer in HTML.
+https://github.com/redhat-cip/dci-control-server, as it was observed: what breaks a rule is malformed, except what only the
+database finds, a NUL or a text too long for its column; the layers in front of it answer in HTML.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cibeacon.sandbox.safe_json import JSONAnswer, read_data
 from cibeacon.sandbox.vendor import error_page
 
 Row: TypeAlias = dict[str, Any]
-"""A thing as the API shows it."""
+"""A row as the API shows it."""
 
 MALFORMED = "Request malformed"
 SIMILAR = "We are unable to create this resource. A similar resource already exists."
@@ -34,11 +34,11 @@ STATUSES = ("new", "pre-run", "running", "post-run", *FINAL)
 _CAP = 200
 """Most rows of a page."""
 COLUMNS: Mapping[str, Row] = read_data("dci_columns.json")
-"""By table, as lists of it are called: its columns, each with what it holds where nothing is said."""
+"""By table, named as in lists: its columns with their defaults."""
 
 
 class Refusal(Exception):
-    """An answer of the application in JSON: status, message, and what else it says. Pages are `HTTPException`s."""
+    """A refusal in JSON: status, message and payload. Error pages are `HTTPException`s."""
 
     def __init__(self, status: int, message: str, payload: Mapping[str, object] | None = None) -> None:
         super().__init__(status, message)
@@ -46,7 +46,7 @@ class Refusal(Exception):
 
 
 def check_uuid(column: str, value: object) -> None:
-    """Refuse a value that no model looked at and that the database cannot read: in its own words, SQL and all."""
+    """Refuse a value that no model checks and the database cannot read, with the database's message and SQL."""
     if not (isinstance(value, str) and re.fullmatch(_UUID, value)):
         table, shown = column.partition(".")[0], str(value)[:200]
         error = f'(psycopg2.errors.InvalidTextRepresentation) invalid input syntax for type uuid: "{shown}"'
@@ -54,7 +54,7 @@ def check_uuid(column: str, value: object) -> None:
 
 
 async def refuse(_request: Request, error: Exception) -> Response:
-    """The answer to what was raised."""
+    """Answer what was raised."""
     if isinstance(error, RequestValidationError):
         broken = [each for each in error.errors() if each["type"] not in ("unstorable", "string_too_long")]
         said = [_describe(each) for each in broken]
@@ -92,7 +92,7 @@ class _Strict(BaseModel):
 
 
 class _Words(_Strict):
-    """What a job may say about itself at any time."""
+    """The fields of a job that may be set at any time."""
 
     name: Short | None = None
     comment: Text | None = None
@@ -102,7 +102,7 @@ class _Words(_Strict):
 
 
 class JobFields(_Words):
-    """What every new job may say about itself."""
+    """The optional fields of every new job."""
 
     tags: Tags | None = None
     data: dict[str, Any] | None = None
@@ -112,7 +112,7 @@ class JobFields(_Words):
 
 
 class NewJob(JobFields):
-    """A job with the components that it names; nothing of it is null. The last two properties are ignored."""
+    """A job with the components that it names; no property may be null. The last two properties are ignored."""
 
     components: list[Any]
     topic_id: Uuid | None = None
@@ -128,14 +128,14 @@ class NewJob(JobFields):
 
 
 class ScheduledJob(JobFields):
-    """A job with the components of its topic that were created last, or with one of each type as given."""
+    """A job with the newest components of its topic, or with one given component of each type."""
 
     topic_id: Uuid
     components_ids: list[Uuid] = []
 
 
 class JobPatch(_Words):
-    """What may change of a job."""
+    """The fields of a job that may change."""
 
     tags: Tags = []
     status: Status = ""
@@ -151,14 +151,14 @@ class NewState(_Strict):
 
 
 class KeyValue(_Strict):
-    """A number of a job, under a key that it does not have yet."""
+    """A number of a job, under a new key."""
 
     key: Short
     value: StrictInt | StrictFloat
 
 
 class Paging(_Strict):
-    """What a list takes: `where` is a list of equalities, `sort` one of columns, each after `-` in falling order."""
+    """The parameters of a list: `where` holds conditions, `sort` columns, with `-` in descending order."""
 
     limit: int = Field(20, ge=1, description="200 rows are the most of a page.")
     offset: int = Field(0, ge=0)
@@ -180,14 +180,14 @@ def show(row: Row, table: str) -> Row:
 
 
 def list_rows(table: str, rows: Sequence[Row], paging: Paging, order: str = "-created_at") -> Row:
-    """The page asked for of a table's `rows`, the oldest first, and how many there are. Raises for an unknown column."""
+    """The requested page of a table's `rows`, which come oldest first, and how many match. Raises for an unknown column."""
     conditions = [] if paging.where is None else [_parse(part, table) for part in paging.where.split(",")]
     keys = [key for key in (paging.sort or order).split(",") if key]
     for key in keys:
         _check_column("sort", key.removeprefix("-"), table)
     found = [row for row in rows if all(_matches(row.get(column), value) for column, value in conditions)]
     if keys and keys[0].startswith("-"):
-        found.reverse()  # of rows made in the same moment the newest stands first
+        found.reverse()  # of rows of the same moment the newest comes first
     for key in reversed(keys):
         found.sort(key=partial(_rank, key.removeprefix("-")), reverse=key.startswith("-"))
     page = found[paging.offset : paging.offset + min(paging.limit, _CAP)]
@@ -200,7 +200,7 @@ def _rank(column: str, row: Row) -> tuple[bool, Any]:
 
 
 def _parse(part: str, table: str) -> tuple[str, str]:
-    """A column and the value that it is to have; a star at its end means that it is contained."""
+    """A column and its value; with a star at the end the column has to contain it."""
     column, colon, value = part.partition(":")
     if not colon:
         form = 'where key must have the following form "key:value"'

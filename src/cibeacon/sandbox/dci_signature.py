@@ -1,8 +1,8 @@
 """Knows how a request to DCI is received: its body streams in, its signature is checked, then it is read. Does not know what
-is asked, or any client.
+a request does, or any client.
 
-AWS Signature Version 4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html) in
-two vocabularies, without payload header: `DCI2-HMAC-SHA256` and `AWS4-HMAC-SHA256`.
+AWS Signature Version 4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html) with
+two sets of names, without the payload header: `DCI2-HMAC-SHA256` and `AWS4-HMAC-SHA256`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _TOLERANCE = timedelta(minutes=15)
 _INCOMPLETE = Refusal(400, "HmacMechanism failed: bad or incomplete headers.")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _SMALL = 1024 * 1024
-"""Largest JSON body in bytes that is remembered with its request."""
+"""Largest JSON body in bytes that the ledger shows."""
 
 
 class Claim(NamedTuple):
-    """What a request says of its signature; `scope` is date, region, service and the scheme's last word."""
+    """The signature of a request as its headers state it; `scope` is date, region, service and the scheme's last word."""
 
     algorithm: str
     client: tuple[str, str]
@@ -47,7 +47,7 @@ class Claim(NamedTuple):
 
 
 class Signed(NamedTuple):
-    """What was signed of a request. `args` holds the first value of each query key; `digest` is SHA-256 of the body."""
+    """The signed parts of a request. `args` holds the first value of each query key, `digest` is the SHA-256 of the body."""
 
     method: str
     path: str
@@ -56,7 +56,7 @@ class Signed(NamedTuple):
 
 
 def read(headers: Mapping[str, str]) -> Claim:
-    """The claim in the headers, whose names are in lower case. Raises what DCI answers when there is none."""
+    """The claim in the headers (names in lower case). Raises DCI's answer where it is missing or incomplete."""
     if not (authorization := headers.get("authorization")):
         raise Refusal(401, "Authorization header missing")
     scheme = authorization.split(" ")[0]
@@ -81,7 +81,7 @@ def read(headers: Mapping[str, str]) -> Claim:
 
 
 def verify(claim: Claim, signed: Signed, secret: str, now: float) -> None:
-    """Raise DCI's refusal unless the claim is fresh at `now` (Unix seconds) and right; age is looked at first."""
+    """Raise DCI's refusal unless the claim is fresh at `now` (Unix seconds) and right; its age is checked first."""
     try:
         signed_at = datetime.strptime(claim.timestamp, _TIMESTAMP).replace(tzinfo=UTC)
     except ValueError:
@@ -93,7 +93,7 @@ def verify(claim: Claim, signed: Signed, secret: str, now: float) -> None:
 
 
 def signature(claim: Claim, signed: Signed, secret: str) -> str:
-    """The right signature for what the claim says, in lower-case hexadecimal digits."""
+    """The expected signature of a claim, in lower-case hexadecimal digits."""
     pairs = sorted((quote(name, safe="_.-~"), quote(value, safe="_.-~")) for name, value in signed.args.items())
     query = "&".join(f"{name}={value}" for name, value in pairs)
     lines = [signed.method, unquote(signed.path), query]
@@ -110,19 +110,19 @@ def _between(text: str, start: str) -> str:
 
 
 class Upload(NamedTuple):
-    """A body: its size in bytes, its SHA-256 in hexadecimal digits, and itself unless it was too large to keep."""
+    """A body: size in bytes, SHA-256 in hexadecimal digits, and the content unless it was too large to keep."""
 
     size: int
     digest: str
     content: bytes | None
 
     async def replay(self) -> Message:
-        """The body as it is received, once more."""
+        """Receive the body again."""
         return {"type": "http.request", "body": self.content or b""}
 
 
 class Call(NamedTuple):
-    """What a handler needs beside the models: what is held, who asks, and the body."""
+    """What a handler needs beside the models: the state, the client and the body."""
 
     dci: Dci
     remoteci: Remoteci
@@ -138,11 +138,11 @@ Ask = Annotated[Call, Depends(_call_of)]
 Given = Annotated[str | None, Header(max_length=255)]
 Pages = Annotated[Paging, Query()]
 Id = Annotated[str, BeforeValidator(str)]
-"""A uuid in a path; there is no such path with anything else."""
+"""A uuid in a path."""
 
 
 class _SignedRoute(APIRoute):
-    """A route of signed requests: the signature covers the body, so all of it is read before anything is looked at."""
+    """A route of signed requests. The signature covers the body, so the whole body is read before anything is checked."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -164,18 +164,18 @@ class _SignedRoute(APIRoute):
 
 
 def create_router() -> APIRouter:
-    """A router of signed requests, to be made once: a route takes longer to make than a sandbox."""
+    """A router of signed requests. Make it once: creating routes takes longer than creating a sandbox."""
     scheme = APIKeyHeader(name="Authorization", auto_error=False, description="DCI2-HMAC-SHA256, or AWS4-HMAC-SHA256.")
     return APIRouter(route_class=_SignedRoute, strict_content_type=False, dependencies=[Security(scheme)])
 
 
 def answer(name: str, row: Row, status: int = 200) -> Response:
-    """A row with its etag, which of the identity is the word None."""
+    """A row with its etag; that of the identity is the word None."""
     return JSONAnswer({name: row}, status, {"ETag": str(row["etag"])})
 
 
 async def _receive(request: Request, kept: int) -> Upload:
-    """The body as DCI sees it: of what says that it is a form, nothing."""
+    """The body as DCI sees it: empty for forms."""
     size, digest, content, is_form = 0, hashlib.sha256(), bytearray(), _media_type(request) in _FORMS
     async for piece in request.stream():
         size += len(piece)
@@ -185,7 +185,7 @@ async def _receive(request: Request, kept: int) -> Upload:
 
 
 def _authenticate(request: Request, dci: Dci, upload: Upload) -> Remoteci:
-    """Whose signature a request bears. Raises what DCI answers where it is nobody's."""
+    """The client that signed a request. Raises DCI's answer where the signature is wrong."""
     claim, account = read(dict(request.headers)), dci.account
     if upload.size > account.body_limit and "Content-Type" in request.headers:
         raise HTTPException(413)
@@ -210,7 +210,7 @@ def _media_type(request: Request) -> str:
 
 
 def _remember(request: Request, upload: Upload, sent: object) -> object:
-    """The JSON that was sent, or of a file what its headers say and its size: neither signature nor content."""
+    """What the ledger shows: the JSON that was sent, or the headers and the size of a file; no signature, no content."""
     names = ("DCI-NAME", "DCI-MIME", "DCI-JOB-ID")
     described = {name: request.headers.get(name) for name in names} | {"size": upload.size}
     return described if described["DCI-NAME"] else sent if upload.size <= _SMALL else None

@@ -29,11 +29,11 @@ from cibeacon.sandbox.store import Store
 
 PREFIX = "/api"
 TOKEN = "sandbox-token"  # noqa: S105 - the sandbox's own
-"""The key that settings are printed with. No word of ours: what is a secret is hidden wherever it stands."""
+"""The key in the printed settings. It must not be a common word: a secret is masked wherever it appears."""
 INACTIVE = "inactive"
-"""The token that plays a deactivated account."""
+"""The key of a deactivated account."""
 _OTHER: Mapping[str, str] = {"commit_sha": "merge_commit_shas", "merge_commit_shas": "commit_sha"}
-"""One way of attribution replaces the other."""
+"""Each of these fields replaces the other one."""
 _STATUS: Mapping[str, int] = {
     "not_authed": 401,
     "invalid_auth": 401,
@@ -43,7 +43,7 @@ _STATUS: Mapping[str, int] = {
     "reference_id_exists": 409,
     "body_too_large": 413,
 }
-"""HTTP status by error code, where it is not 422."""
+"""HTTP status by error code; 422 for all others."""
 
 
 class Ok(BaseModel):
@@ -62,17 +62,17 @@ class Refused(BaseModel):
 
 @dataclass(frozen=True)
 class Dx:
-    """DX's methods over a ledger, and what DX knows already; None means that anything is taken."""
+    """DX over a ledger, and what DX knows at the start; None accepts anything."""
 
     ledger: Ledger
     token: str | None = field(repr=False)
-    """The only API key that is good."""
+    """The only valid API key."""
     repositories: Collection[str] | None
     """Full names."""
     commits: Collection[str] | None
     """Full lower-case ids, which merge_commit_shas may name by their first digits."""
     default_branch: str
-    """What no integration_branch may equal."""
+    """No integration_branch may be equal to it."""
 
     def authenticate(self, authorization: str | None) -> None:
         """Refuse a request without the account's key."""
@@ -91,7 +91,7 @@ class Dx:
         return {"CIBEACON_DX_URL": url, "DX_API_TOKEN": self.token or TOKEN}
 
     def check_attribution(self, deployment: Mapping[str, Any]) -> None:
-        """Refuse a deployment that does not say enough of its code, or names what does not exist."""
+        """Refuse a deployment whose repository or commits are missing or unknown."""
         if "merge_commit_shas" not in deployment:
             models.require(deployment, "repository")
         if "repository" in deployment:
@@ -106,11 +106,11 @@ class Dx:
     def know_repository(self, repository: str, code: str) -> None:
         """Refuse a repository that is not among the known ones."""
         if self.repositories is not None and repository not in self.repositories:
-            raise Refusal(code, "repository is not a known one")
+            raise Refusal(code, "repository is not known")
 
 
 class _Method(APIRoute):
-    """One method: DX looks at the key first, then at the body, then at its fields."""
+    """A method: DX checks the key first, then the body, then its fields."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -136,7 +136,7 @@ router = APIRouter(
     dependencies=[Security(HTTPBearer(auto_error=False, description="A Data Cloud API key."))],
     responses={422: {"model": Refused}},
 )
-"""Made once: a route takes longer to make than a sandbox."""
+"""Made once: creating routes takes longer than creating a sandbox."""
 
 
 async def _dx_of(request: Request) -> Any:
@@ -157,7 +157,7 @@ async def set_pull_services(call: models.PullServices, dx: _Dx) -> Ok:
 
 @router.post("/deployments.create")
 async def create(call: models.NewDeployment, dx: _Dx) -> Ok:
-    """Add a deployment. The same once more is no error; another with its `reference_id` is."""
+    """Add a deployment. Sending the same again is fine; another one with its `reference_id` is refused."""
     deployment = {"reference_id": str(uuid.uuid4())} | call.given()
     dx.check_attribution(deployment)
 
@@ -214,7 +214,7 @@ async def _refuse(_request: Request, error: Exception) -> Response:
 
 
 def refusal_of(error: Exception) -> tuple[str, str]:
-    """The code and the sentence for what was raised."""
+    """The error code and the sentence for what was raised."""
     if isinstance(error, Refusal):
         return error.type, f"{error.message()}."
     if isinstance(error, RequestValidationError | ValidationError):

@@ -1,8 +1,8 @@
 """Knows what each field of a DX request may hold, in both forms of the API. Does not know HTTP, API keys or the ledger.
 
 Articles: https://help.getdx.com/en/articles/7669458-deployments-api and 8691575-pipelines-api. Beyond them, `replace`,
-`environment` and `success` are taken, and the `.upsert` methods of https://docs.getdx.com/datacloudapi/overview. The type
-of an error is DX's code of it, `invalid_arguments` where it is pydantic's own.
+`environment` and `success` are accepted, and the `.upsert` methods of https://docs.getdx.com/datacloudapi/overview. The type
+of an error is DX's code; errors that only pydantic knows are `invalid_arguments`.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ CODES = frozenset({
     "ambiguous_commit_sha_arguments", "commit_sha_invalid", "integration_branch_not_valid", "invalid_arguments",
     "merge_commit_shas_blank", "merge_commit_shas_invalid", "metadata_invalid", "required_params_missing",
 })  # fmt: skip
-"""The codes of errors that a request can have in itself."""
+"""Error codes that follow from the request alone."""
 _NUMBER, _TEXT, _ISO = "Unix seconds", "a string of Unix seconds", "an ISO 8601 time with a zone"
 _ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 _YEAR_5138 = 10**11
-"""Unix seconds end here; a larger number is a time in milliseconds by mistake."""
+"""A larger number is taken for milliseconds, sent by mistake."""
 TAGS = ("text", "object")
-"""Parts of an error's place that stand for no field."""
+"""Parts of an error's location that are no field names."""
 
 
 def _code(code: str) -> WrapValidator:
-    """Gives every error of a field this code."""
+    """Replaces the code of every error of a field."""
 
     def validate(value: object, validate_field: ModelWrapValidatorHandler[Any]) -> object:
         try:
@@ -99,7 +99,7 @@ def _not_blank(value: object) -> object:
 
 
 Text = Annotated[str, PlainValidator(_text, json_schema_input_type=str)]
-"""Pydantic's own string has no lone surrogates, which JSON may hold."""
+"""Not pydantic's own string, which refuses lone surrogates; JSON may contain them."""
 Reference = Annotated[str, PlainValidator(_reference, json_schema_input_type=str | int)]
 Number = Annotated[int, Field(strict=True, gt=0)]
 Seconds = Annotated[int, Field(strict=True, ge=0, lt=_YEAR_5138)]
@@ -108,7 +108,7 @@ SecondsText = Annotated[Seconds, _time(_TEXT)]
 Moment = Annotated[Seconds, _time(_NUMBER, _ISO)]
 MomentText = Annotated[Seconds, _time(_TEXT, _ISO)]
 Status = Literal["failure", "running", "success", "cancelled"]
-"""No status at all means unknown."""
+"""A missing status means unknown."""
 Sha = Annotated[str, Field(strict=True, pattern="^[0-9a-fA-F]{7,40}$")]
 DeployedSha = Annotated[Sha, _code("commit_sha_invalid")]
 MergeShas = Annotated[list[Sha], _code("merge_commit_shas_invalid"), BeforeValidator(_not_blank)]
@@ -148,7 +148,7 @@ class Call(BaseModel):
         return {name: value for name, value in body.items() if name not in required or value not in (None, "")}
 
     def given(self) -> dict[str, Any]:
-        """The fields that were given, as DX would keep them."""
+        """The fields that were sent, as DX would store them."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -197,7 +197,7 @@ class _Deployment(Call):
 
 
 class NewDeployment(_Deployment):
-    """deployments.create: a deployment that is complete."""
+    """deployments.create: a complete deployment."""
 
     reference_id: Text = Field(default="")
     deployed_at: Seconds
@@ -205,7 +205,7 @@ class NewDeployment(_Deployment):
 
 
 class DeploymentPatch(_Deployment):
-    """deployments.upsert: a deployment, or what changes of a known one."""
+    """deployments.upsert: a deployment, or changes to a known one."""
 
     reference_id: Reference
     deployed_at: Moment = Field(default=0)
@@ -213,7 +213,7 @@ class DeploymentPatch(_Deployment):
 
 
 class Notification(Call):
-    """pipelineRuns.sync: what is known of a run."""
+    """pipelineRuns.sync: the state of a run."""
 
     pipeline_name: Text
     pipeline_source: Text
@@ -238,13 +238,13 @@ class Notification(Call):
 
 
 class CurrentNotification(Notification):
-    """pipelineRuns.upsert: the same, with times in ISO 8601 too."""
+    """pipelineRuns.upsert: the same, also with times in ISO 8601."""
 
     started_at: MomentText
     finished_at: MomentText = Field(default=0)
 
 
 def require(fields: Mapping[str, object], *names: str) -> None:
-    """Refuse where one of them is not given."""
+    """Refuse where one of these fields is missing."""
     if missing := [name for name in names if name not in fields]:
         raise PydanticCustomError("required_params_missing", "{names} must be given", {"names": " and ".join(missing)})

@@ -1,4 +1,4 @@
-"""Knows every request that came and what DX would hold after it. Does not know rules, HTTP or tokens.
+"""Knows every request that arrived and what DX would store after it. Does not know rules, HTTP or tokens.
 
 How the notifications of a run become one record: https://help.getdx.com/en/articles/8691575-pipelines-api.
 """
@@ -12,14 +12,14 @@ from typing import Any
 from cibeacon.sandbox.store import Store
 
 LADDER = ("unknown", "running", "success", "cancelled", "failure")
-"""A run's status only climbs."""
+"""The status of a run is the highest that was reported."""
 
 
 def fold(notifications: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The run that notifications of one reference_id add up to.
+    """The run that results from the notifications of one reference_id.
 
-    Start, finish and status do not depend on the order of arrival. Of other fields the notification with the latest
-    `started_at` has the last word, and among equals the one that arrived last.
+    Start, finish and status do not depend on the order of arrival. Other fields are those of the notification
+    with the latest `started_at`, and of several the one that arrived last.
     """
     in_order = sorted(notifications, key=lambda notification: int(notification["started_at"]))
     run: dict[str, Any] = {}
@@ -37,9 +37,9 @@ def fold(notifications: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class Ledger:
-    """What was asked and what is believed since; safe to use from many threads.
+    """The requests, and the records that DX would have; safe to use from many threads.
 
-    `clock` tells the Unix time in seconds. The last `kept` requests are remembered, the state whole.
+    `clock` gives the Unix time in seconds. Of the requests the last `kept` are remembered, of the records all.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time, store: Store | None = None, *, kept: int = 1000) -> None:
@@ -55,7 +55,7 @@ class Ledger:
     def note(self, **request: object) -> Mapping[str, Any]:
         """Remember a request with `vendor`, `method`, `path` and `body`, its answer with `status`, `error` and `message`.
 
-        `fault` is the trouble on order that it met, if any. Headers have no place in the entry, which is returned.
+        `fault` names the ordered fault that it met, if any. The entry, which is returned, contains no headers.
         """
         with self._lock:
             self._received += 1
@@ -67,7 +67,7 @@ class Ledger:
     def set_services(self, pull: str, services: Iterable[str], *, replace: bool = False) -> None:
         """Add to the services of a pull request, by its id or repository#number, or replace them.
 
-        None means that any service may claim it.
+        Without services every service may claim it.
         """
         with self._lock:
             known = () if replace else self._pull_services.get(pull, ())
@@ -76,7 +76,7 @@ class Ledger:
     def change_deployment(
         self, reference_id: str, change: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
     ) -> None:
-        """Hold what `change` makes of the deployment held, None at first; nothing moves when it raises."""
+        """Store what `change` makes of the stored deployment (None at first); nothing changes when it raises."""
         with self._lock:
             self._deployments[reference_id] = change(self._deployments.get(reference_id))
 
@@ -86,7 +86,7 @@ class Ledger:
             self._runs[reference_id] = [*self._runs.get(reference_id, ()), notification]
 
     def import_pulls(self, pulls: Mapping[str, Mapping[str, Any]], most: int) -> bool:
-        """Hold merged pull requests by `repository#number`, in place of what was known of them; not more than `most`."""
+        """Store merged pull requests by `repository#number`, replacing known ones; False, and none, for more than `most` in all."""
         with self._lock:
             if len(self._pulls.keys() | pulls.keys()) > most:
                 return False
@@ -94,7 +94,7 @@ class Ledger:
             return True
 
     def document(self) -> dict[str, Any]:
-        """Everything as one JSON object; `received` counts requests that are no longer kept too."""
+        """Everything as one JSON object; `received` also counts requests that are no longer remembered."""
         with self._lock:
             return {
                 "received": self._received,

@@ -1,4 +1,4 @@
-"""Knows how an ASGI app is served on this machine by uvicorn, on a thread of its own. Does not know what the app answers.
+"""Knows how an ASGI app is served on this machine by uvicorn, on a separate thread. Does not know what the app answers.
 
 https://asgi.readthedocs.io/en/latest/specs/www.html
 """
@@ -31,7 +31,7 @@ class Listener:
         self._app = app
         self._server: _Server | None = None
         self.faults: list[Exception] = []
-        """What the app raised, answered 500; empty unless the app itself has a defect."""
+        """What the app raised, which was answered with 500; empty unless the app has a defect."""
 
     @property
     def url(self) -> str:
@@ -67,14 +67,14 @@ class Listener:
 
 
 async def hang_up(scope: Scope, receive: Receive) -> None:
-    """Close the connection of a request without another word."""
+    """Close the connection of a request without an answer."""
     scope["state"]["hang_up"]()
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class _Server(uvicorn.Server):
-    """Runs on its own thread until `stop`, at once: uvicorn's loop and its shutdown take a tenth of a second each."""
+    """Runs on a separate thread until `stop`, and stops at once: uvicorn's loop and shutdown take 0.1 s each."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._socket = socket.create_server((_HOST, port), backlog=128)
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
             lifespan="off",
             interface="asgi3",
             proxy_headers=False,
-            date_header=False,  # DCI's is another clock's
+            date_header=False,  # DCI dates by the sandbox's clock
             headers=_HEADERS,
             timeout_keep_alive=60,
             log_config=None,

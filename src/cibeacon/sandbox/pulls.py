@@ -1,5 +1,5 @@
-"""Knows what the sandbox may be given of merged pull requests, which DX imports from the repository's host. Does not know
-what DX concludes from them.
+"""Knows how the sandbox is given merged pull requests, which DX imports from the repository's host. Does not know what DX
+concludes from them.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from cibeacon.sandbox.safe_json import JSONAnswer, read_json
 
 PATH = "/sandbox/pull-requests"
 _AT_ONCE = 1000
-"""Most pull requests of one request."""
+"""Most pull requests in one request."""
 _KEPT = 20_000
-"""Most pull requests of a sandbox."""
+"""Most pull requests in a sandbox."""
 _Short = Annotated[Text, Field(max_length=500)]
 _Id = Annotated[Number, Field(lt=2**53)]
-"""A number that a browser can hold."""
+"""Small enough for a number in JavaScript."""
 _Commit = Annotated[Sha, AfterValidator(str.lower)]
 
 
 class MergedRecord(Call):
-    """What is known of a merged pull request."""
+    """A merged pull request."""
 
     repository: _Short
     number: _Id
@@ -44,7 +44,7 @@ class MergedRecord(Call):
 
 
 async def import_pulls(request: Request, ledger: Ledger) -> Response:
-    """Keep the pull requests of the body, one object or a list; all of them or, where one is refused, none."""
+    """Store the pull requests of the body, one object or a list. If one is refused, none is stored."""
     try:
         pulls = {f"{record.repository}#{record.number}": record.given() for record in await _records(request)}
         if not ledger.import_pulls(pulls, _KEPT):

@@ -1,5 +1,5 @@
-"""Knows JSON as the sandbox reads and writes it: only what can be written again, and only in ASCII. Does not know what it
-says.
+"""Knows JSON as the sandbox reads and writes it: only values that can be written again, in ASCII. Does not know what they
+mean.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 LIMIT = 1024 * 1024
-"""Largest body in bytes that is kept."""
+"""Largest body in bytes that is remembered."""
 _DEPTH = 64
 """Deepest nesting of a body; deeper ones could not be written again."""
 
@@ -29,12 +29,12 @@ class JSONAnswer(Response):
 
 
 def read_data(name: str) -> Any:
-    """What is in a data file of the sandbox."""
+    """The JSON of a data file of the sandbox."""
     return json.loads(resources.files(__package__).joinpath(name).read_bytes())
 
 
 async def read_json(request: Request) -> object:
-    """The body as JSON; None when it is over the limit, too."""
+    """The body as JSON; None where it is invalid or over the limit."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -44,7 +44,7 @@ async def read_json(request: Request) -> object:
 
 
 def parse_json(body: bytes | None) -> object:
-    """The body as JSON; None when it is none that could be written again."""
+    """The body as JSON; None where it is invalid or could not be written again."""
     try:
         value: object = json.loads((body or b"").decode(), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""Knows how values are kept by name and key: in memory alone, or in an SQLite file too. Does not know what they mean.
+"""Knows how values are stored by name and key, in memory or in an SQLite file. Does not know what they mean.
 
-https://www.sqlite.org/pragma.html: one sandbox at a time has the file, and what was written outlives its process.
+https://www.sqlite.org/pragma.html: one sandbox at a time uses the file, and what it writes outlives its process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PRAGMA synchronous = OFF;
 CREATE TABLE IF NOT EXISTS entry (name TEXT, key TEXT, value BLOB, PRIMARY KEY (name, key));
 PRAGMA user_version = 1;
 """
-"""The last one writes, and so takes the lock."""
+"""The last statement writes, which takes the lock."""
 _KEEP = "INSERT INTO entry VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DROP = "DELETE FROM entry WHERE name = ? AND key = ?"
 
@@ -30,7 +30,7 @@ _DROP = "DELETE FROM entry WHERE name = ? AND key = ?"
 class Store:
     """Tables of JSON values and of bytes, by name; safe to use from many threads.
 
-    Without `path` all is forgotten in the end. Raises OSError where the file cannot be used or another sandbox has it.
+    Without `path` everything is in memory. Raises OSError where the file cannot be used or another sandbox uses it.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -43,7 +43,7 @@ class Store:
             raise OSError(f"{path}: {error}") from None
 
     def table(self, name: str) -> MutableMapping[str, Any]:
-        """A table of JSON values: assigning writes, so change a value by assigning another, never in place."""
+        """A table of JSON values. Assigning writes: to change a value assign a new one, never change it in place."""
         return self._table(name, lambda value: json.dumps(value, allow_nan=False).encode(), json.loads)
 
     def blobs(self, name: str) -> MutableMapping[str, bytes]:
@@ -51,7 +51,7 @@ class Store:
         return self._table(name, bytes, bytes)
 
     def close(self) -> None:
-        """Let go of the file; nothing can be changed any more."""
+        """Close the file; the store cannot be changed afterwards."""
         with self.lock:
             self._file.close()
 
@@ -63,7 +63,7 @@ class Store:
 
 
 class Table(UserDict[str, V]):
-    """What is kept under one name, in the order in which its keys came; each value as it would be read from the file."""
+    """The values of one name, in the order of their keys' arrival; each value as it would be read from the file."""
 
     def __init__(
         self, db: sqlite3.Connection, lock: RLock, name: str, encode: Callable[[V], bytes], decode: Callable[[bytes], V]
