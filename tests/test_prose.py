@@ -40,6 +40,9 @@ PLAIN = {
     r"trouble": "an internal error, a problem",
     r"(whole|cut-off) (id|address)": "full id, full URL",
     r"leads? (nowhere|somewhere)": "matches nothing, is broken",
+    r"says? more|knows? nothing": "say who knows what",
+    r"takes? \w+ alone": "accepts only",
+    r"handed (on|over)|hands? (it|on|over)": "pass",
 }
 """What a page may not say, and how to say it."""
 ALLOWED = {"nobody@nowhere"}

@@ -1,3 +1,3 @@
-"""Tells the systems that want to know what a CI run did, without ever breaking the build."""
+"""Reports CI runs to the systems that track them, and never fails the build."""
 
 __version__ = "0.1.0"

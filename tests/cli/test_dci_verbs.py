@@ -209,6 +209,7 @@ def test_a_fault_is_in_the_document_too(place):
     found = place.run("topics", "--format=json", DCI_API_SECRET="wrong").document
     assert (found["status"], found["topics"], found["total"]) == ("failed", [], None)
     assert "HmacMechanism" in found["error"]
+    assert found["help"] == "https://cibeacon.github.io/cibeacon/troubleshooting/#dci-refused"
 
 
 def test_html_and_sql_are_never_shown(place):

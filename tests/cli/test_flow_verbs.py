@@ -71,6 +71,7 @@ def test_the_list_shows_what_the_token_sees_and_may_do(place):
 def test_the_list_is_chosen_by_a_glob_and_read_by_scripts(place):
     found = place.run("flow", "list", "--name", "*-test", "--format=json").document
     assert (found["version"], found["status"], found["error"], found["total"]) == (1, "ok", None, 2)
+    assert found["help"] is None
     assert [(one["name"], one["id"], one["is_manager"]) for one in found["pipelines"]] == [
         ("udit-test", UDIT, True),
         ("jag-test", JAG, True),

@@ -377,7 +377,7 @@ class TestFailures:
     [
         (
             ("--commit-sha=abcdef1", "--merge-commit-shas=abcdef12,abcdef34"),
-            "Give either commit_sha or merge_commit_shas",
+            "Set either commit_sha or merge_commit_shas",
         ),
         (("--attribution=repository", "--merge-commit-shas=abcdef12"), "attribution repository sends no commit"),
         (("--commit-sha=abcdef",), "commit id of 7 to 40"),
