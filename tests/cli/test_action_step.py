@@ -1,4 +1,4 @@
-"""The action's step: which command its input names, and what becomes of one that cannot be run."""
+"""The action's step: the command in its input, and what happens if the command cannot be run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shop(tmp_path_factory):
 
 @pytest.fixture
 def step(shop, tmp_path):
-    """A stage of a step with this command; inputs are named as the workflow names them."""
+    """Runs a stage of a step with this command; inputs have the names that workflows use."""
 
     (tmp_path / "event.json").write_text("{}")
 

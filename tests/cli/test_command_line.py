@@ -380,7 +380,7 @@ def test_a_file_that_holds_no_sandbox_is_said_plainly(tmp_path):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The end of a demo."""
+    """A finished demo."""
     return cibeacon("demo", environ={"PATH": os.environ["PATH"]}, cwd=tmp_path_factory.mktemp("demo"))
 
 

@@ -1,4 +1,4 @@
-"""`cibeacon dci`, as people and pipelines call it, against the sandbox's DCI over HTTP."""
+"""`cibeacon dci`, called as people and pipelines call it, against the sandbox's DCI over HTTP."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def place(tmp_path):
 
 
 def columns(out):
-    """Rows of a plain table, by heading."""
+    """The rows of a plain table, by heading."""
     heads, *rows = (line.split("  ") for line in out.splitlines())
     heads = [head.strip() for head in heads if head.strip()]
     return [dict(zip(heads, [cell.strip() for cell in row if cell.strip()], strict=False)) for row in rows]
@@ -299,7 +299,7 @@ def test_a_job_ends_in_the_words_of_dci_or_of_ci_hosts(place, word, status):
 
 def test_on_a_persons_machine_every_start_is_a_job_and_its_id_names_it(place):
     ids = []
-    for _ in range(2):  # processes of their own: chance is theirs, too
+    for _ in range(2):  # separate processes, with separate random numbers
         command = [sys.executable, "-m", "cibeacon", "dci", "start", "--topic", "RHEL-8.2"]
         environ = {**place.environ, "PATH": "/usr/bin:/bin"}
         done = subprocess.run(

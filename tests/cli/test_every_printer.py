@@ -1,4 +1,4 @@
-"""Strangers' text through the whole command, from every source to every mouth that it has on GitHub and GitLab."""
+"""Untrusted text from every source through the whole command to everything that it prints on GitHub and GitLab."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HELP = re.compile(
 OWN_LINKS = re.compile(r"(?<=\n\n)\[[ \w#]+\]\(https?://[!-~]+\)( · \[[ \w#]+\]\(https?://[!-~]+\))*\n\n")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 TEN = 10
-"""Annotations of each kind that the runner shows of a step."""
+"""The number of annotations of each kind that the runner shows per step."""
 LARGEST_SUMMARY = 1 << 20
 
 
@@ -50,7 +50,7 @@ def merged(shop):
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory):
-    """A repository in which every hostile text is the name of a file, each in a service of its own."""
+    """A repository in which every hostile text is a file name, each in a separate service."""
     tree = Worktree.new(tmp_path_factory.mktemp("named") / "shop")
     tree.commit({"README.md": ""})
     tree.commit({f"services/s{number:02}/{_file_name(text)}": "" for number, text in enumerate(TEXTS)})
@@ -65,18 +65,18 @@ def shallow(shop, merged, tmp_path_factory):
 
 
 def _file_name(text):
-    """The text as far as a file can be called that."""
+    """The text, changed as little as a file name requires."""
     raw = text.encode(
         "utf-8", "surrogateescape" if re.fullmatch(r"[^\ud800-\udc7f\udd00-\udfff]*", text) else "replace"
     )
     return os.fsdecode(raw.replace(b"/", b"_").replace(b"\0", b"")[:200] or b"x") + "x"
 
 
-# What the listeners make of it -----------------------------------------------------------------------------------------
+# How runners and pages interpret it ------------------------------------------------------------------------------------
 
 
 def log_obeys_nobody(*logs):
-    """A log that fires nothing but our own annotations, and moves no cursor."""
+    """Asserts that a log triggers only our own annotations and moves no cursor."""
     for log in map(kept, logs):
         log = OWN_SECTION.sub("", log)
         assert not sections(log)
@@ -90,7 +90,7 @@ def log_obeys_nobody(*logs):
 
 
 def summary_is_plain(text):
-    """Tables of one width, and text: no link, image, tag, code or emphasis of anybody's, and our links lead where they say."""
+    """Asserts that Markdown is tables of constant width and text, without foreign links, images, tags, code or emphasis."""
     assert len(text.encode()) <= LARGEST_SUMMARY
     ours = OWN_LINKS.search(text)
     if ours:
@@ -157,7 +157,7 @@ def gitlab_is_safe(ended, folder):
 
 
 def on_github(text, merged, folder, **more):
-    """A merged pull request in which everything that a stranger may choose is the text."""
+    """A merged pull request in which the text is in every field that a stranger can choose."""
     event = runs.closed(merged)
     event["pull_request"]["head"]["ref"] = event["pull_request"]["title"] = text
     event["pull_request"]["base"]["ref"] = event["action"] = text
@@ -176,7 +176,7 @@ def on_gitlab(text, merged, folder, **more):
 
 
 def _settings(text):
-    """Of our own settings those that workflows fill from events."""
+    """Our settings that workflows fill from events."""
     names = ("ENVIRONMENT", "DEPLOY_SUCCESS", "STATUS", "SOURCE_NAME", "REFERENCE_ID", "PIPELINE_NAME", "RUN_SCOPE")
     return {f"CIBEACON_{name}": text for name in names if text.strip()} | {
         "CIBEACON_DEPLOY_SERVICES": "changed",
@@ -192,7 +192,7 @@ HOSTS = {"github": (on_github, github_is_safe), "gitlab": (on_gitlab, gitlab_is_
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("text", TEXTS, ids=called)
 def test_nothing_that_a_stranger_wrote_is_obeyed(shop, merged, tmp_path, host, text):
-    """Branch, tag, actor, job and pipeline; and an API that repeats them in its refusal and its Location."""
+    """Branch, tag, actor, job and pipeline; and an API that repeats them in its error and its Location."""
     environ, is_safe = HOSTS[host]
     told = json.dumps({"ok": False, "error": text, "message": f"{text} {text}"}).encode()
     with FaultServer(answers(response(told, status="422 No"))) as dx:
@@ -277,7 +277,7 @@ def test_the_verbs_about_the_map_show_file_names_harmlessly(named, verb):
 
 @pytest.mark.parametrize("text", TEXTS[2::3], ids=called)
 def test_a_hostile_configuration_is_obeyed_by_nobody(tmp_path, text):
-    """Names, patterns, keys and values that make a fault are told; those that make none are used."""
+    """Invalid names, patterns, keys and values are reported; valid ones are used."""
     tree = Worktree.new(tmp_path / "shop")
     for document in (
         {
@@ -338,7 +338,7 @@ def test_no_mixture_fires(shop, merged, tmp_path, text):
 
 
 def test_a_summary_stays_below_what_github_takes(tmp_path):
-    """The most and the longest rows, of what takes most room."""
+    """The largest number of rows, each as long as possible."""
     wide = "|" * 5000
     lines = b"".join(
         Record(f"{number}", wide, "dx", "POST", "/api/deployments.create", {}, 1.0, wide, wide).line()
@@ -363,7 +363,7 @@ def test_a_mistyped_command_line_is_obeyed_by_nobody(tmp_path):
                 log_obeys_nobody(ended.out, ended.err)
 
 
-# What must stay as it is ------------------------------------------------------------------------------------------------
+# What must not change ---------------------------------------------------------------------------------------------------
 
 
 def test_a_hostile_folder_is_no_service_and_not_forgotten(shop, merged):
@@ -398,7 +398,7 @@ def test_the_vendor_gets_exactly_what_the_stranger_wrote(shop, merged, tmp_path,
 
 
 def test_the_listeners_hear_what_is_not_made_harmless():
-    """The proof that the checks above can fail."""
+    """Proves that the checks above can fail."""
     for log in ("::set-output name=a::b", "x ##[error]y", "\x1b[31m", "a\rb", "section_start:1:x\r\x1b[0K"):
         with pytest.raises(AssertionError):
             log_obeys_nobody(log)

@@ -1,4 +1,4 @@
-"""Every row of the table of exit codes of the commands that report nothing; and where a wrong flag can and cannot fail."""
+"""The exit codes of the commands without a report, row by row; and where an invalid flag can and cannot fail."""
 
 from __future__ import annotations
 

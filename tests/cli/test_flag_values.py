@@ -1,4 +1,4 @@
-"""Boolean flags take a value, on every verb; and a command line that cannot be read is strict by its own flag."""
+"""Boolean flags take a value on every verb; and a command line that cannot be parsed is strict if its flag says so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_of_two_values_for_one_flag_the_last_one_counts():
 
 
 def leaves(command, words=()):
-    """Every command without commands of its own, and those that do something by themselves, with their words."""
+    """Every command without subcommands, and groups that work without one, with their words."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -33,7 +33,7 @@ FLAGS = [
 
 
 def value_read(words, command, option, *flags):
-    """What a command's parser makes of a flag once it is spelled out; None where it is not given."""
+    """The parsed value of a flag after spelling it out; None if it is not given."""
     spelled = _spell_out([*words, *flags])
     assert spelled[: len(words)] == list(words)
     options, _, _ = command.make_parser(click.Context(command)).parse_args(spelled[len(words) :])

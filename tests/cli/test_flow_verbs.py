@@ -26,7 +26,7 @@ LIST, UPDATE = "/flow/pipeline", "/jobs/pipelines"
 
 
 class Place:
-    """A sandbox, a folder, and the command in it."""
+    """A sandbox, a folder, and the command that runs in it."""
 
     def __init__(self, sandbox, folder):
         self.sandbox, self.folder, self.mishaps = sandbox, folder, mishaps(sandbox, "flow")
@@ -330,7 +330,7 @@ def test_what_could_not_leave_is_set_by_a_replay_at_its_own_path(place):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_assignment_that_is_interrupted_while_names_are_looked_up_is_kept(place, number):
-    """By the names that somebody gave: a replay looks them up."""
+    """With names of pipelines, which a replay looks up."""
     with FaultServer(hangs) as server:
         environ = {**place.environ, **place.ci, "CIBEACON_FLOW_URL": server.url, "NO_PROXY": "127.0.0.1"}
         argv = ("flow", "assign", JOB, "--pipeline", "udit-test", "--strict", "--timeout=60")
@@ -347,7 +347,7 @@ def test_an_assignment_that_is_interrupted_while_names_are_looked_up_is_kept(pla
 
 
 class TestReport:
-    """`cibeacon report`."""
+    """Runs `cibeacon report`."""
 
     def test_a_job_gets_its_pipelines(self, place):
         flags = ("--flow-job-id", JOB, "--flow-pipelines", "udit-test,jag-test")
@@ -382,7 +382,7 @@ def test_a_step_of_the_action_assigns(place):
 
 
 class _Known(BaseHTTPRequestHandler):
-    """Lists one pipeline, which is called after whoever shows a certificate."""
+    """A server that lists one pipeline, named after the owner of the client certificate."""
 
     def do_GET(self):
         ((_, name),) = self.connection.getpeercert()["subject"][0]
@@ -399,7 +399,7 @@ class _Known(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def guarded(tmp_path, monkeypatch):
-    """The settings for a server that asks for a client certificate, and the file that holds one with its key."""
+    """The settings for a server that requires a client certificate, and a file with a certificate and its key."""
     certificate, key = self_signed(tmp_path)
     both = tmp_path / "both.pem"
     both.write_text(certificate.read_text() + key.read_text())
@@ -408,7 +408,7 @@ def guarded(tmp_path, monkeypatch):
     context = encrypted(certificate, key)
     context.load_verify_locations(certificate)
     context.verify_mode = ssl.CERT_REQUIRED
-    context.maximum_version = ssl.TLSVersion.TLSv1_2  # a later one refuses when the request is on its way already
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # later versions reject only after the request was sent
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Known)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)

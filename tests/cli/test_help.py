@@ -1,4 +1,4 @@
-"""The help of every verb: examples that can be run, the common flags first, no flag that changes nothing; and completion."""
+"""The help of every verb: examples that can be run, the common flags first, no flag without effect; and completion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from processes import cibeacon
 
 
 def leaves(command, words=()):
-    """Every command that does something by itself, with its words."""
+    """Every command that can be run, with its words."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -41,7 +41,7 @@ def shown(tmp_path, capsys, *argv):
 
 
 def listed(text):
-    """Every flag that a help page lists, in the order of the page."""
+    """Every flag on a help page, in the order of the page."""
     options = text.partition("\nExamples:\n")[2].partition("\n\n")[2]
     lines = re.findall(r"^ {2}(--?\w.*?)(?: {2,}.*)?$", options, re.M)
     return [flag for line in lines for flag in re.findall(r"--[a-z][a-z-]*", line)]
@@ -132,7 +132,7 @@ def test_the_flags_of_report_are_those_of_doctor(tmp_path, git_url):
 
 
 def completed(tmp_path, line, without=()):
-    """What bash is offered for the last word of a line, by a process of its own."""
+    """The completions that bash gets for the last word of a line, from a separate process."""
     words = line.split(" ")
     program = f"import sys; sys.modules |= dict.fromkeys({without!r}); from cibeacon.__main__ import console; console()"
     environ = {"PATH": os.environ["PATH"], "_CIBEACON_COMPLETE": "bash_complete"}

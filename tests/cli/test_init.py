@@ -1,4 +1,4 @@
-"""`cibeacon init`: each case is a repository, and what must come of it. The product itself reads what was written."""
+"""`cibeacon init`: each case is a repository and the expected configuration, which cibeacon itself reads back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_repository_gets_the_map_and_the_files_that_fit_it(tmp_path, case):
 
 
 def kits_shown(out):
-    """File → text of every file that the output shows."""
+    """File → text, for every file in the output."""
     return {
         name: f"{text.rstrip()}\n" for name, text in re.findall(r"^── (.*) ──\n((?:(?!──|Also found).*\n)*)", out, re.M)
     }

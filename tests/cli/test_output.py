@@ -1,4 +1,4 @@
-"""What every verb prints, into a pipe that nobody reads any more and onto a disk that is full."""
+"""The output of every verb to a pipe without a reader, and to a full disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image as a plugin on Drone, Woodpecker and Harness: without a command it reports, with its settings as variables."""
+"""The image as a plugin on Drone, Woodpecker and Harness: without a command it reports, and settings are variables."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_elsewhere_a_command_line_without_a_word_shows_the_help(shop, environ):
 
 
 def settings_in(document):
-    """The names under every `settings:` or `with:` of our own steps."""
+    """The names under every `settings:` or `with:` of our steps."""
     if isinstance(document, list):
         return [name for part in document for name in settings_in(part)]
     if not isinstance(document, dict):

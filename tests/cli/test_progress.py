@@ -1,4 +1,4 @@
-"""How far large files are, for people who wait: bars where they look, a line now and then where they do not."""
+"""The upload progress of large files: bars on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from faults import FaultServer, answers, response
 
 
 class Terminal(io.StringIO):
-    """Somebody looks."""
+    """A terminal."""
 
     def isatty(self):
         return True

@@ -1,4 +1,4 @@
-"""What the sandbox lists of a spool folder: what waits, since when, how often it was tried here, and why it waits."""
+"""The sandbox's listing of a spool folder: the waiting signals, since when, how often they were tried, and why they wait."""
 
 from __future__ import annotations
 

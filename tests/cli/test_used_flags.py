@@ -1,4 +1,4 @@
-"""A verb lists only flags that it uses: each changes the document of a dry run, or is about what a dry run does not do."""
+"""A verb lists only flags that it uses: each changes the document of a dry run, or concerns something else than a dry run."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CASES = {
     "dataops job": (("7",), [LAPTOP], DATAOPS),
     "dataops log": (("7",), [LAPTOP], DATAOPS),
 }
-"""Verb → its arguments, runs in which its flags count, and the credentials that it needs."""
+"""Verb → its arguments, runs in which its flags have an effect, and the credentials that it needs."""
 CONNECTED = {
     *(
         "dry_run",
@@ -80,17 +80,17 @@ CONNECTED = {
     *("dataops_wait_timeout", "dataops_queue_timeout", "dataops_on_manual", "dataops_cancel", "dataops_logs"),
     "dataops_log_limit",
 }
-"""Flags that say how a document is sent or printed, and count only where something is."""
+"""Flags about sending or printing, which have an effect only if something is sent or printed."""
 ALSO = {
     "report": {
         "job_status",
-        "dx_workflow_message",  # said in a later request than the one that is shown
+        "dx_workflow_message",  # part of a later request than the one that is shown
         "last_step",
         "replace_services",
         "run_scope",
         "send_email",
         "status",
-    },  # need another run than these
+    },  # need a different run
     "replay": {
         "host",
         "strict",
@@ -101,17 +101,17 @@ ALSO = {
         "dci_files",
         "dci_url",
         "flow_url",
-    },  # nothing waits
-    "dci upload": {"dci_files"},  # the arguments win
+    },  # no signals are waiting
+    "dci upload": {"dci_files"},  # arguments take precedence
     "dataops trigger": {"dataops_wait"},
-    "dataops wait": {"dataops_pipeline_id"},  # the argument wins
+    "dataops wait": {"dataops_pipeline_id"},  # the argument takes precedence
     **{verb: {"host", "strict"} for verb in ("dci whoami", "dci topics", "dci components", "dci jobs", "flow list")},
 }
-"""Of a verb those that count only where a request fails, or that these runs have no use for."""
+"""Verb → flags that have an effect only if a request fails, or that these runs do not need."""
 
 
 def documents(shop, verb, *flags):
-    """What a dry run of the verb prints in each run."""
+    """The output of a dry run of the verb in each run."""
     arguments, runs, credentials = CASES[verb]
     words = (*verb.split(), *arguments, "--dry-run", "--format=json", *flags)
     head = shop.git("rev-parse", "HEAD")

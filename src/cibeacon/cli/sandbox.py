@@ -34,7 +34,7 @@ _STEP = 2.0
 @click.option(
     "--token", default=TOKEN, show_default=True, help="The Data Cloud API key of DX that the sandbox accepts."
 )
-@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file that keeps the received data.")
+@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file to keep the received data in.")
 @click.option(
     "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Spool folder whose waiting signals the page shows."
 )
