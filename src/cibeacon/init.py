@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.ci import kits
-from cibeacon.git.remote_url import parse
+from cibeacon.git import parse_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.runtime import paths
 from cibeacon.runtime.deadline import Deadline
@@ -51,7 +51,7 @@ def propose_setup(env: Environment) -> Setup:
             reason = "no file is committed yet, and cibeacon looks for services in commits"
             hint = "Commit your files (git add, git commit), and run cibeacon init again"
             raise CheckoutError(_NOTHING, reason, hint)
-        url = parse(repository.remote_url())
+        url = parse_remote_url(repository.remote_url())
         name = (url.repository if url else None) or root.name
         text = proposal.propose(files, partial(repository.text, head), name.rpartition("/")[2])
     return Setup(root, text, kits.recognise(files))

@@ -6,7 +6,7 @@ import pytest
 
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.ci.forge_client import ForgeClient
-from cibeacon.git.remote_url import parse
+from cibeacon.git import parse_remote_url
 from cibeacon.model.context import Context
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings import load_settings
@@ -145,8 +145,11 @@ def test_of_several_tokens_none_goes_to_a_server_that_may_not_be_its_vendors(ser
     ],
 )
 def test_a_repository_is_called_as_people_call_it(url, repository):
-    assert parse(url).repository == repository
+    assert parse_remote_url(url).repository == repository
 
 
 def test_a_server_may_be_an_address():
-    assert parse("https://user:pw@[2001:db8::1]:8443/acme/web.git").https == "https://[2001:db8::1]:8443/acme/web.git"
+    assert (
+        parse_remote_url("https://user:pw@[2001:db8::1]:8443/acme/web.git").https
+        == "https://[2001:db8::1]:8443/acme/web.git"
+    )

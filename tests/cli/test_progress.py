@@ -11,9 +11,8 @@ from cibeacon.cli.progress import EVERY, LARGE, progress
 from cibeacon.cli.tables import table
 from cibeacon.http import UnrepeatingAdapter, credential_headers
 from cibeacon.http.client import HttpClient
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
-from cibeacon.model.request import Request, SinkResult
+from cibeacon.model.request import Endpoint, Request, SinkResult
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import watched

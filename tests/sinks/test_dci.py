@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from cibeacon.http import credential_headers
 from cibeacon.http.dci_signature import sign
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
-from cibeacon.model.request import Request, Response, SinkResult
+from cibeacon.model.request import Endpoint, Request, Response, SinkResult
 from cibeacon.model.signals import Attachment, DciJob, Deployment, JobState, JobValue
 from cibeacon.model.spool_record import Record
 from cibeacon.model.spool_record import read as read_record

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cibeacon.http.client import HttpClient
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
+from cibeacon.model.request import Endpoint
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.sandbox.server import Sandbox
 from cibeacon.sinks import dx

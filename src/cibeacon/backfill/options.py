@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from cibeacon.backfill.columns import Kind
 from cibeacon.backfill.parsers import TimeRules
 from cibeacon.backfill.shard import Shard
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.model.signals import PullServices
 
 Mode: TypeAlias = Literal["send", "dry-run", "check"]

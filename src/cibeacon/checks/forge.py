@@ -5,7 +5,7 @@ from __future__ import annotations
 from cibeacon.checks import Answer, HostAnswer, Target, View, fail, not_checked, ok, warn
 from cibeacon.checks.network import refused_token, too_slow
 from cibeacon.ci.forge_client import ForgeClient
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.errors import HostError
 

@@ -6,7 +6,7 @@ https://www.appveyor.com/docs/environment-variables/
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git.remote_url import RemoteUrl, parse
+from cibeacon.git import RemoteUrl, parse_remote_url
 from cibeacon.model.context import Context, PullRequest
 
 _SERVERS = {"github": "github.com", "bitbucket": "bitbucket.org", "gitlab": "gitlab.com"}
@@ -53,7 +53,7 @@ class AppVeyor(CISystem):
     def repository_url(self, env: Variables) -> RemoteUrl | None:
         """The repository's URL, if its server is known."""
         server, name = _SERVERS.get((env.text("APPVEYOR_REPO_PROVIDER") or "").lower()), env.text("APPVEYOR_REPO_NAME")
-        return parse(f"https://{server}/{name}.git") if server and name else None
+        return parse_remote_url(f"https://{server}/{name}.git") if server and name else None
 
 
 def _pull_request(env: Variables) -> PullRequest | None:

@@ -6,7 +6,7 @@ https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git.remote_url import RemoteUrl, parse
+from cibeacon.git import RemoteUrl, parse_remote_url
 from cibeacon.model.context import Context, PullRequest
 
 _SERVER = "bitbucket.org"
@@ -48,7 +48,7 @@ class BitbucketPipelines(CISystem):
     def repository_url(self, env: Variables) -> RemoteUrl | None:
         """The repository by its name, since the URL that Bitbucket sets starts with http."""
         name = env.text("BITBUCKET_REPO_FULL_NAME")
-        return parse(f"https://{_SERVER}/{name}.git") if name else None
+        return parse_remote_url(f"https://{_SERVER}/{name}.git") if name else None
 
 
 def _pull_request(env: Variables) -> PullRequest | None:

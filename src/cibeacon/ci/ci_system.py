@@ -8,8 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.git import Remote, may_fetch
-from cibeacon.git.remote_url import RemoteUrl, parse
+from cibeacon.git import Remote, RemoteUrl, may_fetch, parse_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model import payload
 from cibeacon.model.context import Context, Push
@@ -107,7 +106,7 @@ class Variables(NamedTuple):
 
     def repository(self, *names: str) -> RemoteUrl | None:
         """The repository that the first of these URLs points to."""
-        return parse(self.text(*names))
+        return parse_remote_url(self.text(*names))
 
 
 def _commit(value: str | None) -> str | None:

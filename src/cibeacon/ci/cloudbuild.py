@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git.remote_url import RemoteUrl, parse
+from cibeacon.git import RemoteUrl, parse_remote_url
 from cibeacon.model.context import Context, PullRequest
 
 _CONSOLE = "https://console.cloud.google.com/cloud-build/builds"
@@ -50,7 +50,7 @@ class CloudBuild(CISystem):
     def repository_url(self, env: Variables) -> RemoteUrl | None:
         """The repository of a pull request, which is on the same server as the repository of its head."""
         head, name = env.repository("_HEAD_REPO_URL"), env.text("REPO_FULL_NAME")
-        return parse(f"https://{head.server}/{name}") if head and name else None
+        return parse_remote_url(f"https://{head.server}/{name}") if head and name else None
 
 
 def _page(build: str | None, project: str | None, region: str | None) -> str | None:

@@ -6,7 +6,7 @@ https://codefresh.io/docs/docs/pipelines/variables/
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git.remote_url import RemoteUrl, parse
+from cibeacon.git import RemoteUrl, parse_remote_url
 from cibeacon.model.context import Context, PullRequest
 
 _MILLISECONDS = 10**11
@@ -51,7 +51,7 @@ class Codefresh(CISystem):
     def repository_url(self, env: Variables) -> RemoteUrl | None:
         """The repository on the server of the commit's URL."""
         server, repository = env.server("CF_COMMIT_URL"), env.join("CF_REPO_OWNER", "CF_REPO_NAME")
-        return parse(f"https://{server}/{repository}") if server and repository else None
+        return parse_remote_url(f"https://{server}/{repository}") if server and repository else None
 
 
 def _pipeline_id(env: Variables) -> str | None:

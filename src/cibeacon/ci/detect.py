@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 
 from cibeacon.ci.ci_system import CISystem, Variables
-from cibeacon.git.remote_url import parse
+from cibeacon.git import parse_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model import ci_systems
 from cibeacon.model.context import UPSTREAM, Context, PullRequest
@@ -62,7 +62,7 @@ def is_on_gitlab(context: Context) -> bool:
 def apply_overrides(context: Context, settings: Settings) -> Context:
     """The context with the settings about the run applied."""
     change, pull_request = settings.change, context.pull_request
-    url = parse(change.repository)
+    url = parse_remote_url(change.repository)
     context = context._replace(
         server=context.server or (url.server if url else None),
         repository=(url.repository if url else change.repository) or context.repository,

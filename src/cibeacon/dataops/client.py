@@ -24,9 +24,9 @@ from cibeacon.dataops.access import Access, origin
 from cibeacon.dataops.errors import DataopsError, http_error, usage_error
 from cibeacon.dataops.job_log import LogPart
 from cibeacon.http.client import retry_after
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import number
+from cibeacon.model.request import Endpoint
 from cibeacon.runtime.deadline import Deadline, within
 
 PAGE = 100

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from cibeacon.delivery.sender import Client, Sending, SignalSender
 from cibeacon.delivery.write_ahead import WriteAhead, preview
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Notice, Outcome
+from cibeacon.model.request import Endpoint
 from cibeacon.model.signals import NO_JOB, Attachment, JobUpdate, job_key
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment

@@ -10,9 +10,8 @@ from itertools import groupby
 from typing import NamedTuple, Protocol, TypeAlias
 
 from cibeacon import __version__
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Outcome
-from cibeacon.model.request import Exchange
+from cibeacon.model.request import Endpoint, Exchange
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import Watch

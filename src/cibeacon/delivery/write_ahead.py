@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.report import Notice, Outcome
-from cibeacon.model.request import Request
+from cibeacon.model.request import Endpoint, Request
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record
 from cibeacon.runtime import paths

@@ -18,8 +18,8 @@ from cibeacon.export.options import TITLES, ExportOptions, ExportTotals
 from cibeacon.export.rows import COLUMNS, continue_file, to_csv
 from cibeacon.export.run import deployment_rows, pull_services_rows
 from cibeacon.export.service_history import open_service_history
+from cibeacon.git import parse_remote_url, split_remote_url
 from cibeacon.git.log import CommitLog
-from cibeacon.git.remote_url import parse, split_remote_url
 from cibeacon.model.context import Checkout, Context
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import iso
@@ -108,7 +108,7 @@ def _check(options: ExportOptions, settings: Settings) -> None:
 def _repository(log: CommitLog | None, settings: Settings, options: ExportOptions) -> ExportedRepository:
     checkout = log.checkout() if log else Checkout()
     server, name = split_remote_url(checkout.remote_url)
-    given, url = settings.change.repository, parse(settings.change.repository)
+    given, url = settings.change.repository, parse_remote_url(settings.change.repository)
     server, name = (url.server, url.repository) if url else (server, given or name)
     if not name:
         raise SettingsError(

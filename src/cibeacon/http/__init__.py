@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from warnings import catch_warnings
 
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
-from cibeacon.model.request import Request
+from cibeacon.model.request import Endpoint, Request
 from cibeacon.runtime.paths import BECAME_SHORTER, Watched
 
 

@@ -16,10 +16,9 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from cibeacon.http import HardenedSession, Lost, credential_headers, no_time_left, too_slow, translate_error
-from cibeacon.model.endpoint import Endpoint
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import Outcome, OutcomeStatus
-from cibeacon.model.request import Exchange, Request, Response, SinkResult
+from cibeacon.model.request import Endpoint, Exchange, Request, Response, SinkResult
 from cibeacon.runtime.deadline import Deadline, Unwatched, within
 from cibeacon.runtime.errors import RedactionError
 from cibeacon.runtime.paths import Watch, watched

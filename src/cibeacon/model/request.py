@@ -1,4 +1,5 @@
 """What a sink and the HTTP client exchange: a sink yields a `Request`, is sent a `Response`, and returns a `SinkResult`.
+The client knows the `Endpoint`, and with it the credential.
 
 A sink's `send` is a generator: it does no I/O and has no clock, so the client can run it and a dry run can show it.
 """
@@ -7,8 +8,40 @@ import json
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
+from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import Outcome, ShownRequest
+
+
+class Endpoint(NamedTuple):
+    """Where a sink's requests go, and their credential. Values that are not set are empty."""
+
+    base_url: str
+    token: str
+    form: str = ""
+    """What a sink needs besides the signal: the form of the API, a path, or the id of an object."""
+    client_id: str = ""
+    """The owner of the token, for signatures that contain it."""
+    headers: Mapping[str, str] = {}
+    """Headers of every request besides the credential."""
+    certificate: str | None = None
+    """Path of a client certificate with its key."""
+    open: bool = False
+    """True if the server requires no credential and none is set: plain http then exposes none."""
+    certificate_setting: str = ""
+    """The setting for the certificate, for a system that may require one."""
+
+    @property
+    def name(self) -> str:
+        """Host and port, for messages."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def proxies(self) -> dict[str, str] | None:
+        """None means those of the environment. Plain http to this machine never uses a proxy."""
+        stays = self.base_url.startswith("http://") and not plain_http_refused(self.base_url)
+        return {"http": "", "https": "", "all": ""} if stays else None
 
 
 class Request(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.model import ci_systems
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.settings.dataops import Dataops
 from cibeacon.settings.dci import Dci
 from cibeacon.settings.devlake import Devlake

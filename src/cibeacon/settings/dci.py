@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from cibeacon import __version__
 from cibeacon.model import identifiers, parsers
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.settings.options import Origin, Problem, Requirements, option
 
 PUBLIC = "https://api.distributed-ci.io"

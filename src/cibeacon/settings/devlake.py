@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from cibeacon.model import parsers
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.settings.options import Requirements, option
 
 _WEBHOOK = re.compile(r"/rest/plugins/webhook/(?:connections/(?:by-name/)?|projects/)?[^/]+$")

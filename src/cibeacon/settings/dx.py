@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.model import identifiers, parsers, status_words
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.settings.options import Requirements, option
 
 PUBLIC_WEB_API = "https://api.getdx.com"

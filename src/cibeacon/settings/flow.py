@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from cibeacon.model import identifiers, parsers
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.settings.options import Requirements, option
 
 LISTING = "/api/v1/flow/pipeline"

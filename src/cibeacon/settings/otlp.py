@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from cibeacon.model import parsers
-from cibeacon.model.endpoint import Endpoint
+from cibeacon.model.request import Endpoint
 from cibeacon.settings.options import Origin, Problem, Requirements, option
 
 PATH = "/v1/traces"
