@@ -1,4 +1,4 @@
-"""Which two commits a run's changes lie between, on real histories: for every way of merging, and for every event."""
+"""The commit range on real histories, for every merge method and every event."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def paths(context: Context, root) -> set[str]:
 
 @pytest.mark.parametrize("event", WHEN_MERGED, ids=by_name)
 @pytest.mark.parametrize(("method", "course"), PLOTS)
-def test_a_merged_pull_request_changed_what_it_truly_changed(method, course, event, stories):
+def test_a_merged_pull_request_has_exactly_its_own_changes(method, course, event, stories):
     story = stories(method, course)
 
     assert paths(event(story), story.root) == CHANGED
@@ -56,7 +56,7 @@ def test_a_merged_pull_request_changed_what_it_truly_changed(method, course, eve
 
 @pytest.mark.parametrize("event", WHILE_OPEN, ids=by_name)
 @pytest.mark.parametrize("course", COURSES)
-def test_an_open_pull_request_changes_what_its_merge_would_bring(course, event, open_stories):
+def test_an_open_pull_request_has_the_changes_that_its_merge_would_bring(course, event, open_stories):
     story = open_stories(course)
 
     assert paths(event(story), story.root) == CHANGED
@@ -92,7 +92,7 @@ def test_the_test_merge_is_read_from_the_commit_itself_since_a_shallow_clone_hid
 
 
 def test_a_test_merge_of_another_head_is_not_used(open_stories):
-    """A push arrived between the event and the checkout: the merge that was checked out is not the event's."""
+    """A push arrived between the event and the checkout, so the checked-out merge is not the event's."""
     story = open_stories("moved")
     older = repository(story.root).parents(story.head)[0]
     context = open_event(story)._replace(pull_request=pull(story, head_sha=older))
@@ -100,15 +100,15 @@ def test_a_test_merge_of_another_head_is_not_used(open_stories):
     assert spanned(context, story.root) == (story.fork, older)
 
 
-def test_an_open_pull_request_that_landed_while_the_job_waited_is_never_without_changes(stories, whole):
-    """The base branch holds the head by now, so their merge base is the head: that says nothing of the changes."""
+def test_an_open_pull_request_that_was_merged_while_the_job_waited_still_has_changes(stories, whole):
+    """The base branch contains the head by now, so the merge base is the head itself and useless."""
     story = stories("merge", "moved")
 
     assert paths(open_at_head(story), whole(story)) == CHANGED
 
 
-def test_a_base_from_when_the_pull_request_was_opened_does_no_harm(open_stories, whole):
-    """The host's `base.sha` stays behind when the branch takes in the base branch; the fetched branch does not."""
+def test_an_outdated_base_of_the_pull_request_does_no_harm(open_stories, whole):
+    """The host's `base.sha` becomes outdated when the base branch is merged into the branch; the fetched branch does not."""
     story = open_stories("updated")
     first = Worktree(story.root).tip("main~6")
     context = open_at_head(story)._replace(pull_request=pull(story, base_sha=first))
@@ -123,7 +123,7 @@ def test_a_merged_pull_request_whose_event_names_no_merge_commit_is_unknown(stor
     assert "does not name the merge commit" in unknown(context, story.root)
 
 
-def test_a_fast_forward_whose_old_base_nobody_tells_is_unknown(stories):
+def test_a_fast_forward_without_its_old_base_is_unknown(stories):
     story = stories("fast-forward", "still")
     request = merged(story)._replace(base_sha=None)
 
@@ -133,8 +133,8 @@ def test_a_fast_forward_whose_old_base_nobody_tells_is_unknown(stories):
 
 
 @pytest.mark.parametrize("method", ["merge", "fast-forward"])
-def test_a_commit_later_than_the_merge_is_not_taken_for_it(method, stories, tmp_path):
-    """The branch was pushed by hand and more with it; the host names the tip, whose parent holds the head already."""
+def test_a_commit_after_the_merge_is_not_mistaken_for_it(method, stories, tmp_path):
+    """The branch was pushed manually with more commits; the host reports the tip, whose parent already contains the head."""
     story = stories(method, "moved")
     tree = Worktree(copied(story.root, tmp_path / "copy"))
     later = tree.commit({"services/later/a": "1"})
@@ -167,7 +167,7 @@ def test_a_missing_head_is_named(stories):
 
 @pytest.fixture
 def pushed(tmp_path):
-    """A default branch of three commits, and a branch that left it after the second."""
+    """A default branch with three commits, and a branch that starts at the second."""
     tree = Worktree.new(tmp_path / "pushed")
     shas = [tree.commit({f"services/s{number}/a": "1"}) for number in range(3)]
     tree.git("checkout", "--quiet", "-b", "topic", shas[1])
@@ -176,15 +176,15 @@ def pushed(tmp_path):
 
 
 @pytest.mark.parametrize("host", [github, gitlab])
-def test_a_push_changed_what_lies_between_before_and_after(host, pushed):
+def test_a_push_has_the_changes_from_before_to_after(host, pushed):
     tree, shas = pushed
 
     assert paths(push(shas[0], shas[2], host, "main"), tree.root) == {"services/s1/a", "services/s2/a"}
 
 
 @pytest.mark.parametrize("host", [github, gitlab])
-def test_a_force_push_changed_what_is_new_since_both_parted(host, pushed):
-    """GitLab says nothing of force: only the history does. From before to after would show the work taken back."""
+def test_a_force_push_has_the_changes_since_the_merge_base(host, pushed):
+    """GitLab does not report force pushes: only the history shows them. Comparing before with after would show the reverted work."""
     tree, shas = pushed
     tree.git("reset", "--quiet", "--hard", "HEAD^")
     after = tree.commit({"services/new/a": "1"})
@@ -194,7 +194,7 @@ def test_a_force_push_changed_what_is_new_since_both_parted(host, pushed):
 
 @pytest.mark.parametrize("host", [github, gitlab])
 def test_a_force_push_in_a_shallow_clone_is_unknown_although_both_commits_are_there(host, pushed, tmp_path):
-    """A runner that keeps its clone has the old tip of a branch from the job before."""
+    """A runner that keeps its clone has the branch's old tip from the previous job."""
     tree, shas = pushed
     kept = Worktree.new(tmp_path / "kept")
     kept.git("remote", "add", "origin", tree.root.as_uri())
@@ -221,7 +221,7 @@ def test_a_forced_push_to_the_default_branch_whose_old_tip_is_gone_is_unknown_an
 
 
 @pytest.mark.parametrize("host", [github, gitlab])
-def test_a_new_branch_changed_what_it_holds_beyond_the_default_branch(host, pushed):
+def test_a_new_branch_has_the_changes_since_the_default_branch(host, pushed):
     tree, shas = pushed
 
     assert spanned(push(None, shas[4], host, created=True), tree.root) == (shas[1], shas[4])
@@ -260,7 +260,7 @@ def test_a_push_whose_commits_are_not_here_names_the_one_that_is_missing(absent,
 # Other events -------------------------------------------------------------------------------------------------------
 
 
-def test_a_merge_queue_entry_lies_between_its_base_and_its_head(pushed):
+def test_a_merge_queue_entry_is_compared_from_its_base_to_its_head(pushed):
     tree, shas = pushed
 
     assert spanned(github("merge_group", merge_group=Push(shas[0], shas[2])), tree.root) == (shas[0], shas[2])
@@ -272,7 +272,7 @@ def test_a_merge_queue_entry_without_its_base_is_unknown(pushed):
     assert "merge queue" in unknown(github("merge_group", merge_group=Push(None, shas[2])), tree.root)
 
 
-def test_a_tag_changed_what_is_new_since_the_tag_before(pushed):
+def test_a_tag_has_the_changes_since_the_previous_tag(pushed):
     tree, shas = pushed
     tree.git("tag", "v1", shas[0])
     tree.git("tag", "--annotate", "--message=two", "v2", shas[2])
@@ -299,22 +299,22 @@ def test_a_first_tag_is_unknown(pushed):
 
 
 @pytest.mark.parametrize("event", ["workflow_dispatch", "schedule", "repository_dispatch", None])
-def test_an_event_without_a_commit_to_compare_with_is_unknown_and_says_what_to_give(event, pushed):
+def test_an_event_without_a_commit_to_compare_with_is_unknown_and_the_hint_names_base(event, pushed):
     tree, shas = pushed
 
     assert "set base and head" in unknown(github(event, commit_sha=shas[2], branch="main"), tree.root)
 
 
-def test_a_ci_system_that_we_do_not_know_is_not_taken_for_a_laptop(pushed):
+def test_an_unknown_ci_system_is_not_mistaken_for_a_laptop(pushed):
     tree, shas = pushed
 
     assert "set base and head" in unknown(laptop(commit_sha=shas[2], branch="main", ci=True), tree.root)
 
 
-# As told ------------------------------------------------------------------------------------------------------------
+# As set ------------------------------------------------------------------------------------------------------------
 
 
-def test_base_and_head_as_given_win_over_every_event(stories):
+def test_base_and_head_take_precedence_over_every_event(stories):
     story = stories("squash", "moved")
 
     assert spanned(closed_event(story), story.root, "feature", "main") == (story.head, story.merge)
@@ -334,7 +334,7 @@ def test_a_head_alone_is_unknown(pushed):
 
 
 @pytest.mark.parametrize("spelling", ["refs/heads/main", "main", "main~0", "v1", "main@{0}"])
-def test_a_base_may_be_spelled_as_git_allows(spelling, pushed):
+def test_a_base_may_have_any_form_that_git_allows(spelling, pushed):
     tree, shas = pushed
     tree.git("tag", "--annotate", "--message=one", "v1", shas[2])
     tree.git("update-ref", "--create-reflog", "-m", "again", "refs/heads/main", shas[2])
@@ -344,7 +344,7 @@ def test_a_base_may_be_spelled_as_git_allows(spelling, pushed):
 
 @pytest.mark.parametrize("side", ["base", "head"])
 @pytest.mark.parametrize("revision", HOSTILE_REVISIONS.values(), ids=HOSTILE_REVISIONS.keys())
-def test_a_hostile_revision_names_no_commit_and_does_nothing(revision, side, pushed, tmp_path):
+def test_a_hostile_revision_is_not_a_commit_and_does_nothing(revision, side, pushed, tmp_path):
     tree, _ = pushed
     before, around = fingerprint(tree.root), sorted(map(str, tmp_path.rglob("stolen*")))
 

@@ -1,4 +1,4 @@
-"""From an event and a clone to the changed services: exactly right or unknown, and never anything between the two."""
+"""From an event and a clone to the changed services: either exactly right or unknown."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compared(context, root, **told):
 
 
 def right(found) -> bool:
-    """Exactly right; anything but that must be `unknown`, with a reason."""
+    """Asserts that the answer is exactly right, or `unknown` with a reason."""
     if found.status == "unknown":
         assert found.services == ()
         assert found.why is None
@@ -66,7 +66,7 @@ def right(found) -> bool:
 
 
 def shallow(clone_of, story, options, ref):
-    """A shallow clone; with `head`, of the kind that a runner keeps and that fetched the head in an earlier job."""
+    """A shallow clone; with `head`, one that a runner keeps and that fetched the head in an earlier job."""
     root = clone_of(story, *(option for option in options if option != "head"), ref=ref)
     if "head" in options:
         kept = root.parent / f"{root.name}-kept"
@@ -96,7 +96,7 @@ def test_a_whole_clone_knows_every_open_pull_request(course, event, open_stories
     assert right(compared(event(story), whole(story)))
 
 
-def test_the_answer_says_between_what_by_which_rule_and_why(stories):
+def test_the_answer_has_the_range_the_rule_and_the_reasons(stories):
     story = stories("merge", "moved")
 
     found = compared(closed_event(story), story.root)
@@ -135,7 +135,7 @@ def test_a_shallow_clone_of_an_open_pull_request_is_right_or_unknown(
 
 @pytest.mark.parametrize("course", COURSES)
 def test_two_commits_are_enough_for_an_open_pull_request_at_github(course, open_stories, clone_of):
-    """What `fetch-depth: 2` gives: the test merge and both its parents."""
+    """The clone that `fetch-depth: 2` makes: the test merge and both its parents."""
     story = open_stories(course)
 
     assert right(compared(open_event(story), clone_of(story, "--depth=2", ref="refs/pull/7/merge")))
@@ -152,7 +152,7 @@ def test_two_commits_are_enough_for_a_merge_commit(event, course, stories, clone
 @pytest.mark.parametrize("method", ["squash", "squash-and-merge"])
 @pytest.mark.parametrize("course", COURSES)
 def test_two_commits_are_enough_for_what_gitlab_squashed(course, method, stories, clone_of):
-    """The head of a squashed merge request is in no branch, so no depth would bring it."""
+    """The head of a squashed merge request is in no branch, so no clone depth fetches it."""
     story = stories(method, course)
     context = github("push")._replace(host="gitlab", pull_request=merged_at_gitlab(story), checkout_sha=story.merge)
 
@@ -199,7 +199,7 @@ def test_a_push_to_a_shallow_clone_is_right_or_names_what_is_missing(host, depth
 
 
 @pytest.mark.parametrize(("method", "course"), PLOTS)
-def test_no_answer_writes_to_the_clone(method, course, stories, clone_of):
+def test_no_question_writes_to_the_clone(method, course, stories, clone_of):
     story = stories(method, course)
     for root in (story.root, clone_of(story, "--depth=2")):
         before = fingerprint(root)
@@ -208,7 +208,7 @@ def test_no_answer_writes_to_the_clone(method, course, stories, clone_of):
         assert fingerprint(root) == before
 
 
-# Trouble is an answer -----------------------------------------------------------------------------------------------
+# Errors make the answer unknown -----------------------------------------------------------------------------------------------
 
 
 def test_no_repository_is_unknown(tmp_path):
@@ -287,7 +287,7 @@ def test_a_move_from_one_service_to_another_touches_both(tmp_path):
     assert compared(push(base, head), tree.root).services == ("cart", "payments")
 
 
-def test_a_deleted_service_is_found_though_the_checkout_has_no_folder_of_it(tmp_path):
+def test_a_deleted_service_is_found_although_the_checkout_lacks_its_folder(tmp_path):
     tree = Worktree.new(tmp_path / "deleted")
     base = tree.commit({"services/old/a": "1", "services/cart/a": "1"})
     head = tree.commit({"services/old/a": None})
@@ -295,8 +295,8 @@ def test_a_deleted_service_is_found_though_the_checkout_has_no_folder_of_it(tmp_
     assert compared(push(base, head), tree.root).services == ("old",)
 
 
-def test_a_folder_that_cannot_be_a_name_makes_the_services_unknown(tmp_path):
-    """Folder names come from strangers: a command or a line break never becomes a service, nor is it left out unsaid."""
+def test_a_folder_with_an_invalid_name_makes_the_services_unknown(tmp_path):
+    """Folder names are untrusted: a command or a line break never becomes a service, and is not silently left out either."""
     tree = Worktree.new(tmp_path / "names")
     base = tree.commit({"services/cart/a": "1"})
     odd = ("$(id)", "::set-env name=A::b", "two\nlines", "-rf", 'a"b', " blank", "é")
@@ -308,7 +308,7 @@ def test_a_folder_that_cannot_be_a_name_makes_the_services_unknown(tmp_path):
     assert "is not a valid service name" in found.unknown.why
 
 
-def test_a_submodule_where_a_services_folder_would_be_is_that_service_and_a_file_is_none(tmp_path):
+def test_a_submodule_in_place_of_a_services_folder_is_that_service_and_a_file_is_not(tmp_path):
     tree = Worktree.new(tmp_path / "submodules")
     first = tree.commit({"services/README.md": "1", "other/a": "1"})
     tree.git("update-index", "--add", "--cacheinfo", f"160000,{first},services/payments")
@@ -325,7 +325,7 @@ def test_a_submodule_where_a_services_folder_would_be_is_that_service_and_a_file
     assert (both.services, both.unmatched) == (("payments",), 1)
 
 
-def test_services_by_name_are_taken_as_they_are():
+def test_services_by_name_are_used_unchanged():
     found = given_services(("payments", "cart"))
 
     assert (found.status, found.services) == ("ok", ("cart", "payments"))
@@ -336,7 +336,7 @@ def test_services_by_name_are_taken_as_they_are():
     ("given", "templates_given", "status"),
     [("cart,payments", (), "ok"), ("[]", (), "none"), ("services/{service}/", ("services/{service}/",), None)],
 )
-def test_templates_say_how_services_are_found_and_names_which_ones_changed(given, templates_given, status):
+def test_templates_find_services_and_names_are_the_changed_services(given, templates_given, status):
     settings = load_settings({"services": given}, {}, {})
     found = run.named_services(settings)
     assert templates(settings.change.services) == templates_given

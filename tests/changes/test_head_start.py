@@ -1,4 +1,4 @@
-"""git compares while the service map is read; where there is no map to draw, it compares nothing."""
+"""git compares while the service map is read; without a map, it compares nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shop(tmp_path):
 
 @pytest.fixture
 def watched(tmp_path):
-    """A `PATH` whose git notes what it is asked, and what it has noted."""
+    """A `PATH` whose git logs its arguments, and that log."""
     (tmp_path / "bin").mkdir()
     log = tmp_path / "log"
     log.touch()
@@ -53,7 +53,7 @@ def test_a_map_costs_one_comparison(shop, watched):
     assert services(shop, watched) == (found, 2)
 
 
-def test_a_map_that_cannot_be_read_leaves_nothing_behind(shop, watched):
+def test_a_map_that_cannot_be_read_leaves_no_process_behind(shop, watched):
     shop.write({".cibeacon.json": "{"})
     found, _ = services(shop, watched)
     assert found["status"] == "unknown"

@@ -1,4 +1,4 @@
-"""Where git cannot answer, the host's API does: a merge base, and a list of files that is whole. Else it is unknown."""
+"""If git cannot answer, the host's API does, with a merge base or a complete list of files. Otherwise the answer is unknown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def queue(tmp_path):
 
 
 class Asked:
-    """`cibeacon services` on a runner that has the last commit, or what was fetched besides, and no way to git."""
+    """`cibeacon services` on a runner that has only the last commit (or what was fetched) and cannot reach the git server."""
 
     def __init__(self, queue, tmp_path, *argv, host="github", forge=None, event=None, besides=(), **environ):
         given = {"pulls": {SHOP: []}, "merge_requests": {SHOP: []}, **queue.known(), **(forge or {})}
@@ -45,7 +45,7 @@ class Asked:
 
 
 def many(queue, count):
-    """A direct commit that touches as many files."""
+    """A direct commit that changes this many files."""
     return queue.tree.commit({f"services/big/{number:04}": "1" for number in range(count)})
 
 
@@ -75,7 +75,7 @@ def test_a_comparison_without_a_file_is_none_and_not_unknown(queue, tmp_path):
 
 
 @pytest.mark.parametrize(("host", "most"), [("github", 299), ("gitlab", 999)])
-def test_a_list_is_taken_as_long_as_it_must_be_whole(host, most, queue, tmp_path):
+def test_a_list_is_used_only_while_it_must_be_complete(host, most, queue, tmp_path):
     many(queue, most)
 
     found = Asked(queue, tmp_path, host=host)
@@ -84,7 +84,7 @@ def test_a_list_is_taken_as_long_as_it_must_be_whole(host, most, queue, tmp_path
 
 
 @pytest.mark.parametrize(("host", "count"), [("github", 300), ("github", 301), ("gitlab", 1000), ("gitlab", 1001)])
-def test_a_list_that_may_be_cut_is_unknown_and_says_so(host, count, queue, tmp_path):
+def test_a_list_that_may_be_truncated_makes_the_services_unknown_with_the_reason(host, count, queue, tmp_path):
     many(queue, count)
 
     found = Asked(queue, tmp_path, host=host)
@@ -95,15 +95,15 @@ def test_a_list_that_may_be_cut_is_unknown_and_says_so(host, count, queue, tmp_p
 
 
 def diverged(queue):
-    """A commit beside the branch, and the branch."""
+    """A commit that is not in the branch, and the branch."""
     queue.tree.git("checkout", "--quiet", "-b", "beside", queue.before)
     beside = queue.direct("beside")
     queue.tree.git("checkout", "--quiet", "main")
     return beside, queue.direct("one")
 
 
-def test_githubs_comparison_of_commits_that_parted_is_not_taken(queue, tmp_path):
-    """It starts at the merge base: what the base's side changed would be missing."""
+def test_githubs_comparison_of_diverged_commits_is_not_used(queue, tmp_path):
+    """It starts at the merge base, so changes on the base's side would be missing."""
     base, head = diverged(queue)
 
     found = Asked(queue, tmp_path, f"--base={base}", f"--head={head}")
@@ -112,7 +112,7 @@ def test_githubs_comparison_of_commits_that_parted_is_not_taken(queue, tmp_path)
     assert "compares with their merge base" in found.changes["reason"]
 
 
-def test_gitlabs_comparison_of_commits_that_parted_is_asked_for_straight(queue, tmp_path):
+def test_gitlab_compares_diverged_commits_directly(queue, tmp_path):
     base, head = diverged(queue)
 
     found = Asked(queue, tmp_path, f"--base={base}", f"--head={head}", host="gitlab")
@@ -120,7 +120,7 @@ def test_gitlabs_comparison_of_commits_that_parted_is_asked_for_straight(queue, 
     assert found.changes["services"] == ["beside", "one"]
 
 
-def test_a_force_push_is_compared_from_the_merge_base_that_the_host_tells(queue, tmp_path):
+def test_a_force_push_is_compared_with_the_merge_base_from_the_host(queue, tmp_path):
     beside, _ = diverged(queue)
     fork, queue.before = queue.before, beside
 
@@ -130,7 +130,7 @@ def test_a_force_push_is_compared_from_the_merge_base_that_the_host_tells(queue,
     assert found.changes["how"] == f"force push, merge base to after, merge base from the host's API, {BY_API}"
 
 
-def test_a_map_that_must_see_the_trees_takes_no_list(queue, tmp_path):
+def test_a_map_that_needs_the_trees_uses_no_list(queue, tmp_path):
     queue.tree.write({".cibeacon.yml": "discover:\n  - marker: '**/service.json'\n"})
     queue.tree.git("add", "--all")
     queue.tree.git("commit", "--quiet", "--message=map")
@@ -144,7 +144,7 @@ def test_a_map_that_must_see_the_trees_takes_no_list(queue, tmp_path):
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 500, 502])
-def test_a_host_that_will_not_compare_leaves_it_unknown_and_is_named(status, queue, tmp_path):
+def test_a_host_that_refuses_to_compare_is_named_in_the_reason(status, queue, tmp_path):
     queue.direct("one")
     compare = f"/repos/{SHOP}/compare/{queue.before}...{queue.after}"
 
@@ -156,7 +156,7 @@ def test_a_host_that_will_not_compare_leaves_it_unknown_and_is_named(status, que
 
 
 @pytest.mark.parametrize("more", [{"GITHUB_TOKEN": ""}, {"CIBEACON_DRY_RUN": "true"}], ids=["no token", "dry run"])
-def test_nobody_is_asked_without_a_token_or_in_a_dry_run(more, queue, tmp_path):
+def test_the_host_is_not_asked_without_a_token_or_in_a_dry_run(more, queue, tmp_path):
     queue.direct("one")
 
     found = Asked(queue, tmp_path, **more)
@@ -168,8 +168,8 @@ def test_nobody_is_asked_without_a_token_or_in_a_dry_run(more, queue, tmp_path):
 # A merge base -------------------------------------------------------------------------------------------------------
 
 
-def test_a_merge_base_that_git_cannot_tell_is_the_hosts_and_git_compares_the_trees(queue, tmp_path):
-    """Both trees are in the checkout; its history is cut, and no other can be fetched."""
+def test_a_merge_base_comes_from_the_host_if_git_has_none_and_git_compares_the_trees(queue, tmp_path):
+    """Both trees are in the checkout, but its history is incomplete and cannot be fetched."""
     pull = queue.merge(1, "squash")
     event = {"pull_request": pull_event(pull), "action": "closed"}
 
@@ -195,7 +195,7 @@ def pull_event(pull):
     }
 
 
-def test_gitlab_tells_a_merge_base_too(queue, tmp_path):
+def test_gitlab_provides_a_merge_base_too(queue, tmp_path):
     beside, _ = diverged(queue)
     fork, queue.before = queue.before, beside
 
@@ -206,7 +206,7 @@ def test_gitlab_tells_a_merge_base_too(queue, tmp_path):
     assert f"GET /api/v4/projects/{SHOP.replace('/', '%2F')}/repository/merge_base" in found.compared
 
 
-def test_a_merge_base_that_the_host_does_not_tell_either_is_unknown_and_names_it(queue, tmp_path):
+def test_a_merge_base_that_the_host_does_not_have_either_is_unknown_with_the_reason(queue, tmp_path):
     pull = queue.merge(1, "squash")
     event = {"pull_request": pull_event(pull), "action": "closed"}
     troubles = {f"/repos/{SHOP}/compare/{pull.head}...{pull.merge}": 404}
@@ -218,14 +218,14 @@ def test_a_merge_base_that_the_host_does_not_tell_either_is_unknown_and_names_it
 
 
 class Source:
-    """A repository that knows nothing."""
+    """A repository that answers nothing."""
 
     def __getattr__(self, name):
         return lambda *_: None
 
 
 class Host:
-    """An API that counts."""
+    """An API that counts requests."""
 
     def __init__(self):
         self.asked = []

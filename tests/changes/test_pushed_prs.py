@@ -1,4 +1,4 @@
-"""Which pull requests a push holds: every one is found in its order, or it is said which commits nobody knows of."""
+"""The pull requests in a push: all are found in order, or the reason lists the commits that could not be looked up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sha(number: int) -> str:
 
 
 class Host:
-    """An API that knows which commits belong to which pull requests."""
+    """An API that knows the pull requests of commits."""
 
     credential = {"token": "t"}
 
@@ -40,7 +40,7 @@ class Host:
 
 
 class Repository:
-    """A repository that knows the first parents of a push, or does not."""
+    """A repository that may know the first parents of a push."""
 
     def __init__(self, commits):
         self.commits = commits
@@ -80,7 +80,7 @@ PIECES = st.lists(st.tuples(st.booleans(), st.integers(1, 4)), min_size=1, max_s
 
 
 def told(pieces):
-    """A push of direct commits and pull requests, each of some commits."""
+    """A push with direct commits and pull requests of several commits each."""
     commits, pulls = [], []
     for number, (merged, count) in enumerate(pieces):
         own = [sha(len(commits) + each) for each in range(count)]
@@ -91,7 +91,7 @@ def told(pieces):
 
 
 @given(PIECES, st.booleans())
-def test_every_pull_request_is_found_in_its_order_or_it_is_said_what_is_not_known(pieces, only_the_last):
+def test_every_pull_request_is_found_in_order_or_the_reason_lists_the_rest(pieces, only_the_last):
     commits, pulls = told(pieces)
     host = Host(pulls, only_the_last=only_the_last)
 
@@ -118,7 +118,7 @@ def test_one_question_is_enough_for_a_pull_request_or_a_direct_commit(pieces):
 
 
 @given(PIECES, st.sets(st.integers(0, 40)))
-def test_a_question_that_fails_is_always_told(pieces, failing):
+def test_a_failed_question_is_always_reported(pieces, failing):
     commits, pulls = told(pieces)
     host = Host(pulls, [sha(number) for number in failing])
 
@@ -134,7 +134,7 @@ def test_a_question_that_fails_is_always_told(pieces, failing):
 
 
 @given(PIECES)
-def test_a_push_is_one_pull_request_alone_only_where_it_holds_nothing_else(pieces):
+def test_a_push_is_a_single_pull_request_only_if_it_has_nothing_else(pieces):
     commits, pulls = told(pieces)
 
     found = looked_up(Host(pulls), commits)
@@ -151,7 +151,7 @@ def test_the_payloads_only_commit_is_the_push_whatever_git_knows():
 
 
 @pytest.mark.parametrize("more", [{"before": None, "created": True}, {"forced": True}], ids=["new", "forced"])
-def test_where_the_branch_did_not_stand_before_its_tip_is_looked_up(more):
+def test_for_a_new_branch_only_its_tip_is_looked_up(more):
     commits = [sha(number) for number in range(3)]
     host = Host([pull(7, commits)])
 
@@ -168,7 +168,7 @@ def test_a_force_push_whose_commits_are_known_is_looked_up_whole():
 
 
 def test_commits_of_the_merged_branches_in_the_payload_do_not_hide_each_other():
-    """By date they lie among each other, and nothing tells which of them are on the branch."""
+    """Sorted by date they are mixed, and nothing shows which of them are on the branch."""
     a, b, first, second = (sha(number) for number in range(4))
     host = Host([pull(7, [a, first]), pull(8, [b, second])])
 
@@ -180,7 +180,7 @@ def test_commits_of_the_merged_branches_in_the_payload_do_not_hide_each_other():
 
 
 def rebased(number, commits):
-    """A pull request of as many commits as it brought."""
+    """A pull request with as many commits as it added."""
     made, own = pull(number, commits)
     return made._replace(commits=len(own)), own
 
@@ -205,7 +205,7 @@ def test_a_rebase_that_the_payload_lists_needs_no_history():
     assert (numbers(found), found.alone, host.asked) == ([7], True, commits[:1])
 
 
-def test_a_queue_of_as_many_squashes_as_the_last_had_commits_is_not_taken_for_a_rebase():
+def test_a_queue_of_as_many_squashes_as_the_last_had_commits_is_not_mistaken_for_a_rebase():
     commits = [sha(number) for number in range(3)]
     pulls = [pull(number, [commit]) for number, commit in zip((7, 8, 9), commits, strict=True)]
     pulls[-1] = (pulls[-1][0]._replace(commits=3), pulls[-1][1])
@@ -226,8 +226,8 @@ def test_a_commit_is_not_asked_about_again_when_its_question_failed():
     assert len(host.asked) == len(set(host.asked))
 
 
-def test_what_landed_on_a_merged_branch_is_not_what_the_push_landed():
-    """A commit that was pushed by hand is also a part of what somebody merged into his own branch."""
+def test_a_pull_request_into_a_merged_branch_is_not_one_of_the_push():
+    """A commit that was pushed directly is also part of a merge into another branch."""
     direct, inner, tip = sha(0), sha(1), sha(2)
     host = Host([pull(7, [direct, inner], "side"), pull(8, [tip])])
 
@@ -236,7 +236,7 @@ def test_what_landed_on_a_merged_branch_is_not_what_the_push_landed():
     assert numbers(found) == [8]
 
 
-def test_a_payload_that_is_full_may_leave_commits_out():
+def test_a_full_payload_may_lack_commits():
     listed = [sha(number) for number in range(2048)]
     found = looked_up(Host([pull(7, listed)]), listed[-1:], known=False, listed=listed)
 
@@ -244,7 +244,7 @@ def test_a_payload_that_is_full_may_leave_commits_out():
     assert found.status == "failed"
 
 
-def test_a_repository_that_is_broken_knows_nothing():
+def test_a_broken_repository_answers_nothing():
     class Broken(Repository):
         def parents(self, commit):
             raise CheckoutError("git cannot be run", "it is gone", "Install git.")
@@ -265,15 +265,15 @@ def test_stacked_pull_requests_that_were_fast_forwarded_together_are_all_found()
     assert numbers(looked_up(host, commits)) == [7, 8]
 
 
-def test_a_pull_request_into_this_branch_stands_for_what_it_took_along():
+def test_a_pull_request_into_this_branch_covers_those_merged_into_it():
     commits = [sha(number) for number in range(3)]
     host = Host([pull(7, commits[:1], "release"), pull(8, commits[1:2], "release"), pull(9, commits)])
 
     assert numbers(looked_up(host, commits)) == [9]
 
 
-def test_what_lies_between_a_commit_and_the_merge_that_also_brought_it_is_not_passed_over():
-    """Somebody pushed the first of two commits by hand, then merged another pull request, and then the rest."""
+def test_commits_between_a_commit_and_a_merge_that_contains_it_are_not_skipped():
+    """The first of two commits was pushed directly, then another pull request was merged, and then the rest."""
     commits = [sha(number) for number in range(5)]
     mine, own = pull(7, [commits[0], commits[4]])
     host = Host([(mine._replace(commits=2), own), pull(8, commits[1:4])])
@@ -292,7 +292,7 @@ def test_the_newest_commit_is_asked_about_although_there_are_too_many():
     assert found.reason.startswith(f"3 of the push's commits ({commits[MOST_QUESTIONS - 1][:12]}, ")
 
 
-def test_exactly_as_many_as_may_be_asked_are_all_asked():
+def test_exactly_the_largest_number_of_commits_is_looked_up_completely():
     commits = [sha(number) for number in range(MOST_QUESTIONS)]
     host = Host([])
 

@@ -1,4 +1,4 @@
-"""What a person is told to do when the changes are unknown fits the place where the run is, and helps there."""
+"""The hint about unknown changes fits the place where the run is, and helps there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACES = {"github": GITHUB, "gitlab": GITLAB, "laptop": {}}
 
 @pytest.fixture
 def clone(tmp_path):
-    """A clone of a branch that left `main` behind; git does not know which branch is the default one."""
+    """A clone of a branch that starts at `main`; git does not know which branch is the default."""
     host = Worktree.new(tmp_path / "host")
     host.commit({"services/old/a": "1"})
     host.commit({"services/theirs/a": "1"})
@@ -41,14 +41,14 @@ def changes(clone, *argv, place="laptop"):
 
 
 def renamed(clone, name):
-    """The same clone of a host whose default branch has this name."""
+    """The same clone from a host whose default branch has this name."""
     tip = clone.tip("origin/main")
     clone.git("update-ref", "-d", "refs/remotes/origin/main")
     clone.git("update-ref", f"refs/remotes/origin/{name}", tip)
 
 
 @pytest.mark.parametrize("name", ["main", "master"])
-def test_the_default_branch_is_the_remotes_main_or_master_where_git_was_not_told(name, clone):
+def test_the_default_branch_is_the_remotes_main_or_master_if_git_does_not_know_it(name, clone):
     renamed(clone, name)
 
     found = changes(clone)
@@ -63,7 +63,7 @@ def test_a_branch_of_this_clone_alone_does_not_pass_for_the_remotes_default(clon
     assert changes(clone)["services"] == ["mine"]
 
 
-def test_where_the_default_branch_has_another_name_git_can_be_told(clone):
+def test_with_another_default_branch_the_hint_is_how_git_learns_it(clone):
     renamed(clone, "trunk")
 
     reason = changes(clone)["reason"]
@@ -78,7 +78,7 @@ def test_where_the_default_branch_has_another_name_git_can_be_told(clone):
 
 @pytest.mark.parametrize("place", ["github", "gitlab", "laptop"])
 @pytest.mark.parametrize("base", ["abcdef0", "mian", "v1~2", "HEAD~99"])
-def test_a_base_that_names_nothing_gets_advice_that_fits(base, place, clone):
+def test_a_base_that_is_not_a_commit_gets_a_fitting_hint(base, place, clone):
     reason = changes(clone, f"--base={base}", place=place)["reason"]
 
     assert f"{base} is not a commit in this checkout" in reason
@@ -86,7 +86,7 @@ def test_a_base_that_names_nothing_gets_advice_that_fits(base, place, clone):
 
 
 @pytest.mark.parametrize("place", ["github", "gitlab"])
-def test_a_missing_checkout_gets_advice_that_fits(place, tmp_path):
+def test_a_missing_checkout_gets_a_fitting_hint(place, tmp_path):
     (tmp_path / "nothing").mkdir()
 
     reason = changes(Worktree(tmp_path / "nothing"), "--base=v1", place=place)["reason"]

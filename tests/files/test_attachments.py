@@ -1,4 +1,4 @@
-"""Which files DCI gets, as what, and under which names."""
+"""The files that DCI gets, with their types and names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_report_that_no_parser_would_read_is_sent_as_a_file_and_said_to_be(tmp
 
 
 def endless(part, piece=b"x" * (1 << 20)):
-    """Something of 64 MiB that a parser would keep whole."""
+    """Something of 64 MiB that a parser would keep in memory."""
     yield part
     for _ in range(64):
         yield piece

@@ -1,4 +1,4 @@
-"""What leaves of a text file when it must leave without tokens: the same file, each of them masked, and nothing else."""
+"""Redaction of a text file: the copy is the same file with every token masked and nothing else changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WRITTEN = (*redaction.DEFAULTS[:-1], r'"auth"[ \t]{0,4}:[ \t]{0,4}"[A-Za-z0-9+/=
 
 
 def child():
-    """The module that runs as a process of its own, which alone imports the library `regex`."""
+    """The module that runs as a separate process, the only one that imports the library `regex`."""
     from cibeacon.files import redaction_child
 
     return redaction_child
@@ -36,7 +36,7 @@ def copied(source, target, patterns, needles=()):
 
 
 def redacted(text, *patterns):
-    """The text as it would leave."""
+    """The text after redaction."""
     source, target = io.BytesIO(text if isinstance(text, bytes) else text.encode()), io.BytesIO()
     copied(source, target, patterns or redaction.DEFAULTS, () if patterns else redaction._NEEDLES)
     return target.getvalue() if isinstance(text, bytes) else target.getvalue().decode()
@@ -144,7 +144,7 @@ def call(path, mime="text/plain"):
 
 
 def clean(path, environ, mime="text/plain", seconds=60.0):
-    """What would leave of a file with these variables."""
+    """The upload of a file with these variables."""
     redact = redaction.file_redaction(load_settings({}, environ, {}).dci.dci_redact_patterns, {})
     with redact(call(path, mime), seconds) as request:
         return request.file.read_bytes()

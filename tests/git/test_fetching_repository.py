@@ -1,4 +1,4 @@
-"""What the checkout lacks is fetched into scratch space: exactly right or unknown, and the clone stays as it was."""
+"""Missing commits are fetched into scratch space: the answer is exactly right or unknown, and the clone does not change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ GENEROUS = {
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):
-    """The server of a story, one a story."""
+    """The server for a story; each story has its own."""
     running = {}
 
     def serving(story):
@@ -77,7 +77,7 @@ def servers(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ci_clone(tmp_path_factory, servers):
-    """A clone as a CI host makes it, whose origin is the server; None where nothing is checked out."""
+    """A clone as a CI host makes it, with the server as its origin; None if nothing is checked out."""
     folder, made = tmp_path_factory.mktemp("ci"), {}
 
     def clone(story, kind, ref="refs/heads/main"):
@@ -89,7 +89,9 @@ def ci_clone(tmp_path_factory, servers):
                 root.mkdir()
             else:
                 tree = Worktree.new(root)
-                tree.git("remote", "add", "origin", story.root.as_uri())  # over http, a third of all the time went here
+                tree.git(
+                    "remote", "add", "origin", story.root.as_uri()
+                )  # over http, this took a third of the test time
                 wanted = f"+{ref}:refs/remotes/origin/it"
                 tree.git("fetch", "--quiet", "--no-tags", *options, "origin", wanted, **GENEROUS)
                 tree.git("checkout", "--quiet", "--detach", "refs/remotes/origin/it", **GENEROUS)
@@ -103,7 +105,7 @@ def ci_clone(tmp_path_factory, servers):
 
 
 def _spoil(tree: Worktree, story) -> None:
-    """What earlier jobs may leave on a runner: branches and tags where the host has them no more, here on the head."""
+    """Leftovers of earlier jobs on a runner: branches and tags that moved on the host, here at the head."""
     tree.git("fetch", "--quiet", "--no-tags", story.root.as_uri(), "feature")
     names = ("remotes/origin/main", "remotes/origin/feature", "heads/main", "heads/feature", "tags/v1", "tags/main")
     for name in names:
@@ -111,7 +113,7 @@ def _spoil(tree: Worktree, story) -> None:
 
 
 def compared(context, root, server, **told):
-    """The answer, and the requests that it took. The clone is unchanged."""
+    """The answer and the number of requests. Asserts that the clone is unchanged."""
     before, asked = fingerprint(root), len(server.requests)
     host = gitlab_host if context.host == "gitlab" else github_host
     variables = server.gitlab if context.host == "gitlab" else server.github
@@ -122,7 +124,7 @@ def compared(context, root, server, **told):
 
 
 def right(found) -> None:
-    """Exactly the truth."""
+    """Asserts that the answer is exactly right."""
     assert found.status == "ok", str(found.unknown)
     assert found.services == CHANGED_SERVICES
     assert found.changed_files == len(CHANGED)
@@ -195,12 +197,12 @@ def test_what_is_here_already_costs_no_request(stories, open_stories, servers, c
         assert "fetched" not in found.how
 
 
-# Retargeted, and queues ---------------------------------------------------------------------------------------------
+# Retargeting and queues ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def served(tmp_path):
-    """A repository of one commit, its server, and a way to make a clone of depth 1."""
+    """A repository with one commit, its server, and a function that makes a clone of depth 1."""
     tree = Worktree.new(tmp_path / "served")
     tree.commit({"services/cart/a": "1", "services/old/a": "1"})
     with GitServer(tree.root) as server:
@@ -208,7 +210,7 @@ def served(tmp_path):
 
 
 def shallow(tree: Worktree, server: GitServer, revision: str = "main") -> Path:
-    """A clone of depth 1 of the commit that is on a branch now."""
+    """A clone of depth 1 of a branch's current commit."""
     clone = Worktree.new(tree.root.parent / f"clone-of-{tree.tip(revision)[:12]}")
     clone.git("fetch", "--quiet", "--no-tags", "--depth=1", f"{server.url}/{githttp.REPOSITORY}.git", revision)
     clone.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
@@ -216,8 +218,8 @@ def shallow(tree: Worktree, server: GitServer, revision: str = "main") -> Path:
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_a_pull_request_that_was_retargeted_changed_what_it_brings_to_its_new_base(method, served):
-    """It was opened against a release branch, whose commits its `base.sha` still names."""
+def test_a_retargeted_pull_request_has_the_changes_for_its_new_base(method, served):
+    """It was opened against a release branch, and its `base.sha` is still a commit of that branch."""
     tree, server = served
     tree.git("checkout", "--quiet", "-b", "release")
     stale = tree.commit({"services/release/a": "1"})
@@ -307,7 +309,7 @@ def test_a_new_branch_is_known_at_depth_1(host, served):
 
 @pytest.mark.parametrize("host", [github, gitlab])
 def test_a_force_push_is_known_at_depth_1(host, served):
-    """The server still holds the tip that was pushed away."""
+    """The server still has the tip from before the force push."""
     tree, server = served
     tree.git("checkout", "--quiet", "-b", "topic")
     before = [tree.commit({f"services/s{number}/a": "1"}) for number in range(3)][-1]
@@ -320,7 +322,7 @@ def test_a_force_push_is_known_at_depth_1(host, served):
     assert len(requests) <= 6
 
 
-def test_a_force_push_whose_old_tip_the_server_lost_is_compared_with_the_default_branch(served):
+def test_a_force_push_whose_old_tip_is_lost_is_compared_with_the_default_branch(served):
     tree, server = served
     tree.git("checkout", "--quiet", "-b", "topic")
     after = tree.commit({"services/new/a": "1"})
@@ -330,7 +332,7 @@ def test_a_force_push_whose_old_tip_the_server_lost_is_compared_with_the_default
     assert found.services == ("new",)
 
 
-def test_the_tag_before_is_found_at_depth_1(served):
+def test_the_previous_tag_is_found_at_depth_1(served):
     tree, server = served
     tree.git("tag", "--annotate", "--message=one", "v1")
     tree.commit({"services/new/a": "1"})
@@ -383,7 +385,7 @@ def test_a_base_may_have_any_name_that_git_allows(base, served):
     assert found.services == ("new",)
 
 
-def test_names_that_begin_alike_are_fetched_side_by_side(served):
+def test_names_with_the_same_prefix_are_fetched_together(served):
     tree, server = served
     tree.git("tag", "rel")
     tree.git("checkout", "--quiet", "-b", "rel/2")
@@ -407,7 +409,7 @@ def test_a_hostile_name_is_not_fetched_as_anything_else(revision, served, tmp_pa
     assert not sorted(tmp_path.rglob("stolen*"))
 
 
-def test_odd_names_modes_links_and_submodules_are_seen_through_a_fetch(served, tmp_path):
+def test_odd_names_modes_links_and_submodules_survive_a_fetch(served, tmp_path):
     tree, server = served
     base = tree.tip()
     inner = Worktree.new(tmp_path / "inner")
@@ -427,7 +429,7 @@ def test_odd_names_modes_links_and_submodules_are_seen_through_a_fetch(served, t
     assert found == {*ODD_PATHS.values(), ".gitmodules", "services/old/a", "services/link", "services/sub"}
 
 
-# Clones of odd making -----------------------------------------------------------------------------------------------
+# Unusual clones ------------------------------------------------------------------------------------------------------
 
 
 def test_a_linked_worktree_and_a_clone_that_borrows_are_followed_to_their_objects(served, tmp_path):
@@ -448,7 +450,7 @@ def test_a_linked_worktree_and_a_clone_that_borrows_are_followed_to_their_object
         assert fingerprint(first) == before
 
 
-def test_a_clone_that_git_cannot_read_is_no_clone(served, tmp_path):
+def test_a_clone_that_git_cannot_read_counts_as_missing(served, tmp_path):
     """A linked worktree whose main repository is not mounted into the container."""
     tree, server = served
     base, head = tree.tip(), tree.commit({"services/new/a": "1"})
@@ -461,7 +463,7 @@ def test_a_clone_that_git_cannot_read_is_no_clone(served, tmp_path):
     assert found.services == ("new",)
 
 
-def test_a_clone_that_lacks_a_folder_which_it_should_have_is_not_believed(served):
+def test_a_clone_that_lacks_a_folder_it_should_have_is_not_trusted(served):
     tree, server = served
     base, head = tree.tip(), tree.commit({"services/new/a": "1"})
     root = shallow(tree, server)
@@ -479,7 +481,7 @@ def test_a_clone_that_lacks_a_folder_which_it_should_have_is_not_believed(served
     assert found.changed_files == 1
 
 
-# Servers that will not, or cannot -----------------------------------------------------------------------------------
+# Servers that refuse or fail ----------------------------------------------------------------------------------------
 
 
 def test_a_server_without_filters_sends_more_and_the_answer_is_the_same(stories, tmp_path, ci_clone):
@@ -490,7 +492,7 @@ def test_a_server_without_filters_sends_more_and_the_answer_is_the_same(stories,
             right(found)
 
 
-def test_a_server_that_refuses_the_filter_of_folders_is_asked_for_them(stories, ci_clone):
+def test_a_server_that_refuses_the_tree_filter_sends_the_trees(stories, ci_clone):
     story = stories("squash", "moved")
     config = {"uploadpackfilter.allow": "false", "uploadpackfilter.blob:none.allow": "true"}
     with GitServer(story.root, config=config) as server:
@@ -498,7 +500,7 @@ def test_a_server_that_refuses_the_filter_of_folders_is_asked_for_them(stories, 
         right(found)
 
 
-def test_the_token_opens_the_server_and_goes_nowhere_else(stories, ci_clone, tmp_path):
+def test_the_token_goes_only_to_the_server(stories, ci_clone, tmp_path):
     story = stories("squash", "moved")
     for user, host, name, event in (
         ("x-access-token", github_host, "github", closed_event),
@@ -513,7 +515,7 @@ def test_the_token_opens_the_server_and_goes_nowhere_else(stories, ci_clone, tmp
             assert not [content for content in kept if githttp.TOKEN.encode() in content or b"Basic" in content]
 
 
-def test_a_job_token_signs_as_gitlabs_own_user(stories, ci_clone):
+def test_a_job_token_uses_gitlabs_own_user(stories, ci_clone):
     story = stories("merge", "moved")
     with GitServer(story.root, token=githttp.TOKEN, user="gitlab-ci-token") as server:
         variables = server.gitlab | {"CI_JOB_TOKEN": githttp.TOKEN}
@@ -539,7 +541,7 @@ def test_a_server_that_refuses_leaves_the_services_unknown_and_says_why(method, 
     assert len(server.requests) <= 4
 
 
-def test_nobody_listens(stories, ci_clone):
+def test_a_server_that_does_not_listen_is_reported(stories, ci_clone):
     story = stories("merge", "moved")
     variables = {"GITHUB_SERVER_URL": "http://127.0.0.1:9", "GITHUB_REPOSITORY": "acme/shop"}
     with fetching(ci_clone(story, "depth 1"), variables) as source:
@@ -564,13 +566,13 @@ def test_a_server_that_hangs_is_left_when_the_time_is_up_and_no_helper_stays_beh
     assert found.status == "unknown"
     assert "too long" in str(found.unknown)
     assert seconds < 1.5 + 2
-    while helpers(server.url) and time.monotonic() < began + WATCHDOG:  # what was killed is gone a moment later
+    while helpers(server.url) and time.monotonic() < began + WATCHDOG:  # a killed process disappears after a moment
         time.sleep(0.01)
     assert not helpers(server.url)
 
 
 def helpers(url: str) -> list[bytes]:
-    """The command line of every process that was given an address."""
+    """The command line of every process that got a URL."""
     return [line for path in Path("/proc").glob("[0-9]*/cmdline") if url.encode() in (line := read(path))]
 
 
@@ -609,11 +611,11 @@ def test_a_redirect_is_not_followed_and_the_token_does_not_leak(stories, ci_clon
         {},
     ],
 )
-def test_an_odd_place_is_no_place(told):
+def test_a_malformed_url_is_not_a_remote(told):
     assert github_host.remotes(Variables(told), tokens("token")) == ()
 
 
-def test_an_encrypted_place_and_this_machine_are_places():
+def test_an_encrypted_url_and_this_machine_are_remotes():
     assert github_host.remotes(
         Variables({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b"}), tokens()
     )[0].url == ("https://github.com/a/b.git")
@@ -636,7 +638,7 @@ def test_gitlab_asks_the_target_project_first_and_then_the_forks(stories, ci_clo
 
 
 def test_the_jobs_own_git_variables_and_configuration_reach_no_child(stories, ci_clone, tmp_path):
-    """An earlier step of the job can set them: they would send the token elsewhere, or run a program."""
+    """An earlier step of the job can set them, and they could send the token elsewhere or run a program."""
     story = stories("merge", "moved")
     (tmp_path / "home").mkdir()
     with GitServer(story.root) as server, GitServer(story.root) as other:
@@ -672,7 +674,7 @@ def test_the_scratch_space_is_thrown_away(stories, ci_clone, servers):
 
 @pytest.mark.parametrize("kind", CLONES)
 def test_a_file_of_a_commit_that_is_not_here_is_read(kind, stories, servers, ci_clone):
-    """A fork's pull request is configured by the base commit's file."""
+    """For a fork's pull request, the configuration comes from the base commit."""
     story = stories("merge", "moved")
     root = ci_clone(story, kind)
     before = fingerprint(root)
@@ -686,7 +688,7 @@ def test_a_file_of_a_commit_that_is_not_here_is_read(kind, stories, servers, ci_
 
 @pytest.mark.parametrize("kind", CLONES)
 def test_many_files_that_are_not_here_are_read_at_once(kind, stories, servers, ci_clone):
-    """What the discovery of services by their marker files asks of both trees."""
+    """The files that discovery by marker reads from both trees."""
     story, server = stories("merge", "moved"), servers(stories("merge", "moved"))
     with fetching(ci_clone(story, kind), server.github) as source:
         lines = [line.split("\t") for commit in (story.fork, story.merge) for line in source.entries(commit)]
@@ -763,7 +765,7 @@ def test_a_dry_run_fetches_nothing(forked):
 
 
 def test_a_base_that_cannot_be_fetched_leaves_a_forks_services_unknown(forked):
-    """The head's map, which is checked out, is never read in its place."""
+    """The head's map, which is checked out, is never read instead."""
     variables, root, server = forked
     server.answer = 403
 
@@ -778,8 +780,8 @@ def api_record(variables) -> dict:
     return json.loads(Path(variables["GITHUB_EVENT_PATH"]).read_text())["pull_request"]
 
 
-def test_where_git_cannot_be_reached_the_hosts_own_list_is_taken(forked, served):
-    """A proxy that lets the API through, and not git."""
+def test_the_hosts_own_list_is_used_if_git_cannot_be_reached(forked, served):
+    """A proxy that allows the API, but not git."""
     variables, root, server = forked
     server.answer = 403
     files = [{"filename": "services/mine/a", "previous_filename": "services/theirs/a"}]
@@ -805,8 +807,8 @@ def test_where_git_cannot_be_reached_the_hosts_own_list_is_taken(forked, served)
     assert "does not list all changed files" in cut.document["changes"]["reason"]
 
 
-def test_a_pull_request_that_a_person_names_is_looked_up(forked):
-    """A run by hand or by the clock has no commit to compare with of its own."""
+def test_a_pull_request_that_the_user_names_is_looked_up(forked):
+    """A manual or scheduled run has no commit to compare with."""
     variables, root, _ = forked
     with Api(api_record(variables)) as api:
         environ = variables | {
@@ -824,7 +826,7 @@ def test_a_pull_request_that_a_person_names_is_looked_up(forked):
 
 
 def test_a_netrc_is_read_by_no_fetch(servers, tmp_path):
-    """Neither the one that HOME names, nor that of the user's own folder."""
+    """Neither the one in HOME, nor the one in the user's home folder."""
     home = tmp_path / "home"
     home.mkdir()
     (home / ".netrc").write_text("default login mallory password stolen\n")

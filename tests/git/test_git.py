@@ -1,4 +1,4 @@
-"""What is read from a real repository is exact, whatever its owner, its configuration and the names in it; nothing is written."""
+"""Answers about a real repository are exact, whatever its owner, configuration and file names; nothing is written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tree(tmp_path):
 
 
 def changed(tree: Worktree) -> set[str]:
-    """What the last commit changed, as the product sees it."""
+    """The last commit's changes, as cibeacon sees them."""
     return set(repository(tree.root).paths(tree.tip("HEAD^"), tree.tip()))
 
 
@@ -112,7 +112,7 @@ def test_a_commit_without_a_change_changes_nothing(tree):
 
 
 def test_a_moved_submodule_is_seen_even_if_the_repository_says_to_ignore_it(tree, tmp_path):
-    """`ignore = all` in .gitmodules, which the pull request itself can write, hides the move from a plain diff."""
+    """`ignore = all` in .gitmodules, which the pull request itself can set, hides the move from a plain diff."""
     inner = Worktree.new(tmp_path / "inner")
     first, second = inner.commit({"x": "1"}), inner.commit({"x": "2"})
     modules = '[submodule "vendored"]\n\tpath = services/vendored\n\turl = ../inner\n\tignore = all\n'
@@ -134,7 +134,7 @@ def test_a_large_file_pointer_is_a_change_like_any_other(tree):
 
 
 def test_the_repositorys_own_configuration_changes_no_answer(tree):
-    """A pull request cannot write .git/config, but a job before ours can."""
+    """A pull request cannot write .git/config, but an earlier job can."""
     tree.commit({"services/a/x": "1\n" * 50, "services/b/x": "1"})
     tree.git("mv", "services/a", "services/c")
     tree.commit({"services/b/x": "2"})
@@ -161,7 +161,7 @@ def test_the_repositorys_own_configuration_changes_no_answer(tree):
 
 
 def test_an_inherited_git_environment_points_nowhere_else(tree, tmp_path):
-    """A hook or an outer git leaves GIT_DIR and friends behind."""
+    """A hook or an outer git process leaves GIT_DIR and other variables behind."""
     other = Worktree.new(tmp_path / "other")
     other.commit({"b": "1"})
     tree.commit({"c": "1"})
@@ -189,7 +189,7 @@ def test_paths_are_read_from_a_linked_worktree(tree, tmp_path):
 
 
 def test_a_replaced_object_does_not_replace_the_answer(tree):
-    """Replacement refs can be fetched from anybody."""
+    """Replacement refs can be fetched from anyone's repository."""
     first, second = tree.tip(), tree.commit({"c": "1"})
     tree.git("replace", second, first)
 
@@ -214,7 +214,7 @@ def test_a_short_id_names_its_commit(tree):
 @pytest.mark.parametrize(
     "revision", ["", "-", "--", "--all", "--output=x", "-rf", "^main", "main..main", "main:", "main:a", "nope", "\n"]
 )
-def test_what_is_no_commit_is_none(revision, tree):
+def test_a_revision_that_is_not_a_commit_is_none(revision, tree):
     assert repository(tree.root).commit(revision) is None
 
 
@@ -227,7 +227,7 @@ def test_several_revisions_are_named_at_once_and_in_order(tree):
     assert found == (second, *(None for _ in odd), first, first, second)
 
 
-def test_a_branch_with_the_name_of_another_commit_does_not_stand_for_it(tree):
+def test_a_branch_named_like_another_commits_id_is_not_that_commit(tree):
     first = tree.tip()
     tree.commit({"b": "1"})
     tree.git("update-ref", f"refs/heads/{first}", tree.tip())
@@ -235,12 +235,12 @@ def test_a_branch_with_the_name_of_another_commit_does_not_stand_for_it(tree):
     assert repository(tree.root).commit(first) == first
 
 
-def test_a_tree_or_blob_is_no_commit(tree):
+def test_a_tree_or_blob_is_not_a_commit(tree):
     for kind in ("HEAD^{tree}", "HEAD:a"):
         assert repository(tree.root).commit(tree.git("rev-parse", kind)) is None
 
 
-def test_the_parents_of_a_merge_stand_in_order(stories):
+def test_the_parents_of_a_merge_are_in_order(stories):
     story = stories("merge", "moved")
 
     assert repository(story.root).parents(story.merge) == (story.base, story.head)
@@ -250,14 +250,14 @@ def test_the_first_commit_has_no_parent(tree):
     assert repository(tree.root).parents(tree.tip()) == ()
 
 
-def test_the_parents_of_what_is_not_here_are_unknown(tree):
+def test_the_parents_of_a_missing_commit_are_unknown(tree):
     for sha in ("ab" * 20, "main", "--all", "", tree.git("rev-parse", "HEAD^{tree}")):
         assert repository(tree.root).parents(sha) is None
 
 
 @pytest.mark.parametrize("mark", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028", "\r"])
 def test_an_authors_name_cannot_pretend_to_be_a_parent(mark, tree):
-    """Python splits lines at more characters than git: a stranger's name may hold them."""
+    """Python splits lines at more characters than git, and untrusted names may contain them."""
     false = "ab" * 20
     first = tree.tip()
     sha = tree.commit({"b": "1"}, GIT_AUTHOR_NAME=f"Mallory{mark}parent {false}{mark}x")
@@ -281,14 +281,14 @@ def test_a_short_id_names_a_commit_with_its_parents(tree):
 
 
 @pytest.mark.parametrize("name", ["Ada", "Ada > Lovelace", "A\x0cauthor Jenkins <nobody@nowhere> 1 +0000", "Ärger"])
-def test_the_author_of_a_commit_is_whom_git_names(name, tree):
+def test_the_author_of_a_commit_is_the_one_that_git_shows(name, tree):
     sha = tree.commit({"a": "2"}, GIT_AUTHOR_NAME=name, GIT_AUTHOR_EMAIL="ada@example.com")
     shown = tree.git("show", "--no-patch", "--format=%an <%ae>", sha)
 
     assert repository(tree.root).author(sha) == shown
 
 
-def test_the_author_of_what_is_not_here_is_unknown(tree):
+def test_the_author_of_a_missing_commit_is_unknown(tree):
     for sha in ("ab" * 20, "main", "", tree.git("rev-parse", "HEAD^{tree}")):
         assert repository(tree.root).author(sha) is None
 
@@ -297,7 +297,7 @@ def any_tag(name):
     return True
 
 
-def test_the_tag_before_is_the_nearest_by_any_parent_and_never_one_of_the_commits_own(tree):
+def test_the_previous_tag_is_the_nearest_by_any_parent_and_never_one_of_the_commits_own(tree):
     tree.git("tag", "v1")
     tree.git("checkout", "--quiet", "-b", "release")
     released = tree.commit({"b": "1"})
@@ -311,7 +311,7 @@ def test_the_tag_before_is_the_nearest_by_any_parent_and_never_one_of_the_commit
     assert repository(tree.root).previous_tag(tree.tip(), any_tag).sha == released
 
 
-def test_a_shallow_clone_knows_what_it_holds_but_not_what_it_does_not(stories, clone_of):
+def test_a_shallow_clone_knows_only_what_it_contains(stories, clone_of):
     story = stories("merge", "moved")
     shallow = repository(clone_of(story, "--depth=2"))
 
@@ -323,8 +323,8 @@ def test_a_shallow_clone_knows_what_it_holds_but_not_what_it_does_not(stories, c
     assert shallow.previous_tag(story.merge, any_tag) is None
 
 
-def test_a_shallow_clone_that_shows_an_older_ancestor_does_not_take_it_for_the_merge_base(tmp_path):
-    """The way to the true merge base is longer than the clone is deep, and another way leads past it."""
+def test_a_shallow_clone_does_not_mistake_an_older_ancestor_for_the_merge_base(tmp_path):
+    """The path to the real merge base is longer than the clone is deep, and another path bypasses it."""
     tree = Worktree.new(tmp_path / "deep")
     older, base = tree.commit({"a": "1"}), tree.commit({"a": "2"})
     for number in range(8):
@@ -342,7 +342,7 @@ def test_a_shallow_clone_that_shows_an_older_ancestor_does_not_take_it_for_the_m
     assert repository(root).merge_base(main, head) is None
 
 
-def test_a_broken_index_is_nobodys_concern(tree):
+def test_a_broken_index_does_not_matter(tree):
     tree.commit({"b": "1"})
     ends = tree.tip("HEAD^"), tree.tip()
     (tree.root / ".git/index").write_bytes(b"garbage")
@@ -410,7 +410,7 @@ def test_a_repository_of_sha256_is_read_as_well(tmp_path):
     assert repository(tree.root).parents(tree.tip()) == (tree.tip("HEAD^"),)
 
 
-# Trouble ------------------------------------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------------------------
 
 
 def test_outside_a_repository_the_error_says_so_and_what_to_do(tmp_path):
@@ -428,7 +428,7 @@ def test_without_git_the_error_says_so(tree, tmp_path):
         repository(tree.root, PATH=str(empty)).commit("HEAD")
 
 
-def test_a_git_that_may_not_be_executed_is_an_error_of_ours(tree, tmp_path):
+def test_a_git_that_may_not_be_executed_is_a_checkout_error(tree, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/git").write_text("not a program")
     (tmp_path / "bin/git").chmod(0o755)
@@ -437,7 +437,7 @@ def test_a_git_that_may_not_be_executed_is_an_error_of_ours(tree, tmp_path):
         repository(tree.root, PATH=str(tmp_path / "bin")).commit("HEAD")
 
 
-def test_a_folder_that_is_gone_is_an_error_of_ours(tmp_path):
+def test_a_deleted_folder_is_a_checkout_error(tmp_path):
     reader = repository(tmp_path / "gone")
 
     with pytest.raises(CheckoutError, match="folder no longer exists"):
@@ -494,12 +494,12 @@ def test_a_missing_tree_of_a_folder_is_an_error_and_never_an_empty_answer(tmp_pa
         repository(tree.root).paths(*ends)
 
 
-# Ahead of the question ----------------------------------------------------------------------------------------------
+# Started ahead ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def counted(tree, tmp_path):
-    """A repository, and what its git was asked so far."""
+    """A repository, and the git commands that it has run so far."""
     (tmp_path / "bin").mkdir()
     real, log = shutil.which("git"), tmp_path / "log"
     (tmp_path / "bin/git").write_text(f'#!/bin/sh\necho "$2 $#" >>{log}\nexec {real} "$@"\n')
@@ -521,7 +521,7 @@ def test_a_comparison_that_was_begun_is_the_one_that_is_read(tree, counted):
     assert list(reader.paths(tree.tip("HEAD^"), tree.tip())) == ["b", "c"]
 
 
-def test_another_comparison_than_the_one_that_was_begun_is_right(tree, counted):
+def test_a_different_comparison_than_the_one_begun_is_right(tree, counted):
     tree.commit({"b": "1"})
     tree.commit({"c": "1"})
     reader, _ = counted
@@ -582,7 +582,7 @@ def test_a_laptop_costs_three_children(counted, tree):
 
 @pytest.fixture
 def partial(tmp_path):
-    """Makes a partial clone of a story, from a server that can filter."""
+    """Makes a partial clone of a story from a server that supports filters."""
 
     def clone(story, filter_):
         server = Worktree(copied(story.root, tmp_path / "server"))
@@ -607,7 +607,7 @@ def test_a_clone_without_contents_is_compared_without_the_network(partial, stori
     assert fingerprint(clone.root) == before
 
 
-def test_a_clone_without_trees_is_an_error_and_fetches_nothing_behind_anybodys_back(partial, stories):
+def test_a_clone_without_trees_is_an_error_and_fetches_nothing_on_its_own(partial, stories):
     story = stories("merge", "moved")
     _, clone = partial(story, "tree:0")
     before = fingerprint(clone.root)
@@ -620,8 +620,8 @@ def test_a_clone_without_trees_is_an_error_and_fetches_nothing_behind_anybodys_b
     assert fingerprint(clone.root) == before
 
 
-def test_what_a_partial_clone_holds_is_told_beside_what_it_lacks(partial, stories):
-    """git ends at the first object that it may not fetch."""
+def test_a_partial_clone_answers_for_what_it_has_beside_what_it_lacks(partial, stories):
+    """git stops at the first object that it may not fetch."""
     story = stories("merge", "moved")
     _, clone = partial(story, "tree:0")
     clone.git("cat-file", "-p", f"{story.base}^{{tree}}")
@@ -635,7 +635,7 @@ def test_what_a_partial_clone_holds_is_told_beside_what_it_lacks(partial, storie
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_repository_of_another_user_is_read_and_no_configuration_is_written(stories, tmp_path):
-    """A container's checkout belongs to the runner's user, and git alone would refuse it."""
+    """A container's checkout belongs to the runner's user, and git would reject it by default."""
     story = stories("merge", "moved")
     root, home = copied(story.root, tmp_path / "foreign"), tmp_path / "home"
     home.mkdir()
@@ -661,7 +661,7 @@ def test_a_repository_of_another_user_is_read_and_no_configuration_is_written(st
 
 @pytest.mark.parametrize("options", [(), ("--depth=1",), ("--depth=2",)], ids=["whole", "depth 1", "depth 2"])
 def test_a_clone_is_the_same_to_the_byte_after_every_question(options, stories, clone_of):
-    """A stat cache that was refreshed, a lock, a pack: anything would show in a job that caches its clone."""
+    """A refreshed stat cache, a lock, a pack: any change would show up in a job that caches its clone."""
     story = stories("squash", "updated")
     root = clone_of(story, *options)
     (root / "README.md").touch()
@@ -692,7 +692,7 @@ def test_the_top_is_found_from_below_and_stays_put_outside(tree, tmp_path):
     assert toplevel(tmp_path) == tmp_path
 
 
-def test_what_git_says_of_a_repository_that_it_cannot_read_is_known(tree):
+def test_gits_message_about_a_repository_that_it_cannot_read_is_kept(tree):
     assert repository(tree.root).complaint() is None
     (tree.root / ".git/config").write_text("[broken\n")
     assert "bad config line 1" in (repository(tree.root).complaint() or "")

@@ -1,4 +1,4 @@
-"""A workspace that an earlier job left behind holds yesterday's branches and tags: none of them counts for today's run."""
+"""A workspace from an earlier job has outdated branches and tags, which must not be used for today's run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = "as this checkout has it"
 
 
 class Kept:
-    """A runner's workspace: an earlier job fetched every branch and tag, and the host has moved on since."""
+    """A runner's workspace: an earlier job fetched every branch and tag, and the host has newer ones by now."""
 
     def __init__(self, folder, server: GitServer, tree: Worktree) -> None:
         self.folder, self.server, self.host = folder, server, tree
@@ -27,13 +27,13 @@ class Kept:
         self.here.git("branch", "main", "refs/remotes/origin/main")
 
     def checked_out(self, sha: str) -> str:
-        """Today's job: as `actions/checkout` and GitLab's `GIT_STRATEGY: fetch` do, it fetches its own commit alone."""
+        """Today's job: like `actions/checkout` and GitLab's `GIT_STRATEGY: fetch`, it fetches only its own commit."""
         self.here.git("fetch", "--quiet", "--no-tags", "origin", sha)
         self.here.git("checkout", "--quiet", "--detach", sha)
         return sha
 
     def run(self, host: str, sha: str, *argv: str, ref="refs/heads/topic", before=None, forced=False, **environ: str):
-        """The changes that `cibeacon services` tells of a push of `sha` to `ref`."""
+        """The changes that `cibeacon services` reports for a push of `sha` to `ref`."""
         self.checked_out(sha)
         made = self._github(sha, ref, before, forced) if host == "github" else self._gitlab(sha, ref, before)
         own = {"HOME": str(self.folder), "CIBEACON_SERVICES": "services/{service}/"}
@@ -57,7 +57,7 @@ class Kept:
         }
 
     def pull_request(self, base: str, head: str):
-        """The changes of an open pull request whose head a workflow checks out by itself."""
+        """The changes of an open pull request whose head the workflow checks out itself."""
         self.checked_out(head)
         sides = {"base": {"ref": "main", "sha": base}, "head": {"ref": "topic", "sha": head}}
         pull = {"number": 7, "id": 70, "state": "open", "merged": False, **sides}
@@ -82,7 +82,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path):
-    """A workspace from when `main` had one commit and the tag `v1`; it has another by now, and a new branch from there."""
+    """A workspace from when `main` had one commit and the tag `v1`; it now has a second commit, where a new branch starts."""
     tree = Worktree.new(tmp_path / "host")
     tree.commit({"services/old/a": "1"})
     tree.git("tag", "v1")
@@ -115,8 +115,8 @@ def test_a_force_push_whose_old_tip_is_gone_is_compared_with_the_hosts_default_b
     assert found["services"] == ["mine"]
 
 
-def test_an_open_pull_request_brings_what_its_base_branch_has_no_more(kept):
-    """The base branch was taken back to where it was: what the workspace still sees on it is the pull request's now."""
+def test_an_open_pull_request_has_the_commits_that_its_base_branch_lost(kept):
+    """The base branch was reset: the commits that the workspace still sees on it now belong to the pull request."""
     tree, first = kept.host, kept.host.tip("v1")
     kept.here.git("fetch", "--quiet", "origin", "+refs/heads/*:refs/remotes/origin/*")
     head = topic(kept)
@@ -146,7 +146,7 @@ def test_a_base_is_counted_back_from_the_hosts_branch(base, services, kept):
 
 
 @pytest.mark.parametrize("base", ["HEAD^", "HEAD~1", "@~", "short"])
-def test_what_is_checked_out_is_todays_and_needs_no_server(base, kept):
+def test_the_checked_out_commit_is_todays_and_needs_no_server(base, kept):
     sha = topic(kept)
     asked = len(kept.server.requests)
 
@@ -168,7 +168,7 @@ def test_a_tag_of_todays_job_that_the_host_does_not_know_is_this_checkouts(kept)
 
 
 @pytest.mark.parametrize("base", ["gone", "origin/gone", "refs/heads/gone"])
-def test_a_branch_that_the_host_has_no_more_is_not_compared_with(base, kept):
+def test_a_branch_that_the_host_deleted_is_not_used(base, kept):
     kept.here.git("update-ref", "refs/remotes/origin/gone", "v1")
 
     found = kept.run("github", topic(kept), f"--base={base}")
@@ -176,8 +176,8 @@ def test_a_branch_that_the_host_has_no_more_is_not_compared_with(base, kept):
     assert (found["status"], found["services"]) == ("unknown", [])
 
 
-def test_a_workspace_that_is_up_to_date_gets_no_history_sent_again(kept):
-    """The whole history is here, and the server is told so: it has three answers to give, and no commit to send."""
+def test_an_up_to_date_workspace_is_not_sent_its_history_again(kept):
+    """The whole history is here and the server knows it: three requests, and no commit to send."""
     sha = topic(kept)
     kept.here.git("fetch", "--quiet", "origin", "+refs/heads/*:refs/remotes/origin/*")
     for number in range(300):
@@ -191,11 +191,11 @@ def test_a_workspace_that_is_up_to_date_gets_no_history_sent_again(kept):
     assert kept.server.sent - before[1] < 3000
 
 
-# Nobody to ask ------------------------------------------------------------------------------------------------------
+# No server to ask ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_where_a_server_with_a_credential_refuses_the_workspaces_branch_does_not_serve(host, kept):
+def test_if_a_server_with_a_credential_refuses_the_workspaces_branch_is_not_used(host, kept):
     kept.server.token, kept.server.answer = githttp.TOKEN, 403
 
     found = kept.run(host, topic(kept))
@@ -207,7 +207,7 @@ def test_where_a_server_with_a_credential_refuses_the_workspaces_branch_does_not
 @pytest.mark.parametrize("base", [None, "origin/main", "main"])
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("why", ["no credential", "no address", "dry run"])
-def test_where_nobody_can_be_asked_the_workspaces_branch_serves_and_is_said_to(why, host, base, kept):
+def test_without_a_server_the_workspaces_branch_is_used_and_how_says_so(why, host, base, kept):
     sha, argv = topic(kept), (f"--base={base}",) if base else ()
     more = {"CIBEACON_DRY_RUN": "true"} if why == "dry run" else {}
     if why == "no address":
@@ -230,8 +230,8 @@ def tagged(kept: Kept, name: str, service: str) -> str:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_tag_before_is_the_hosts(host, kept):
-    """`v2` is newer than the workspace, and the workspace has a `v3` that was taken back since."""
+def test_the_previous_tag_is_the_hosts(host, kept):
+    """`v2` is newer than the workspace, and the workspace has a `v3` that was deleted since."""
     kept.here.git("fetch", "--quiet", "origin", "main")
     kept.here.git("tag", "v3", "FETCH_HEAD")
     tagged(kept, "v2", "two")
@@ -254,7 +254,7 @@ def test_a_tag_that_was_moved_is_where_the_host_has_it(host, kept):
     assert kept.run(host, sha, "--base=refs/tags/v1")["services"] == ["two"]
 
 
-def test_where_nobody_can_be_asked_the_workspaces_tag_serves_and_is_said_to(kept):
+def test_without_a_server_the_workspaces_tag_is_used_and_how_says_so(kept):
     sha = tagged(kept, "v2", "two")
     kept.server.answer = 401
 
@@ -265,7 +265,7 @@ def test_where_nobody_can_be_asked_the_workspaces_tag_serves_and_is_said_to(kept
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_tag_before_is_the_one_before_in_the_same_series(host, kept):
+def test_the_previous_tag_is_of_the_same_series(host, kept):
     tagged(kept, "pay-v1", "pay")
     tagged(kept, "pay-v2", "pay")
     tagged(kept, "web-v1", "web")

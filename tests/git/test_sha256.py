@@ -1,4 +1,4 @@
-"""Repositories whose object ids are SHA-256 are fetched from like any other."""
+"""Fetching works the same from repositories with SHA-256 object ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGE = load_settings({}, {}, {}).change
 
 @pytest.fixture
 def wide(tmp_path):
-    """A repository of three commits, one of them beside the branch, and its server."""
+    """A repository with three commits, one of them not in the branch, and its server."""
     root = tmp_path / "wide"
     root.mkdir()
     tree = Worktree(root)
@@ -29,7 +29,7 @@ def wide(tmp_path):
 
 
 def cloned(tree, server, root, kind):
-    """A clone as a CI host makes it; or nothing."""
+    """A clone as a CI host makes it, or None."""
     if kind == "no clone":
         root.mkdir()
         return root

@@ -1,4 +1,4 @@
-"""`--jq` on the JSON document: what is printed, what a program that fails costs, and that nothing slips past the guards."""
+"""`--jq` on the JSON document: the output, the effect of a failing program, and that nothing bypasses masking."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_failure_of_our_own_is_filtered_too(tmp_path, monkeypatch):
 
 
 def test_a_spent_budget_leaves_a_moment_for_the_program(tmp_path, monkeypatch):
-    monkeypatch.setattr("cibeacon.cli.report_view.GRACE", 60.0)  # on a busy machine a moment is long
+    monkeypatch.setattr("cibeacon.cli.report_view.GRACE", 60.0)  # a busy machine may need long
     assert services(tmp_path, "--timeout=0.001", "--jq=.version").out == "1\n"
 
 
@@ -178,7 +178,7 @@ def test_an_interrupted_program_prints_nothing(tmp_path, monkeypatch):
 
 
 class TestGuards:
-    """What is printed went through the redactor and the sanitiser like everything else."""
+    """The output passes through the redactor and the sanitiser like everything else."""
 
     SECRET = "dx-secret/0123456789"
 

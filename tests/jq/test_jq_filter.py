@@ -1,4 +1,4 @@
-"""jq programs, as tables of `program`, `input` and `output` or a part of the `error`; hostile ones; and what none can reach."""
+"""jq programs as tables of `program`, `input` and `output` or part of the `error`; hostile programs; and what no program can reach."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rows(name):
 
 
 def program_of(row):
-    """A list stands for a program that is too long to write out: opening, how often, middle, closing."""
+    """A list describes a program that is too long to write out: opening, count, middle, closing."""
     given = row["program"]
     return given if isinstance(given, str) else given[0] * given[1] + given[2] + given[3] * given[1]
 
@@ -220,7 +220,7 @@ def test_nothing_but_a_settings_error_is_ever_raised(program, value):
 
 
 class TestChild:
-    """The process's own code, here without its walls."""
+    """The child's own code, here without its limits."""
 
     @pytest.mark.parametrize("row", rows("language")[:12])
     def test_results_come_a_line_each(self, row):

@@ -1,4 +1,4 @@
-"""The file of a stranger: found once, read from inside the checkout alone, and parsed without harm."""
+"""The configuration file is untrusted: it is found once, read only from inside the checkout, and parsed safely."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_yaml_json_and_toml_say_the_same(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_byte_order_mark_is_no_part_of_the_document(name):
+def test_a_byte_order_mark_is_not_part_of_the_document(name):
     assert parse(name, b"\xef\xbb\xbf" + WRITTEN[name].lstrip().encode()) == DOCUMENT
 
 
@@ -65,7 +65,7 @@ def test_the_file_is_found_by_each_of_its_names(name, checkout):
     assert in_folder(checkout, None) == (name, b"content")
 
 
-def test_no_file_is_no_fault(checkout):
+def test_a_missing_file_is_not_a_fault(checkout):
     assert in_folder(checkout, None) is None
 
 
@@ -79,7 +79,7 @@ def test_two_files_are_refused_by_name_wherever_they_are_read(one, other, checko
             look()
 
 
-def test_a_file_that_a_person_names_is_taken_alone(checkout):
+def test_a_file_that_the_user_names_is_the_only_one(checkout):
     for name in NAMES:
         (checkout / name).write_text("{}", "utf-8")
     (checkout / "ci").mkdir()
@@ -87,7 +87,7 @@ def test_a_file_that_a_person_names_is_taken_alone(checkout):
     assert in_folder(checkout, "ci/map.yml") == ("ci/map.yml", b"version: 1")
 
 
-def test_a_file_that_a_person_names_must_be_there(checkout):
+def test_a_file_that_the_user_names_must_exist(checkout):
     with pytest.raises(ServiceMapError, match="it cannot be read"):
         in_folder(checkout, "ci/map.yml")
 
@@ -239,12 +239,12 @@ def bomb(first: str) -> bytes:
 
 
 @pytest.mark.parametrize("content", [bomb("lol"), b"a: &a " + b"x" * 100_000 + b"\nb: [" + b"*a," * 100 + b"]"])
-def test_aliases_that_stand_for_a_bomb_are_refused(content):
+def test_aliases_that_expand_like_a_bomb_are_refused(content):
     with pytest.raises(ServiceMapError, match="its aliases expand to more than 1 MiB"):
         parse(".cibeacon.yml", content)
 
 
-def test_a_modest_alias_is_welcome():
+def test_a_small_alias_is_accepted():
     document = parse(".cibeacon.yml", b"a: &one [x, y]\nb: *one\nc: {<<: {d: 1}, e: *one}")
     assert document == {"a": ["x", "y"], "b": ["x", "y"], "c": {"d": 1, "e": ["x", "y"]}}
 

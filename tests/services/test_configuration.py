@@ -1,4 +1,4 @@
-"""What a repository may say of itself, and what it is told when it says something else."""
+"""The keys of the configuration file, and the messages about mistakes in it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_whole_configuration_is_read():
 
 
 @pytest.mark.parametrize("empty", [None, {}, {"version": 1}, {"report": {}}, {"report": None}])
-def test_an_empty_file_draws_no_map_and_is_no_fault(empty):
+def test_an_empty_file_has_no_map_and_no_fault(empty):
     found = read(empty, REPORTABLE)
     assert found.service_map is None
     assert (found.faults, found.map_faulty, found.report or {}) == ((), False, {})
@@ -43,14 +43,14 @@ def test_an_empty_file_draws_no_map_and_is_no_fault(empty):
 
 @pytest.mark.parametrize("drawn_empty", [{"services": {}}, {"discover": []}])
 def test_a_map_without_services_is_a_map(drawn_empty):
-    """No service changed is then an answer, and not a question nobody asked."""
+    """ "No service changed" is then a real answer."""
     found = read(drawn_empty, REPORTABLE)
     assert found.service_map.roots == {}
     assert found.service_map.assign(["a/b"]).unmatched == 1
 
 
 @pytest.mark.parametrize("document", ["services", 7, True, ["services"], [], ""])
-def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
+def test_a_file_that_is_not_a_mapping_is_a_fault_of_the_map(document):
     found = read(document, REPORTABLE)
     assert found.faults == ("The file must be a mapping with keys such as services.",)
     assert found.map_faulty
@@ -156,7 +156,7 @@ def test_a_file_that_is_no_mapping_is_a_fault_of_the_map(document):
         ({"discover": [{}]}, "discover: {} must have exactly one of"),
     ],
 )
-def test_a_fault_says_what_is_wrong_and_takes_the_map_away(document, fault):
+def test_a_fault_says_what_is_wrong_and_disables_the_map(document, fault):
     """A wrong service is worse than none."""
     found = read({"services": {"good": "good/"}} | document, REPORTABLE)
     assert [text for text in found.faults if fault in text], found.faults
@@ -164,7 +164,7 @@ def test_a_fault_says_what_is_wrong_and_takes_the_map_away(document, fault):
     assert found.service_map is None
 
 
-def test_every_fault_is_told_at_once():
+def test_every_fault_is_reported_at_once():
     found = read({"service": 1, "services": {"-": "a", "b": "{"}, "discover": [1], "report": {"strict": 1}}, REPORTABLE)
     assert len(found.faults) == 5
 
@@ -221,12 +221,12 @@ def test_a_folder_named_twice_for_one_service_is_no_conflict():
     assert drawn({"a": ["x", "x/"]}).faults == ()
 
 
-def test_templates_alone_draw_a_map():
+def test_templates_alone_are_a_map():
     found = from_templates(("services/{service}/", "libs/{service}"))
     owners = [found.touch(path).owners for path in ("services/a/x", "libs/b/x", "docs/c/x")]
     assert owners == [("a",), ("b",), ()]
 
 
-def test_a_template_that_is_none_raises():
+def test_an_invalid_template_raises():
     with pytest.raises(ValueError, match="must contain the folder"):
         from_templates(("services/",))

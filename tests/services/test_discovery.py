@@ -1,4 +1,4 @@
-"""Services that must be found first, with real git and real jq: in both trees, never fewer than there are."""
+"""Discovery with real git and real jq: in both trees, and never too few services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from repositories import Worktree
 
 
 def told(tmp_path, config, before, after, *flags):
-    """The changes between two commits, as `cibeacon services` tells them."""
+    """The changes between two commits, as `cibeacon services` reports them."""
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": json.dumps(config), "keep": "", **before})
     tree.commit(after)
@@ -37,7 +37,7 @@ def test_a_marker_makes_its_folder_a_service_in_either_tree(tmp_path):
     assert found["unmatched"] == 1
 
 
-def test_a_marker_may_name_its_service_and_say_when_it_is_none(tmp_path):
+def test_a_marker_may_name_its_service_and_exclude_itself(tmp_path):
     before = {
         "a/catalog-info.yaml": COMPONENT.format("payments"),
         "b/catalog-info.yaml": "kind: Location\nmetadata: {name: nothing}\n",
@@ -91,7 +91,7 @@ docs/* @writer  # only files there
 """
 
 
-def test_codeowners_speak_where_no_root_does_and_the_last_match_wins(tmp_path):
+def test_codeowners_apply_below_no_root_and_the_last_match_wins(tmp_path):
     config = {"services": {"web": "web/"}, "discover": [{"codeowners": ".github/CODEOWNERS"}]}
     after = {"services/pay/x": "", "web/x": "", "docs/a/b": "", "docs/c": "", "services/pay/r.md": ""}
     found = told(tmp_path, config, {".github/CODEOWNERS": OWNERS}, after)
@@ -137,7 +137,7 @@ def test_a_program_may_name_the_owners_service(tmp_path):
         ("[R]\n!/x\n[S]\n/x @b", "x", ("@b",)),
     ],
 )
-def test_codeowners_mean_what_the_hosts_say(text, path, owners):
+def test_codeowners_have_the_meaning_that_the_hosts_document(text, path, owners):
     assert Owners(text).of(path) == owners
 
 
@@ -162,7 +162,7 @@ def test_codeowners_mean_what_the_hosts_say(text, path, owners):
         ("path\\ with/ @a", "y/path with/x", ("@a",)),
     ],
 )
-def test_codeowners_mean_on_gitlab_what_gitlab_says(text, path, owners):
+def test_codeowners_on_gitlab_have_the_meaning_that_gitlab_documents(text, path, owners):
     assert Owners(text, gitlab=True).of(path) == owners
 
 
@@ -177,7 +177,9 @@ def test_codeowners_mean_on_gitlab_what_gitlab_says(text, path, owners):
         ("CODEOWNERS", {}, "git@github.com:acme/shop.git", []),
     ],
 )
-def test_the_place_of_codeowners_or_the_ci_system_says_whose_reading_counts(tmp_path, place, environ, origin, services):
+def test_the_folder_of_codeowners_or_the_ci_system_decides_whose_syntax_applies(
+    tmp_path, place, environ, origin, services
+):
     tree = Worktree.new(tmp_path / "shop")
     tree.git("remote", "add", "origin", origin or "/nowhere")
     tree.commit({".cibeacon.json": json.dumps({"discover": [{"codeowners": place}]}), place: "a/b @acme/deep\n"})
@@ -189,7 +191,7 @@ def test_the_place_of_codeowners_or_the_ci_system_says_whose_reading_counts(tmp_
     assert path.document["paths"][0]["owners"] == services
 
 
-def test_nested_groups_with_one_last_name_are_services_of_their_own(tmp_path):
+def test_nested_groups_with_the_same_last_name_are_separate_services(tmp_path):
     config = {"discover": [{"codeowners": "CODEOWNERS"}]}
     owners = "/a/ @acme/pay/team\n/b/ @acme/web/team\n/c/ @acme/team\n/d/ @other/team\n/e/ @acme/ops\n/f/ @team\n"
     found = told(tmp_path, config, {"CODEOWNERS": owners}, {f"{folder}/x": "" for folder in "abcdef"})
@@ -213,19 +215,19 @@ TURBO = {
 }
 
 
-def test_nx_tells_projects_and_who_uses_whom(tmp_path):
+def test_nx_provides_projects_and_their_dependencies(tmp_path):
     config = {"discover": [{"nx": "graph.json"}]}
     found = told(tmp_path, config, {"graph.json": json.dumps(NX)}, {"libs/ui/x": ""})
     assert found["why"] == {"shop": "uses: ui"}
 
 
-def test_a_service_that_is_written_down_may_use_a_library_that_nx_tells(tmp_path):
+def test_a_listed_service_may_use_a_library_from_nx(tmp_path):
     config = {"services": {"web": {"paths": "apps/web/", "uses": ["ui"]}}, "discover": [{"nx": "graph.json"}]}
     found = told(tmp_path, config, {"graph.json": json.dumps(NX)}, {"libs/ui/x": ""})
     assert found["why"] == {"shop": "uses: ui", "web": "uses: ui"}
 
 
-def test_turbo_tells_packages_and_a_folder_that_is_written_down_keeps_its_name(tmp_path):
+def test_turbo_provides_packages_and_a_listed_folder_keeps_its_name(tmp_path):
     config = {"discover": [{"turbo": "graph.json"}], "libs": {"design": "packages/ui/"}}
     found = told(tmp_path, config, {"graph.json": json.dumps(TURBO)}, {"packages/ui/x": ""})
     assert found["why"] == {"@acme/web": "uses: design"}
@@ -236,7 +238,7 @@ def test_turbo_tells_packages_and_a_folder_that_is_written_down_keeps_its_name(t
     [{"services": {"web": "packages/web/", "ui": "packages/ui/"}}, {"discover": [{"root": "packages/{service}/"}]}],
     ids=["written down", "an earlier rule"],
 )
-def test_a_folder_has_one_name_and_what_a_later_rule_would_call_it_is_no_service(tmp_path, first):
+def test_a_folder_has_one_name_and_that_of_a_later_rule_is_not_a_service(tmp_path, first):
     marker = {"marker": "packages/*/package.json", "name": ".name"}
     config = {**first, "discover": [*first.get("discover", []), marker], "global": ["go.work"]}
     before = {f"packages/{name}/package.json": json.dumps({"name": f"@acme/{name}"}) for name in ("web", "ui")}
@@ -244,14 +246,14 @@ def test_a_folder_has_one_name_and_what_a_later_rule_would_call_it_is_no_service
 
 
 @pytest.mark.parametrize("first", [{"root": "packages/{service}/"}, {"marker": "packages/*/service.yaml"}])
-def test_who_uses_whom_is_told_of_a_project_by_the_name_that_an_earlier_rule_gave_it(tmp_path, first):
+def test_dependencies_use_the_name_that_an_earlier_rule_gave_a_project(tmp_path, first):
     graph = json.dumps(TURBO).replace('"ui', '"@acme/ui')
     before = {"graph.json": graph, "packages/ui/service.yaml": "", "apps/web/x": ""}
     found = told(tmp_path, {"discover": [first, {"turbo": "graph.json"}]}, before, {"packages/ui/x": "1"})
     assert found["why"] == {"@acme/web": "uses: ui", "ui": "packages/ui/x"}
 
 
-def test_graphs_are_read_from_the_checkout_where_the_tool_left_them(tmp_path):
+def test_graphs_are_read_from_the_checkout(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/graph.json").write_text(json.dumps(NX))
     found = told(tmp_path, {"discover": [{"nx": "graph.json"}]}, {}, {"apps/shop/x": ""})
@@ -259,7 +261,7 @@ def test_graphs_are_read_from_the_checkout_where_the_tool_left_them(tmp_path):
 
 
 @pytest.mark.parametrize("document", [None, 7, [], {"graph": 1}, {"tasks": [1]}, {"nodes": {"a": 1}}, {"packages": {}}])
-def test_a_graph_of_another_shape_is_survived(document):
+def test_a_graph_of_another_shape_is_harmless(document):
     for reader in (nx, turbo):
         for project in reader(document):
             assert project.root == ""
@@ -270,7 +272,7 @@ def test_turbo_also_lists_packages():
     assert [(each.name, each.root) for each in turbo(listed)] == [("web", "apps/web")]
 
 
-def test_a_program_may_choose_and_is_asked_once_with_everything(tmp_path):
+def test_a_program_may_choose_services_and_runs_once_with_everything(tmp_path):
     program = '[.files[] | select(.path | endswith(".sql")) | "database"] + [.services[] | select(. == "a") | "chosen"]'
     config = {"services": {"a": "a/"}, "discover": [{"jq": program}]}
     found = told(tmp_path, config, {}, {"x/1.sql": "", "x/2.sql": ""})
@@ -288,27 +290,27 @@ def test_a_program_may_choose_and_is_asked_once_with_everything(tmp_path):
         ({"marker": "**/keep", "name": ".["}, "The jq program cannot be compiled"),
     ],
 )
-def test_what_cannot_be_found_out_is_unknown_and_never_fewer_services(tmp_path, rule, says):
+def test_an_unanswered_question_is_unknown_and_never_fewer_services(tmp_path, rule, says):
     found = told(tmp_path, {"services": {"a": "a/"}, "discover": [rule]}, {}, {"a/x": ""})
     assert found["status"] == "unknown"
     assert says in found["reason"]
 
 
 @pytest.mark.parametrize("rule", [{"name": ".foo |"}, {"name": ".x", "when": ".foo |"}])
-def test_a_program_that_is_none_is_told_by_its_own_lines(tmp_path, rule):
+def test_an_invalid_program_is_reported_with_its_own_lines(tmp_path, rule):
     found = told(tmp_path, {"discover": [{"marker": "**/x.yaml", **rule}]}, {}, {"a/x.yaml": "a: 1"})
     assert found["reason"].startswith("The jq program cannot be compiled (discover: marker **/x.yaml: ")
     assert "unexpected end of file at line 1, column 6" in found["reason"]
 
 
-def test_a_program_for_owners_that_is_none_is_told_by_its_own_lines(tmp_path):
+def test_an_invalid_program_for_owners_is_reported_with_its_own_lines(tmp_path):
     config = {"discover": [{"codeowners": "CODEOWNERS", "name": ".foo |"}]}
     found = told(tmp_path, config, {"CODEOWNERS": "* @acme/a\n"}, {"x": ""})
     assert "discover: codeowners CODEOWNERS: syntax error, unexpected end of file at line 1" in found["reason"]
 
 
 @pytest.mark.parametrize(("policy", "weight"), [("warn", "info"), ("error", "error"), ("ignore", None)])
-def test_unmatched_files_are_said_as_the_map_wants(tmp_path, policy, weight):
+def test_unmatched_files_are_reported_as_the_map_says(tmp_path, policy, weight):
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": json.dumps({"services": {"a": "a/"}, "unmatched": policy})})
     stdin = "".join(f"x{number}\n" for number in range(7))

@@ -1,4 +1,4 @@
-"""A pull request writes the repository's configuration: it can draw a map and choose what is reported, and nothing else."""
+"""A pull request can change the repository's configuration: it can map services and choose what is reported, but nothing else."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tree(tmp_path):
 
 
 def reported(tree, folder, *flags, dx, **more):
-    """A merged pull request's report, in the checkout that the tree is."""
+    """The report of a merged pull request in this checkout."""
     head = tree.tip()
     environ = runs.github("push", runs.pushed(tree.tip("HEAD~1"), head), head, 7, folder)
     environ |= {"DX_API_TOKEN": TOKEN.text, "SENTINEL": OTHERS.text, "CIBEACON_TIMEOUT": "60", "CIBEACON_DX_URL": dx}
@@ -58,7 +58,7 @@ def test_what_a_repository_may_choose_is_a_short_list():
 
 @pytest.mark.parametrize("name", WITHHELD)
 def test_no_other_setting_is_taken_from_the_repository(tree, tmp_path, name):
-    """Each is refused by name, costs no signal, and leaves the workflow's own value."""
+    """Each is rejected by name, loses no signal, and does not replace the workflow's value."""
     value = {"timeout": 3600, "strict": True, "allow_http": True, "dx_token": "stolen"}.get(
         name, "https://evil.example"
     )
@@ -126,7 +126,7 @@ ABOVE = Canary("a file outside of the repository")
 
 @pytest.fixture
 def outside(tmp_path):
-    """A file that only the runner may read, in every format that is read."""
+    """A file that only the runner may read, in every supported format."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "graph.json").write_text(
@@ -219,7 +219,7 @@ def test_a_rule_whose_file_is_a_link_outside_reads_nothing_there(tree, tmp_path,
 
 
 def test_a_rule_reads_its_file_where_it_is_one(tree, tmp_path, outside):
-    """The proof that the rules above would have read: the same files, inside."""
+    """Proves that the rules above do read such files if they are inside."""
     tree.commit({".cibeacon.json": json.dumps({"discover": [{"nx": "graph.json"}]}), "services/a/x": "2"})
     (tree.root / "graph.json").write_text(json.dumps({"graph": {"nodes": {"web": {"data": {"root": "services/a"}}}}}))
     ended = reported(tree, tmp_path, "--dry-run", "--format=json", dx="acme")
@@ -282,7 +282,7 @@ def test_no_program_sees_a_secret(tree, tmp_path, program, monkeypatch):
 
 
 def laughs(levels):
-    """YAML whose aliases double at every level, and ten times."""
+    """YAML whose aliases double at every level, or multiply by ten."""
     lines = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
     return "\n".join([*lines, f"services: {{a: *a{levels - 1}}}"])
@@ -318,8 +318,8 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_no_file_blows_up(tree, tmp_path, bomb):
-    """A whole process with a watchdog: it ends by itself, in bounded memory, and says what is wrong or draws the map."""
+def test_no_file_makes_memory_explode(tree, tmp_path, bomb):
+    """A whole process with a watchdog: it ends by itself, in bounded memory, and reports the fault or lists the map."""
     suffix = ".json" if bomb == "many patterns" else ".yml"
     (tree.root / f".cibeacon{suffix}").write_text(BOMBS[bomb], encoding="utf-8", errors="surrogatepass")
     tree.commit({"services/a/x": "2"})
@@ -372,7 +372,7 @@ LONG = ["a" * 4000, "a/" * 2000 + "a", "aa/" * 1300 + "a", "/".join(["a" * 200] 
 
 @pytest.mark.parametrize("pattern", CATASTROPHES, ids=lambda text: text[:20])
 def test_no_pattern_keeps_the_processor_busy(pattern):
-    """In a process of its own, since a regular expression that runs away cannot be interrupted."""
+    """In a separate process, because a runaway regular expression cannot be interrupted."""
     program = (
         "import sys, json\n"
         "from cibeacon.model.glob import Glob\n"

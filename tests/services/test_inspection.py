@@ -1,4 +1,4 @@
-"""`services list`, `which` and `check`: the map itself, every fault with its line, and what leads nowhere."""
+"""`services list`, `which` and `check`: the map itself, every fault with its line, and rules that match nothing."""
 
 from __future__ import annotations
 
@@ -110,12 +110,12 @@ def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
         ("../outside", "../outside  no service"),
     ],
 )
-def test_a_path_is_told_its_owner_and_rule_and_who_else_watches_it(shop, path, words):
+def test_a_path_has_its_owner_its_rule_and_its_other_watchers(shop, path, words):
     (shop.root / ".cibeacon.yml").write_text(GOOD)
     assert cibeacon("services", "which", path, cwd=shop.root).out == f"{words}\n"
 
 
-def test_a_path_is_meant_from_where_one_stands(shop):
+def test_a_path_is_relative_to_the_current_folder(shop):
     (shop.root / ".cibeacon.yml").write_text(GOOD)
     ended = cibeacon("services", "which", "c", "--format=json", cwd=shop.root / "libs/ui")
     assert ended.document["paths"] == [
@@ -187,7 +187,7 @@ def test_every_fault_has_its_line(shop):
         ("discover:\n- codeowners: NOWHERE", ["fault: NOWHERE cannot be used: it is not in the commits that cibeacon reads."]),
     ],
 )  # fmt: skip
-def test_what_leads_nowhere_is_found(shop, config, findings):
+def test_rules_that_match_nothing_are_found(shop, config, findings):
     ended = checked(shop, config)
     for finding in findings:
         assert finding in ended.out
@@ -229,12 +229,12 @@ def test_a_map_can_be_checked_outside_a_repository(tmp_path):
         "report: {environment: live}\n",
     ],
 )
-def test_what_the_map_knows_or_may_still_learn_is_no_finding(shop, config):
+def test_a_name_that_the_map_knows_or_may_discover_is_not_a_finding(shop, config):
     ended = checked(shop, config)
     assert (ended.code, ended.out.endswith(", 0 findings\n")) == (0, True), ended.out
 
 
-def test_one_is_counted_as_one(shop):
+def test_a_single_finding_is_counted_in_the_singular(shop):
     assert checked(shop, "services: {web: apps/web/, old: 'old/**'}").out.endswith(".yml: 2 services, 2 findings\n")
     assert checked(shop, "services: {web: [apps/web/, 'old/**']}").out.endswith(".yml: 1 service, 1 finding\n")
 
@@ -258,7 +258,7 @@ def test_templates_of_the_setting_are_checked_as_those_of_the_file(shop):
     ]
 
 
-def test_templates_that_the_file_stands_before_are_a_finding(shop):
+def test_templates_that_the_file_overrides_are_a_finding(shop):
     ended = checked(shop, GOOD, ".cibeacon.yml", "--services=services/{service}/")
     assert ended.out.splitlines()[0].startswith("warning: .cibeacon.yml maps the services, so the templates")
     assert len(ended.out.splitlines()) == 2
@@ -266,7 +266,7 @@ def test_templates_that_the_file_stands_before_are_a_finding(shop):
 
 @pytest.mark.parametrize("verb", [("check",), ("list",), ("which", "a")])
 @pytest.mark.parametrize("config", [None, "discover: [{root: 'services/{service}/'}]\n"])
-def test_outside_a_repository_it_is_said_that_there_is_none(tmp_path, verb, config):
+def test_outside_a_repository_a_warning_says_so(tmp_path, verb, config):
     (tmp_path / "services" / "a").mkdir(parents=True)
     if config:
         (tmp_path / ".cibeacon.yml").write_text(config)
@@ -276,18 +276,18 @@ def test_outside_a_repository_it_is_said_that_there_is_none(tmp_path, verb, conf
     assert len([line for line in said if line.startswith("warning: there is no git repository here: ")]) == 1
 
 
-def test_a_repository_without_a_commit_is_said_to_have_none(tmp_path):
+def test_a_repository_without_a_commit_gets_a_warning(tmp_path):
     tree = Worktree.new(tmp_path / "new")
     ended = cibeacon("services", "list", "--services=services/{service}/", cwd=tree.root)
     assert ended.err.startswith("warning: the repository has no commits yet: ")
 
 
-def test_a_fault_in_a_program_stands_at_the_rules_and_not_at_the_programs_line(shop):
+def test_a_fault_in_a_program_has_the_line_of_the_rules_and_not_of_the_program(shop):
     ended = checked(shop, "version: 1\nservices: {}\ndiscover:\n- marker: '**/a'\n  name: .foo |\n")
     assert ended.out.startswith(".cibeacon.yml:3: fault: The jq program cannot be compiled: discover: marker **/a: ")
 
 
-def test_no_configuration_is_said(shop):
+def test_a_missing_configuration_is_reported(shop):
     assert cibeacon("services", "check", cwd=shop.root).out == "No configuration file: 0 services, 0 findings\n"
     assert cibeacon("services", "list", cwd=shop.root).out == "No services found.\n"
 
@@ -327,7 +327,7 @@ def test_a_finding_without_a_line_says_where_it_is(shop):
     assert ended.out.startswith(".cibeacon.json: warning: services: web: the repository has no folder x.\n")
 
 
-def test_an_alias_stands_where_its_anchor_does(shop):
+def test_an_alias_has_the_line_of_its_anchor(shop):
     ended = checked(shop, "services:\n  web: &paths\n    - apps/web/\n    - old/\n  cart: *paths\n")
     assert ".cibeacon.yml:4: fault: services: old belongs to both web and cart." in ended.out
 

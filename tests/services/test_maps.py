@@ -1,4 +1,4 @@
-"""The whole format: cases as data, and every map against the rules written down naively."""
+"""The whole format: cases as data, and random maps compared with a naive implementation of the rules."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_map_means_what_its_case_says(case):
     assert (found.paths, found.misnamed) == (len(case["paths"]), case.get("misnamed", {}))
 
 
-def test_the_first_unmatched_paths_are_told():
+def test_the_first_unmatched_paths_are_reported():
     found = drawn({"services": {}, "unmatched": "warn", "ignore": "i*"}).assign(["i", *(f"x{n}" for n in range(9))])
     assert found.unowned == ("x0", "x1", "x2", "x3", "x4")
 
@@ -49,17 +49,17 @@ def test_a_path_may_be_deeper_than_python_can_recurse():
 
 @pytest.mark.parametrize("text", ["**/" * 5 + "x", "*a*a*a*a*a*a*a*b", "**/*a*/**/*a*/**/b"])
 def test_no_pattern_keeps_the_processor_busy(text):
-    """A pattern may be a stranger's; backtracking would take longer than the universe is old."""
+    """Patterns are untrusted, and backtracking would take forever."""
     glob = Glob(text)
     assert not glob.matches("a" * 3000)
     assert not glob.matches("a/" * 1500 + "c")
 
 
-# Every map against a naive reading of the rules ---------------------------------------------------------------------
+# Random maps against a naive implementation ------------------------------------------------------------------------
 
 
 def naive_match(text, path):
-    """A pattern by plain recursion over segments and characters."""
+    """Matches a pattern by plain recursion over segments and characters."""
     if text.endswith("/"):
         text += "**"
 
@@ -129,12 +129,12 @@ CONFIG = st.fixed_dictionaries(
 
 
 def meant(text):
-    """A plain path stands for the file and for the folder."""
+    """A plain path means the file and the folder."""
     return [text] if re.search(r"[*?\[]|/$", text) else [text, f"{text}/"]
 
 
 def naive(config, paths):
-    """(why, unmatched, ignored): every rule tried on every path, nothing remembered."""
+    """(why, unmatched, ignored): tries every rule on every path, without caching."""
     units = {"lib": {"paths": config["libs"]["lib"], "uses": []}} | config["services"]
     plain, roots = {}, []
     for name, unit in units.items():
@@ -195,7 +195,7 @@ def naive(config, paths):
 
 
 @given(config=CONFIG, paths=st.lists(PATH, max_size=8))
-def test_every_map_agrees_with_the_rules_written_down_naively(config, paths):
+def test_every_map_agrees_with_a_naive_implementation_of_the_rules(config, paths):
     found = read(config, REPORTABLE)
     if found.faults:
         assert all("belongs to both" in fault or "neither a service nor a library" in fault for fault in found.faults)

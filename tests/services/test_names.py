@@ -1,4 +1,4 @@
-"""One rule for names of services, on every way in: what is a name to one is a name to all, and none is dropped in silence."""
+"""One rule for service names from every source: a name is valid everywhere or nowhere, and is never silently dropped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WAYS = {
 
 
 def changed(root, way, name):
-    """What a commit changed that brings a service of this name."""
+    """The changes of a commit that adds a service with this name."""
     config, files = WAYS[way]
     tree = Worktree.new(root)
     tree.commit({".cibeacon.json": json.dumps(config(name) if callable(config) else config), "keep": ""})
@@ -55,14 +55,14 @@ def test_a_name_is_never_rewritten_whichever_way_it_came(tmp_path, way, name):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["$(id)", "a::error::b"])
-def test_a_change_below_what_has_no_name_makes_the_services_unknown(tmp_path, way, name):
+def test_a_change_below_an_invalid_name_makes_the_services_unknown(tmp_path, way, name):
     found = changed(tmp_path / "shop", way, name)
     assert (found["status"], found["services"]) == ("unknown", [])
     assert name in found["reason"]
 
 
 def cell(text):
-    """The service of a row, from its cell."""
+    """The service in a row's cell."""
     return KINDS["deployments"].columns["service"].parse(text, TimeRules(0))
 
 
@@ -73,7 +73,7 @@ def test_a_name_is_one_to_settings_and_to_rows(name):
 
 
 @pytest.mark.parametrize("name", TABLE["others"])
-def test_what_is_no_name_is_none_to_settings_and_to_rows(name):
+def test_an_invalid_name_is_invalid_in_settings_and_in_rows(name):
     for ask in (lambda: deployed(TEXT[name]), lambda: services(TEXT[name]), lambda: service_names(TEXT[name])):
         with pytest.raises(ValueError, match="is not a valid service name"):
             ask()
@@ -92,7 +92,7 @@ def test_scoped_packages_of_a_workspace_are_services(tmp_path):
 
 
 @pytest.mark.parametrize("given", ["7", "[]", "{}", "true"])
-def test_a_name_that_is_no_text_is_not_dropped_either(tmp_path, given):
+def test_a_name_that_is_not_text_is_not_dropped_either(tmp_path, given):
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": json.dumps(MARKED), "keep": ""})
     tree.commit({"a/package.json": f'{{"name": {given}}}'})
@@ -120,7 +120,7 @@ def test_a_name_that_is_no_text_is_not_dropped_either(tmp_path, given):
         ),
     ],
 )
-def test_check_finds_what_has_no_name_of_a_service(tmp_path, config, files, finding):
+def test_check_finds_invalid_service_names(tmp_path, config, files, finding):
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": json.dumps(config), **files})
     ended = cibeacon("services", "check", cwd=tree.root)
@@ -148,7 +148,7 @@ def test_check_finds_what_has_no_name_of_a_service(tmp_path, config, files, find
         ),
     ],
 )
-def test_a_change_that_reaches_what_has_no_name_is_not_forgotten(tmp_path, config, files, change):
+def test_a_change_that_reaches_an_invalid_name_is_not_lost(tmp_path, config, files, change):
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": json.dumps(config), **files})
     tree.commit({change: ""})
@@ -159,7 +159,7 @@ def test_a_change_that_reaches_what_has_no_name_is_not_forgotten(tmp_path, confi
     )
 
 
-def test_a_change_elsewhere_is_told_all_the_same(tmp_path):
+def test_a_change_elsewhere_is_reported_all_the_same(tmp_path):
     tree = Worktree.new(tmp_path / "shop")
     tree.commit({".cibeacon.json": '{"discover": [{"root": "{service}/"}]}', "$(id)/x": "", "a/x": "", ".github/x": ""})
     tree.commit({"a/x": "1", ".github/x": "1"})

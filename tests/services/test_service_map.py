@@ -1,4 +1,4 @@
-"""Who owns a path: a table of maps and paths, and every map against a rule written down naively."""
+"""The owner of a path: a table of maps and paths, and random maps compared with a naive implementation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def drawn(roots=None, *templates):
 
 
 def owner(service_map, path):
-    """The name of what owns the path, whether a service may have it or not."""
+    """The name of the path's owner, whether valid or not."""
     owners = service_map.touch(path).owners
     return name_of(owners[0]) if owners else None
 
@@ -90,7 +90,7 @@ def test_the_deepest_root_owns_a_path(roots, templates, path, owned_by):
         "a*",
     ],
 )
-def test_a_hostile_folder_name_is_no_service(folder):
+def test_a_hostile_folder_name_is_not_a_service(folder):
     asked = drawn({}, "services/{service}/")
     found = asked.assign([f"services/{folder}/x"])
     assert (found.why, found.misnamed, found.unmatched) == ({}, {folder: f"services/{folder}/x"}, 0)
@@ -98,7 +98,7 @@ def test_a_hostile_folder_name_is_no_service(folder):
 
 
 @pytest.mark.parametrize("folder", [".hidden", "..", "."])
-def test_a_folder_that_begins_with_a_dot_is_meant_by_no_template(folder):
+def test_a_template_matches_no_folder_that_starts_with_a_dot(folder):
     found = drawn({}, "services/{service}/").assign([f"services/{folder}/x"])
     assert (found.why, found.misnamed, found.unmatched) == ({}, {}, 1)
 
@@ -127,7 +127,7 @@ def test_one_service_may_have_several_roots():
     assert found.why == {"pay": "b/pay/x"}
 
 
-def test_what_was_discovered_below_a_root_is_found_after_the_root_has_changed():
+def test_a_service_discovered_below_a_root_is_found_after_the_root_has_changed():
     found = ServiceMap({"pay": "pay"}, (), Rules(discovered={"pay/jobs/worker": (0, "worker")}))
     assert found.assign(["pay/a", "pay/jobs/a", "pay/jobs/worker/b"]).why == {
         "pay": "pay/a",
@@ -150,7 +150,7 @@ def templates(draw):
 
 
 def naive_owner(roots, texts, path):
-    """Every candidate as (depth, explicit, order), the rule as one `max`."""
+    """Every candidate as (depth, explicit, order); the owner is their `max`."""
     folders = path.split("/")[:-1]
     candidates = []
     for root, name in roots.items():
@@ -167,7 +167,7 @@ def naive_owner(roots, texts, path):
 
 
 @given(roots=ROOTS, texts=st.lists(templates(), max_size=3), paths=st.lists(PATHS, max_size=12))
-def test_every_map_agrees_with_the_rule_written_down_naively(roots, texts, paths):
+def test_every_map_agrees_with_a_naive_implementation(roots, texts, paths):
     found = drawn(roots, *texts).assign(paths)
     owners = [naive_owner(roots, texts, path) for path in paths]
     first = {name: paths[owners.index(name)] for name in owners if name}
@@ -177,7 +177,7 @@ def test_every_map_agrees_with_the_rule_written_down_naively(roots, texts, paths
 
 
 @given(roots=ROOTS, texts=st.lists(templates(), max_size=3), paths=st.lists(PATHS, min_size=1, max_size=12))
-def test_what_was_asked_before_changes_no_answer(roots, texts, paths):
+def test_earlier_questions_change_no_answer(roots, texts, paths):
     asked = drawn(roots, *texts)
     asked.assign(paths)
     assert [owner(asked, path) for path in paths] == [owner(drawn(roots, *texts), path) for path in paths]

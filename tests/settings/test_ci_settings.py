@@ -1,4 +1,4 @@
-"""Settings that say where a run is, as the CI systems hand them over."""
+"""Settings that describe the run, as CI systems pass them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLUGIN = {"PLUGIN_DX_URL": "acme", "PLUGIN_DX_TOKEN": "plugin-secret", "PLUGIN_S
 
 
 @pytest.mark.parametrize("proof", [{"DRONE": "true"}, {"CI": "woodpecker"}, {"HARNESS_BUILD_ID": "7"}])
-def test_a_plugins_settings_are_read_where_the_system_hands_them_over(proof):
+def test_a_plugins_settings_are_read_where_the_system_passes_them(proof):
     settings = load_settings({}, PLUGIN | proof, {})
     assert (settings.dx.dx_url, settings.dx.dx_token) == ("https://acme.getdx.net", "plugin-secret")
     assert settings.origins["dx_url"].source == "plugin setting dx_url"
@@ -21,7 +21,7 @@ def test_a_plugins_settings_are_read_where_the_system_hands_them_over(proof):
 @pytest.mark.parametrize(
     "environ", [{}, {"CI": "true"}, {"GITHUB_ACTIONS": "true"}, {"GITHUB_ACTIONS": "true", "DRONE": "true"}]
 )
-def test_elsewhere_a_variable_that_begins_with_plugin_is_another_programs(environ):
+def test_elsewhere_a_variable_that_starts_with_plugin_belongs_to_another_program(environ):
     assert not load_settings({}, PLUGIN | environ, {}).given("dx_url", "dx_token", "signals")
 
 
@@ -42,7 +42,7 @@ def test_auto_without_a_kind_asks_for_all_others(kind):
 
 
 @pytest.mark.parametrize("given", ["-pipeline-run", "deployment,-pipeline-run", "auto,-nothing", "auto,--dci"])
-def test_a_kind_is_taken_away_from_auto_alone(given):
+def test_a_kind_can_only_be_removed_from_auto(given):
     assert load_settings({"signals": given}, {}, {}).problems
 
 
@@ -55,7 +55,7 @@ def test_any_word_names_a_ci_system_that_is_not_known(given):
     ("given", "meant"),
     [("githb", "github"), ("jenkin", "jenkins"), ("azure-pipelines", None), ("buildkit", "buildkite")],
 )
-def test_a_slip_in_the_name_of_a_ci_system_is_no_other_system(given, meant):
+def test_a_misspelled_ci_system_is_not_an_unknown_one(given, meant):
     problems = load_settings({"host": given}, {}, {}).problems
     assert bool(problems) is bool(meant)
     assert meant is None or f"did you mean {meant}?" in problems[0].message
@@ -88,7 +88,7 @@ def test_a_name_that_others_use_or_a_false_value_proves_nothing(environ):
         ({"BUILD_TAG": "jenkins-shop-7", "JOB_NAME": "shop"}, "jenkins"),
     ],
 )
-def test_the_system_that_wears_anothers_clothes_is_recognised_first(environ, first):
+def test_a_system_that_imitates_another_is_recognised_first(environ, first):
     assert ci_systems.recognise(environ) == [first]
 
 

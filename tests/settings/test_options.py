@@ -1,4 +1,4 @@
-"""How an option is spelled and resolved, shown on a group of three options that no surface has."""
+"""How an option is spelled and resolved, with an example group of three options."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_options_come_in_the_order_of_their_declaration():
 
 
 @pytest.mark.parametrize("best", range(len(LADDER)))
-def test_the_best_source_wins_over_all_below_it(best):
+def test_the_best_source_takes_precedence(best):
     group, origins, problems = settled(**placed(*((rung, f"colour {rung}") for rung in range(best, len(LADDER)))))
     assert group.paint_colour == f"colour {best}"
     assert origins["paint_colour"] == Origin(LADDER[best][0], given=True)
@@ -66,7 +66,7 @@ def test_the_best_source_wins_over_all_below_it(best):
 
 @pytest.mark.parametrize("blank", ["", " ", "\n", "\t "])
 @pytest.mark.parametrize("best", range(1, len(LADDER)))
-def test_an_empty_value_means_unset_on_every_rung(best, blank):
+def test_an_empty_value_means_unset_in_every_source(best, blank):
     rungs = [(rung, blank) for rung in range(best)]
     group, origins, _ = settled(**placed(*rungs, (best, "red")))
     assert (group.paint_colour, origins["paint_colour"].source) == ("red", LADDER[best][0])
@@ -81,13 +81,13 @@ def test_the_winner_is_the_first_source_that_is_not_blank(texts):
 
 
 @pytest.mark.parametrize("actions", [None, "", "false", "1", "True"])
-def test_action_inputs_count_inside_github_actions_alone(actions):
+def test_action_inputs_count_only_in_github_actions(actions):
     environ = {"INPUT_PAINT_COLOUR": "red"} | ({} if actions is None else {"GITHUB_ACTIONS": actions})
     assert settled(environ=environ)[0].paint_colour == "grey"
     assert settled(environ=environ | {"GITHUB_ACTIONS": "true"})[0].paint_colour == "red"
 
 
-def test_blanks_around_a_value_are_no_part_of_it():
+def test_blanks_around_a_value_are_ignored():
     assert settled(flags={"paint_colour": "  red\n"})[0].paint_colour == "red"
 
 
@@ -130,7 +130,7 @@ def test_a_value_that_cannot_be_used_is_a_problem_and_leaves_the_default():
     assert problems == (Problem("small", "layers", message),)
 
 
-def test_a_bad_value_is_not_replaced_by_a_good_one_of_a_lesser_source():
+def test_an_invalid_value_is_not_replaced_by_a_valid_one_of_a_lower_source():
     group, _, problems = settled(flags={"layers": "three"}, environ={"CIBEACON_LAYERS": "3"})
     assert group.layers == 1
     assert len(problems) == 1

@@ -1,4 +1,4 @@
-"""Where traces go, and with which headers: our settings, completed by the variables of OpenTelemetry's own tools."""
+"""The URL and headers for traces: cibeacon's settings, completed by OpenTelemetry's standard variables."""
 
 from __future__ import annotations
 

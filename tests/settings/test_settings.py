@@ -1,4 +1,4 @@
-"""The declaration of every option: what the repository may set, what is secret, and what reaches which signal."""
+"""The declaration of every option: what the repository may set, which options are secret, and which signals they affect."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_files_have_time_of_their_own_and_what_follows_them_has_it_afresh():
 
 
 def choices(each):
-    """The words that a setting can be, where there are but a few; a flag's go without saying."""
+    """The allowed words of a setting that has a fixed set; a flag's are obvious."""
     try:
         each.parse("no such word")
     except ValueError as error:
