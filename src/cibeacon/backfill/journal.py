@@ -111,7 +111,7 @@ class FileJournal(Journal):
         self._connection.execute("COMMIT")
 
     def _write_error(self, error: sqlite3.Error) -> JournalError:
-        hint = "Free some space and run the same command again: it continues where it stopped"
+        hint = "Free some space on its disk"
         return JournalError(f"The journal {self.location} cannot be written any more", str(error), hint)
 
 
