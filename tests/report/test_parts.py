@@ -126,7 +126,7 @@ def test_a_replay_meanwhile_sends_nothing_of_what_may_change_yet(environ, clone,
 
     assert {word for word, _ in signals.values()} == {"sent"}
     replayed = (tmp_path / "replayed").read_text()
-    assert "Nothing waits" not in replayed
+    assert "No signals are waiting" not in replayed
     assert "✓" not in replayed
     assert not records(spool)
 

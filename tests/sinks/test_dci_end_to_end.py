@@ -362,7 +362,7 @@ class TestLosses:
         ended = cibeacon("replay", "--strict", environ=github(), cwd=checkout)
         assert ended.code == 0, ended.out
         again = cibeacon("replay", "--strict", environ=github(), cwd=checkout)
-        assert "Nothing waits" in again.out
+        assert "No signals are waiting" in again.out
         self.assert_once(sandbox)
 
     def test_a_server_that_is_down_is_told_everything_in_order_by_the_replay(self, sandbox, github, checkout, tmp_path):
@@ -391,7 +391,7 @@ class TestLosses:
         assert "The file can no longer be sent" in ended.out
         job = only(sandbox)
         assert (states(job), job["files"]) == (ONCE, [])
-        assert "Nothing waits" in cibeacon("replay", environ=github(), cwd=checkout).out
+        assert "No signals are waiting" in cibeacon("replay", environ=github(), cwd=checkout).out
 
     def test_a_record_that_somebody_wrote_sends_no_file_from_elsewhere(self, sandbox, github, checkout, tmp_path):
         self.whole(github, checkout, url=closed_port())

@@ -165,7 +165,7 @@ class TestRefusedForGood:
             assert self.spool(place) == []
         assert "DCI has no job for this run" in ended.out
         assert "waits" not in ended.out
-        assert "Nothing waits" in place.replay("--strict", ci=True).out
+        assert "No signals are waiting" in place.replay("--strict", ci=True).out
 
     def test_a_job_that_was_archived_has_no_files_and_no_end_to_wait_for(self, place):
         place.write("a.log")
@@ -252,7 +252,7 @@ class TestStartsThatWait:
         assert outcomes(kept) == ["spooled"]
         again = place.run("start", "--topic", "RHEL-8.2", "--strict", ci=ci)
         assert again.code == 0
-        assert "Nothing waits" in place.replay("--strict", ci=ci).out
+        assert "No signals are waiting" in place.replay("--strict", ci=ci).out
         assert place.only()["status"] == "running"
 
     def test_a_start_of_another_name_does_not(self, place):
