@@ -82,7 +82,7 @@ class Devlake:
         with self._lock:
             return {"deployments": dict(self._deployments)}
 
-    def authenticate(self, request: Request) -> None:
+    async def authenticate(self, request: Request) -> None:
         """Raise where the key is missing, wrong, or made for another webhook."""
         authorization = request.headers.get("authorization", "")
         scheme, _, key = authorization.partition(" ")

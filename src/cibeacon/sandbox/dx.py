@@ -9,13 +9,12 @@ from __future__ import annotations
 import hmac
 import json
 import uuid
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError as Refusal
@@ -74,9 +73,9 @@ class Dx:
     default_branch: str
     """No integration_branch may be equal to it."""
 
-    def authenticate(self, authorization: str | None) -> None:
-        """Refuse a request without the account's key."""
-        scheme, _, token = (authorization or "").partition(" ")
+    async def authenticate(self, request: Request) -> None:
+        """Refuse a request without the account's key, and then one whose body is not a JSON object."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise Refusal("not_authed", "The request needs the header Authorization: Bearer and an API key")
@@ -85,6 +84,13 @@ class Dx:
         good = self.token
         if good is not None and not hmac.compare_digest(token.encode(), good.encode()):
             raise Refusal("invalid_auth", "This is not the Data Cloud API key that the sandbox expects")
+        body = await request.body()
+        if len(body) > LIMIT:
+            raise Refusal("body_too_large", "The body is over the limit")
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refusal("invalid_json", "Content-Type must be application/json")
+        if not isinstance(parse_json(body), dict):
+            raise Refusal("invalid_json", "The body must be one JSON object in UTF-8")
 
     def exports(self, url: str) -> dict[str, str]:
         """The settings that lead to the sandbox at `url`."""
@@ -109,29 +115,8 @@ class Dx:
             raise Refusal(code, "repository is not known")
 
 
-class _Method(APIRoute):
-    """A method: DX checks the key first, then the body, then its fields."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def call(request: Request) -> Response:
-            dx: Dx = request.app.state.dx
-            dx.authenticate(request.headers.get("authorization"))
-            body = await request.body()
-            if len(body) > LIMIT:
-                raise Refusal("body_too_large", "The body is over the limit")
-            if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-                raise Refusal("invalid_json", "Content-Type must be application/json")
-            if not isinstance(parse_json(body), dict):
-                raise Refusal("invalid_json", "The body must be one JSON object in UTF-8")
-            return await handle(request)
-
-        return call
-
-
 router = APIRouter(
-    route_class=_Method,
+    route_class=vendor.AuthenticatedRoute,
     default_response_class=JSONAnswer,
     dependencies=[Security(HTTPBearer(auto_error=False, description="A Data Cloud API key."))],
     responses={422: {"model": Refused}},
@@ -140,7 +125,7 @@ router = APIRouter(
 
 
 async def _dx_of(request: Request) -> Any:
-    return request.app.state.dx
+    return request.app.state.held
 
 
 _Dx = Annotated[Dx, Depends(_dx_of)]
@@ -201,7 +186,7 @@ async def sync_current(call: models.CurrentNotification, dx: _Dx) -> Ok:
 
 def play(dx: Dx, _store: Store, _clock: Callable[[], float]) -> vendor.Vendor:
     """DX's methods."""
-    app = vendor.create_app("DX", router, refuse=_refuse, errors=(Refusal,), dx=dx)
+    app = vendor.create_app("DX", router, refuse=_refuse, errors=(Refusal,), held=dx)
     return vendor.Vendor(PREFIX, app, dx, dx.exports)
 
 

@@ -91,7 +91,7 @@ class DxWorkflowRuns:
         with self._lock:
             return {run_id: self._describe(events) for run_id, events in self._events.items()}
 
-    def authenticate(self, request: Request) -> None:
+    async def authenticate(self, request: Request) -> None:
         """Refuse a request without the account's token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():

@@ -119,7 +119,7 @@ class Flow:
                 shown[name] = {"pipelines": list(pipelines.values()), "jobs": jobs}
         return shown
 
-    def authenticate(self, request: Request) -> None:
+    async def authenticate(self, request: Request) -> None:
         """Raise where the path lists nothing, or the token is none of the account's."""
         if request.method == "GET" and request.url.path != PREFIX + self.account.listing:
             raise HTTPException(405)

@@ -134,7 +134,7 @@ class Otlp:
     def __init__(self, token: str | None, store: Store) -> None:
         self._token, self._lock, self._spans = token, store.lock, store.table("otlp_spans")
 
-    def authenticate(self, request: Request) -> None:
+    async def authenticate(self, request: Request) -> None:
         """Raise where another token is good, or the body is not JSON."""
         sent, good = request.headers.get("authorization", ""), f"Bearer {self._token}"
         if self._token is not None and not hmac.compare_digest(sent.encode(), good.encode()):

@@ -47,7 +47,7 @@ class Journal(NamedTuple):
 
 
 class AuthenticatedRoute(APIRoute):
-    """A route of a vendor that checks the credential before it reads the body.
+    """A route of a vendor that checks a request before FastAPI reads its body.
 
     `authenticate` of the app's state `held` is given the request, and raises what `refuse` answers.
     """
@@ -57,7 +57,7 @@ class AuthenticatedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def call(request: Request) -> Response:
-            request.app.state.held.authenticate(request)
+            await request.app.state.held.authenticate(request)
             return await handle(request)
 
         return call
