@@ -43,6 +43,10 @@ PLAIN = {
     r"says? more|knows? nothing": "say who knows what",
     r"takes? \w+ alone": "accepts only",
     r"handed (on|over)|hands? (it|on|over)": "pass",
+    r"strangers?|anybody's": "an outsider, untrusted",
+    r"asks? no|may not be asked": "does not ask",
+    r"lies? (between|elsewhere)": "is between, is another",
+    r"(gave|gives) what is no|names no|(?<!there )is no (service|regular|filter|graph|text|file|object)": "returned an invalid …, is not a",
 }
 """What a page may not say, and how to say it."""
 ALLOWED = {"nobody@nowhere"}
