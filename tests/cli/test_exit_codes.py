@@ -94,10 +94,10 @@ def export(*flags, files=("services/pay/a",), tag="v1"):
 QUERIES = "`dci whoami`, `topics`, `components`, `jobs`, `flow list`"
 BACKFILL = "`backfill deployments`, `pull-services`, `pipeline-runs`"
 PLAYS = {
-    ("`doctor`", "nothing is wrong"): doctor("--only=settings"),
-    ("`doctor`", "something cannot work, or with `--strict` a warning"): doctor(CIBEACON_TIMEOUT="soon"),
+    ("`doctor`", "no check failed"): doctor("--only=settings"),
+    ("`doctor`", "a check failed, or with `--strict` there was a warning"): doctor(CIBEACON_TIMEOUT="soon"),
     ("`init`", "the file was written, or shown by `--dry-run`"): init_in_a_shop,
-    ("`init`", "it was not written: there is one already, or no commit to look at"): init_that_cannot,
+    ("`init`", "it was not written: there is one already, or nothing is committed"): init_that_cannot,
     (QUERIES, "the system did not answer, in CI"): queries(CI="true"),
     (QUERIES, "the system did not answer, outside CI or with `--strict`"): queries("--strict"),
     (BACKFILL, "every row was sent"): backfill("200 OK", 1),

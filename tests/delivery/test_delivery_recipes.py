@@ -188,11 +188,11 @@ PLAYS = {
     "a log line that starts with `!` and belongs to no signal": _troubled,
     "a file of the CI system, such as the outputs, cannot be written": _told(GITHUB_OUTPUT="/proc/nowhere/x"),
     "a log line that starts with `i`": _remarked,
-    "a setting has a value that cannot be used": _with(CIBEACON_TIMEOUT="soon"),
-    "`format` or `verbose` has a value that cannot be used": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
+    "a setting has an invalid value": _with(CIBEACON_TIMEOUT="soon"),
+    "`format` or `verbose` has an invalid value": _told(CIBEACON_FORMAT="xml", CIBEACON_VERBOSE="loud"),
     "in CI, a `jq` program fails, or yields only null because the command failed": _with(CIBEACON_JQ="{"),
     "outside CI, a `jq` program fails, or yields only null because the command failed": _filtered_on_a_laptop,
-    "`strict` itself has a value that cannot be used": _with("--dry-run", CIBEACON_STRICT="perhaps"),
+    "`strict` itself has an invalid value": _with("--dry-run", CIBEACON_STRICT="perhaps"),
     "interrupted, or out of time": _late,
     "dry run without an `invalid` signal": _with("--dry-run"),
     "dry run with an `invalid` signal": _with("--dry-run", CIBEACON_STATUS="running", CIBEACON_PR_NUMBER="x"),
@@ -201,9 +201,9 @@ PLAYS = {
     "`services` with `on_unknown: fail`: the changed services are unknown": _with(
         "--on-unknown=fail", "--base=none", "--services={service}/", verb="services"
     ),
-    "`services` without it: there is no service map that can be used": _unmapped,
+    "`services` without it: there is no usable service map": _unmapped,
     "`services list`, `which` or `check`: the configuration file has a fault": _check,
-    "a command line that cannot be read: no such verb, flag or file, a missing value, no boolean where one is needed": (
+    "an invalid command line: an unknown verb or flag, a missing file or value, or a value that is not a boolean": (
         _mistyped
     ),
     "the same in the action's input `command`": _wrong_command,
