@@ -68,7 +68,18 @@ def test_the_document_tells_the_same(case, sandbox, time, tmp_path):
 
     document = ended.document
     assert (ended.code, document["exit_code"], document["status"]) == (case["exit_code"],) * 2 + (case["status"],)
-    assert set(document) == {"version", "status", "exit_code", "reason", "pipeline", "jobs", "downstream", "notices"}
+    assert set(document) == {
+        "version",
+        "status",
+        "exit_code",
+        "reason",
+        "help",
+        "pipeline",
+        "jobs",
+        "downstream",
+        "notices",
+    }
+    assert (document["help"] is None) == (case["exit_code"] == 0)
     assert document["pipeline"]["id"] == 74774
     assert {job["name"] for job in document["jobs"]} == {
         job["name"] for one in started(sandbox).values() for job in one["jobs"]

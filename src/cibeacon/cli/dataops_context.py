@@ -169,15 +169,16 @@ class DataopsVerb:
     def end(self, status: ResultStatus, reason: str, parts: Mapping[str, Any] | None = None) -> int:
         """Reports how the verb ended: line, annotation, document. Returns the exit code."""
         code = ENDINGS[status].code
+        help = help_link(f"dataops-{status}") if code else None
         self.env.closing(code)
         self.say(f"result      {status}{f': {reason}' if reason else ''}{f' (exit {code})' if code else ''}")
-        if code:
-            self.say(f"            {help_link(f'dataops-{status}')}")
-        if code and self._in_action:
+        if help:
+            self.say(f"            {help}")
+        if help and self._in_action:
             title = command_property(f"cibeacon: dataops {status}")
-            text = command_data(f"{self.clean(reason or ENDINGS[status].meaning)} {help_link(f'dataops-{status}')}")
+            text = command_data(f"{self.clean(reason or ENDINGS[status].meaning)} {help}")
             self.print_lines([f"::error title={title}::{text}"])
-        return self.answer({"reason": reason or None, **(parts or {})}, status, code)
+        return self.answer({"reason": reason or None, "help": help, **(parts or {})}, status, code)
 
 
 def run(
