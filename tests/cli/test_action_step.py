@@ -100,7 +100,7 @@ WRONG = {
     "services lst": "No such command 'lst'",
     "services --nonsense": "--nonsense",
     "services --files-from=/nowhere/list": "/nowhere/list",
-    "report 'half": "without its end",
+    "report 'half": "unclosed quotation mark",
     "''": "contains no command",
     "--nonsense": "--nonsense",
     "services; true": "services;",

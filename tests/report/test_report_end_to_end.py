@@ -353,7 +353,7 @@ class TestFailures:
                 "--deploy-services=changed",
                 environ=environ,
                 cwd=shop.root,
-                says="the host withholds secrets",
+                says="withholds secrets",
                 strict_code=0,
             )
         lenient = cibeacon("report", environ=environ, cwd=shop.root)
@@ -383,7 +383,7 @@ class TestFailures:
         (("--commit-sha=abcdef",), "commit id of 7 to 40"),
         (('--metadata={"a key":1}',), 'the key "a key"'),
         (("--metadata=[1]",), "is not a JSON object"),
-        (("--metadata=" + '{"a":' * 900 + "1" + "}" * 900,), "is nested in more than 100 levels"),
+        (("--metadata=" + '{"a":' * 900 + "1" + "}" * 900,), "is nested more than 100 levels deep"),
         (("--deployed-at=tomorrow",), "neither a Unix time"),
         (("--merge-commit-shas=abc",), "commit id of 7 to 40"),
         (("--timeout=abc",), "is not a number of seconds"),
@@ -624,7 +624,7 @@ def test_a_misspelt_configuration_file_is_noticed(dx, github, tmp_path):
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / ".cibeacon.yaml").write_text("services: {a: b/}\n")
     ended = cibeacon("report", environ=github(), cwd=tmp_path / "tree")
-    assert "call it .cibeacon.yml" in ended.out
+    assert "rename it to .cibeacon.yml" in ended.out
 
 
 def test_a_token_never_reaches_a_proxy_on_its_way_to_this_machine(shop, dx, github, monkeypatch):
