@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import cibeacon
+from cibeacon.sinks import KINDS
 from house import house
 
 ROOT = Path(cibeacon.__file__).parent
@@ -122,6 +124,35 @@ def modules_imported(path):
             is_module = name and (whole.with_suffix(".py").exists() or whole.is_dir())
             found.add(".".join([*parts, name] if is_module else parts) or "__init__")
     return found
+
+
+LISTS = {"sinks/__init__.py", "settings/__init__.py", "checks/table.py", "sandbox/vendors.py"}
+"""Where every sink has an import and a line."""
+COMMANDS = {"dx", "dci", "flow"}
+"""Sinks with commands of their own, which have more than files of a sink."""
+SINK_ELSEWHERE = {"otlp": {"exec.py", "cli/exec_line.py"}}
+"""`exec` gives its command a place in the trace."""
+
+
+def is_own(name, sink):
+    """Whether a file belongs to a sink: it has its name, or that of a vendor whose part the sink is (`dx.py`)."""
+    stem = Path(name).stem.removeprefix("page_")
+    is_of_it = stem == sink or stem.startswith(f"{sink}_") or sink.startswith(f"{stem}_")
+    return is_of_it and Path(name).parent.name in ("sinks", "settings", "checks", "sandbox")
+
+
+@pytest.mark.parametrize("sink", KINDS.keys() - COMMANDS)
+def test_a_sink_is_named_in_its_own_files_and_with_a_line_in_each_list_and_nowhere_else(sink):
+    spelled = re.compile(sink.replace("_", "[ _-]?"), re.I)
+    lines = {
+        path.relative_to(ROOT).as_posix(): sum(map(bool, map(spelled.search, path.read_text("utf-8").splitlines())))
+        for path in ROOT.rglob("*.*")
+        if path.suffix in (".py", ".js", ".html", ".css", ".json")
+    }
+    named = {name for name, number in lines.items() if number}
+    elsewhere = {name for name in named if not is_own(name, sink)} - LISTS - SINK_ELSEWHERE.get(sink, set())
+    assert not elsewhere, f"{sink} is named in {', '.join(sorted(elsewhere))}: derive that from a list that has it"
+    assert {name: lines[name] for name in LISTS if lines[name] not in (1, 2)} == {}, "not an import and a line"
 
 
 def test_the_page_about_the_rooms_names_every_package():

@@ -8,14 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from urllib.request import urlopen
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+CHECKS = ("chat.settings", "chat.token.shape", "chat.reach", "chat.auth")
 
 
 def example(title):
@@ -104,46 +106,32 @@ def test_its_cases_are_a_file_that_contributing_shows(copy, tmp_path):
     assert " passed" in ended.stdout
 
 
-def test_a_sink_is_a_file_for_its_settings_one_for_its_requests_and_a_line_for_each(copy, tmp_path):
+def test_a_sink_is_four_files_of_its_name_and_a_line_for_each(copy, tmp_path):
     apply, run = copy
     apply("A sink")
-    heard, accepts = [], [False]
-
-    class Chat(BaseHTTPRequestHandler):
-        def do_POST(self):
-            heard.append(
-                (
-                    self.path,
-                    self.headers["Authorization"],
-                    json.loads(self.rfile.read(int(self.headers["Content-Length"]))),
-                )
-            )
-            self.send_response(201 if accepts[0] else 401)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Chat) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        variables = {
-            "CIBEACON_RUN_ID": "1",
-            "CIBEACON_REPOSITORY": "acme/shop",
-            "CIBEACON_DEPLOY_SERVICES": "cart",
-            "CIBEACON_ATTRIBUTION": "repository",
-            "CIBEACON_DRY_RUN": "false",
-            "CIBEACON_SPOOL": str(tmp_path / "spool"),
-            "CIBEACON_CHAT_URL": f"http://127.0.0.1:{server.server_port}",
-            "CIBEACON_CHAT_TOKEN": "chat-token",
-        }
-        message = ("/messages", "Bearer chat-token", {"text": "deployed cart"})
-        assert outcomes(run("report", **variables))["chat", "deployment"] == "failed"
-        accepts[0] = True
-        assert outcomes(run("replay", **variables)) == {("chat", "deployment"): "sent"}
-        server.shutdown()
-    assert heard == [message, message]
+    variables = {
+        "CIBEACON_RUN_ID": "1",
+        "CIBEACON_REPOSITORY": "acme/shop",
+        "CIBEACON_DEPLOY_SERVICES": "cart",
+        "CIBEACON_ATTRIBUTION": "repository",
+        "CIBEACON_DRY_RUN": "false",
+        "CIBEACON_SPOOL": str(tmp_path / "spool"),
+    }
+    with sandbox_of(tmp_path) as exported:
+        environ = {name: value for name, value in exported.items() if "_CHAT_" in name}
+        rejected = run("report", **variables, **environ | {"CIBEACON_CHAT_TOKEN": "wrong"})
+        assert outcomes(rejected)["chat", "deployment"] == "failed"
+        assert outcomes(run("replay", **variables, **environ)) == {("chat", "deployment"): "sent"}
+        checks = run("doctor", "--only=chat", **variables, **environ)["checks"]
+        assert {check["id"]: check["state"] for check in checks} == dict.fromkeys(CHECKS, "ok")
+        with urlopen(f"{exported['CIBEACON_DX_URL']}/ledger") as ledger:
+            held = json.load(ledger)
+    assert held["chat"] == {"1": "deployed cart"}
+    assert [(entry["vendor"], entry["status"]) for entry in held["requests"]] == [
+        ("chat", 401),
+        ("chat", 201),
+        ("chat", 422),
+    ]
     assert "chat" not in {sink for sink, _ in outcomes(run("report", CIBEACON_DEPLOY_SERVICES="cart"))}
 
 
@@ -154,6 +142,22 @@ def test_a_setting_is_a_field(copy):
     document = run("report", *flags, CIBEACON_RUN_ID="1", CIBEACON_REPOSITORY="acme/shop")
     (signal,) = [signal for signal in document["signals"] if signal["kind"] == "deployment"]
     assert signal["request"]["body"]["environment"] == "prod-eu"
+
+
+@contextmanager
+def sandbox_of(folder):
+    """The sandbox of the copy in a folder while it runs: the settings that it prints."""
+    command = [sys.executable, "-m", "cibeacon", "sandbox", "--port=0"]
+    environ, printed = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder / "src")}, folder / "printed"
+    with (
+        printed.open("w") as stdout,
+        subprocess.Popen(command, cwd=folder, env=environ, stdout=stdout, stderr=subprocess.PIPE, text=True) as running,
+    ):
+        try:
+            running.stderr.readline()  # follows the settings
+            yield dict(re.findall(r"^export (\w+)=(.*)$", printed.read_text(), re.M))
+        finally:
+            running.terminate()
 
 
 def outcomes(document):

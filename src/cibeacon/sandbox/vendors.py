@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from cibeacon.sandbox import dataops, dci, devlake, dx, dx_workflow, flow, otlp
+from cibeacon.sandbox import (
+    dataops,
+    dci,
+    devlake,
+    dx,
+    dx_workflow,
+    flow,
+    otlp,
+)
 from cibeacon.sandbox.store import Store
 from cibeacon.sandbox.vendor import Vendor
 

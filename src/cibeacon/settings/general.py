@@ -191,7 +191,7 @@ class Change(NamedTuple):
     traceparent: str | None = option(
         identifiers.traceparent,
         None,
-        "W3C trace context of whatever started the run: the run's OTLP trace becomes part of it. An invalid value is ignored.",
+        "W3C trace context of whatever started the run: the run's trace becomes part of it. An invalid value is ignored.",
         also=("TRACEPARENT",),
     )
 
