@@ -1,4 +1,4 @@
-"""A DX for every test of backfills."""
+"""A sandbox's DX for every backfill test."""
 
 import pytest
 

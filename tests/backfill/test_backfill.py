@@ -1,4 +1,4 @@
-"""Whole backfills against the sandbox and against servers with faults: what is sent, told, kept, and taken up again."""
+"""Whole backfills against the sandbox and faulty servers: what is sent, shown, recorded and continued."""
 
 from __future__ import annotations
 
@@ -418,7 +418,7 @@ def test_what_one_dx_was_told_another_was_not(tmp_path, sandbox):
 
 
 def old_journal(folder):
-    """The journal of a run as version 0.1 wrote it; its last line was cut off."""
+    """The journal of a run in version 0.1's format, with a truncated last line."""
     path = folder / "d.csv.cibeacon-journal"
     with closing(sqlite3.connect(path)) as journal:
         marks = [mark.hex() for (mark,) in journal.execute("SELECT fingerprint FROM sent")]
@@ -511,12 +511,12 @@ def test_one_file_under_two_names_is_sent_once(tmp_path, sandbox):
     assert (ended.code, counts(ended)) == (0, {"read": 6, "sent": 3, "repeated": 3})
 
 
-# Trouble ------------------------------------------------------------------------------------------------------------
+# Failures -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """A host that does not answer is left alone for no time at all."""
+    """A host that does not answer is retried without a pause."""
     monkeypatch.setattr(sender, "PAUSE", 0.0)
     monkeypatch.setattr(sender, "PATIENCE", 1.0)
     monkeypatch.setattr(sender, "FIRST_PATIENCE", 1.0)
@@ -606,7 +606,7 @@ def test_a_host_that_asks_for_a_wait_of_days_stops_it_and_the_same_command_goes_
 
 
 def test_a_row_with_an_id_of_its_own_whose_answer_was_lost_is_no_conflict(tmp_path, monkeypatch):
-    """The host is in trouble for longer than one row is tried, and has done it all the same."""
+    """The host fails for longer than one row is tried, although it has recorded the row."""
     monkeypatch.setattr(sender, "PAUSE", 0.01)
     exists = reply({"ok": False, "error": "reference_id_exists"}, "409 Conflict")
     written(tmp_path, [f"{deployments(1)[0]},mine/1"], header=f"{HEADER},reference_id")
@@ -636,7 +636,7 @@ def test_a_redirect_is_not_followed_and_stops_it(tmp_path, sandbox):
     assert sandbox.ledger.document()["received"] == 0
 
 
-# What is said -------------------------------------------------------------------------------------------------------
+# Output -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_document_has_every_key_and_jq_filters_it(tmp_path, sandbox):

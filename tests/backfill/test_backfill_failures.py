@@ -1,4 +1,4 @@
-"""The files of failed rows: none is ever written over, whatever runs again or beside it, and each can be sent as it is."""
+"""The files of failed rows: none is ever overwritten, whatever runs again or in parallel, and each can be sent unchanged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def services(path):
 
 
 def test_a_file_of_failed_rows_is_never_written_over_and_never_removed(tmp_path, sandbox):
-    """Whatever a person changed in it is there after any number of runs, and each run names the file that it wrote."""
+    """A person's changes in it survive any number of runs, and each run names the file that it wrote."""
     written(tmp_path, [GOOD, *BAD])
     names = ["m.csv.failed.csv", "m.csv.failed-2.csv", "m.csv.failed-3.csv"]
     for number, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Backfills that are killed, told to end, or run beside each other: every row arrives, and each once."""
+"""Backfills that are killed, terminated or run in parallel: every row arrives, exactly once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEED = 7
 
 
 def history(folder, rows=ROWS):
-    """A file of rows that all differ, of thirty services."""
+    """A file of different rows about thirty services."""
     with (folder / "d.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["deployed_at", "service", "repository", "commit_sha", "source_name"])
@@ -46,13 +46,13 @@ def names(sandbox):
 
 
 def journal_rows(folder):
-    """How many rows the journal holds, whatever state a killed run left it in."""
+    """The number of rows in the journal, in whatever state a killed run left it."""
     with closing(sqlite3.connect(folder / "d.csv.cibeacon-journal")) as journal:
         return journal.execute("SELECT count(*) FROM sent").fetchone()[0]
 
 
 class Counted:
-    """Counts the sandbox's requests, and rings when so many came."""
+    """Counts the sandbox's requests, and rings at a certain number."""
 
     def __init__(self, ring_at=0) -> None:
         self.rung, self._ring_at, self._lock = Event(), ring_at, Lock()
@@ -156,7 +156,7 @@ def test_four_shards_tell_every_faulty_row_once(tmp_path, sandbox):
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path):
-    """The largest resident set of a check of sixty thousand rows is little more than that of one of a thousand."""
+    """Checking sixty thousand rows takes little more memory than checking a thousand."""
     peaks = []
     for rows in (1000, 60_000):
         history(tmp_path, rows)

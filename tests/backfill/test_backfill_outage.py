@@ -1,4 +1,4 @@
-"""A host that takes no rows: what is said of it and when, how long it is waited for, and what an interruption tells."""
+"""A host that accepts no rows: what is shown and when, how long cibeacon waits, and what an interruption reports."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TROUBLE = response(b"<html>", status="503 No", kind="text/html", Connection="")
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """Pauses that cost little."""
+    """Short pauses."""
     monkeypatch.setattr(sender, "PAUSE", 0.6)
     monkeypatch.setattr(sender, "FIRST_PATIENCE", 1.0)
 
 
 @pytest.fixture
 def nobody():
-    """An address at which nobody listens, nor will while the test runs."""
+    """A URL where no server listens while the test runs."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""The rhythm that all workers of a backfill share: so many a second, and none while a host asked for rest."""
+"""The rate limit that all workers of a backfill share: so many requests per second, and none while a host asks to wait."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cibeacon.backfill.rate_limiter import RateLimiter
 
 
 class Still:
-    """A clock that only waiting moves; `ends` is when all is to end."""
+    """A clock that only waiting moves; `ends` is when the run stops."""
 
     def __init__(self, ends: float = 1e9) -> None:
         self.time, self._ends = 0.0, ends

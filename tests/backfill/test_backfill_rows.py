@@ -1,4 +1,4 @@
-"""What a row of a file says: every cell as the table has it, every field of the API a column, the same row the same id."""
+"""Reading a row: every cell as in the table of cases, a column for every field of the API, the same id for the same row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs and journals in a bucket: the same command goes on where the last one ended, on whatever machine."""
+"""Inputs and journals in a bucket: the same command continues where the last one stopped, on any machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MemoryBucket:
         return [(name, self.objects[f"{self._address}/{name}"]) for name in names]
 
     def put(self, objects):
-        for name, content in objects.items():  # the tests' words for names are the same in each run
+        for name, content in objects.items():  # the tests' tokens for names are the same in each run
             self.objects[f"{self._address}/{name}-{len(self.objects)}"] = content
 
 

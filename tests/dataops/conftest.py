@@ -1,4 +1,4 @@
-"""A sandbox for each test, whose own faults fail the test, in the test's own time."""
+"""A sandbox for each test, with the test's clock; an error of the sandbox itself fails the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens go to the server that they are for, and nowhere else: a second server on this machine hears none of them."""
+"""Tokens are sent only to the server that they are for: a second server on this machine receives none of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ELSEWHERE = {"127.0.0.1": "another port", "localhost": "another name"}
 
 @pytest.fixture
 def other():
-    """Somebody else's server, that would answer everything."""
+    """Another owner's server, which would answer every request."""
     with FaultServer(answers(response(b'[{"id": 5, "status": "success"}]'))) as server:
         yield server
         assert not [request for request in server.requests if any(token in request for token in NEVER)]
@@ -55,7 +55,7 @@ def test_a_next_page_elsewhere_takes_no_token_along(sandbox, dataops, other, arg
 
 
 def test_an_address_that_merely_begins_like_ours_is_elsewhere(dataops, other):
-    """python-gitlab compares the beginnings of addresses, and `http://ours@other/` begins like `http://ours`."""
+    """python-gitlab compares prefixes of URLs, and `http://ours@other/` begins with `http://ours`."""
 
     def leads_away(connection, server):
         server.read(connection)

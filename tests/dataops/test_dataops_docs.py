@@ -1,4 +1,4 @@
-"""docs/dataops.md says of exit codes and tokens what the code does."""
+"""docs/dataops.md lists the exit codes and tokens of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every form of an error becomes one readable sentence, and is known for what it is."""
+"""Every form of an error becomes one readable sentence and is classified correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How waits end: the table of `waits.json`, each through the whole command and the real python-gitlab."""
+"""How waits end: the cases of `waits.json`, each through the whole command and the real python-gitlab."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOR_EVER = 5000
 
 
 def arranged(sandbox, time, event):
-    """Lets an event happen."""
+    """Makes an event happen."""
     times = event.get("times", FOR_EVER)
     if "clear" in event:
         return mishaps(sandbox, "dataops").clear

@@ -1,4 +1,4 @@
-"""Servers that answer anything at all: each answer ends in an exit code of the table, never in a failure of our own."""
+"""Servers with arbitrary answers: each answer leads to an exit code of the table, never to an error of cibeacon's own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_pages_without_an_end_end(sandbox, time, tmp_path):
 
 
 def without_links(rows, following):
-    """A list of so many rows behind a proxy that takes `Link` away; `following` says which page comes next."""
+    """A list of so many rows behind a proxy that removes `Link`; `following` is the number of the next page."""
 
     def fault(connection, server):
         path = server.read(connection).split()[1].decode()

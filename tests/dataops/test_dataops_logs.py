@@ -1,4 +1,4 @@
-"""Foreign logs in ours: whole, masked, obeyed by nobody, and in constant memory."""
+"""Other jobs' logs in ours: complete, masked, without commands to the runner, and in constant memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mishaps import mishaps
 
 HUGE = 100_000_000
 MOST_MEMORY = 120 << 10
-"""KiB; the interpreter and its libraries take some forty thousand of them."""
+"""KiB; the interpreter and its libraries need about forty thousand of them."""
 HOSTILE = (
     "::error::pwned\n  ::add-mask::a\n##[error]pwned\n::stop-commands::token1\n::token1::\n::token2::\n"
     "section_start:1:evil\r\x1b[0Kevil\nsection_end:1:evil\r\x1b[0K\n\x1b]0;title\x07quiet\rloud\n"
@@ -85,7 +85,7 @@ def test_a_secret_that_colours_cut_into_pieces_is_masked():
 
 
 def read(offset, part, complete=b""):
-    """What a tail makes of an answer, and of the complete log when it asks again."""
+    """What a tail reads from an answer, and from the complete log if it asks again."""
     asked = []
 
     def fetch(offset):
@@ -234,9 +234,7 @@ def test_a_log_of_100_mb_is_followed_in_constant_memory(sandbox, tmp_path):
     ) as running:
         while piece := os.read(running.stdout.fileno(), 1 << 20):
             shown += piece.count(b"\n")
-        peak = int(
-            running.stderr.read().split()[-1]
-        )  # of this program alone: the kernel's count knows its parent's too
+        peak = int(running.stderr.read().split()[-1])  # only of this program: the kernel's count includes its parent's
     assert running.returncode == 0
     assert shown >= HUGE // len(row)
     assert peak < MOST_MEMORY

@@ -1,4 +1,4 @@
-"""The command as a process: told to end it ends in time, and what it leaves behind is what others may rely on."""
+"""The command as a process: it ends in time after a signal, and leaves complete outputs for later steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAIT = ("dataops", "trigger", "--ref=main", "--pipeline-file=this-ci.yml", "--wa
 
 @pytest.fixture
 def endless():
-    """A pipeline that never ends, on a server that says when it was looked at."""
+    """A pipeline that never ends, on a server that rings when it is polled."""
     with Sandbox(
         dataops=DataOpsAccount(scripts={"this-ci.yml": Script([Job("a", pending=0, running=None)])})
     ) as running:
@@ -45,7 +45,7 @@ def settings(sandbox, folder):
 
 
 def until(living, words):
-    """Reads the output up to a line with these words."""
+    """Reads the output up to a line with this text."""
     seen = []
     for line in living.process.stdout:
         seen.append(line)

@@ -1,4 +1,4 @@
-"""What there is, is shown: every call of the API's documents, as a table and as one JSON document."""
+"""The listing commands: every call of the API's documentation, as a table and as one JSON document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A schedule is made once and changed from then on; the server judges its cron line."""
+"""A schedule is created once and updated afterwards; the server validates its cron line."""
 
 from __future__ import annotations
 

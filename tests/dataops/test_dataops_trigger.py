@@ -1,4 +1,4 @@
-"""A trigger starts exactly one pipeline, whatever becomes of its answer; and what cannot be is said before it is sent."""
+"""A trigger starts exactly one pipeline, even if its response is lost; an impossible trigger fails before it is sent."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_trigger_that_came_to_nothing_is_known_as_such_and_not_repeated(sandbo
 
 
 def test_a_pipeline_that_appears_late_is_found(sandbox, dataops, time):
-    """A proxy gave up, and the server was still at work."""
+    """A proxy gave up while the server was still working."""
     mishaps(sandbox, "dataops").lose(*PLACE)
     mishaps(sandbox, "dataops").fail("GET", "/projects/*/variables", 500, 2)
     ended = dataops(*FLAGS)

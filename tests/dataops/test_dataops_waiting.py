@@ -1,4 +1,4 @@
-"""The rules of waiting for any course of events: it ends in time, and never sleeps past a deadline."""
+"""The rules of waiting, for any sequence of events: it ends in time and never sleeps past a deadline."""
 
 from __future__ import annotations
 

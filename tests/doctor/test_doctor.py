@@ -1,4 +1,4 @@
-"""`cibeacon doctor` against servers on this machine: each fault is found once, and a set-up that is right is left in peace."""
+"""`cibeacon doctor` against servers on this machine: each fault is reported once, and a correct set-up has no findings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def place(tmp_path):
 
 
 def git_that_says(folder, text):
-    """A folder of programs whose git refuses with these words; without any there is none."""
+    """A folder for PATH with a git that fails with this text; without a text, no git."""
     folder.mkdir()
     if text:
         (folder / "git").write_text(f'#!/bin/sh\necho "{text}" >&2\nexit 128\n')

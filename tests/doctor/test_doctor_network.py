@@ -1,4 +1,4 @@
-"""What a network does to `cibeacon doctor`: each way to fail is told apart, and only a refused token is called wrong."""
+"""`cibeacon doctor` on bad networks: it distinguishes every failure, and calls only a rejected token wrong."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def place(tmp_path):
 
 
 def asked(place, url, *argv):
-    """What is found with DX at an address; nobody else is asked."""
+    """The findings with DX at this URL; no other system is contacted."""
     environ = place.environ() | {"CIBEACON_DX_URL": url}
     ended = place.run("--format=json", "--skip=forge", *argv, environ=environ)
     return ended, {row["id"]: row for row in ended.document["findings"]}
@@ -131,7 +131,7 @@ def test_a_server_without_tls_is_told_from_one_with_a_bad_certificate(place):
 
 
 def certified(folder, *, days=(-1, 1), name="127.0.0.1"):
-    """A certificate of `Acme Inspection CA`, its key, and the authority's own certificate: paths of three files."""
+    """Paths of a certificate issued by `Acme Inspection CA`, its key, and the CA's certificate."""
     now = datetime.datetime.now(datetime.UTC)
     authority = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Acme Inspection CA")])

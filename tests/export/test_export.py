@@ -1,4 +1,4 @@
-"""`cibeacon backfill export`: the rows are what is true of the history, from the clone and from the hosts alike."""
+"""`cibeacon backfill export`: the rows match the history, whether they come from the clone or from a forge."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def long(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mixed(tmp_path_factory):
-    """Pull requests that were merged, squashed and rebased, with direct commits between."""
+    """Pull requests that were merged, squashed and rebased, with direct commits in between."""
     return histories.merged(tmp_path_factory.mktemp("mixed") / "shop", 120, method="mixed")
 
 
@@ -54,7 +54,7 @@ def services_by_number(ended):
 
 
 def true_services(history):
-    """By number, of those that changed any."""
+    """Changed services by number, of the pull requests that changed any."""
     return {number: names for number, names in history.merges.items() if names}
 
 
@@ -151,7 +151,7 @@ SQUASHED = {
     "bitbucket server": ("bitbucket.acme.example", "Pull request #{}: Topic\n\nSquashed commit of the following:"),
     "azure": ("dev.azure.com", "Merged PR {}: Topic\n\nRelated work items: #3"),
 }
-"""Where the clone came from, and what is written into the commit of a squashed pull request there."""
+"""The clone's server, and what that forge writes into the commit of a squashed pull request."""
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
@@ -224,7 +224,7 @@ def test_an_export_of_squashed_pull_requests_is_continued_to_the_same_file(tmp_p
 
 
 def tagged(made, *argv):
-    """The services that each tag deployed, and what was said of it."""
+    """The services that each tag deployed, and the output."""
     ended = cibeacon("backfill", "export", "deployments", *DAYS, "--repository", NAME, *argv, cwd=made.root)
     assert ended.code == 0, ended
     found = {}
@@ -555,7 +555,7 @@ def test_what_is_exported_passes_the_check_and_is_sent(long, tmp_path, kind):
 
 
 def hub(history, **past):
-    """GitHub as it tells of a history's pull requests."""
+    """GitHub's records of a history's pull requests."""
     pulls = [
         {
             "number": number,
@@ -572,7 +572,7 @@ def hub(history, **past):
 
 
 def lab(history, **past):
-    """GitLab as it tells of the same."""
+    """GitLab's records of the same."""
     told = []
     for number, sha in history.shas.items():
         parents = Worktree(history.root).git("rev-list", "--parents", "-1", sha).split()[1:]
@@ -602,7 +602,7 @@ HOSTS = {"github": (hub, "GITHUB_API_URL", "GITHUB_TOKEN"), "gitlab": (lab, "CI_
 
 @pytest.fixture(params=sorted(HOSTS))
 def host(request):
-    """A host by name: what makes its forge, and the environment in which it is asked."""
+    """A forge by name: what creates it, and the environment for requests to it."""
     made, address, token = HOSTS[request.param]
 
     def environ(forge):
@@ -673,7 +673,7 @@ def test_a_pull_request_whose_files_nobody_tells_is_left_out_and_counted(mixed, 
 
 
 def deployments(history):
-    """Deployments of every tenth pull request, by turns to two places; each third one failed, the last is under way."""
+    """Deployments of every tenth pull request, alternating between two environments; every third failed, the last is running."""
     told, at = [], {}
     for place, number in enumerate(range(10, len(history.shas) + 1, 10)):
         at[place] = number
@@ -691,7 +691,7 @@ def deployments(history):
 
 
 def expected(history, told):
-    """(service, environment, ok) by deployment: what changed since the last one there that went well."""
+    """(service, environment, ok) by deployment: what changed since the last successful one in that environment."""
     found, last = {}, {}
     for each in told:
         number = next(n for n, sha in history.shas.items() if sha == each["sha"])

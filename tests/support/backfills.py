@@ -10,17 +10,17 @@ from processes import cibeacon
 
 TOKEN = "sandbox-token-1"
 BEGAN = 1_680_000_000
-"""When the first deployment of a file was made, Unix seconds."""
+"""Unix seconds of the first deployment in a file."""
 
 
 def run_backfill(folder, url, *argv, kind="deployments", environ=None, **more):
-    """A whole run with as many requests a second as there can be."""
+    """A whole run without a rate limit."""
     variables = {"DX_API_TOKEN": TOKEN, **({"CIBEACON_DX_URL": url} if url else {}), **(environ or {})}
     return cibeacon("backfill", kind, *argv, "--rps=0", environ=variables, cwd=folder, **more)
 
 
 def reply(document, status="200 OK", **headers):
-    """A response that keeps the connection."""
+    """A response that keeps the connection open."""
     return response(json.dumps(document).encode(), status=status, Connection="", **headers)
 
 
@@ -28,7 +28,7 @@ WELL = reply({"ok": True})
 
 
 class ScriptedDX:
-    """A DX that keeps connections and answers as a function of the body and the number of requests says."""
+    """A DX that keeps connections open, and answers with a function of the body and the number of requests."""
 
     def __init__(self, answer) -> None:
         self._answer, self._lock = answer, Lock()

@@ -1,4 +1,4 @@
-"""A set-up in which everything is right: a push on GitHub, its checkout, DX and the API of GitHub on this machine."""
+"""A set-up without problems: a push on GitHub, its checkout, DX and GitHub's API on this machine."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ class DoctorPlace:
         }
 
     def run(self, *argv, environ=None, cwd=None):
-        """`cibeacon doctor` there."""
+        """Runs `cibeacon doctor` there."""
         environ = self.environ() if environ is None else environ
         return cibeacon("doctor", *argv, environ=environ, cwd=cwd or self.root, began=int(time.time()))
 
 
 def findings(ended):
-    """Id → state of every check that is neither right nor left open."""
+    """Id → state of every check that warned or failed."""
     rows = ended.document["findings"]
     return {row["id"]: row["state"] for row in rows if row["state"] in ("warn", "fail")}
