@@ -117,7 +117,7 @@ def test_a_codeowners_file_of_many_megabytes_is_unknown(repo, content):
     (repo / ".cibeacon.json").write_text('{"discover": [{"codeowners": "CODEOWNERS"}]}')
     told = limited("services", "--base", base, "--head", head, cwd=repo)
     assert told["changes"]["status"] == "unknown"
-    assert "over 4 MiB" in json.dumps(told)
+    assert "larger than 4 MiB" in json.dumps(told)
 
 
 @pytest.mark.parametrize("line", ["*a*b*/**/c{}*/*d* @acme/web", "*{}* @acme/t{}", "/a/**/x{}/**/y* @acme/web"])

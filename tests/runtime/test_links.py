@@ -175,7 +175,7 @@ def test_of_the_start_that_a_full_disk_cuts_off_nothing_stays(tmp_path):
         environ = {"GITHUB_STATE": str(file), "PATH": os.environ["PATH"]}
         command = [sys.executable, "-c", "from cibeacon.pre import console; console()"]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
-        assert "was not noted" in done.stderr
+        assert "could not store when the job began" in done.stderr
         assert file.read_bytes() == before
 
 
