@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from functools import cache
 
@@ -14,6 +15,7 @@ import repositories
 for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # as under nohup: the processes of a test would ignore it, too
         signal.signal(_number, signal.SIG_DFL)
+gc.disable()  # while 15,000 items are collected, none of which is garbage; see `pytest_collection_finish`
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")  # a slow machine fails no test
 
@@ -32,6 +34,12 @@ def http():
         session.trust_env = False
         session.headers["Authorization"] = "Bearer key"
         yield session
+
+
+def pytest_collection_finish():
+    """What was collected stays until the end: no search for garbage looks at it again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from house import house
 
 ROOT = Path(cibeacon.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 MOST_LEVELS = 6
 STORIES = {
@@ -101,7 +100,7 @@ def room(name, rooms):
 @cache
 def imports(path, *, at_import_time=False):
     """(module, name) of every import in a file; with `at_import_time` only those outside functions."""
-    found, waiting = [], [TREES[path]]
+    found, waiting = [], [house.tree(path)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
@@ -202,7 +201,7 @@ def test_each_way_outside_has_one_door(library):
 
 def test_the_process_is_read_by_main_alone():
     for path in FILES:
-        names = {(node.value.id, node.attr) for node in ast.walk(TREES[path]) if _is_attribute_of_a_name(node)}
+        names = {(node.value.id, node.attr) for node in ast.walk(house.tree(path)) if _is_attribute_of_a_name(node)}
         readers = names & {("os", "environ"), ("os", "getenv"), ("sys", "argv"), ("sys", "stdout"), ("sys", "stdin")}
         assert not readers or name_of(path) in {"__main__", "pre", *CHILDREN}, path
 
@@ -213,7 +212,7 @@ def test_nobody_imports_the_file_that_is_run_as_a_process():
 
 def test_nobody_prints_but_through_the_world():
     for path in FILES:
-        calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(house.tree(path)) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path
 
 
@@ -236,7 +235,7 @@ def test_there_is_one_firebreak():
     catching = [
         name_of(path)
         for path in FILES
-        for node in ast.walk(TREES[path])
+        for node in ast.walk(house.tree(path))
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node) and house.package(path) != "sandbox"
     ]
     assert sorted(catching) == ["runtime.deadline", "runtime.errors"]  # a deadline hands on what its work raised
@@ -258,15 +257,15 @@ def test_no_named_tuple_of_a_report_has_annotations_as_text_since_each_is_compil
         if room(name_of(path), started) and ("__future__", "annotations") in imports(path):
             assert not [
                 node.name
-                for node in ast.walk(TREES[path])
+                for node in ast.walk(house.tree(path))
                 if isinstance(node, ast.ClassDef)
                 and any(getattr(base, "id", "") == "NamedTuple" for base in node.bases)
             ], path
 
 
 def test_every_module_and_public_name_is_documented():
-    for path, tree in TREES.items():
-        assert ast.get_docstring(tree), path
+    for path in FILES:
+        assert ast.get_docstring(house.tree(path)), path
 
 
 def test_rooms_are_small():

@@ -36,7 +36,8 @@ def headings(page):
 
 def calls(name):
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        content = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(content)) if f"{name}(" in content else ():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
                 yield path, node
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ COMPONENTS = (*TEMPLATES, ".gitlab-ci-component.yml")
 WORKFLOW, MANIFEST = "file:///repo/.github/workflows/example.yml", "file:///repo/action.yml"
 
 
+@cache
 def examples(kind):
     return [block for block in blocks("yaml") if kind_of(yaml.safe_load(block.values[0])) == kind]
 
