@@ -219,8 +219,8 @@ class _MapReader:
             for name, at in names:
                 used = LIBRARY + name if LIBRARY + name in self._names else name
                 if used not in self._names and not may_be_discovered:
-                    known = [name_of(other) for other in self._names if len(self.findings) < MOST_HINTS]
-                    self.fault(at, f"{at[0]}: {at[1]}: uses: {unknown_name(name, known)}")
+                    known = map(name_of, self._names) if len(self.findings) < MOST_HINTS else ()
+                    self.fault(at, f"{at[0]}: {at[1]}: uses: {unknown_name(name, [*known])}")
                 self.mentions.append(Mention(at, "uses", name))
                 keys.append(used)
             uses[key] = tuple(keys)
