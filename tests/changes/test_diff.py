@@ -19,7 +19,9 @@ from repositories import (
     SERVICES,
     Worktree,
     copied,
+    crossed,
     fingerprint,
+    open_crossed,
     repository,
 )
 from run_contexts import (
@@ -112,25 +114,21 @@ def test_the_answer_has_the_range_the_rule_and_the_reasons(stories):
 # Shallow clones -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", CLONES.values(), ids=CLONES.keys())
-@pytest.mark.parametrize("event", WHEN_MERGED, ids=by_name)
-@pytest.mark.parametrize(("method", "course"), PLOTS)
-def test_a_shallow_clone_of_a_merge_is_right_or_unknown(method, course, event, options, stories, clone_of):
+@pytest.mark.parametrize(("method", "course", "event", "kind"), crossed(WHEN_MERGED, CLONES))
+def test_a_shallow_clone_of_a_merge_is_right_or_unknown(method, course, event, kind, stories, clone_of):
     story = stories(method, course)
 
-    right(compared(event(story), shallow(clone_of, story, options, "refs/heads/main")))
+    right(compared(event(story), shallow(clone_of, story, CLONES[kind], "refs/heads/main")))
 
 
-@pytest.mark.parametrize("options", CLONES.values(), ids=CLONES.keys())
-@pytest.mark.parametrize("event", WHILE_OPEN, ids=by_name)
-@pytest.mark.parametrize("course", COURSES)
-@pytest.mark.parametrize("ref", ["refs/pull/7/merge", "refs/heads/feature", "refs/heads/main"])
-def test_a_shallow_clone_of_an_open_pull_request_is_right_or_unknown(
-    ref, course, event, options, open_stories, clone_of
-):
+@pytest.mark.parametrize(
+    ("course", "event", "kind", "ref"),
+    open_crossed(WHILE_OPEN, CLONES, ["refs/pull/7/merge", "refs/heads/feature", "refs/heads/main"]),
+)
+def test_a_shallow_clone_of_an_open_pull_request_is_right_or_unknown(course, event, kind, ref, open_stories, clone_of):
     story = open_stories(course)
 
-    right(compared(event(story), shallow(clone_of, story, options, ref)))
+    right(compared(event(story), shallow(clone_of, story, CLONES[kind], ref)))
 
 
 @pytest.mark.parametrize("course", COURSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_systems import PASSWORD, SYSTEMS
 
@@ -100,6 +100,7 @@ def texts(value):
 
 @pytest.mark.parametrize("name", BY_VARIABLES)
 def test_any_values_are_read(name):
+    @settings(max_examples=50)
     @given(any_values(name))
     def check(environ):
         system, env = named(name), Variables(environ)

@@ -197,7 +197,9 @@ def test_nothing_that_a_stranger_wrote_is_obeyed(shop, merged, tmp_path, host, t
     told = json.dumps({"ok": False, "error": text, "message": f"{text} {text}"}).encode()
     with FaultServer(answers(response(told, status="422 No"))) as dx:
         given = environ(text, merged, tmp_path, CIBEACON_DX_URL=dx.url)
-        for flags in (("--verbose", "--strict"), ("--dry-run",), *([("--format=json",)] if host == "github" else [])):
+        dry = (TEXTS.index(text) % 2 == 0) is (host == "github")
+        other = ("--dry-run",) if dry else ("--format=json",)
+        for flags in (("--verbose", "--strict"), *((other,) if dry or host == "github" else ())):
             ended = cibeacon("report", *flags, environ=given, cwd=shop.root)
             document = is_safe(ended, tmp_path)
             if "--format=json" in flags:
@@ -298,11 +300,11 @@ def test_a_hostile_configuration_is_obeyed_by_nobody(tmp_path, text):
         (tmp_path / "summary.md").unlink()
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=called)
-def test_what_a_program_gives_is_obeyed_by_nobody(tmp_path, text):
-    if len(text) > 1000:
-        return
-    ended = cibeacon("services", "--jq", json.dumps(text), environ={"GITHUB_ACTIONS": "true"}, cwd=tmp_path)
+@pytest.mark.parametrize("first", range(8))
+def test_what_a_program_gives_is_obeyed_by_nobody(tmp_path, first):
+    results = ", ".join(json.dumps(text) for text in TEXTS[first::8] if len(text) <= 1000)
+    ended = cibeacon("services", "--jq", results, environ={"GITHUB_ACTIONS": "true"}, cwd=tmp_path)
+    assert ended.code == 0
     assert not commands(ended.out)
     assert not sections(ended.out)
     log_obeys_nobody(ended.err)

@@ -1,4 +1,4 @@
-"""Every fault of delivery/faults.json × report and replay × lenient and strict: outcome, exit code, bound, spool, ledger.
+"""Every fault of delivery/faults.json × report and replay, lenient and strict in turn: outcome, exit code, spool, ledger.
 
 Hanging takes time, so all of it is played at once, some at a time, before the first row is judged.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,8 +27,12 @@ from faults import FaultServer, Refusing
 from processes import Ended, cibeacon
 
 ROWS = json.loads((Path(__file__).parent / "faults.json").read_text("utf-8"))
-COMBINATIONS = [(verb, strict) for verb in ("report", "replay") for strict in (False, True)]
-GRACE = 2.0
+CASES = [
+    (row, verb, (order + turn) % 2 == 1)
+    for order, row in enumerate(ROWS)
+    for turn, verb in enumerate(("report", "replay"))
+]
+"""(row, verb, strict): one verb is strict, the other lenient, and with the next row it is the other way round."""
 AT_ONCE = 8
 TOKEN = "tok-Zm9yIHRlc3Rz"
 UNRESOLVED = "dx-whose-name-look-up-hangs.example"
@@ -48,7 +51,6 @@ class Played(NamedTuple):
     """What a command left behind under a fault, and what a replay made of it afterwards."""
 
     ended: Ended
-    seconds: float
     spool: dict[str, bytes]
     requests: list[bytes]
     before: dict
@@ -78,10 +80,9 @@ def played(tmp_path_factory):
                 patch.delenv(name)
         patch.setattr(socket, "getaddrinfo", look_up)
         tls = faults.encrypted(*faults.self_signed(folder))
-        cases = [(row, verb, strict) for row in ROWS for verb, strict in COMBINATIONS]
-        plays = [pool.submit(_play, folder / str(number), tls, *case) for number, case in enumerate(cases)]
+        plays = [pool.submit(_play, folder / str(number), tls, *case) for number, case in enumerate(CASES)]
         yield {
-            (row["why"], verb, strict): play.result() for (row, verb, strict), play in zip(cases, plays, strict=True)
+            (row["why"], verb, strict): play.result() for (row, verb, strict), play in zip(CASES, plays, strict=True)
         }
         over.set()
 
@@ -98,16 +99,13 @@ def _play(folder, tls, row, verb, strict):
         if verb == "replay":
             Spool(place, lambda: os.urandom(16).hex()).keep([_record()])
         arguments = ARGUMENTS if verb == "report" else (str(place),)
-        began = time.monotonic()
         flags = (f"--timeout={_timeout(row)}", *(["--strict"] if strict else []))
         ended = _run(folder, verb, *arguments, *flags, url=_address(row, server))
-        seconds = time.monotonic() - began
         spool, requests, before = _files(place), list(getattr(server, "requests", [])), sandbox.ledger.document()
         replayed = _run(folder, "replay", "--strict", url=sandbox.url)
         assert sandbox.faults == []
         return Played(
             ended,
-            seconds,
             spool,
             requests,
             before,
@@ -176,7 +174,7 @@ def _kept(row):
 
 everything = pytest.mark.parametrize(
     ("row", "verb", "strict"),
-    [(row, verb, strict) for row in ROWS for verb, strict in COMBINATIONS],
+    CASES,
     ids=lambda value: value["why"] if isinstance(value, dict) else {True: "strict", False: "lenient"}.get(value, value),
 )
 
@@ -194,7 +192,6 @@ def test_what_comes_of_it(played, row, verb, strict):
     assert row.get("advice", "") in (signal["reason"] or "")
     assert found.ended.code == (1 if strict and not good else 0)
     assert found.ended.document["status"] == ("sent" if good else "failed")
-    assert found.seconds < _timeout(row) + GRACE, "a watchdog, not a measure"
     if "requests" in row:
         assert len(found.requests) == signal["attempts"] == row["requests"]
 

@@ -574,8 +574,10 @@ def hub(history, **past):
 def lab(history, **past):
     """GitLab's records of the same."""
     told = []
+    lines = Worktree(history.root).git("rev-list", "--all", "--parents").splitlines()
+    parents_of = {sha: parents for sha, *parents in map(str.split, lines)}
     for number, sha in history.shas.items():
-        parents = Worktree(history.root).git("rev-list", "--parents", "-1", sha).split()[1:]
+        parents = parents_of[sha]
         alone = len(parents) == 1
         squashed = alone and history.heads[number] != sha
         told.append(
@@ -588,7 +590,7 @@ def lab(history, **past):
                 "sha": history.heads[number],
                 "files": history.files[number],
                 "diff_refs": {
-                    "base_sha": Worktree(history.root).tip(f"{sha}~2") if alone and not squashed else parents[0],
+                    "base_sha": parents_of[parents[0]][0] if alone and not squashed else parents[0],
                     "head_sha": history.heads[number],
                     "start_sha": parents[0],
                 },

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from contextlib import closing
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,17 @@ from filesapi import Api
 from githttp import GitServer
 from odd_paths import ODD_PATHS
 from processes import cibeacon
-from repositories import CHANGED, CHANGED_SERVICES, COURSES, METHODS, PLOTS, SERVICES, Worktree, ample, fingerprint
+from repositories import (
+    CHANGED,
+    CHANGED_SERVICES,
+    COURSES,
+    SERVICES,
+    Worktree,
+    ample,
+    crossed,
+    fingerprint,
+    open_crossed,
+)
 from run_contexts import (
     HOSTILE_REVISIONS,
     WHILE_OPEN,
@@ -134,21 +143,7 @@ def right(found) -> None:
 # The matrix ---------------------------------------------------------------------------------------------------------
 
 
-def crossed(*others):
-    """Every method with every combination of the others; the courses take turns, so that each meets every other."""
-    for (order, method), *rest in product(enumerate(METHODS), *map(enumerate, others)):
-        courses = [course for name, course in PLOTS if name == method]
-        turn = order + sum(index for index, _ in rest)
-        yield method, courses[turn % len(courses)], *(value for _, value in rest)
-
-
-def in_turn(events, kinds):
-    """Every event with every kind; the courses take turns."""
-    for (order, event), (index, kind) in product(enumerate(events), enumerate(kinds)):
-        yield COURSES[(order + index) % len(COURSES)], event, kind
-
-
-@pytest.mark.parametrize(("method", "course", "kind"), [*crossed(CLONES)])
+@pytest.mark.parametrize(("method", "course", "kind"), crossed(CLONES))
 def test_every_merge_is_known_from_every_kind_of_clone(method, course, kind, stories, servers, ci_clone):
     story = stories(method, course)
 
@@ -160,7 +155,7 @@ def test_every_merge_is_known_from_every_kind_of_clone(method, course, kind, sto
 
 @pytest.mark.parametrize(
     ("method", "course", "event", "kind"),
-    [*crossed([landing_push, landing_push_at_gitlab], ["depth 1", "stale refs", "no clone"])],
+    crossed([landing_push, landing_push_at_gitlab], ["depth 1", "stale refs", "no clone"]),
 )
 def test_every_push_that_merged_is_known(method, course, event, kind, stories, servers, ci_clone):
     story = stories(method, course)
@@ -173,7 +168,7 @@ def test_every_push_that_merged_is_known(method, course, event, kind, stories, s
 
 @pytest.mark.parametrize(
     ("course", "event", "kind"),
-    [*in_turn(WHILE_OPEN, ["depth 1", "depth 50", "treeless", "stale refs", "stale refs, depth 50", "no clone"])],
+    open_crossed(WHILE_OPEN, ["depth 1", "depth 50", "treeless", "stale refs", "stale refs, depth 50", "no clone"]),
 )
 def test_every_open_pull_request_is_known(course, event, kind, open_stories, servers, ci_clone):
     story = open_stories(course)

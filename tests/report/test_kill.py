@@ -1,26 +1,25 @@
 """Processes that are killed at any moment: what was on disk arrives by a replay, once in effect, and nothing else does.
 
 A gate before the sandbox counts what passes, so that a process can be killed when a certain request was read, judged
-or answered; other moments are so many seconds after the start. All of it is drawn from one seed.
+or answered; at other moments it stands still where it is about to import a module, or to call a function for the n-th time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -34,38 +33,39 @@ from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, response
 from living import SECONDS, Bell, Living, Stopped, document, outputs, records
 
-RUNS = 60
 AT_A_TIME = 2
-SEED = 1
 TOKEN = "sandbox-token-1"
 SIGNALS = 5
 """The services of a pull request, three deployments, a pipeline run."""
-LONGEST = 0.5
-"""Seconds in which a process has done everything, where it is alone."""
-BEFORE, BETWEEN, AFTER = "before it is judged", "before it is answered", "after it is answered"
+AT_A_REQUEST = BEFORE, BETWEEN, AFTER = "before it is judged", "before it is answered", "after it is answered"
 
 
 class Moment(NamedTuple):
-    """When a process is killed, and how: so many seconds after its start, or at a request."""
+    """When a process is killed: at its n-th request, or where it stands still."""
 
-    number: int
-    seconds: float | None = None
-    request: int = 0
-    where: str = ""
+    where: str
+    count: int = 1
+    number: int = signal.SIGKILL
 
 
-def drawn(chance):
-    """A moment that a run of five signals comes to, or almost."""
-    number = chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
-    if chance.random() < 0.5:
-        return Moment(number, seconds=chance.uniform(0.03, LONGEST))
-    return Moment(number, request=chance.randint(1, SIGNALS), where=chance.choice([BEFORE, BETWEEN, AFTER]))
+REQUESTS = [Moment(where, count) for count in (1, 3, SIGNALS) for where in (BEFORE, BETWEEN, AFTER)]
+REMOVALS = [Moment("os.unlink()", count) for count in (1, SIGNALS, SIGNALS + 1, SIGNALS + 3, 2 * SIGNALS)]
+"""The first ones remove what was unfinished, if anything was; the last ones what was delivered."""
+WRITING = [
+    *(Moment(where) for where in ("cibeacon.cli", "cibeacon.delivery")),
+    *(Moment("os.fsync()", count) for count in (1, 3, SIGNALS, SIGNALS + 1)),
+    *(Moment("os.replace()", count) for count in (1, 2, SIGNALS)),
+]
+KILLED = [*WRITING, *REMOVALS, *REQUESTS]
+MOMENTS = [*KILLED, *(each._replace(number=signal.SIGTERM) for each in KILLED[::3])]
+WHILE_REPLAYING = [*REMOVALS, *REQUESTS]
+RUNS = len(MOMENTS)
 
 
 class Gate:
     """Passes requests on to the sandbox, and rings where a moment says so."""
 
-    def __init__(self, sandbox: str, moment: Moment | None) -> None:
+    def __init__(self, sandbox: str, moment: Moment) -> None:
         self._address, self._moment = urlsplit(sandbox), moment
         self.rung = Event()
         self.bodies: list[tuple[str, bytes]] = []
@@ -90,42 +90,33 @@ class Gate:
             return f"{answer.status} {answer.reason}", answer.headers["Content-Type"], answer.read()
 
     def _at(self, where: str) -> None:
-        if self._moment and (len(self.bodies), where) == (self._moment.request, self._moment.where):
+        if (where, len(self.bodies)) == self._moment[:2]:
             self.rung.set()
 
 
 def killed(argv, environ, cwd, sandbox, moment):
     """The gate, the exit code and the last words of a process that was killed at a moment, unless it had ended by then."""
-    gate = Gate(sandbox.url, moment)
+    gate, place = Gate(sandbox.url, moment), Path(tempfile.mkdtemp(dir=cwd))
+    standing = None if moment.where in AT_A_REQUEST else Stopped(place / "stop", moment.where, moment.count)
     with FaultServer(gate) as server, tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "cibeacon", *argv],
             cwd=cwd,
-            env=environ | {"CIBEACON_DX_URL": server.url},
+            env=environ | {"CIBEACON_DX_URL": server.url} | (standing.environ if standing else {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
         )
-        clock = Timer(moment.seconds, gate.rung.set) if moment.seconds else None
-        if clock:
-            clock.start()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if moment.seconds or not _over(process, gate.rung):
-                assert gate.rung.wait(SECONDS)
-            process.send_signal(moment.number)
+        while process.poll() is None and not (standing.reached if standing else gate.rung.wait(0.02)):
+            time.sleep(0.01)
+        process.send_signal(moment.number)
+        if standing:
+            standing.goes_on()
         code = process.wait(SECONDS)
-        if clock:
-            clock.join()
+        if standing:
+            standing.close()
         said.seek(0)
         return gate, code, said.read()
-
-
-def _over(process: subprocess.Popen, rung: Event) -> bool:
-    """True when the process ended before the bell rang."""
-    while not rung.wait(0.02):
-        if process.poll() is not None:
-            return True
-    return False
 
 
 class Run(NamedTuple):
@@ -215,20 +206,17 @@ def told_once(statements):
 
 
 def test_what_was_on_disk_arrives_once_in_effect_whenever_a_process_is_killed(sandbox, tmp_path):
-    chance = random.Random(SEED)
-    moments = [(drawn(chance), drawn(chance)) for _ in range(RUNS)]
-
     def one(number):
-        first, second = moments[number]
-        run = reported(sandbox, tmp_path / str(number), number + 1, first)
-        return replayed(sandbox, run, second) if run.kept and number % 2 else run
+        run = reported(sandbox, tmp_path / str(number), number + 1, MOMENTS[number])
+        if run.seen:
+            assert len(run.statements) == SIGNALS, f"{run.moment}: something left before everything was on disk"
+        again = WHILE_REPLAYING[number % len(WHILE_REPLAYING)]
+        return replayed(sandbox, run, again) if run.kept and number % 2 else run
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         done = list(pool.map(one, range(RUNS)))
     for run in done:
         known = run.statements
-        if run.seen:
-            assert len(known) == SIGNALS, f"{run.moment}: something left before everything was on disk"
         if not known and "did not stop in time" in run.said:
             continue  # a busy machine gave it no time for anything in the two seconds that it had
         if run.code == 0:

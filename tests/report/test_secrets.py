@@ -164,8 +164,15 @@ def test_a_run_that_goes_well_writes_no_secret(shop, merged, shallow, tmp_path, 
     stays_secret(ended, tmp_path)
 
 
-@pytest.mark.parametrize(("host", "flags"), [*(("github", flags) for flags in FORMATS), ("gitlab", ())], ids=str)
-@pytest.mark.parametrize("fault", RAW)
+@pytest.mark.parametrize(
+    ("host", "flags", "fault"),
+    [
+        (host, flags, fault)
+        for order, fault in enumerate(RAW)
+        for host, flags in (("gitlab", ()), *(("github", flags) for flags in FORMATS[1 : 4 if order % 3 == 0 else 3]))
+    ],  # what is printed without a flag is printed with --verbose, too, and jq reads what is printed as JSON
+    ids=str,
+)
 def test_a_server_that_repeats_every_secret_gets_none_of_them_written(shop, merged, tmp_path, host, flags, fault):
     with FaultServer(answers(RAW[fault])) as dx, FaultServer(answers(SHOUTED)) as api:
         environ = HOSTS[host](merged, tmp_path, git="http://127.0.0.1:9", api=api.url, dx=dx.url)
@@ -182,11 +189,11 @@ def test_a_server_that_repeats_every_secret_gets_none_of_them_written(shop, merg
 def test_a_git_server_that_repeats_every_secret_gets_none_of_them_written(merged, shallow, tmp_path, host, fault):
     with FaultServer(answers(GIT[fault])) as git, FaultServer(answers(SHOUTED)) as api:
         environ = HOSTS[host](merged, tmp_path, git=git.url, api=api.url, dx="http://127.0.0.1:9")
-        for flags in FORMATS:
+        for flags in FORMATS[list(HOSTS).index(host) :: len(HOSTS)]:
             ended = cibeacon("report", *flags, environ=environ, cwd=shallow)
             stays_secret(ended, tmp_path)
         assert git.requests
-        assert "could not be fetched" in ended.err
+        assert "could not be fetched" in ended.out + ended.err
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -235,9 +242,10 @@ def test_a_proxy_that_refuses_is_told_without_its_password(shop, merged, tmp_pat
 @pytest.mark.parametrize("where", ["dx_url", "allow_http", "timeout", "metadata", "source_url"])
 def test_a_secret_in_the_wrong_setting_is_not_repeated(shop, merged, tmp_path, where):
     environ = github(merged, tmp_path, git="http://127.0.0.1:9", api="http://127.0.0.1:9", dx="acme")
-    for text in (DX.text, f"https://user:{PROXY.in_url}@127.0.0.1/", f"user:{CLONE.in_url}@127.0.0.1"):
+    texts = (DX.text, f"https://user:{PROXY.in_url}@127.0.0.1/", f"user:{CLONE.in_url}@127.0.0.1", DX.text)
+    for turn, text in enumerate(texts):
         given = {f"CIBEACON_{where.upper()}": text, "CIBEACON_DRY_RUN": "true"}
-        for flags in FORMATS:
+        for flags in FORMATS[turn % 2 :: 2]:
             stays_secret(cibeacon("report", *flags, environ=environ | given, cwd=shop.root), tmp_path)
 
 

@@ -22,7 +22,7 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options
 from faults import FaultServer, answers, response
 from processes import cibeacon
-from repositories import Worktree
+from repositories import Worktree, copied
 
 OPTIONS = [each.name for group in all_options().values() for each in group]
 WITHHELD = sorted(set(OPTIONS) - REPORTABLE)
@@ -31,12 +31,18 @@ SECONDS = 120
 """The watchdog of a whole process: far beyond what any of these may take, far below what a catastrophe takes."""
 
 
-@pytest.fixture
-def tree(tmp_path):
-    """A repository with two services and a change in one."""
-    made = Worktree.new(tmp_path / "shop")
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    """A repository with two services."""
+    made = Worktree.new(tmp_path_factory.mktemp("services") / "shop")
     made.commit({"services/a/x": "1", "services/b/x": "1"})
-    return made
+    return made.root
+
+
+@pytest.fixture
+def tree(services, tmp_path):
+    """A copy of that repository."""
+    return Worktree(copied(services, tmp_path / "shop"))
 
 
 def reported(tree, folder, *flags, dx, **more):
@@ -270,10 +276,9 @@ def test_no_program_sees_a_secret(tree, tmp_path, program, monkeypatch):
         {"marker": "**/x", "name": f'[{program}] | tostring | gsub("[^A-Za-z0-9]"; "-")', "when": program},
         {"codeowners": "CODEOWNERS", "name": f"[{program}] | tostring"},
     ]
-    for rule in rules:
-        tree.commit(
-            {".cibeacon.json": json.dumps({"discover": [rule]}), "CODEOWNERS": "* @a\n", "services/a/x": program}
-        )
+    tree.commit({".cibeacon.json": "{}", "CODEOWNERS": "* @a\n", "services/a/x": program})
+    for rule in (*rules[:2], rules[2 + PROGRAMS.index(program) % 3]):
+        (tree.root / ".cibeacon.json").write_text(json.dumps({"discover": [rule]}))
         ended = reported(tree, tmp_path, "--dry-run", "--format=json", dx="acme")
         assert not leaked([TOKEN, OTHERS], ended.out, ended.err.partition("cibeacon 0")[2])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 import githttp
@@ -27,6 +29,21 @@ def dx():
 @pytest.fixture
 def queue(tmp_path):
     return Queue.new(tmp_path / "shop")
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """A queue to which pull requests were merged by one method, made once; nothing is added to it."""
+    folder = tmp_path_factory.mktemp("pushed")
+
+    @cache
+    def made(method, *numbers, **how):
+        queue = Queue.new(folder / "-".join((method, *map(str, numbers))))
+        for number in numbers:
+            queue.merge(number, method, **how)
+        return queue
+
+    return made
 
 
 class Run:
@@ -71,9 +88,8 @@ class Run:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_each_pull_request_of_a_queue_is_told_in_its_order_with_its_own_services(method, kind, queue, dx, tmp_path):
-    for number in (12, 7, 9):
-        queue.merge(number, method)
+def test_each_pull_request_of_a_queue_is_told_in_its_order_with_its_own_services(method, kind, pushed, dx, tmp_path):
+    queue = pushed(method, 12, 7, 9)
 
     run = Run(queue, dx, tmp_path, kind, "--deploy-services=changed", "--status=success")
 
@@ -128,8 +144,8 @@ def test_methods_may_be_mixed_and_direct_commits_belong_to_nobody(queue, dx, tmp
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase", "fast-forward"])
-def test_a_push_of_one_pull_request_costs_two_questions(method, kind, queue, dx, tmp_path):
-    queue.merge(1, method, count=3)
+def test_a_push_of_one_pull_request_costs_two_questions(method, kind, pushed, dx, tmp_path):
+    queue = pushed(method, 1, count=3)
 
     run = Run(queue, dx, tmp_path, kind)
 
@@ -361,8 +377,8 @@ def test_each_merge_request_of_a_push_is_told_at_gitlab(method, kind, queue, dx,
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["merge", "squash", "fast-forward"])
-def test_a_push_of_one_merge_request_costs_two_questions(method, kind, queue, dx, tmp_path):
-    queue.merge(1, method, count=3)
+def test_a_push_of_one_merge_request_costs_two_questions(method, kind, pushed, dx, tmp_path):
+    queue = pushed(method, 1, count=3)
 
     run = Run(queue, dx, tmp_path, kind, host="gitlab")
 

@@ -59,6 +59,11 @@ class Bell:
         assert select.select([self._file], [], [], SECONDS)[0], f"nobody wrote to {self.path.name}"
         return os.read(self._file, 1 << 16).decode()
 
+    @property
+    def rung(self) -> bool:
+        """Whether something was written there that nobody has read."""
+        return bool(select.select([self._file], [], [], 0)[0])
+
     def close(self) -> None:
         os.close(self._file)
 
@@ -89,9 +94,18 @@ class Stopped:
         """Returns once it stands still."""
         self._reached.waited_for()
 
+    @property
+    def reached(self) -> bool:
+        """Whether it stands still."""
+        return self._reached.rung
+
     def goes_on(self) -> None:
         """Lets it go on."""
         os.write(self._file, b"go")
+
+    def close(self) -> None:
+        self._reached.close()
+        os.close(self._file)
 
 
 class Ended(NamedTuple):

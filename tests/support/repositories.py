@@ -9,8 +9,9 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from cibeacon.git.repository import Repository
@@ -85,7 +86,13 @@ class Worktree:
         return self.tip()
 
     def tip(self, revision: str = "HEAD") -> str:
-        """The commit that a revision names."""
+        """The commit that a revision names. That of HEAD is read as git keeps it: most tests ask after every commit."""
+        if revision == "HEAD" and (self.root / ".git").is_dir():
+            head = (self.root / ".git/HEAD").read_text().strip()
+            branch = self.root / ".git" / head.removeprefix("ref: ")
+            if not head.startswith("ref: ") or branch.is_file():
+                self._ticks += 1
+                return branch.read_text().strip() if head.startswith("ref: ") else head
         return self.git("rev-parse", "--verify", f"{revision}^{{commit}}")
 
     def _environ(self) -> dict[str, str]:
@@ -216,6 +223,24 @@ PLOTS = tuple(
     (method, course) for method in METHODS for course in COURSES if (method, course) != ("backwards", "still")
 )
 """With a base that stood still, git itself would make no backwards merge."""
+
+
+def crossed(*others: Iterable[object]) -> list[tuple[object, ...]]:
+    """Every method with every combination of the others; the courses take turns, so that each meets each of the others."""
+    found = []
+    for (order, method), *rest in product(enumerate(METHODS), *map(enumerate, others)):
+        courses = [course for name, course in PLOTS if name == method]
+        turn = order + sum(index for index, _ in rest)
+        found.append((method, courses[turn % len(courses)], *(value for _, value in rest)))
+    return found
+
+
+def open_crossed(*others: Iterable[object]) -> list[tuple[object, ...]]:
+    """The same of pull requests that are open."""
+    return [
+        (COURSES[sum(index for index, _ in each) % len(COURSES)], *(value for _, value in each))
+        for each in product(*map(enumerate, others))
+    ]
 
 
 def told(root: Path, method: str, course: str) -> Story:
