@@ -14,7 +14,7 @@ PLACEHOLDER = "{service}"
 LIBRARY = "\0"
 """Starts the key of a library: it is never reported, and may have the same name as a service."""
 MISNAMED = "\1"
-"""Starts the key of something discovered under an invalid name, so that a change there is not lost."""
+"""Starts the key of a service that was discovered with an invalid name, so that a change in it is not lost."""
 POLICIES = ("ignore", "warn", "error")
 """The values of `unmatched`, besides the name of a service."""
 _KINDS: Mapping[str, tuple[str, ...]] = {

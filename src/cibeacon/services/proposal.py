@@ -168,7 +168,7 @@ def _workspaces(paths: Sequence[str], read: Read) -> tuple[list[_Root], list[str
 
 
 def _root(text: str, folders: frozenset[str]) -> _Root | None:
-    """A workspace as a root: of its pattern the last `*` is the name. None where it is none, or not here."""
+    """A workspace as a root: the last `*` of its pattern is the name. None if it cannot be a root, or does not exist."""
     segments = re.sub(r"/\*\*$", "/*", text.strip().removeprefix("./").rstrip("/")).split("/")
     if "*" not in segments:
         return _Root("/".join(segments)) if "/".join(segments) in folders and is_service_name(segments[-1]) else None

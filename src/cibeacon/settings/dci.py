@@ -89,7 +89,7 @@ class Dci(NamedTuple):
     dci_redact_patterns: tuple[str, ...] = option(
         parsers.regexes,
         (),
-        "Regular expressions, separated by colons, for text to mask instead of these secrets. Write a literal colon as \\x3a.",
+        "Regular expressions, separated by colons, for the text to mask instead of the default secrets. Write a literal colon as \\x3a.",
         shown_default="the secrets listed for dci_redact",
         also=("DCI_REDACT_PATTERNS",),
     )

@@ -40,7 +40,7 @@ class Flow(NamedTuple):
     flow_client_cert: str | None = option(
         parsers.text,
         None,
-        "Path of a PEM file with the client certificate and key that Instabase requires.",
+        "Path of a PEM file with a client certificate and its key, if Instabase requires one.",
         shown_default="none",
     )
 
