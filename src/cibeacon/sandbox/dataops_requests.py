@@ -26,7 +26,7 @@ from cibeacon.sandbox.dataops_account import ROLES, Project, Token
 from cibeacon.sandbox.dataops_records import LiveJob, Pipeline
 from cibeacon.sandbox.dataops_rows import Row, Rows
 from cibeacon.sandbox.dataops_state import DataOpsState
-from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
+from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, media_type, parse_json
 
 _WORDS = {
     **{"missing": "is missing", "string_too_short": "is empty"},
@@ -110,7 +110,7 @@ class JSONParameters:
 
 async def _read_parameters(request: Request) -> dict[str, Any]:
     """All parameters; those of the body win. Raises 400 for a body that cannot be read, 413 for one that is too large."""
-    body, kind = await request.body(), request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body, kind = await request.body(), media_type(request)
     params = _nested(parse_qsl(request.url.query, keep_blank_values=True))
     if len(body) > LIMIT:
         raise HTTPException(413, {"message": "413 Request Entity Too Large"})

@@ -24,15 +24,13 @@ from starlette.types import Message
 
 from cibeacon.sandbox.dci_account import Dci, Remoteci
 from cibeacon.sandbox.dci_models import Paging, Refusal, Row, check_uuid
-from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
+from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, media_type, parse_json
 
 _DATE_HEADERS = {"dci2_request": "x-dci-date", "aws4_request": "x-amz-date"}
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _TOLERANCE = timedelta(minutes=15)
 _INCOMPLETE = Refusal(400, "HmacMechanism failed: bad or incomplete headers.")
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-_SMALL = 1024 * 1024
-"""Largest JSON body in bytes that the ledger shows."""
 
 
 class Claim(NamedTuple):
@@ -154,7 +152,7 @@ class _SignedRoute(APIRoute):
             request.state.remembered = _remember(request, upload, sent)
             with dci.store.lock:
                 request.state.call = Call(dci, _authenticate(request, dci, upload), upload)
-                if self.body_field and _media_type(request) != "application/json":
+                if self.body_field and media_type(request) != "application/json":
                     raise HTTPException(500)
                 if self.body_field and sent is None:
                     raise HTTPException(400)
@@ -176,7 +174,7 @@ def answer(name: str, row: Row, status: int = 200) -> Response:
 
 async def _receive(request: Request, kept: int) -> Upload:
     """The body as DCI sees it: empty for forms."""
-    size, digest, content, is_form = 0, hashlib.sha256(), bytearray(), _media_type(request) in _FORMS
+    size, digest, content, is_form = 0, hashlib.sha256(), bytearray(), media_type(request) in _FORMS
     async for piece in request.stream():
         size += len(piece)
         digest.update(b"" if is_form else piece)
@@ -205,12 +203,8 @@ def _authenticate(request: Request, dci: Dci, upload: Upload) -> Remoteci:
     return remoteci
 
 
-def _media_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
 def _remember(request: Request, upload: Upload, sent: object) -> object:
     """What the ledger shows: the JSON that was sent, or the headers and the size of a file; no signature, no content."""
     names = ("DCI-NAME", "DCI-MIME", "DCI-JOB-ID")
     described = {name: request.headers.get(name) for name in names} | {"size": upload.size}
-    return described if described["DCI-NAME"] else sent if upload.size <= _SMALL else None
+    return described if described["DCI-NAME"] else sent if upload.size <= LIMIT else None

@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from cibeacon.sandbox import dx_models as models
 from cibeacon.sandbox import vendor
 from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, parse_json
+from cibeacon.sandbox.safe_json import LIMIT, JSONAnswer, media_type, parse_json
 from cibeacon.sandbox.store import Store
 
 PREFIX = "/api"
@@ -87,7 +87,7 @@ class Dx:
         body = await request.body()
         if len(body) > LIMIT:
             raise Refusal("body_too_large", "The body is over the limit")
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if media_type(request) != "application/json":
             raise Refusal("invalid_json", "Content-Type must be application/json")
         if not isinstance(parse_json(body), dict):
             raise Refusal("invalid_json", "The body must be one JSON object in UTF-8")

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from cibeacon.sandbox import vendor
-from cibeacon.sandbox.safe_json import JSONAnswer, parse_json
+from cibeacon.sandbox.safe_json import JSONAnswer, media_type, parse_json
 from cibeacon.sandbox.store import Store
 
 PREFIX = "/v1"
@@ -139,7 +139,7 @@ class Otlp:
         sent, good = request.headers.get("authorization", ""), f"Bearer {self._token}"
         if self._token is not None and not hmac.compare_digest(sent.encode(), good.encode()):
             raise HTTPException(403 if sent else 401)
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        if media_type(request) != "application/json":
             raise HTTPException(415)
 
     def exports(self, url: str) -> dict[str, str]:

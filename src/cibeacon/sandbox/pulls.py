@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError as Refusal
 from cibeacon.sandbox.dx import refusal_of
 from cibeacon.sandbox.dx_models import Call, Moment, Number, Sha, Text
 from cibeacon.sandbox.ledger import Ledger
-from cibeacon.sandbox.safe_json import JSONAnswer, read_json
+from cibeacon.sandbox.safe_json import JSONAnswer, media_type, read_json
 
 PATH = "/sandbox/pull-requests"
 _AT_ONCE = 1000
@@ -56,7 +56,7 @@ async def import_pulls(request: Request, ledger: Ledger) -> Response:
 
 
 async def _records(request: Request) -> list[MergedRecord]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if media_type(request) != "application/json":
         raise Refusal("invalid_json", "Content-Type must be application/json")
     body = await read_json(request)
     records: list[Any] = body if isinstance(body, list) else [body]

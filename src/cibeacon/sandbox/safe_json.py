@@ -33,6 +33,11 @@ def read_data(name: str) -> Any:
     return json.loads(resources.files(__package__).joinpath(name).read_bytes())
 
 
+def media_type(request: Request) -> str:
+    """The media type of a request's body, in lower case; empty where it has none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def read_json(request: Request) -> object:
     """The body as JSON; None where it is invalid or over the limit."""
     body = bytearray()
