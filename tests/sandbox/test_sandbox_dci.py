@@ -18,7 +18,7 @@ from dci_talk import CALLS
 CASES = sorted((Path(__file__).parent / "dci").glob("*.json"))
 ACCOUNT = DciAccount()
 IDS = {f"topic {topic.name}": topic.id for topic in ACCOUNT.topics} | {
-    f"component {component.name}": component.id for topic in ACCOUNT.topics for component in topic.components
+    f"component {component['name']}": component["id"] for topic in ACCOUNT.topics for component in topic.components
 }
 
 

@@ -25,7 +25,7 @@ def topic(sandbox):
 
 
 def test_the_ledger_tells_a_job_whole(sandbox, dci, topic, http):
-    job = dci.job(topic, name="nightly", tags=["a"], components=[topic.components[0].id])
+    job = dci.job(topic, name="nightly", tags=["a"], components=[topic.components[0]["id"]])
     dci.ask("POST", "/jobstates", {"job_id": job, "status": "running", "comment": "make"})
     dci.upload(job, "unit", suite(("a", "passed")))
     dci.ask("POST", f"/jobs/{job}/kv", {"key": "coverage", "value": 81})
@@ -34,7 +34,7 @@ def test_the_ledger_tells_a_job_whole(sandbox, dci, topic, http):
     assert (told["client_id"], "RHEL-8.2" in told["topics"]) == (f"remoteci/{REMOTECI}", True)
     one = told["jobs"][job]
     assert (one["topic"], one["name"], one["tags"], one["status"]) == ("RHEL-8.2", "nightly", ["a"], "running")
-    assert (one["states"], one["components"]) == ([["running", "make"]], [topic.components[0].id])
+    assert (one["states"], one["components"]) == ([["running", "make"]], [topic.components[0]["id"]])
     assert (one["results"][0]["total"], one["keys_values"], one["notifications"]) == (1, {"coverage": 81}, 0)
     assert one["files"][0]["size"] == len(suite(("a", "passed")))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cibeacon import __version__
-from cibeacon.sandbox.dci_account import TEAM, Component, DciAccount, Topic, id_of
+from cibeacon.sandbox.dci_account import TEAM, DciAccount, Topic, id_of
 from cibeacon.sandbox.server import Sandbox
 from dci_place import SUITE, Place
 from mishaps import mishaps
@@ -275,9 +275,8 @@ class TestStartsThatWait:
 
 
 def aged(name, created, released, **more):
-    return Component(
-        id=id_of("component", name), type="compose", name=name, created_at=created, released_at=released, **more
-    )
+    made = {"id": id_of("component", name), "type": "compose", "name": name}
+    return made | {"created_at": created, "released_at": released} | more
 
 
 AGES = Topic(

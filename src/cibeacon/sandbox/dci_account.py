@@ -35,14 +35,14 @@ def id_of(kind: str, name: object) -> str:
     return str(uuid.uuid5(_IDS, f"{kind}:{name}"))
 
 
-def _row(table: str, thing: Remoteci | Component | Topic, created_at: str, **others: object) -> Row:
-    """A row of the API: the columns of its table, with their defaults where the thing has no such field."""
-    row: Row = {name: getattr(thing, name, default) for name, default in COLUMNS[table].items()}
-    row |= {"state": "active" if thing.active else "inactive", "etag": thing.id.replace("-", "")}
+def _row(table: str, fields: Mapping[str, Any], created_at: str, **others: object) -> Row:
+    """A row of the API: the columns of its table, with their defaults where `fields` has none."""
+    row: Row = {name: fields.get(name, default) for name, default in COLUMNS[table].items()}
+    row |= {"state": "active" if fields.get("active", True) else "inactive", "etag": fields["id"].replace("-", "")}
     return row | {"created_at": created_at, "updated_at": created_at} | others
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Remoteci:
     """Credentials that may create jobs, or only read while inactive. A `feeder` creates components, and no jobs."""
 
@@ -54,41 +54,21 @@ class Remoteci:
 
     def row(self, team_id: str) -> Row:
         """Its row of the API, with its secret, as the observed server sends it."""
-        return _row("remotecis", self, "2019-10-01T00:00:00.000000", api_secret=self.secret, team_id=team_id)
+        return _row("remotecis", vars(self), "2019-10-01T00:00:00.000000", api_secret=self.secret, team_id=team_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """A version of something under test; it is created when released, unless `created_at` is given.
-
-    Times are ISO 8601 in UTC without a zone. Without a team it belongs to every team.
-    """
-
-    id: str
-    type: str
-    name: str
-    version: str = ""
-    released_at: str = "2025-01-01T00:00:00.000000"
-    created_at: str | None = None
-    tags: Sequence[str] = ()
-    data: Mapping[str, object] = field(default_factory=dict)
-    active: bool = True
-    team_id: str | None = None
-
-    def row(self, topic_id: str) -> Row:
-        """As the API shows it."""
-        names = {"display_name": self.name, "canonical_project_name": self.name, "tags": list(self.tags)}
-        return _row("components", self, self.created_at or self.released_at, topic_id=topic_id, **names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Topic:
-    """A product's version, or something else that jobs test; `granted` if the team may see it."""
+    """A product's version, or something else that jobs test; `granted` if the team may see it.
+
+    `components` are versions of what is tested, as columns that differ from the defaults. A component is created when
+    released unless `created_at` is given (times are ISO 8601 in UTC without a zone); without a team every team sees it.
+    """
 
     id: str
     name: str
     component_types: Sequence[str]
-    components: Sequence[Component] = ()
+    components: Sequence[Row] = ()
     component_types_optional: Sequence[str] = ()
     active: bool = True
     granted: bool = True
@@ -96,17 +76,21 @@ class Topic:
 
     def row(self) -> Row:
         """As the API shows it."""
-        return _row("topics", self, "2019-10-10T06:14:55.269457")
+        return _row("topics", vars(self), "2019-10-10T06:14:55.269457")
 
     def component_rows(self, team_id: str) -> list[Row]:
         """The components that a team may see: those of every team and those of this one."""
-        return [one.row(self.id) for one in self.components if one.team_id in (None, team_id)]
+        rows = []
+        for fields in self.components:
+            names = dict.fromkeys(("display_name", "canonical_project_name"), fields["name"])
+            created_at = fields.get("created_at") or fields["released_at"]
+            rows.append(_row("components", fields, created_at, topic_id=self.id, **names))
+        return [row for row in rows if row["team_id"] in (None, team_id)]
 
 
 def example_topics() -> tuple[Topic, ...]:
     """The documented topic, one with a long list of components, and one for each reason to refuse a topic."""
-    topics = read_data("dci_example.json")
-    return tuple(Topic(**topic | {"components": [Component(**one) for one in topic["components"]]}) for topic in topics)
+    return tuple(Topic(**topic) for topic in read_data("dci_example.json"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
