@@ -121,8 +121,9 @@ def test_a_sink_is_four_files_of_its_name_and_a_line_for_each(copy, tmp_path):
         environ = {name: value for name, value in exported.items() if "_CHAT_" in name}
         rejected = run("report", **variables, **environ | {"CIBEACON_CHAT_TOKEN": "wrong"})
         assert outcomes(rejected)["chat", "deployment"] == "failed"
-        assert outcomes(run("replay", **variables, **environ)) == {("chat", "deployment"): "sent"}
-        checks = run("doctor", "--only=chat", **variables, **environ)["checks"]
+        replayed = run("replay", **variables, **environ)
+        assert outcomes(replayed) == {("chat", "deployment"): "sent"}, json.dumps(replayed["signals"])
+        checks = run("doctor", "--only=chat", **variables, **environ)["findings"]
         assert {check["id"]: check["state"] for check in checks} == dict.fromkeys(CHECKS, "ok")
         with urlopen(f"{exported['CIBEACON_DX_URL']}/ledger") as ledger:
             held = json.load(ledger)
