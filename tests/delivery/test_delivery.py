@@ -188,7 +188,7 @@ def test_a_signal_whose_look_up_was_cut_short_is_kept_and_not_sent(tmp_path):
         rows, _ = delivered(env(tmp_path), RUNS, server.url, interrupted="cibeacon was interrupted")
         assert server.accepted == 0
     assert {(row.status, row.reason) for row in rows} == {
-        ("spooled", "Cibeacon was interrupted. It is in the spool; cibeacon replay sends it.")
+        ("spooled", "Cibeacon was interrupted. The signal is in the spool; cibeacon replay sends it.")
     }
     assert spooled(tmp_path).keys() == {run.key for run in RUNS}
 
@@ -237,7 +237,7 @@ def test_a_second_interruption_while_it_is_written_down_leaves_a_row_for_every_s
         rows, _ = delivered(env(tmp_path), RUNS, server.url)
         assert server.accepted == 0
     assert [(row.key, row.status, row.retryable) for row in rows] == [(run.key, "failed", False) for run in RUNS]
-    why = "It could not be spooled: there was no time to write it."
+    why = "The signal could not be spooled: there was no time to write it."
     assert {row.reason for row in rows} == {f"Cibeacon was interrupted. {why}"}
 
 
@@ -288,7 +288,8 @@ def test_a_held_lock_and_a_signal_leave_a_row_with_the_reason_for_every_signal_o
     assert [row["kind"] for row in rows] == ["deployment", "deployment", "pipeline-run"]
     assert {row["outcome"] for row in rows} == {"failed"}
     assert all(
-        "It could not be spooled: another process does not release the folder's lock" in row["reason"] for row in rows
+        "The signal could not be spooled: another process does not release the folder's lock" in row["reason"]
+        for row in rows
     )
     assert list((tmp_path / "spool").iterdir()) == []
 
@@ -305,7 +306,7 @@ def test_without_a_spool_signals_go_all_the_same_and_a_lost_one_is_named(tmp_pat
     with Refusing() as nobody:
         rows, notices = delivered(env(tmp_path, **told), RUNS, nobody.url)
     assert {(row.status, row.retryable) for row in rows} == {("failed", False)}
-    assert all(f"It could not be spooled: {why}" in row.reason for row in rows)
+    assert all(f"The signal could not be spooled: {why}" in row.reason for row in rows)
     assert [notice.weight for notice in notices] == (["info"] if "nowhere" in told["CIBEACON_SPOOL"] else [])
 
 
@@ -336,7 +337,7 @@ def test_a_signal_that_is_too_large_to_be_kept_keeps_no_other_from_being_kept(tm
     with Refusing() as nobody:
         rows, notices = delivered(env(tmp_path), [*RUNS, large], nobody.url)
     assert [(row.status, row.retryable) for row in rows] == [("spooled", True)] * 4 + [("failed", False)]
-    assert "It could not be spooled: it is over 1 MiB" in rows[4].reason
+    assert "The signal could not be spooled: it is over 1 MiB" in rows[4].reason
     assert [("over 1 MiB" in notice.text, notice.weight) for notice in notices] == [(True, "info")]
     assert spooled(tmp_path).keys() == {run.key for run in RUNS}
 

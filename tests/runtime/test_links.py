@@ -133,7 +133,7 @@ def test_a_link_above_the_checkout_is_the_machines_own_affair(job, tmp_path):
     (tmp_path / "builds").symlink_to(tmp_path)
     top = tmp_path / "builds" / "shop"
     ended = job.report(CI_PROJECT_DIR=str(top))
-    assert "It is in the spool" in ended.out
+    assert "The signal is in the spool" in ended.out
     assert len(list((job.top / SPOOL).iterdir())) == 1
     assert json.loads((job.top / "cibeacon-report.json").read_text())["signals"]
 

@@ -180,13 +180,13 @@ class TestRefusedForGood:
         place.run("start", "--topic", "RHEL-8.2", ci=True, DCI_CS_URL=NOWHERE)
         kept = place.run("finish", "success", "--format=json", ci=True)
         assert outcomes(kept) == ["failed"]
-        assert "It is in the spool" in kept.document["signals"][0]["reason"]
+        assert "The signal is in the spool" in kept.document["signals"][0]["reason"]
         assert place.replay("--strict", ci=True).code == 0
         assert [state for state, _ in place.only()["states"]] == ["pre-run", "running", "success"]
 
     def test_what_an_earlier_ci_job_kept_is_waited_for(self, place):
         kept = place.run("finish", "success", "--format=json", ci=True, CIBEACON_OUT_SPOOLED="1")
-        assert "It is in the spool" in kept.document["signals"][0]["reason"]
+        assert "The signal is in the spool" in kept.document["signals"][0]["reason"]
 
     def test_what_waits_for_a_job_that_is_refused_at_last_does_not_fail_every_replay(self, place):
         place.write("a.log")

@@ -95,15 +95,15 @@ class WriteAhead:
             return outcome
         if record is None:
             reason = self._fault or self._unwritten.get(key, _NOT_CLEAN)
-            reason = f"{outcome.reason} It could not be spooled: {reason}."
+            reason = f"{outcome.reason} The signal could not be spooled: {reason}."
             return outcome._replace(status="failed", retryable=False, reason=reason)
         self._delivered.discard(key)
         self._count_waiting()
         if outcome.status == "failed":
             return outcome._replace(
-                reason=f"{outcome.reason} It is in the spool; run cibeacon replay once this is fixed."
+                reason=f"{outcome.reason} The signal is in the spool; run cibeacon replay once this is fixed."
             )
-        return outcome._replace(reason=f"{outcome.reason} It is in the spool; cibeacon replay sends it.")
+        return outcome._replace(reason=f"{outcome.reason} The signal is in the spool; cibeacon replay sends it.")
 
     def _write(self, records: Sequence[Record]) -> None:
         """Writes signals that are new or have changed, and removes those that must not be sent any more."""

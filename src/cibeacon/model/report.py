@@ -51,11 +51,11 @@ class Outcome(NamedTuple):
     maybe_delivered: bool = False
     """An attempt may still have succeeded: its response was lost, or was a server error."""
     sink_error_id: str | None = None
-    """The id of an error that this sink alone has."""
+    """The id of an error that only this sink has."""
 
     @property
     def error_id(self) -> str | None:
-        """By which docs/troubleshooting.md explains why the signal was not delivered; None where it was."""
+        """The heading in docs/troubleshooting.md that explains why the signal was not delivered; None if it was."""
         if self.status not in TROUBLE:
             return None
         if self.status == "invalid":
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
 
 
 def signal_names(outcomes: Iterable[Outcome]) -> list[str]:
-    """What each outcome's signal is called: its kind, and in brackets the sink where several receive that kind."""
+    """The name of each outcome's signal: its kind, and in brackets the sink if several receive that kind."""
     outcomes = list(outcomes)
     sinks = {outcome.kind: {one.sink for one in outcomes if one.kind == outcome.kind} for outcome in outcomes}
     return [f"{one.kind} ({one.sink})" if len(sinks[one.kind]) > 1 else one.kind for one in outcomes]
