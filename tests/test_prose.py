@@ -54,7 +54,6 @@ PLAIN = {
     r"lies? (between|elsewhere)": "is between, is another",
     r"(gave|gives) what is no|names no|(?<!there )is no (service|regular|filter|graph|text|file|object)": "returned an invalid …, is not a",
     r"our fault": "a bug in cibeacon",
-    r"lies between": "changed between",
     r"would not (say|tell)": "did not return",
 }
 """What a page may not say, and how to say it."""
