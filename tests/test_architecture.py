@@ -140,7 +140,7 @@ def is_own(name, sink):
     return is_of_it and Path(name).parent.name in ("sinks", "settings", "checks", "sandbox")
 
 
-@pytest.mark.parametrize("sink", KINDS.keys() - COMMANDS)
+@pytest.mark.parametrize("sink", sorted(KINDS.keys() - COMMANDS))
 def test_a_sink_is_named_in_its_own_files_and_with_a_line_in_each_list_and_nowhere_else(sink):
     spelled = re.compile(sink.replace("_", "[ _-]?"), re.I)
     lines = {

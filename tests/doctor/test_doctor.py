@@ -110,15 +110,8 @@ def test_a_set_up_that_is_right_takes_one_line(place):
 
 
 def test_every_system_that_is_right_is_said_to_be(place):
-    environ = place.environ()
-    for system in ("dci", "flow", "dataops"):
-        environ |= getattr(place.sandbox, system).account.exports(place.sandbox.url)
-    environ |= place.sandbox.dx_workflow.exports(place.sandbox.url)
-    environ |= {
-        "CIBEACON_OTLP_ENDPOINT": place.sandbox.url,
-        "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{OTLP_TOKEN}",
-    }
-    environ |= place.sandbox.devlake.exports(place.sandbox.url)
+    environ = place.environ() | place.sandbox.exports
+    environ["OTEL_EXPORTER_OTLP_HEADERS"] = f"Authorization=Bearer%20{OTLP_TOKEN}"
     ended = place.run("--format=json", environ=environ)
     assert {row["state"] for row in ended.document["findings"]} == {"ok"}
 
