@@ -19,12 +19,8 @@ HERE = "as this checkout has it"
 class Kept:
     """A runner's workspace: an earlier job fetched every branch and tag, and the host has newer ones by now."""
 
-    def __init__(self, folder, server: GitServer, tree: Worktree) -> None:
-        self.folder, self.server, self.host = folder, server, tree
-        self.here = Worktree.new(folder / "workspace")
-        self.here.git("remote", "add", "origin", tree.root.as_uri())
-        self.here.git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
-        self.here.git("branch", "main", "refs/remotes/origin/main")
+    def __init__(self, folder, server: GitServer, host: Worktree, here: Worktree) -> None:
+        self.folder, self.server, self.host, self.here = folder, server, host, here
 
     def checked_out(self, sha: str) -> str:
         """Today's job: like `actions/checkout` and GitLab's `GIT_STRATEGY: fetch`, it fetches only its own commit."""
@@ -80,16 +76,27 @@ class Kept:
         }
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The host's repository and the workspace of `kept`, made once."""
+    folder = tmp_path_factory.mktemp("kept")
+    host, here = Worktree.new(folder / "host"), Worktree.new(folder / "workspace")
+    host.commit({"services/old/a": "1"})
+    host.git("tag", "v1")
+    here.git("remote", "add", "origin", host.root.as_uri())
+    here.git("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    here.git("branch", "main", "refs/remotes/origin/main")
+    host.commit({"services/theirs/a": "1"})
+    return host, here
+
+
 @pytest.fixture
-def kept(tmp_path):
+def kept(made, tmp_path):
     """A workspace from when `main` had one commit and the tag `v1`; it now has a second commit, where a new branch starts."""
-    tree = Worktree.new(tmp_path / "host")
-    tree.commit({"services/old/a": "1"})
-    tree.git("tag", "v1")
-    with GitServer(tree.root) as server:
-        made = Kept(tmp_path, server, tree)
-        tree.commit({"services/theirs/a": "1"})
-        yield made
+    host, here = (each.copy(tmp_path / each.root.name) for each in made)
+    here.git("remote", "set-url", "origin", host.root.as_uri())
+    with GitServer(host.root) as server:
+        yield Kept(tmp_path, server, host, here)
 
 
 def topic(kept: Kept) -> str:

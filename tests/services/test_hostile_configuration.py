@@ -22,7 +22,7 @@ from cibeacon.services.service_map import ServiceMap
 from cibeacon.settings import all_options
 from faults import FaultServer, answers, response
 from processes import cibeacon
-from repositories import Worktree, copied
+from repositories import Worktree
 
 OPTIONS = [each.name for group in all_options().values() for each in group]
 WITHHELD = sorted(set(OPTIONS) - REPORTABLE)
@@ -36,13 +36,13 @@ def services(tmp_path_factory):
     """A repository with two services."""
     made = Worktree.new(tmp_path_factory.mktemp("services") / "shop")
     made.commit({"services/a/x": "1", "services/b/x": "1"})
-    return made.root
+    return made
 
 
 @pytest.fixture
 def tree(services, tmp_path):
     """A copy of that repository."""
-    return Worktree(copied(services, tmp_path / "shop"))
+    return services.copy(tmp_path / "shop")
 
 
 def reported(tree, folder, *flags, dx, **more):

@@ -54,6 +54,12 @@ class Worktree:
         made.git("init", "--quiet", "--template=", "--initial-branch=main")
         return made
 
+    def copy(self, root: Path) -> Worktree:
+        """The same in another folder, where its clock goes on."""
+        made = Worktree(copied(self.root, root))
+        made._ticks = self._ticks
+        return made
+
     def git(self, *arguments: str | bytes, check: bool = True, stdin: bytes = b"", **extra: str) -> str:
         """What a git command printed, without the last line break."""
         done = subprocess.run(
