@@ -199,8 +199,8 @@ def test_the_example_in_the_reference_works(report, dx, merged):
 
 def test_the_limits_in_the_reference_are_those_of_the_code():
     text = " ".join(REFERENCE.read_text().split())
-    limits = f"{jq_filter.SECONDS:g} seconds, {jq_filter.MEMORY >> 20} MiB of memory and {jq_filter.OUTPUT >> 20} MiB of results"
-    assert f"{limits} nested in at most {jq_filter.DEEPEST} levels" in text
+    limits = f"{jq_filter.SECONDS:g} seconds, {jq_filter.MEMORY >> 20} MiB of memory, and {jq_filter.OUTPUT >> 20} MiB of results"
+    assert f"{limits} with at most {jq_filter.DEEPEST} levels of nesting" in text
 
 
 def test_without_a_program_nothing_is_done():
