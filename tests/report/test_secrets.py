@@ -386,7 +386,9 @@ def test_no_child_and_no_debug_output_shows_a_secret(merged, shallow, tmp_path, 
     with ExitStack() as held:
         git, api, dx = (held.enter_context(FaultServer(looking(answers(SHOUTED)))) for _ in range(3))
         environ = HOSTS[host](merged, tmp_path, git=git.url, api=api.url, dx=dx.url)
-        environ |= NOISE | {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        python = host == "github"  # which talks of the same things on every host, and slowly
+        environ |= {name: value for name, value in NOISE.items() if python or not name.startswith("PYTHON")}
+        environ |= {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
         environ |= {"GIT_TRACE2": str(tmp_path / "trace2"), "GIT_TRACE2_EVENT": str(tmp_path / "trace2-event")}
         done = subprocess.run(
             [sys.executable, "-m", "cibeacon", "report", "--verbose", "--jq=."],
