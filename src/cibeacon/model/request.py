@@ -157,6 +157,12 @@ def redirect_error(response: Response, vendor: str, setting: str) -> SinkError:
     )
 
 
+def not_json(response: Response) -> str:
+    """What a response has instead of JSON, for `foreign_error`."""
+    kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
+    return f"{kind} instead of JSON"
+
+
 def foreign_error(vendor: str, setting: str, content: str, error: str = "unexpected answer") -> SinkError:
     """The error for a response of another server; `content` describes it, `setting` names the setting with the URL."""
     return SinkError(

@@ -19,6 +19,7 @@ from cibeacon.model.request import (
     Resumed,
     SinkResult,
     foreign_error,
+    not_json,
     redirect_error,
     status_advice,
 )
@@ -147,8 +148,7 @@ def judge(response: Response) -> SinkResult:
     if 200 <= response.status < 300 and is_json and document.get("success") is True:
         return SinkResult("sent")
     if not is_json and response.status != 400 and (response.status < 400 or response.status in (404, 405)):
-        kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
-        return foreign_error("DevLake", "devlake_url", f"{kind} instead of JSON").result
+        return foreign_error("DevLake", "devlake_url", not_json(response)).result
     advice = _ADVICE.get(response.status) or status_advice(response.status, "DevLake", "devlake_url")
     said = document.get("message") if isinstance(document, dict) else document
     words = f": {said.strip().rstrip('.')}" if isinstance(said, str) and said.strip() else ""

@@ -19,6 +19,7 @@ from cibeacon.model.request import (
     Resumed,
     SinkResult,
     foreign_error,
+    not_json,
     redirect_error,
     status_advice,
 )
@@ -287,8 +288,7 @@ def _message(document: Mapping[str, Any], code: str | None) -> str | None:
 def _judge_foreign(response: Response) -> SinkResult:
     if response.status in (*_HTTP_ADVICE, 407, 429) or response.status >= 500:
         return SinkResult("failed", _advice(response.status), f"HTTP {response.status}", retryable=True)
-    kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
-    return foreign_error("DX", "dx_url", f"{kind} instead of JSON", f"HTTP {response.status} without JSON").result
+    return foreign_error("DX", "dx_url", not_json(response), f"HTTP {response.status} without JSON").result
 
 
 def _advice(status: int) -> str:

@@ -20,6 +20,7 @@ from cibeacon.model.request import (
     SinkResult,
     ended_by_errors,
     foreign_error,
+    not_json,
     redirect_error,
     status_advice,
 )
@@ -193,8 +194,7 @@ def _check(response: Response) -> Mapping[str, Any]:
     if isinstance(document, dict) and 200 <= response.status < 300 and document.get("ok", True) is not False:
         return document
     if not isinstance(document, dict) and response.status < 400:
-        kind = response.content_type.partition(";")[0] or "no content type"
-        raise foreign_error(_DX, _URL, f"{kind} instead of JSON", f"HTTP {response.status} without JSON")
+        raise foreign_error(_DX, _URL, not_json(response), f"HTTP {response.status} without JSON")
     code, message = _said(response)
     said = f"{code}: {message.rstrip('.')}" if code and message else code or message or f"HTTP {response.status}"
     raise SinkError(_advice(response.status, code), said, retryable=_is_retryable(response.status, code))

@@ -20,6 +20,7 @@ from cibeacon.model.request import (
     SinkResult,
     Unneeded,
     foreign_error,
+    not_json,
     redirect_error,
     status_advice,
 )
@@ -243,9 +244,8 @@ def judge(response: Response) -> SinkResult:
     if advice := _advice(response.status):
         return SinkResult("failed", advice, f"HTTP {response.status}", retryable=True)
     if not isinstance(document, dict):
-        kind = (response.content_type.partition(";")[0] or "no content type") if response.content else "an empty body"
         error = f"HTTP {response.status} without JSON"
-        return foreign_error(_VENDOR, _SETTING, f"{kind} instead of JSON", error).result
+        return foreign_error(_VENDOR, _SETTING, not_json(response), error).result
     reason = "The receiver rejected the span. Compare the request in the JSON report with what it accepts."
     return SinkResult("failed", reason, _words(document.get("message")) or f"HTTP {response.status}")
 
