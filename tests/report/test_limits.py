@@ -210,8 +210,8 @@ MOST = 10_000
 LEGAL = {
     "ignored": {"ignore": [f"a{number}" for number in range(4 * MOST)]},
     "globs": {"services": {"web": ["*a*b*/**/c/**/*d*"] * 4 * MOST}},
-    "globs of their own": {"services": {"web": [f"**/*{'a' * 60}*/**/*{number}" for number in range(MOST)]}},
-    "services": {"services": {f"s{number}": f"a/**/s{number}/*" for number in range(2 * MOST)}},
+    "globs of their own": {"services": {"web": [f"**/*{'a' * 60}*/**/*{number}" for number in range(MOST // 2)]}},
+    "services": {"services": {f"{'s' * 60}{number}": f"a/**/s{number}/*" for number in range(MOST)}},
     "uses": {"services": {f"s{number}": {"paths": "a/", "uses": [f"s{number + 1}"]} for number in range(MOST)}},
     "unknown uses": {"services": {f"s{number}": {"uses": [f"t{number}"]} for number in range(MOST)}},
     "unknown keys": {f"key{number}": number for number in range(4 * MOST)},
