@@ -23,6 +23,8 @@ from cibeacon.settings import load_settings
 NAME = config_file.NAMES[0]
 """The file that is written."""
 _NOTHING = "Nothing was written"
+_MOST_PIPELINES = 50
+"""Pipeline files of a CI system that are read."""
 
 
 class Setup(NamedTuple):
@@ -33,6 +35,8 @@ class Setup(NamedTuple):
     """The configuration file."""
     pipelines: Mapping[str, str]
     """CI system → its first pipeline file in the repository."""
+    in_use: Mapping[str, str]
+    """CI system → a pipeline file that already uses cibeacon."""
 
 
 def propose_setup(env: Environment) -> Setup:
@@ -54,7 +58,17 @@ def propose_setup(env: Environment) -> Setup:
         url = parse_remote_url(repository.remote_url())
         name = (url.repository if url else None) or root.name
         text = proposal.propose(files, partial(repository.text, head), name.rpartition("/")[2])
-    return Setup(root, text, kits.recognise(files))
+        pipelines = kits.recognise(files)
+        candidates = ((ci, path) for ci, paths in pipelines.items() for path in paths[:_MOST_PIPELINES])
+        in_use = {ci: path for ci, path in candidates if _uses_cibeacon(repository, head, path)}
+    return Setup(root, text, {ci: paths[0] for ci, paths in pipelines.items()}, in_use)
+
+
+def _uses_cibeacon(repository: Repository, head: str, path: str) -> bool:
+    try:
+        return kits.uses_cibeacon(repository.text(head, path))
+    except ServiceMapError:  # the file is too large
+        return False
 
 
 def write_configuration(env: Environment, setup: Setup, *, force: bool) -> None:

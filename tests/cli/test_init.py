@@ -183,6 +183,29 @@ def test_a_ci_system_can_be_named(shop):
     assert (wrong.code, "jenkins" in wrong.err) == (2, True)
 
 
+WORKFLOW = ".github/workflows/ship.yml"
+
+
+@pytest.mark.parametrize(
+    ("text", "in_use"),
+    [
+        ("steps:\n  - uses: acme/cibeacon@0a1b2c3\n", True),
+        ("steps:\n  - run: cibeacon report || true\n", True),
+        ("steps:\n  # - uses: acme/cibeacon@0a1b2c3\n", False),
+        ("steps:\n  - run: make\n", False),
+    ],
+)
+def test_a_pipeline_that_uses_cibeacon_needs_nothing_more(tmp_path, text, in_use):
+    files = {"services/pay/a": "", ".github/workflows/ci.yml": "on: push\n", WORKFLOW: text, "Jenkinsfile": ""}
+    made = repository(tmp_path / "shop", files)
+    ended = cibeacon("init", "--dry-run", cwd=made.root)
+    assert ended.code == 0
+    assert (f"GitHub Actions: {WORKFLOW} already uses cibeacon, so there is nothing to add." in ended.out) is in_use
+    assert kits_shown(ended.out) == ({} if in_use else kits.kit("github"))
+    assert "\n\nAlso found: Jenkins (Jenkinsfile)" in ended.out
+    assert kits_shown(cibeacon("init", "--dry-run", "--ci=github", cwd=made.root).out) == kits.kit("github")
+
+
 def test_every_ci_system_has_a_kit_and_is_known_by_a_file_unless_it_has_none():
     assert set(kits.names()) == {*CI_SYSTEMS, kits.OTHER}
     assert set(CI_SYSTEMS) - set(kits.PIPELINE_FILES) == {"argo"}

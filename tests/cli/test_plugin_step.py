@@ -74,8 +74,8 @@ def settings_in(document):
         "drone/.drone.yml",
         "woodpecker/.woodpecker.yml",
         "harness/steps.yaml",
-        "gitea/cibeacon.yml",
-        "forgejo/cibeacon.yml",
+        "gitea/.gitea/workflows/cibeacon.yml",
+        "forgejo/.forgejo/workflows/cibeacon.yml",
     ],
 )
 def test_the_files_to_copy_give_settings_that_exist(kit):

@@ -40,16 +40,22 @@ PIPELINE_FILES: Mapping[str, tuple[str, ...]] = {
 """CI system → its pipeline files, as patterns from the top of the repository."""
 _MAP_SETTING = r"(?m)^(?: *- name: CIBEACON_SERVICES\n)?.*services/\{service\}/.*\n"
 """The lines of a kit that a configuration file replaces."""
+_USE = re.compile(rb"(?m)^(?!\s*(?:#|//)).*\bcibeacon\b")
 
 
-def recognise(paths: Sequence[str]) -> dict[str, str]:
-    """CI system → its first pipeline file among these paths, in the order of the table above."""
+def recognise(paths: Sequence[str]) -> dict[str, list[str]]:
+    """CI system → its pipeline files among these paths, in the order of the table above."""
     near_the_top = [path for path in paths if path.count("/") <= 2]
     matches = {
-        name: next((path for glob in map(Glob, patterns) for path in near_the_top if glob.matches(path)), None)
+        name: [path for glob in map(Glob, patterns) for path in near_the_top if glob.matches(path)]
         for name, patterns in PIPELINE_FILES.items()
     }
-    return {name: path for name, path in matches.items() if path is not None}
+    return {name: files for name, files in matches.items() if files}
+
+
+def uses_cibeacon(text: bytes | None) -> bool:
+    """Whether a pipeline file mentions cibeacon outside a comment."""
+    return bool(_USE.search(text or b""))
 
 
 def names() -> list[str]:

@@ -57,7 +57,7 @@ def command(env: Environment, /, serve: bool) -> int:
             say(env, f"Open {sandbox.url} in a browser. Stop it with Ctrl-C.\n")
             wait_for_interrupt(env)
         else:
-            say(env, "To see them in a browser, run cibeacon demo --serve.\n")
+            say(env, "To see them in a browser, run this command again with --serve.\n")
         return int(bool(mismatches) or is_broken)
 
 

@@ -23,6 +23,13 @@ from cibeacon.settings import secret_values
 
 _MOST_SERVICES = 20
 _WIDTH = 400
+_UNRELEASED = (
+    "",
+    "Nothing is released yet: there is no cibeacon on PyPI, no image and no v1. Do not run pipx run cibeacon or pip install",
+    "cibeacon: if someone else registers that name, they receive your token. Replace them, the action, the component or the image",
+    "with your own copy, such as pipx run --spec git+https://github.com/OWNER/cibeacon@COMMIT cibeacon:",
+    f"{SITE}/getting-started/#before-the-first-release",
+)
 
 
 @verb("init", examples=("cibeacon init", "cibeacon init --dry-run --ci jenkins"))
@@ -87,20 +94,25 @@ def _kit_lines(env: Environment, setup: Setup, ci: str | None, folder: Path | No
         yield from ("", "No pipeline file is committed in this repository. To see what to add to your pipeline, run")
         yield from (f"cibeacon init --dry-run --ci NAME, where NAME is one of: {', '.join(kits.names())}.",)
         return
-    pipeline = setup.pipelines.get(name)
     title = "Any CI system" if name == kits.OTHER else named(name).title
-    page = f"{SITE}/{name}/" if name in ("github", "gitlab") else f"{SITE}/ci/{name}/"
     yield ""
-    where = clipped(f"{title} ({pipeline})" if pipeline else title, _WIDTH)
-    yield f"{where}: add this to your pipeline. Replace acme with the name of your DX instance, and store its token as a secret."
-    yield page
-    yield f"Before the first release, replace the action, component, image or package: {SITE}/getting-started/#before-the-first-release"
-    for file, text in kits.kit(name).items():
-        if folder is not None:
-            write_new(env, env.cwd / folder / file, text, force=force)
-            yield f"✓ written   {folder / file}"
-        else:
-            yield from ("", f"── {file} ──", *text.splitlines())
-    for other, path in setup.pipelines.items():
-        if other != name:
-            yield clipped(f"Also found: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)
+    if name in setup.in_use and not ci and not folder:
+        used = f"{title}: {setup.in_use[name]} already uses cibeacon, so there is nothing to add."
+        yield clipped(f"{used} To see the file to copy, run cibeacon init --dry-run --ci {name}.", _WIDTH)
+    else:
+        pipeline = setup.pipelines.get(name)
+        where = clipped(f"{title} ({pipeline})" if pipeline else title, _WIDTH)
+        yield f"{where}: add this to your pipeline. Replace acme with the name of your DX instance,"
+        yield "and store a Data Cloud API key of DX as the secret DX_API_TOKEN."
+        yield f"{SITE}/{name}/" if name in ("github", "gitlab") else f"{SITE}/ci/{name}/"
+        yield from _UNRELEASED
+        for file, text in kits.kit(name).items():
+            if folder is not None:
+                write_new(env, env.cwd / folder / file, text, force=force)
+                yield f"✓ written   {folder / file}"
+            else:
+                yield from ("", f"── {file} ──", *text.splitlines())
+    others = [(other, path) for other, path in setup.pipelines.items() if other != name]
+    yield from ("",) if others else ()
+    for other, path in others:
+        yield clipped(f"Also found: {named(other).title} ({path}): cibeacon init --dry-run --ci {other}", _WIDTH)
