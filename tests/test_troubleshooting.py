@@ -142,7 +142,7 @@ NO_REPORT = {
     "no such flag": (("report", "--sevices=x"), "command-line-invalid"),
     "a value that is missing": (("replay", "--spool"), "command-line-invalid"),
     "exec without a token": (("exec", "--no-dry-run", "--", "true"), "signal-invalid"),
-    "a query without a token": (("flow", "list"), "signal-invalid"),
+    "a query without a token": (("flow", "list"), "setting-cannot-be-used"),
     "an export without a source": (
         ("backfill", "export", "pull-services", "--from=2026-01-01", "--to=2026-01-02"),
         "export-incomplete",

@@ -40,7 +40,9 @@ class QueryResult(NamedTuple):
     @property
     def help(self) -> str | None:
         """The page that explains the fault."""
-        return help_link(self.outcome.error_id or "signal-invalid") if self.fault else None
+        if not self.fault:
+            return None
+        return help_link("setting-cannot-be-used" if self.outcome.status == "invalid" else self.outcome.error_id or "not-sent")
 
     @property
     def exit_code(self) -> int:
@@ -63,7 +65,7 @@ def run_query(
     settings = load_settings(flags, env.environ, {})
     outcome, rows = Outcome(kind=sink, sink=sink, status="invalid", subject=name), SinkRows()
     dry_run, known = bool(settings.core.dry_run), settings.endpoints
-    if reason := why_unsendable(sink, settings, "core", sink, dry_run=dry_run):
+    if reason := why_unsendable(sink, settings, "core", sink, dry_run=dry_run, by_hand=True):
         outcome = outcome._replace(reason=reason)
     elif dry_run:
         outcome = next(read(rows)).preview(outcome, known[sink].base_url)

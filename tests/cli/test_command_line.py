@@ -141,9 +141,11 @@ def test_an_unknown_verb_or_flag_exits_2(tmp_path, argv):
         (("services", "lst"), "list"),
         (("dci", "strt"), "start"),
         (("backfill", "deployment"), "deployments"),
+        (("export",), "backfill export"),
+        (("report", "--enviroment", "production"), "--environment"),
     ],
 )
-def test_a_verb_that_does_not_exist_is_answered_with_the_nearest_one(tmp_path, argv, near):
+def test_a_verb_or_flag_that_does_not_exist_is_answered_with_the_nearest_one(tmp_path, argv, near):
     ended = cibeacon(*argv, cwd=tmp_path)
     assert ended.code == 2
     assert f"Did you mean '{near}'?" in ended.err
@@ -167,6 +169,19 @@ def test_a_secret_as_a_flag_is_answered_with_its_variable(tmp_path, secret, form
         assert f"Set the variable {(*secret.also, secret.variable)[0]}." in ended.err
         assert "s3cr3t" not in ended.err
         assert "Did you mean" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("flow", "list"), "Instabase Flow is not configured. Set CIBEACON_FLOW_URL and CIBEACON_FLOW_TOKEN."),
+        (("dci", "topics"), "DCI is not configured. Set DCI_CLIENT_ID and DCI_API_SECRET."),
+        (("backfill", "deployments", "-"), "DX is not configured. Set CIBEACON_DX_URL and DX_API_TOKEN."),
+    ],
+)
+def test_a_query_or_an_import_names_only_the_variables_that_it_needs(tmp_path, argv, said):
+    ended = cibeacon(*argv, cwd=tmp_path)
+    assert (ended.code > 0, said in ended.out + ended.err) == (True, True), ended
 
 
 def test_a_verb_that_is_near_none_is_answered_with_none(tmp_path):

@@ -95,7 +95,7 @@ def _options(
     """The options of the backfill. Raises `SettingsError` for an invalid setting or flag."""
     fault = next((problem.message for problem in settings.problems if problem.group in ("core", "dx", "output")), None)
     if mode == "send":
-        fault = fault or unreachable(dx.NAME, settings)
+        fault = fault or unreachable(dx.NAME, settings, by_hand=True)
     if fault:
         raise SettingsError("Nothing was sent", fault, "")
     try:

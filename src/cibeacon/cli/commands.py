@@ -47,13 +47,15 @@ EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
 )
 @click.version_option(__version__, prog_name="cibeacon", message="%(prog)s %(version)s")
 def cibeacon() -> None:
-    """Report CI runs to DX (getdx.com), DCI and Instabase Flow. Reporting never fails the build.
+    """Report CI runs to DX (getdx.com), DCI, Instabase Flow, OpenTelemetry and DevLake. Reporting never fails the build.
 
     docs: https://github.com/cibeacon/cibeacon
     """
 
 
 _WIDTH = 200
+_NEAR = 0.8
+"""How similar flags are that a typing error could mean, from 0 to 1. Click suggests any above 0.6."""
 
 
 class CommandLineError(Exception):
@@ -159,7 +161,7 @@ def _as_flag(option: click.Option, name: str, value: str, context: click.Context
 
 
 def _with_suggestion(error: click.ClickException) -> click.ClickException:
-    """The error with a suggestion: for a secret its variable, for an unknown verb the nearest one.
+    """The error with a suggestion: for a secret its variable, for an unknown flag or verb the nearest one.
 
     Click itself knows only verbs that are already imported, and would suggest some other flag for a secret.
     """
@@ -167,13 +169,30 @@ def _with_suggestion(error: click.ClickException) -> click.ClickException:
         variable = secret.also[0] if secret.also else secret.variable
         message = f"{error.option_name} is not a flag, because process lists and logs show command lines. Set the variable {variable}."
         return click.UsageError(message, error.ctx)
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        near = [flag for flag in error.possibilities if _is_near(error.option_name, flag)]
+        return click.NoSuchOption(error.option_name, possibilities=near or error.possibilities[:1], ctx=error.ctx)
     context, name = getattr(error, "ctx", None), getattr(error, "command_name", None)
     if name is None or context is None or getattr(error, "possibilities", None):
         return error
     from difflib import get_close_matches  # only typing errors need it
 
-    near = get_close_matches(name[:80], context.command.list_commands(context), 1)
-    return click.UsageError(f"{error.message} Did you mean {near[0]!r}?", context) if near else error
+    verbs = context.command.list_commands(context)
+    near = [f"{verb} {name}" for verb in verbs if name in _subcommands(context, verb)]
+    near = near or get_close_matches(name[:80], verbs, 1)
+    return click.UsageError(f"{error.message} Did you mean {' or '.join(map(repr, near))}?", context) if near else error
+
+
+def _subcommands(context: click.Context, verb: str) -> list[str]:
+    is_group = isinstance(context.command, click.Group) and verb not in EXTRAS  # the others may not be installed
+    command = context.command.get_command(context, verb) if is_group else None
+    return command.list_commands(context) if isinstance(command, click.Group) else []
+
+
+def _is_near(given: str, flag: str) -> bool:
+    from difflib import SequenceMatcher  # only typing errors need it
+
+    return SequenceMatcher(None, given, flag).ratio() >= _NEAR
 
 
 def _secret(error: click.NoSuchOption) -> Option | None:

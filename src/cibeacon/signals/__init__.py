@@ -13,7 +13,7 @@ from cibeacon.model.context import Context
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import OutcomeStatus
 from cibeacon.runtime.environment import Stage
-from cibeacon.settings import Settings
+from cibeacon.settings import Settings, all_options
 
 _NAME_EVERYTHING = ("github", "gitlab")
 """CI systems that always give the repository and a run id."""
@@ -83,20 +83,23 @@ def has_credential(sink: str, settings: Settings) -> bool:
     return bool(settings.endpoints[sink].token)
 
 
-def why_unsendable(sink: str, settings: Settings, *groups: str, dry_run: bool) -> str | None:
+def why_unsendable(
+    sink: str, settings: Settings, *groups: str, dry_run: bool, by_hand: bool = False
+) -> str | None:
     """Why nothing can be sent to a sink, as a sentence; None if signals can be sent.
 
     `groups` are the settings groups that must not contain an invalid value.
     """
     problem = next((problem.message for problem in settings.problems if problem.group in groups), None)
-    reason = problem or unreachable(sink, settings, dry_run=dry_run)
+    reason = problem or unreachable(sink, settings, dry_run=dry_run, by_hand=by_hand)
     return f"{reason}." if reason else None
 
 
-def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str | None:
+def unreachable(sink: str, settings: Settings, *, dry_run: bool = False, by_hand: bool = False) -> str | None:
     """What a sink's settings lack before anything can be sent, as a clause; None if they lack nothing.
 
-    A dry run needs no credential, but a URL that would not expose one.
+    A dry run needs no credential, but a URL that would not expose one. `by_hand` is for a query or an import: it needs no
+    settings of a signal, and people set variables.
     """
     if unencrypted(sink, settings):
         url = settings.endpoints[sink].base_url
@@ -106,7 +109,11 @@ def unreachable(sink: str, settings: Settings, *, dry_run: bool = False) -> str 
     if not missing or dry_run:
         return None
     configured = settings.given(*requirements.wanted_by, *requirements.required)
-    return missing[0] if configured else requirements.not_configured
+    if configured or not by_hand:
+        return missing[0] if configured else requirements.not_configured
+    needed = (option for option in all_options()[sink] if option.name in requirements.required)
+    variables = " and ".join((*option.also, option.variable)[0] for option in needed)
+    return f"{requirements.not_configured.partition(':')[0]}. Set {variables}"
 
 
 def unencrypted(sink: str, settings: Settings) -> bool:
