@@ -42,7 +42,9 @@ class QueryResult(NamedTuple):
         """The page that explains the fault."""
         if not self.fault:
             return None
-        return help_link("setting-cannot-be-used" if self.outcome.status == "invalid" else self.outcome.error_id or "not-sent")
+        return help_link(
+            "setting-cannot-be-used" if self.outcome.status == "invalid" else self.outcome.error_id or "not-sent"
+        )
 
     @property
     def exit_code(self) -> int:

@@ -184,8 +184,9 @@ def _with_suggestion(error: click.ClickException) -> click.ClickException:
 
 
 def _subcommands(context: click.Context, verb: str) -> list[str]:
-    is_group = isinstance(context.command, click.Group) and verb not in EXTRAS  # the others may not be installed
-    command = context.command.get_command(context, verb) if is_group else None
+    if verb in EXTRAS or not isinstance(context.command, click.Group):  # an extra may not be installed
+        return []
+    command = context.command.get_command(context, verb)
     return command.list_commands(context) if isinstance(command, click.Group) else []
 
 

@@ -83,9 +83,7 @@ def has_credential(sink: str, settings: Settings) -> bool:
     return bool(settings.endpoints[sink].token)
 
 
-def why_unsendable(
-    sink: str, settings: Settings, *groups: str, dry_run: bool, by_hand: bool = False
-) -> str | None:
+def why_unsendable(sink: str, settings: Settings, *groups: str, dry_run: bool, by_hand: bool = False) -> str | None:
     """Why nothing can be sent to a sink, as a sentence; None if signals can be sent.
 
     `groups` are the settings groups that must not contain an invalid value.
