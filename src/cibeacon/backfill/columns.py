@@ -48,9 +48,7 @@ def _column(name: str, parse: Callable[[str], Any], hint: str, *, required: bool
 
 
 def _time(name: str, *, required: bool = False) -> Column:
-    hint = (
-        "Write Unix seconds, or ISO 8601 with a zone such as 2024-05-01T12:00:00Z; for times without a zone use --tz."
-    )
+    hint = "Write Unix seconds or ISO 8601 such as 2024-05-01T12:00:00Z, or give the zone with --tz."
     return Column(name, parsers.time, hint, required, name)
 
 
@@ -86,7 +84,7 @@ _URL = _column("source_url", common.link, "Write a full URL that starts with htt
 _ID = _column(
     "reference_id", common.text, "Write any unique text, or leave it empty: then cibeacon derives an id from the row."
 )
-_SERVICE = _column("service", identifiers.service, "Write one line of plain text.", required=True)
+_SERVICE = _column("service", identifiers.service, "Write the service's name.", required=True)
 _SERVICES = _column(
     "services",
     parsers.service_names,
@@ -136,7 +134,7 @@ def suggest(kind: Kind, name: str) -> str:
 
 
 def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
-    """The faults of a header, each with its fix in parentheses."""
+    """The faults of a header, with their fixes in parentheses."""
     faults: list[str] = []
     for index, name in enumerate(names):
         if not name:
@@ -146,7 +144,7 @@ def header_faults(kind: Kind, names: Sequence[str]) -> list[str]:
         elif name in names[:index]:
             faults.append(f'"{name}" appears twice (Remove one of the two columns)')
     faults += [
-        f"the column {column.name} is missing ({column.hint.rstrip('.')})"
+        f"the column {column.name} is missing"
         for column in kind.columns.values()
         if column.required and column.name not in names
     ]

@@ -102,7 +102,7 @@ class InputTable:
         if head[:4] == b"PK\x03\x04":
             raise self._error("it is a spreadsheet or an archive", "Save the sheet as CSV in UTF-8")
         if not head:
-            raise self._error("it is empty", "Check that it is the right file")
+            raise InputError(f"{self.name} is empty", "", "")
 
     def _header(self) -> tuple[str, ...]:
         hint = "Write the column names there, separated by commas"

@@ -45,7 +45,10 @@ def zone(name: str) -> tzinfo:
 def time(text: str, rules: TimeRules) -> int:
     """Unix seconds from Unix seconds, milliseconds or ISO 8601, with a zone or else in the zone of `rules`."""
     _refuse_rounded(text)
-    seconds = parsers.timestamp(_with_zone(text, rules.zone))
+    try:
+        seconds = parsers.timestamp(_with_zone(text, rules.zone))
+    except ValueError as error:
+        raise ValueError(str(error).partition(";")[0]) from error  # the column's hint is the advice
     if EARLIEST <= seconds <= rules.now + AHEAD:
         return seconds
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -71,7 +71,7 @@ def read_row(kind: Kind, number: int, cells: Mapping[str, str], rules: TimeRules
             faults.append(RowFault(number, name, f"{_quote(text)} {error}", column.hint))
     faulty = {fault.column for fault in faults}
     faults += [
-        RowFault(number, column.name, "is empty, but DX requires it", column.hint)
+        RowFault(number, column.name, "is empty", column.hint)
         for column in kind.columns.values()
         if column.required and column.field not in values and column.name not in faulty
     ]

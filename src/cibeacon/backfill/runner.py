@@ -105,7 +105,7 @@ class BackfillRun:
         faults = header_faults(self._options.kind, table.columns) if table.columns else []
         if faults:
             what = f"{table.name} cannot be sent as {self._options.kind.name}"
-            raise InputError(what, "; ".join(faults), "Correct its first line")
+            raise InputError(what, "; ".join(faults), "Correct the header line")
 
     def _rows(self) -> Iterator[tuple[RunInput, Cells, ValidRow | InvalidRow]]:
         """Every row that is invalid or has to be sent; the others are only counted."""

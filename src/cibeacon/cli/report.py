@@ -25,8 +25,7 @@ _COMMON = ("dx_url", "services", "deploy_services", "environment", "status", "si
 def command(env: Environment, /, **arguments: str | bool | None) -> int:
     """Report this CI run: changed services of merged pull requests, deployments, and how the run ended.
 
-    Secrets have no flag: set the variables DX_API_TOKEN, DCI_API_SECRET, CIBEACON_FLOW_TOKEN, CIBEACON_OTLP_HEADERS or
-    CIBEACON_DEVLAKE_TOKEN. Outside CI this is a dry run. The exit code is 0; with --strict it is 1 when something was
-    not reported. An invalid command line exits 2.
+    Secrets have no flag: set variables such as DX_API_TOKEN; docs/reference.md has all. Outside CI this is a dry run.
+    The exit code is 0; with --strict it is 1 when something was not reported. An invalid command line exits 2.
     """
     return run_report(env, given(arguments))
