@@ -47,7 +47,7 @@ EXTRAS: Mapping[str, str] = {"sandbox": "sandbox", "demo": "sandbox"}
 )
 @click.version_option(__version__, prog_name="cibeacon", message="%(prog)s %(version)s")
 def cibeacon() -> None:
-    """Report CI runs to DX (getdx.com), DCI, Instabase Flow, OpenTelemetry and DevLake. Reporting never fails the build.
+    """Report CI runs to DX (getdx.com), DCI, Instabase Flow, OpenTelemetry and more. Reporting never fails the build.
 
     docs: https://github.com/cibeacon/cibeacon
     """
