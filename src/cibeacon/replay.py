@@ -50,8 +50,8 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
     this = Replay(env, settings, spool, newest_of_each_key(reader.entries, SIGNAL_KINDS), dry_run=dry_run)
     outcomes = this.run()
     notices = [Notice("error", f"{problem.rstrip('.')}.", "spool-record-unreadable") for problem in reader.problems]
-    if not reader.entries:
-        notices.append(Notice("info", "No signals are waiting."))
+    if not (reader.entries or reader.problems):
+        notices.append(Notice("info", _nothing_waits(names, spool)))
     report = Report(
         context=None,
         outcomes=tuple(outcomes),
@@ -61,6 +61,14 @@ def replay(env: Environment, flags: Mapping[str, str], names: Sequence[str]) -> 
         host_title="replay",
     )
     return report, settings
+
+
+def _nothing_waits(names: Sequence[str], spool: SpoolStore | None) -> str:
+    """Where replay looked without finding a signal, and how to name another spool."""
+    if names:
+        return f"No signals are waiting in {', '.join('standard input' if name == '-' else name for name in names)}."
+    other = "For another spool, run cibeacon replay FOLDER."
+    return f"No signals are waiting in {spool.address}. {other}" if spool else f"This machine has no spool. {other}"
 
 
 def _read(

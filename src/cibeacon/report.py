@@ -54,8 +54,9 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
 
 
 def _pointers(outcomes: Iterable[Outcome]) -> Iterator[Notice]:
-    """Names the checks for a sink that could not be reached or rejects the credential."""
-    for sink in dict.fromkeys(outcome.sink for outcome in outcomes if outcome.request and outcome.retryable):
+    """Names the checks for a sink that could not be reached."""
+    unreached = (outcome.sink for outcome in outcomes if outcome.request and outcome.status == "spooled")
+    for sink in dict.fromkeys(unreached):
         yield Notice("info", f"To find out why, run cibeacon doctor --only {sink}")
 
 

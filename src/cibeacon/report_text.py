@@ -16,7 +16,7 @@ from cibeacon.model.changes import Changes
 from cibeacon.model.context import Context
 from cibeacon.model.error_ids import SITE, help_link
 from cibeacon.model.parsers import timestamp
-from cibeacon.model.report import MOST_REASONS, Link, Outcome, Report, signal_names
+from cibeacon.model.report import MOST_REASONS, Link, Outcome, Report, signal_names, with_short_repeats
 from cibeacon.runtime.safe_text import cell, clipped, json_text
 from cibeacon.settings.options import Origin
 
@@ -86,8 +86,11 @@ def report_lines(report: Report) -> tuple[str, ...]:
     short = [_heading(report), *_changes(report.changes), *_outcomes(report.outcomes)]
     if report.dci_job_page:
         short.append(f"dci job     {report.dci_job_page}")
-    requests = [outcome.request for outcome in report.outcomes if report.dry_run and outcome.request]
-    calls = [(f"{_INDENT}{call.method} {call.url}", f"{_INDENT}{json_text(call.body)}") for call in requests]
+    names = zip(report.outcomes, signal_names(report.outcomes), strict=True)
+    requests = [(outcome.request, name) for outcome, name in names if report.dry_run and outcome.request]
+    calls = [
+        (f"{_INDENT}{name}: {call.method} {call.url}", f"{_INDENT}{json_text(call.body)}") for call, name in requests
+    ]
     return (
         *_clipped(_links_once([*short, *_notices(report)])),
         *(line for call, body in calls for line in (clipped(call, _WIDTH), body)),
@@ -155,8 +158,8 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
     outcomes = list(outcomes)
     names = signal_names(outcomes)
     width = max(14, *map(len, names), 14)
-    for (status, reason, error, *_), group in groupby(
-        zip(outcomes, names, strict=True),
+    for (status, *_), group in groupby(
+        zip(outcomes, names, with_short_repeats(outcomes), strict=True),
         key=lambda pair: (
             pair[0].status,
             pair[0].reason,
@@ -165,7 +168,8 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
             pair[0].sink,
         ),
     ):
-        alike, names_alike = zip(*group, strict=True)
+        alike, names_alike, (short, *_) = zip(*group, strict=True)
+        error, reason = short.error, short.reason
         sink = names_alike[0].removeprefix(alike[0].kind)
         kinds = ", ".join(dict.fromkeys(one.kind for one in alike)) + sink
         subjects = _subjects([one.subject for one in alike if one.subject])
@@ -206,10 +210,14 @@ def _links_once(lines: Iterable[str]) -> Iterator[str]:
 
 def _result(report: Report) -> str:
     counts = groupby(sorted(outcome.status for outcome in report.outcomes))
-    tally = ", ".join(f"{sum(1 for _ in group)} {status}" for status, group in counts)
-    ending = f"exit {report.exit_code}" if report.strict or report.exit_code else "the build continues"
+    tallies = [f"{sum(1 for _ in group)} {'would be sent' if word == 'dry-run' else word}" for word, group in counts]
+    if kept := sum(outcome.retryable and outcome.status == "failed" for outcome in report.outcomes):
+        tallies.append(f"{kept} in the spool")
+    continues = "the build continues" if report.in_ci else ""
+    ending = f"exit {report.exit_code}" if report.strict or report.exit_code else continues
     bad = report.status in ("failed", "partial") or report.troubled
-    return f"result      {report.status}{f' ({tally})' if tally else ''}{f'; {ending}' if bad else ''}"
+    tally = f" ({', '.join(tallies)})" if tallies else ""
+    return f"result      {report.status}{tally}{f'; {ending}' if bad and ending else ''}"
 
 
 # Summary --------------------------------------------------------------------------------------------------------------
@@ -217,7 +225,8 @@ def _result(report: Report) -> str:
 
 def summary(report: Report, links: Iterable[Link] = ()) -> str:
     """Markdown: what was sent, which services changed and why, and links for more."""
-    lines = [f"### cibeacon: {report.verb if report.verb == 'services' else report.status}", ""]
+    name = "cibeacon" if report.context else f"cibeacon {report.host_title}".rstrip()
+    lines = [f"### {name}: {report.verb if report.verb == 'services' else report.status}", ""]
     if shown := " · ".join(f"[{label}]({quote(url, safe=_KEPT_IN_URLS, errors='replace')})" for label, url in links):
         lines += [shown, ""]
     if report.outcomes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cibeacon.model.changes import Changes
-from cibeacon.model.report import Outcome, Report
+from cibeacon.model.report import Outcome, Report, ShownRequest
 from cibeacon.model.request import Request
-from cibeacon.report_text import summary
+from cibeacon.report_text import report_lines, summary
 
 
 @pytest.mark.parametrize(("names", "said"), [(("a",), "1 changed service"), (("a", "b"), "2 changed services")])
@@ -65,3 +65,37 @@ def test_links_stand_first_and_nothing_in_an_address_can_end_one():
 
 def test_without_links_there_is_no_empty_line_of_them():
     assert summary(Report(context=None)) == "### cibeacon: skipped\n\n"
+
+
+def test_the_summary_of_a_replay_says_so():
+    assert summary(Report(context=None, host_title="replay")) == "### cibeacon replay: skipped\n\n"
+
+
+def outcomes_of_dx(status, **fields):
+    kinds = ("deployment", "pipeline-run")
+    return tuple(Outcome(kind=kind, sink="dx", status=status, subject="ship", **fields) for kind in kinds)
+
+
+def test_an_error_of_several_signals_is_explained_once():
+    outcomes = outcomes_of_dx("failed", error="invalid_auth", reason="The API key is not valid.", retryable=True)
+    lines = report_lines(Report(context=None, outcomes=outcomes))
+    assert [line.partition("ship")[2] for line in lines if "ship" in line] == [
+        " (invalid_auth): The API key is not valid.",
+        ": the same error as deployment",
+    ]
+    assert lines[-1] == "result      failed (2 failed, 2 in the spool); the build continues"
+
+
+def test_a_dry_run_names_the_signal_of_each_request():
+    request = ShownRequest("POST", "https://dx.example", {})
+    lines = report_lines(Report(context=None, outcomes=outcomes_of_dx("dry-run", request=request), dry_run=True))
+    assert [line.strip() for line in lines if "POST" in line] == [
+        "deployment: POST https://dx.example",
+        "pipeline-run: POST https://dx.example",
+    ]
+    assert lines[-1] == "result      dry-run (2 would be sent)"
+
+
+def test_outside_ci_no_build_continues():
+    outcomes = outcomes_of_dx("failed", error="invalid_auth")
+    assert report_lines(Report(context=None, outcomes=outcomes, in_ci=False))[-1] == "result      failed (2 failed)"

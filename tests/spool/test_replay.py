@@ -87,7 +87,11 @@ def test_the_hosts_own_spool_is_sent_in_the_order_of_time_and_is_empty_then(repl
     assert len(bodies(sandbox)) == 3
     assert files(place.folder) == {}
     again = replay("--strict")
-    assert (again.code, words(again), notices(again, "info")) == (0, [], ["No signals are waiting."])
+    assert (again.code, words(again), notices(again, "info")) == (
+        0,
+        [],
+        [f"No signals are waiting in {place.folder}. For another spool, run cibeacon replay FOLDER."],
+    )
     assert len(bodies(sandbox)) == 3
 
 
@@ -191,6 +195,17 @@ def test_what_is_refused_for_what_it_says_is_set_aside_and_not_tried_again(repla
     assert (ended.code, words(ended)) == (1, ["failed"])
     assert files(place.folder) == {kept(run()).name + ".refused": kept(run()).line()}
     assert words(replay("--strict")) == []
+
+
+def test_a_file_that_does_not_exist_is_the_only_problem_named(replay):
+    ended = replay("nowhere.ndjson")
+    assert (ended.document["status"], words(ended), notices(ended, "info")) == ("failed", [], [])
+    assert notices(ended) == ["nowhere.ndjson cannot be replayed: there is no such file or folder. Correct the name."]
+
+
+def test_the_log_of_a_replay_tells_runs_apart_by_time(replay, place):
+    place.keep([kept(run(), 60.0)])
+    assert "(of 1970-01-01T00:01:00Z)" in replay().err
 
 
 def test_when_the_newest_is_refused_an_older_statement_does_not_get_the_last_word(replay, sandbox, tmp_path):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from cibeacon.model.error_ids import help_link
-from cibeacon.model.report import CIOutput, Link, OutputFile, Report, ReportTexts, signal_names
+from cibeacon.model.report import CIOutput, Link, OutputFile, Report, ReportTexts, signal_names, with_short_repeats
 from cibeacon.runtime import safe_text
 from cibeacon.runtime.safe_text import command_data, command_property, escaped, json_text
 
@@ -73,10 +73,11 @@ def _links(report: Report, environ: Mapping[str, str]) -> Iterator[Link]:
 def _annotations(report: Report) -> Iterator[str]:
     """An error where it costs the build, a warning where it does not; nothing for what was merely skipped."""
     level = "error" if report.exit_code else "warning"
-    for outcome, name in zip(report.outcomes, signal_names(report.outcomes), strict=True):
+    names = signal_names(report.outcomes)
+    for outcome, short, name in zip(report.outcomes, with_short_repeats(report.outcomes), names, strict=True):
         if outcome.status in ("failed", "invalid", "spooled"):
             title = command_property(f"cibeacon: {name} {outcome.status}")
-            text = ": ".join(part for part in (outcome.subject, outcome.error, outcome.reason) if part)
+            text = ": ".join(part for part in (outcome.subject, short.error, short.reason) if part)
             yield f"::{level} title={title}::{command_data(_linked(text, outcome.error_id))}"
     for notice in report.notices:
         if notice.weight == "error":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cibeacon import report_text
-from cibeacon.ci.detect import detect
+from cibeacon.ci.detect import detect, is_ci_job
 from cibeacon.cli.output import GRACE, say
 from cibeacon.model.changes import Unknown
 from cibeacon.model.payload import number
@@ -85,7 +85,8 @@ def present(
         report = _empty(reason, blank)
     env.closing(report.exit_code)
     misspelt_variables = (Notice("info", text) for text in misspelt(env.environ, settings.origins))
-    report = report._replace(notices=(*report.notices, *misspelt_variables)).cleaned(clean)
+    in_ci = is_ci_job(env.environ, settings.core.host)
+    report = report._replace(notices=(*report.notices, *misspelt_variables), in_ci=in_ci).cleaned(clean)
     result = ""
     if settings.given("jq"):
         report, result = _filter(report, settings, env, clean)

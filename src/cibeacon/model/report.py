@@ -89,6 +89,16 @@ def signal_names(outcomes: Iterable[Outcome]) -> list[str]:
     return [f"{one.kind} ({one.sink})" if len(sinks[one.kind]) > 1 else one.kind for one in outcomes]
 
 
+def with_short_repeats(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The outcomes, where a later kind of signal with the same error at the same sink only refers to the first."""
+    first, shortened = dict[tuple[str | None, ...], str](), list[Outcome]()
+    for outcome in outcomes:
+        kind = first.setdefault((outcome.sink, outcome.status, outcome.error, outcome.reason), outcome.kind)
+        repeats = outcome.error and outcome.reason and kind != outcome.kind
+        shortened.append(outcome._replace(error=None, reason=f"the same error as {kind}") if repeats else outcome)
+    return shortened
+
+
 def report_status(outcomes: Iterable[Outcome], *, dry_run: bool, trouble: bool = False) -> ReportStatus:
     """The status of the whole run. `trouble` means a problem that belongs to no signal."""
     statuses = {outcome.status for outcome in outcomes}
@@ -142,6 +152,8 @@ class Report(NamedTuple):
     """Exit code if the changed services are unknown and the caller needs them."""
     least_code: int = 0
     """Exit code instead of 0 if the requested output could not be printed."""
+    in_ci: bool = True
+    """Whether there is a build that continues after a failed report."""
 
     @property
     def troubled(self) -> bool:

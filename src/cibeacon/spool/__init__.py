@@ -97,6 +97,11 @@ class Spool:
             raise _not_kept(self.folder, f"a signal is over {LARGEST >> 20} MiB", "Send less metadata.")
         self._put(files, held=self._holds)
 
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return str(self.folder)
+
     def hurry(self, deadline: Deadline) -> None:
         """From now on, waits for locks for at most half of the time."""
         if self._patience:

@@ -41,6 +41,11 @@ class BucketSpool:
         if objects:
             self.bucket.put_in_time(objects)  # a late record would be sent twice
 
+    @property
+    def address(self) -> str:
+        """Where it is, for messages."""
+        return self.bucket.url
+
     def hurry(self, deadline: Deadline) -> None:
         """From now on, ends every request with the deadline."""
         self.bucket.limit(deadline)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from cibeacon.model.payload import iso
 from cibeacon.model.report import Outcome
 from cibeacon.model.spool_record import Record
 from cibeacon.runtime.errors import SpoolError
@@ -38,11 +39,12 @@ class SpooledSignal(NamedTuple):
     def outcome(self) -> Outcome:
         """Its outcome before sending."""
         record = self.newest.record
+        time = f" (of {iso(int(record.created_at))})" if record.kind == "pipeline-run" else ""
         return Outcome(
             kind=record.kind,
             sink=record.sink,
             status="skipped",
-            subject=record.subject,
+            subject=f"{record.subject}{time}".strip(),
             method=record.path.removeprefix("/api/").removeprefix("v1/").removeprefix("/"),
             key=record.key,
             reference_id=record.reference_id,
