@@ -118,7 +118,7 @@ def _first(findings: list[Located]) -> tuple[Located, ...]:
     more = findings[MOST_FINDINGS:]
     if more:
         worst = min(finding.weight for finding in more)  # a fault comes before a warning
-        findings[MOST_FINDINGS:] = [Located("", 0, worst, f"and {len(more):,} more findings.")]
+        findings[MOST_FINDINGS:] = [Located("", 0, worst, f"and {len(more):,} more problems.")]
     return tuple(findings)
 
 

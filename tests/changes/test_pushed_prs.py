@@ -309,7 +309,7 @@ def test_exactly_the_largest_number_of_commits_is_looked_up_completely():
         (
             "gitlab",
             "gitlab.example.com",
-            "merge request unknown: there is no token for the host's API; set gitlab_token, or",
+            "merge request unknown: no token to ask gitlab.example.com; set gitlab_token, or",
         ),
         ("jenkins", "github.com", "set github_token (variable GITHUB_TOKEN), or pr_number and pr_merged"),
         ("jenkins", "gitlab.com", "set gitlab_token (variable GITLAB_TOKEN), or pr_number and pr_merged"),

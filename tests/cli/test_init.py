@@ -64,7 +64,7 @@ def test_the_product_reads_what_was_written_without_a_warning(tmp_path, name):
     assert cibeacon("init", cwd=made.root).code == 0
     checked = cibeacon("services", "check", cwd=made.root)
     assert (checked.code, checked.err) == (0, "")
-    assert ", 0 findings" in checked.out
+    assert ", 0 problems" in checked.out
     changed = "".join(f"{path}\n" for path in case["files"])
     ended = cibeacon("services", "--files-from=-", "--strict", "--format=json", stdin=changed, cwd=made.root)
     assert ended.code == 0

@@ -332,7 +332,28 @@ def test_the_text_counts_first_and_gives_one_thing_to_do(place):
     assert finding.startswith("✗ dx.auth: DX rejects the token (invalid_auth")
     assert hint.startswith("  The API key is not valid or has expired")
     assert link == "  https://cibeacon.github.io/cibeacon/doctor/#dxauth"
-    assert "set the variable CIBEACON_DX_URL" in last
+    assert last == "To set dx_token, use the variable DX_API_TOKEN."
+
+
+@pytest.mark.parametrize(
+    ("environ", "last"),
+    [
+        ({"CIBEACON_DX_URL": None}, "To set dx_url, use the variable CIBEACON_DX_URL."),
+        ({"CIBEACON_DX_URL": None, "INPUT_DX_URL": ""}, "To set dx_url, use the input dx_url."),
+        ({"GITHUB_REPOSITORY": None}, "  https://cibeacon.github.io/cibeacon/doctor/#runrepository"),
+    ],
+)
+def test_the_last_line_shows_how_to_set_what_a_problem_names(place, environ, last):
+    given = {name: text for name, text in (place.environ() | environ).items() if text is not None}
+    assert place.run("--offline", "--only=run,dx", environ=given).out.splitlines()[-1] == last
+
+
+def test_outside_ci_the_id_and_the_repository_are_both_reported_as_missing(place):
+    kept = {"HOME": str(place.folder), "CIBEACON_DX_URL": place.sandbox.url, "DX_API_TOKEN": TOKEN}
+    place.tree.git("remote", "remove", "origin")
+    rows = {row["id"]: row for row in place.run("--format=json", "--offline", environ=kept).document["findings"]}
+    assert (rows["run.id"]["state"], rows["run.id"]["message"]) == ("fail", "this is not a CI run, so it has no id")
+    assert (rows["run.repository"]["state"], rows["run.signals"]["state"]) == ("fail", "not-checked")
 
 
 def test_verbose_shows_every_check(place):

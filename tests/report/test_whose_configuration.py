@@ -67,7 +67,7 @@ def test_a_configuration_of_another_name_is_looked_for_in_the_commit_as_well(sho
 
 def test_the_map_itself_is_shown_from_the_commit_where_the_file_is_left_out(shop):
     shop.git("sparse-checkout", "set", "--no-cone", "services/web")
-    assert cibeacon("services", "check", cwd=shop.root).out == ".cibeacon.yml: 2 services, 0 findings\n"
+    assert cibeacon("services", "check", cwd=shop.root).out == ".cibeacon.yml: 2 services, 0 problems\n"
 
 
 @pytest.fixture(params=["empty", "another"])

@@ -75,7 +75,7 @@ def test_no_other_setting_is_taken_from_the_repository(tree, tmp_path, first):
         assert ended.code == 0
         for name in names:
             assert f"setting     {name} from repository" not in ended.out
-            assert f"report does not accept the key '{name}'" in ended.out or name in schema.KEYS
+            assert f"report: unknown key '{name}'" in ended.out or name in schema.KEYS
         assert {each["status"] for each in dx.ledger.document()["requests"]} == {200}
 
 

@@ -88,7 +88,7 @@ def test_scoped_packages_of_a_workspace_are_services(tmp_path):
     tree.commit({"packages/web/index.js": ""})
     flags = ("services", "--base=HEAD^", "--head=HEAD", "--format=json")
     assert cibeacon(*flags, cwd=tree.root).document["changes"]["services"] == ["@acme/web"]
-    assert cibeacon("services", "check", cwd=tree.root).out == ".cibeacon.json: 2 services, 0 findings\n"
+    assert cibeacon("services", "check", cwd=tree.root).out == ".cibeacon.json: 2 services, 0 problems\n"
 
 
 @pytest.mark.parametrize("given", ["7", "[]", "{}", "true"])

@@ -189,7 +189,7 @@ def test_without_a_token_nobody_is_asked(queue, dx, tmp_path):
 
     assert (run.told, run.seen) == ([], [])
     assert [row["outcome"] for row in run.rows] == ["skipped"]
-    assert "there is no token for the host's API" in run.rows[0]["reason"]
+    assert "no token to ask " in run.rows[0]["reason"]
     assert run.document["changes"]["services"] == ["s1", "s2"]
 
 

@@ -210,7 +210,7 @@ def _pushed(context: Context, history: History) -> RangeOrUnknown:
         ask = f", or set {token}" if token else ""
         return Unknown(why, f"set base, such as the commit of the last run{ask}")
     if context.on_default_branch:
-        return Unknown("the first push of a default branch has nothing to compare with", "set base and head")
+        return Unknown("this is the first push, without an earlier commit to compare with", "the next push has one")
     what = "new branch" if push.created else "force push" if push.before else "this branch"
     return _since_default_branch(context, history, after, what)
 
@@ -257,6 +257,8 @@ def _here(context: Context, history: History) -> RangeOrUnknown:
     if context.on_default_branch:
         parents = history.parents(head)
         if not parents:
-            return Unknown("the first commit has nothing to compare with", "set base and head")
+            return Unknown(
+                "this is the first commit, without an earlier one to compare with", "the next commit has one"
+            )
         return _between(parents[0], head, f"last commit on {context.branch}")
     return _since_default_branch(context, history, head, "this branch")

@@ -47,7 +47,11 @@ def find_pushed_prs(context: Context, forge: ForgeClient, history: History, *, d
         return PushedPRs(reason=f"{name} unknown: cibeacon does not ask {named(context.host).title}; {hint}")
     if not forge.credential:
         token = asked_with(context)
-        why = "there is no token for the host's API" if token else f"cibeacon does not ask {context.server}"
+        why = (
+            f"no token to ask {context.server or 'GitHub or GitLab'}"
+            if token
+            else f"cibeacon does not ask {context.server}"
+        )
         hint = f"set {token}, or pr_number and pr_merged" if token else "set pr_number and pr_merged"
         return PushedPRs(reason=f"{name} unknown: {why}; {hint}")
     tip, search = context.checkout_sha or push.after or "", _Search(forge, context.branch)

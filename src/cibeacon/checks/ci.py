@@ -7,8 +7,10 @@ from functools import partial
 
 from cibeacon.checks import Answer, View, fail, not_checked, ok, warn
 from cibeacon.model.ci_systems import LOCAL
+from cibeacon.model.report import signal_names
 from cibeacon.model.signals import PipelineRun
 from cibeacon.signals.plan import PlannedSignal
+from cibeacon.signals.triggers import NOT_A_CI_RUN
 
 _ABBREVIATED = 40
 """Digits of a full SHA-1 commit id; SHA-256 ids are longer."""
@@ -77,6 +79,11 @@ def _value(field: str, setting: str, missing: str, view: View) -> Answer:
     return judge(f"the {missing} is unknown", hint)
 
 
+def _lacks_run_id(view: View) -> bool:
+    """Whether a report outside CI would have a signal that needs a run id."""
+    return any(NOT_A_CI_RUN in str(step.reason) for step in view.steps if not isinstance(step, PlannedSignal))
+
+
 def _has_invalid(view: View) -> bool:
     """Whether a report would have an invalid signal."""
     return any(not isinstance(step, PlannedSignal) and step.status == "invalid" for step in view.steps)
@@ -130,6 +137,10 @@ def run_id(view: View) -> Answer:
     context = view.context
     if context.host == LOCAL and context.ci and not view.settings.given("run_id"):
         return not_checked("cibeacon does not know the CI system (ci.system)")
+    if context.host == LOCAL and not view.settings.given("run_id"):
+        if _lacks_run_id(view):
+            return fail(NOT_A_CI_RUN, "Set run_id (variable CIBEACON_RUN_ID), such as 1.")
+        return not_checked(NOT_A_CI_RUN)
     answer = _value("run_id", "run_id", "run's id", view)
     attempt = f", attempt {context.run_attempt}" if context.run_attempt else ""
     return answer._replace(message=answer.message + attempt)
@@ -144,11 +155,12 @@ def signals(view: View) -> Answer:
     lacking = {target.name for target in view.targets.values() if target.lacks}
     if invalid := [outcome for outcome in others if outcome.status == "invalid" and outcome.sink not in lacking]:
         message = f"{invalid[0].kind} is invalid: {str(invalid[0].reason).rstrip('.')}"
-        return fail(message, "Correct the setting; cibeacon report --dry-run shows the details.")
+        return fail(message, "To see every signal, run cibeacon report --dry-run.")
     if not sent:
         reasons = [f"{outcome.kind}: {outcome.reason}" for outcome in others[:_MOST_NAMED]]
         return ok(f"this run sends nothing ({'; '.join(reasons)})")
-    named = [f"{step.outcome.kind} {step.outcome.subject}".strip() for step in sent[:_MOST_NAMED]]
+    names = signal_names(step.outcome for step in sent)[:_MOST_NAMED]
+    named = [f"{name} {step.outcome.subject}".strip() for name, step in zip(names, sent, strict=False)]
     ids = [step.signal.reference_id for step in sent if isinstance(step.signal, PipelineRun)]
     return ok(f"would send {', '.join(named)}", source=f"reference_id {ids[0]}" if ids else "")
 
@@ -161,6 +173,6 @@ def _reported_elsewhere(view: View) -> str:
         return "services.map"
     if view.context.repository is None or view.context.commit_sha is None:
         return "run.repository and run.commit"
-    if view.context.run_id is None and view.context.host != LOCAL:
+    if (view.context.run_id is None and view.context.host != LOCAL) or _lacks_run_id(view):
         return "run.id"
     return "ci.system" if view.context.host == LOCAL and not view.settings.given("run_id") and view.context.ci else ""

@@ -27,7 +27,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         return _refusal(view, target, error)
     source = view.settings.origins["dataops_token"].source
     seen = f"the newest pipeline is {newest.get('id')}" if newest else "the project has no pipeline yet"
-    project = ok(f"the token can read {options.dataops_project}: {seen}", source=source)
+    project = ok(f"the token can read project {options.dataops_project}: {seen}", source=source)
     return HostAnswer(ok(f"{target.url} answers", source=target.url_source), project)
 
 

@@ -26,7 +26,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
         teams = row.get("teams")
         rows = teams.values() if isinstance(teams, dict) else ()
         named = [str(team.get("team_name")) for team in rows if isinstance(team, dict)][:_MOST_TEAMS]
-        member = f", for {', '.join(named)}" if named else ""
+        member = f", of the team{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else ""
         return ok(f"DCI knows the remote CI {row.get('name') or row.get('id')}{member}", source=source)
 
     return answer(ask(view, target, deadline, dci_query.identity(result)), target, judge, says_404=True)

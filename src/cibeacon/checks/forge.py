@@ -27,7 +27,7 @@ def probe(view: View, target: Target, deadline: Deadline) -> HostAnswer:
     except HostError as error:
         return _refusal(target, error, source, reached.source)
     what = "merge requests" if client.host == "gitlab" else "commits and pull requests"
-    return HostAnswer(reached, ok(f"the token can read {what} of {context.repository}", source=source))
+    return HostAnswer(reached, ok(f"the token can read the {what} of {context.repository}", source=source))
 
 
 def _refusal(target: Target, error: HostError, source: str, url_source: str) -> HostAnswer:

@@ -58,5 +58,8 @@ def sinks(view: View) -> Answer:
     wanted = [view.targets[name].title for name in SINK_GROUPS if name in view.targets and view.targets[name].wanted]
     if wanted:
         return ok(f"configured: {', '.join(wanted)}")
-    hint = "For DX, set dx_url and the secret dx_token; for DCI, dci_topic; for Instabase Flow, flow_job_id."
+    hint = (
+        "For DX, set dx_url and the secret dx_token; for DCI, dci_topic; for Instabase Flow, flow_job_id; for "
+        "OpenTelemetry, otlp_endpoint; for Apache DevLake, devlake_url."
+    )
     return warn("no system is configured, so a report sends nothing", hint)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -17,9 +18,11 @@ from cibeacon.doctor import SECONDS, Diagnosis, diagnose
 from cibeacon.model.error_ids import check_link
 from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
-from cibeacon.settings import SINK_GROUPS, secret_values
+from cibeacon.settings import SINK_GROUPS, all_options, secret_values
 
 _WIDTH = 400
+_SETTING = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+"""A setting's name in a sentence, with an underscore: others are also words of English."""
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗", "not-checked": "–"}
 _WORDS = {"ok": "ok", "warn": "with a warning", "fail": "failed", "not-checked": "not checked"}
 
@@ -62,7 +65,7 @@ def command(env: Environment, /, only: tuple[str, ...], skip: tuple[str, ...], o
     env.closing(code)
     if diagnosis.settings.as_json:
         return show(diagnosis.document(), diagnosis.settings, env, clean, failed=code > 0) or code
-    lines = _lines(diagnosis)
+    lines = _lines(diagnosis, env.environ)
     text = "".join(f"{clipped(clean(line), _WIDTH)}\n" for line in lines)
     return answer(env, diagnosis.settings, text, code) or code
 
@@ -75,7 +78,7 @@ def _ids(names: tuple[str, ...]) -> set[str]:
     return ids
 
 
-def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+def _lines(diagnosis: Diagnosis, environ: Mapping[str, str]) -> Iterator[str]:
     """The number of checks in each state, then the problems, or with `verbose` all results."""
     counts = diagnosis.counts
     more = " (--verbose shows all)" if counts["not-checked"] and not diagnosis.settings.output.verbose else ""
@@ -84,8 +87,20 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     for result in diagnosis.results:
         if result.state in ("warn", "fail") or diagnosis.settings.output.verbose:
             yield from _finding(result)
-    if counts["warn"] or counts["fail"]:
-        yield "To change a setting such as dx_url, set the variable CIBEACON_DX_URL."
+    yield from _how_to_set(diagnosis.results, environ)
+
+
+def _how_to_set(results: Iterable[CheckResult], environ: Mapping[str, str]) -> Iterator[str]:
+    """How to set the first setting that a problem names, unless the problem says it."""
+    options = {option.name: option for group in all_options().values() for option in group}
+    texts = (f"{result.message} {result.hint}" for result in results if result.state in ("warn", "fail"))
+    named = ((options[word], text) for text in texts for word in _SETTING.findall(text) if word in options)
+    for option, text in named:
+        variable = option.also[0] if option.also else option.variable
+        if variable not in text:
+            in_action = option.input_variable in environ  # the runner passes every input, empty ones too
+            yield f"To set {option.name}, use the {'input' if in_action else 'variable'} {option.name if in_action else variable}."
+            return
 
 
 def _finding(result: CheckResult) -> Iterator[str]:

@@ -74,7 +74,7 @@ def check_map(env: Environment, /, **arguments: str | bool | None) -> int:
     """
     inspection = inspect(env, given(arguments), against_files=True)
     services, findings = inspection.services, inspection.findings
-    summary = f"{counted(len(services), 'service')}, {counted(len(findings), 'finding')}"
+    summary = f"{counted(len(services), 'service')}, {counted(len(findings), 'problem')}"
     document = {"services": len(services), "findings": [finding.document() for finding in findings]}
     lines = [*map(str, findings), f"{inspection.name or 'No configuration file'}: {summary}"]
     shown = inspection._replace(findings=())

@@ -91,7 +91,7 @@ def parse_rule(order: int, written: Any) -> Template | Rule:
     for key, value in written.items():
         if key != kind and key not in _KINDS[kind]:
             accepted = " and ".join(_KINDS[kind]) or "no other key"
-            raise ValueError(f"does not accept the key {shown(key)}; {kind} accepts {accepted}")
+            raise ValueError(f"has the unknown key {shown(key)}; {kind} accepts {accepted}")
         if not isinstance(value, str) or not value:
             raise ValueError(f"must have a non-empty string for {key}")
     text = written[kind]
@@ -181,10 +181,10 @@ class Mention(NamedTuple):
     text: str
 
 
-def unknown_key(key: Any, known: Collection[str], owner: str) -> str:
-    """The sentence about an unknown key, with the nearest key or all keys."""
-    hint = _nearest(str(key), known) or f" It accepts {', '.join(known)}."
-    return f"{owner} does not accept the key {shown(key)}.{hint}"
+def unknown_key(key: Any, known: Collection[str], owner: str = "") -> str:
+    """The sentence about an unknown key, with the nearest key or all keys. `owner` is the key that it is under."""
+    hint = _nearest(str(key), known) or f" Known are {', '.join(known)}."
+    return f"{owner and f'{owner}: '}unknown key {shown(key)}.{hint}"
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:
@@ -209,4 +209,4 @@ def _nearest(name: str, known: Collection[str]) -> str:
     from difflib import get_close_matches  # only needed for a faulty file
 
     near = get_close_matches(name, known, 1) if len(known) <= _MOST_COMPARED else ()
-    return f" Did you mean {near[0]}?" if near else ""
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -154,7 +154,7 @@ def catch_all(service_map: ServiceMap) -> Iterator[Finding]:
 
     near = [_SLIPS[name.lower()]] if name.lower() in _SLIPS else get_close_matches(name, (*POLICIES, *sorted(named)), 1)
     text = f"unmatched: {shown(name)} is not in the service map, so cibeacon adds it as a service."
-    hint = f"Did you mean {near[0]}? If not," if near else "If that is intended,"
+    hint = f"Did you mean {near[0]!r}? If not," if near else "If that is intended,"
     yield Finding(("unmatched",), f"{text} {hint} add it to services, such as {name}: [].", "warning")
 
 

@@ -66,7 +66,7 @@ def read(document: Any, reportable: Collection[str]) -> Configuration:
     reader = _MapReader()
     for key in document:
         if key not in KEYS:
-            reader.fault((key,), unknown_key(key, KEYS, "The file"))
+            reader.fault((key,), unknown_key(key, KEYS))
     if document.get("version", 1) != 1:
         reader.fault(("version",), "version must be 1.")
     service_map = reader.read(document)
@@ -172,7 +172,7 @@ class _MapReader:
         if isinstance(unit, dict):
             for other in unit:
                 if other not in ("paths", "uses"):
-                    self.fault((*path, other), unknown_key(other, ("paths", "uses"), owner))
+                    self.fault((*path, other), unknown_key(other, ("paths", "uses"), ".".join(map(str, path))))
             paths, paths_at = unit.get("paths", []), (*path, "paths")
             for at, name in _items(unit.get("uses", []), (*path, "uses")):
                 with self._faults(at, f"{owner}: uses: {shown(name)}"):

@@ -13,6 +13,12 @@ from cibeacon.signals import NotPlanned, PlanInput, builders
 NO_PIPELINE = (
     "no Flow pipeline is set: set flow_pipelines; to remove all from a job, run cibeacon flow assign JOB --clear"
 )
+NOT_A_CI_RUN = "this is not a CI run, so it has no id"
+_AS_A_SENTENCE = {
+    "failure": "the run failed",
+    "cancelled": "the run was cancelled",
+    "running": "the run is still running",
+}
 _NO_PULL_REQUEST = "the event does not say which pull request it is about"
 
 
@@ -101,7 +107,8 @@ def _check_success(plan_input: PlanInput) -> None:
     if status not in (None, "success"):
         so_far = status == "running" and context.provisional
         hint = ": set last_step in its last step, or deploy_success once it has deployed" if so_far else ""
-        raise NotPlanned("skipped", f'the run is "{status}"{hint}')
+        so = _AS_A_SENTENCE.get(str(status), f'the run is "{status}"')
+        raise NotPlanned("skipped", f"{so}{hint}")
 
 
 def _check_attribution(plan_input: PlanInput) -> None:
@@ -147,14 +154,13 @@ def check_identity(plan_input: PlanInput) -> None:
     """Without a run id all runs of a commit would be one, and without a repository those of several repositories."""
     _check_run_id(plan_input)
     if not plan_input.has_repository:
-        raise NotPlanned(
-            "invalid",
-            "the repository is unknown, and another one may have a run with this id: set repository, such as acme/shop",
-        )
+        raise NotPlanned("invalid", "the repository is unknown: set repository, such as acme/shop")
 
 
 def _check_run_id(plan_input: PlanInput) -> None:
     if not plan_input.has_run_id:
+        if not plan_input.context.ci:
+            raise NotPlanned("invalid", f"{NOT_A_CI_RUN}: set run_id, such as 1")
         raise NotPlanned(
             "invalid",
             "the CI system gives no run id: set run_id to a value that no other run has, such as PIPELINE/42",
