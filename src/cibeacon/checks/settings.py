@@ -6,7 +6,7 @@ import sys
 
 from cibeacon import __version__
 from cibeacon.checks import Answer, View, fail, ok, warn
-from cibeacon.settings import SINK_GROUPS, all_options
+from cibeacon.settings import GROUPS, SINK_GROUPS, all_options
 from cibeacon.settings.options import misspelt
 
 SECRETS = frozenset(option.name for group in all_options().values() for option in group if option.secret)
@@ -58,8 +58,7 @@ def sinks(view: View) -> Answer:
     wanted = [view.targets[name].title for name in SINK_GROUPS if name in view.targets and view.targets[name].wanted]
     if wanted:
         return ok(f"configured: {', '.join(wanted)}")
-    hint = (
-        "For DX, set dx_url and the secret dx_token; for DCI, dci_topic; for Instabase Flow, flow_job_id; for "
-        "OpenTelemetry, otlp_endpoint; for Apache DevLake, devlake_url."
-    )
+    enabled_by = {name: view.settings.requirements(name) for name in SINK_GROUPS}
+    enabled = [(GROUPS[name].__doc__, (*needs.wanted_by, *needs.required)[0]) for name, needs in enabled_by.items()]
+    hint = f"Set one of these: {', '.join(f'{setting} for {title}' for title, setting in enabled)}."
     return warn("no system is configured, so a report sends nothing", hint)
