@@ -28,7 +28,7 @@ LINE_SECONDS = 10.0
 _BAR_SECONDS = 0.2
 _WIDTH = 500
 _LABELS = {
-    "read": "rows read",
+    "read": "read",
     "sent": "sent",
     "duplicate": "already in DX",
     "already": "sent by an earlier run",
@@ -39,7 +39,7 @@ _LABELS = {
     "failed": "failed",
     "left": "not tried",
 }
-_SINGULAR = {"read": "row read", "repeated": "repeats an earlier row"}
+_SINGULAR = {"repeated": "repeats an earlier row"}
 
 
 class ProgressView:
@@ -146,7 +146,8 @@ def show_summary(env: Environment, redactor: Redactor, summary: BackfillSummary,
         for name, number in asdict(summary.rows).items()
         if number
     ]
-    lines = "".join(f"{clipped(redactor(line), _WIDTH)}\n" for line in _summary_lines(summary))
+    width = max(len(label) for label, _ in [("no rows   ", ""), (summary.kind, ""), *counts])
+    lines = "".join(f"{clipped(redactor(line), _WIDTH)}\n" for line in _summary_lines(summary, width))
     say(env, redactor(table(env, (summary.kind, "rows"), counts)) + lines, to_stderr=settings.as_json)
     if not settings.as_json:
         return summary.exit_code
@@ -154,19 +155,20 @@ def show_summary(env: Environment, redactor: Redactor, summary: BackfillSummary,
     return summary.exit_code or code
 
 
-def _summary_lines(summary: BackfillSummary) -> list[str]:
+def _summary_lines(summary: BackfillSummary, width: int) -> list[str]:
+    """The lines below the table, whose first column has this width."""
     rows, files = summary.rows, summary.files
-    lines = [f"shard       {summary.shard}"] if summary.shard else []
-    lines += dict.fromkeys(f"failures    {file['failures']}" for file in files if file["failures"])
+    lines = [f"{'shard':{width}}  {summary.shard}"] if summary.shard else []
+    lines += dict.fromkeys(f"{'failures':{width}}  {file['failures']}" for file in files if file["failures"])
     if summary.unusable:
         lines += [f"✗ {summary.unusable}", f"  {help_link('backfill-file-unusable')}"]
     elif summary.stopped:
         stopped = f"✗ Stopped: {summary.stopped.rstrip('.')}. Run the same command again to continue."
         lines += [stopped, f"  {help_link('backfill-stopped')}"]
     else:
-        lines += [f"no rows     {file['name']}: it has nothing to send" for file in files if not file["rows"]]
+        lines += [f"{'no rows':{width}}  {file['name']}: it has nothing to send" for file in files if not file["rows"]]
     rate = f", {rows.delivered / max(summary.seconds, 0.001):,.1f}/s" if rows.delivered else ""
-    lines.append(f"result      {summary.status} in {summary.seconds:,.1f} s{rate}; exit {summary.exit_code}")
+    lines.append(f"{'result':{width}}  {summary.status} in {summary.seconds:,.1f} s{rate}; exit {summary.exit_code}")
     return lines
 
 
