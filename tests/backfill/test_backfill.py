@@ -259,7 +259,7 @@ def test_two_hundred_bad_rows_of_twenty_kinds_are_each_told_once_and_can_be_mend
                 good.append(f"good-{number}")
 
     check = backfill(tmp_path, "d.csv", "--check")
-    told = re.findall(r"^d\.csv, row (\d+)", check.out, re.M)
+    told = re.findall(r"^d\.csv, line (\d+)", check.out, re.M)
     assert told == [str(number) for number in bad]
 
     ended = backfill(tmp_path, "d.csv", "--format=json", url=sandbox.url)

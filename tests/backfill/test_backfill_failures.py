@@ -88,7 +88,7 @@ def test_shards_of_failed_rows_have_names_of_their_own(tmp_path, sandbox):
 def test_advice_that_holds_for_many_rows_is_said_once(tmp_path, sandbox):
     written(tmp_path, [f"{1680000000 + number},web,acme/shop," for number in range(50)])
     ended = backfill(tmp_path, sandbox, "m.csv", environ={"DX_API_TOKEN": "other"})
-    told = [line for line in ended.out.splitlines() if line.startswith("m.csv, row ")]
+    told = [line for line in ended.out.splitlines() if line.startswith("m.csv, line ")]
     assert len(told) >= 3
     assert all("invalid_auth" in line for line in told)
     assert ["update the secret dx_token" in line for line in told] == [True, *[False] * (len(told) - 1)]

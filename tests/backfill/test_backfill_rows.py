@@ -60,7 +60,7 @@ def test_a_cell_is_what_the_table_says(case):
         (fault,) = found.faults
         assert case["fault"] in fault.what
         assert fault.hint.endswith(".")
-        assert fault.row == 2
+        assert fault.line == 2
     else:
         assert isinstance(found, ValidRow)
         field = KINDS[case["kind"]].columns[name].field

@@ -37,7 +37,7 @@ class Cells(NamedTuple):
     """One row as written in the file."""
 
     number: int
-    """As a spreadsheet counts: the header is row 1. In NDJSON, the line."""
+    """The line of the file at which it begins; the header is line 1."""
     by_name: Mapping[str, str]
     raw: Sequence[str] = ()
     """Its cells in the order of `InputTable.columns`, or its text; empty for an NDJSON object."""
@@ -54,6 +54,7 @@ class InputTable:
         self.columns: tuple[str, ...] = ()
         self._taken: list[str] = []  # the lines of the row that is being read
         self._taken_size = 0
+        self._lines_read = 0
         with ExitStack() as on_error:
             try:
                 self._file, self.size = _open(name, cwd, stdin)
@@ -121,15 +122,13 @@ class InputTable:
         return header
 
     def _records(self) -> Iterator[Cells]:
-        number = 1
         while True:
-            number += 1
+            number = self._lines_read + 1
             self._begin_row()
             try:
                 cells = next(self._reader, None)
             except csv.Error as error:
                 yield self._broken_record(number, str(error))
-                number += len(self._taken) - 1
                 continue
             if cells is None:
                 return
@@ -148,7 +147,7 @@ class InputTable:
     def _broken_record(self, number: int, reason: str) -> Cells:
         """A row with invalid quotes. If a quote never closes, the rest of the file has no rows."""
         if "unexpected end" in reason or "field larger" in reason:
-            fault = f"a quote opens in row {number} and never closes, so the rest is one cell"
+            fault = f"a quote opens in line {number} and never closes, so the rest is one cell"
             raise self._error(fault, "Close or double the quote")
         lines = len(self._taken)
         fault = "its quotes are invalid" + (f"; {lines} lines were read as this row" if lines > 1 else "")
@@ -168,6 +167,7 @@ class InputTable:
                 raise self._error("one of its lines is over 1 MiB", "Check that it is the right file")
             if not line:
                 return
+            self._lines_read += 1
             self._taken.append(line)
             self._taken_size += len(line)
             if self._taken_size > LONGEST:

@@ -21,15 +21,15 @@ _SHOWN = 60
 class RowFault(NamedTuple):
     """One fault of a row, and how to fix it."""
 
-    row: int
-    """As a spreadsheet counts: the header is row 1. In NDJSON, the line."""
+    line: int
+    """The line of the file at which the row begins; the header is line 1."""
     column: str
     """Empty for the row as a whole."""
     what: str
     hint: str
 
     def __str__(self) -> str:
-        position = f"row {self.row}, {self.column}" if self.column else f"row {self.row}"
+        position = f"line {self.line}, {self.column}" if self.column else f"line {self.line}"
         return f"{position}: {self.what}. {self.hint}".rstrip()
 
 
