@@ -230,7 +230,7 @@ def test_every_verb_says_whether_it_is_a_dry_run_by_itself(tmp_path, capsys, ver
 )
 def test_a_misspelt_variable_is_answered_with_the_setting_that_is_near(shop, verb, given, meant):
     ended = cibeacon(verb, "--strict", "--dry-run", environ={given: "x", "CIBEACON_RUN_ID": "7"}, cwd=shop.root)
-    said = f"i the variable {given} is not a setting and is ignored; did you mean {meant}?"
+    said = f"i warning: The variable {given} is not a setting and is ignored. Did you mean {meant}?"
     assert (ended.code, ended.out.count(said)) == (0, 1), ended.out
 
 
@@ -252,7 +252,7 @@ def test_variables_of_others_and_ours_that_are_no_settings_are_not_spoken_of(sho
 
 def test_a_hundred_misspelt_variables_are_a_few_lines(shop):
     environ = {f"CIBEACON_TIMEOUT{number}": "9" for number in range(100)}
-    assert 1 <= cibeacon("services", environ=environ, cwd=shop.root).out.count("did you mean") <= 5
+    assert 1 <= cibeacon("services", environ=environ, cwd=shop.root).out.count("Did you mean") <= 5
 
 
 @pytest.mark.parametrize("flags", [(), ("--deploy-services=changed",)])

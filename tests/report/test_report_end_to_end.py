@@ -363,6 +363,11 @@ class TestFailures:
         environ = github(DX_API_TOKEN="", CIBEACON_DX_URL="")
         self.both(environ=environ, cwd=shop.root, says="DX is not configured", strict_code=0)
 
+    def test_a_misspelt_variable_is_annotated_and_fails_nothing(self, shop, github):
+        environ = github(DX_API_TOKEN="", CIBEACON_DX_URL="", CIBEACON_ENVIROMENT="production")
+        says = "::warning title=cibeacon::The variable CIBEACON_ENVIROMENT is not a setting"
+        self.both(environ=environ, cwd=shop.root, says=says, strict_code=0)
+
     def test_a_signal_that_was_asked_for_by_name_is_not_configured(self, shop, github):
         environ = github(DX_API_TOKEN="", CIBEACON_DX_URL="")
         self.both("--signals=pipeline-run", environ=environ, cwd=shop.root, says="DX is not configured", strict_code=1)

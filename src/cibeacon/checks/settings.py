@@ -36,9 +36,9 @@ def names(view: View) -> Answer:
     slips = list(misspelt(view.env.environ, view.settings.origins))
     if not slips:
         return ok("no variable is misspelled")
-    slip, _, meant = slips[0].partition("; ")
+    slip, _, meant = slips[0].partition(". ")
     more = f" (and {len(slips) - 1} more)" if len(slips) > 1 else ""
-    return warn(slip + more, f"{meant[:1].upper()}{meant[1:]} Rename it.")
+    return warn(slip + more, f"{meant} Rename it.")
 
 
 def dry_run(view: View) -> Answer:

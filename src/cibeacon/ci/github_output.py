@@ -16,6 +16,7 @@ from cibeacon.runtime import safe_text
 from cibeacon.runtime.safe_text import command_data, command_property, escaped, json_text
 
 _URL = re.compile(r"https?://[^/\s]+\S*")
+_WARNING = "warning: "
 _MOST_ANNOTATIONS = 10
 """The runner keeps at most this many annotations of each kind per step."""
 
@@ -82,6 +83,8 @@ def _annotations(report: Report) -> Iterator[str]:
     for notice in report.notices:
         if notice.weight == "error":
             yield f"::{level} title=cibeacon::{command_data(_linked(notice.text, notice.error_id))}"
+        elif notice.text.startswith(_WARNING):
+            yield f"::warning title=cibeacon::{command_data(notice.text.removeprefix(_WARNING))}"
 
 
 def _linked(text: str, name: str | None) -> str:

@@ -84,7 +84,7 @@ def present(
         reason = f"Nothing was sent: {interruption(stop)} before the signals were planned."
         report = _empty(reason, blank)
     env.closing(report.exit_code)
-    misspelt_variables = (Notice("info", text) for text in misspelt(env.environ, settings.origins))
+    misspelt_variables = (Notice("info", f"warning: {text}") for text in misspelt(env.environ, settings.origins))
     in_ci = is_ci_job(env.environ, settings.core.host)
     report = report._replace(notices=(*report.notices, *misspelt_variables), in_ci=in_ci).cleaned(clean)
     result = ""

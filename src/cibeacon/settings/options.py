@@ -202,7 +202,7 @@ def misspelt(environ: Iterable[str], names: Collection[str]) -> Iterator[str]:
 
         bare = name.removeprefix(_OURS)[:_LONGEST_SLIP]
         if near := get_close_matches(bare.upper(), spelled, 1, _NEAR):
-            yield f"the variable {name[:80]} is not a setting and is ignored; did you mean {_OURS}{near[0]}?"
+            yield f"The variable {name[:80]} is not a setting and is ignored. Did you mean {_OURS}{near[0]}?"
 
 
 def resolve(group: type[Group], name: str, sources: Sources) -> tuple[Group, dict[str, Origin], tuple[Problem, ...]]:
