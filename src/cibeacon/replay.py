@@ -170,7 +170,7 @@ class Replay:
         """Stores an outcome, with the request that waits. No outcome means that the signal was not tried."""
         signal = self._signals[index]
         if outcome is None:
-            name = self._endpoints[signal.sink].name
+            name = self._endpoints[signal.sink].title
             outcome = signal.spooled("not tried", f"{name} did not accept an earlier signal.")
         if outcome.status == "spooled" and outcome.request is None and signal.sink in SINKS:
             record, base_url = signal.newest.record, self._endpoints[signal.sink].base_url

@@ -51,7 +51,7 @@ def test_a_host_that_refuses_is_told_once_with_the_reason_and_is_given_up(tmp_pa
     first, *others = ended.err.splitlines()
     assert re.fullmatch(
         rf"backfill: {host} does not answer \(connection refused\): waiting \d+ s before trying again\. "
-        rf"cibeacon could not connect to {host}\. Check the URL, .*",
+        rf"cibeacon could not connect to {host}\. Check dx_url, .*",
         first,
     )
     assert others == [], "an outage is told once, whatever number of rows wait"

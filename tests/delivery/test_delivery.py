@@ -342,6 +342,15 @@ def test_a_signal_that_is_too_large_to_be_kept_keeps_no_other_from_being_kept(tm
     assert spooled(tmp_path).keys() == {run.key for run in RUNS}
 
 
+@pytest.mark.parametrize("lasts", [True, False])
+def test_a_spool_that_the_runner_deletes_is_not_promised_for_later(tmp_path, lasts):
+    here = env(tmp_path, RUNNER_TEMP=str(tmp_path / "elsewhere" if lasts else tmp_path))
+    with FaultServer(faults.closes) as server:
+        rows, notices = delivered(here, RUNS, server.url, interrupted="cibeacon was interrupted")
+    assert all(("in the spool until the job ends" in row.reason) is not lasts for row in rows)
+    assert [notice.text.partition(", ")[0] for notice in notices] == ([] if lasts else ["The spool is in RUNNER_TEMP"])
+
+
 @pytest.mark.parametrize("refused", range(4))
 def test_a_sink_that_did_not_take_a_signal_is_not_asked_again_and_the_rest_waits(tmp_path, refused):
     def takes_all_but_one(connection, server):
@@ -352,7 +361,7 @@ def test_a_sink_that_did_not_take_a_signal_is_not_asked_again_and_the_rest_waits
         rows, _ = delivered(env(tmp_path), RUNS, server.url)
     assert [row.status for row in rows] == ["sent"] * refused + ["spooled"] * (4 - refused)
     assert len(server.requests) == refused + TRIES
-    assert all("did not accept an earlier signal" in row.reason for row in rows[refused + 1 :])
+    assert all("DX did not accept an earlier signal" in row.reason for row in rows[refused + 1 :])
     assert spooled(tmp_path).keys() == {run.key for run in RUNS[refused:]}
 
 

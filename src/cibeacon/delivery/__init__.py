@@ -52,8 +52,7 @@ def deliver(
         except KeyboardInterrupt as stop:
             reason = interruption(stop)
     outcomes = delivery.finish(str(reason))
-    write_ahead.release()
-    return outcomes, notices
+    return outcomes, (*notices, *write_ahead.release())
 
 
 class _Delivery:
@@ -117,7 +116,7 @@ class _Delivery:
 
     def _not_tried(self, step: PlanStep) -> Outcome:
         sink = step.sink if isinstance(step, Outcome) else step.outcome.sink
-        return _spooled(step, "not tried", f"{self._endpoints[sink].name} did not accept an earlier signal.")
+        return _spooled(step, "not tried", f"{self._endpoints[sink].title} did not accept an earlier signal.")
 
 
 def _after_job(step: PlanStep, job: Outcome) -> PlanStep:

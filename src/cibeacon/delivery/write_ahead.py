@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cibeacon.model.error_ids import SITE
 from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.request import Endpoint, Request
 from cibeacon.model.signals import Deployment
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from cibeacon.spool.spool_reader import SpoolStore
 
 _NOT_CLEAN = "it contains a secret of this job"
+_TEMPORARY = (
+    "The spool is in RUNNER_TEMP, which the runner empties when the job ends. To send these signals later, upload the folder "
+    f"as an artifact, or set spool to a folder or bucket that lasts: {SITE}/delivery/#recipes"
+)
 _NO_TIME = "there was no time to write it"
 _TOO_LARGE = f"it is over {LARGEST >> 20} MiB"
 _SHORTEST, _LONGEST = 1.0, 10.0
@@ -51,6 +56,9 @@ class WriteAhead:
         self._delivered: set[str] = set()
         self._unwritten: dict[str, str] = {}
         """Key of a signal that is not in the spool → the reason."""
+        temporary, path = env.environ.get("RUNNER_TEMP"), settings.core.spool or default_folder or ""
+        self._until = " until the job ends" if temporary and path.startswith(temporary) else ""
+        """Until when the spool exists; empty if it is not known to end."""
         self._fault = "" if self._spool else "there is no spool (setting spool)"
         """Why nothing more is written."""
         self._notices: tuple[Notice, ...] = ()
@@ -74,10 +82,12 @@ class WriteAhead:
         self._unwritten |= {step.signal.key: _NO_TIME for step in ready if step.signal.key not in self._records}
         return interrupted, self._notices
 
-    def release(self) -> None:
-        """Lets other processes send waiting signals: every outcome is known."""
+    def release(self) -> tuple[Notice, ...]:
+        """Lets other processes send waiting signals: every outcome is known. Says how to keep those in a temporary spool."""
         if self._spool:
             self._spool.let_go()
+        waits = self._records.keys() - self._delivered
+        return (Notice("info", _TEMPORARY),) if waits and self._until else ()
 
     def holds(self, key: str) -> bool:
         """Whether a signal with that key waits in the spool."""
@@ -99,11 +109,10 @@ class WriteAhead:
             return outcome._replace(status="failed", retryable=False, reason=reason)
         self._delivered.discard(key)
         self._count_waiting()
+        place = f"The signal is in the spool{self._until}"
         if outcome.status == "failed":
-            return outcome._replace(
-                reason=f"{outcome.reason} The signal is in the spool; run cibeacon replay once this is fixed."
-            )
-        return outcome._replace(reason=f"{outcome.reason} The signal is in the spool; cibeacon replay sends it.")
+            return outcome._replace(reason=f"{outcome.reason} {place}; run cibeacon replay once this is fixed.")
+        return outcome._replace(reason=f"{outcome.reason} {place}; cibeacon replay sends it.")
 
     def _write(self, records: Sequence[Record]) -> None:
         """Writes signals that are new or have changed, and removes those that must not be sent any more."""

@@ -212,14 +212,16 @@ def translate_error(error: Exception, endpoint: Endpoint) -> Lost:
         connected = not isinstance(error, requests.ConnectTimeout)
         return Lost("timed out", f"{endpoint.name} took too long to respond. Try again later.", received=connected)
     if "Name or service not known" in message or "NameResolution" in message or "getaddrinfo" in message:
-        advice = f"DNS does not know {endpoint.name}. Check the URL and the runner's DNS."
+        advice = f"DNS does not know {endpoint.name}. Check {endpoint.url_setting} and the runner's DNS."
         return Lost("host name not found", advice, received=False)
     if isinstance(error, requests.ConnectionError | HTTPError | OSError) and not isinstance(error, _NEVER_RETRIED):
         refused = "refused" in message
         short = "connection refused" if refused else "connection failed"
-        advice = f"cibeacon could not connect to {endpoint.name}. Check the URL, or try again later."
+        advice = f"cibeacon could not connect to {endpoint.name}. Check {endpoint.url_setting}, or try again later."
         return Lost(short, advice, received=not refused)
-    return Lost(f"the request cannot be made ({type(error).__name__})", "Check the URL.", transient=False)
+    return Lost(
+        f"the request cannot be made ({type(error).__name__})", f"Check {endpoint.url_setting}.", transient=False
+    )
 
 
 def _tls_error(message: str, endpoint: Endpoint) -> Lost:
@@ -241,7 +243,7 @@ def _tls_error(message: str, endpoint: Endpoint) -> Lost:
         advice = f"Check this machine's clock, or ask the operator of {endpoint.name} to renew the certificate."
         return Lost("TLS certificate expired", advice, transient=False)
     if any(part in message for part in _OTHER_NAME):
-        advice = f"The certificate is not for {endpoint.name}. Check the URL and any proxy in between."
+        advice = f"The certificate is not for {endpoint.name}. Check {endpoint.url_setting} and any proxy in between."
         return Lost("TLS certificate of another name", advice, transient=False)
     advice = f"This machine does not trust the certificate of {endpoint.name}. Set REQUESTS_CA_BUNDLE to your CA file."
     return Lost(UNTRUSTED, advice, transient=False)
@@ -263,7 +265,7 @@ def _handshake_hint(endpoint: Endpoint) -> str:
     """Why a server may reject a handshake, and what to do."""
     if setting := endpoint.certificate_setting:
         return f"{endpoint.name} may require a client certificate; set {setting}"
-    return f"{endpoint.name}, or a proxy in between, rejects this machine's TLS. Check the URL and the proxy"
+    return f"{endpoint.name}, or a proxy in between, rejects this machine's TLS. Check {endpoint.url_setting} and the proxy"
 
 
 _HANDSHAKE_REFUSED = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")

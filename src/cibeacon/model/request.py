@@ -31,6 +31,10 @@ class Endpoint(NamedTuple):
     """True if the server requires no credential and none is set: plain http then exposes none."""
     certificate_setting: str = ""
     """The setting for the certificate, for a system that may require one."""
+    title: str = ""
+    """The system's name, for messages."""
+    url_setting: str = "the URL"
+    """The setting that contains the URL, for messages."""
 
     @property
     def name(self) -> str:

@@ -59,7 +59,13 @@ class Settings(NamedTuple):
     @property
     def endpoints(self) -> Mapping[str, Endpoint]:
         """Every sink's endpoint."""
-        return {name: getattr(self, name).endpoint for name in SINK_GROUPS}
+        return {name: self.endpoint(name) for name in SINK_GROUPS}
+
+    def endpoint(self, sink: str) -> Endpoint:
+        """A sink's endpoint, with the names that messages use."""
+        endpoint: Endpoint = getattr(self, sink).endpoint
+        url_setting = self.requirements(sink).address or f"{sink}_url"
+        return endpoint._replace(title=(GROUPS[sink].__doc__ or sink).strip(), url_setting=url_setting)
 
     def requirements(self, sink: str) -> Requirements:
         """The settings that a sink needs before anything can be sent to it."""
