@@ -5,13 +5,14 @@ Does not know flags or how a report is shown. Unexpected errors are caught by th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from cibeacon.changed_services import explore, identify, problem_notice, stop_notices
 from cibeacon.changes.service_changes import merged_prs
 from cibeacon.ci.ci_system import Variables
 from cibeacon.delivery import deliver
 from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
+from cibeacon.model.changes import Changes, Unknown
 from cibeacon.model.report import Notice, Outcome, Report
 from cibeacon.model.signals import JobState
 from cibeacon.run import Run
@@ -21,6 +22,8 @@ from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
 from cibeacon.signals import File, PlanInput
 from cibeacon.signals.plan import PlannedSignal, PlanStep, kinds_made_invalid, plan
+
+_FAULTY_MAP = "the service map cannot be used"
 
 
 def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tuple[Report, Settings]:
@@ -43,7 +46,7 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
     reasons = {outcome.reason for outcome in outcomes}
     report = Report(
         context=run.about,
-        changes=run.changes,
+        changes=_shown_changes(run, reasons),
         outcomes=outcomes,
         notices=tuple(notice for notice in notices if notice.text not in reasons),
         strict=run.settings.output.strict,
@@ -51,6 +54,13 @@ def report(env: Environment, flags: Mapping[str, str], settings: Settings) -> tu
         host_title=run.host.title,
     )
     return report, run.settings
+
+
+def _shown_changes(run: Run, reasons: Collection[str | None]) -> Changes | None:
+    """The changed services; unknown if the map cannot be used, for which a signal may give the details; None without a map."""
+    if run.changes or not run.map_fault:
+        return run.changes
+    return Changes("unknown", unknown=Unknown(_FAULTY_MAP if run.map_fault in reasons else run.map_fault))
 
 
 def _pointers(outcomes: Iterable[Outcome]) -> Iterator[Notice]:

@@ -172,6 +172,7 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
         error, reason = short.error, short.reason
         sink = names_alike[0].removeprefix(alike[0].kind)
         kinds = ", ".join(dict.fromkeys(one.kind for one in alike)) + sink
+        kinds = kinds if len(kinds) <= width else f"{kinds}:"
         subjects = _subjects([one.subject for one in alike if one.subject])
         error = f"{subjects} ({error})" if subjects and error else error or subjects
         details = _joined(error, reason)

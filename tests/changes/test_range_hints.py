@@ -53,7 +53,8 @@ def test_the_default_branch_is_the_remotes_main_or_master_if_git_does_not_know_i
 
     found = changes(clone)
 
-    assert (found["services"], found["how"]) == (["mine"], f"this branch, merge base with origin/{name}")
+    how = f"this branch, merge base with origin/{name}, without uncommitted changes"
+    assert (found["services"], found["how"]) == (["mine"], how)
 
 
 def test_a_branch_of_this_clone_alone_does_not_pass_for_the_remotes_default(clone):

@@ -99,3 +99,9 @@ def test_a_dry_run_names_the_signal_of_each_request():
 def test_outside_ci_no_build_continues():
     outcomes = outcomes_of_dx("failed", error="invalid_auth")
     assert report_lines(Report(context=None, outcomes=outcomes, in_ci=False))[-1] == "result      failed (2 failed)"
+
+
+def test_the_names_of_signals_that_fill_their_column_end_with_a_colon():
+    outcomes = [Outcome(kind, "dx", "invalid", "No.") for kind in ("pull-services", "deployment")]
+    lines = report_lines(Report(None, outcomes=tuple(outcomes)))
+    assert "✗ invalid   pull-services, deployment: No." in lines

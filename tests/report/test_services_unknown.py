@@ -289,3 +289,23 @@ def test_without_a_repository_one_line_says_so_and_how_this_ci_system_checks_out
     assert [line for line in ended.out.splitlines() if "no git repository" in line] == [
         f"services    unknown: there is no git repository here; {hint}"
     ]
+
+
+def test_a_report_with_a_faulty_map_says_that_the_services_are_unknown(shop):
+    (shop.root / ".cibeacon.yml").write_text("servces: {}\n")
+    flags = ("--dx-url=acme", "--run-id=7", "--repository=acme/shop")
+    alone = cibeacon("report", "--signals=pipeline-run", *flags, cwd=shop.root)
+    assert "\nservices    unknown: .cibeacon.yml: unknown key 'servces'." in alone.out
+    deploying = cibeacon("report", "--deploy-services=changed", *flags, cwd=shop.root)
+    assert "\nservices    unknown: the service map cannot be used\n" in deploying.out
+    assert (deploying.out.count("'servces'"), deploying.code) == (1, 0)
+
+
+@pytest.mark.parametrize("verb", ["services", "report"])
+def test_a_template_in_a_folder_that_does_not_exist_is_named_if_a_changed_file_is_unowned(shop, verb):
+    said = "i .cibeacon.yml: the template servces/{service}/ finds no service, because servces/ does not exist"
+    other = "services:\n  ghost: services/b/\n"
+    (shop.root / ".cibeacon.yml").write_text(f"discover:\n  - root: servces/{{service}}/\n{other}")
+    assert cibeacon(verb, cwd=shop.root).out.count(said) == 1
+    (shop.root / ".cibeacon.yml").write_text(f"discover:\n  - root: services/{{service}}/\n{other}")
+    assert "finds no service" not in cibeacon(verb, cwd=shop.root).out

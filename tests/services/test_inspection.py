@@ -50,6 +50,14 @@ def test_every_service_is_listed_with_its_folders_and_its_rule(shop):
     ]
 
 
+def test_a_service_without_a_folder_is_listed_with_its_patterns(shop):
+    (shop.root / ".cibeacon.yml").write_text("services: {all: '**', go: ['**/*.go', '**/go.mod']}\n")
+    assert cibeacon("services", "list", cwd=shop.root).out.splitlines() == [
+        "all  ** (the whole repository)  services",
+        "go   **/*.go **/go.mod          services",
+    ]
+
+
 def test_the_list_as_json(shop):
     (shop.root / ".cibeacon.yml").write_text(GOOD)
     document = cibeacon("services", "list", "--format=json", cwd=shop.root).document
@@ -113,6 +121,12 @@ def test_the_list_shows_a_folder_under_the_first_rule_that_names_it(shop):
 def test_a_path_has_its_owner_its_rule_and_its_other_watchers(shop, path, words):
     (shop.root / ".cibeacon.yml").write_text(GOOD)
     assert cibeacon("services", "which", path, cwd=shop.root).out == f"{words}\n"
+
+
+def test_several_paths_are_shown_in_columns(shop):
+    (shop.root / ".cibeacon.yml").write_text(GOOD)
+    ended = cibeacon("services", "which", "apps/web/x", "docs/r.md", cwd=shop.root)
+    assert ended.out.splitlines() == ["apps/web/x  web (services)", "docs/r.md   ignored"]
 
 
 def test_a_path_is_relative_to_the_current_folder(shop):

@@ -122,6 +122,20 @@ def _map_notices(question: Question, changes: Changes, service_map: ServiceMap) 
     names = (name for name in question.deploy_services if name != "changed")
     for sentence in diff.unknown_services(names, changes, service_map, question.history.source):
         yield Notice("info", f"warning: deploy_services: {sentence}")
+    for sentence in _empty_templates(question, changes, service_map):
+        yield Notice("info", sentence)
+
+
+def _empty_templates(question: Question, changes: Changes, service_map: ServiceMap) -> Iterator[str]:
+    """A sentence for each template in a folder that does not exist. git is asked only if a changed file is unowned."""
+    clone, head, config = question.clone, changes.head, question.config
+    if not changes.unmatched or not head or not service_map.templates or not clone.exists or not clone.commit(head):
+        return
+    source = config.name if config.read.service_map else "the setting services"
+    for template in service_map.templates:
+        if template.parent and not clone.has_any(head, template.parent):
+            text = f"{source}: the template {template.text} finds no service, because {template.parent}/ does not exist"
+            yield f"{text}; see cibeacon services check"
 
 
 def _find_changes(question: Question, service_map: ServiceMap) -> tuple[Changes, tuple[Changes, ...]]:

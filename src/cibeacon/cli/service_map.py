@@ -43,13 +43,19 @@ def service_lines(services: Iterable[Listed]) -> list[str]:
     rows = [
         (
             service.name,
-            " ".join(service.roots) or "-",
+            " ".join(service.roots) or _patterns(service),
             service.rule,
             service.uses and f"uses: {', '.join(service.uses)}",
         )
         for service in services
     ]
     return align([[cell or "" for cell in row] for row in rows])
+
+
+def _patterns(service: Listed) -> str:
+    """The patterns of a service without a folder of its own."""
+    patterns = ["** (the whole repository)" if text == "**" else text for text in service.patterns]
+    return " ".join(patterns) or "-"
 
 
 @verb("which", examples=("cibeacon services which go.mod", "cibeacon services which apps/web/index.ts libs/ui/"))
@@ -60,7 +66,7 @@ def which_service(env: Environment, /, paths: tuple[str, ...], **arguments: str 
     """Show which service owns each PATH, by which rule, and which other services watch it."""
     inspection = inspect(env, given(arguments))
     owners = [inspection.which(_from_the_top(env, inspection, path)) for path in paths]
-    lines = [f"{which.path}  {_describe(which)}" for which in owners]
+    lines = align([[which.path, _describe(which)] for which in owners])
     return _show(env, given(arguments), inspection, {"paths": [which.document() for which in owners]}, lines)
 
 

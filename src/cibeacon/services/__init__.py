@@ -4,6 +4,7 @@ It defines what a service map may contain and how a mistake in the configuration
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
@@ -53,6 +54,11 @@ class Template(NamedTuple):
             if segment not in _ANY_SEGMENT and any(mark in segment for mark in "*?[{}"):
                 raise ValueError(f"has the folder {segment}; a folder must be a plain name, * or {PLACEHOLDER}")
         return cls(text, segments, order)
+
+    @property
+    def parent(self) -> str:
+        """The folder before the first `*` or `{service}`; empty for the top of the repository."""
+        return "/".join(takewhile(lambda segment: segment not in _ANY_SEGMENT, self.segments))
 
     def service(self, folders: list[str]) -> str | None:
         """The name of the service whose root these folders are. A folder that starts with a dot is not a service."""

@@ -36,6 +36,8 @@ class Listed(NamedTuple):
     rule: str
     """What made it a service: `services`, or a discovery rule."""
     uses: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    """The patterns of paths that it owns or watches."""
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -85,6 +87,7 @@ def list_services(service_map: ServiceMap, rules: Sequence[Rule]) -> tuple[Liste
             tuple(sorted(roots.get(name, ()))),
             origins.get(name, "unmatched"),
             tuple(map(name_of, service_map.rules.uses.get(name, ()))),
+            tuple(glob.text for glob in service_map.rules.watches.get(name, ())),
         )
         for name in sorted(service_map.services())
     )
