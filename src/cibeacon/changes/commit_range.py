@@ -260,9 +260,9 @@ def _here(context: Context, history: History) -> RangeOrUnknown:
             return Unknown(
                 "this is the first commit, without an earlier one to compare with", "the next commit has one"
             )
-        found = _between(parents[0], head, f"last commit on {context.branch}")
+        between = _between(parents[0], head, f"last commit on {context.branch}")
     else:
-        found = _since_default_branch(context, history, head, "this branch")
-    if isinstance(found, CommitRange) and not context.ci:
-        return found._replace(how=f"{found.how}, without uncommitted changes")
-    return found
+        between = _since_default_branch(context, history, head, "this branch")
+    if isinstance(between, CommitRange) and not context.ci:
+        return between._replace(how=f"{between.how}, without uncommitted changes")
+    return between
