@@ -165,15 +165,18 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
             pair[0].reason,
             pair[0].error,
             pair[0].subject and pair[0].kind,
-            pair[0].sink,
+            pair[0].status == "skipped" or pair[0].sink,
         ),
     ):
         alike, names_alike, (short, *_) = zip(*group, strict=True)
         error, reason = short.error, short.reason
+        every, sinks = dict.fromkeys(one.kind for one in alike), dict.fromkeys(one.sink for one in alike)
         sink = names_alike[0].removeprefix(alike[0].kind)
-        kinds = ", ".join(dict.fromkeys(one.kind for one in alike)) + sink
+        if len(sinks) > 1:
+            sink = f" ({', '.join(sinks)})" if len(alike) < sum(one.kind in every for one in outcomes) else ""
+        kinds = ", ".join(every) + sink
         kinds = kinds if len(kinds) <= width else f"{kinds}:"
-        subjects = _subjects([one.subject for one in alike if one.subject])
+        subjects = _subjects(list(dict.fromkeys(one.subject for one in alike if one.subject)))
         error = f"{subjects} ({error})" if subjects and error else error or subjects
         details = _joined(error, reason)
         yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<{width}} {details}".rstrip()

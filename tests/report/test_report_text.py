@@ -105,3 +105,18 @@ def test_the_names_of_signals_that_fill_their_column_end_with_a_colon():
     outcomes = [Outcome(kind, "dx", "invalid", "No.") for kind in ("pull-services", "deployment")]
     lines = report_lines(Report(None, outcomes=tuple(outcomes)))
     assert "✗ invalid   pull-services, deployment: No." in lines
+
+
+def test_signals_of_several_sinks_that_are_skipped_for_one_reason_share_a_line():
+    def skipped(sink, reason):
+        return Outcome(kind="deployment", sink=sink, status="skipped", subject="shop", reason=reason)
+
+    def lines(*outcomes):
+        return [line for line in report_lines(Report(context=None, outcomes=outcomes)) if line.startswith("–")]
+
+    dx, otlp = skipped("dx", "the run failed"), skipped("otlp", "the run failed")
+    assert lines(dx, otlp) == ["– skipped   deployment        shop: the run failed"]
+    assert lines(dx, otlp, skipped("devlake", "no commit")) == [
+        "– skipped   deployment (dx, otlp): shop: the run failed",
+        "– skipped   deployment (devlake) shop: no commit",
+    ]
