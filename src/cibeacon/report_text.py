@@ -169,7 +169,6 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
         ),
     ):
         alike, names_alike, (short, *_) = zip(*group, strict=True)
-        error, reason = short.error, short.reason
         every, sinks = dict.fromkeys(one.kind for one in alike), dict.fromkeys(one.sink for one in alike)
         sink = names_alike[0].removeprefix(alike[0].kind)
         if len(sinks) > 1:
@@ -177,8 +176,8 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
         kinds = ", ".join(every) + sink
         kinds = kinds if len(kinds) <= width else f"{kinds}:"
         subjects = _subjects(list(dict.fromkeys(one.subject for one in alike if one.subject)))
-        error = f"{subjects} ({error})" if subjects and error else error or subjects
-        details = _joined(error, reason)
+        error = f"{subjects} ({short.error})" if subjects and short.error else short.error or subjects
+        details = _joined(error, short.reason)
         yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<{width}} {details}".rstrip()
         if name := alike[0].error_id:
             yield _link(name)
