@@ -24,7 +24,7 @@ GLOSSARY = {
     )
     if word not in ("word", "---")
 }
-BUDGETS = {"code": 22_610, "lines": 32_420, "longest file": 300, "longest function": 50, "levels": 6}
+BUDGETS = {"code": 22_610, "lines": 32_460, "longest file": 300, "longest function": 50, "levels": 6}
 """The most of each figure that scripts/house prints."""
 MODULES_OF_A_REPORT = 70
 """A sink that is off costs the module of its options, which say that it is off."""
