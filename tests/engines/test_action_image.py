@@ -173,6 +173,7 @@ def test_without_a_command_it_is_a_plugin_where_steps_are_plugins_and_shows_the_
     assert (done.returncode, done.stderr.startswith("Usage:")) == (2, True)
 
 
+@pytest.mark.usefixtures("image")
 def test_two_builds_from_the_same_packages_give_the_same_layers_to_the_byte():
     built = [
         docker("build", "--quiet", "--no-cache", f"--network={network()}", str(ROOT), timeout=900) for _ in range(2)
