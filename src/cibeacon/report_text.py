@@ -156,31 +156,31 @@ def _changes(changes: Changes | None, most: int | None = MOST_REASONS) -> Iterat
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """One line for each kind of signal and outcome; consecutive signals with the same reason share a line."""
     outcomes = list(outcomes)
-    names = signal_names(outcomes)
-    width = max(14, *map(len, names), 14)
-    for (status, *_), group in groupby(
-        zip(outcomes, names, with_short_repeats(outcomes), strict=True),
-        key=lambda pair: (
-            pair[0].status,
-            pair[0].reason,
-            pair[0].error,
-            pair[0].subject and pair[0].kind,
-            pair[0].status == "skipped" or pair[0].sink,
-        ),
-    ):
-        alike, names_alike, (short, *_) = zip(*group, strict=True)
-        every, sinks = dict.fromkeys(one.kind for one in alike), dict.fromkeys(one.sink for one in alike)
-        sink = names_alike[0].removeprefix(alike[0].kind)
-        if len(sinks) > 1:
-            sink = f" ({', '.join(sinks)})" if len(alike) < sum(one.kind in every for one in outcomes) else ""
-        kinds = ", ".join(every) + sink
-        kinds = kinds if len(kinds) <= width else f"{kinds}:"
+    width = max([14, *map(len, signal_names(outcomes))])
+    shown = zip(outcomes, with_short_repeats(outcomes), strict=True)
+    for _, group in groupby(shown, key=lambda pair: _shared(pair[0])):
+        alike, (short, *_) = zip(*group, strict=True)
+        status = short.status
+        label = _label(alike, outcomes)
+        label = label if len(label) <= width else f"{label}:"
         subjects = _subjects(list(dict.fromkeys(one.subject for one in alike if one.subject)))
         error = f"{subjects} ({short.error})" if subjects and short.error else short.error or subjects
         details = _joined(error, short.reason)
-        yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {kinds:<{width}} {details}".rstrip()
+        yield f"{_MARKS[status]} {'would send' if status == 'dry-run' else status:<9} {label:<{width}} {details}".rstrip()
         if name := alike[0].error_id:
             yield _link(name)
+
+
+def _shared(one: Outcome) -> tuple[object, ...]:
+    """What outcomes that share a line have in common."""
+    return one.status, one.reason, one.error, one.subject and one.kind, one.status == "skipped" or one.sink
+
+
+def _label(alike: Sequence[Outcome], outcomes: Sequence[Outcome]) -> str:
+    """The kinds of the signals on a line, with their sinks if another sink receives such a signal, too."""
+    kinds, sinks = dict.fromkeys(one.kind for one in alike), dict.fromkeys(one.sink for one in alike)
+    elsewhere = any(one.kind in kinds and one.sink not in sinks for one in outcomes)
+    return ", ".join(kinds) + (f" ({', '.join(sinks)})" if elsewhere else "")
 
 
 def _subjects(subjects: Sequence[str]) -> str:
