@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from cibeacon.runtime.environment import Environment, Stage
+from cibeacon.runtime import Environment, Stage
 from cibeacon.runtime.shutdown import interruptible, leave_nothing
 from cibeacon.runtime.signal_handling import Interrupts
 

@@ -18,8 +18,8 @@ from cibeacon.model.changes import Changes, PushedPRs, Unknown
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.report import Notice, Report
 from cibeacon.run import Run, is_previewed, named_services
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import HalfTime, guarded, interruption
 from cibeacon.runtime.paths import toplevel
 from cibeacon.runtime.shutdown import interruptible

@@ -12,8 +12,7 @@ from cibeacon.files.attachments import try_find_attachments
 from cibeacon.manual_run import deliver_steps, read_run, with_error
 from cibeacon.model.report import Report
 from cibeacon.model.signals import Attachment, DciJob, JobState, JobUpdate, Signal, correlation_by_id
-from cibeacon.runtime import paths
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment, paths
 from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import PlanInput, dci_builders, why_unsendable

@@ -35,8 +35,8 @@ from cibeacon.git.repository import Repository
 from cibeacon.model import ci_systems
 from cibeacon.report import plan_run
 from cibeacon.run import Run
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline, together
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CheckoutError, guarded, interruption
 from cibeacon.runtime.safe_text import Redactor
 from cibeacon.service_lint import Located, inspect_map

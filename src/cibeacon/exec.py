@@ -18,8 +18,8 @@ from cibeacon.model.signals import PipelineRun
 from cibeacon.model.spool_record import Record
 from cibeacon.model.trace_position import trace_position
 from cibeacon.run import Run, is_previewed
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, guarded
 from cibeacon.runtime.safe_text import Redactor, clipped, json_text
 from cibeacon.runtime.supervisor import CommandEnd, Link

@@ -12,7 +12,7 @@ from cibeacon.manual_run import deliver_steps, read_run
 from cibeacon.model.report import Outcome, Report
 from cibeacon.model.signals import FlowAssignment
 from cibeacon.run import Run
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import interruption
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import why_unsendable

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.ci import kits
-from cibeacon.git import parse_remote_url
+from cibeacon.git.remote_url import parse_remote_url
 from cibeacon.git.repository import Repository
-from cibeacon.runtime import paths
+from cibeacon.runtime import Environment, paths
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CheckoutError, ServiceMapError
 from cibeacon.services import config_file, proposal
 from cibeacon.settings import load_settings

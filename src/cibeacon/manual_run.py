@@ -10,8 +10,8 @@ from cibeacon.delivery.write_ahead import WriteAhead, preview_steps
 from cibeacon.git.repository import Repository
 from cibeacon.model.report import Notice, Report
 from cibeacon.run import Run
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import Watch, toplevel
 from cibeacon.settings import Settings
 from cibeacon.signals.plan import PlanStep

@@ -19,9 +19,8 @@ from cibeacon.delivery.write_ahead import lock_patience, open_spool
 from cibeacon.model.report import Notice, Outcome, Report, ShownRequest
 from cibeacon.model.request import Resumed
 from cibeacon.model.signals import NO_JOB, job_key
-from cibeacon.runtime import paths
+from cibeacon.runtime import Environment, paths
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.shutdown import interruptible
 from cibeacon.settings import SIGNAL_KINDS, Settings, load_settings

@@ -16,8 +16,7 @@ from cibeacon.model.changes import Changes, Unknown
 from cibeacon.model.report import Notice, Outcome, Report
 from cibeacon.model.signals import JobState
 from cibeacon.run import Run
-from cibeacon.runtime import paths
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment, paths
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.settings import Settings
 from cibeacon.signals import File, PlanInput

@@ -14,8 +14,8 @@ from cibeacon.changes import repository_config
 from cibeacon.changes.repository_config import NO_REPOSITORY, REPORTABLE, RepositoryConfig
 from cibeacon.ci import detect
 from cibeacon.git.repository import Repository
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import CibeaconError, ServiceMapError, SettingsError
 from cibeacon.runtime.paths import toplevel
 from cibeacon.services import Finding, KeyPath, Mention, config_file, discovery, lint, schema, templates

@@ -8,8 +8,8 @@ from cibeacon.delivery.sender import open_client
 from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Exchange
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import why_unsendable
 from cibeacon.sinks.dci_query import SinkRows

@@ -26,7 +26,7 @@ from cibeacon.backfill.sender import Outage
 from cibeacon.backfill.summary import RowCounts
 from cibeacon.cli.backfill_view import LINE_SECONDS, ProgressView
 from cibeacon.http.client import TRIES
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import Redactor
 from cibeacon.sandbox.server import Sandbox
 from faults import FaultServer, hangs, response

@@ -6,7 +6,7 @@ import pytest
 
 from cibeacon.ci.ci_system import CISystem, Variables
 from cibeacon.ci.forge_client import ForgeClient
-from cibeacon.git import parse_remote_url
+from cibeacon.git.remote_url import parse_remote_url
 from cibeacon.model.context import Context
 from cibeacon.runtime.deadline import Deadline
 from cibeacon.settings import load_settings

@@ -10,7 +10,7 @@ import pytest
 from cibeacon.ci import github
 from cibeacon.ci.ci_system import Variables
 from cibeacon.ci.detect import detect
-from cibeacon.git import split_remote_url
+from cibeacon.git.remote_url import split_remote_url
 from cibeacon.runtime.errors import EventError
 
 HERE = Path(__file__).parent

@@ -13,8 +13,8 @@ from cibeacon.http import UnrepeatingAdapter, credential_headers
 from cibeacon.http.client import HttpClient
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Endpoint, Request, SinkResult
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import watched
 from faults import FaultServer, answers, response
 

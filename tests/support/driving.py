@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cibeacon.cli import run
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.sandbox.dataops_account import Job, Log, Script
 from cibeacon.sandbox.server import Sandbox
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cibeacon.cli import run
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that does not exist: what a test forgot to keep on this machine fails at once, and stays here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 
 
 def still_environment(folder, **variables):

@@ -18,7 +18,7 @@ from cibeacon.backfill.run_files import RunFiles, RunInput
 from cibeacon.backfill.sender import Job, Outage, Sender
 from cibeacon.backfill.summary import BackfillSummary, RowCounts
 from cibeacon.model.report import Outcome, ShownRequest
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import CibeaconError, SettingsError
 from cibeacon.runtime.shutdown import interruptible
 from cibeacon.sinks import dx

@@ -22,8 +22,8 @@ from cibeacon.backfill.rows import ValidRow
 from cibeacon.backfill.run_files import RunInput
 from cibeacon.backfill.shard import partition_index
 from cibeacon.model.report import Outcome
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.sinks import dx
 from cibeacon.sinks.dx import ADVICE
 

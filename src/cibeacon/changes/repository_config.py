@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cibeacon.changes import Source
 from cibeacon.changes.commit_range import deepen
 from cibeacon.ci.detect import named
-from cibeacon.git import split_remote_url
+from cibeacon.git.remote_url import split_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model.changes import Unknown
 from cibeacon.model.ci_systems import LOCAL

@@ -16,8 +16,8 @@ from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
 from cibeacon.model.error_ids import check_link
 from cibeacon.model.report import Notice
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.settings import Settings
 from cibeacon.settings.options import Option
 

@@ -9,7 +9,7 @@ import re
 from urllib.parse import quote
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.model.context import Context, PullRequest
 
 _PUSHES = ("IndividualCI", "BatchedCI")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cibeacon.git import split_remote_url
+from cibeacon.git.remote_url import split_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import Checkout, Context, PullRequest
 from cibeacon.model.payload import SHA

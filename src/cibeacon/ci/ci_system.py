@@ -8,12 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cibeacon.git import Remote, RemoteUrl, may_fetch, parse_remote_url
+from cibeacon.git import Remote, may_fetch
+from cibeacon.git.remote_url import RemoteUrl, parse_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model import payload
 from cibeacon.model.context import Context, Push
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings.general import ForgeTokens
 
 _PART_OF_AN_ID = 7

@@ -4,7 +4,7 @@ https://cirrus-ci.org/guide/writing-tasks/#environment-variables
 """
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.model.context import Context, PullRequest
 
 _SERVER = "cirrus-ci.com"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl, parse_remote_url
+from cibeacon.git.remote_url import RemoteUrl, parse_remote_url
 from cibeacon.model.context import Context, PullRequest
 
 _CONSOLE = "https://console.cloud.google.com/cloud-build/builds"

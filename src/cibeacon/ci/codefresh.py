@@ -6,7 +6,7 @@ https://codefresh.io/docs/docs/pipelines/variables/
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl, parse_remote_url
+from cibeacon.git.remote_url import RemoteUrl, parse_remote_url
 from cibeacon.model.context import Context, PullRequest
 
 _MILLISECONDS = 10**11

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 
 from cibeacon.ci.ci_system import CISystem, Variables
-from cibeacon.git import parse_remote_url
+from cibeacon.git.remote_url import parse_remote_url
 from cibeacon.git.repository import Repository
 from cibeacon.model import ci_systems
 from cibeacon.model.context import UPSTREAM, Context, PullRequest

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.model.context import Context, PullRequest
 
 _PULL_REQUEST_REF = r"refs/(?:pull|merge-requests|pull-requests)/([1-9][0-9]{0,17})/.+"

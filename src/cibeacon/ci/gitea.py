@@ -14,7 +14,7 @@ from cibeacon.git import Remote, forge_remote
 from cibeacon.model.context import Context
 from cibeacon.model.payload import at, commit, seconds, server, string
 from cibeacon.model.report import CIOutput, Report, ReportTexts
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings.general import ForgeTokens
 
 _ACCESS = "Set github_token to a token that can read the repository"

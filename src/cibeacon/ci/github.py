@@ -17,7 +17,7 @@ from cibeacon.git.repository import Repository
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.payload import at, commit, number, seconds, server, string
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import EventError, guarded
 from cibeacon.settings.general import ForgeTokens
 

@@ -12,7 +12,7 @@ from cibeacon.git.repository import Repository
 from cibeacon.model.ci_systems import recognise
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.report import CIOutput, Notice, Report, ReportTexts
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings.general import ForgeTokens
 
 _ACCESS = "Allow this project in the target project's Job token permissions, or set gitlab_token (read_repository)"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from cibeacon.model.report import MOST_REASONS, CIOutput, Link, OutputFile, Report, ReportTexts
-from cibeacon.runtime.environment import Stage
+from cibeacon.runtime import Stage
 from cibeacon.runtime.safe_text import clipped, json_text, line
 
 PREFIX = "CIBEACON_OUT_"

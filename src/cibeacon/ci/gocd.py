@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cibeacon.ci.checked_out import complete
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import Context, PullRequest
 from cibeacon.model.report import Notice

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from cibeacon.ci.checked_out import complete
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import TRACKING, RemoteUrl
+from cibeacon.git import TRACKING
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.git.repository import Repository
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.report import Notice

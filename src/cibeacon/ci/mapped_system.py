@@ -4,7 +4,7 @@ Settings take precedence; this adds values for which there is no setting. See do
 """
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.git.repository import Repository
 from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context

@@ -6,7 +6,7 @@ https://docs.semaphoreci.com/reference/env-vars
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.model.context import Context, PullRequest, Push
 from cibeacon.model.payload import commit
 

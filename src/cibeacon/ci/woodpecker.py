@@ -6,7 +6,7 @@ https://woodpecker-ci.org/docs/usage/environment
 from __future__ import annotations
 
 from cibeacon.ci.ci_system import CISystem, Variables, push
-from cibeacon.git import RemoteUrl
+from cibeacon.git.remote_url import RemoteUrl
 from cibeacon.model.context import Context, PullRequest, Push
 
 _CLOSED = "pull_request_closed"

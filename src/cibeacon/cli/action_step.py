@@ -15,7 +15,7 @@ from cibeacon.changed_services import UNKNOWN
 from cibeacon.cli.output import mask, say
 from cibeacon.cli.report_view import is_strict, present, run_report
 from cibeacon.model.report import Outcome, Report
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings import Settings, load_settings, step_options, takes_plugin_settings
 
 REPORT = "report"

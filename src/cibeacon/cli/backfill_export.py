@@ -17,7 +17,7 @@ from cibeacon.export.options import DeploymentKind, ExportOptions, ExportTotals,
 from cibeacon.model import parsers
 from cibeacon.model.error_ids import help_link
 from cibeacon.model.payload import iso
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import CibeaconError, interruption
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values

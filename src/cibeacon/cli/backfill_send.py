@@ -17,7 +17,7 @@ from cibeacon.cli.backfill_view import ProgressView, show_summary
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.help_page import verb
 from cibeacon.cli.report_view import begin_output, guarded_code
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, load_settings

@@ -19,7 +19,7 @@ from cibeacon.cli.output import say
 from cibeacon.cli.tables import counted, table
 from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import ShownRequest
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped, json_text
 from cibeacon.settings import Settings
 

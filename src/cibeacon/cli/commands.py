@@ -15,7 +15,7 @@ from cibeacon.cli.output import say
 from cibeacon.cli.report_view import VALUES_OF_FLAGS
 from cibeacon.model.error_ids import help_link
 from cibeacon.model.parsers import boolean
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import Redactor, block, clipped
 from cibeacon.settings import all_options, secret_values
 from cibeacon.settings.options import Option

@@ -20,8 +20,8 @@ from cibeacon.dataops.client import PipelinesClient
 from cibeacon.dataops.errors import ENDINGS, DataopsError, ResultStatus, usage_error
 from cibeacon.model.error_ids import help_link
 from cibeacon.model.report import OutputFile
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import OutOfTime
 from cibeacon.runtime.safe_text import clipped, command_data, command_property, json_text
 from cibeacon.settings import load_settings

@@ -17,7 +17,7 @@ from cibeacon.dataops.errors import DataopsError
 from cibeacon.dataops.follow import open_log
 from cibeacon.dataops.snapshot import PipelineJob
 from cibeacon.dataops.waiting import WaitPolicy
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 
 _PROJECT = ("dataops_url", "dataops_project")
 _LOG = (*_PROJECT, "dataops_log_limit", "dataops_wait_timeout")

@@ -20,7 +20,7 @@ from cibeacon.dataops.schedule import PlannedSchedule, apply_schedule
 from cibeacon.dataops.snapshot import Snapshot
 from cibeacon.dataops.trigger import Trigger, Triggered, newest_id, start_pipeline
 from cibeacon.dataops.waiting import PipelineResult, WaitPolicy
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import OutOfTime
 
 _FAREWELL_SECONDS = 1.0

@@ -16,7 +16,7 @@ from cibeacon.cli.progress import progress
 from cibeacon.cli.report_view import Work, present
 from cibeacon.model import status_words
 from cibeacon.model.report import Report
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings import Settings, load_settings
 from cibeacon.signals import dci_builders
 

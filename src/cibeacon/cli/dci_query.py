@@ -13,7 +13,7 @@ from cibeacon.cli.help_page import verb
 from cibeacon.cli.query_view import QueryLines, show_query
 from cibeacon.cli.tables import Columns, details, field, record_table, table
 from cibeacon.model.identifiers import is_uuid
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import load_settings
 from cibeacon.sink_query import QueryResult

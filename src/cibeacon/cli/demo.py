@@ -13,7 +13,7 @@ from cibeacon.cli.output import say
 from cibeacon.cli.sandbox import wait_for_interrupt
 from cibeacon.cli.tables import table
 from cibeacon.demo.story import Act, Story, conclusions
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.shutdown import interruptible
 from cibeacon.sandbox.dx import TOKEN
 from cibeacon.sandbox.server import Sandbox

@@ -16,7 +16,7 @@ from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import GRACE, answer
 from cibeacon.doctor import SECONDS, Diagnosis, diagnose
 from cibeacon.model.error_ids import check_link
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import SINK_GROUPS, all_options, secret_values
 

@@ -17,7 +17,7 @@ from cibeacon.cli.tables import table
 from cibeacon.flow_assign import assign as assigned
 from cibeacon.model.report import Report
 from cibeacon.model.request import Exchange
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import Settings, load_settings, secret_values
 from cibeacon.sink_query import QueryResult

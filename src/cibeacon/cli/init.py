@@ -16,7 +16,7 @@ from cibeacon.cli.service_map import inspect, service_lines
 from cibeacon.cli.tables import counted
 from cibeacon.init import NAME, Setup, propose_setup, write_configuration, write_new
 from cibeacon.model.error_ids import SITE
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import CibeaconError
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values

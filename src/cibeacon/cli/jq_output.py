@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cibeacon.cli.output import answer, say
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.safe_text import Redactor, block, clipped, json_text
 from cibeacon.settings import Settings

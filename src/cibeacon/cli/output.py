@@ -6,7 +6,7 @@ import os
 import select
 import stat
 
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.settings import Settings, own_secrets
 

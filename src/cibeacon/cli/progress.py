@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cibeacon.cli.output import say
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.paths import Watch
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import secret_values

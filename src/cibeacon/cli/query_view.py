@@ -8,8 +8,8 @@ from typing import TypeAlias
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import answer, say
 from cibeacon.model.request import Exchange
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.settings import load_settings, secret_values
 from cibeacon.sink_query import QueryResult, run_query

@@ -8,7 +8,7 @@ from cibeacon.cli.flags import flags, given
 from cibeacon.cli.help_page import verb
 from cibeacon.cli.report_view import present
 from cibeacon.replay import replay
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings import SINK_GROUPS, load_settings
 
 

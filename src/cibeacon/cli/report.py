@@ -7,7 +7,7 @@ import click
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.help_page import verb
 from cibeacon.cli.report_view import run_report
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.settings import SINK_GROUPS
 
 _COMMON = ("dx_url", "services", "deploy_services", "environment", "status", "signals")

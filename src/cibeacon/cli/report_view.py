@@ -13,9 +13,8 @@ from cibeacon.cli.output import GRACE, say
 from cibeacon.model.changes import Unknown
 from cibeacon.model.payload import number
 from cibeacon.model.report import CIOutput, Notice, OutputFile, Report, ReportTexts
-from cibeacon.runtime import paths
+from cibeacon.runtime import Environment, paths
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.runtime.safe_text import Redactor, clipped, json_text
 from cibeacon.settings import Settings, load_settings, secret_values

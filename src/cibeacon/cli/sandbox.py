@@ -12,7 +12,7 @@ import click
 from cibeacon.cli.help_page import verb
 from cibeacon.cli.output import say
 from cibeacon.cli.spool_listing import SpoolListing
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import clipped
 from cibeacon.sandbox.dataops_account import DataOpsAccount
 from cibeacon.sandbox.dx import TOKEN

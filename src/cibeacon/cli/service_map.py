@@ -13,7 +13,7 @@ from cibeacon.cli.help_page import verb
 from cibeacon.cli.jq_output import show
 from cibeacon.cli.output import GRACE, answer, say
 from cibeacon.cli.tables import align, counted
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.errors import OutOfTime, interruption
 from cibeacon.runtime.safe_text import Redactor, clipped
 from cibeacon.runtime.shutdown import interruptible

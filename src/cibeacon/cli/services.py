@@ -10,7 +10,7 @@ import click
 from cibeacon.cli.flags import flags, given
 from cibeacon.cli.lazy_group import Verb, Verbs
 from cibeacon.cli.report_view import run_services
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.shutdown import interruptible
 
 VERBS: Mapping[str, Verb] = {

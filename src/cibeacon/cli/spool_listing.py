@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cibeacon.runtime import paths
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment, paths
 from cibeacon.settings import SIGNAL_KINDS
 from cibeacon.spool import MOST, Spool
 from cibeacon.spool.spool_reader import SpoolReader

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cibeacon.model.payload import at
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 from cibeacon.runtime.safe_text import clipped
 
 Columns: TypeAlias = dict[str, str]

@@ -13,7 +13,7 @@ from cibeacon.dataops.errors import DataopsError
 from cibeacon.dataops.job_log import JobLog
 from cibeacon.dataops.snapshot import FINAL, KNOWN, PipelineJob, Snapshot, take_snapshot
 from cibeacon.dataops.waiting import PipelineResult, WaitPolicy, WaitState, next_step
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 
 HEARTBEAT = 60.0
 """Seconds without output after which a line is printed anyway: some runners end a job that prints nothing."""

@@ -13,7 +13,7 @@ from cibeacon.dataops.client import PAGE, ApiRecord, PipelinesClient
 from cibeacon.dataops.errors import DataopsError, usage_error
 from cibeacon.dataops.snapshot import GitLabPipeline
 from cibeacon.model.payload import number
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 
 MARK = "CIBEACON_TRIGGER_ID"
 """The variable that identifies a pipeline."""

@@ -12,8 +12,8 @@ from cibeacon.delivery.write_ahead import WriteAhead, preview
 from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.request import Endpoint
 from cibeacon.model.signals import NO_JOB, Attachment, JobUpdate, job_key
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import guarded, interruption
 from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings

@@ -10,8 +10,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
-from cibeacon.runtime import paths
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment, paths
 from cibeacon.settings import Settings
 from cibeacon.spool import Spool
 from cibeacon.spool.spool_file import SpoolFile

@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 from cibeacon import __version__
 from cibeacon.model.report import Outcome
 from cibeacon.model.request import Endpoint, Exchange
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.paths import Watch
 from cibeacon.settings import Settings
 

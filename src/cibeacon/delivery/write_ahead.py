@@ -13,9 +13,8 @@ from cibeacon.model.report import Notice, Outcome
 from cibeacon.model.request import Endpoint, Request
 from cibeacon.model.signals import Deployment
 from cibeacon.model.spool_record import LARGEST, Record
-from cibeacon.runtime import paths
+from cibeacon.runtime import Environment, paths
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SpoolError, interruption
 from cibeacon.runtime.safe_text import Redactor
 from cibeacon.settings import Settings, secret_values

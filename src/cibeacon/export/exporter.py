@@ -18,13 +18,13 @@ from cibeacon.export.options import TITLES, ExportOptions, ExportTotals
 from cibeacon.export.rows import COLUMNS, continue_file, to_csv
 from cibeacon.export.run import deployment_rows, pull_services_rows
 from cibeacon.export.service_history import open_service_history
-from cibeacon.git import parse_remote_url, split_remote_url
 from cibeacon.git.log import CommitLog
+from cibeacon.git.remote_url import parse_remote_url, split_remote_url
 from cibeacon.model.context import Checkout, Context
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.payload import iso
+from cibeacon.runtime import Environment
 from cibeacon.runtime.deadline import Deadline
-from cibeacon.runtime.environment import Environment
 from cibeacon.runtime.errors import SettingsError
 from cibeacon.runtime.paths import toplevel
 from cibeacon.runtime.shutdown import uninterrupted

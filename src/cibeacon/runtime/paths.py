@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from cibeacon.runtime.environment import Environment
+from cibeacon.runtime import Environment
 
 _TOPS = ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "RUNNER_TEMP")
 """CI systems' variables for folders in which any job may have put links."""

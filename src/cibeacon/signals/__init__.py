@@ -12,7 +12,7 @@ from cibeacon.model.ci_systems import LOCAL
 from cibeacon.model.context import Context
 from cibeacon.model.parsers import plain_http_refused
 from cibeacon.model.report import OutcomeStatus
-from cibeacon.runtime.environment import Stage
+from cibeacon.runtime import Stage
 from cibeacon.settings import Settings, all_options
 
 _NAME_EVERYTHING = ("github", "gitlab")
